@@ -1,0 +1,1 @@
+//! The Narrows agent: fetches and seeds what the operator assigned.

@@ -1,0 +1,1 @@
+//! Pieces on disk: staging, verification, resume data, making torrents. Blocking I/O.

@@ -1,0 +1,1 @@
+//! The peer wire protocol: messages, handshake, extension handshake. No I/O.

@@ -1,0 +1,1 @@
+//! The site map: parse, check, look an address up, paths, distribution forest.

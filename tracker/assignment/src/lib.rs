@@ -1,0 +1,1 @@
+//! Who gets which peers: the pure core of the tracker.

@@ -1,0 +1,1 @@
+//! What is said to a tracker: ids, announce, scrape, metainfo. No I/O.

@@ -1,0 +1,1 @@
+//! The Narrows tracker: HTTP announce and scrape, allow-list, site map reload, metrics.
