@@ -1,0 +1,148 @@
+//! What a swarm asks of the shell.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use narrows_wire::{Block, Message};
+
+use crate::{Class, PeerKey, Time};
+
+/// Something to do, in the order given.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Write a message; never a `Piece`.
+    Send {
+        /// To whom.
+        peer: PeerKey,
+        /// What.
+        message: Message,
+    },
+    /// Read a block from disk and write it as a `Piece` message; [`Event::Sent`](crate::Event::Sent) when flushed,
+    /// [`Event::ServeFailed`](crate::Event::ServeFailed) when it cannot be read.
+    Serve {
+        /// To whom.
+        peer: PeerKey,
+        /// Which.
+        block: Block,
+    },
+    /// Keep the data of the block that just came: it is part of a piece being fetched.
+    Keep {
+        /// From whom it came.
+        peer: PeerKey,
+        /// Which.
+        block: Block,
+    },
+    /// Throw away the data of the block that just came.
+    Ignore {
+        /// From whom it came.
+        peer: PeerKey,
+        /// Which.
+        block: Block,
+    },
+    /// All blocks of this piece are kept: hash it, write it if right, then answer with
+    /// [`Event::Verified`](crate::Event::Verified) or [`Event::StoreFailed`](crate::Event::StoreFailed).
+    Verify {
+        /// Which.
+        piece: u32,
+        /// Who sent it (in an endgame: who sent most of it).
+        from: PeerKey,
+    },
+    /// Forget the kept blocks of this piece.
+    Discard {
+        /// Which.
+        piece: u32,
+    },
+    /// Connect, shake hands, then [`Event::Connected`](crate::Event::Connected) or
+    /// [`Event::DialFailed`](crate::Event::DialFailed).
+    Dial {
+        /// Where to.
+        addr: SocketAddr,
+        /// As what.
+        class: Class,
+    },
+    /// End a connection. What was queued before (e.g. a `Reject`) may be written first. No event about this peer
+    /// matters from now on.
+    Close {
+        /// Which.
+        peer: PeerKey,
+        /// Why; for logs and counters.
+        reason: CloseReason,
+    },
+    /// Refuse connections from this address.
+    Ban {
+        /// Whom.
+        ip: IpAddr,
+        /// Until when; `None`: as long as the agent runs.
+        until: Option<Time>,
+    },
+    /// Announce now, with what [`Swarm::report`](crate::Swarm::report) says at that moment.
+    Announce(AnnounceReason),
+    /// The last piece is verified and on disk.
+    Completed,
+    /// [`Swarm::status`](crate::Swarm::status) has another state or fault than before.
+    StateChanged,
+}
+
+/// Why to announce. All but `Regular` and `MorePeers` are worth an announce within the tracker's minimum interval.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnnounceReason {
+    /// The first one, or after a pause: `event=started`.
+    Started,
+    /// The interval has passed, or a failed announce is tried again.
+    Regular,
+    /// We lack peers, or met one that the tracker has not told us of.
+    MorePeers,
+    /// We have everything: `event=completed`.
+    Completed,
+    /// Paused: `event=stopped`.
+    Stopped,
+    /// We cannot go on: nobody we are connected to has what we lack, or a gateway has lost its upstreams.
+    Stalled,
+    /// The connection to this gateway of ours broke while we still need it.
+    Lost(SocketAddr),
+}
+
+/// Why a connection is ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// It leads to ourselves.
+    Myself,
+    /// The same peer is connected already.
+    Duplicate,
+    /// Both sides have everything.
+    BothSeeders,
+    /// Nothing came for three minutes.
+    Idle,
+    /// The other side broke the protocol; the text says how.
+    Protocol(&'static str),
+    /// Far more requests than we said we queue.
+    TooManyRequests,
+    /// It sent data with a wrong hash.
+    WrongData,
+    /// It is banned for wrong data.
+    Banned,
+    /// Connection limit reached.
+    TooMany,
+    /// An upstream that we may not or need not use any more.
+    NotAssigned,
+    /// Paused by the operator.
+    Paused,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Myself => "it is ourselves",
+            CloseReason::Duplicate => "already connected to this peer",
+            CloseReason::BothSeeders => "both sides have everything",
+            CloseReason::Idle => "nothing came for three minutes",
+            CloseReason::Protocol(what) => return write!(f, "protocol violation: {what}"),
+            CloseReason::TooManyRequests => "far more requests than announced as queue length",
+            CloseReason::WrongData => "sent a piece with a wrong hash",
+            CloseReason::Banned => "banned for pieces with wrong hashes",
+            CloseReason::TooMany => "connection limit reached",
+            CloseReason::NotAssigned => "no longer our upstream",
+            CloseReason::Paused => "paused",
+        })
+    }
+}

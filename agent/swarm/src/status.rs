@@ -1,0 +1,114 @@
+//! What a swarm says about itself.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use narrows_protocol::Role;
+
+/// What an announce says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// Payload bytes still missing.
+    pub left: u64,
+    /// Payload bytes received in this run.
+    pub downloaded: u64,
+    /// Payload bytes sent in this run.
+    pub uploaded: u64,
+    /// Our role as we live it.
+    pub role: Role,
+    /// Payload bytes received across the WAN in this run.
+    pub wan: u64,
+    /// We cannot go on with the peers we have.
+    pub stalled: bool,
+    /// The gateway whose connection broke since the last good announce.
+    pub lost: Option<SocketAddr>,
+    /// The gateway of our site that we are connected to.
+    pub gateway: Option<SocketAddr>,
+}
+
+/// The state of a content as `GET /status` names it (`checking` is the shell's).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Pieces are missing.
+    Fetching,
+    /// We have everything.
+    Seeding,
+    /// Paused by the operator.
+    Paused,
+    /// Nothing is fetched because of a [`Fault`]; what we have is served.
+    Error,
+}
+
+/// Why nothing is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The disk is full; heals with [`Event::StoreHealed`](crate::Event::StoreHealed).
+    DiskFull,
+    /// The disk could not be written; heals likewise.
+    DiskBroken,
+    /// This piece had a wrong hash from two different peers: our memory, our disk or the .torrent is at fault.
+    /// Heals by `Pause` and `Resume`.
+    WrongHash {
+        /// Which.
+        piece: u32,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::DiskFull => f.write_str("the disk is full; free some space, fetching then goes on by itself"),
+            Fault::DiskBroken => f.write_str("the disk cannot be written; fetching goes on by itself when it can"),
+            Fault::WrongHash { piece } => write!(
+                f,
+                "piece {piece} came with a wrong hash from two different peers; check this machine's memory and disk \
+                 and the .torrent file, then pause and resume"
+            ),
+        }
+    }
+}
+
+/// A snapshot for status and metrics.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Status {
+    /// See there.
+    pub state: State,
+    /// Set in [`State::Error`].
+    pub fault: Option<Fault>,
+    /// Our role as we live it.
+    pub role: Role,
+    /// Our site's name; empty until the tracker told us.
+    pub site: String,
+    /// Open connections.
+    pub peers: usize,
+    /// Of these: to peers of our site.
+    pub peers_local: usize,
+    /// Of these: to upstreams.
+    pub peers_upstream: usize,
+    /// Of these: gateways of other sites that we serve.
+    pub peers_remote: usize,
+    /// Payload bytes per second, received.
+    pub rate_down: u64,
+    /// Payload bytes per second, sent.
+    pub rate_up: u64,
+    /// Payload bytes received from peers of our site.
+    pub bytes_lan: u64,
+    /// Payload bytes received across the WAN.
+    pub bytes_wan: u64,
+    /// Payload bytes received and thrown away (part of the two above).
+    pub bytes_wasted: u64,
+    /// Payload bytes sent to peers of our site.
+    pub sent_lan: u64,
+    /// Payload bytes sent across the WAN.
+    pub sent_wan: u64,
+    /// Pieces that failed their hash.
+    pub hash_failures: u64,
+    /// Size of the content in bytes.
+    pub total: u64,
+    /// Payload bytes still missing.
+    pub left: u64,
+    /// Bytes in verified pieces over all bytes, 0.0 to 1.0.
+    pub progress: f64,
+    /// We cannot go on with the peers we have.
+    pub stalled: bool,
+}
