@@ -1,0 +1,127 @@
+use bendy::decoding::{Decoder, DictDecoder, Object};
+use bytes::Bytes;
+
+use crate::WireError;
+
+/// The most bytes of an extension message's payload that we take.
+pub const MAX_EXTENDED: usize = 16 * 1024;
+
+/// How deep a dictionary may nest: `{m: {..}, narrows: {..}}` needs two.
+const MAX_DEPTH: usize = 4;
+
+/// The longest text we take from a peer, in bytes.
+const MAX_TEXT: usize = 64;
+
+/// The extension handshake (BEP 10): message id 20, extension id 0. Extensions of others (`m`) are ignored.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExtendedHandshake {
+    /// Key `v`: name and version of the client; empty if it does not say.
+    pub client: String,
+    /// Key `reqq`: how many requests the sender queues.
+    pub reqq: Option<u32>,
+    /// Key `p`: the port the sender listens on.
+    pub port: Option<u16>,
+    /// Key `narrows`: the sender is one of us.
+    pub narrows: Option<Hello>,
+}
+
+/// What one agent tells another: the dictionary `d5:agent..4:site..3:wani1ee`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hello {
+    /// The agent's stable id, 1 to 64 bytes.
+    pub agent: String,
+    /// Its site; empty until the tracker told it.
+    pub site: String,
+    /// The dialler says: this connection crosses the WAN.
+    pub wan: bool,
+}
+
+impl ExtendedHandshake {
+    /// The payload, bencoded.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(160);
+        out.extend_from_slice(b"d1:mde");
+        if let Some(hello) = &self.narrows {
+            out.extend_from_slice(b"7:narrowsd5:agent");
+            push_text(&mut out, &hello.agent);
+            out.extend_from_slice(b"4:site");
+            push_text(&mut out, &hello.site);
+            out.extend_from_slice(if hello.wan { b"3:wani1ee" } else { b"3:wani0ee" });
+        }
+        if let Some(port) = self.port {
+            out.extend_from_slice(format!("1:pi{port}e").as_bytes());
+        }
+        if let Some(reqq) = self.reqq {
+            out.extend_from_slice(format!("4:reqqi{reqq}e").as_bytes());
+        }
+        if !self.client.is_empty() {
+            out.extend_from_slice(b"1:v");
+            push_text(&mut out, &self.client);
+        }
+        out.push(b'e');
+        out.into()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// [`WireError::BadExtended`] if it is larger than [`MAX_EXTENDED`], no bencoded dictionary, nested too deep,
+    /// or holds a `narrows` that is not as [`Hello`] says. Wrong types of the standard keys read as absent.
+    pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+        if payload.len() > MAX_EXTENDED {
+            return Err(WireError::BadExtended("larger than 16 KiB"));
+        }
+        let mut decoder = Decoder::new(payload).with_max_depth(MAX_DEPTH);
+        let Ok(Some(Object::Dict(mut dict))) = decoder.next_object() else {
+            return Err(WireError::BadExtended("not a dictionary"));
+        };
+        let mut out = Self::default();
+        while let Some((key, value)) = next_pair(&mut dict)? {
+            match (key, value) {
+                (b"narrows", Object::Dict(hello)) => out.narrows = Some(Hello::decode(hello)?),
+                (b"narrows", _) => return Err(WireError::BadExtended("`narrows` is not a dictionary")),
+                (b"p", Object::Integer(text)) => out.port = text.parse().ok().filter(|port| *port != 0),
+                (b"reqq", Object::Integer(text)) => out.reqq = text.parse().ok(),
+                (b"v", Object::Bytes(text)) => out.client = printable(text).unwrap_or_default(),
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Hello {
+    fn decode(mut dict: DictDecoder<'_, '_>) -> Result<Self, WireError> {
+        const BAD: WireError = WireError::BadExtended("`narrows` holds a bad agent or site");
+        let mut out = Self::default();
+        while let Some((key, value)) = next_pair(&mut dict)? {
+            match (key, value) {
+                (b"agent", Object::Bytes(text)) => out.agent = printable(text).ok_or(BAD)?,
+                (b"site", Object::Bytes(text)) => out.site = printable(text).ok_or(BAD)?,
+                (b"wan", Object::Integer(text)) => out.wan = text != "0",
+                (b"agent" | b"site" | b"wan", _) => return Err(BAD),
+                _ => {}
+            }
+        }
+        if out.agent.is_empty() { Err(BAD) } else { Ok(out) }
+    }
+}
+
+fn next_pair<'obj, 'ser>(
+    dict: &'obj mut DictDecoder<'_, 'ser>,
+) -> Result<Option<(&'ser [u8], Object<'obj, 'ser>)>, WireError> {
+    dict.next_pair()
+        .map_err(|_| WireError::BadExtended("not well-formed"))
+}
+
+/// Text of at most 64 bytes without control characters.
+fn printable(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    (text.len() <= MAX_TEXT && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.len().to_string().as_bytes());
+    out.push(b':');
+    out.extend_from_slice(text.as_bytes());
+}
