@@ -1,0 +1,13 @@
+//! The announce: what a peer tells the tracker about itself, and the peers it is told of.
+//!
+//! BEP 3 (the exchange), 7 (IPv6), 21 (paused), 23 (compact peers), 24 (external address), 31 (retry in), and the
+//! `narrows` extension by which agents learn their part in a swarm.
+
+mod decode;
+mod encode;
+mod request;
+mod response;
+
+pub use decode::ReplyError;
+pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role};
+pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Peer, RetryIn};

@@ -1,0 +1,98 @@
+//! What a tracker answers to an announce.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+use super::request::Role;
+use crate::ids::PeerId;
+
+/// A peer that somebody is told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Where it accepts connections.
+    pub addr: SocketAddr,
+    /// Its name; absent in compact replies (BEP 23) and where the requester asked for `no_peer_id`.
+    pub peer_id: Option<PeerId>,
+}
+
+/// The answer to a valid announce.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AnnounceResponse {
+    /// Seconds until the next regular announce.
+    pub interval: u32,
+    /// Seconds before which the client should not announce again.
+    pub min_interval: u32,
+    /// How many peers have all of the content.
+    pub complete: u32,
+    /// How many peers do not.
+    pub incomplete: u32,
+    /// How many peers have become complete while the tracker ran.
+    pub downloaded: u32,
+    /// The address the tracker saw the client at (BEP 24).
+    pub external_ip: Option<IpAddr>,
+    /// Peers to connect to, IPv4 and IPv6.
+    pub peers: Vec<Peer>,
+    /// A message for the person at the client; the announce counts nevertheless.
+    pub warning: Option<String>,
+    /// The client's part in the swarm; only for agents.
+    pub narrows: Option<Assignment>,
+}
+
+/// An agent's part in a swarm: the dictionary `narrows` of a reply.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Assignment {
+    /// Whether the agent fetches across the WAN for its site.
+    pub role: Role,
+    /// The agent's site.
+    pub site: String,
+    /// The gateways of the agent's own site.
+    pub gateways: Vec<SocketAddr>,
+    /// Seconds for which the role holds unless it is renewed; 0 for members.
+    pub lease: u32,
+    /// Bytes per second that the agent may fetch across the WAN; 0 is no limit.
+    pub rate: u64,
+    /// The link's schedule pauses it: nothing may be fetched across the WAN now.
+    pub paused: bool,
+    /// Peers at the parent site that a gateway fetches from.
+    pub upstream: Vec<SocketAddr>,
+}
+
+/// The answer to a request that is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Why, for a person.
+    pub reason: Cow<'static, str>,
+    /// Seconds until another try makes sense, for clients that do not know `retry in`.
+    pub interval: Option<u32>,
+    /// When another try makes sense (BEP 31).
+    pub retry_in: Option<RetryIn>,
+}
+
+/// When a refused client may try again (BEP 31).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetryIn {
+    /// The refusal is final.
+    Never,
+    /// After so many minutes.
+    Minutes(u32),
+}
+
+/// Whatever a tracker answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AnnounceReply {
+    /// The announce was accepted.
+    Ok(AnnounceResponse),
+    /// It was refused.
+    Failure(Failure),
+}
+
+impl Failure {
+    /// A refusal with nothing but its reason.
+    pub const fn new(reason: &'static str) -> Self {
+        Self {
+            reason: Cow::Borrowed(reason),
+            interval: None,
+            retry_in: None,
+        }
+    }
+}
