@@ -1,1 +1,30 @@
 //! The site map: parse, check, look an address up, paths, distribution forest.
+//!
+//! Nothing here knows of BitTorrent, sockets or clocks: a [`SiteMap`] is compiled once from `sites.yaml`
+//! and is immutable; every decision is a pure function over it, with the time passed in.
+//!
+//! Site and link ids are positions inside the map that gave them. After a reload, carry sites over by name
+//! ([`SiteMap::name`], [`SiteMap::site_named`]); an id of another map is answered, but means nothing.
+
+mod fair;
+mod file;
+mod flow;
+mod forest;
+mod ids;
+mod load;
+mod map;
+mod mistakes;
+mod networks;
+mod paths;
+mod rate;
+mod schedule;
+
+pub use fair::fair_rates;
+pub use flow::max_flow;
+pub use forest::{Forest, Parent, forest};
+pub use ids::{Hop, LinkId, SiteId};
+pub use load::Load;
+pub use map::SiteMap;
+pub use mistakes::{LoadError, Mistake, Mistakes};
+pub use paths::Route;
+pub use rate::{Rate, RateError};
