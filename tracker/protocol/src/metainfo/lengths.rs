@@ -24,7 +24,10 @@ impl Lengths {
 
     /// For values that were checked already, as in a parsed [`Metainfo`](super::Metainfo).
     pub(super) fn checked(piece_length: u32, total: u64) -> Self {
-        Self { piece_length: piece_length.max(1), total }
+        Self {
+            piece_length: piece_length.max(1),
+            total,
+        }
     }
 
     /// Bytes of every piece but the last.

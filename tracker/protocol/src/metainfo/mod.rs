@@ -1,11 +1,16 @@
 //! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding files (BEP 47);
 //! the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
 
+pub mod create;
 mod lengths;
+pub mod names;
+mod parse;
 
 pub use lengths::{BLOCK, Lengths};
+pub use parse::MAX_SIZE;
 
 use crate::ids::InfoHash;
+use names::NameError;
 
 /// What a .torrent describes. Everything in it has been checked: names are safe on Linux and Windows,
 /// lengths add up, there is a hash for every piece.
@@ -72,6 +77,11 @@ impl Pieces {
     pub fn hash(&self, piece: u32) -> Option<&[u8; 20]> {
         self.0.get(usize::try_from(piece).ok()?)
     }
+
+    /// All hashes in piece order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8; 20]> {
+        self.0.iter()
+    }
 }
 
 impl std::fmt::Debug for Pieces {
@@ -86,8 +96,7 @@ impl Metainfo {
     /// # Errors
     /// Whatever makes it unusable or unsafe, in words for the person who made it.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
-        let _ = bytes;
-        Err(MetainfoError::Malformed("not yet".to_owned()))
+        parse::parse(bytes)
     }
 
     /// Size and piece length, and what follows from these.
@@ -113,7 +122,58 @@ impl Metainfo {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetainfoError {
-    /// Not bencoding, or a key is missing or of the wrong type.
-    #[error("not a usable .torrent: {0}")]
+    /// Not bencoding, or keys not in order.
+    #[error("not a usable .torrent file: {0}")]
     Malformed(String),
+    /// Larger than [`MAX_SIZE`].
+    #[error(
+        "a .torrent file of {bytes} bytes is too large; choose larger pieces (at most {MAX_SIZE} bytes are read)"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// A key that BEP 3 demands is not there.
+    #[error("the .torrent file has no `{0}`")]
+    Missing(&'static str),
+    /// A key has a value of the wrong type.
+    #[error("`{key}` in the .torrent file is not {expected}")]
+    WrongType {
+        /// Which key.
+        key: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Both `length` and `files`.
+    #[error("the .torrent file says both `length` and `files`; it must be one")]
+    LengthAndFiles,
+    /// BEP 52 without the v1 keys.
+    #[error("this is a BitTorrent v2 torrent; make it as v1 or hybrid")]
+    V2Only,
+    /// Not a multiple of 16 KiB up to 64 MiB.
+    #[error("the piece length {0} is not a multiple of 16 KiB from 16 KiB to 64 MiB")]
+    PieceLength(u64),
+    /// The number of hashes does not fit the length.
+    #[error("`pieces` in the .torrent file has {bytes} bytes; {expected} pieces need 20 each")]
+    PieceCount {
+        /// Bytes of `pieces`.
+        bytes: usize,
+        /// How many pieces there are by length.
+        expected: u64,
+    },
+    /// No bytes in any file.
+    #[error("the torrent has no content: all files are empty")]
+    Empty,
+    /// The sum of the lengths exceeds all file systems.
+    #[error("the files of the torrent are together longer than any disk")]
+    TooLong,
+    /// BEP 47 `attr` with `l`.
+    #[error("{path:?} is a symbolic link; Narrows never makes any")]
+    Symlink {
+        /// Path in the content.
+        path: String,
+    },
+    /// A name that is unsafe or impossible on Linux or Windows.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }

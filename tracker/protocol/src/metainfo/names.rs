@@ -1,0 +1,227 @@
+//! Which names a content may use: only such as mean the same file on Linux and on Windows, below the target.
+//!
+//! A torrent is valid for the whole fleet or refused, by `create` on the operator's machine already. The rules
+//! are those of Windows ("Naming Files, Paths, and Namespaces") and Linux together.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// Longest component, in bytes: `NAME_MAX` of Linux; NTFS allows 255 UTF-16 units, never fewer bytes.
+pub const MAX_COMPONENT: usize = 255;
+
+/// Longest path below the target, separators included, in bytes. Leaves room for the target itself and for
+/// the staging folder in the 4096 of Linux.
+pub const MAX_PATH: usize = 1024;
+
+/// The folder inside a target where unfinished content lies; no content may have this name.
+pub const STAGING_FOLDER: &str = ".narrows";
+
+/// A name that cannot be used, and why.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the name {path:?} {why}")]
+pub struct NameError {
+    /// Path in the content, the content's name first, joined with `/`.
+    pub path: String,
+    /// Continues the sentence "the name X".
+    pub why: NameFault,
+}
+
+/// What is wrong with a name. `Display` continues the sentence "the name X".
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameFault {
+    /// Zero bytes, or a path without components.
+    #[error("has an empty component")]
+    Empty,
+    /// `.` or `..`.
+    #[error("leads out of its folder with `.` or `..`")]
+    Dots,
+    /// `/`, `\`, `:`, which also make absolute paths, drive letters, UNC paths and NTFS streams.
+    #[error("contains {0:?}, which separates paths, drives or streams")]
+    Separator(char),
+    /// NUL and other control characters.
+    #[error("contains the control character U+{:04X}", u32::from(*.0))]
+    Control(char),
+    /// `<>"|?*`
+    #[error("contains {0:?}, which Windows does not allow")]
+    Forbidden(char),
+    /// Windows drops these, so two names would be one.
+    #[error("ends with a dot or a space, which Windows drops")]
+    TrailingDotOrSpace,
+    /// CON, NUL, COM1, ..., with any extension.
+    #[error("is that of the Windows device {0}")]
+    Device(String),
+    /// More than [`MAX_COMPONENT`] bytes.
+    #[error("has a component of {0} bytes; file systems allow {MAX_COMPONENT}")]
+    ComponentTooLong(usize),
+    /// More than [`MAX_PATH`] bytes.
+    #[error("has {0} bytes; {MAX_PATH} are allowed")]
+    PathTooLong(usize),
+    /// [`STAGING_FOLDER`].
+    #[error("is that of the folder where unfinished content lies")]
+    Staging,
+    /// The same path twice.
+    #[error("occurs twice")]
+    Duplicate,
+    /// The same but for case: one file on Windows, two on Linux.
+    #[error("differs from {0:?} only in case, so that Windows takes them for one")]
+    CaseDuplicate(String),
+    /// A file where another path needs a folder.
+    #[error("is that of a file and of a folder at once")]
+    FileAndFolder,
+    /// Not text.
+    #[error("is not valid UTF-8")]
+    NotUtf8,
+}
+
+/// Checks one component.
+///
+/// # Errors
+/// The first fault.
+pub fn check_component(name: &str) -> Result<(), NameFault> {
+    if name.is_empty() {
+        return Err(NameFault::Empty);
+    }
+    if name == "." || name == ".." {
+        return Err(NameFault::Dots);
+    }
+    for c in name.chars() {
+        match c {
+            '/' | '\\' | ':' => return Err(NameFault::Separator(c)),
+            '<' | '>' | '"' | '|' | '?' | '*' => return Err(NameFault::Forbidden(c)),
+            _ if c.is_control() => return Err(NameFault::Control(c)),
+            _ => {}
+        }
+    }
+    if name.ends_with(['.', ' ']) {
+        return Err(NameFault::TrailingDotOrSpace);
+    }
+    if let Some(device) = device(name) {
+        return Err(NameFault::Device(device));
+    }
+    if name.len() > MAX_COMPONENT {
+        return Err(NameFault::ComponentTooLong(name.len()));
+    }
+    Ok(())
+}
+
+/// Checks the name of a content and the paths of its files below it, one by one and against each other.
+/// A single-file content has one empty path.
+///
+/// # Errors
+/// The first fault, with the path.
+pub fn check_tree<'a>(name: &str, paths: impl IntoIterator<Item = &'a [String]>) -> Result<(), NameError> {
+    check_component(name).map_err(|why| NameError {
+        path: name.to_owned(),
+        why,
+    })?;
+    if fold(name) == STAGING_FOLDER {
+        return Err(NameError {
+            path: name.to_owned(),
+            why: NameFault::Staging,
+        });
+    }
+    let mut tree = Tree::default();
+    for path in paths {
+        check_path(name, path)
+            .and_then(|()| tree.add(path))
+            .map_err(|why| NameError {
+                path: joined(name, path),
+                why,
+            })?;
+    }
+    Ok(())
+}
+
+/// Checks the components and the length of one path, but not whether it fits with others.
+pub(super) fn check_path(name: &str, path: &[String]) -> Result<(), NameFault> {
+    path.iter().try_for_each(|component| check_component(component))?;
+    let len = path
+        .iter()
+        .fold(name.len(), |sum, component| sum + 1 + component.len());
+    if len > MAX_PATH {
+        Err(NameFault::PathTooLong(len))
+    } else {
+        Ok(())
+    }
+}
+
+/// A path as people read it.
+pub(super) fn joined(name: &str, path: &[String]) -> String {
+    path.iter()
+        .fold(name.to_owned(), |whole, component| whole + "/" + component)
+}
+
+/// All folders and files seen so far, by the folded names of each folder's children. Linear in the length of
+/// all paths, whatever their depth.
+#[derive(Default)]
+struct Tree {
+    nodes: HashMap<(usize, String), Node>,
+}
+
+struct Node {
+    id: usize,
+    name: String,
+    file: bool,
+}
+
+impl Tree {
+    fn add(&mut self, path: &[String]) -> Result<(), NameFault> {
+        let mut folder = 0; // the content's own
+        for (depth, component) in path.iter().enumerate() {
+            let last = depth + 1 == path.len();
+            let id = self.nodes.len() + 1;
+            match self.nodes.entry((folder, fold(component))) {
+                Entry::Vacant(place) => {
+                    place.insert(Node {
+                        id,
+                        name: component.clone(),
+                        file: last,
+                    });
+                    folder = id;
+                }
+                Entry::Occupied(place) => {
+                    let node = place.get();
+                    if node.name != *component {
+                        return Err(NameFault::CaseDuplicate(node.name.clone()));
+                    }
+                    match (node.file, last) {
+                        (true, true) => return Err(NameFault::Duplicate),
+                        (false, false) => folder = node.id,
+                        _ => return Err(NameFault::FileAndFolder),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name as Windows compares it: character by character in one case.
+fn fold(name: &str) -> String {
+    name.chars()
+        .map(|c| single(single(c, char::to_uppercase), char::to_lowercase))
+        .collect()
+}
+
+/// The mapping of a character, if it is a single one, as in the file systems' tables.
+fn single<I: Iterator<Item = char>>(c: char, map: fn(char) -> I) -> char {
+    let mut mapped = map(c);
+    match (mapped.next(), mapped.next()) {
+        (Some(one), None) => one,
+        _ => c,
+    }
+}
+
+/// The DOS device that Windows opens under this name, if any: an extension does not help, nor do spaces before it.
+fn device(name: &str) -> Option<String> {
+    let stem = name.split('.').next()?.trim_end().to_ascii_uppercase();
+    let numbered = ["COM", "LPT"].iter().any(|port| {
+        stem.strip_prefix(port).is_some_and(|number| {
+            let mut number = number.chars();
+            matches!(number.next(), Some('0'..='9' | '¹' | '²' | '³')) && number.next().is_none()
+        })
+    });
+    let named = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"].contains(&stem.as_str());
+    (numbered || named).then_some(stem)
+}
