@@ -1,0 +1,129 @@
+//! libtorrent, aria2 and Transmission, as Debian ships them, beside our tracker and agents.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use narrows_tests::real::fleet::{Fleet, site, wait_for};
+use narrows_tests::real::network;
+use narrows_tests::real::stock::{Kind, Stock};
+
+const CONTENT: u64 = 12_000_000;
+const LIMIT: Duration = Duration::from_secs(150);
+/// The site map's default.
+const MAX_SEEDERS: usize = 2;
+
+fn ip(site: u8, host: u8) -> IpAddr {
+    IpAddr::from([10, site, 0, host])
+}
+
+fn fleet() -> Result<Fleet> {
+    Fleet::start(&narrows_tests::binaries()?, CONTENT)
+}
+
+fn start(fleet: &Fleet, kind: Kind, at: IpAddr) -> Result<Stock> {
+    let home = fleet.home(at);
+    Stock::start(kind, at, &fleet.torrent(), &home.join("data"), &home.join("client"))
+}
+
+fn wait_complete(stock: &Stock) -> Result<()> {
+    let complete = || Ok(stock.state().ok().filter(|state| state.complete).map(|_| ()));
+    wait_for(&format!("{} to be complete", stock.address()), LIMIT, complete)
+        .map_err(|error| error.context(format!("{:?}", stock.state())))
+}
+
+/// At b1 an agent comes first and `kind` second, at b2 `kind` comes first: it is that site's gateway.
+fn leeches_from_our_seeder_and_feeds_our_agent(kind: Kind) -> Result<()> {
+    let fleet = fleet()?;
+    let result = (|| {
+        let seeder = ip(1, 10);
+        fleet.stock_up(seeder)?;
+        let _seeder = fleet.agent(seeder)?;
+        fleet.wait_seeding(seeder, LIMIT)?;
+
+        let stock_gateway = start(&fleet, kind, ip(3, 20))?;
+        wait_for("b2 to have its gateway", LIMIT, || Ok((!fleet.gateways(3).is_empty()).then_some(())))?;
+        let _fed_by_stock = fleet.agent(ip(3, 10))?;
+        let _gateway = fleet.agent(ip(2, 10))?;
+        wait_for("b1 to have its gateway", LIMIT, || Ok((!fleet.gateways(2).is_empty()).then_some(())))?;
+        let stock_member = start(&fleet, kind, ip(2, 20))?;
+
+        wait_complete(&stock_gateway)?;
+        wait_complete(&stock_member)?;
+        for agent in [ip(2, 10), ip(3, 10)] {
+            fleet.wait_seeding(agent, LIMIT)?;
+        }
+        for peer in [ip(2, 10), ip(2, 20), ip(3, 10), ip(3, 20)] {
+            fleet.assert_identical(peer)?;
+        }
+        fleet.assert_handouts(MAX_SEEDERS)?;
+        ensure!(fleet.gateways(2) == [ip(2, 10)].into(), "b1's gateways: {:?}", fleet.gateways(2));
+        ensure!(fleet.gateways(3) == [ip(3, 20)].into(), "b2's gateways: {:?}", fleet.gateways(3));
+        let fed = fleet.content_of(ip(3, 10))?;
+        ensure!(fed["bytes_wan"] == 0, "the agent behind a stock gateway fetched across the WAN: {fed}");
+        let met = stock_member.state()?;
+        ensure!(met.peers.iter().all(|&peer| site(peer) == 2), "a member met remote peers: {met:?}");
+        Ok(())
+    })();
+    fleet.keep_logs();
+    result
+}
+
+/// `kind` holds the only copy, at hq; two agents at b1 want it.
+fn seeds_across_the_link_to_our_gateway(kind: Kind) -> Result<()> {
+    let fleet = fleet()?;
+    let result = (|| {
+        let source = ip(1, 20);
+        fleet.stock_up(source)?;
+        let stock = start(&fleet, kind, source)?;
+        wait_complete(&stock)?;
+        let agents = [ip(2, 10), ip(2, 11)];
+        let _first = fleet.agent(agents[0])?;
+        let _second = fleet.agent(agents[1])?;
+        for agent in agents {
+            fleet.wait_seeding(agent, LIMIT)?;
+            fleet.assert_identical(agent)?;
+        }
+        fleet.assert_handouts(MAX_SEEDERS)?;
+        ensure!(fleet.gateways(2).len() == 1, "b1's gateways: {:?}", fleet.gateways(2));
+        let mut wan = 0;
+        for agent in agents {
+            wan += fleet.content_of(agent)?["bytes_wan"].as_u64().unwrap_or_default();
+        }
+        let size = fleet.content_of(agents[0])?["bytes"].as_u64().unwrap_or_default();
+        ensure!(size > 0 && wan >= size && wan * 100 <= size * 105, "{wan} bytes crossed for {size}");
+        Ok(())
+    })();
+    fleet.keep_logs();
+    result
+}
+
+macro_rules! client {
+    ($kind:expr, $leeches:ident, $seeds:ident) => {
+        #[test]
+        fn $leeches() -> Result<()> {
+            network::inside(stringify!($leeches), || leeches_from_our_seeder_and_feeds_our_agent($kind))
+        }
+
+        #[test]
+        fn $seeds() -> Result<()> {
+            network::inside(stringify!($seeds), || seeds_across_the_link_to_our_gateway($kind))
+        }
+    };
+}
+
+client!(
+    Kind::Libtorrent,
+    libtorrent_fetches_as_gateway_and_as_member_and_feeds_an_agent,
+    libtorrent_seeds_across_a_link_to_the_gateway_alone
+);
+client!(
+    Kind::Aria2,
+    aria2_fetches_as_gateway_and_as_member_and_feeds_an_agent,
+    aria2_seeds_across_a_link_to_the_gateway_alone
+);
+client!(
+    Kind::Transmission,
+    transmission_fetches_as_gateway_and_as_member_and_feeds_an_agent,
+    transmission_seeds_across_a_link_to_the_gateway_alone
+);
