@@ -1,1 +1,36 @@
 //! Who gets which peers: the pure core of the tracker.
+//!
+//! A [`Swarm`] is the state of one content, an [`Announce`] goes in, a [`Decision`] comes out. No socket, clock
+//! or source of randomness is in here: time and randomness are passed in, so that one process simulates
+//! thousands of clients and finds, with a seed, what a changed rule breaks (`tests/simulation.rs`).
+//!
+//! Where the rules of the design live:
+//!
+//! | rule | file |
+//! |---|---|
+//! | 1 site of a peer, 9 one agent is one peer | `swarm/announce.rs` |
+//! | 2, 3 supplied sites, parents | `rules/parents.rs` |
+//! | 4 gateways: leases, successors, fail-over, adoption | `rules/gateway.rs`, `rules/failover.rs` |
+//! | 5 upstreams | `rules/upstream.rs` |
+//! | 6, 7 peers of the own site | `rules/neighbours.rs` |
+//! | 8 nobody starves | `rules/starvation.rs` |
+//! | 10 rates | `ledger.rs` |
+//! | when to come back, when to be forgotten | `rules/intervals.rs` |
+
+mod decision;
+
+
+mod ledger;
+mod policy;
+
+mod status;
+mod swarm;
+
+pub use decision::{Announce, Decision, Outcome, Refusal};
+pub use ledger::Ledger;
+pub use policy::{Context, Intervals, Policy};
+pub use status::{GatewayStatus, SiteStatus, SwarmStatus};
+pub use swarm::{Counts, Swarm};
+
+/// A moment: the time since the tracker's start.
+pub type Time = std::time::Duration;

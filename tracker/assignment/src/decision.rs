@@ -1,0 +1,107 @@
+//! What goes in and what comes out.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_protocol::{AgentReport, AnnounceEvent, Peer, PeerId, Role};
+use narrows_topology::{Rate, SiteId};
+
+/// An announce, as far as decisions depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Announce<'a> {
+    /// Where the peer accepts connections: its source address (after trusted proxies) and its port. An
+    /// IPv4-mapped IPv6 address is taken as the IPv4 address.
+    pub addr: SocketAddr,
+    /// The peer's name for itself.
+    pub peer_id: PeerId,
+    /// Bytes it still wants; `u64::MAX`: it does not say.
+    pub left: u64,
+    /// Bytes received in this session.
+    pub downloaded: u64,
+    /// Bytes sent in this session.
+    pub uploaded: u64,
+    /// What happened.
+    pub event: AnnounceEvent,
+    /// How many peers it wants.
+    pub numwant: Option<u32>,
+    /// What only agents say.
+    pub agent: Option<&'a AgentReport>,
+}
+
+/// What a peer is told.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decision {
+    /// Whether it fetches across the WAN.
+    pub role: Role,
+    /// Its site.
+    pub site: SiteId,
+    /// Peers of its own site.
+    pub local: Vec<Peer>,
+    /// Peers of other sites; empty unless it is a gateway. Stock clients get them after the local ones.
+    pub upstream: Vec<Peer>,
+    /// The gateways of its site.
+    pub gateways: Vec<SocketAddr>,
+    /// How long it may act as a gateway without another reply; zero for members.
+    pub lease: Duration,
+    /// A gateway's share of the links of its path. [`Rate::UNLIMITED`] for members.
+    pub rate: Rate,
+    /// Whether a gateway is to fetch nothing now, because a link of its path is at rate 0.
+    pub paused: bool,
+    /// When to come back: jittered by 10 %.
+    pub interval: Duration,
+    /// When it may come back at the earliest without a cause.
+    pub min_interval: Duration,
+    /// Seeders of the swarm, this peer included.
+    pub complete: u32,
+    /// Everybody else in the swarm, this peer included.
+    pub incomplete: u32,
+    /// How often the content was completed.
+    pub downloaded: u32,
+    /// What happened, for metrics.
+    pub outcome: Outcome,
+}
+
+/// What a decision did, for metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    /// Peers told of the own site.
+    pub local: u32,
+    /// Peers told of other sites.
+    pub upstream: u32,
+    /// The peer became a gateway with this announce.
+    pub elected: bool,
+    /// ... in place of one that was lost, stopped, expired or gave up.
+    pub failover: bool,
+    /// ... and said that it was one already (the tracker restarted, or there is a second one).
+    pub adopted: bool,
+    /// It was a gateway and is one no more.
+    pub revoked: bool,
+    /// A gateway was given up after neighbours lost it.
+    pub gateway_lost: bool,
+    /// The peer's step on the starvation ladder: 0 none, 1 other peers, 2 gateway, 3 a root site's seeders.
+    pub step: u8,
+    /// The step rose with this announce.
+    pub escalated: bool,
+    /// The peer's site has been without peers so far and now waits for the content.
+    pub newly_waiting: bool,
+    /// The peer's site has demand and nobody to fetch from.
+    pub starved: bool,
+    /// The agent came from another address or site; its old record is gone.
+    pub moved: bool,
+    /// The peer became a seeder.
+    pub completed: bool,
+    /// Parents were planned anew.
+    pub planned: bool,
+    /// Bytes that the agent fetched across links since its last announce.
+    pub wan_bytes: u64,
+    /// The site they came from, as far as known: `map.path(wan_from, site)` names the links.
+    pub wan_from: Option<SiteId>,
+}
+
+/// Why an announce is not answered with peers. The texts are constants, safe to show to a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The address belongs to no site.
+    #[error("your address belongs to no site of this tracker's site map; ask the operator to add its network")]
+    UnmappedAddress,
+}

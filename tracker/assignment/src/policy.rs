@@ -1,0 +1,86 @@
+//! What an operator can set about the rules, and what every decision is made in view of.
+
+use std::time::Duration;
+
+use narrows_topology::SiteMap;
+
+use crate::Ledger;
+
+/// How often peers announce (`interval:` in tracker.yaml). Replies carry these with 10 % jitter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Intervals {
+    /// Peers that have everything.
+    pub seeder: Duration,
+    /// Peers that fetch inside their site.
+    pub leecher: Duration,
+    /// Gateways.
+    pub gateway: Duration,
+    /// Peers that wait for somebody to fetch from; also the least interval in ordinary replies.
+    pub min: Duration,
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Intervals {
+            seeder: Duration::from_secs(15 * 60),
+            leecher: Duration::from_secs(60),
+            gateway: Duration::from_secs(30),
+            min: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The numbers behind the rules. [`Policy::default`] is what the design says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// How often peers announce.
+    pub intervals: Intervals,
+    /// Peers in a reply to a client that does not say how many it wants.
+    pub numwant_default: u32,
+    /// Most peers in a reply, whatever the client wants.
+    pub numwant_max: u32,
+    /// Up to so many peers, everybody in a site is told of everybody else.
+    pub full_mesh: u32,
+    /// Peers in a reply in a site with more than [`Policy::full_mesh`].
+    pub degree: u32,
+    /// Seeders among them.
+    pub degree_seeders: u32,
+    /// How long a lost gateway is waited for while only one neighbour reports it, and how long a free lease is
+    /// offered to the best successor before anybody may take it.
+    pub failover: Duration,
+    /// The interval that stock clients may insist on, whatever they are told (libtorrent: 5 minutes). Their
+    /// records live for two of it.
+    pub stock_interval: Duration,
+    /// Distinct live remote peers that a stock client may be told beyond `max_seeders` in its life as a gateway:
+    /// it never drops a peer it was told of.
+    pub stock_spares: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            intervals: Intervals::default(),
+            numwant_default: 30,
+            numwant_max: 50,
+            full_mesh: 30,
+            degree: 12,
+            degree_seeders: 4,
+            failover: Duration::from_secs(2),
+            stock_interval: Duration::from_secs(300),
+            stock_spares: 2,
+        }
+    }
+}
+
+/// What decisions are made in view of, beside the swarm itself.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The present site map. When it changes, call [`crate::Swarm::remap`] on every swarm.
+    pub map: &'a SiteMap,
+    /// The numbers behind the rules.
+    pub policy: &'a Policy,
+    /// The flows of all swarms.
+    pub ledger: &'a Ledger,
+    /// The wall clock, for the schedules of links.
+    pub wall: jiff::Timestamp,
+}
