@@ -1,0 +1,87 @@
+//! `narrows-lab`: a rollout in small, with the real programs, and what it cost.
+//!
+//! [`args`] says what is asked, [`world`] who is where, [`content`] what is sent, [`fleet`] and [`process`]
+//! run the programs, [`poll`] asks them, [`rollout`] drives it all. [`kills`], [`ledger`], [`table`] and
+//! [`report`] are pure; [`verify`] reads what arrived.
+
+pub mod args;
+pub mod binaries;
+pub mod content;
+pub mod fleet;
+pub mod kills;
+pub mod ledger;
+pub mod poll;
+pub mod process;
+pub mod report;
+pub mod rollout;
+pub mod screen;
+pub mod setup;
+mod snapshot;
+pub mod table;
+pub mod verify;
+pub mod view;
+pub mod world;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use args::{Args, Refused};
+
+/// Why a run ended before its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The input is wrong; exit 64 (EX_USAGE of sysexits(3)).
+    Wrong(String),
+    /// Something that the lab needs is missing: programs, space, ports; exit 69 (EX_UNAVAILABLE).
+    Missing(String),
+    /// The tracker or an agent failed; exit 70 (EX_SOFTWARE).
+    Failed(String),
+    /// Ctrl-C or SIGTERM; exit 130, as shells have it.
+    Interrupted,
+}
+
+impl Stop {
+    fn code(&self) -> u8 {
+        match self {
+            Stop::Wrong(_) => 64,
+            Stop::Missing(_) => 69,
+            Stop::Failed(_) => 70,
+            Stop::Interrupted => 130,
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Stop::Wrong(text) | Stop::Missing(text) | Stop::Failed(text) => text,
+            Stop::Interrupted => "interrupted; every process that was started has been stopped",
+        }
+    }
+}
+
+/// The whole program: from the command line to the exit status.
+pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::parse_from_line(line) {
+        Ok(args) => args,
+        Err(Refused::Shown(text)) => {
+            // a closed pipe (`| head`) is no error of ours
+            let _ = write!(std::io::stdout(), "{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Refused::Wrong(text)) => return stopped(&Stop::Wrong(text)),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return stopped(&Stop::Missing(format!("cannot start: {error}"))),
+    };
+    match runtime.block_on(rollout::run(&args)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(stop) => stopped(&stop),
+    }
+}
+
+fn stopped(stop: &Stop) -> ExitCode {
+    eprintln!("narrows-lab: {}", stop.text());
+    ExitCode::from(stop.code())
+}

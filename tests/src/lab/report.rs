@@ -1,0 +1,390 @@
+//! What it cost: the end of a run in words and as JSON.
+
+use serde::Serialize;
+
+use super::process::Usage;
+use super::table::bytes;
+use super::verify::Verdict;
+use super::view::View;
+
+/// What the table does not show.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Facts {
+    /// The content's pieces.
+    pub pieces: u32,
+    /// What the tracker used.
+    pub tracker: Usage,
+    /// Bytes that agents say they sent across links.
+    pub wan_sent: u64,
+    /// Bytes that agents say they fetched in vain.
+    pub wasted: u64,
+    /// Bytes fetched across links of which nobody knows across which.
+    pub unattributed: u64,
+}
+
+/// `--json`; the names are documented in tests/README.md and stay.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Bytes of the content.
+    pub size: u64,
+    /// Its pieces.
+    pub pieces: u32,
+    /// Sites that had to fetch across links.
+    pub sites: Vec<Site>,
+    /// Links, each direction that something crossed.
+    pub links: Vec<Link>,
+    /// Seeders and clients.
+    pub agents: Vec<Agent>,
+    /// When the last client was complete; null if one is not.
+    pub seconds: Option<f64>,
+    /// The shortest time that the links allow; null if they do not limit it.
+    pub bound_seconds: Option<f64>,
+    /// The former over the latter.
+    pub time_over_bound: Option<f64>,
+    /// The most bytes that one site fetched across links, over the size.
+    pub copies_per_site_max: f64,
+    /// Fewest possible bytes on links over bytes on links; null if there were none.
+    pub efficiency: Option<f64>,
+    /// Bytes that agents fetched across links, by their own count.
+    pub wan_fetched: u64,
+    /// Bytes that agents sent across links, by their own count.
+    pub wan_sent: u64,
+    /// Bytes that agents fetched and threw away.
+    pub wasted: u64,
+    /// The tracker's processor time in seconds.
+    pub tracker_cpu_seconds: f64,
+    /// The tracker's peak resident memory in bytes.
+    pub tracker_rss_peak: u64,
+    /// What happened when.
+    pub events: Vec<Event>,
+    /// Every client is complete and identical.
+    pub ok: bool,
+}
+
+/// A site that had to fetch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Site {
+    /// Its name.
+    pub site: String,
+    /// Bytes its agents fetched across links.
+    pub bytes_wan: u64,
+    /// The same over the size.
+    pub copies: f64,
+    /// When all its clients were complete.
+    pub seconds: Option<f64>,
+    /// The shortest time that the links to it allow.
+    pub bound_seconds: Option<f64>,
+}
+
+/// A link in one direction.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Link {
+    /// Both ends as in the map.
+    pub link: String,
+    /// Where bytes come from.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// How many.
+    pub bytes: u64,
+    /// The same over the size.
+    pub copies: f64,
+    /// Sites that fetched across it.
+    pub demanding_sites: usize,
+    /// Copies over those.
+    pub copies_per_demand: f64,
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Agent {
+    /// `b1-0`
+    pub id: String,
+    /// Its site.
+    pub site: String,
+    /// Whether it had the content from the beginning.
+    pub seeder: bool,
+    /// Whether it says that it has everything.
+    pub complete: bool,
+    /// Whether every file is as it was sent; seeders are compared too.
+    pub identical: bool,
+    /// The first difference, if there is one.
+    pub difference: Option<String>,
+    /// When it was complete.
+    pub seconds: Option<f64>,
+    /// How often it was killed.
+    pub kills: u32,
+    /// Bytes fetched from its own site.
+    pub bytes_lan: u64,
+    /// Bytes fetched across links.
+    pub bytes_wan: u64,
+    /// Processor time in seconds, of all its lives.
+    pub cpu_seconds: f64,
+    /// Peak resident memory in bytes.
+    pub rss_peak: u64,
+}
+
+impl Agent {
+    /// Whether all is well with it.
+    pub fn ok(&self) -> bool {
+        self.complete && self.identical
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// Seconds since the clients were started.
+    pub at: f64,
+    /// In words.
+    pub what: String,
+}
+
+/// To a thousandth: more would be noise.
+fn round(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+impl Report {
+    /// Of the last moment of a run and what was found at each agent, in the same order.
+    pub fn new(view: &View, verdicts: &[Verdict], facts: Facts) -> Report {
+        let agents: Vec<Agent> = view
+            .agents
+            .iter()
+            .enumerate()
+            .map(|(i, row)| {
+                let verdict = verdicts.get(i).unwrap_or(&Verdict::Incomplete);
+                Agent {
+                    id: row.id.clone(),
+                    site: row.site.clone(),
+                    seeder: row.seeder,
+                    complete: row.seconds.is_some(),
+                    identical: *verdict == Verdict::Identical,
+                    difference: match verdict {
+                        Verdict::Different(what) => Some(what.clone()),
+                        Verdict::Identical | Verdict::Incomplete => None,
+                    },
+                    seconds: row.seconds.map(round),
+                    kills: row.kills,
+                    bytes_lan: row.bytes_lan,
+                    bytes_wan: row.bytes_wan,
+                    cpu_seconds: round(row.usage.cpu_seconds),
+                    rss_peak: row.usage.rss_peak,
+                }
+            })
+            .collect();
+        let link = |row: &super::view::LinkRow| Link {
+            link: row.link.clone(),
+            from: row.from.clone(),
+            to: row.to.clone(),
+            bytes: row.bytes,
+            copies: round(view.copies(row.bytes)),
+            demanding_sites: row.demanding,
+            copies_per_demand: round(view.copies_per_demand(row)),
+        };
+        let site = |row: &super::view::SiteRow| Site {
+            site: row.site.clone(),
+            bytes_wan: row.bytes_wan,
+            copies: round(view.copies(row.bytes_wan)),
+            seconds: row.seconds.map(round),
+            bound_seconds: row.bound.map(round),
+        };
+        let seconds = view.seconds();
+        Report {
+            size: view.size.0,
+            pieces: facts.pieces,
+            sites: view.sites.iter().map(site).collect(),
+            links: view.links.iter().map(link).collect(),
+            seconds: seconds.map(round),
+            bound_seconds: view.bound.map(round),
+            time_over_bound: seconds
+                .zip(view.bound)
+                .map(|(seconds, bound)| round(seconds / bound)),
+            copies_per_site_max: round(view.copies_per_site_max()),
+            efficiency: view.efficiency().map(round),
+            wan_fetched: view.agents.iter().map(|agent| agent.bytes_wan).sum(),
+            wan_sent: facts.wan_sent,
+            wasted: facts.wasted,
+            tracker_cpu_seconds: round(facts.tracker.cpu_seconds),
+            tracker_rss_peak: facts.tracker.rss_peak,
+            events: view
+                .events
+                .iter()
+                .map(|(at, what)| Event {
+                    at: round(*at),
+                    what: what.clone(),
+                })
+                .collect(),
+            ok: agents.iter().all(Agent::ok),
+            agents,
+        }
+    }
+}
+
+/// The report for people.
+pub fn lines(view: &View, report: &Report) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let seconds = |at: Option<f64>| at.map_or("-".to_owned(), |at| format!("{at:.1} s"));
+    lines.push(format!(
+        "{:<28}  {:>10} {:>8} {:>6} {:>16}",
+        "link", "bytes", "copies", "sites", "copies per site"
+    ));
+    for (row, link) in view.links.iter().zip(&report.links) {
+        lines.push(format!(
+            "{:<28}  {:>10} {:>8.3} {:>6} {:>16.3}",
+            format!("{} → {}", link.from, link.to),
+            bytes(row.bytes),
+            link.copies,
+            link.demanding_sites,
+            link.copies_per_demand
+        ));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "{:<28}  {:>10} {:>8} {:>10} {:>10}",
+        "site", "fetched", "copies", "time", "at best"
+    ));
+    for site in &report.sites {
+        lines.push(format!(
+            "{:<28}  {:>10} {:>8.3} {:>10} {:>10}",
+            site.site,
+            bytes(site.bytes_wan),
+            site.copies,
+            seconds(site.seconds),
+            seconds(site.bound_seconds)
+        ));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "{:<14} {:<11} {:>9} {:>6} {:>10} {:>10}",
+        "client", "files", "time", "kills", "lan", "wan"
+    ));
+    for agent in &report.agents {
+        if agent.seeder && agent.identical {
+            continue;
+        }
+        let verdict = match (&agent.difference, agent.complete) {
+            (None, true) => "identical",
+            (None, false) => "INCOMPLETE",
+            (Some(_), _) => "DIFFERENT",
+        };
+        lines.push(format!(
+            "{:<14} {verdict:<11} {:>9} {:>6} {:>10} {:>10}",
+            agent.id,
+            seconds(agent.seconds),
+            if agent.kills == 0 {
+                String::new()
+            } else {
+                agent.kills.to_string()
+            },
+            bytes(agent.bytes_lan),
+            bytes(agent.bytes_wan)
+        ));
+        lines.extend(agent.difference.iter().map(|what| format!("  {what}")));
+    }
+    lines.push(String::new());
+    lines.extend(
+        view.events
+            .iter()
+            .map(|(at, what)| format!("{at:>6.1} s  {what}")),
+    );
+    lines.push(String::new());
+    lines.push(summary(view, report));
+    lines
+}
+
+/// The last line: what a person looks for first.
+fn summary(view: &View, report: &Report) -> String {
+    let clients = report.agents.iter().filter(|agent| !agent.seeder);
+    let good = clients.clone().filter(|agent| agent.ok()).count();
+    let time = match (report.seconds, report.bound_seconds, report.time_over_bound) {
+        (Some(seconds), Some(bound), Some(ratio)) => {
+            format!("{seconds:.1} s, {ratio:.2} x the {bound:.1} s that size / max-flow allows")
+        }
+        (Some(seconds), ..) => format!("{seconds:.1} s"),
+        (None, ..) => "not complete".to_owned(),
+    };
+    let efficiency = report.efficiency.map_or(String::new(), |efficiency| {
+        format!(", WAN efficiency {efficiency:.3}")
+    });
+    format!(
+        "{good} of {} clients complete and identical; {}; {time}; at most {:.3} copies per site{efficiency}",
+        clients.count(),
+        view.size,
+        report.copies_per_site_max
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::table::tests::{row, view};
+
+    fn report(verdicts: &[Verdict]) -> Report {
+        let view = view(vec![row("hq-0", true, 1.0), row("b1-0", false, 1.0)]);
+        Report::new(
+            &view,
+            verdicts,
+            Facts {
+                pieces: 7,
+                ..Facts::default()
+            },
+        )
+    }
+
+    #[test]
+    fn all_is_well_only_if_every_file_is_identical() {
+        assert!(report(&[Verdict::Identical, Verdict::Identical]).ok);
+        for bad in [Verdict::Incomplete, Verdict::Different("x is missing".into())] {
+            assert!(!report(&[Verdict::Identical, bad.clone()]).ok);
+            assert!(
+                !report(&[bad, Verdict::Identical]).ok,
+                "a damaged seeder is a failure too"
+            );
+        }
+        assert!(!report(&[Verdict::Identical]).ok);
+    }
+
+    #[test]
+    fn the_names_for_machines_stay() {
+        let json = serde_json::to_value(report(&[Verdict::Identical, Verdict::Identical])).unwrap();
+        assert_eq!(
+            (json["size"].as_u64(), json["pieces"].as_u64()),
+            (Some(500_000_000), Some(7))
+        );
+        assert_eq!(json["links"][0]["copies_per_demand"], 1.02);
+        assert_eq!(json["time_over_bound"], 1.0);
+        assert_eq!(json["copies_per_site_max"], 1.02);
+        assert_eq!(json["efficiency"], 0.98);
+        for (list, keys) in [
+            (
+                "links",
+                "link from to bytes copies demanding_sites copies_per_demand",
+            ),
+            (
+                "agents",
+                "id site complete identical seconds kills bytes_lan bytes_wan",
+            ),
+            ("sites", "site bytes_wan copies seconds bound_seconds"),
+        ] {
+            for key in keys.split(' ') {
+                assert!(json[list][0].get(key).is_some(), "{list} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_line_has_the_verdict_the_time_and_the_copies() {
+        let view = view(vec![row("hq-0", true, 1.0), row("b1-0", false, 0.5)]);
+        let lines = lines(
+            &view,
+            &Report::new(&view, &[Verdict::Identical], Facts::default()),
+        );
+        let last = lines.last().unwrap();
+        assert!(
+            last.starts_with("0 of 1 clients complete and identical") && last.contains("1.020 copies"),
+            "{last}"
+        );
+        assert!(lines.iter().any(|line| line.contains("INCOMPLETE")));
+    }
+}
