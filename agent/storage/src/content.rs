@@ -1,18 +1,61 @@
-//! One torrent on one disk.
+//! One torrent on one disk: opening, storing, reading, syncing.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::{Bytes, BytesMut};
 use narrows_protocol::metainfo::Metainfo;
 use narrows_wire::Bitfield;
+use sha1::{Digest, Sha1};
 
 use crate::StorageError;
+use crate::disk::{Disk, Side};
+use crate::layout::Layout;
+use crate::plan::{self, Plan};
+use crate::resume::{Phase, Record, Resume};
 
 /// One torrent on one disk. All methods take `&self` and block; call them from blocking threads, several at once.
+///
+/// Dropping it is like a SIGKILL: the next start hashes again what was stored since the last [`sync`](Self::sync).
 #[derive(Debug)]
-pub struct Content {}
+pub struct Content {
+    pub(crate) disk: Disk,
+    pub(crate) resume: Resume,
+    /// Held for moments, never during I/O on the content; the journal's 8 bytes per piece are written under it
+    /// so that a sync cannot come between a piece and its entry.
+    state: Mutex<State>,
+    /// Read: the files stay where they are. Written by `publish`, which moves them.
+    moving: RwLock<()>,
+    /// One sync, check or publish at a time.
+    pub(crate) upkeep: Mutex<()>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Verified pieces in staging.
+    pub(crate) staged: Bitfield,
+    /// Verified pieces at the target: all if published, else those of an older copy.
+    pub(crate) at_target: Bitfield,
+    pub(crate) published: bool,
+    /// What `check` has to do; `None` when it is through.
+    pub(crate) plan: Option<ToCheck>,
+    /// Stored since the last sync.
+    pub(crate) unsynced: Vec<u32>,
+    /// Were being synced when that failed: the system may have dropped their bytes, so they are written again.
+    pub(crate) doubtful: Vec<u32>,
+    /// Files written to since the last sync.
+    pub(crate) dirty: BTreeSet<usize>,
+    journal: Option<File>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ToCheck {
+    pub(crate) staging: Vec<u32>,
+    pub(crate) target: Vec<u32>,
+}
 
 /// What [`Content::open`] found.
 #[derive(Debug)]
@@ -21,7 +64,7 @@ pub struct Opened {
     pub content: Content,
     /// Pieces that are trusted already; they may be served before [`Content::check`] is through.
     pub have: Bitfield,
-    /// Pieces that [`Content::check`] will read and hash; 0: nothing to do.
+    /// Pieces that [`Content::check`] will read and hash. Call it even so if this is 0: it returns at once.
     pub to_check: u32,
 }
 
@@ -34,41 +77,132 @@ pub enum Stored {
     HashWrong,
 }
 
+/// Which record a sync writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Note {
+    /// One only if a piece was stored since the last.
+    IfStored,
+    /// One in any case.
+    Always,
+    /// One with the files' times: nobody writes any more.
+    CleanStop,
+}
+
 impl Content {
-    /// Opens a content whose files belong into the folder `target`.
+    /// Opens a content whose files belong into the folder `target`, which is made if need be, as is `state_dir`,
+    /// where resume data is kept.
     ///
     /// # Errors
-    /// Unsafe or unusable paths.
+    /// [`StorageError::Unsafe`] if a symbolic link or something of the wrong kind stands where the content
+    /// belongs; else what the disk says. Damaged resume data is no error: more is checked then.
     pub fn open(meta: Arc<Metainfo>, target: &Path, state_dir: &Path) -> Result<Opened, StorageError> {
-        let _ = (meta, state_dir);
-        Err(StorageError::Unsafe { path: target.to_owned(), why: "not yet" })
+        std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
+        let resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
+        let disk = Disk::open(meta, target)?;
+        let (staging, at_target) = (disk.survey(Side::Staging)?, disk.survey(Side::Target)?);
+        let record = resume.load();
+        let mut plan = Plan::new(
+            &disk.layout,
+            record.as_ref(),
+            &resume.load_journal(),
+            &staging,
+            &at_target,
+        );
+        if !spot_check(&disk, &plan) {
+            tracing::warn!(
+                path = %disk.absolute(&disk.top(Side::Target)).display(),
+                "a piece differs although its file looks unchanged; everything is checked"
+            );
+            plan = Plan::distrust(&disk.layout, &staging, &at_target);
+        }
+        let published = plan.at_target.is_full() && plan::sizes_are_exact(&disk.layout, &at_target);
+        let mut to_check = plan.check_staging.len() + plan.check_target.len();
+        if !published {
+            to_check += plan.at_target.count() as usize; // to be copied into staging
+        }
+        let have = union(&plan.staged, &plan.at_target);
+        let content = Self {
+            disk,
+            resume,
+            state: Mutex::new(State {
+                staged: plan.staged,
+                at_target: plan.at_target,
+                published,
+                plan: (!published).then_some(ToCheck {
+                    staging: plan.check_staging,
+                    target: plan.check_target,
+                }),
+                unsynced: Vec::new(),
+                doubtful: Vec::new(),
+                dirty: BTreeSet::new(),
+                journal: None,
+            }),
+            moving: RwLock::new(()),
+            upkeep: Mutex::new(()),
+        };
+        let to_check = if published {
+            0
+        } else {
+            u32::try_from(to_check).unwrap_or(u32::MAX)
+        };
+        Ok(Opened {
+            content,
+            have,
+            to_check,
+        })
     }
 
-    /// Verifies what must be verified after [`open`](Self::open), tells `progress` the number of pieces checked so far, and
-    /// returns all pieces that are there.
-    ///
-    /// # Errors
-    /// [`StorageError::Stopped`], or the disk's.
-    pub fn check(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
-        let _ = (progress, stop);
-        Err(StorageError::Stopped)
-    }
-
-    /// Reads and hashes everything again; `progress` as in [`check`](Self::check).
-    ///
-    /// # Errors
-    /// As [`check`](Self::check).
-    pub fn verify_all(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
-        self.check(progress, stop)
-    }
-
-    /// Hashes a piece given as its blocks in order and, if it is right, writes and journals it.
+    /// Hashes a piece given as its blocks in order and, if it is right, writes and journals it. A piece that is
+    /// here already is not written again. The blocks are not copied.
     ///
     /// # Errors
     /// [`StorageError::Full`] and others of the disk; the piece is missing then.
     pub fn store(&self, piece: u32, blocks: &[Bytes]) -> Result<Stored, StorageError> {
-        let _ = blocks;
-        Err(StorageError::Missing(piece))
+        let len: u64 = blocks.iter().map(|block| block.len() as u64).sum();
+        let size = self.layout().lengths().piece_size(piece);
+        if size == 0 || len != u64::from(size) {
+            return Err(StorageError::OutOfRange { piece, begin: 0, len });
+        }
+        let mut hash = Sha1::new();
+        blocks.iter().for_each(|block| hash.update(block));
+        if self.layout().meta().pieces.hash(piece) != Some(&hash.finalize().into()) {
+            return Ok(Stored::HashWrong);
+        }
+        self.keep(piece, blocks)?;
+        Ok(Stored::Ok)
+    }
+
+    /// Writes and journals a piece that was verified.
+    pub(crate) fn keep(&self, piece: u32, blocks: &[impl AsRef<[u8]>]) -> Result<(), StorageError> {
+        let _stay = self.stay();
+        {
+            let state = self.state();
+            if state.published || state.staged.has(piece) {
+                return Ok(());
+            }
+        }
+        self.disk.write(piece, blocks)?;
+        let mut state = self.state();
+        state.staged.set(piece);
+        state.unsynced.push(piece);
+        let spans = self.layout().piece_spans(piece).filter(|span| !span.padding);
+        state.dirty.extend(spans.map(|span| span.file));
+        if let Err(error) = self.journal(&mut state, piece) {
+            // only a hint that spares a download after a crash
+            let path = self.resume.journal_path();
+            tracing::warn!(path = %path.display(), %error, "the journal cannot be written");
+        }
+        Ok(())
+    }
+
+    fn journal(&self, state: &mut State, piece: u32) -> std::io::Result<()> {
+        let journal = match state.journal.take() {
+            Some(journal) => journal,
+            None => self.resume.open_journal()?,
+        };
+        self.resume.append(&journal, piece)?; // after an error it is opened, and its torn end cut, anew
+        state.journal = Some(journal);
+        Ok(())
     }
 
     /// Appends `len` bytes of a verified piece to `out`.
@@ -76,60 +210,204 @@ impl Content {
     /// # Errors
     /// [`StorageError::Missing`], [`StorageError::OutOfRange`], or the disk's; `out` is as before then.
     pub fn read(&self, piece: u32, begin: u32, len: u32, out: &mut BytesMut) -> Result<(), StorageError> {
-        let _ = (begin, len, out);
-        Err(StorageError::Missing(piece))
+        let size = self.layout().lengths().piece_size(piece);
+        if size == 0 || len > size.saturating_sub(begin) {
+            return Err(StorageError::OutOfRange {
+                piece,
+                begin,
+                len: len.into(),
+            });
+        }
+        let _stay = self.stay();
+        let side = self.side(piece).ok_or(StorageError::Missing(piece))?;
+        let old = out.len();
+        out.resize(old + len as usize, 0);
+        let result = self.disk.read(side, (piece, begin), &mut out[old..]);
+        if result.is_err() {
+            out.truncate(old);
+        }
+        result
     }
 
-    /// Makes all stored pieces durable and says so in the resume data. Call it every 30 s or 64 MiB.
+    fn side(&self, piece: u32) -> Option<Side> {
+        let state = self.state();
+        if state.staged.has(piece) {
+            Some(Side::Staging)
+        } else {
+            state.at_target.has(piece).then_some(Side::Target)
+        }
+    }
+
+    /// Makes all stored pieces durable and says so in the resume data. Call it every 30 s or 64 MiB or so; it
+    /// costs nothing when nothing was stored.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's. What could not be made durable is written again by the next call.
     pub fn sync(&self) -> Result<(), StorageError> {
-        Ok(())
+        let _upkeep = self.upkeep();
+        self.sync_with(Note::IfStored)
     }
 
-    /// [`sync`](Self::sync), and notes that the stop was clean: the next start checks modification times only.
+    /// [`sync`](Self::sync), and notes that the stop was clean, so that the next start trusts what has not been
+    /// modified since. The last call before it is dropped.
     ///
     /// # Errors
     /// The disk's.
     pub fn close(&self) -> Result<(), StorageError> {
-        self.sync()
+        let _upkeep = self.upkeep();
+        self.sync_with(Note::CleanStop)
     }
 
-    /// Moves complete content from staging to its target; reads go on.
-    ///
-    /// # Errors
-    /// [`StorageError::Incomplete`], or the disk's; it may be called again then.
-    pub fn publish(&self) -> Result<(), StorageError> {
-        Err(StorageError::Incomplete { missing: 1 })
+    /// The caller holds `upkeep`.
+    pub(crate) fn sync_with(&self, note: Note) -> Result<(), StorageError> {
+        let _stay = self.stay();
+        self.rewrite_doubtful()?;
+        let (batch, dirty, have) = {
+            let mut state = self.state();
+            if state.published || (state.unsynced.is_empty() && note == Note::IfStored) {
+                return Ok(());
+            }
+            (
+                std::mem::take(&mut state.unsynced),
+                std::mem::take(&mut state.dirty),
+                state.staged.clone(),
+            )
+        };
+        if let Err(error) = dirty.iter().try_for_each(|file| self.disk.sync_file(*file)) {
+            let mut state = self.state();
+            state.doubtful.extend(batch);
+            state.dirty.extend(dirty);
+            return Err(error);
+        }
+        if self.state().plan.is_some() {
+            // a record would say that the rest is missing, unchecked; the journal tells of the batch
+            return Ok(());
+        }
+        let stamps = match note {
+            Note::CleanStop => Some(self.stamps(Side::Staging)?),
+            Note::IfStored | Note::Always => None,
+        };
+        let saved = self.save(&Record {
+            phase: Phase::Fetching,
+            have,
+            stamps,
+        });
+        let mut state = self.state();
+        match saved {
+            Err(error) => {
+                state.unsynced.extend(batch);
+                Err(error)
+            }
+            Ok(()) => {
+                // with pieces stored meanwhile it stays; those that the record has are skipped at a start
+                if state.unsynced.is_empty() {
+                    state.journal = None;
+                    let path = self.resume.journal_path();
+                    self.resume
+                        .remove_journal()
+                        .map_err(StorageError::io("remove", &path))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// After a failed sync the system may have dropped what it could not write, and call the next sync a success.
+    fn rewrite_doubtful(&self) -> Result<(), StorageError> {
+        let doubtful = std::mem::take(&mut self.state().doubtful);
+        let mut buf = Vec::new();
+        for (index, piece) in doubtful.iter().copied().enumerate() {
+            if !self.disk.is_right(Side::Staging, piece, &mut buf) {
+                tracing::warn!(piece, "a piece was lost by the disk; it is fetched again");
+                self.state().staged.unset(piece);
+            } else if let Err(error) = self.disk.write(piece, &[&buf]) {
+                self.state().doubtful.extend(&doubtful[index..]);
+                return Err(error);
+            } else {
+                self.state().unsynced.push(piece);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn save(&self, record: &Record) -> Result<(), StorageError> {
+        self.resume
+            .save(record)
+            .map_err(StorageError::io("write", &self.resume.record_path()))
+    }
+
+    pub(crate) fn stamps(&self, side: Side) -> Result<Vec<Option<crate::resume::Stamp>>, StorageError> {
+        Ok(self
+            .disk
+            .survey(side)?
+            .into_iter()
+            .map(|stat| stat.map(Into::into))
+            .collect())
     }
 
     /// Whether the content is whole and at its target.
     #[must_use]
     pub fn is_published(&self) -> bool {
-        false
+        self.state().published
     }
 
-    /// The pieces that are verified and there.
+    /// The pieces that are verified and can be read.
     #[must_use]
     pub fn have(&self) -> Bitfield {
-        Bitfield::new(0)
+        let state = self.state();
+        union(&state.staged, &state.at_target)
     }
 
-    /// Bytes of disk space that are still to be allocated.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn needed_space(&self) -> Result<u64, StorageError> {
-        Ok(0)
+    /// What the content is.
+    #[must_use]
+    pub fn metainfo(&self) -> &Metainfo {
+        self.layout().meta()
     }
 
-    /// Allocates the space of all files, where the file system can do so cheaply. Call it before fetching, and
-    /// again to learn whether a full disk has healed.
-    ///
-    /// # Errors
-    /// [`StorageError::Full`] if there is not enough.
-    pub fn reserve(&self) -> Result<(), StorageError> {
-        Ok(())
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.disk.layout
     }
+
+    // A poisoned lock means that another thread panicked; each change under these locks is whole.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn upkeep(&self) -> MutexGuard<'_, ()> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While the guard lives, files stay where they are. Not to be taken twice by a thread.
+    pub(crate) fn stay(&self) -> RwLockReadGuard<'_, ()> {
+        self.moving.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn moving(&self) -> std::sync::RwLockWriteGuard<'_, ()> {
+        self.moving.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn union(a: &Bitfield, b: &Bitfield) -> Bitfield {
+    let mut both = a.clone();
+    b.iter_ones().for_each(|piece| {
+        both.set(piece);
+    });
+    both
+}
+
+/// Hashes one random piece per GiB of what would be trusted (at least one, at most 64): times and sizes can lie.
+fn spot_check(disk: &Disk, plan: &Plan) -> bool {
+    let random = RandomState::new();
+    let mut buf = Vec::new();
+    [(Side::Staging, &plan.staged), (Side::Target, &plan.at_target)]
+        .into_iter()
+        .all(|(side, trusted)| {
+            let pieces: Vec<u32> = trusted.iter_ones().collect();
+            let bytes = pieces.len() as u64 * u64::from(disk.layout.lengths().piece_length());
+            let samples = bytes.div_ceil(1 << 30).min(64);
+            (0..samples).all(|sample| {
+                let index = random.hash_one((side, sample)) % pieces.len() as u64;
+                disk.is_right(side, pieces[usize::try_from(index).unwrap_or(0)], &mut buf)
+            })
+        })
 }

@@ -1,0 +1,293 @@
+//! A content's files in its two places: below the staging folder and at the target.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use narrows_protocol::metainfo::Metainfo;
+use narrows_protocol::metainfo::names::STAGING_FOLDER;
+use sha1::{Digest, Sha1};
+
+use crate::StorageError;
+use crate::handles::Handles;
+use crate::layout::Layout;
+use crate::platform::{self, Access, Folder, Kind, Stat};
+
+/// Where a file is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Side {
+    /// `<target>/.narrows/<info hash>/<name>`
+    Staging,
+    /// `<target>/<name>`
+    Target,
+}
+
+/// Reads and writes pieces; knows nothing of which are right.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(crate) layout: Layout,
+    pub(crate) folder: Folder,
+    target: PathBuf,
+    staging: PathBuf,
+    handles: Handles,
+}
+
+impl Disk {
+    /// Makes the target folder if it is not there.
+    pub(crate) fn open(meta: Arc<Metainfo>, target: &Path) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(target).map_err(StorageError::io("make the folder", target))?;
+        let folder = Folder::open(target).map_err(StorageError::io("open the folder", target))?;
+        Ok(Self {
+            staging: Path::new(STAGING_FOLDER).join(meta.info_hash.to_string()),
+            layout: Layout::new(meta),
+            folder,
+            target: target.to_owned(),
+            handles: Handles::default(),
+        })
+    }
+
+    /// The folder that holds the content, relative to the target.
+    pub(crate) fn base(&self, side: Side) -> &Path {
+        match side {
+            Side::Staging => &self.staging,
+            Side::Target => Path::new(""),
+        }
+    }
+
+    /// The content's file or folder itself, relative to the target.
+    pub(crate) fn top(&self, side: Side) -> PathBuf {
+        self.base(side).join(&self.layout.meta().name)
+    }
+
+    /// A file, relative to the target.
+    pub(crate) fn relative(&self, side: Side, file: usize) -> PathBuf {
+        self.base(side).join(self.layout.relative(file))
+    }
+
+    /// For messages.
+    pub(crate) fn absolute(&self, relative: &Path) -> PathBuf {
+        self.target.join(relative)
+    }
+
+    /// For `map_err`: tells a symbolic link from other errors, and completes what is known about a full disk.
+    pub(crate) fn error(
+        &self,
+        action: &'static str,
+        relative: &Path,
+    ) -> impl FnOnce(io::Error) -> StorageError + '_ {
+        let path = self.absolute(relative);
+        move |source| {
+            if platform::is_symlink(&source) {
+                let why = "leads through a symbolic link; remove that, or set `target` to where it leads";
+                return StorageError::Unsafe { path, why };
+            }
+            match StorageError::io(action, &path)(source) {
+                StorageError::Full { path, .. } => StorageError::Full {
+                    path,
+                    needed: self.unallocated().unwrap_or(1).max(1),
+                    free: self.folder.free_space().unwrap_or(0),
+                },
+                other => other,
+            }
+        }
+    }
+
+    /// What stands where each file belongs, in the order of the metainfo; padding has nothing.
+    ///
+    /// Refuses what the content must not be read through or put in place of: symbolic links, and a folder
+    /// where a file belongs or the reverse.
+    pub(crate) fn survey(&self, side: Side) -> Result<Vec<Option<Stat>>, StorageError> {
+        let top = self.top(side);
+        let refuse = |path: &Path, why| {
+            Err(StorageError::Unsafe {
+                path: self.absolute(path),
+                why,
+            })
+        };
+        let kind = self.stat(&top)?.map(|stat| stat.kind);
+        match (kind, self.layout.meta().multi_file) {
+            (None, _) => return Ok(vec![None; self.layout.files().len()]),
+            (Some(Kind::File), false) | (Some(Kind::Folder), true) => {}
+            (Some(Kind::Symlink), _) => return refuse(&top, "is a symbolic link; remove it"),
+            (Some(_), false) => return refuse(&top, "is not a file, but the content is one; move it away"),
+            (Some(_), true) => return refuse(&top, "is not a folder, but the content is one; move it away"),
+        }
+        let mut stats = vec![None; self.layout.files().len()];
+        for file in self.layout.stored() {
+            let path = self.relative(side, file);
+            stats[file] = match self.stat(&path)? {
+                Some(stat) if stat.kind == Kind::Symlink => {
+                    return refuse(&path, "is a symbolic link; remove it");
+                }
+                stat => stat.filter(|stat| stat.kind == Kind::File),
+            };
+        }
+        Ok(stats)
+    }
+
+    pub(crate) fn stat(&self, relative: &Path) -> Result<Option<Stat>, StorageError> {
+        self.folder
+            .stat(relative)
+            .map_err(self.error("look at", relative))
+    }
+
+    /// Appends a part of a piece to `out`, or leaves `out` as it was.
+    pub(crate) fn read(
+        &self,
+        side: Side,
+        (piece, begin): (u32, u32),
+        out: &mut [u8],
+    ) -> Result<(), StorageError> {
+        let mut rest = out;
+        let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+        for span in self.layout.spans(piece, begin, len) {
+            let (part, after) = std::mem::take(&mut rest).split_at_mut(span.len);
+            rest = after;
+            if span.padding {
+                part.fill(0);
+                continue;
+            }
+            let file = self.handle(side, span.file, Access::Read)?;
+            platform::read_exact_at(&file, part, span.offset)
+                .map_err(|source| self.error("read", &self.relative(side, span.file))(source))?;
+        }
+        Ok(())
+    }
+
+    /// Whether this piece stands there as it should. `buf` is a buffer to use, of any length.
+    ///
+    /// What cannot be read is not right either: it will be fetched again.
+    pub(crate) fn is_right(&self, side: Side, piece: u32, buf: &mut Vec<u8>) -> bool {
+        buf.resize(self.layout.lengths().piece_size(piece) as usize, 0);
+        match self.read(side, (piece, 0), buf) {
+            Ok(()) => self.layout.meta().pieces.hash(piece) == Some(&Sha1::digest(buf).into()),
+            Err(StorageError::Io { source, .. })
+                if platform::is_absent(&source) || source.kind() == io::ErrorKind::UnexpectedEof =>
+            {
+                false
+            }
+            Err(error) => {
+                tracing::warn!(piece, %error, "a piece cannot be read and counts as missing");
+                false
+            }
+        }
+    }
+
+    /// Writes a whole piece into staging, one call per file.
+    pub(crate) fn write(&self, piece: u32, blocks: &[impl AsRef<[u8]>]) -> Result<(), StorageError> {
+        let mut rest = Slices::new(blocks);
+        let mut slices = Vec::with_capacity(blocks.len() + 1);
+        for span in self.layout.piece_spans(piece) {
+            slices.clear();
+            rest.take(span.len, &mut slices);
+            if span.padding {
+                continue;
+            }
+            let file = self.handle(Side::Staging, span.file, Access::Write)?;
+            platform::write_all_at(&file, &mut slices, span.offset)
+                .map_err(|source| self.error("write", &self.relative(Side::Staging, span.file))(source))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a staged file's bytes durable.
+    pub(crate) fn sync_file(&self, file: usize) -> Result<(), StorageError> {
+        let handle = self.handle(Side::Staging, file, Access::Write)?;
+        handle
+            .sync_data()
+            .map_err(|source| self.error("sync", &self.relative(Side::Staging, file))(source))
+    }
+
+    /// An open file; for writing it gets its full length at once, mostly as a hole.
+    pub(crate) fn handle(&self, side: Side, file: usize, access: Access) -> Result<Arc<File>, StorageError> {
+        self.handles.get((side, file), access == Access::Write, || {
+            let path = self.relative(side, file);
+            if access == Access::Read {
+                return self.folder.file(&path, access).map_err(self.error("open", &path));
+            }
+            let handle = match self.folder.file(&path, access) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.make_folder(path.parent().unwrap_or(Path::new("")))?;
+                    self.folder.file(&path, access)
+                }
+                result => result,
+            }
+            .map_err(self.error("open", &path))?;
+            let length = self.layout.files().get(file).map_or(0, |file| file.length);
+            let size = handle.metadata().map_err(self.error("look at", &path))?.len();
+            if size != length {
+                handle
+                    .set_len(length)
+                    .map_err(self.error("set the length of", &path))?;
+            }
+            Ok(handle)
+        })
+    }
+
+    /// Makes a folder below the target, and those above it. The staging folder is ours alone.
+    pub(crate) fn make_folder(&self, relative: &Path) -> Result<(), StorageError> {
+        let private = relative.starts_with(STAGING_FOLDER);
+        self.folder
+            .make_folders(relative, private)
+            .map_err(self.error("make the folder", relative))
+    }
+
+    /// Bytes of staged files that the file system has not set aside yet.
+    pub(crate) fn unallocated(&self) -> io::Result<u64> {
+        self.layout.stored().try_fold(0_u64, |sum, file| {
+            let allocated = self
+                .folder
+                .stat(&self.relative(Side::Staging, file))?
+                .map_or(0, |s| s.allocated);
+            Ok(sum.saturating_add(self.layout.files()[file].length.saturating_sub(allocated)))
+        })
+    }
+
+    /// Closes all files.
+    pub(crate) fn close_files(&self) {
+        self.handles.clear();
+    }
+
+    /// Removes a file or a tree below the target, if it is there. Symbolic links in it are removed, not followed.
+    pub(crate) fn remove(&self, relative: &Path) -> Result<(), StorageError> {
+        let path = self.absolute(relative);
+        match self.stat(relative)?.map(|stat| stat.kind) {
+            None => Ok(()),
+            Some(Kind::Folder) => std::fs::remove_dir_all(&path),
+            Some(_) => std::fs::remove_file(&path),
+        }
+        .map_err(self.error("remove", relative))
+    }
+}
+
+/// Cuts a list of blocks anew without copying.
+struct Slices<'a, B> {
+    blocks: std::slice::Iter<'a, B>,
+    current: &'a [u8],
+}
+
+impl<'a, B: AsRef<[u8]>> Slices<'a, B> {
+    fn new(blocks: &'a [B]) -> Self {
+        Self {
+            blocks: blocks.iter(),
+            current: &[],
+        }
+    }
+
+    /// Moves the next `len` bytes into `out`; fewer if there are no more.
+    fn take(&mut self, mut len: usize, out: &mut Vec<IoSlice<'a>>) {
+        while len > 0 {
+            if self.current.is_empty() {
+                match self.blocks.next() {
+                    Some(block) => self.current = block.as_ref(),
+                    None => return,
+                }
+            }
+            let (now, later) = self.current.split_at(len.min(self.current.len()));
+            out.push(IoSlice::new(now));
+            self.current = later;
+            len -= now.len();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What differs between operating systems: positioned I/O, folders that are never left through a symbolic
+//! link, swapping two trees, allocation. Both modules have the same items; nothing else knows the system.
+
+use std::fmt;
+use std::io;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+/// How a file below a [`Folder`] is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// For reading.
+    Read,
+    /// For reading and writing; made if it is not there. Its folder must exist.
+    Write,
+}
+
+/// What stands at a path, the path itself not followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stat {
+    pub(crate) kind: Kind,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) modified: i64,
+    /// Inode; 0 where there is none to be had.
+    pub(crate) id: u64,
+    /// Bytes that the file system has set aside for it.
+    pub(crate) allocated: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    File,
+    Folder,
+    Symlink,
+    Special,
+}
+
+/// The source of an [`io::Error`] for a path that would lead through a symbolic link.
+#[derive(Debug)]
+struct ThroughSymlink;
+
+impl fmt::Display for ThroughSymlink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a part of the path is a symbolic link")
+    }
+}
+
+impl std::error::Error for ThroughSymlink {}
+
+fn through_symlink() -> io::Error {
+    io::Error::other(ThroughSymlink)
+}
+
+/// Whether an error of a [`Folder`] means that a symbolic link is in the way.
+pub(crate) fn is_symlink(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|source| source.is::<ThroughSymlink>())
+}
+
+/// Whether an error says that nothing of the kind stands there.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}

@@ -1,0 +1,231 @@
+//! Unix. Paths below a folder are walked component by component with `O_NOFOLLOW`, which no symbolic link can
+//! divert, not even one that appears meanwhile.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Component, Path};
+
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
+use rustix::io::Errno;
+
+use super::{Access, Kind, Stat, through_symlink};
+
+/// A folder, held open, and what lies below it.
+#[derive(Debug)]
+pub(crate) struct Folder(OwnedFd);
+
+impl Folder {
+    /// The path itself may lead through symbolic links.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(fs::open(path, flags, Mode::empty())?))
+    }
+
+    pub(crate) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
+        // NONBLOCK: a named pipe must not hold us up; it means nothing for files
+        let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR | OFlags::CREATE,
+        };
+        self.with_parent(path, |parent, name| {
+            let file =
+                fs::openat(parent, name, common | flags, Mode::from_raw_mode(0o666)).map_err(|errno| {
+                    if errno == Errno::LOOP {
+                        through_symlink()
+                    } else {
+                        errno.into()
+                    }
+                })?;
+            let file = File::from(file);
+            if file.metadata()?.is_file() {
+                Ok(file)
+            } else {
+                Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "it is not a regular file",
+                ))
+            }
+        })
+    }
+
+    /// What stands there; `None` if nothing, or if a folder on the way is none.
+    pub(crate) fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let stat = self.with_parent(path, |parent, name| {
+            Ok(fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?)
+        });
+        match stat {
+            Ok(stat) => Ok(Some(to_stat(&stat))),
+            Err(error) if super::is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the folder and those above it; `private`: the first one is for us alone.
+    pub(crate) fn make_folders(&self, path: &Path, private: bool) -> io::Result<()> {
+        let mut at = self.0.try_clone()?;
+        for (depth, name) in names(path)?.into_iter().enumerate() {
+            let mode = if private && depth == 0 { 0o700 } else { 0o777 };
+            match fs::mkdirat(&at, name, Mode::from_raw_mode(mode)) {
+                Ok(()) | Err(Errno::EXIST) => at = enter(&at, name)?,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.with_parent(from, |a, from| {
+            self.with_parent(to, |b, to| Ok(fs::renameat(a, from, b, to)?))
+        })
+    }
+
+    /// Swaps two paths in one step; [`io::ErrorKind::Unsupported`] where the system or the file system cannot.
+    pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
+        self.with_parent(a, |parent_a, a| {
+            self.with_parent(b, |parent_b, b| swap(parent_a, a, parent_b, b))
+        })
+    }
+
+    /// Makes the names in a folder durable.
+    pub(crate) fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        let mut at = self.0.try_clone()?;
+        for name in names(path)? {
+            at = enter(&at, name)?;
+        }
+        match fs::fsync(&at) {
+            Ok(()) | Err(Errno::INVAL) => Ok(()), // some network file systems know no such thing
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Bytes that we may still write to this file system.
+    pub(crate) fn free_space(&self) -> io::Result<u64> {
+        let stat = fs::fstatvfs(&self.0)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Removes an empty folder.
+    pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.with_parent(path, |parent, name| {
+            Ok(fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+        })
+    }
+
+    fn with_parent<T>(
+        &self,
+        path: &Path,
+        act: impl FnOnce(&OwnedFd, &Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut names = names(path)?;
+        let last = names.pop().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut inner: Option<OwnedFd> = None;
+        for name in names {
+            inner = Some(enter(inner.as_ref().unwrap_or(&self.0), name)?);
+        }
+        act(inner.as_ref().unwrap_or(&self.0), last)
+    }
+}
+
+/// Opens a folder in a folder, unless it is a symbolic link.
+fn enter(at: &OwnedFd, name: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(at, name, flags, Mode::empty()).map_err(|errno| match errno {
+        // which of the two a symbolic link gives depends on the system
+        Errno::NOTDIR | Errno::LOOP => match fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if to_stat(&stat).kind == Kind::Symlink => through_symlink(),
+            _ => errno.into(),
+        },
+        errno => errno.into(),
+    })
+}
+
+/// The components of a relative path without `.` and `..`.
+fn names(path: &Path) -> io::Result<Vec<&Path>> {
+    path.components()
+        .map(|component| match component {
+            Component::Normal(name) => Ok(Path::new(name)),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        })
+        .collect()
+}
+
+// the widths of these fields differ between systems
+#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+fn to_stat(stat: &fs::Stat) -> Stat {
+    let kind = match FileType::from_raw_mode(stat.st_mode as RawMode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Folder,
+        FileType::Symlink => Kind::Symlink,
+        _ => Kind::Special,
+    };
+    let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    Stat {
+        kind,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: (stat.st_mtime as i64)
+            .saturating_mul(1_000_000_000)
+            .saturating_add(nanoseconds),
+        id: stat.st_ino as u64,
+        allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn swap(parent_a: &OwnedFd, a: &Path, parent_b: &OwnedFd, b: &Path) -> io::Result<()> {
+    use rustix::fs::RenameFlags;
+    fs::renameat_with(parent_a, a, parent_b, b, RenameFlags::EXCHANGE).map_err(|errno| match errno {
+        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => io::ErrorKind::Unsupported.into(),
+        errno => errno.into(),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn swap(_: &OwnedFd, _: &Path, _: &OwnedFd, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Allocates a file's bytes, where that is cheap; elsewhere `Unsupported`. It reads as zeros.
+#[cfg(target_os = "linux")]
+pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    match fs::fallocate(file.as_fd(), fs::FallocateFlags::empty(), 0, len) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn allocate(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Fills `buf` from this offset on.
+pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(buf, offset)
+}
+
+/// Writes all slices one after the other, in one call as far as the system takes them.
+pub(crate) fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    const IOV_MAX: usize = 1024;
+    IoSlice::advance_slices(&mut slices, 0); // empty ones
+    while !slices.is_empty() {
+        let now = &slices[..slices.len().min(IOV_MAX)];
+        match rustix::io::pwritev(file.as_fd(), now, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut slices, written);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a rename or a new name in this folder durable.
+pub(crate) fn sync_folder_at(path: &Path) -> io::Result<()> {
+    Folder::open(path)?.sync_folder(Path::new(""))
+}

@@ -1,0 +1,191 @@
+//! Windows. Every component below a folder is looked at before it is used; there are no inodes to compare and
+//! no way to swap two folders in one step.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::windows::fs::{FileExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::{Access, Kind, Stat, through_symlink};
+
+/// Junctions and symbolic links.
+const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
+
+/// A consumer or a virus scanner has the file open.
+const ERROR_SHARING_VIOLATION: i32 = 32;
+const ERROR_ACCESS_DENIED: i32 = 5;
+
+/// A folder and what lies below it.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// The path itself may lead through symbolic links.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // the verbatim form has no limit of 260 characters
+        let path = fs::canonicalize(path)?;
+        if path.is_dir() {
+            Ok(Self(path))
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
+    pub(crate) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
+        let path = self.checked(path)?;
+        let write = access == Access::Write;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(write)
+            .create(write)
+            .truncate(false)
+            .open(path)?;
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a regular file",
+            ))
+        }
+    }
+
+    /// What stands there; `None` if nothing.
+    pub(crate) fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        match fs::symlink_metadata(above.join(name)) {
+            Ok(metadata) => Ok(Some(to_stat(&metadata))),
+            Err(error) if super::is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the folder and those above it. Access rights are inherited.
+    pub(crate) fn make_folders(&self, path: &Path, _private: bool) -> io::Result<()> {
+        fs::create_dir_all(self.checked(path)?)
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (self.checked(from)?, self.checked(to)?);
+        let mut attempts = 0;
+        loop {
+            match fs::rename(&from, &to) {
+                Err(error) if attempts < 10 && is_shared(&error) => attempts += 1,
+                result => return result,
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// [`io::ErrorKind::Unsupported`]: there is no such call.
+    pub(crate) fn exchange(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// NTFS journals its names; there is nothing to call.
+    pub(crate) fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Not known without unsafe code; a full disk is noticed when it is written to.
+    pub(crate) fn free_space(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes an empty folder.
+    pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(self.checked(path)?)
+    }
+
+    /// The whole path, unless one of its parts below the folder is a link.
+    fn checked(&self, path: &Path) -> io::Result<PathBuf> {
+        let mut whole = self.0.clone();
+        for component in path.components() {
+            let Component::Normal(name) = component else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
+            whole.push(name);
+            match fs::symlink_metadata(&whole) {
+                Ok(metadata) if to_stat(&metadata).kind == Kind::Symlink => return Err(through_symlink()),
+                Err(error) if !super::is_absent(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(whole)
+    }
+}
+
+fn is_shared(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)
+    )
+}
+
+fn to_stat(metadata: &Metadata) -> Stat {
+    /// 100 ns ticks from 1601 to 1970.
+    const EPOCH: i64 = 116_444_736_000_000_000;
+    let kind = if metadata.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
+        Kind::Symlink
+    } else if metadata.is_dir() {
+        Kind::Folder
+    } else {
+        Kind::File
+    };
+    let ticks = i64::try_from(metadata.last_write_time()).unwrap_or(i64::MAX);
+    let size = metadata.file_size();
+    Stat {
+        kind,
+        size,
+        modified: (ticks - EPOCH).saturating_mul(100),
+        id: 0,
+        allocated: size,
+    }
+}
+
+/// The length is set when a file is made, and NTFS allocates it then.
+pub(crate) fn allocate(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Fills `buf` from this offset on.
+pub(crate) fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match file.seek_read(buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                buf = &mut buf[read..];
+                offset += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all slices one after the other.
+pub(crate) fn write_all_at(file: &File, slices: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    for slice in slices {
+        let mut rest: &[u8] = slice;
+        while !rest.is_empty() {
+            match file.seek_write(rest, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = &rest[written..];
+                    offset += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// See [`Folder::sync_folder`].
+pub(crate) fn sync_folder_at(_: &Path) -> io::Result<()> {
+    Ok(())
+}

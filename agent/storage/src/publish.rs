@@ -1,0 +1,207 @@
+//! Moving whole content to its target, where a consumer sees the old or the new, never half of either.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use narrows_protocol::metainfo::names::STAGING_FOLDER;
+use narrows_wire::Bitfield;
+
+use crate::content::Note;
+use crate::disk::Side;
+use crate::platform::{Access, Kind};
+use crate::resume::{Phase, Record};
+use crate::{Content, StorageError};
+
+/// Below the staging folder: the tree that stood at the target before the last `publish`.
+const REPLACED: &str = "replaced";
+
+impl Content {
+    /// Moves complete content from staging to its target; reads go on. Durable on return.
+    ///
+    /// What stands there is replaced: a file in one step; a folder in one step on Linux (elsewhere there is a moment
+    /// without any), and the old tree is kept in `<target>/.narrows/replaced/<name>` until the next one
+    /// comes, so that nothing of the user's is lost.
+    ///
+    /// # Errors
+    /// [`StorageError::Incomplete`], or the disk's; the content is still in staging then, and it may be called again.
+    pub fn publish(&self) -> Result<(), StorageError> {
+        let _upkeep = self.upkeep();
+        if self.is_published() {
+            return Ok(());
+        }
+        self.require_whole()?;
+        self.sync_with(Note::IfStored)?;
+        self.require_whole()?; // a sync may find that the disk lost something
+        {
+            let _stay = self.stay();
+            self.complete_tree()?;
+        }
+        let have = self.state().staged.clone();
+        self.save(&Record {
+            phase: Phase::Publishing,
+            have: have.clone(),
+            stamps: None,
+        })?;
+        {
+            let _moving = self.moving();
+            self.disk.close_files(); // Windows moves no open files
+            if let Err(error) = self.move_into_place() {
+                // best effort: else everything is checked at the next start
+                self.save(&Record {
+                    phase: Phase::Fetching,
+                    have,
+                    stamps: None,
+                })
+                .ok();
+                return Err(error);
+            }
+            let mut state = self.state();
+            state.published = true;
+            state.at_target = Bitfield::full(state.at_target.len());
+            state.staged = Bitfield::new(state.staged.len());
+        }
+        self.finish_published();
+        Ok(())
+    }
+
+    /// Removes what is left of the staging folder and of the resume data: for content that is no longer wanted.
+    /// What is at the target stays.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn forget(self) -> Result<(), StorageError> {
+        self.disk.close_files();
+        self.disk.remove(self.disk.base(Side::Staging))?;
+        self.disk.folder.remove_folder(Path::new(STAGING_FOLDER)).ok(); // if it is empty
+        self.resume
+            .remove()
+            .map_err(StorageError::io("remove", &self.resume.record_path()))
+    }
+
+    fn require_whole(&self) -> Result<(), StorageError> {
+        let state = self.state();
+        match state.staged.len() - state.staged.count() {
+            0 => Ok(()),
+            missing => Err(StorageError::Incomplete { missing }),
+        }
+    }
+
+    /// Makes empty files, cuts files that are too long, and makes all names durable.
+    fn complete_tree(&self) -> Result<(), StorageError> {
+        let mut folders = BTreeSet::new();
+        for file in self.layout().stored() {
+            let path = self.disk.relative(Side::Staging, file);
+            let length = self.layout().files()[file].length;
+            if self.disk.stat(&path)?.is_none_or(|stat| stat.size != length) {
+                let handle = self.disk.handle(Side::Staging, file, Access::Write)?;
+                handle
+                    .set_len(length)
+                    .and_then(|()| handle.sync_all())
+                    .map_err(self.disk.error("write", &path))?;
+            }
+            folders.extend(path.ancestors().skip(1).map(Path::to_owned));
+        }
+        folders.iter().try_for_each(|folder| self.sync_folder(folder))
+    }
+
+    fn move_into_place(&self) -> Result<(), StorageError> {
+        let (from, to) = (self.disk.top(Side::Staging), self.disk.top(Side::Target));
+        match self.disk.stat(&to)?.map(|stat| stat.kind) {
+            None => self.rename(&from, &to)?,
+            Some(Kind::File) if !self.layout().meta().multi_file => self.rename(&from, &to)?,
+            Some(Kind::Folder) if self.layout().meta().multi_file => self.replace_folder(&from, &to)?,
+            Some(_) => {
+                let why = "something of another kind appeared where the content belongs; move it away";
+                return Err(StorageError::Unsafe {
+                    path: self.disk.absolute(&to),
+                    why,
+                });
+            }
+        }
+        self.sync_folder(self.disk.base(Side::Target))?;
+        self.sync_folder(self.disk.base(Side::Staging))
+    }
+
+    fn replace_folder(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+        let replaced = self.make_room_for_replaced()?;
+        match self.disk.folder.exchange(from, to) {
+            Ok(()) => self.rename(from, &replaced).or_else(|error| {
+                tracing::warn!(%error, "the replaced folder stays in staging");
+                Ok(())
+            }),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.rename(to, &replaced)?;
+                // if this fails, the old one comes back
+                self.rename(from, to).inspect_err(|_| {
+                    self.rename(&replaced, to).ok();
+                })
+            }
+            Err(error) => Err(self.disk.error("replace", to)(error)),
+        }
+    }
+
+    /// Removes the tree that was replaced before; where the next one goes.
+    fn make_room_for_replaced(&self) -> Result<PathBuf, StorageError> {
+        let folder = Path::new(STAGING_FOLDER).join(REPLACED);
+        let replaced = folder.join(&self.layout().meta().name);
+        self.disk.remove(&replaced)?;
+        self.disk.make_folder(&folder)?;
+        Ok(replaced)
+    }
+
+    /// Writes down that the content is whole and tidies up; failures cost a check at the next start, no more.
+    pub(crate) fn finish_published(&self) {
+        let result = self.rescue_replaced().and_then(|()| {
+            self.disk.remove(self.disk.base(Side::Staging))?;
+            let stamps = Some(self.stamps(Side::Target)?);
+            let have = self.state().at_target.clone();
+            self.save(&Record {
+                phase: Phase::Complete,
+                have,
+                stamps,
+            })?;
+            self.resume
+                .remove_journal()
+                .map_err(StorageError::io("remove", &self.resume.journal_path()))
+        });
+        if let Err(error) = result {
+            tracing::warn!(%error, "the content is whole, but this cannot be noted; it is checked at the next start");
+        }
+        let folder = Path::new(STAGING_FOLDER);
+        self.disk.folder.remove_folder(folder).ok(); // if it is empty
+    }
+
+    /// If an earlier run was killed between swapping and tidying up, the user's old tree is in staging.
+    fn rescue_replaced(&self) -> Result<(), StorageError> {
+        let killed = self
+            .resume
+            .load()
+            .is_some_and(|record| record.phase == Phase::Publishing);
+        let stranded = self.disk.top(Side::Staging);
+        if killed
+            && self
+                .disk
+                .stat(&stranded)?
+                .is_some_and(|stat| stat.kind == Kind::Folder)
+        {
+            let replaced = self.make_room_for_replaced()?;
+            self.rename(&stranded, &replaced)?;
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+        self.disk
+            .folder
+            .rename(from, to)
+            .map_err(self.disk.error("move something to", to))
+    }
+
+    fn sync_folder(&self, folder: &Path) -> Result<(), StorageError> {
+        self.disk
+            .folder
+            .sync_folder(folder)
+            .map_err(self.disk.error("sync the folder", folder))
+    }
+}
