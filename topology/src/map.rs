@@ -105,12 +105,7 @@ impl SiteMap {
     /// # Errors
     /// The system's reason why it cannot be read, or all mistakes of the file at once.
     pub fn load(path: &Path) -> Result<SiteMap, LoadError> {
-        let name = path.display().to_string();
-        let text = crate::file::read(path).map_err(|source| LoadError::Read {
-            path: name.clone(),
-            source,
-        })?;
-        Ok(SiteMap::parse(&name, &text)?)
+        crate::file::load(path).map(SiteMap::compile)
     }
 
     /// Puts the sites in the order of their names and builds the tables.

@@ -1,0 +1,186 @@
+//! Every key of the file, once: the parser accepts these, and the schema is made of them.
+
+/// A key of a mapping.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    /// For the reader of the schema in an editor.
+    pub(crate) about: &'static str,
+    pub(crate) shape: Shape,
+}
+
+/// What stands at a key.
+pub(crate) enum Shape {
+    /// The format's version: 1.
+    Version,
+    /// An IANA timezone.
+    Timezone,
+    /// A rate; whether 0 is allowed.
+    Rate { zero: bool },
+    /// A whole number from 1 to this.
+    Count(u64),
+    /// `true` or `false`.
+    Bool,
+    /// The name of a site.
+    SiteName,
+    /// Two names of sites.
+    Between,
+    /// Networks in CIDR notation.
+    Networks,
+    /// Days of the week.
+    Days,
+    /// A span of hours.
+    Hours,
+    /// A mapping with these keys.
+    Mapping(&'static [Key]),
+    /// A mapping from names to mappings with these keys, or nothing.
+    ByName(&'static [Key]),
+    /// A list of mappings with these keys.
+    ListOf(&'static [Key]),
+    /// The word `deny`, or a mapping with these keys.
+    DenyOr(&'static [Key]),
+}
+
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key {
+        name,
+        required: true,
+        about,
+        shape,
+    }
+}
+
+const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key {
+        name,
+        required: false,
+        about,
+        shape,
+    }
+}
+
+/// The most gateways or seeders that make sense: beyond it somebody has confused a key.
+pub(crate) const MOST_PEERS: u64 = 1_000;
+/// As OSPF and IS-IS wide metrics: a path of 2,000 links stays far below overflow.
+pub(crate) const MOST_COST: u64 = 0xffff_ffff;
+
+pub(crate) const FILE: &[Key] = &[
+    required("version", Shape::Version, "The version of this format: 1."),
+    optional(
+        "timezone",
+        Shape::Timezone,
+        "For the hours of schedules, such as Europe/Berlin. Default: UTC.",
+    ),
+    optional(
+        "defaults",
+        Shape::Mapping(DEFAULTS),
+        "What stands where a site or link says nothing.",
+    ),
+    required("sites", Shape::ByName(SITE), "The sites by name."),
+    optional(
+        "links",
+        Shape::ListOf(LINK),
+        "What joins the sites: slow, shared, rated.",
+    ),
+    optional(
+        "unknown",
+        Shape::DenyOr(UNKNOWN),
+        "An address in no network: `deny` (default), or behind a link to a hub, each /24 (IPv6: /56) as a site of its own.",
+    ),
+];
+
+pub(crate) const DEFAULTS: &[Key] = &[
+    optional(
+        "max_seeders",
+        Shape::Count(MOST_PEERS),
+        "Seeders across a link that a site may be handed, per swarm. Default: 2.",
+    ),
+    optional(
+        "gateways",
+        Shape::Count(MOST_PEERS),
+        "Peers of a site that fetch across the WAN, per swarm. Default: 1.",
+    ),
+];
+
+pub(crate) const SITE: &[Key] = &[
+    optional(
+        "networks",
+        Shape::Networks,
+        "Its networks; nested ones are fine, the longest prefix wins. Without any it is a transit site.",
+    ),
+    optional(
+        "sharing",
+        Shape::Bool,
+        "false: its peers only fetch; they never serve and are nobody's gateway. Default: true.",
+    ),
+    optional(
+        "gateways",
+        Shape::Count(MOST_PEERS),
+        "Peers of this site that fetch across the WAN, per swarm. Default: defaults.gateways.",
+    ),
+];
+
+pub(crate) const LINK: &[Key] = &[
+    required("between", Shape::Between, "The two sites that it joins."),
+    required(
+        "rate",
+        Shape::Rate { zero: false },
+        "What all rollouts together may use, each way: kbit/s, Mbit/s, Gbit/s, or unlimited.",
+    ),
+    optional(
+        "max_seeders",
+        Shape::Count(MOST_PEERS),
+        "Seeders across this link that a site may be handed, per swarm. Default: defaults.max_seeders.",
+    ),
+    optional(
+        "cost",
+        Shape::Count(MOST_COST),
+        "For choosing paths, as the routers do. Default: 1 Gbit/s over the rate.",
+    ),
+    optional(
+        "schedule",
+        Shape::ListOf(SCHEDULE),
+        "While a line matches, its rate stands instead; the first that matches counts.",
+    ),
+];
+
+pub(crate) const SCHEDULE: &[Key] = &[
+    optional(
+        "days",
+        Shape::Days,
+        "Such as mon-fri or sat,sun. Default: every day.",
+    ),
+    optional(
+        "hours",
+        Shape::Hours,
+        "Such as 08:00-18:00; 22:00-06:00 ends on the next day. Default: all day.",
+    ),
+    required(
+        "rate",
+        Shape::Rate { zero: true },
+        "The rate while it matches; 0 pauses.",
+    ),
+];
+
+pub(crate) const UNKNOWN: &[Key] = &[
+    required(
+        "attach",
+        Shape::SiteName,
+        "The site behind which unknown networks are.",
+    ),
+    required(
+        "rate",
+        Shape::Rate { zero: false },
+        "The rate of the link of each unknown network.",
+    ),
+    optional(
+        "max_seeders",
+        Shape::Count(MOST_PEERS),
+        "Seeders across that link, per swarm. Default: defaults.max_seeders.",
+    ),
+    optional(
+        "cost",
+        Shape::Count(MOST_COST),
+        "The cost of that link. Default: 1 Gbit/s over the rate.",
+    ),
+];

@@ -1,0 +1,98 @@
+//! Collects mistakes and shows each with its line.
+
+use crate::mistakes::{Mistake, Mistakes};
+
+/// A place in the file: line and column in characters from 1, and how many characters are meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) width: usize,
+}
+
+/// The mistakes so far.
+pub(super) struct Report<'t> {
+    lines: Vec<&'t str>,
+    list: Vec<Mistake>,
+}
+
+impl<'t> Report<'t> {
+    /// Of a text that has no mistakes yet.
+    pub(super) fn new(text: &'t str) -> Report<'t> {
+        // YAML's line breaks are \n, \r\n and \r
+        let mut lines: Vec<&str> = Vec::new();
+        for line in text.split('\n') {
+            lines.extend(line.strip_suffix('\r').unwrap_or(line).split('\r'));
+        }
+        if lines.len() > 1 && lines.last() == Some(&"") {
+            lines.pop();
+        }
+        Report {
+            lines,
+            list: Vec::new(),
+        }
+    }
+
+    /// Notes a mistake. A place outside the text is moved to its nearest character.
+    pub(super) fn add(&mut self, at: Place, problem: impl Into<String>, help: impl Into<String>) {
+        let line = at.line.clamp(1, self.lines.len());
+        let source: String = self.lines[line - 1]
+            .chars()
+            .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
+            .collect();
+        let length = source.chars().count();
+        // one past the end is where something is missing
+        let column = if at.line > line {
+            length + 1
+        } else {
+            at.column.clamp(1, length + 1)
+        };
+        let width = at.width.clamp(1, (length + 1 - column).max(1));
+        let help = Some(help.into()).filter(|help: &String| !help.is_empty());
+        let mistake = Mistake {
+            line,
+            column,
+            width,
+            problem: problem.into(),
+            help,
+            source,
+        };
+        // an alias shows the same node twice
+        if !self.list.contains(&mistake) {
+            self.list.push(mistake);
+        }
+    }
+
+    /// How many mistakes there are.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The mistakes in the order of the file; `None` if there are none.
+    pub(super) fn finish(mut self, file: &str) -> Option<Mistakes> {
+        self.list.sort_by_key(|mistake| (mistake.line, mistake.column));
+        (!self.list.is_empty()).then(|| Mistakes {
+            file: file.to_owned(),
+            list: self.list,
+        })
+    }
+}
+
+/// `did you mean "…"?` for the candidate nearest to what was written, if one is near.
+pub(super) fn did_you_mean<'c>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    let lower = written.to_lowercase();
+    let near = candidates
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .min()?;
+    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    (near.0 <= allowed).then_some(near.1)
+}

@@ -1,0 +1,214 @@
+//! YAML as a tree in which everything knows its place.
+//!
+//! serde would stop at the first error; this tree is checked by hand, so that all are found.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, options};
+
+use super::report::{Place, Report};
+
+/// How many nodes a file may have when its aliases are written out; 2,000 sites take about 30,000.
+const MOST_NODES: usize = 1_000_000;
+
+/// How deep lists and mappings may be nested; a site map needs five.
+const DEEPEST: usize = 32;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) at: Place,
+    pub(super) value: Rc<Value>,
+    /// How many nodes this is, aliases written out.
+    weight: usize,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// A text, and whether it is written without quotes.
+    Scalar(String, bool),
+    List(Vec<Node>),
+    /// In the order of the file; keys may repeat.
+    Mapping(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// For messages: `a list`.
+    pub(super) fn kind(&self) -> &'static str {
+        match &*self.value {
+            Value::Null => "nothing",
+            Value::Scalar(..) => "a text",
+            Value::List(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// The text of a scalar.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &*self.value {
+            Value::Scalar(text, _) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A list or mapping that is still open.
+struct Open {
+    at: Place,
+    mapping: bool,
+    anchor: usize,
+    children: Vec<Node>,
+}
+
+/// Reads the one document of a file. `None` after a mistake was reported, or of an empty file.
+pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
+    let options =
+        options! { emit_comments: false, flow_nesting_limit: DEEPEST, block_nesting_limit: DEEPEST };
+    let mut open: Vec<Open> = Vec::new();
+    let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut root: Option<Node> = None;
+    let mut documents = 0;
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = match event {
+            Ok(next) => next,
+            Err(error) => {
+                let mark = error.marker();
+                let at = Place {
+                    line: mark.line(),
+                    column: mark.col() + 1,
+                    width: 1,
+                };
+                report.add(at, format!("this is not YAML: {}", error.info()), "");
+                return None;
+            }
+        };
+        let at = place(&span);
+        if event.tag().is_some() {
+            report.add(at, "tags (`!…`) have no meaning here", "leave the tag out");
+        }
+        let (node, anchor) = match event {
+            Event::DocumentStart(..) => {
+                documents += 1;
+                if documents > 1 {
+                    report.add(
+                        at,
+                        "a second document begins here",
+                        "keep the whole site map in one document",
+                    );
+                    return None;
+                }
+                continue;
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let plain = style == ScalarStyle::Plain;
+                let value = match &*text {
+                    "" | "~" | "null" if plain => Value::Null,
+                    _ => Value::Scalar(text.into_owned(), plain),
+                };
+                (
+                    Node {
+                        at,
+                        value: Rc::new(value),
+                        weight: 1,
+                    },
+                    anchor,
+                )
+            }
+            Event::Alias(id) => match anchors.get(&id) {
+                Some(node) => (node.clone(), 0),
+                None => {
+                    report.add(
+                        at,
+                        "this alias stands inside the value that it names",
+                        "write the value out",
+                    );
+                    return None;
+                }
+            },
+            Event::SequenceStart(_, anchor, ..) => {
+                open.push(Open {
+                    at,
+                    mapping: false,
+                    anchor,
+                    children: Vec::new(),
+                });
+                continue;
+            }
+            Event::MappingStart(_, anchor, ..) => {
+                open.push(Open {
+                    at,
+                    mapping: true,
+                    anchor,
+                    children: Vec::new(),
+                });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(open) => {
+                    let anchor = open.anchor;
+                    (open.close(), anchor)
+                }
+                None => continue,
+            },
+            _ => continue,
+        };
+        if node.weight > MOST_NODES {
+            report.add(
+                node.at,
+                "aliases make this far too large",
+                "write out what is meant",
+            );
+            return None;
+        }
+        if anchor > 0 {
+            anchors.insert(anchor, node.clone());
+        }
+        match open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => root = Some(node),
+        }
+    }
+    root
+}
+
+impl Open {
+    fn close(self) -> Node {
+        let children = self.children;
+        let weight = children
+            .iter()
+            .fold(1usize, |sum, child| sum.saturating_add(child.weight));
+        let value = if self.mapping {
+            let mut pairs = Vec::with_capacity(children.len() / 2);
+            let mut children = children.into_iter();
+            while let (Some(key), Some(value)) = (children.next(), children.next()) {
+                pairs.push((key, value));
+            }
+            Value::Mapping(pairs)
+        } else {
+            Value::List(children)
+        };
+        Node {
+            at: self.at,
+            value: Rc::new(value),
+            weight,
+        }
+    }
+}
+
+fn place(span: &Span) -> Place {
+    let (start, end) = (span.start, span.end);
+    let width = if start.line() == end.line() {
+        end.col().saturating_sub(start.col())
+    } else {
+        usize::MAX
+    };
+    Place {
+        line: start.line(),
+        column: start.col() + 1,
+        width: width.max(1),
+    }
+}

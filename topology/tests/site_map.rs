@@ -1,0 +1,139 @@
+//! What a site map answers.
+
+use std::net::IpAddr;
+
+use narrows_topology::{Hop, LinkId, Rate, SiteId, SiteMap};
+
+const EXAMPLE: &str = include_str!("../sites.example.yaml");
+
+fn map(text: &str) -> SiteMap {
+    SiteMap::parse("sites.yaml", text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn addr(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn site(map: &SiteMap, name: &str) -> SiteId {
+    map.site_named(name).unwrap()
+}
+
+#[test]
+fn an_address_belongs_to_the_site_of_its_network() {
+    let map = map(EXAMPLE);
+    assert_eq!(map.locate(addr("10.2.3.4")), map.site_named("munich"));
+    assert_eq!(map.locate(addr("::ffff:10.2.3.4")), map.site_named("munich"));
+    assert_eq!(map.locate(addr("2001:db8:1:5::7")), map.site_named("hq"));
+    assert_eq!(map.locate(addr("192.0.2.1")), None);
+}
+
+#[test]
+fn every_unknown_network_may_be_a_site_of_its_own_behind_the_hub() {
+    let map = map(&EXAMPLE.replace("unknown: deny", "unknown: {attach: hq, rate: 2 Mbit/s}"));
+    let (a, b) = (
+        map.locate(addr("192.0.2.1")).unwrap(),
+        map.locate(addr("192.0.2.250")).unwrap(),
+    );
+    assert_eq!(a, b);
+    assert_eq!(map.name(a), "192.0.2.0/24");
+    assert_eq!(map.site_named("192.0.2.0/24"), Some(a));
+    assert_eq!(
+        map.name(map.locate(addr("2001:db8:99:1ff::1")).unwrap()),
+        "2001:db8:99:100::/56"
+    );
+    let other = map.locate(addr("198.51.100.1")).unwrap();
+    let route = map.path(a, other).unwrap();
+    let names: Vec<_> = route
+        .hops
+        .iter()
+        .map(|hop| (map.link_name(hop.link), hop.forward))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("hq-192.0.2.0/24".to_owned(), false),
+            ("hq-198.51.100.0/24".to_owned(), true)
+        ]
+    );
+    assert_eq!(
+        map.rate(route.hops[0], jiff::Timestamp::UNIX_EPOCH),
+        "2 Mbit/s".parse().unwrap()
+    );
+    assert_eq!(route.cost, 1000);
+    assert_eq!(map.path(a, a).unwrap().hops.len(), 0);
+}
+
+#[test]
+fn sites_and_links_say_what_the_file_says() {
+    let map = map(EXAMPLE);
+    let [backbone, hq, munich, vpn] = ["backbone", "hq", "munich", "vpn"].map(|name| site(&map, name));
+    assert!(map.sites().eq([backbone, hq, munich, vpn]));
+    assert!(map.is_transit(backbone) && !map.is_transit(hq));
+    assert!(!map.sharing(vpn) && map.sharing(hq));
+    assert_eq!(map.gateways(hq), 1);
+    let route = map.path(hq, munich).unwrap();
+    assert_eq!(route.cost, 110);
+    assert_eq!(map.max_seeders(&route), 1);
+    assert_eq!(map.max_seeders(&map.path(hq, vpn).unwrap()), 2);
+    let names: Vec<_> = route
+        .hops
+        .iter()
+        .map(|hop| (map.link_name(hop.link), hop.forward))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("hq-backbone".to_owned(), true),
+            ("munich-backbone".to_owned(), false)
+        ]
+    );
+    let back: Vec<_> = map
+        .path(munich, hq)
+        .unwrap()
+        .hops
+        .iter()
+        .rev()
+        .map(|hop| hop.reversed())
+        .collect();
+    assert_eq!(back, *route.hops);
+}
+
+#[test]
+fn a_schedule_holds_in_the_maps_timezone_and_across_midnight() {
+    let map = map(EXAMPLE);
+    let hop = Hop {
+        link: LinkId::Named(1),
+        forward: true,
+    };
+    let rate = |local: &str| {
+        let local: jiff::civil::DateTime = local.parse().unwrap();
+        map.rate(hop, map.timezone().to_timestamp(local).unwrap())
+            .to_string()
+    };
+    // 2026-11-23 is a Monday; Berlin is an hour ahead of UTC
+    assert_eq!(rate("2026-11-23T07:59:59"), "10 Mbit/s");
+    assert_eq!(rate("2026-11-23T08:00"), "2 Mbit/s");
+    assert_eq!(rate("2026-11-23T17:59:59"), "2 Mbit/s");
+    assert_eq!(rate("2026-11-23T18:00"), "10 Mbit/s");
+    assert_eq!(rate("2026-11-28T12:00"), "10 Mbit/s");
+    assert_eq!(rate("2026-11-28T22:00"), "0 kbit/s");
+    assert_eq!(rate("2026-11-29T05:59"), "0 kbit/s");
+    assert_eq!(rate("2026-11-29T06:00"), "10 Mbit/s");
+    assert_eq!(rate("2026-11-29T22:30"), "10 Mbit/s");
+}
+
+#[test]
+fn the_cheapest_path_is_taken_even_if_it_has_more_hops() {
+    let map = map("
+version: 1
+sites: {a: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}, c: {networks: [10.3.0.0/16]}}
+links:
+  - {between: [a, b], rate: 10 Mbit/s}
+  - {between: [a, c], rate: 100 Mbit/s}
+  - {between: [c, b], rate: 50 Mbit/s}
+");
+    let (a, b) = (site(&map, "a"), site(&map, "b"));
+    let route = map.path(a, b).unwrap();
+    assert_eq!((route.hops.len(), route.cost), (2, 30));
+    assert!(map.rate(route.hops[0], jiff::Timestamp::UNIX_EPOCH) < Rate::UNLIMITED);
+}
