@@ -290,7 +290,7 @@ mod tests {
             .into_iter()
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(found, ["src-2/D/y", "src/D/y", "src/OK"].map(PathBuf::from));
+        assert_eq!(found, ["src/D/y", "src/OK", "src-2/D/y"].map(PathBuf::from));
     }
 
     #[test]

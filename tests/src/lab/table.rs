@@ -16,7 +16,7 @@ const EVENTS: usize = 3;
 pub fn render(view: &View) -> Vec<String> {
     let mut lines = vec![headline(view), String::new()];
     lines.push(format!(
-        "{:<14}  {:<BAR$}        {:<9} {:<7} {:>9} {:>9} {:>9} {:>9}",
+        "{:<12}  {:<BAR$}        {:<9} {:<7} {:>9} {:>9} {:>9} {:>9}",
         "agent", "progress", "state", "", "down/s", "up/s", "lan", "wan"
     ));
     if view.agents.len() <= LINES {
@@ -112,13 +112,13 @@ fn agent(agent: &AgentRow) -> String {
         marks.clear();
     }
     format!(
-        "{:<14}  {} {:>3.0} %  {:<9} {:<7} {:>9} {:>9} {:>9} {:>9}",
-        clip(&agent.id, 14),
+        "{:<12}  {} {:>3.0} %  {:<9} {:<7} {:>9} {:>9} {:>9} {:>9}",
+        clip(&agent.id, 12),
         bar(agent.progress),
         // 100 only when it is
         (agent.progress * 100.0).floor(),
         clip(&agent.state, 9),
-        marks,
+        clip(&marks, 7),
         bytes(agent.rates.0),
         bytes(agent.rates.1),
         bytes(agent.bytes_lan),
@@ -157,7 +157,7 @@ fn sites(agents: &[AgentRow]) -> Vec<AgentRow> {
     }
     let one = |(mut row, count, complete): (AgentRow, usize, usize)| {
         row.progress /= count as f64;
-        row.id = format!("{} x{count}", clip(&row.site, 9));
+        row.id = format!("{} x{count}", clip(&row.site, 7));
         row.state = format!("{complete} done");
         row
     };

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# All tests, as the README has it and as CI runs them: installs what is missing (Debian and Ubuntu, as root or
+# with sudo), then checks format and lints, runs every test, and a short rollout in the lab.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+
+step() { printf '\n== %s\n' "$*"; }
+
+packages=(
+    # real clients, and what makes and reads torrents
+    python3-libtorrent aria2 transmission-daemon transmission-cli mktorrent
+    # measured against
+    opentracker wrk
+    # what the tests call
+    python3 curl iproute2
+)
+
+install() {
+    local missing=() package root=()
+    command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        echo "no apt here: the tests need ${packages[*]} by whatever names this system has them"
+        return
+    fi
+    for package in "${packages[@]}"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || { echo "everything is there"; return; }
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "missing: ${missing[*]}; install them as root" >&2; exit 1; }
+        root=(sudo)
+    fi
+    # opentracker and transmission-daemon would start as services and take ports; the tests run them themselves
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
+        "${root[@]}" chmod 755 $policy
+        # shellcheck disable=SC2064
+        trap "${root[*]} rm -f $policy" EXIT
+    fi
+    "${root[@]}" apt-get update -q
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+step "what is needed"
+command -v cargo >/dev/null || { echo "no cargo: install Rust, see https://rustup.rs" >&2; exit 1; }
+for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/#fmt/rustfmt}"
+done
+install
+
+step "format"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --workspace --all-targets -- -D warnings
+
+step "tests"
+cargo test --workspace
+
+step "release build"
+cargo build --release --workspace --bins
+
+step "a short rollout: 60 MB to eight clients over two links of 80 Mbit/s, three of them killed on the way"
+"${CARGO_TARGET_DIR:-target}/release/narrows-lab" --size 60MB
+
+step "all good"
