@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::networks::{Networks, around};
-use crate::paths::{Neighbours, Tree};
+use crate::paths::{Neighbours, Tree, Weight, hop};
 use crate::schedule::Rule;
 use crate::{Hop, LinkId, LoadError, Mistakes, Rate, Route, SiteId};
 
@@ -24,7 +24,7 @@ pub struct SiteMap {
     timezone: TimeZone,
     defaults: Defaults,
     neighbours: Neighbours,
-    costs: Vec<u64>,
+    weights: Vec<Weight>,
     /// The cheapest paths from each site, computed when first asked for: a tracker asks for few sources.
     trees: Vec<OnceLock<Tree>>,
 }
@@ -91,6 +91,16 @@ fn default_cost(rate: Rate) -> u64 {
     }
 }
 
+/// A number of a link's own, of its ends' names in either order, spread over 32 bits (FNV-1a, folded).
+fn tie(mut names: [&str; 2]) -> u32 {
+    names.sort_unstable();
+    let bytes = names[0].bytes().chain([0]).chain(names[1].bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    ((hash >> 32) ^ (hash & 0xffff_ffff)) as u32
+}
+
 impl SiteMap {
     /// Parses and checks the text of a site map. `file_name` is for the messages only.
     ///
@@ -136,10 +146,16 @@ impl SiteMap {
         let mut neighbours: Neighbours = vec![Vec::new(); sites.len()];
         for (i, link) in (0u32..).zip(&links) {
             let (a, b) = link.between;
-            neighbours[a as usize].push((b, i, true));
-            neighbours[b as usize].push((a, i, false));
+            neighbours[a as usize].push((b, 2 * i + 1));
+            neighbours[b as usize].push((a, 2 * i));
         }
-        neighbours.iter_mut().for_each(|list| list.sort_unstable());
+        let weight = |link: &Link| Weight {
+            cost: link.cost.unwrap_or(default_cost(link.rate)),
+            tie: tie([
+                &sites[link.between.0 as usize].name,
+                &sites[link.between.1 as usize].name,
+            ]),
+        };
         let networks = Networks::new(
             (0u32..)
                 .zip(&sites)
@@ -147,10 +163,7 @@ impl SiteMap {
         );
         SiteMap {
             networks,
-            costs: links
-                .iter()
-                .map(|link| link.cost.unwrap_or(default_cost(link.rate)))
-                .collect(),
+            weights: links.iter().map(weight).collect(),
             trees: sites.iter().map(|_| OnceLock::new()).collect(),
             neighbours,
             sites,
@@ -265,14 +278,21 @@ impl SiteMap {
         &self.timezone
     }
 
-    /// The cheapest path, as routers forward: among equal costs fewer hops, then the order of names. `None`
-    /// if there is no path; empty from a site to itself.
+    /// The cheapest path, as routers forward: among equal costs the one of fewer hops, then one that
+    /// depends on the names alone. The way back is the way there. `None` if there is no path; empty from a
+    /// site to itself.
     pub fn path(&self, from: SiteId, to: SiteId) -> Option<Route> {
         if from == to {
             return self.hub(from).map(|_| Route::default());
         }
         let (first, last) = (self.hub(from)?, self.hub(to)?);
-        let (middle, mut cost) = self.tree(first)?.hops_to(last)?;
+        let tree = self.tree(first)?;
+        tree.distance(last)?;
+        let mut middle: Vec<Hop> = tree.back_from(last).map(hop).collect();
+        middle.reverse();
+        let mut cost = middle
+            .iter()
+            .fold(0u64, |sum, hop| sum.saturating_add(self.cost(hop.link)));
         let (mut out, mut back) = (None, None);
         if let SiteId::Attached(net) = from {
             out = Some(Hop {
@@ -325,7 +345,10 @@ impl SiteMap {
     /// The cost of a link, as given or by default.
     pub fn cost(&self, link: LinkId) -> u64 {
         match link {
-            LinkId::Named(i) => self.costs.get(i as usize).copied().unwrap_or(u64::MAX),
+            LinkId::Named(i) => self
+                .weights
+                .get(i as usize)
+                .map_or(u64::MAX, |weight| weight.cost),
             LinkId::Attached(_) => self.attach_cost(),
         }
     }
@@ -367,7 +390,7 @@ impl SiteMap {
     /// The cheapest paths from a named site.
     pub(crate) fn tree(&self, source: u32) -> Option<&Tree> {
         let slot = self.trees.get(source as usize)?;
-        Some(slot.get_or_init(|| Tree::new(&self.neighbours, &self.costs, source)))
+        Some(slot.get_or_init(|| Tree::new(&self.neighbours, &self.weights, source)))
     }
 
     fn attach_cost(&self) -> u64 {

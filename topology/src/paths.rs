@@ -15,90 +15,121 @@ pub struct Route {
     pub cost: u64,
 }
 
-/// Who neighbours whom: per site, (neighbour, link, leaving in the link's forward direction).
-pub(crate) type Neighbours = Vec<Vec<(u32, u32, bool)>>;
+/// Who neighbours whom: per site, (neighbour, hop).
+pub(crate) type Neighbours = Vec<Vec<(u32, HopIndex)>>;
 
-/// All cheapest paths from one site: per site, how it is reached.
+/// A hop over a link of the file as a small number: twice the link, plus one if forward.
+pub(crate) type HopIndex = u32;
+
+/// The hop of a number.
+pub(crate) fn hop(index: HopIndex) -> Hop {
+    Hop {
+        link: LinkId::Named(index / 2),
+        forward: index % 2 == 1,
+    }
+}
+
+/// What decides between paths of a link: its cost, and a number of its own that settles ties.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weight {
+    pub(crate) cost: u64,
+    pub(crate) tie: u32,
+}
+
+/// All cheapest paths from one site.
+///
+/// Paths are ordered by cost, then hops, then the sum of the links' ties. The ties are spread over 32 bits, so
+/// that cheapest paths are unique: then the way back is the way there, and a part of a path is a path.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    reached: Vec<Option<Reached>>,
-    /// The sites in the order they were reached, the source first: who is before whom on a path is before it here.
+    steps: Vec<Step>,
+    /// The sites reached in the order of reaching, the source first: who is before whom on a path is before
+    /// it here.
     order: Vec<u32>,
 }
 
+/// How a site is reached.
 #[derive(Clone, Copy, Debug)]
-struct Reached {
-    cost: u64,
-    hops: u32,
-    /// The last hop and where it comes from; `None` for the source.
-    last: Option<(u32, Hop)>,
+pub(crate) struct Step {
+    /// The site before it; itself for the source.
+    pub(crate) before: u32,
+    /// The hop from there.
+    pub(crate) hop: HopIndex,
+    /// How many hops it is from the source; `u32::MAX` if there is no path.
+    pub(crate) hops: u32,
 }
 
+const UNREACHED: Step = Step {
+    before: u32::MAX,
+    hop: u32::MAX,
+    hops: u32::MAX,
+};
+
 impl Tree {
-    /// Dijkstra; among paths of equal cost the one of fewer hops, then by the order of names, hop by hop.
-    pub(crate) fn new(neighbours: &Neighbours, costs: &[u64], source: u32) -> Tree {
-        let mut reached: Vec<Option<Reached>> = vec![None; neighbours.len()];
-        let mut settled = vec![false; neighbours.len()];
+    /// Dijkstra's algorithm.
+    pub(crate) fn new(neighbours: &Neighbours, weights: &[Weight], source: u32) -> Tree {
+        let mut best = vec![(u64::MAX, u32::MAX, u64::MAX); neighbours.len()];
+        let mut steps = vec![UNREACHED; neighbours.len()];
         let mut order = Vec::with_capacity(neighbours.len());
         let mut queue = BinaryHeap::new();
-        if let Some(slot) = reached.get_mut(source as usize) {
-            *slot = Some(Reached {
-                cost: 0,
+        if (source as usize) < neighbours.len() {
+            best[source as usize] = (0, 0, 0);
+            steps[source as usize] = Step {
+                before: source,
+                hop: u32::MAX,
                 hops: 0,
-                last: None,
-            });
-            queue.push(Reverse((0u64, 0u32, source)));
+            };
+            queue.push(Reverse(((0, 0, 0), source)));
         }
-        while let Some(Reverse((cost, hops, site))) = queue.pop() {
-            if std::mem::replace(&mut settled[site as usize], true) {
+        while let Some(Reverse((length, site))) = queue.pop() {
+            if length > best[site as usize] {
                 continue;
             }
             order.push(site);
-            for &(next, link, forward) in &neighbours[site as usize] {
-                let (cost, hops) = (cost.saturating_add(costs[link as usize]), hops + 1);
-                let better = match reached[next as usize] {
-                    None => true,
-                    Some(old) => !settled[next as usize] && (cost, hops) < (old.cost, old.hops),
-                };
-                if better {
-                    let hop = Hop {
-                        link: LinkId::Named(link),
-                        forward,
+            let (cost, hops, tie) = length;
+            for &(next, hop) in &neighbours[site as usize] {
+                let weight = weights[hop as usize / 2];
+                let length = (
+                    cost.saturating_add(weight.cost),
+                    hops + 1,
+                    tie + u64::from(weight.tie),
+                );
+                if length < best[next as usize] {
+                    best[next as usize] = length;
+                    steps[next as usize] = Step {
+                        before: site,
+                        hop,
+                        hops: hops + 1,
                     };
-                    reached[next as usize] = Some(Reached {
-                        cost,
-                        hops,
-                        last: Some((site, hop)),
-                    });
-                    queue.push(Reverse((cost, hops, next)));
+                    queue.push(Reverse((length, next)));
                 }
             }
         }
-        Tree { reached, order }
+        Tree { steps, order }
     }
 
-    /// The path to a site, and its cost; `None` if there is none.
-    pub(crate) fn hops_to(&self, site: u32) -> Option<(Vec<Hop>, u64)> {
-        let end = (*self.reached.get(site as usize)?)?;
-        let mut hops = Vec::with_capacity(end.hops as usize);
-        let mut at = end;
-        while let Some((before, hop)) = at.last {
-            hops.push(hop);
-            at = (*self.reached.get(before as usize)?)?;
-        }
-        hops.reverse();
-        Some((hops, end.cost))
+    /// How many hops it is to a site; `None` if there is no path.
+    pub(crate) fn distance(&self, site: u32) -> Option<u32> {
+        self.steps
+            .get(site as usize)
+            .map(|step| step.hops)
+            .filter(|hops| *hops < u32::MAX)
     }
 
-    /// For every site in the order of reaching: the site, and from where over which hop (`None`: the source).
-    pub(crate) fn walk(&self) -> impl Iterator<Item = (u32, Option<(u32, Hop)>)> {
-        self.order
-            .iter()
-            .filter_map(|&site| Some((site, self.reached[site as usize]?.last)))
+    /// The hops from the source to a site, last first; none if there is no path.
+    pub(crate) fn back_from(&self, site: u32) -> impl Iterator<Item = HopIndex> {
+        let mut left = self.distance(site).unwrap_or(0);
+        let mut at = site;
+        std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            let step = self.steps[at as usize];
+            at = step.before;
+            Some(step.hop)
+        })
     }
 
-    /// Whether a site is reached at all.
-    pub(crate) fn reaches(&self, site: u32) -> bool {
-        self.reached.get(site as usize).is_some_and(Option::is_some)
+    /// Every site reached, the source first, and how.
+    pub(crate) fn walk(&self) -> impl Iterator<Item = (u32, Step)> {
+        self.order.iter().map(|&site| (site, self.steps[site as usize]))
     }
 }

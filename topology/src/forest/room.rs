@@ -1,0 +1,151 @@
+//! The sites and hops of one plan, numbered densely: a plan of 2,000 sites weighs millions of paths.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::paths::hop;
+use crate::{Hop, LinkId, Load, Rate, SiteId, SiteMap};
+
+/// The sites that take part, in the order of their names, and the room on every hop.
+pub(super) struct Room<'m> {
+    map: &'m SiteMap,
+    pub(super) sites: Vec<SiteId>,
+    /// Per site, itself or the hub that it is attached to.
+    hubs: Vec<u32>,
+    /// Per site, the hop outwards from its hub, if it is attached; the way in is one less.
+    spurs: Vec<Option<u32>>,
+    hops: Vec<Planned>,
+    /// Per named site, the path of [`Room::reach`] to there; kept to save the allocation.
+    reached: Vec<(Rate, u32)>,
+}
+
+#[derive(Clone, Copy)]
+struct Planned {
+    rate: Rate,
+    planned: Rate,
+    flows: u32,
+    /// What a further flow would get.
+    speed: Rate,
+}
+
+impl<'m> Room<'m> {
+    /// Of those of the sites that the map knows.
+    pub(super) fn new(map: &'m SiteMap, at: Timestamp, sites: BTreeSet<SiteId>, load: &Load) -> Room<'m> {
+        let sites: Vec<SiteId> = sites
+            .into_iter()
+            .filter(|site| map.hub(*site).is_some())
+            .collect();
+        let planned = |hop: Hop| {
+            let rate = map.rate(hop, at);
+            Planned {
+                rate,
+                planned: load.planned(hop),
+                flows: load.flows(hop),
+                speed: load.speed(hop, rate),
+            }
+        };
+        let named = u32::try_from(2 * map.links().count()).unwrap_or(u32::MAX);
+        let mut hops: Vec<Planned> = (0..named).map(|index| planned(hop(index))).collect();
+        let mut spurs = Vec::with_capacity(sites.len());
+        for site in &sites {
+            let spur = match site {
+                SiteId::Named(_) => None,
+                SiteId::Attached(net) => {
+                    let link = LinkId::Attached(*net);
+                    hops.extend([false, true].map(|forward| planned(Hop { link, forward })));
+                    u32::try_from(hops.len() - 1).ok()
+                }
+            };
+            spurs.push(spur);
+        }
+        let hubs = sites.iter().filter_map(|site| map.hub(*site)).collect();
+        let reached = vec![(Rate::ZERO, u32::MAX); map.sites().count()];
+        Room {
+            map,
+            sites,
+            hubs,
+            spurs,
+            hops,
+            reached,
+        }
+    }
+
+    /// The number of a site.
+    pub(super) fn index(&self, site: SiteId) -> Option<u32> {
+        self.sites
+            .binary_search(&site)
+            .ok()
+            .and_then(|i| u32::try_from(i).ok())
+    }
+
+    /// The hops from one site to another in any order; `None` if there is no path.
+    pub(super) fn path(&self, from: u32, to: u32) -> Option<impl Iterator<Item = usize>> {
+        let (first, last) = (self.hubs[from as usize], self.hubs[to as usize]);
+        // the way there is the way back, so that the plan for one newcomer needs the tree of that site alone
+        let tree = self.map.tree(last)?;
+        tree.distance(first)?;
+        let out = self.spurs[from as usize].map(|spur| spur - 1);
+        let back = self.spurs[to as usize];
+        let middle = tree.back_from(first).map(|hop| hop ^ 1);
+        Some(out.into_iter().chain(middle).chain(back).map(|hop| hop as usize))
+    }
+
+    /// The speed that a new flow between two sites would have, and the hops; `None` if there is no path.
+    pub(super) fn speed(&self, from: u32, to: u32) -> Option<(Rate, u32)> {
+        let mut length = 0;
+        let mut least = Rate::UNLIMITED;
+        for hop in self.path(from, to)? {
+            length += 1;
+            least = least.min(self.hops[hop].speed);
+        }
+        Some((least, length))
+    }
+
+    /// The speed that a new flow from one site to each of the others would have, and the hops, in one walk
+    /// over all paths from there. What has no path is left out.
+    pub(super) fn reach(&mut self, from: u32, to: &[u32], mut found: impl FnMut(u32, Rate, u32)) {
+        let Some(tree) = self.map.tree(self.hubs[from as usize]) else {
+            return;
+        };
+        let start = match self.spurs[from as usize] {
+            Some(spur) => (self.hops[spur as usize - 1].speed, 1),
+            None => (Rate::UNLIMITED, 0),
+        };
+        self.reached.fill((Rate::ZERO, u32::MAX));
+        for (site, step) in tree.walk() {
+            self.reached[site as usize] = match step.hops {
+                0 => start,
+                _ => {
+                    let (speed, hops) = self.reached[step.before as usize];
+                    (speed.min(self.hops[step.hop as usize].speed), hops + 1)
+                }
+            };
+        }
+        for &to in to {
+            let (speed, hops) = self.reached[self.hubs[to as usize] as usize];
+            match self.spurs[to as usize] {
+                _ if hops == u32::MAX => {}
+                None => found(to, speed, hops),
+                Some(spur) => found(to, speed.min(self.hops[spur as usize].speed), hops + 1),
+            }
+        }
+    }
+
+    /// Plans a flow.
+    pub(super) fn add(&mut self, from: u32, to: u32, rate: Rate) {
+        let path: Vec<usize> = self.path(from, to).into_iter().flatten().collect();
+        for hop in path {
+            let hop = &mut self.hops[hop];
+            hop.planned = hop.planned.saturating_add(rate);
+            hop.flows = hop.flows.saturating_add(1);
+            let left = hop.rate.saturating_sub(hop.planned);
+            hop.speed = left.max(hop.rate.share(hop.flows.saturating_add(1)));
+        }
+    }
+
+    /// Whether peers of a site may serve other sites.
+    pub(super) fn may_serve(&self, site: u32) -> bool {
+        self.map.may_serve(self.sites[site as usize])
+    }
+}
