@@ -113,6 +113,8 @@ pub enum CloseReason {
     BothSeeders,
     /// Nothing came for three minutes.
     Idle,
+    /// It owes us blocks and sends nothing.
+    Silent,
     /// The other side broke the protocol; the text says how.
     Protocol(&'static str),
     /// Far more requests than we said we queue.
@@ -136,6 +138,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Duplicate => "already connected to this peer",
             CloseReason::BothSeeders => "both sides have everything",
             CloseReason::Idle => "nothing came for three minutes",
+            CloseReason::Silent => "owes us data and sends nothing",
             CloseReason::Protocol(what) => return write!(f, "protocol violation: {what}"),
             CloseReason::TooManyRequests => "far more requests than announced as queue length",
             CloseReason::WrongData => "sent a piece with a wrong hash",

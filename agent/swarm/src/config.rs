@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use narrows_protocol::{InfoHash, Lengths, PeerId};
+use narrows_protocol::metainfo::Lengths;
+use narrows_protocol::{InfoHash, PeerId};
 use narrows_wire::Bitfield;
 
 /// Everything a [`Swarm`](crate::Swarm) needs to know at its start.
@@ -55,6 +56,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { download: 0, upload: 0, connections: 64, memory: 64 << 20 }
+        Limits {
+            download: 0,
+            upload: 0,
+            connections: 64,
+            memory: 64 << 20,
+        }
     }
 }

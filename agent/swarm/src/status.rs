@@ -57,8 +57,12 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::DiskFull => f.write_str("the disk is full; free some space, fetching then goes on by itself"),
-            Fault::DiskBroken => f.write_str("the disk cannot be written; fetching goes on by itself when it can"),
+            Fault::DiskFull => {
+                f.write_str("the disk is full; free some space, fetching then goes on by itself")
+            }
+            Fault::DiskBroken => {
+                f.write_str("the disk cannot be written; fetching goes on by itself when it can")
+            }
             Fault::WrongHash { piece } => write!(
                 f,
                 "piece {piece} came with a wrong hash from two different peers; check this machine's memory and disk \

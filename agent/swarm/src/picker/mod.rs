@@ -1,1 +1,408 @@
 //! Which piece next.
+
+mod active;
+mod availability;
+mod bits;
+mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use narrows_protocol::metainfo::Lengths;
+use narrows_wire::{BLOCK_LEN, Bitfield, Block};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+pub use active::{Source, Taken};
+pub use bits::Bits;
+pub use order::{Candidate, cmp, rank};
+
+use crate::PeerKey;
+use active::Active;
+use availability::Availability;
+use order::WanOrder;
+
+/// Questions asked piece by piece before the sets are intersected word by word.
+const TRIES: u32 = 256;
+
+/// The state of every piece and the choice of the next.
+///
+/// A piece is missing, reserved by one peer (from when its first block is asked for), verifying, or had. The order:
+///
+/// | class    | a piece may be chosen if                         | first       | then           | then              | then             |
+/// |----------|--------------------------------------------------|-------------|----------------|-------------------|------------------|
+/// | local    | missing, not reserved, they have it              | begun ones  | fewest holders | -                 | random           |
+/// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| our own share     | site permutation |
+/// | endgame  | nothing of ours is unreserved; local owner slow  | most missing blocks | -      | -                 | -                |
+///
+/// [`cmp`] is that order; the walks through sorted lists below give the same and are tested against it.
+#[derive(Debug)]
+pub struct Picker {
+    lengths: Lengths,
+    /// Missing and not reserved.
+    pickable: Bits,
+    active: BTreeMap<u32, Active>,
+    /// Active ones without owner.
+    begun: BTreeSet<u32>,
+    verifying: BTreeMap<u32, Vec<Source>>,
+    /// Failed from several sources at once: next time from one alone.
+    suspect: BTreeSet<u32>,
+    local: Availability,
+    wan: WanOrder,
+    /// Bytes of pieces with an owner and of those being verified.
+    held: u64,
+    rng: SmallRng,
+}
+
+impl Picker {
+    /// With the pieces of `have` done.
+    pub fn new(lengths: Lengths, have: &Bitfield, seed: u64) -> Picker {
+        let pieces = lengths.piece_count();
+        let mut pickable = Bits::new(pieces);
+        have.iter_missing().for_each(|piece| {
+            pickable.set(piece);
+        });
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let local = Availability::new(pieces, have.iter_missing(), &mut rng);
+        Picker {
+            lengths,
+            pickable,
+            active: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            verifying: BTreeMap::new(),
+            suspect: BTreeSet::new(),
+            local,
+            wan: WanOrder::default(),
+            held: 0,
+            rng,
+        }
+    }
+
+    /// Bytes of pieces with an owner and of those being verified.
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Pieces that are missing and not reserved.
+    pub fn pickable(&self) -> u32 {
+        self.pickable.count()
+    }
+
+    /// Local peers that hold `piece`.
+    pub fn holders(&self, piece: u32) -> u32 {
+        self.local.holders(piece)
+    }
+
+    // Who has what.
+
+    /// A local peer counts from now on.
+    pub fn add_holder(&mut self, theirs: &Bits) {
+        if theirs.is_full() {
+            self.local.seeds += 1;
+        } else {
+            theirs.iter().for_each(|piece| self.local.gained(piece));
+        }
+    }
+
+    /// A local peer that counted does not any more; `theirs` as it would be given to `add_holder`, `whole` if it was
+    /// counted as having everything.
+    pub fn remove_holder(&mut self, theirs: &Bits, whole: bool) {
+        if whole {
+            self.local.seeds -= 1;
+        } else {
+            theirs.iter().for_each(|piece| self.local.lost(piece));
+        }
+    }
+
+    /// A local peer that counts got this piece.
+    pub fn gained(&mut self, piece: u32) {
+        self.local.gained(piece);
+    }
+
+    /// Sets order and share for upstreams.
+    pub fn set_roster(&mut self, seed: u64, me: SocketAddr, roster: &[SocketAddr]) {
+        if !self.wan.is_for(me, roster) {
+            self.wan = WanOrder::new(self.lengths.piece_count(), seed, me, roster);
+        }
+    }
+
+    /// The gateway whose piece it is by rendezvous hash.
+    pub fn gateway_of(&self, piece: u32) -> Option<SocketAddr> {
+        self.wan.owner(piece)
+    }
+
+    // Choosing.
+
+    /// Reserves the next piece for a local peer.
+    pub fn pick_local(&mut self, peer: PeerKey, theirs: &Bits) -> Option<u32> {
+        if let Some(piece) = self.begun.iter().copied().find(|piece| theirs.has(*piece)) {
+            return Some(self.adopt(piece, peer, false));
+        }
+        let found = self.local.rarest(TRIES, &mut self.rng, |piece| theirs.has(piece));
+        let piece = match found {
+            Ok(piece) => piece,
+            Err(true) => return None,
+            Err(false) => self.rarest_of(theirs)?,
+        };
+        Some(self.reserve(piece, peer, false))
+    }
+
+    /// The same by intersecting the sets: for a peer that has few of the rarest.
+    fn rarest_of(&mut self, theirs: &Bits) -> Option<u32> {
+        let key = |piece: u32| u64::from(piece.wrapping_mul(0x9E37_79B1));
+        let candidates = self.pickable.and(theirs).map(|piece| Candidate {
+            piece,
+            begun: false,
+            holders: self.local.holders(piece),
+            own: true,
+            key: key(piece),
+        });
+        candidates.min_by(cmp).map(|best| best.piece)
+    }
+
+    /// Reserves the next piece for an upstream. `may_take_over(gateways)` says whether all gateways that come before
+    /// us for a piece have been silent for long enough.
+    pub fn pick_upstream(
+        &mut self,
+        peer: PeerKey,
+        theirs: &Bits,
+        may_take_over: Option<&dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool>,
+    ) -> Option<u32> {
+        let begun = self.begun.iter().copied();
+        if let Some(piece) = begun
+            .into_iter()
+            .find(|p| theirs.has(*p) && self.local.holders(*p) == 0)
+        {
+            return Some(self.adopt(piece, peer, true));
+        }
+        let piece = self
+            .own_next(theirs)
+            .or_else(|| self.taken_over(theirs, may_take_over?))?;
+        Some(self.reserve(piece, peer, true))
+    }
+
+    /// Whether [`Self::pick_upstream`] would find a piece of our own share.
+    pub fn upstream_has_work(&mut self, theirs: &Bits) -> bool {
+        let begun = self
+            .begun
+            .iter()
+            .any(|piece| theirs.has(*piece) && self.local.holders(*piece) == 0);
+        begun || self.own_next(theirs).is_some()
+    }
+
+    fn own_next(&mut self, theirs: &Bits) -> Option<u32> {
+        if self.local.seeds > 0 {
+            return None;
+        }
+        while let Some(piece) = self.wan.own.get(self.wan.cursor) {
+            // reserved ones may come back, so the cursor stops at them
+            if self.pickable.has(*piece)
+                || self.active.contains_key(piece)
+                || self.verifying.contains_key(piece)
+            {
+                break;
+            }
+            self.wan.cursor += 1;
+        }
+        let eligible =
+            |piece: u32| self.pickable.has(piece) && self.local.holders(piece) == 0 && theirs.has(piece);
+        let rest = &self.wan.own[self.wan.cursor.min(self.wan.own.len())..];
+        let walk = rest
+            .iter()
+            .copied()
+            .take(TRIES as usize)
+            .find(|piece| eligible(*piece));
+        if walk.is_some() || rest.len() <= TRIES as usize {
+            return walk;
+        }
+        let candidates = self
+            .pickable
+            .and(theirs)
+            .filter(|p| self.wan.share.has(*p) && eligible(*p));
+        self.first_by_permutation(candidates, true)
+    }
+
+    fn taken_over(
+        &self,
+        theirs: &Bits,
+        allowed: &dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool,
+    ) -> Option<u32> {
+        if self.local.seeds > 0 {
+            return None;
+        }
+        let others = self.pickable.and(theirs).filter(|piece| {
+            !self.wan.share.has(*piece)
+                && self.local.holders(*piece) == 0
+                && allowed(&mut self.wan.before(*piece))
+        });
+        self.first_by_permutation(others, false)
+    }
+
+    fn first_by_permutation(&self, pieces: impl Iterator<Item = u32>, own: bool) -> Option<u32> {
+        let candidates = pieces.map(|piece| Candidate {
+            piece,
+            begun: false,
+            holders: 0,
+            own,
+            key: self.wan.key(piece),
+        });
+        candidates.min_by(cmp).map(|best| best.piece)
+    }
+
+    /// Endgame: makes `peer` the helper of the piece that misses most.
+    pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits) -> Option<u32> {
+        if !self.pickable.is_empty() || !self.begun.is_empty() {
+            return None;
+        }
+        let suspect = &self.suspect;
+        let slow = self.active.iter_mut().filter(|(piece, active)| {
+            active.helper.is_none()
+                && active.owner != Some(peer)
+                && theirs.has(**piece)
+                && !suspect.contains(piece)
+        });
+        let (piece, active) = slow.max_by_key(|(piece, active)| (active.missing(), **piece))?;
+        active.helper = Some(peer);
+        Some(*piece)
+    }
+
+    // Blocks.
+
+    /// The next block of a reserved piece to ask `peer` for.
+    pub fn ask(&mut self, piece: u32, peer: PeerKey) -> Option<Block> {
+        let block = self.active.get_mut(&piece)?.ask(peer)?;
+        Some(self.block(piece, block))
+    }
+
+    /// A block that was asked of `peer` will not come.
+    pub fn unask(&mut self, peer: PeerKey, block: Block) {
+        if let Some(active) = self.active.get_mut(&block.piece) {
+            active.unask(peer, block.begin / BLOCK_LEN);
+        }
+    }
+
+    /// A block that was asked of `peer` came. Also tells who else was asked for it.
+    pub fn take(&mut self, peer: PeerKey, ip: IpAddr, block: Block) -> (Taken, Option<PeerKey>) {
+        let Some(active) = self.active.get_mut(&block.piece) else {
+            return (Taken::Again, None);
+        };
+        let index = block.begin / BLOCK_LEN;
+        let rival = active.rival(peer, index);
+        let taken = active.take(peer, ip, index);
+        if taken == Taken::Whole
+            && let Some(active) = self.active.remove(&block.piece)
+        {
+            if active.owner.is_none() {
+                self.held += u64::from(active.size);
+            }
+            self.begun.remove(&block.piece);
+            self.verifying.insert(block.piece, active.into_sources());
+        }
+        (taken, rival)
+    }
+
+    /// Who sent most of a piece that is being verified.
+    pub fn main_source(&self, piece: u32) -> Option<PeerKey> {
+        self.verifying.get(&piece)?.first().map(|source| source.peer)
+    }
+
+    /// The piece is hashed and on disk, or not. Returns who sent it, most first.
+    pub fn verified(&mut self, piece: u32, ok: bool) -> Option<Vec<Source>> {
+        let sources = self.verifying.remove(&piece)?;
+        self.held -= u64::from(self.lengths.piece_size(piece));
+        if ok {
+            self.suspect.remove(&piece);
+        } else {
+            if sources.len() > 1 {
+                self.suspect.insert(piece);
+            }
+            self.put_back(piece);
+        }
+        Some(sources)
+    }
+
+    /// `peer` sends nothing more of what it reserved. Pieces of which blocks are here wait for another peer as long
+    /// as these take up no more than `keep` bytes; returns those whose blocks are to be forgotten.
+    pub fn release(&mut self, peer: PeerKey, keep: u64) -> Vec<u32> {
+        let is_theirs = |active: &Active| active.owner == Some(peer) || active.helper == Some(peer);
+        let theirs: Vec<u32> = self
+            .active
+            .iter()
+            .filter(|(_, a)| is_theirs(a))
+            .map(|(piece, _)| *piece)
+            .collect();
+        theirs
+            .into_iter()
+            .filter(|piece| self.release_piece(*piece, peer, keep))
+            .collect()
+    }
+
+    /// The same for one piece; whether its blocks are to be forgotten.
+    pub fn release_piece(&mut self, piece: u32, peer: PeerKey, keep: u64) -> bool {
+        let waiting: u64 = self
+            .begun
+            .iter()
+            .map(|piece| u64::from(self.lengths.piece_size(*piece)))
+            .sum();
+        let Some(active) = self.active.get_mut(&piece) else {
+            return false;
+        };
+        let had_owner = active.owner.is_some();
+        active.leave(peer);
+        if active.owner.is_some() || !had_owner {
+            return false;
+        }
+        self.held -= u64::from(active.size);
+        let got = active.got();
+        if got > 0 && waiting + u64::from(active.size) <= keep && !self.suspect.contains(&piece) {
+            self.begun.insert(piece);
+            return false;
+        }
+        self.active.remove(&piece);
+        self.put_back(piece);
+        got > 0
+    }
+
+    /// Forgets all pieces without owner; returns those whose blocks are to be forgotten.
+    pub fn forget_begun(&mut self) -> Vec<u32> {
+        let begun: Vec<u32> = std::mem::take(&mut self.begun).into_iter().collect();
+        for piece in &begun {
+            self.active.remove(piece);
+            self.put_back(*piece);
+        }
+        begun
+    }
+
+    fn block(&self, piece: u32, index: u32) -> Block {
+        let begin = index * BLOCK_LEN;
+        Block {
+            piece,
+            begin,
+            len: self.lengths.block_len(piece, begin),
+        }
+    }
+
+    fn reserve(&mut self, piece: u32, peer: PeerKey, wan: bool) -> u32 {
+        self.pickable.unset(piece);
+        self.local.remove(piece);
+        let size = self.lengths.piece_size(piece);
+        self.held += u64::from(size);
+        self.active
+            .insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN)));
+        piece
+    }
+
+    fn adopt(&mut self, piece: u32, peer: PeerKey, wan: bool) -> u32 {
+        self.begun.remove(&piece);
+        self.held += u64::from(self.lengths.piece_size(piece));
+        if let Some(active) = self.active.get_mut(&piece) {
+            active.adopt(peer, wan);
+        }
+        piece
+    }
+
+    fn put_back(&mut self, piece: u32) {
+        self.pickable.set(piece);
+        self.local.insert(piece);
+    }
+}

@@ -1,1 +1,9 @@
-//! Small pure rules.
+//! Small pure rules: time and randomness come in, a decision comes out.
+
+pub mod backoff;
+pub mod class;
+pub mod depth;
+pub mod gateway;
+pub mod pacing;
+pub mod rate;
+pub mod serve;

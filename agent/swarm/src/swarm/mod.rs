@@ -1,41 +1,286 @@
-//! The state machine.
+//! The state machine. This file holds its state and the dispatch of events; each neighbour one subject.
 
+mod announce;
+mod assigned;
+mod dial;
+mod download;
+mod messages;
+mod peer;
+mod peers;
+mod timers;
+mod upload;
+mod upstream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use narrows_protocol::Role;
 use narrows_wire::Bitfield;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 
-use crate::{Action, Config, Event, Report, Status, Time};
+use crate::picker::Picker;
+use crate::policy::class::Relation;
+use crate::policy::gateway::{Duty, Silence};
+use crate::policy::pacing::Bucket;
+use crate::policy::rate::Meter;
+use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
+use announce::Announcer;
+use dial::Known;
+use peer::Peer;
 
 /// One content's swarm.
 #[derive(Debug)]
 pub struct Swarm {
     config: Config,
+    left: u64,
+    picker: Picker,
+    peers: BTreeMap<PeerKey, Peer>,
+    /// Addresses that the tracker told us of, and those of connections.
+    known: BTreeMap<SocketAddr, Known>,
+
+    duty: Duty,
+    /// The gateway of the roster that we are, or would be.
+    me: SocketAddr,
+    /// The tracker knows nothing of sites.
+    foreign: bool,
+    silence: Silence,
+    /// The upstream that we ask.
+    active: Option<PeerKey>,
+
+    wan_pace: Bucket,
+    down_pace: Bucket,
+    up_pace: Bucket,
+    waiting: Waiting,
+
+    totals: Totals,
+    down: Meter,
+    up: Meter,
+
+    paused: bool,
+    fault: Option<Fault>,
+    shown: (State, Option<Fault>),
+    /// From whom alone a piece came with a wrong hash.
+    failed: BTreeMap<u32, BTreeSet<IpAddr>>,
+    /// Wrong hashes by address, and until when it is banned (`None`: for good).
+    offences: BTreeMap<IpAddr, (u32, Option<Time>)>,
+
+    announcer: Announcer,
+    rng: SmallRng,
+    next_housekeeping: Time,
+    /// Last time something moved us on, or could have.
+    last_progress: Time,
+    /// Whose turn it is to be served.
+    turn: PeerKey,
+    /// How many gateways of other sites have, or were sent, each piece. Empty until there is one.
+    remote_copies: Vec<u16>,
+}
+
+/// Which buckets hold something up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    wan: bool,
+    down: bool,
+    up: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    lan: u64,
+    wan: u64,
+    wasted: u64,
+    sent_lan: u64,
+    sent_wan: u64,
+    hash_failures: u64,
 }
 
 impl Swarm {
     /// A swarm at its start. Asks for nothing yet: the first [`Event::Tick`] begins with an announce.
-    pub fn new(config: Config, _now: Time) -> Swarm {
-        Swarm { config }
+    pub fn new(config: Config, now: Time) -> Swarm {
+        let lengths = config.lengths;
+        let left = config
+            .have
+            .iter_missing()
+            .map(|piece| u64::from(lengths.piece_size(piece)))
+            .sum();
+        let limits = config.limits;
+        let state = if left == 0 {
+            State::Seeding
+        } else {
+            State::Fetching
+        };
+        Swarm {
+            left,
+            picker: Picker::new(lengths, &config.have, config.seed),
+            peers: BTreeMap::new(),
+            known: BTreeMap::new(),
+            duty: Duty::default(),
+            me: config.listen,
+            foreign: false,
+            silence: Silence::default(),
+            active: None,
+            wan_pace: Bucket::new(0, now),
+            down_pace: Bucket::new(limits.download, now),
+            up_pace: Bucket::new(limits.upload, now),
+            waiting: Waiting::default(),
+            totals: Totals::default(),
+            down: Meter::new(now),
+            up: Meter::new(now),
+            paused: false,
+            fault: None,
+            shown: (state, None),
+            failed: BTreeMap::new(),
+            offences: BTreeMap::new(),
+            announcer: Announcer::new(now),
+            rng: SmallRng::seed_from_u64(config.seed ^ 0x5eed),
+            next_housekeeping: now,
+            last_progress: now,
+            turn: PeerKey(0),
+            remote_copies: Vec::new(),
+            config,
+        }
     }
 
-    /// Takes an event, appends what is to be done to `out`.
-    pub fn handle(&mut self, _event: Event, _now: Time, _out: &mut Vec<Action>) {}
+    /// Takes an event, appends what is to be done to `out`. `now` never goes back.
+    pub fn handle(&mut self, event: Event, now: Time, out: &mut Vec<Action>) {
+        match event {
+            Event::Connected {
+                peer,
+                addr,
+                origin,
+                peer_id,
+                fast,
+                extended,
+            } => {
+                self.connected(peer, addr, origin, peer_id, (fast, extended), now, out);
+            }
+            Event::Message { peer, message } => self.message(peer, message, now, out),
+            Event::Block { peer, block } => self.block(peer, block, now, out),
+            Event::Closed { peer } => self.closed(peer, now, out),
+            Event::DialFailed { addr } => self.dial_failed(addr, now, out),
+            Event::Sent { peer, bytes } => self.sent(peer, bytes, now, out),
+            Event::Verified { piece, ok } => self.verified(piece, ok, now, out),
+            Event::StoreFailed { piece, full } => self.store_failed(piece, full, out),
+            Event::StoreHealed => self.store_healed(now, out),
+            Event::ServeFailed { peer, block } => self.serve_failed(peer, block, now, out),
+            Event::Assigned(assigned) => self.assigned(assigned, now, out),
+            Event::AnnounceFailed => self.announcer.failed(now, &mut self.rng),
+            Event::Pause => self.pause(now, out),
+            Event::Resume => self.resume(now),
+            Event::SetLimits(limits) => {
+                self.config.limits = limits;
+                self.down_pace.set_rate(limits.download, now);
+                self.up_pace.set_rate(limits.upload, now);
+                self.fill_all(now, out);
+                self.serve(now, out);
+            }
+            Event::Tick => self.tick(now, out),
+        }
+        if now >= self.next_housekeeping {
+            self.housekeeping(now, out);
+        }
+        let state = (self.state(), self.fault);
+        if std::mem::replace(&mut self.shown, state) != state {
+            out.push(Action::StateChanged);
+        }
+    }
 
-    /// When a [`Event::Tick`] is wanted next; `None`: only after another event.
+    /// When a [`Event::Tick`] is wanted next.
     pub fn next_wakeup(&self, _now: Time) -> Option<Time> {
-        None
+        let paces = [
+            self.wan_pace.opens_at().filter(|_| self.waiting.wan),
+            self.down_pace.opens_at().filter(|_| self.waiting.down),
+            self.up_pace.opens_at().filter(|_| self.waiting.up),
+        ];
+        paces.into_iter().flatten().chain([self.next_housekeeping]).min()
     }
 
     /// What an announce says now.
     pub fn report(&self) -> Report {
-        Report { left: 0, downloaded: 0, uploaded: 0, role: Default::default(), wan: 0, stalled: false, lost: None, gateway: None }
+        let gateway = if self.duty.is_gateway() {
+            None
+        } else {
+            self.connected_gateway()
+        };
+        Report {
+            left: self.left,
+            downloaded: self.totals.lan + self.totals.wan,
+            uploaded: self.totals.sent_lan + self.totals.sent_wan,
+            role: if self.left == 0 {
+                Role::Member
+            } else {
+                self.duty.role
+            },
+            wan: self.totals.wan,
+            stalled: self.announcer.stalled,
+            lost: self.announcer.lost,
+            gateway,
+        }
     }
 
     /// A snapshot.
-    pub fn status(&self, _now: Time) -> Status {
-        unreachable!("written in the next minutes")
+    pub fn status(&self, now: Time) -> Status {
+        let number = |relation| {
+            self.peers
+                .values()
+                .filter(|peer| peer.relation == relation)
+                .count()
+        };
+        let total = self.config.lengths.total();
+        let rate = |meter: &Meter| {
+            let mut meter = meter.clone();
+            meter.fold(now);
+            meter.rate()
+        };
+        Status {
+            state: self.state(),
+            fault: self.fault,
+            role: self.report().role,
+            site: self.duty.site.clone(),
+            peers: self.peers.len(),
+            peers_local: number(Relation::Local),
+            peers_upstream: number(Relation::Upstream),
+            peers_remote: number(Relation::Remote),
+            rate_down: rate(&self.down),
+            rate_up: rate(&self.up),
+            bytes_lan: self.totals.lan,
+            bytes_wan: self.totals.wan,
+            bytes_wasted: self.totals.wasted,
+            sent_lan: self.totals.sent_lan,
+            sent_wan: self.totals.sent_wan,
+            hash_failures: self.totals.hash_failures,
+            total,
+            left: self.left,
+            progress: if total == 0 {
+                1.0
+            } else {
+                (total - self.left) as f64 / total as f64
+            },
+            stalled: self.announcer.stalled,
+        }
     }
 
     /// The verified pieces.
     pub fn have(&self) -> &Bitfield {
         &self.config.have
+    }
+
+    fn state(&self) -> State {
+        match (self.paused, self.fault, self.left) {
+            (true, _, _) => State::Paused,
+            (_, Some(_), _) => State::Error,
+            (_, _, 0) => State::Seeding,
+            _ => State::Fetching,
+        }
+    }
+
+    /// Whether we want pieces now.
+    fn is_fetching(&self) -> bool {
+        self.state() == State::Fetching
+    }
+
+    /// Whether we may ask upstreams now.
+    fn is_fetching_wan(&self) -> bool {
+        self.is_fetching() && self.duty.is_gateway() && !self.duty.paused
     }
 }

@@ -1,0 +1,38 @@
+//! How long to wait before the next try.
+
+use rand::RngExt;
+
+use crate::Time;
+
+/// Exponential back-off with jitter: tries that fail together do not come back together.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// After the first failure.
+    pub first: Time,
+    /// At most.
+    pub most: Time,
+}
+
+/// For dialling a peer.
+pub const DIAL: Backoff = Backoff {
+    first: Time::from_secs(1),
+    most: Time::from_secs(60),
+};
+/// For announcing: a tracker that comes back is found within seconds.
+pub const ANNOUNCE: Backoff = Backoff {
+    first: Time::from_secs(1),
+    most: Time::from_secs(15),
+};
+/// For saying that we are stalled.
+pub const STALLED: Backoff = Backoff {
+    first: Time::from_secs(10),
+    most: Time::from_secs(60),
+};
+
+impl Backoff {
+    /// The wait after the `failures`-th failure in a row (1 = the first): 75 % to 100 % of the doubled time.
+    pub fn wait<R: rand::Rng>(&self, failures: u32, rng: &mut R) -> Time {
+        let doubled = self.first * (1 << failures.clamp(1, 16) - 1);
+        doubled.min(self.most).mul_f64(rng.random_range(0.75..1.0))
+    }
+}

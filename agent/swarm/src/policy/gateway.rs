@@ -1,0 +1,160 @@
+//! The duties of a gateway, as the last good announce said.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use narrows_protocol::{Assignment, InfoHash, Role};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{GatewayMode, Time};
+
+/// What the tracker wants of us.
+#[derive(Clone, Debug, Default)]
+pub struct Duty {
+    /// As it said, but for `gateway: never`.
+    pub role: Role,
+    /// Our site; empty until it is known.
+    pub site: String,
+    /// The gateways of our site.
+    pub roster: Vec<SocketAddr>,
+    /// Whom we may fetch from across the WAN; empty unless gateway.
+    pub upstreams: Vec<SocketAddr>,
+    /// Bytes/s across the WAN; 0 = no limit.
+    pub rate: u64,
+    /// The link is paused.
+    pub paused: bool,
+    /// When the lease ends. It matters only as the time to announce by: while no tracker answers, agents go on.
+    pub lease_ends: Option<Time>,
+}
+
+impl Duty {
+    /// Reads an assignment.
+    pub fn new(assignment: &Assignment, mode: GatewayMode, now: Time) -> Duty {
+        let role = if mode == GatewayMode::Never {
+            Role::Member
+        } else {
+            assignment.role
+        };
+        let gateway = role == Role::Gateway;
+        Duty {
+            role,
+            site: assignment.site.clone(),
+            roster: assignment.gateways.clone(),
+            upstreams: if gateway {
+                assignment.upstream.clone()
+            } else {
+                Vec::new()
+            },
+            rate: assignment.rate,
+            paused: assignment.paused,
+            lease_ends: (gateway && assignment.lease > 0)
+                .then(|| now + Time::from_secs(u64::from(assignment.lease))),
+        }
+    }
+
+    /// Whether we are gateway.
+    pub fn is_gateway(&self) -> bool {
+        self.role == Role::Gateway
+    }
+}
+
+/// Which gateway of the roster we are: the one at the address that the tracker sees, else at the one we listen on; if
+/// it is neither, the only one with our port; else the address we would have.
+pub fn myself(listen: SocketAddr, seen: Option<IpAddr>, roster: &[SocketAddr]) -> SocketAddr {
+    let seen = SocketAddr::new(seen.unwrap_or(listen.ip()), listen.port());
+    if roster.contains(&seen) {
+        return seen;
+    }
+    if roster.contains(&listen) {
+        return listen;
+    }
+    let mut alike = roster.iter().filter(|gateway| gateway.port() == listen.port());
+    match (alike.next(), alike.next(), listen.ip().is_unspecified()) {
+        (Some(only), None, true) => *only,
+        _ => seen,
+    }
+}
+
+/// Seeds the order of pieces across the WAN: by content and site, the same for all gateways of a site.
+pub fn order_seed(info_hash: InfoHash, site: &str) -> u64 {
+    let mut bytes = info_hash.0.to_vec();
+    bytes.extend_from_slice(site.as_bytes());
+    xxh3_64(&bytes)
+}
+
+/// When each gateway of our roster last brought a piece of its share.
+#[derive(Clone, Debug, Default)]
+pub struct Silence {
+    last: BTreeMap<SocketAddr, Time>,
+}
+
+impl Silence {
+    /// Everybody in the roster begins now unless known.
+    pub fn set_roster(&mut self, roster: &[SocketAddr], now: Time) {
+        self.last.retain(|gateway, _| roster.contains(gateway));
+        for gateway in roster {
+            self.last.entry(*gateway).or_insert(now);
+        }
+    }
+
+    /// A piece of this gateway's share appeared on our site.
+    pub fn heard(&mut self, gateway: SocketAddr, now: Time) {
+        if let Some(last) = self.last.get_mut(&gateway) {
+            *last = now;
+        }
+    }
+
+    /// Whether we may take over a piece for which these gateways come before us: each has been silent for k x
+    /// `term`, k being how many they are. Never by count of what is left.
+    pub fn may_take_over(&self, before: &mut dyn Iterator<Item = SocketAddr>, term: Time, now: Time) -> bool {
+        let (mut number, mut latest) = (0, Time::ZERO);
+        for gateway in before {
+            number += 1;
+            latest = latest.max(self.last.get(&gateway).copied().unwrap_or(now));
+        }
+        now.saturating_sub(latest) >= term * number
+    }
+}
+
+/// The time after which a silent gateway's pieces may be taken over: three times what a piece takes at our rate.
+pub fn term(piece: u32, rate: u64) -> Time {
+    let piece = if rate == 0 {
+        0.0
+    } else {
+        f64::from(piece) / rate as f64
+    };
+    Time::from_secs_f64((3.0 * piece).clamp(2.0, 120.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn we_find_ourselves_in_the_roster_by_the_address_the_tracker_sees() {
+        let roster = [addr("10.2.0.7:6881"), addr("10.2.0.8:6881")];
+        let seen = Some("10.2.0.8".parse().expect("an address"));
+        assert_eq!(myself(addr("0.0.0.0:6881"), seen, &roster), roster[1]);
+        assert_eq!(myself(roster[0], None, &roster), roster[0]);
+        assert_eq!(myself(addr("0.0.0.0:6881"), None, &roster[..1]), roster[0]);
+    }
+
+    #[test]
+    fn a_piece_is_taken_over_only_from_gateways_that_are_all_silent() {
+        let (a, b) = (addr("10.2.0.7:1"), addr("10.2.0.8:1"));
+        let mut silence = Silence::default();
+        silence.set_roster(&[a, b], Time::ZERO);
+        let term = Time::from_secs(2);
+        let ask = |silence: &Silence, before: &[SocketAddr], now| {
+            silence.may_take_over(&mut before.iter().copied(), term, Time::from_secs(now))
+        };
+        assert!(!ask(&silence, &[a], 1) && ask(&silence, &[a], 2));
+        assert!(!ask(&silence, &[a, b], 3) && ask(&silence, &[a, b], 4));
+        silence.heard(a, Time::from_secs(4));
+        assert!(!ask(&silence, &[a, b], 7) && ask(&silence, &[b], 7));
+    }
+}

@@ -1,0 +1,122 @@
+//! Token buckets: keeping to a rate.
+
+use crate::Time;
+
+/// What a block costs beside its payload: message headers and a part of the packets' headers. Keeps the payload rate
+/// at 0.99 of the assigned one.
+pub const OVERHEAD: u32 = 128;
+
+/// A token bucket, refilled continuously. It may be overdrawn by one block, so that a block is always possible and a
+/// late timer costs no throughput.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Bytes per second; 0 = no limit.
+    rate: u64,
+    burst: f64,
+    tokens: f64,
+    at: Time,
+}
+
+impl Bucket {
+    /// Full, for `rate` bytes/s (0 = no limit).
+    pub fn new(rate: u64, now: Time) -> Bucket {
+        let burst = burst(rate);
+        Bucket {
+            rate,
+            burst,
+            tokens: burst,
+            at: now,
+        }
+    }
+
+    /// Changes the rate; what was saved up or overdrawn stays, within the new burst.
+    pub fn set_rate(&mut self, rate: u64, now: Time) {
+        if rate != self.rate {
+            self.refill(now);
+            self.rate = rate;
+            self.burst = burst(rate);
+            self.tokens = self.tokens.clamp(-self.burst, self.burst);
+        }
+    }
+
+    /// Whether something may be sent or asked for now.
+    pub fn is_open(&mut self, now: Time) -> bool {
+        self.refill(now);
+        self.rate == 0 || self.tokens >= 0.0
+    }
+
+    /// Takes the tokens of a block.
+    pub fn spend(&mut self, bytes: u32) {
+        self.tokens -= f64::from(bytes + OVERHEAD);
+    }
+
+    /// Gives them back: the block will not come.
+    pub fn refund(&mut self, bytes: u32) {
+        self.tokens = (self.tokens + f64::from(bytes + OVERHEAD)).min(self.burst);
+    }
+
+    /// When it is open next; `None`: it is.
+    pub fn opens_at(&self) -> Option<Time> {
+        let lacking = (self.rate > 0 && self.tokens < 0.0).then_some(-self.tokens)?;
+        // rounded up, so that the timer does not come too early and again
+        Some(self.at + Time::from_nanos((lacking / self.rate as f64 * 1e9).ceil() as u64 + 1))
+    }
+
+    /// Bytes per second; 0 = no limit.
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
+    fn refill(&mut self, now: Time) {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.tokens = if self.rate == 0 {
+            0.0
+        } else {
+            (self.tokens + passed * self.rate as f64).min(self.burst)
+        };
+    }
+}
+
+/// 50 ms of the rate, at least a block.
+fn burst(rate: u64) -> f64 {
+    (rate as f64 * 0.05).max(f64::from(narrows_wire::BLOCK_LEN + OVERHEAD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_payload_rate_is_kept_whatever_the_timer_does(
+            rate in 2_000u64..200_000_000, lateness in proptest::collection::vec(0u64..15, 64),
+        ) {
+            let (mut now, mut payload, mut turn) = (Time::ZERO, 0u64, 0);
+            let mut bucket = Bucket::new(rate, now);
+            let enough = (rate * 20).max(40 * 16384);
+            while payload < enough {
+                while bucket.is_open(now) {
+                    bucket.spend(16384);
+                    payload += 16384;
+                }
+                turn += 1;
+                now = bucket.opens_at().expect("closed") + Time::from_millis(lateness[turn % 64]);
+            }
+            let allowed = now.as_secs_f64() * rate as f64;
+            prop_assert!(payload as f64 <= allowed + burst(rate) + 16384.0, "{payload} of {allowed}");
+            prop_assert!(payload as f64 >= 0.97 * allowed, "{payload} of {allowed}");
+        }
+    }
+
+    #[test]
+    fn no_rate_is_no_limit() {
+        let mut bucket = Bucket::new(0, Time::ZERO);
+        for _ in 0..1000 {
+            assert!(bucket.is_open(Time::ZERO));
+            bucket.spend(16384);
+        }
+        assert_eq!(bucket.opens_at(), None);
+    }
+}

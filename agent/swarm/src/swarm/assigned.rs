@@ -1,0 +1,49 @@
+//! What a good announce changes.
+
+use super::Swarm;
+use crate::policy::gateway::{Duty, myself, order_seed};
+use crate::{Action, Assigned, PeerKey, Time};
+
+impl Swarm {
+    pub(super) fn assigned(&mut self, assigned: Assigned, now: Time, out: &mut Vec<Action>) {
+        let Assigned {
+            local,
+            assignment,
+            interval,
+            min_interval,
+            external_ip,
+        } = assigned;
+        let was_fetching_wan = self.is_fetching_wan();
+        self.foreign = assignment.is_none();
+        self.duty = match &assignment {
+            Some(assignment) => Duty::new(assignment, self.config.gateway, now),
+            None => Duty::default(),
+        };
+        self.announcer
+            .answered(interval, min_interval, self.duty.lease_ends, now);
+        if self.paused {
+            return;
+        }
+        self.me = myself(self.config.listen, external_ip, &self.duty.roster);
+        self.silence.set_roster(&self.duty.roster, now);
+        self.wan_pace.set_rate(self.duty.rate, now);
+        if self.duty.is_gateway() {
+            let seed = order_seed(self.config.info_hash, &self.duty.site);
+            self.picker.set_roster(seed, self.me, &self.duty.roster);
+        }
+        self.leave_upstreams(now, out);
+        self.list(&local, now);
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            self.reclassify(key, now, out);
+        }
+        if was_fetching_wan != self.is_fetching_wan() {
+            self.last_progress = now;
+        }
+        self.choose_upstream(now, out);
+        self.fill_all(now, out);
+        self.dial(now, out);
+        self.check_starved(now, out);
+        self.next_housekeeping = self.next_housekeeping.min(self.announcer.next());
+    }
+}

@@ -1,0 +1,206 @@
+//! Whom to dial, and when again.
+
+use std::net::SocketAddr;
+
+use super::Swarm;
+use super::peer::Peer;
+use crate::policy::backoff;
+use crate::{Action, AnnounceReason, Class, CloseReason, Origin, PeerKey, Time};
+
+/// An address to dial.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) class: Class,
+    /// In the last list of its class that the tracker gave.
+    pub(super) listed: bool,
+    pub(super) state: State,
+    /// Dials in a row that came to nothing.
+    failures: u32,
+    /// Not before.
+    due: Time,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Idle,
+    Dialling,
+    Connected(PeerKey),
+    /// Ourselves, or a seeder as we are: nothing to say.
+    Done,
+}
+
+/// A seeder waits for leechers to dial it, and dials those that cannot.
+const SEEDER_WAITS: Time = Time::from_secs(5);
+
+impl Known {
+    pub(super) fn new(class: Class, due: Time) -> Known {
+        Known {
+            class,
+            listed: true,
+            state: State::Idle,
+            failures: 0,
+            due,
+        }
+    }
+
+    pub(super) fn is_listed_local(&self) -> bool {
+        self.listed && self.class == Class::Local
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+}
+
+impl Swarm {
+    /// Takes over the lists of the last good announce.
+    pub(super) fn list(&mut self, local: &[SocketAddr], now: Time) {
+        for known in self.known.values_mut() {
+            known.listed = false;
+        }
+        let due = if self.left == 0 { now + SEEDER_WAITS } else { now };
+        let upstreams = self.duty.upstreams.iter().map(|addr| (*addr, Class::Upstream));
+        for (addr, class) in local.iter().map(|addr| (*addr, Class::Local)).chain(upstreams) {
+            if addr == self.me || addr == self.config.listen {
+                continue;
+            }
+            let known = self.known.entry(addr).or_insert_with(|| Known::new(class, due));
+            known.listed = true;
+            if known.class != class {
+                *known = Known::new(class, due);
+            }
+        }
+        self.known
+            .retain(|_, known| known.listed || matches!(known.state, State::Connected(_) | State::Dialling));
+    }
+
+    /// Dials what is due.
+    pub(super) fn dial(&mut self, now: Time, out: &mut Vec<Action>) {
+        if self.paused {
+            return;
+        }
+        let limit = self.config.limits.connections;
+        let under_way = self
+            .known
+            .values()
+            .filter(|known| known.state == State::Dialling)
+            .count();
+        let mut room = limit.saturating_sub(self.peers.len() + under_way);
+        let gateway = self.is_fetching_wan();
+        let banned = |addr: &SocketAddr| {
+            self.offences
+                .get(&addr.ip())
+                .is_some_and(|(_, until)| until.is_none_or(|until| now < until))
+        };
+        for (addr, known) in &mut self.known {
+            let wanted = match known.class {
+                Class::Upstream => gateway,
+                Class::Local => room > 0,
+            };
+            if known.listed && known.is_idle() && now >= known.due && wanted && !banned(addr) {
+                known.state = State::Dialling;
+                room = room.saturating_sub(1);
+                out.push(Action::Dial {
+                    addr: *addr,
+                    class: known.class,
+                });
+            }
+        }
+    }
+
+    pub(super) fn dial_succeeded(&mut self, addr: SocketAddr, key: PeerKey) {
+        if let Some(known) = self.known.get_mut(&addr) {
+            known.state = State::Connected(key);
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, addr: SocketAddr, now: Time, out: &mut Vec<Action>) {
+        self.put_off(addr, now);
+        self.check_starved(now, out);
+    }
+
+    /// We did not take the connection that we dialled.
+    pub(super) fn dial_refused(&mut self, addr: SocketAddr, origin: Origin, reason: CloseReason, now: Time) {
+        if matches!(origin, Origin::Dialled(_)) {
+            self.put_off(addr, now);
+            if reason == CloseReason::Myself
+                && let Some(known) = self.known.get_mut(&addr)
+            {
+                known.state = State::Done;
+            }
+        }
+    }
+
+    /// The peer that we dialled is connected already.
+    pub(super) fn note_twin(&mut self, addr: SocketAddr, origin: Origin, twin: PeerKey) {
+        if matches!(origin, Origin::Dialled(_)) {
+            self.dial_succeeded(addr, twin);
+            if let Some(peer) = self.peers.get_mut(&twin) {
+                peer.listen.get_or_insert(addr);
+            }
+        }
+    }
+
+    /// A connection ended: when to dial again.
+    pub(super) fn hang_up(&mut self, peer: &Peer, key: PeerKey, reason: Option<CloseReason>, now: Time) {
+        let done = reason == Some(CloseReason::BothSeeders) || (self.left == 0 && peer.has.is_full());
+        let theirs: Vec<SocketAddr> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.state == State::Connected(key))
+            .map(|(addr, _)| *addr)
+            .collect();
+        for addr in theirs {
+            if peer.useful
+                && let Some(known) = self.known.get_mut(&addr)
+            {
+                known.failures = 0;
+            }
+            self.put_off(addr, now);
+            if done && let Some(known) = self.known.get_mut(&addr) {
+                known.state = State::Done;
+            }
+        }
+    }
+
+    fn put_off(&mut self, addr: SocketAddr, now: Time) {
+        let Some(known) = self.known.get_mut(&addr) else {
+            return;
+        };
+        known.state = State::Idle;
+        known.failures += 1;
+        let wait = backoff::DIAL.wait(known.failures, &mut self.rng);
+        known.due = now + wait;
+        self.next_housekeeping = self.next_housekeeping.min(known.due);
+    }
+
+    /// A gateway whose upstreams are all gone says so at once.
+    pub(super) fn check_starved(&mut self, now: Time, out: &mut Vec<Action>) {
+        if !self.is_fetching_wan() || self.duty.upstreams.is_empty() {
+            return;
+        }
+        let connected = self.peers.values().any(Peer::is_upstream_dial);
+        let under_way = self.known.values().any(|known| {
+            known.class == Class::Upstream
+                && known.listed
+                && (known.state == State::Dialling || known.failures == 0)
+        });
+        if !connected && !under_way && !self.has_seed_nearby() {
+            self.stall(now, out);
+        }
+    }
+
+    fn has_seed_nearby(&self) -> bool {
+        self.peers.values().any(|peer| peer.counted == Some(true))
+    }
+
+    /// Says that we cannot go on, not too often.
+    pub(super) fn stall(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.announcer.stalled = true;
+        if now >= self.announcer.stall_due {
+            self.announcer.stalls += 1;
+            self.announcer.stall_due = now + backoff::STALLED.wait(self.announcer.stalls, &mut self.rng);
+            self.announce(AnnounceReason::Stalled, now, out);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Asking for blocks, taking them, and what becomes of whole pieces.
+
+use std::net::IpAddr;
+
+use narrows_wire::{Block, Message};
+
+use super::Swarm;
+use super::peer::Asked;
+use crate::picker::{Source, Taken};
+use crate::policy::class::Relation;
+use crate::policy::gateway;
+use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, Time};
+
+/// How long a peer is banned for its first wrong piece.
+const FIRST_BAN: Time = Time::from_secs(300);
+
+impl Swarm {
+    /// Asks a peer for as much as its depth, the memory and the rates allow.
+    pub(super) fn fill(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        if !self.is_fetching() {
+            return;
+        }
+        let piece_length = self.config.lengths.piece_length();
+        let (wan, depth, most) = match self.peers.get(&key) {
+            Some(peer) if peer.choking.is_none() && now >= peer.bad_until && peer.leaving.is_none() => {
+                let wan = peer.relation == Relation::Upstream;
+                let mine = if wan {
+                    self.active == Some(key) && self.is_fetching_wan()
+                } else {
+                    peer.relation == Relation::Local
+                };
+                if !mine || peer.lacking == 0 {
+                    return;
+                }
+                (wan, peer.depth(piece_length), peer.reqq as usize)
+            }
+            _ => return,
+        };
+        loop {
+            let Some(peer) = self.peers.get(&key) else { return };
+            if peer.asked_bytes >= depth || peer.asked.len() >= most {
+                return;
+            }
+            if !self.down_pace.is_open(now) {
+                self.waiting.down = true;
+                return;
+            }
+            if wan && !self.wan_pace.is_open(now) {
+                self.waiting.wan = true;
+                return;
+            }
+            let Some(block) = self.next_block(key, wan, now, out) else {
+                return;
+            };
+            self.down_pace.spend(block.len);
+            if wan {
+                self.wan_pace.spend(block.len);
+            }
+            if let Some(peer) = self.peers.get_mut(&key) {
+                if peer.asked.is_empty() {
+                    peer.last_block = now;
+                }
+                peer.asked.push_back(Asked { block, at: now });
+                peer.asked_bytes += u64::from(block.len);
+            }
+            out.push(Action::Send {
+                peer: key,
+                message: Message::Request(block),
+            });
+        }
+    }
+
+    /// Asks everybody who has room.
+    pub(super) fn fill_all(&mut self, now: Time, out: &mut Vec<Action>) {
+        if self.is_fetching() {
+            let ready = |peer: &super::Peer| peer.choking.is_none() && peer.lacking > 0;
+            let keys: Vec<PeerKey> = self
+                .peers
+                .iter()
+                .filter(|(_, p)| ready(p))
+                .map(|(key, _)| *key)
+                .collect();
+            for key in keys {
+                self.fill(key, now, out);
+            }
+        }
+    }
+
+    /// The next block to ask a peer for: of a piece reserved from it, of a new one, or in the endgame of another's.
+    fn next_block(&mut self, key: PeerKey, wan: bool, now: Time, out: &mut Vec<Action>) -> Option<Block> {
+        loop {
+            let peer = self.peers.get_mut(&key)?;
+            let Some(piece) = peer.open.first().copied() else {
+                break;
+            };
+            // a local peer got it meanwhile: what is not asked for yet comes from there
+            let found_nearby = wan && self.picker.holders(piece) > 0;
+            if !found_nearby && let Some(block) = self.picker.ask(piece, key) {
+                return Some(block);
+            }
+            peer.open.remove(0);
+            if found_nearby && !peer.asked.iter().any(|asked| asked.block.piece == piece) {
+                let keep = self.config.limits.memory / 2;
+                if self.picker.release_piece(piece, key, keep) {
+                    out.push(Action::Discard { piece });
+                }
+            }
+        }
+        let piece = self.next_piece(key, wan, now)?;
+        self.peers.get_mut(&key)?.open.push(piece);
+        self.picker.ask(piece, key)
+    }
+
+    fn next_piece(&mut self, key: PeerKey, wan: bool, now: Time) -> Option<u32> {
+        let theirs = &self.peers.get(&key)?.has;
+        let length = u64::from(self.config.lengths.piece_length());
+        let held = self.picker.held();
+        let room = held + length <= self.config.limits.memory || held < 2 * length;
+        if !wan {
+            let piece = if room {
+                self.picker.pick_local(key, theirs)
+            } else {
+                None
+            };
+            return piece.or_else(|| self.picker.pick_endgame(key, theirs));
+        }
+        if !room {
+            return None;
+        }
+        let term = gateway::term(self.config.lengths.piece_length(), self.wan_pace.rate());
+        let silence = &self.silence;
+        let allowed = |before: &mut dyn Iterator<Item = _>| silence.may_take_over(before, term, now);
+        let several = self.duty.roster.iter().any(|gateway| *gateway != self.me);
+        self.picker
+            .pick_upstream(key, theirs, if several { Some(&allowed) } else { None })
+    }
+
+    /// Gives tokens back for a block that will not come.
+    pub(super) fn refund(&mut self, wan: bool, bytes: u32) {
+        self.down_pace.refund(bytes);
+        if wan {
+            self.wan_pace.refund(bytes);
+        }
+    }
+
+    /// A block came.
+    pub(super) fn block(&mut self, key: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return out.push(Action::Ignore { peer: key, block });
+        };
+        peer.last_heard = now;
+        let bytes = u64::from(block.len);
+        if peer.relation.is_wan() {
+            self.totals.wan += bytes;
+        } else {
+            self.totals.lan += bytes;
+        }
+        self.down.add(block.len, now);
+        if let Some(asked) = peer.answer(block) {
+            let took = now.saturating_sub(asked.at);
+            peer.rtt = Some(peer.rtt.map_or(took, |rtt| rtt.min(took)));
+        } else if let Some(index) = peer.late.iter().position(|late| *late == block) {
+            peer.late.swap_remove(index);
+        } else {
+            self.totals.wasted += bytes;
+            return out.push(Action::Ignore { peer: key, block });
+        }
+        peer.last_block = now;
+        peer.down.add(block.len, now);
+        peer.rate_then = peer.down.rate();
+        peer.useful = true;
+        let revived = peer.snubbed.take().is_some();
+        let ip = peer.addr.ip();
+        let (taken, rival) = self.picker.take(key, ip, block);
+        if taken == Taken::Again {
+            self.totals.wasted += bytes;
+            out.push(Action::Ignore { peer: key, block });
+        } else {
+            self.progressed(now);
+            out.push(Action::Keep { peer: key, block });
+            if taken == Taken::Whole {
+                let from = self.picker.main_source(block.piece).unwrap_or(key);
+                out.push(Action::Verify {
+                    piece: block.piece,
+                    from,
+                });
+            }
+            if let Some(rival) = rival {
+                self.cancel(rival, block, now, out);
+            }
+        }
+        if revived {
+            self.count(key, true);
+        }
+        self.fill(key, now, out);
+        self.leave_if_done(key, now, out);
+    }
+
+    /// The endgame's loser need not send this block any more.
+    fn cancel(&mut self, rival: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&rival) else {
+            return;
+        };
+        if peer.answer(block).is_some() {
+            out.push(Action::Send {
+                peer: rival,
+                message: Message::Cancel(block),
+            });
+            self.fill(rival, now, out);
+        }
+    }
+
+    /// A piece is hashed and on disk, or its hash is wrong.
+    pub(super) fn verified(&mut self, piece: u32, ok: bool, now: Time, out: &mut Vec<Action>) {
+        let Some(sources) = self.picker.verified(piece, ok) else {
+            return;
+        };
+        if ok {
+            self.got(piece, now, out)
+        } else {
+            self.wrong(piece, &sources, now, out)
+        }
+        self.fill_all(now, out);
+    }
+
+    fn got(&mut self, piece: u32, now: Time, out: &mut Vec<Action>) {
+        if !self.config.have.set(piece) {
+            return;
+        }
+        self.left -= u64::from(self.config.lengths.piece_size(piece));
+        self.failed.remove(&piece);
+        self.progressed(now);
+        let mut sated = Vec::new();
+        for (key, peer) in &mut self.peers {
+            out.push(Action::Send {
+                peer: *key,
+                message: Message::Have(piece),
+            });
+            if peer.has.has(piece) {
+                peer.lacking = peer.lacking.saturating_sub(1);
+                if peer.lacking == 0 {
+                    sated.push(*key);
+                }
+            }
+        }
+        for key in sated {
+            self.update_interest(key, out);
+        }
+        if self.left == 0 {
+            out.push(Action::Completed);
+            self.announce(AnnounceReason::Completed, now, out);
+            self.close_seeders(now, out);
+        }
+    }
+
+    /// The hash is wrong. Who alone sent the piece is at fault, unless another one "is" as well: then it is us.
+    fn wrong(&mut self, piece: u32, sources: &[Source], now: Time, out: &mut Vec<Action>) {
+        self.totals.hash_failures += 1;
+        self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
+        let [source] = sources else { return };
+        let culprits = self.failed.entry(piece).or_default();
+        culprits.insert(source.ip);
+        if culprits.len() > 1 {
+            self.fault = Some(Fault::WrongHash { piece });
+            self.stop_fetching(out);
+            return;
+        }
+        let (count, until) = self.offences.entry(source.ip).or_insert((0, None));
+        *count += 1;
+        *until = (*count == 1).then_some(now + FIRST_BAN);
+        let until = *until;
+        self.close(source.peer, CloseReason::WrongData, now, out);
+        out.push(Action::Ban { ip: source.ip, until });
+    }
+
+    pub(super) fn is_banned(&self, ip: IpAddr, now: Time) -> bool {
+        self.offences
+            .get(&ip)
+            .is_some_and(|(_, until)| until.is_none_or(|until| now < until))
+    }
+
+    pub(super) fn store_failed(&mut self, piece: u32, full: bool, out: &mut Vec<Action>) {
+        self.picker.verified(piece, false);
+        self.fault = Some(if full { Fault::DiskFull } else { Fault::DiskBroken });
+        self.stop_fetching(out);
+    }
+
+    pub(super) fn store_healed(&mut self, now: Time, out: &mut Vec<Action>) {
+        if matches!(self.fault, Some(Fault::DiskFull | Fault::DiskBroken)) {
+            self.fault = None;
+            self.start_fetching(now, out);
+        }
+    }
+
+    /// Asks nobody for anything any more and forgets unfinished pieces.
+    pub(super) fn stop_fetching(&mut self, out: &mut Vec<Action>) {
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            self.abandon(key, out);
+            if let Some(peer) = self.peers.get_mut(&key) {
+                peer.late.clear();
+            }
+            self.update_interest(key, out);
+        }
+        out.extend(
+            self.picker
+                .forget_begun()
+                .into_iter()
+                .map(|piece| Action::Discard { piece }),
+        );
+    }
+
+    /// The opposite.
+    pub(super) fn start_fetching(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.last_progress = now;
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            self.update_interest(key, out);
+        }
+        self.choose_upstream(now, out);
+        self.fill_all(now, out);
+    }
+
+    fn progressed(&mut self, now: Time) {
+        self.last_progress = now;
+        self.announcer.stalled = false;
+        self.announcer.stalls = 0;
+    }
+}

@@ -1,0 +1,129 @@
+//! What time brings: tokens, silence, keep-alives, dials, announces.
+
+use narrows_wire::Message;
+
+use super::Swarm;
+use super::peer::Peer;
+use crate::policy::class::Relation;
+use crate::policy::depth;
+use crate::{Action, CloseReason, PeerKey, Time};
+
+/// Between two rounds of housekeeping while something moves.
+pub(super) const BUSY: Time = Time::from_millis(100);
+/// The same while nothing does.
+const QUIET: Time = Time::from_secs(1);
+
+const KEEPALIVE: Time = Time::from_secs(60);
+const IDLE: Time = Time::from_secs(180);
+/// How long a peer may owe us blocks, at least.
+const LOCAL_PATIENCE: Time = Time::from_secs(10);
+const UPSTREAM_PATIENCE: Time = Time::from_secs(5);
+/// How long after that a silent upstream is closed and dialled anew, and a local holder counts no more.
+const USELESS: Time = Time::from_secs(20);
+
+impl Swarm {
+    pub(super) fn tick(&mut self, now: Time, out: &mut Vec<Action>) {
+        if std::mem::take(&mut self.waiting.down) {
+            self.waiting.wan = false;
+            self.fill_all(now, out);
+        } else if std::mem::take(&mut self.waiting.wan)
+            && let Some(active) = self.active
+        {
+            self.fill(active, now, out);
+        }
+        if self.waiting.up {
+            self.serve(now, out);
+        }
+    }
+
+    /// Everything that need not happen to the millisecond.
+    pub(super) fn housekeeping(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.down.fold(now);
+        self.up.fold(now);
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        let mut moves = false;
+        for key in keys {
+            moves |= self.look_after(key, now, out);
+        }
+        self.choose_upstream(now, out);
+        if let Some(active) = self.active {
+            // a takeover may have become due, or an upstream's time out
+            self.fill(active, now, out);
+        }
+        self.dial(now, out);
+        self.check_stalled(now, out);
+        self.announce_due(now, out);
+        moves |= self.is_fetching() && !self.peers.is_empty();
+        self.next_housekeeping = now + if moves { BUSY } else { QUIET };
+    }
+
+    /// One peer's clocks; whether something moves there.
+    fn look_after(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) -> bool {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return false;
+        };
+        peer.down.fold(now);
+        if now >= peer.last_heard + IDLE {
+            self.close(key, CloseReason::Idle, now, out);
+            return false;
+        }
+        if now >= peer.last_keepalive + KEEPALIVE {
+            peer.last_keepalive = now;
+            out.push(Action::Send {
+                peer: key,
+                message: Message::KeepAlive,
+            });
+        }
+        let moves = !peer.asked.is_empty() || !peer.queue.is_idle();
+        if peer.leaving.is_some() {
+            self.leave_if_done(key, now, out);
+            return true;
+        }
+        if is_silent(peer, now) {
+            self.snub(key, now, out);
+        }
+        self.check_useless(key, now, out);
+        moves
+    }
+
+    /// A peer owes us blocks and sends none: others get its pieces, and it is asked for one block at a time.
+    fn snub(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        peer.snubbed = Some(now);
+        peer.bad_until = now + LOCAL_PATIENCE;
+        self.abandon(key, out);
+        self.choose_upstream(now, out);
+        self.fill_all(now, out);
+    }
+
+    /// A local peer that gives nothing for long does not count as holder, so that its pieces come from elsewhere; an
+    /// upstream that stays silent is dialled anew.
+    fn check_useless(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get(&key) else { return };
+        let silent = peer.snubbed.is_some_and(|since| now >= since + USELESS);
+        let choking = peer.choking.is_some_and(|since| now >= since + USELESS);
+        match peer.relation {
+            Relation::Upstream if silent => {
+                self.close(key, CloseReason::Silent, now, out);
+            }
+            Relation::Local if (silent || choking) && peer.counted.is_some() => {
+                self.count(key, false);
+                self.fill_all(now, out);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a peer has owed us blocks for longer than it could take.
+fn is_silent(peer: &Peer, now: Time) -> bool {
+    let least = if peer.relation == Relation::Upstream {
+        UPSTREAM_PATIENCE
+    } else {
+        LOCAL_PATIENCE
+    };
+    let patience = depth::patience(peer.asked_bytes, peer.rate_then, least);
+    !peer.asked.is_empty() && now >= peer.last_block + patience
+}
