@@ -102,6 +102,8 @@ pub struct Outcome {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// The address belongs to no site.
-    #[error("your address belongs to no site of this tracker's site map; ask the operator to add its network")]
+    #[error(
+        "your address belongs to no site of this tracker's site map; ask the operator to add its network"
+    )]
     UnmappedAddress,
 }

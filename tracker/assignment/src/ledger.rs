@@ -71,7 +71,12 @@ impl Ledger {
     pub(crate) fn add(&self, route: &Route, planned: Rate) -> FlowId {
         let mut book = self.lock();
         book.load.add(route, planned);
-        let flow = Some(Flow { route: route.clone(), planned, active: false, share: None });
+        let flow = Some(Flow {
+            route: route.clone(),
+            planned,
+            active: false,
+            share: None,
+        });
         match book.free.pop() {
             Some(slot) => {
                 book.flows[slot as usize] = flow;
@@ -87,7 +92,9 @@ impl Ledger {
     /// Takes a flow back.
     pub(crate) fn remove(&self, id: FlowId) {
         let mut book = self.lock();
-        let Some(flow) = book.flows.get_mut(id.0 as usize).and_then(Option::take) else { return };
+        let Some(flow) = book.flows.get_mut(id.0 as usize).and_then(Option::take) else {
+            return;
+        };
         book.load.remove(&flow.route, flow.planned);
         book.free.push(id.0);
         if flow.active {
@@ -96,10 +103,35 @@ impl Ledger {
         }
     }
 
+    /// Plans a flow with another rate.
+    pub(crate) fn set_planned(&self, id: FlowId, planned: Rate) {
+        let mut book = self.lock();
+        let Book { load, flows, .. } = &mut *book;
+        let Some(Some(flow)) = flows.get_mut(id.0 as usize) else {
+            return;
+        };
+        if flow.planned != planned {
+            load.remove(&flow.route, flow.planned);
+            load.add(&flow.route, planned);
+            flow.planned = planned;
+        }
+    }
+
+    /// What a flow was planned with.
+    pub(crate) fn planned(&self, id: FlowId) -> Rate {
+        let book = self.lock();
+        book.flows
+            .get(id.0 as usize)
+            .and_then(Option::as_ref)
+            .map_or(Rate::ZERO, |flow| flow.planned)
+    }
+
     /// Says whether somebody fetches over a flow.
     pub(crate) fn set_active(&self, id: FlowId, active: bool) {
         let mut book = self.lock();
-        let Some(Some(flow)) = book.flows.get_mut(id.0 as usize) else { return };
+        let Some(Some(flow)) = book.flows.get_mut(id.0 as usize) else {
+            return;
+        };
         if flow.active != active {
             flow.active = active;
             book.active = if active { book.active + 1 } else { book.active - 1 };
@@ -111,11 +143,15 @@ impl Ledger {
     pub(crate) fn share(&self, map: &SiteMap, at: Timestamp, id: FlowId) -> Rate {
         let mut book = self.lock();
         book.refresh(map, at);
-        let Some(Some(flow)) = book.flows.get(id.0 as usize) else { return Rate::ZERO };
+        let Some(Some(flow)) = book.flows.get(id.0 as usize) else {
+            return Rate::ZERO;
+        };
         // a share that was computed under another schedule must not outlive a pause
         let hops = flow.route.hops.iter();
         flow.share.unwrap_or_else(|| {
-            let least = hops.map(|hop| map.rate(*hop, at).share(book.load.flows(*hop))).min();
+            let least = hops
+                .map(|hop| map.rate(*hop, at).share(book.load.flows(*hop)))
+                .min();
             least.unwrap_or(Rate::UNLIMITED)
         })
     }
@@ -130,7 +166,11 @@ impl Book {
     /// Computes the shares anew if they are too old.
     fn refresh(&mut self, map: &SiteMap, at: Timestamp) {
         let is_fresh = |then: Timestamp| then <= at && at.duration_since(then) < FRESH;
-        let last = if self.active <= EAGER { self.shared_at } else { self.last_shared };
+        let last = if self.active <= EAGER {
+            self.shared_at
+        } else {
+            self.last_shared
+        };
         if last.is_some_and(is_fresh) {
             return;
         }

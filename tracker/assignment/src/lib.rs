@@ -18,11 +18,11 @@
 //! | when to come back, when to be forgotten | `rules/intervals.rs` |
 
 mod decision;
-
-
+mod endpoint;
+mod hash;
 mod ledger;
 mod policy;
-
+mod rules;
 mod status;
 mod swarm;
 

@@ -2,7 +2,13 @@
 
 use std::net::SocketAddr;
 
+use narrows_topology::{Rate, SiteId};
 use serde::Serialize;
+
+use crate::endpoint::Endpoint;
+use crate::swarm::peer::Class;
+use crate::swarm::site::{Gateway, Site};
+use crate::{Context, Swarm, Time};
 
 /// One content.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -57,4 +63,70 @@ pub struct GatewayStatus {
     pub since_seconds: u64,
     /// Whom it was told to fetch from.
     pub upstream: Vec<SocketAddr>,
+}
+
+impl Swarm {
+    /// What `/status` shows.
+    pub fn status(&self, cx: &Context<'_>, now: Time) -> SwarmStatus {
+        let counts = self.counts();
+        let mut sites: Vec<SiteStatus> = self
+            .sites
+            .iter()
+            .map(|(id, site)| self.site_status(cx, *id, site, now))
+            .collect();
+        sites.sort_by(|a, b| a.site.cmp(&b.site));
+        SwarmStatus {
+            info_hash: self.info_hash.to_string(),
+            peers: counts.complete + counts.incomplete,
+            seeders: counts.complete,
+            leechers: counts.incomplete,
+            downloaded: counts.downloaded,
+            sites,
+        }
+    }
+
+    fn site_status(&self, cx: &Context<'_>, id: SiteId, site: &Site, now: Time) -> SiteStatus {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let seeders = site.peers.count(Class::Seeder);
+        let progress = match (self.size(), site.peers.best()) {
+            _ if seeders > 0 => Some(1.0),
+            (Some(size), Some((left, _))) if size > 0 && left != u64::MAX => {
+                Some(1.0 - left as f64 / size as f64)
+            }
+            _ => None,
+        };
+        let parent = self.forest.get(&id).map(|parent| parent.site);
+        let route = parent.and_then(|parent| cx.map.path(parent, id));
+        let hops = route.iter().flat_map(|route| route.hops.iter());
+        let used = site.flows.iter().filter(|flow| flow.users > 0);
+        let shares = used.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id));
+        SiteStatus {
+            site: cx.map.name(id).into_owned(),
+            peers: number(site.peers.len()),
+            seeders: number(seeders),
+            leechers: number(site.peers.len() - seeders),
+            progress: progress.map(|part| part.clamp(0.0, 1.0)),
+            parent: parent.map(|parent| cx.map.name(parent).into_owned()),
+            route: hops.map(|hop| cx.map.link_name(hop.link).to_string()).collect(),
+            gateways: site
+                .gateways
+                .iter()
+                .map(|(at, gateway)| gateway_status(site, *at, gateway, now))
+                .collect(),
+            rate: shares
+                .reduce(Rate::saturating_add)
+                .and_then(Rate::bytes_per_second),
+            wan_bytes: site.wan,
+        }
+    }
+}
+
+fn gateway_status(site: &Site, at: Endpoint, gateway: &Gateway, now: Time) -> GatewayStatus {
+    let agent = site.peers.find(at).and_then(|(_, peer)| peer.agent.as_ref());
+    GatewayStatus {
+        agent: agent.map(|agent| agent.name.to_string()),
+        address: at.addr(),
+        since_seconds: now.saturating_sub(gateway.since).as_secs(),
+        upstream: gateway.upstreams.iter().map(|up| up.addr.addr()).collect(),
+    }
 }

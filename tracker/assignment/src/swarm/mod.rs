@@ -1,8 +1,23 @@
-//! The state of one content.
+//! The state of one content. What is decided with it is in `rules/`.
+
+mod announce;
+mod expire;
+mod flows;
+pub(crate) mod peer;
+pub(crate) mod peers;
+mod remap;
+pub(crate) mod site;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use narrows_protocol::InfoHash;
+use narrows_topology::{Forest, SiteId};
 
-use crate::{Announce, Context, Decision, Refusal, SwarmStatus, Time};
+use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
+use crate::{Context, Time};
+use peer::{Class, Peer};
+use site::{Site, Standing};
 
 /// How many peers a swarm has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,74 +33,151 @@ pub struct Counts {
 /// Everything the tracker knows of one content.
 #[derive(Debug)]
 pub struct Swarm {
-    info_hash: InfoHash,
+    pub(crate) info_hash: InfoHash,
+    /// The content's size, if somebody said it.
+    size: Option<u64>,
+    /// The most that a peer ever lacked: the size, as far as known otherwise.
+    most_left: u64,
+    /// Somebody waits and nobody is known to hold data: everybody is taken to hold some.
+    pub(crate) assume_data: bool,
+    /// When the first peer came; a tracker that restarted knows nothing from before.
+    pub(crate) born: Option<Time>,
+    pub(crate) sites: BTreeMap<SiteId, Site>,
+    /// Where each agent is.
+    pub(crate) agents: HashMap<AgentKey, (SiteId, Endpoint)>,
+    /// What each agent last reported to have fetched across links; kept while an agent is away.
+    wan: HashMap<AgentKey, u64>,
+    pub(crate) forest: Forest,
+    /// The site with most bytes, while no site is supplied.
+    pub(crate) root: Option<SiteId>,
+    /// (child, parent) of parents that had nothing to give.
+    pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
+    /// Whether parents are to be planned anew.
+    pub(crate) replan: bool,
+    counts: Counts,
 }
 
 impl Swarm {
     /// A swarm without peers, of a content whose size nobody has said.
     pub fn new(info_hash: InfoHash) -> Swarm {
-        Swarm { info_hash }
+        Swarm {
+            info_hash,
+            size: None,
+            most_left: 0,
+            assume_data: false,
+            born: None,
+            sites: BTreeMap::new(),
+            agents: HashMap::new(),
+            wan: HashMap::new(),
+            forest: Forest::new(),
+            root: None,
+            barren: BTreeSet::new(),
+            replan: false,
+            counts: Counts::default(),
+        }
     }
 
     /// A swarm without peers, of a content of `size` bytes. Knowing the size, the tracker can tell from the
     /// first announce on who holds data.
     pub fn with_size(info_hash: InfoHash, size: u64) -> Swarm {
-        let _ = size;
-        Swarm { info_hash }
-    }
-
-    /// Takes an announce and says what the peer is told. `now` never runs backwards.
-    ///
-    /// # Errors
-    /// Refuses an address of no site; the swarm is then unchanged.
-    pub fn announce(
-        &mut self,
-        cx: &Context<'_>,
-        announce: &Announce<'_>,
-        now: Time,
-        rng: &mut dyn rand::Rng,
-    ) -> Result<Decision, Refusal> {
-        let _ = (cx, announce, now, rng);
-        Err(Refusal::UnmappedAddress)
-    }
-
-    /// Forgets the peers that have not come back, and says how many. Called from a sweep, never for a request.
-    pub fn expire(&mut self, cx: &Context<'_>, now: Time) -> usize {
-        let _ = (cx, now);
-        0
-    }
-
-    /// Takes over a new site map, that of `cx`: peers are located anew, those of no site are forgotten, parents
-    /// are planned anew, gateways that work stay.
-    pub fn remap(&mut self, cx: &Context<'_>, now: Time) {
-        let _ = (cx, now);
-    }
-
-    /// Forgets everything: the swarm's flows leave the ledger. Call before dropping a swarm.
-    pub fn retire(&mut self, cx: &Context<'_>) {
-        let _ = cx;
+        Swarm {
+            size: Some(size),
+            ..Swarm::new(info_hash)
+        }
     }
 
     /// How many peers there are.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        self.counts
     }
 
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
-        true
+        self.counts.complete == 0 && self.counts.incomplete == 0
     }
 
-    /// What `/status` shows.
-    pub fn status(&self, cx: &Context<'_>, now: Time) -> SwarmStatus {
-        let _ = (cx, now);
-        SwarmStatus {
-            info_hash: self.info_hash.to_string(),
-            peers: 0,
-            seeders: 0,
-            leechers: 0,
-            downloaded: 0,
-            sites: Vec::new(),
+    /// The content's size, as far as known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size.or((self.most_left > 0).then_some(self.most_left))
+    }
+
+    /// Whether somebody said the size.
+    pub(crate) fn knows_size(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// Whether a peer that lacks so much holds some of the content.
+    pub(crate) fn holds(&self, left: u64) -> bool {
+        self.assume_data || self.size().is_some_and(|size| left < size)
+    }
+
+    /// Whether somebody in a site holds data that others may fetch.
+    pub(crate) fn has_data(&self, site: &Site) -> bool {
+        site.sharing
+            && (site.peers.count(Class::Seeder) > 0
+                || site.peers.best().is_some_and(|(left, _)| self.holds(left)))
+    }
+
+    /// Adds a record, or puts one back that was taken out to be changed.
+    fn insert(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint), class: Class, peer: Peer, now: Time) {
+        if peer.left != u64::MAX {
+            self.most_left = self.most_left.max(peer.left);
+        }
+        if let Some(key) = peer.key() {
+            self.agents.insert(key, at);
+        }
+        match class {
+            Class::Seeder => self.counts.complete += 1,
+            Class::Leecher | Class::Partial => self.counts.incomplete += 1,
+        }
+        let site = self
+            .sites
+            .entry(at.0)
+            .or_insert_with(|| Site::new(cx.map, cx.policy, at.0, now));
+        site.peers.insert(class, at.1, peer);
+        self.look_at(at.0);
+    }
+
+    /// Forgets a peer, its lease and, with the last peer, its site.
+    pub(crate) fn remove(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint)) -> Option<(Class, Peer)> {
+        let (class, peer) = self.sites.get_mut(&at.0)?.peers.remove(at.1)?;
+        if let Some(key) = peer.key() {
+            self.agents.remove(&key);
+        }
+        match class {
+            Class::Seeder => self.counts.complete -= 1,
+            Class::Leecher | Class::Partial => self.counts.incomplete -= 1,
+        }
+        self.release(cx, at.0, at.1);
+        self.look_at(at.0);
+        self.drop_empty(cx, at.0);
+        Some((class, peer))
+    }
+
+    fn drop_empty(&mut self, cx: &Context<'_>, id: SiteId) {
+        if self.sites.get(&id).is_some_and(|site| site.peers.len() == 0) {
+            self.drop_flows(cx, id);
+            self.sites.remove(&id);
+            self.forest.remove(&id);
+            self.barren
+                .retain(|(child, parent)| *child != id && *parent != id);
+            self.replan = true;
+        }
+    }
+
+    /// Plans parents anew when a site joins, leaves or becomes supplied.
+    fn look_at(&mut self, id: SiteId) {
+        let nobody_known = self.root.is_none() && self.forest.is_empty();
+        let Some(site) = self.sites.get(&id) else { return };
+        let (standing, root_without_data) = (site.stand(), self.root == Some(id) && !self.has_data(site));
+        let first_data = nobody_known && self.has_data(site);
+        let changed = site.standing != standing;
+        let supplied_empty = standing == Standing::Supplied;
+        if changed || root_without_data || (first_data && !supplied_empty) {
+            self.replan = true;
+        }
+        if let Some(site) = self.sites.get_mut(&id) {
+            site.standing = standing;
         }
     }
 }

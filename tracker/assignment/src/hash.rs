@@ -1,0 +1,34 @@
+//! Rendezvous hashing (Thaler & Ravishankar 1998): everybody who knows the same names picks the same one, and
+//! a name that goes moves only what it held.
+
+use narrows_protocol::InfoHash;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::endpoint::Endpoint;
+
+/// What an agent's stable id is kept as. Two ids of a million share one with a chance of 1 in 30 million.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct AgentKey(u64);
+
+impl AgentKey {
+    pub(crate) fn of(agent: &str) -> AgentKey {
+        AgentKey(xxh3_64(agent.as_bytes()))
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// A peer's name in hashes that must not change when an agent's address does: its id, else its address.
+pub(crate) fn peer_name(agent: Option<AgentKey>, at: Endpoint) -> u64 {
+    agent.map_or_else(|| xxh3_64(&at.bytes()), AgentKey::number)
+}
+
+/// The weight of `what` to `who` in this swarm; the greatest wins.
+pub(crate) fn rendezvous(swarm: &InfoHash, who: u64, what: u64) -> u64 {
+    let mut bytes = [0; 28];
+    bytes[..20].copy_from_slice(&swarm.0);
+    bytes[20..].copy_from_slice(&what.to_be_bytes());
+    xxh3_64_with_seed(&bytes, who)
+}

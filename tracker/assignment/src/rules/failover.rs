@@ -1,0 +1,79 @@
+//! Rule 4, fail-over: neighbours see a gateway's connection close and announce at once.
+
+use std::net::SocketAddr;
+
+use narrows_topology::SiteId;
+
+use crate::endpoint::Endpoint;
+use crate::swarm::Swarm;
+use crate::swarm::site::Lost;
+use crate::{Context, Outcome, Time};
+
+impl Swarm {
+    /// Takes a neighbour's report that it lost a gateway. One report may be one broken connection: the gateway
+    /// is given up when two neighbours say so (or all there are), or when one says so again after
+    /// [`crate::Policy::failover`] while the gateway has not announced. Returns whether the reporter is to come
+    /// back soon.
+    pub(crate) fn lose(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        reporter: Endpoint,
+        lost: SocketAddr,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> bool {
+        let lost = Endpoint::of(lost);
+        let Some(site) = self.sites.get_mut(&id) else {
+            return false;
+        };
+        if site.expected.is_some_and(|expected| expected.to == lost) {
+            site.expected = None;
+        }
+        let Some(gateway) = site.peers.resolve(lost) else {
+            return false;
+        };
+        if gateway == reporter || !site.gateways.contains_key(&gateway) {
+            return false;
+        }
+        let is_agent = site
+            .peers
+            .find(gateway)
+            .is_some_and(|(_, peer)| peer.agent.is_some());
+        let neighbours = site.peers.agents() - u32::from(is_agent);
+        let reports = || site.lost.iter().filter(|report| report.gateway == gateway);
+        let repeated = reports().any(|r| r.reporter == reporter && r.at + cx.policy.failover <= now);
+        let first = reports().all(|r| r.reporter != reporter);
+        let reporters = reports().count() as u32 + u32::from(first);
+        if repeated || reporters >= neighbours.clamp(1, 2) {
+            site.displaced = Some(gateway);
+            outcome.gateway_lost = true;
+            self.remove(cx, (id, gateway));
+            return false;
+        }
+        if first {
+            site.lost.push(Lost {
+                gateway,
+                reporter,
+                at: now,
+            });
+        }
+        true
+    }
+
+    /// A member of a site is connected to a gateway that the tracker does not know: the tracker has restarted.
+    /// Within a gateway's interval of the swarm's first announce, it is waited for instead of naming another.
+    pub(crate) fn expect(&mut self, cx: &Context<'_>, id: SiteId, gateway: SocketAddr, now: Time) {
+        let until = self.born.unwrap_or(now) + cx.policy.intervals.gateway;
+        let at = Endpoint::of(gateway);
+        if now >= until || cx.map.locate(at.ip()) != Some(id) {
+            return;
+        }
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        if site.gateways.is_empty() && site.peers.resolve(at).is_none() {
+            site.expected = Some(crate::swarm::site::Offer { to: at, until });
+        }
+    }
+}

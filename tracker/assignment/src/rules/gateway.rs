@@ -1,0 +1,290 @@
+//! Rule 4: who holds a site's lease to fetch across the WAN.
+//!
+//! The first leecher that announces gets the lease at once; nobody pre-empts a gateway that works. When a lease
+//! has become free, it is offered to the best successor for [`crate::Policy::failover`], because the neighbours
+//! of a dead gateway all announce within milliseconds; then whoever announces next takes it.
+//!
+//! Extra gateways (rule 8) live within the same bound as the regular ones: all gateways of a site together are
+//! told at most `gateways x max_seeders` remote peers. A starving member that climbs to step 2 while there is
+//! no room leaves a claim: the regular gateway gives up its spare upstream at its next announce, or its lease
+//! if it makes no progress itself or is overdue. Where `max_seeders` is 1 and the gateway works, the claim
+//! waits: the bound and the working gateway go first, and when it is done the site has a seeder.
+//!
+//! In a site that may not share (`sharing: false`) every leecher is its own gateway, since nobody there may
+//! serve it; the bound of rule 6 is then per peer.
+
+use std::time::Duration;
+
+use narrows_protocol::{AgentReport, Role};
+use narrows_topology::SiteId;
+
+use super::intervals;
+use crate::endpoint::Endpoint;
+use crate::hash::{peer_name, rendezvous};
+use crate::swarm::Swarm;
+use crate::swarm::peer::{Class, Peer};
+use crate::swarm::site::{Gateway, Offer, Site, Standing};
+use crate::{Context, Outcome, Time};
+
+/// Most leechers that are compared when a successor is looked for.
+const CANDIDATES: usize = 64;
+
+/// What an announcing peer is from now on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seat {
+    Gateway,
+    Member,
+    /// A member that is to come back soon, because the lease is being settled.
+    Soon(Duration),
+}
+
+impl Swarm {
+    /// Settles whether the announcing peer is a gateway of its site.
+    pub(crate) fn seat(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        report: Option<&AgentReport>,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> Seat {
+        let held = self
+            .sites
+            .get(&id)
+            .is_some_and(|site| site.gateways.contains_key(&at));
+        let seat = if held {
+            self.renew(cx, id, at, now)
+        } else {
+            self.elect(cx, id, at, report, now, outcome)
+        };
+        outcome.revoked = held && seat != Seat::Gateway;
+        if let Some(site) = self.sites.get_mut(&id) {
+            if !held && site.displaced == Some(at) {
+                site.displaced = None;
+            }
+            if seat == Seat::Gateway || !site.peers.find(at).is_some_and(|(_, peer)| peer.step >= 2) {
+                site.claim.take_if(|claim| claim.to == at);
+            }
+        }
+        seat
+    }
+
+    /// A gateway keeps its lease while it announces and works.
+    fn renew(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Seat {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return Seat::Member;
+        };
+        let (standing, sharing) = (site.standing, site.sharing);
+        let peer = site.leecher(at).map(|peer| (peer.step, peer.still));
+        let Some(gateway) = site.gateways.get_mut(&at) else {
+            return Seat::Member;
+        };
+        gateway.renewed = now;
+        let regular = !gateway.extra;
+        site.lost.retain(|lost| lost.gateway != at);
+        let Some((step, still)) = peer else {
+            self.release(cx, id, at);
+            return Seat::Member;
+        };
+        let needed = !sharing || step >= 2 || (standing == Standing::Waiting && regular);
+        if !needed {
+            self.release(cx, id, at);
+            return Seat::Member;
+        }
+        let claim = site.claim.filter(|claim| claim.until > now && claim.to != at);
+        let stuck = (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
+        if sharing && regular && stuck {
+            let other = claim
+                .map(|claim| claim.to)
+                .or_else(|| self.successor(id, Some(at), true));
+            if let Some(other) = other {
+                self.release(cx, id, at);
+                self.give_way(cx, id, at, other, now);
+                return Seat::Member;
+            }
+        }
+        Seat::Gateway
+    }
+
+    /// A gateway that cannot reach anybody lets another try.
+    fn give_way(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, to: Endpoint, now: Time) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        if let Some(peer) = site.peers.find_mut(at) {
+            (peer.step, peer.still) = (0, 0);
+        }
+        site.displaced = Some(at);
+        site.claim = None;
+        site.offer = Some(Offer {
+            to,
+            until: now + cx.policy.intervals.min,
+        });
+    }
+
+    fn elect(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        report: Option<&AgentReport>,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> Seat {
+        let Some(site) = self.sites.get(&id) else {
+            return Seat::Member;
+        };
+        let Some(peer) = site.leecher(at) else {
+            return Seat::Member;
+        };
+        if !site.sharing {
+            return self.grant(id, at, false, now, outcome);
+        }
+        let step = peer.step;
+        if site.standing == Standing::Waiting {
+            if site.regular() < cx.map.gateways(id).max(1) as usize {
+                return self.fill(cx, id, at, report, now, outcome);
+            }
+            let lease = intervals::lease(cx.policy.intervals.gateway);
+            let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
+            let overdue = regular
+                .find(|(_, gateway)| gateway.is_overdue(lease, now))
+                .map(|(at, _)| *at);
+            if let Some(overdue) = overdue.filter(|_| step >= 2) {
+                self.release(cx, id, overdue);
+                return self.grant(id, at, false, now, outcome);
+            }
+        }
+        if step >= 2 {
+            self.elect_extra(cx, id, at, now, outcome)
+        } else {
+            Seat::Member
+        }
+    }
+
+    /// A lease is free.
+    fn fill(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        report: Option<&AgentReport>,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> Seat {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return Seat::Member;
+        };
+        let expected = site.expected.filter(|expected| now < expected.until);
+        let was_gateway = report.is_some_and(|report| report.role == Role::Gateway);
+        if (was_gateway && site.displaced != Some(at)) || expected.is_some_and(|expected| expected.to == at) {
+            outcome.adopted = true;
+            return self.grant(id, at, false, now, outcome);
+        }
+        if let Some(expected) = expected {
+            return Seat::Soon((expected.until - now).min(cx.policy.intervals.min));
+        }
+        let fitness = site.leecher(at).map_or(0, Peer::fitness);
+        match site.offer {
+            Some(offer) if offer.to == at => return self.grant(id, at, false, now, outcome),
+            Some(offer) if now < offer.until => return Seat::Soon(offer.until - now),
+            Some(_) if fitness > 0 => return self.grant(id, at, false, now, outcome),
+            _ if fitness >= 2 && !site.orphaned => return self.grant(id, at, false, now, outcome),
+            _ => {}
+        }
+        let orphaned = site.orphaned;
+        let best = self.successor(id, None, false).filter(|best| *best != at);
+        let Some(site) = self.sites.get_mut(&id) else {
+            return Seat::Member;
+        };
+        let best = best.filter(|best| orphaned || site.leecher(*best).map_or(0, Peer::fitness) > fitness);
+        let Some(best) = best else {
+            return self.grant(id, at, false, now, outcome);
+        };
+        site.offer = Some(Offer {
+            to: best,
+            until: now + cx.policy.failover,
+        });
+        Seat::Soon(cx.policy.failover)
+    }
+
+    /// A starving member becomes an extra gateway if there is room among the site's remote peers.
+    fn elect_extra(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> Seat {
+        if self.room(cx, id, at, now) > 0 {
+            return self.grant(id, at, true, now, outcome);
+        }
+        let min = cx.policy.intervals.min;
+        let Some(site) = self.sites.get_mut(&id) else {
+            return Seat::Member;
+        };
+        if site
+            .claim
+            .is_none_or(|claim| claim.until <= now || claim.to == at)
+        {
+            site.claim = Some(Offer {
+                to: at,
+                until: now + min * 3,
+            });
+        }
+        Seat::Soon(min)
+    }
+
+    fn grant(&mut self, id: SiteId, at: Endpoint, extra: bool, now: Time, outcome: &mut Outcome) -> Seat {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return Seat::Member;
+        };
+        outcome.elected = true;
+        if !extra {
+            outcome.failover = std::mem::take(&mut site.orphaned);
+            site.offer = None;
+            site.expected = None;
+        }
+        site.gateways.insert(at, Gateway::new(now, extra));
+        Seat::Gateway
+    }
+
+    /// The leecher that should hold the lease: one of our agents before a stock client, then the one with most
+    /// bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied and
+    /// a sample.
+    fn successor(&self, id: SiteId, not: Option<Endpoint>, willing: bool) -> Option<Endpoint> {
+        let site: &Site = self.sites.get(&id)?;
+        let count = site.peers.count(Class::Leecher);
+        let stride = count.div_ceil(CANDIDATES).max(1);
+        let sample = (0..count)
+            .step_by(stride)
+            .filter_map(|i| site.peers.at(Class::Leecher, i));
+        let best = site
+            .peers
+            .best()
+            .and_then(|(_, at)| Some((at, site.leecher(at)?)));
+        let name = super::upstream::site_name(id);
+        let candidates = sample.chain(best).filter(|(at, peer)| {
+            Some(*at) != not && !site.gateways.contains_key(at) && (!willing || peer.fitness() > 0)
+        });
+        let ranked = candidates.map(|(at, peer)| {
+            let fitness = peer.fitness();
+            let hash = rendezvous(&self.info_hash, name, peer_name(peer.key(), at));
+            let fresh = site.displaced != Some(at);
+            (
+                (
+                    fitness > 0,
+                    fresh,
+                    fitness,
+                    std::cmp::Reverse(peer.left),
+                    hash,
+                    at,
+                ),
+                at,
+            )
+        });
+        ranked.max_by_key(|(rank, _)| *rank).map(|(_, at)| at)
+    }
+}

@@ -1,0 +1,142 @@
+//! Rules 2 and 3: where each waiting site gets the content from.
+
+use std::collections::BTreeSet;
+
+use narrows_topology::{Forest, Rate, SiteId, forest};
+
+use crate::Context;
+use crate::swarm::Swarm;
+use crate::swarm::site::Standing;
+
+impl Swarm {
+    /// Plans the parents anew if there is a cause. Parents that can stay do.
+    pub(crate) fn plan(&mut self, cx: &Context<'_>) -> bool {
+        if !std::mem::take(&mut self.replan) {
+            return false;
+        }
+        let standing = |standing| {
+            let sites = self
+                .sites
+                .iter()
+                .filter(move |(_, site)| site.standing == standing);
+            sites.map(|(id, _)| *id).collect::<BTreeSet<SiteId>>()
+        };
+        let mut roots = standing(Standing::Supplied);
+        let mut waiting = standing(Standing::Waiting);
+        self.root = None;
+        if roots.is_empty() {
+            self.root = self.best_supplied();
+            if let Some(root) = self.root {
+                waiting.remove(&root);
+                roots.insert(root);
+            }
+        }
+        let keep: Forest = self
+            .forest
+            .iter()
+            .filter(|(child, parent)| {
+                waiting.contains(child)
+                    && (roots.contains(&parent.site) || waiting.contains(&parent.site))
+                    && !self.barren.contains(&(**child, parent.site))
+                    && self.sites.get(&parent.site).is_some_and(|site| site.sharing)
+            })
+            .map(|(child, parent)| (*child, *parent))
+            .collect();
+        let mut load = cx.ledger.load();
+        for flow in self
+            .sites
+            .values()
+            .flat_map(|site| &site.flows)
+            .filter(|flow| flow.planned)
+        {
+            load.remove(&flow.route, cx.ledger.planned(flow.id));
+        }
+        let mut plan = forest(cx.map, cx.wall, &roots, &waiting, &keep, &self.barren, &load);
+        if plan.len() < waiting.len() {
+            // a barren parent is better than none, and so is another than one that can be kept no more
+            plan = forest(cx.map, cx.wall, &roots, &waiting, &plan, &BTreeSet::new(), &load);
+        }
+        self.adopt(cx, plan);
+        true
+    }
+
+    /// The site with most bytes; of equal ones the first by name.
+    fn best_supplied(&self) -> Option<SiteId> {
+        let sites = self.sites.iter().filter(|(_, site)| self.has_data(site));
+        sites
+            .filter_map(|(id, site)| Some((site.peers.best()?.0, *id)))
+            .min()
+            .map(|(_, id)| id)
+    }
+
+    /// Puts a plan into the ledger.
+    fn adopt(&mut self, cx: &Context<'_>, plan: Forest) {
+        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        for id in ids {
+            let parent = plan.get(&id);
+            if let Some(site) = self.sites.get_mut(&id) {
+                for flow in site
+                    .flows
+                    .iter_mut()
+                    .filter(|flow| Some(flow.source) != parent.map(|p| p.site))
+                {
+                    flow.planned = false;
+                }
+            }
+            if let Some(parent) = parent {
+                self.add_flow(cx, id, parent.site, Some(parent.rate));
+            }
+            self.drop_unused(cx, id);
+        }
+        self.forest = plan;
+    }
+
+    /// The supplied site (or, without one, the root) from which a site would be reached fastest, other than
+    /// itself and `not`; ties go to fewer hops, then to the name.
+    pub(crate) fn nearest_root(&self, cx: &Context<'_>, id: SiteId, not: Option<SiteId>) -> Option<SiteId> {
+        let load = cx.ledger.load();
+        let roots = self.sites.iter().filter(|(root, site)| {
+            **root != id
+                && Some(**root) != not
+                && site.sharing
+                && (site.standing == Standing::Supplied || self.root == Some(**root))
+        });
+        let speeds = roots.filter_map(|(root, _)| {
+            let route = cx.map.path(*root, id)?;
+            let speeds = route
+                .hops
+                .iter()
+                .map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
+            let speed = speeds.min().unwrap_or(Rate::UNLIMITED);
+            Some((std::cmp::Reverse(speed), route.hops.len(), *root))
+        });
+        speeds.min().map(|(_, _, root)| root)
+    }
+
+    /// Looks whether a site's parent has nothing to give: it holds no more than the site's gateway (`left`) and
+    /// has not come on for two leecher intervals. Then the site is planned without it.
+    pub(crate) fn judge_parent(&mut self, cx: &Context<'_>, id: SiteId, left: u64, now: crate::Time) {
+        let Some(parent) = self.forest.get(&id).map(|parent| parent.site) else {
+            return;
+        };
+        let Some(site) = self.sites.get(&parent) else {
+            return;
+        };
+        let more =
+            site.standing == Standing::Supplied || site.peers.best().is_some_and(|(best, _)| best < left);
+        let idle = now.saturating_sub(site.progressed) > cx.policy.intervals.leecher * 2;
+        if !more && idle && self.root != Some(parent) && self.barren.insert((id, parent)) {
+            self.replan = true;
+        }
+    }
+
+    /// A site came on: it is a parent worth having again.
+    pub(crate) fn came_on(&mut self, id: SiteId, now: crate::Time) {
+        if let Some(site) = self.sites.get_mut(&id) {
+            site.progressed = now;
+        }
+        if !self.barren.is_empty() {
+            self.barren.retain(|(_, parent)| *parent != id);
+        }
+    }
+}

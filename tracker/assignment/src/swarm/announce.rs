@@ -1,0 +1,341 @@
+//! An announce, from the record to the reply.
+
+use std::time::Duration;
+
+use narrows_protocol::{AnnounceEvent, Peer as Told, Role};
+use narrows_topology::{Rate, SiteId};
+use rand::Rng;
+
+use super::Swarm;
+use super::peer::{Agent, Class, Peer, Tick};
+use super::site::Standing;
+use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
+use crate::rules::gateway::Seat;
+use crate::rules::intervals::{expiry, jittered, lease};
+use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
+
+impl Swarm {
+    /// Takes an announce and says what the peer is told. `now` never runs backwards.
+    ///
+    /// # Errors
+    /// Refuses an address of no site; the swarm is then unchanged.
+    pub fn announce(
+        &mut self,
+        cx: &Context<'_>,
+        announce: &Announce<'_>,
+        now: Time,
+        rng: &mut dyn Rng,
+    ) -> Result<Decision, Refusal> {
+        let from = Endpoint::of(announce.addr);
+        let id = cx.map.locate(from.ip()).ok_or(Refusal::UnmappedAddress)?;
+        let mut outcome = Outcome::default();
+        self.born.get_or_insert(now);
+        let at = self.identify(cx, announce, id, from, &mut outcome);
+        if announce.event == AnnounceEvent::Stopped {
+            self.remove(cx, (id, at));
+            return Ok(self.farewell(cx, id, rng, outcome));
+        }
+        self.count_wan(cx, announce, id, &mut outcome);
+        let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
+        if let Some(site) = self.sites.get_mut(&id) {
+            site.wan += outcome.wan_bytes;
+        }
+
+        let mut soon = false;
+        if let Some(report) = announce.agent {
+            if let Some(lost) = report.lost {
+                soon = self.lose(cx, id, at, lost, now, &mut outcome);
+            } else if let Some(gateway) = report.gateway {
+                self.expect(cx, id, gateway, now);
+            }
+        }
+        let wants = self.sites.get(&id).is_some_and(|site| site.leecher(at).is_some());
+        if let (Some(left_before), true) = (left_before, wants) {
+            self.judge(cx, id, at, left_before, announce.agent, now, &mut outcome);
+        }
+        outcome.planned = self.plan(cx);
+
+        let seat = self.seat(cx, id, at, announce.agent, now, &mut outcome);
+        let numwant = announce
+            .numwant
+            .unwrap_or(cx.policy.numwant_default)
+            .min(cx.policy.numwant_max) as usize;
+        let is_stock = announce.agent.is_none();
+        let upstream = if seat == Seat::Gateway {
+            let want = if is_stock { numwant } else { usize::MAX };
+            let stalled = announce.agent.is_some_and(|report| report.stalled);
+            let rotate = outcome.step > 0 && (outcome.escalated || stalled);
+            self.choose_upstreams(cx, id, at, rotate, want, now)
+        } else {
+            Vec::new()
+        };
+        // stock clients get one list
+        let want = numwant - if is_stock { upstream.len().min(numwant) } else { 0 };
+        let local = self.neighbours(cx, id, at, want, rng);
+        let upstream: Vec<Told> = upstream
+            .into_iter()
+            .filter_map(|up| {
+                let (_, peer) = self.sites.get(&up.site)?.peers.find(up.peer)?;
+                Some(Told {
+                    addr: up.addr.addr(),
+                    peer_id: Some(peer.id),
+                })
+            })
+            .collect();
+        Ok(self.reply(cx, (id, at), seat, soon, local, upstream, now, rng, outcome))
+    }
+
+    /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is
+    /// one peer with at most an IPv4 and an IPv6 address in one site (rule 9). Returns the record's key.
+    fn identify(
+        &mut self,
+        cx: &Context<'_>,
+        announce: &Announce<'_>,
+        id: SiteId,
+        from: Endpoint,
+        outcome: &mut Outcome,
+    ) -> Endpoint {
+        let key = announce.agent.map(|report| AgentKey::of(&report.agent));
+        let here = self.sites.get(&id).and_then(|site| site.peers.resolve(from));
+        if let Some(here) = here {
+            let found = self.sites.get(&id).and_then(|site| site.peers.find(here));
+            if found.and_then(|(_, peer)| peer.key()) == key {
+                return here;
+            }
+            // somebody else has this address now
+            self.remove(cx, (id, here));
+        }
+        let Some(key) = key else { return from };
+        let Some(&(site, before)) = self.agents.get(&key) else {
+            return from;
+        };
+        if site == id && before.is_ipv4() != from.is_ipv4() {
+            if let Some(site) = self.sites.get_mut(&id) {
+                site.peers.set_other(before, from);
+            }
+            return before;
+        }
+        outcome.moved = true;
+        self.remove(cx, (site, before));
+        from
+    }
+
+    /// Writes the record. Returns what the peer lacked before, if it was known.
+    fn update(
+        &mut self,
+        cx: &Context<'_>,
+        announce: &Announce<'_>,
+        (id, at): (SiteId, Endpoint),
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> Option<u64> {
+        let class = match (announce.left, announce.event) {
+            (0, _) => Class::Seeder,
+            (_, AnnounceEvent::Paused) => Class::Partial,
+            _ => Class::Leecher,
+        };
+        let waited = self
+            .sites
+            .get(&id)
+            .is_some_and(|site| site.standing == Standing::Waiting);
+        let site = self.sites.get_mut(&id);
+        let gateway = site.as_ref().is_some_and(|site| site.gateways.contains_key(&at));
+        let expires = expiry(cx.policy, class, gateway, announce.agent.is_none(), now);
+        let best_before = site
+            .as_ref()
+            .and_then(|site| site.peers.best())
+            .map(|(left, _)| left);
+        let known = site
+            .as_ref()
+            .and_then(|site| site.peers.find(at))
+            .map(|(class, peer)| (class, peer.left));
+        outcome.completed = class == Class::Seeder
+            && announce.event == AnnounceEvent::Completed
+            && known.is_none_or(|(before, _)| before != Class::Seeder);
+        self.counts.downloaded += u32::from(outcome.completed);
+
+        match (known, site) {
+            (Some((before, _)), Some(site)) if before == class => {
+                if let Some(peer) = site.peers.find_mut(at) {
+                    write(peer, announce, expires);
+                }
+                if class != Class::Seeder {
+                    site.peers.note(at, announce.left);
+                }
+                if announce.left != u64::MAX {
+                    self.most_left = self.most_left.max(announce.left);
+                }
+                self.look_at(id);
+            }
+            (Some(_), Some(site)) => {
+                // the record is taken out by hand, so that a site of one peer is not dropped meanwhile
+                if let Some((before, mut peer)) = site.peers.remove(at) {
+                    match before {
+                        Class::Seeder => self.counts.complete -= 1,
+                        Class::Leecher | Class::Partial => self.counts.incomplete -= 1,
+                    }
+                    write(&mut peer, announce, expires);
+                    (peer.still, peer.step) = (0, 0);
+                    self.insert(cx, (id, at), class, peer, now);
+                }
+            }
+            (_, _) => {
+                let agent = announce.agent.map(|report| {
+                    Box::new(Agent {
+                        key: AgentKey::of(&report.agent),
+                        name: report.agent.as_str().into(),
+                        other: None,
+                        preference: report.preference,
+                        wan: report.wan,
+                    })
+                });
+                let peer = Peer {
+                    agent,
+                    left: announce.left,
+                    id: announce.peer_id,
+                    expires,
+                    judged: Tick::of(now),
+                    still: 0,
+                    step: 0,
+                };
+                self.insert(cx, (id, at), class, peer, now);
+            }
+        }
+        let site = self.sites.get(&id)?;
+        outcome.newly_waiting = !waited && site.standing == Standing::Waiting;
+        if site.peers.best().map(|(left, _)| left) < best_before || class == Class::Seeder {
+            self.came_on(id, now);
+        }
+        known.map(|(_, left)| left)
+    }
+
+    /// Bytes across links since the agent's last report. Who counts less than before has started anew.
+    fn count_wan(&mut self, cx: &Context<'_>, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
+        let Some(report) = announce.agent.filter(|report| report.wan > 0) else {
+            return;
+        };
+        let before = self
+            .wan
+            .insert(AgentKey::of(&report.agent), report.wan)
+            .unwrap_or(0);
+        outcome.wan_bytes = if report.wan >= before {
+            report.wan - before
+        } else {
+            report.wan
+        };
+        if outcome.wan_bytes > 0 {
+            let from = self.sites.get(&id).and_then(|site| {
+                let at = site.peers.resolve(Endpoint::of(announce.addr))?;
+                site.gateways.get(&at)?.upstreams.first().map(|up| up.site)
+            });
+            outcome.wan_from = from.or_else(|| self.forest.get(&id).map(|parent| parent.site));
+        }
+        let _ = cx;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a reply, each used once")]
+    fn reply(
+        &self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        seat: Seat,
+        soon: bool,
+        local: Vec<Told>,
+        upstream: Vec<Told>,
+        now: Time,
+        rng: &mut dyn Rng,
+        mut outcome: Outcome,
+    ) -> Decision {
+        let _ = now;
+        let intervals = &cx.policy.intervals;
+        let site = self.sites.get(&id);
+        let wants = site.is_some_and(|site| site.leecher(at).is_some());
+        let is_seeder = site
+            .and_then(|site| site.peers.find(at))
+            .is_some_and(|(class, _)| class == Class::Seeder);
+        let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
+        let is_gateway = seat == Seat::Gateway;
+        outcome.starved = wants && !fed;
+        outcome.local = u32::try_from(local.len()).unwrap_or(u32::MAX);
+        outcome.upstream = u32::try_from(upstream.len()).unwrap_or(u32::MAX);
+        let regular = match seat {
+            _ if is_seeder => intervals.seeder,
+            _ if !wants => intervals.leecher,
+            Seat::Gateway if upstream.is_empty() => intervals.min,
+            Seat::Gateway => intervals.gateway,
+            Seat::Soon(_) | Seat::Member if !fed => intervals.min,
+            Seat::Soon(_) | Seat::Member => intervals.leecher,
+        };
+        let mut interval = jittered(regular, rng);
+        if let Seat::Soon(within) = seat {
+            // not jittered, and not before the matter is settled
+            interval = interval.min(within.max(Duration::from_secs(1)));
+        }
+        if soon {
+            interval = interval.min(cx.policy.failover);
+        }
+        let (rate, paused) = if is_gateway && !upstream.is_empty() {
+            let rate = self.rate(cx, id, at);
+            (rate, rate == Rate::ZERO)
+        } else {
+            (Rate::UNLIMITED, false)
+        };
+        let gateways = site.filter(|site| site.sharing).map_or(Vec::new(), |site| {
+            let keys = site.gateways.keys();
+            let told =
+                keys.filter_map(|key| site.peers.find(*key).map(|(_, peer)| peer.address_for(*key, at)));
+            told.map(Endpoint::addr).collect()
+        });
+        Decision {
+            role: if is_gateway { Role::Gateway } else { Role::Member },
+            site: id,
+            local,
+            upstream,
+            gateways,
+            lease: if is_gateway {
+                lease(intervals.gateway)
+            } else {
+                Duration::ZERO
+            },
+            rate,
+            paused,
+            interval,
+            min_interval: intervals.min.min(interval),
+            complete: self.counts.complete,
+            incomplete: self.counts.incomplete,
+            downloaded: self.counts.downloaded,
+            outcome,
+        }
+    }
+
+    /// The reply to a peer that has gone.
+    fn farewell(&self, cx: &Context<'_>, site: SiteId, rng: &mut dyn Rng, outcome: Outcome) -> Decision {
+        Decision {
+            role: Role::Member,
+            site,
+            local: Vec::new(),
+            upstream: Vec::new(),
+            gateways: Vec::new(),
+            lease: Duration::ZERO,
+            rate: Rate::UNLIMITED,
+            paused: false,
+            interval: jittered(cx.policy.intervals.leecher, rng),
+            min_interval: cx.policy.intervals.min,
+            complete: self.counts.complete,
+            incomplete: self.counts.incomplete,
+            downloaded: self.counts.downloaded,
+            outcome,
+        }
+    }
+}
+
+/// What each announce may change in a record.
+fn write(peer: &mut Peer, announce: &Announce<'_>, expires: Tick) {
+    peer.left = announce.left;
+    peer.id = announce.peer_id;
+    peer.expires = expires;
+    if let (Some(agent), Some(report)) = (&mut peer.agent, announce.agent) {
+        agent.preference = report.preference;
+    }
+}

@@ -1,0 +1,38 @@
+//! Who has not come back.
+
+use narrows_topology::SiteId;
+
+use super::Swarm;
+use super::peer::Tick;
+use crate::endpoint::Endpoint;
+use crate::{Context, Time};
+
+impl Swarm {
+    /// Forgets the peers that have not come back, and says how many. Called from a sweep, never for a request.
+    pub fn expire(&mut self, cx: &Context<'_>, now: Time) -> usize {
+        let tick = Tick::of(now);
+        let mut gone: Vec<(SiteId, Endpoint)> = Vec::new();
+        for (id, site) in &self.sites {
+            let expired = site.peers.iter().filter(|(_, _, peer)| peer.is_expired(tick));
+            gone.extend(expired.map(|(_, at, _)| (*id, at)));
+        }
+        for at in &gone {
+            self.remove(cx, *at);
+        }
+        gone.len()
+    }
+
+    /// Forgets everything: the swarm's flows leave the ledger. Call before dropping a swarm.
+    pub fn retire(&mut self, cx: &Context<'_>) {
+        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        for id in ids {
+            self.drop_flows(cx, id);
+        }
+        let downloaded = self.counts.downloaded;
+        *self = Swarm {
+            size: self.size,
+            ..Swarm::new(self.info_hash)
+        };
+        self.counts.downloaded = downloaded;
+    }
+}

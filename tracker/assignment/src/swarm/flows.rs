@@ -1,0 +1,150 @@
+//! A site's flows in the ledger, and who uses them.
+
+use std::collections::BTreeSet;
+
+use narrows_topology::{Rate, SiteId};
+
+use super::Swarm;
+use super::site::{Flow, Standing, Upstream};
+use crate::Context;
+use crate::endpoint::Endpoint;
+
+impl Swarm {
+    /// Takes a gateway out of office. One of the starvation ladder takes its place, if there is one.
+    pub(crate) fn release(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> bool {
+        self.set_upstreams(cx, id, at, Vec::new());
+        let Some(site) = self.sites.get_mut(&id) else {
+            return false;
+        };
+        let Some(gateway) = site.gateways.swap_remove(&at) else {
+            return false;
+        };
+        site.lost.retain(|lost| lost.gateway != at);
+        if !gateway.extra {
+            match site.gateways.values_mut().find(|other| other.extra) {
+                Some(other) => other.extra = false,
+                None => site.orphaned = site.stand() == Standing::Waiting,
+            }
+        }
+        true
+    }
+
+    /// Says whom a gateway was told to fetch from; the flows follow.
+    pub(crate) fn set_upstreams(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, told: Vec<Upstream>) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        let Some(gateway) = site.gateways.get_mut(&at) else {
+            return;
+        };
+        if gateway.upstreams == told {
+            return;
+        }
+        let before: BTreeSet<SiteId> = gateway.upstreams.iter().map(|upstream| upstream.site).collect();
+        let after: BTreeSet<SiteId> = told.iter().map(|upstream| upstream.site).collect();
+        gateway.upstreams = told;
+        for source in after.difference(&before) {
+            self.use_flow(cx, id, *source);
+        }
+        for source in before.difference(&after) {
+            self.leave_flow(cx, id, *source);
+        }
+    }
+
+    fn use_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId) {
+        self.add_flow(cx, id, source, None);
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) else {
+            return;
+        };
+        flow.users += 1;
+        cx.ledger.set_active(flow.id, true);
+    }
+
+    fn leave_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) else {
+            return;
+        };
+        flow.users = flow.users.saturating_sub(1);
+        if flow.users == 0 {
+            cx.ledger.set_active(flow.id, false);
+            self.drop_unused(cx, id);
+        }
+    }
+
+    /// Makes sure that there is a flow; `planned` is the rate that rule 3 gave it.
+    pub(crate) fn add_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId, planned: Option<Rate>) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        if let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) {
+            if let Some(rate) = planned {
+                flow.planned = true;
+                cx.ledger.set_planned(flow.id, rate);
+            }
+            return;
+        }
+        let Some(route) = cx.map.path(source, id) else {
+            return;
+        };
+        let rate = planned.unwrap_or_else(|| {
+            let load = cx.ledger.load();
+            let speeds = route
+                .hops
+                .iter()
+                .map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
+            speeds.min().unwrap_or(Rate::UNLIMITED)
+        });
+        let id = cx.ledger.add(&route, rate);
+        site.flows.push(Flow {
+            source,
+            route,
+            id,
+            planned: planned.is_some(),
+            users: 0,
+        });
+    }
+
+    /// Takes back the flows that are neither planned nor used.
+    pub(crate) fn drop_unused(&mut self, cx: &Context<'_>, id: SiteId) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        site.flows.retain(|flow| {
+            let keep = flow.planned || flow.users > 0;
+            if !keep {
+                cx.ledger.remove(flow.id);
+            }
+            keep
+        });
+    }
+
+    /// Takes all flows of a site back.
+    pub(crate) fn drop_flows(&mut self, cx: &Context<'_>, id: SiteId) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        site.flows.drain(..).for_each(|flow| cx.ledger.remove(flow.id));
+    }
+
+    /// A gateway's rate: its part of the fair share of each flow that it uses (rule 10).
+    pub(crate) fn rate(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> Rate {
+        let Some(site) = self.sites.get(&id) else {
+            return Rate::ZERO;
+        };
+        let Some(gateway) = site.gateways.get(&at) else {
+            return Rate::ZERO;
+        };
+        let used = site
+            .flows
+            .iter()
+            .filter(|flow| gateway.upstreams.iter().any(|up| up.site == flow.source));
+        used.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id).share(flow.users))
+            .fold(Rate::ZERO, Rate::saturating_add)
+    }
+}

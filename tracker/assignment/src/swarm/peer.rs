@@ -1,0 +1,91 @@
+//! What is kept of one peer. Memory per peer counts: 48 bytes, and a box for agents.
+
+use std::time::Duration;
+
+use narrows_protocol::{GatewayPreference, PeerId};
+
+use crate::Time;
+use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
+
+/// A moment in tenths of a second since the tracker's start: 13 years in four bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Tick(u32);
+
+impl Tick {
+    pub(crate) fn of(time: Time) -> Tick {
+        Tick(u32::try_from(time.as_millis() / 100).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn time(self) -> Time {
+        Duration::from_millis(u64::from(self.0) * 100)
+    }
+}
+
+/// What a peer is to the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    /// Has everything.
+    Seeder = 0,
+    /// Wants something.
+    Leecher = 1,
+    /// Has some and wants no more (BEP 21): no demand, but a source.
+    Partial = 2,
+}
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) agent: Option<Box<Agent>>,
+    /// Bytes it still wants; `u64::MAX`: it does not say.
+    pub(crate) left: u64,
+    pub(crate) id: PeerId,
+    /// When it is forgotten.
+    pub(crate) expires: Tick,
+    /// When it was last seen to move or not to.
+    pub(crate) judged: Tick,
+    /// Announces in a row without progress.
+    pub(crate) still: u8,
+    /// Its step on the starvation ladder.
+    pub(crate) step: u8,
+}
+
+/// What more is kept of an agent.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    pub(crate) key: AgentKey,
+    pub(crate) name: Box<str>,
+    /// Its address in the other family than the one it is kept under.
+    pub(crate) other: Option<Endpoint>,
+    pub(crate) preference: GatewayPreference,
+    /// What its `wan` was when it last moved on the ladder.
+    pub(crate) wan: u64,
+}
+
+impl Peer {
+    pub(crate) fn key(&self) -> Option<AgentKey> {
+        self.agent.as_ref().map(|agent| agent.key)
+    }
+
+    /// The address to tell somebody at `asker`: of the same family, if the peer has one.
+    pub(crate) fn address_for(&self, at: Endpoint, asker: Endpoint) -> Endpoint {
+        match self.agent.as_ref().and_then(|agent| agent.other) {
+            Some(other) if at.is_ipv4() != asker.is_ipv4() && other.is_ipv4() == asker.is_ipv4() => other,
+            _ => at,
+        }
+    }
+
+    /// How fit it is to be a gateway: agents before stock clients, which never drop a peer they were told of.
+    pub(crate) fn fitness(&self) -> u8 {
+        match self.agent.as_ref().map(|agent| agent.preference) {
+            Some(GatewayPreference::Prefer) => 3,
+            Some(GatewayPreference::Auto) => 2,
+            None => 1,
+            Some(GatewayPreference::Never) => 0,
+        }
+    }
+
+    /// Whether the record has been left to expire.
+    pub(crate) fn is_expired(&self, now: Tick) -> bool {
+        self.expires < now
+    }
+}

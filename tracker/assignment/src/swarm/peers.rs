@@ -1,0 +1,201 @@
+//! The peers of one site: by class, so that counting, choosing at random and "seeders first" cost nothing.
+
+use std::collections::{BTreeSet, HashMap};
+
+use indexmap::IndexMap;
+use rand::Rng;
+
+use super::peer::{Class, Peer};
+use crate::endpoint::Endpoint;
+
+/// Most records that are looked at when the best-supplied peer has gone.
+const SAMPLE: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Peers {
+    classes: [IndexMap<Endpoint, Peer>; 3],
+    /// Everybody in the order of addresses, in sites with more than `ring_from` peers.
+    ring: BTreeSet<Endpoint>,
+    ring_from: usize,
+    /// Second addresses of agents.
+    others: HashMap<Endpoint, Endpoint>,
+    agents: u32,
+    /// Who of those without everything lacks least.
+    best: Option<(u64, Endpoint)>,
+}
+
+const CLASSES: [Class; 3] = [Class::Seeder, Class::Leecher, Class::Partial];
+
+impl Peers {
+    pub(crate) fn new(ring_from: usize) -> Peers {
+        Peers {
+            classes: Default::default(),
+            ring: BTreeSet::new(),
+            ring_from,
+            others: HashMap::new(),
+            agents: 0,
+            best: None,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.classes.iter().map(IndexMap::len).sum()
+    }
+
+    pub(crate) fn count(&self, class: Class) -> usize {
+        self.classes[class as usize].len()
+    }
+
+    /// How many agents are among them.
+    pub(crate) fn agents(&self) -> u32 {
+        self.agents
+    }
+
+    /// The key of the peer with this address.
+    pub(crate) fn resolve(&self, at: Endpoint) -> Option<Endpoint> {
+        if self.find(at).is_some() {
+            Some(at)
+        } else {
+            self.others.get(&at).copied()
+        }
+    }
+
+    pub(crate) fn find(&self, at: Endpoint) -> Option<(Class, &Peer)> {
+        CLASSES
+            .into_iter()
+            .find_map(|class| Some((class, self.classes[class as usize].get(&at)?)))
+    }
+
+    pub(crate) fn find_mut(&mut self, at: Endpoint) -> Option<&mut Peer> {
+        self.classes.iter_mut().find_map(|class| class.get_mut(&at))
+    }
+
+    pub(crate) fn at(&self, class: Class, index: usize) -> Option<(Endpoint, &Peer)> {
+        self.classes[class as usize]
+            .get_index(index)
+            .map(|(at, peer)| (*at, peer))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Class, Endpoint, &Peer)> {
+        CLASSES.into_iter().flat_map(|class| {
+            self.classes[class as usize]
+                .iter()
+                .map(move |(at, peer)| (class, *at, peer))
+        })
+    }
+
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Class, Endpoint, Peer)> {
+        CLASSES
+            .into_iter()
+            .zip(self.classes)
+            .flat_map(|(class, peers)| peers.into_iter().map(move |(at, peer)| (class, at, peer)))
+    }
+
+    pub(crate) fn of(&self, class: Class) -> impl Iterator<Item = (Endpoint, &Peer)> {
+        self.classes[class as usize].iter().map(|(at, peer)| (*at, peer))
+    }
+
+    pub(crate) fn random(&self, class: Class, rng: &mut dyn Rng) -> Option<(Endpoint, &Peer)> {
+        let len = self.count(class);
+        if len == 0 {
+            None
+        } else {
+            self.at(class, below(rng, len))
+        }
+    }
+
+    /// Up to two neighbours each way in the order of addresses, which is a ring.
+    pub(crate) fn ring_neighbours(&self, at: Endpoint) -> impl Iterator<Item = Endpoint> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let up = self
+            .ring
+            .range((Excluded(at), Unbounded))
+            .chain(self.ring.iter())
+            .take(2);
+        let down = self.ring.range(..at).rev().chain(self.ring.iter().rev()).take(2);
+        up.chain(down).copied()
+    }
+
+    /// Who of those without everything lacks least, and how much. In large sites, after that peer has gone, one
+    /// of a sample until somebody better announces.
+    pub(crate) fn best(&self) -> Option<(u64, Endpoint)> {
+        self.best
+    }
+
+    pub(crate) fn insert(&mut self, class: Class, at: Endpoint, peer: Peer) {
+        if let Some(agent) = &peer.agent {
+            self.agents += 1;
+            if let Some(other) = agent.other {
+                self.others.insert(other, at);
+            }
+        }
+        let left = peer.left;
+        self.classes[class as usize].insert(at, peer);
+        if class != Class::Seeder {
+            self.note(at, left);
+        }
+        if !self.ring.is_empty() {
+            self.ring.insert(at);
+        } else if self.len() > self.ring_from {
+            self.ring = self.iter().map(|(_, at, _)| at).collect();
+        }
+    }
+
+    pub(crate) fn remove(&mut self, at: Endpoint) -> Option<(Class, Peer)> {
+        let found = CLASSES
+            .into_iter()
+            .find_map(|class| Some((class, self.classes[class as usize].swap_remove(&at)?)));
+        let (class, peer) = found?;
+        if let Some(agent) = &peer.agent {
+            self.agents -= 1;
+            if let Some(other) = agent.other {
+                self.others.remove(&other);
+            }
+        }
+        self.ring.remove(&at);
+        if self.len() <= self.ring_from / 2 {
+            self.ring.clear();
+        }
+        // a site that shrinks gives its memory back
+        let peers = &mut self.classes[class as usize];
+        if peers.capacity() > 64 && peers.len() < peers.capacity() / 4 {
+            peers.shrink_to(peers.len() * 2);
+        }
+        if self.best.is_some_and(|(_, best)| best == at) {
+            self.find_best();
+        }
+        Some((class, peer))
+    }
+
+    /// Gives an agent a second address, or another one.
+    pub(crate) fn set_other(&mut self, at: Endpoint, other: Endpoint) {
+        let Some(agent) = self.find_mut(at).and_then(|peer| peer.agent.as_mut()) else {
+            return;
+        };
+        let before = agent.other.replace(other);
+        if let Some(before) = before {
+            self.others.remove(&before);
+        }
+        self.others.insert(other, at);
+    }
+
+    /// A peer without everything now lacks so much.
+    pub(crate) fn note(&mut self, at: Endpoint, left: u64) {
+        match self.best {
+            Some((least, best)) if best == at && left > least => self.find_best(),
+            Some((least, best)) if best != at && left >= least => {}
+            _ => self.best = Some((left, at)),
+        }
+    }
+
+    fn find_best(&mut self) {
+        let partial = self.of(Class::Partial).take(SAMPLE);
+        let some = partial.chain(self.of(Class::Leecher).take(SAMPLE));
+        self.best = some.map(|(at, peer)| (peer.left, at)).min();
+    }
+}
+
+/// A number below `n`, which is not 0; the bias of at most n / 2^32 does not matter here.
+pub(crate) fn below(rng: &mut dyn Rng, n: usize) -> usize {
+    ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
+}

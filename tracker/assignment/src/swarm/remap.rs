@@ -1,0 +1,90 @@
+//! A new site map.
+
+use std::collections::BTreeMap;
+
+use narrows_topology::{Forest, SiteId};
+
+use super::Swarm;
+use super::site::{Site, Upstream};
+use crate::{Context, Time};
+
+impl Swarm {
+    /// Takes over a new site map, that of `cx`: peers are located anew, those of no site are forgotten, parents
+    /// are planned anew, gateways that work stay as far as the map has room for them.
+    pub fn remap(&mut self, cx: &Context<'_>, now: Time) {
+        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        for id in ids {
+            self.drop_flows(cx, id);
+        }
+        let sites = std::mem::take(&mut self.sites);
+        let forest = std::mem::take(&mut self.forest);
+        self.agents.clear();
+        self.barren.clear();
+        self.root = None;
+        (self.counts.complete, self.counts.incomplete) = (0, 0);
+
+        let mut leases = Vec::new();
+        let mut moved: BTreeMap<SiteId, SiteId> = BTreeMap::new();
+        for (old, site) in sites {
+            let Site {
+                peers, gateways, wan, ..
+            } = site;
+            let mut wan = Some(wan);
+            for (class, at, peer) in peers.into_iter() {
+                let Some(new) = cx.map.locate(at.ip()) else {
+                    continue;
+                };
+                // ids of the two maps have nothing to do with each other: where its gateway is now, or
+                // else its first peer, is where a site has gone
+                if gateways.contains_key(&at) {
+                    moved.insert(old, new);
+                }
+                moved.entry(old).or_insert(new);
+                self.insert(cx, (new, at), class, peer, now);
+                if let (Some(wan), Some(site)) = (wan.take(), self.sites.get_mut(&new)) {
+                    site.wan += wan;
+                }
+            }
+            leases.extend(gateways);
+        }
+        let edges = forest.into_iter().filter_map(|(child, mut parent)| {
+            parent.site = *moved.get(&parent.site)?;
+            Some((*moved.get(&child)?, parent)).filter(|(child, parent)| *child != parent.site)
+        });
+        self.forest = edges.collect::<Forest>();
+        for (at, mut gateway) in leases {
+            let Some(id) = cx.map.locate(at.ip()) else {
+                continue;
+            };
+            let Some(site) = self.sites.get(&id).filter(|site| site.leecher(at).is_some()) else {
+                continue;
+            };
+            if site.sharing && site.gateways.len() >= cx.map.gateways(id) as usize {
+                continue;
+            }
+            let translate = |told: &[Upstream]| -> Vec<Upstream> {
+                let told = told.iter().filter_map(|up| self.translate(cx, *up));
+                told.filter(|up| up.site != id).collect()
+            };
+            gateway.told = translate(&gateway.told);
+            let mut upstreams = translate(&std::mem::take(&mut gateway.upstreams));
+            let caps = upstreams.iter().filter_map(|up| cx.map.path(up.site, id));
+            let cap = caps.map(|route| cx.map.max_seeders(&route)).min().unwrap_or(0);
+            upstreams.truncate(cap as usize);
+            gateway.extra = false;
+            if let Some(site) = self.sites.get_mut(&id) {
+                site.gateways.insert(at, gateway);
+            }
+            self.set_upstreams(cx, id, at, upstreams);
+        }
+        self.replan = true;
+    }
+
+    fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
+        let site = cx.map.locate(up.peer.ip())?;
+        let here: &Site = self.sites.get(&site)?;
+        here.sharing.then_some(())?;
+        here.peers.find(up.peer)?;
+        Some(Upstream { site, ..up })
+    }
+}

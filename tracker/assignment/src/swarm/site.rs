@@ -1,0 +1,169 @@
+//! A site in a swarm: its peers, who fetches for it, and over which flows.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use narrows_topology::{Route, SiteId, SiteMap};
+
+use super::peer::{Class, Peer};
+use super::peers::Peers;
+use crate::endpoint::Endpoint;
+use crate::ledger::FlowId;
+use crate::{Policy, Time};
+
+/// What a site is to the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Nobody wants anything, nobody has everything.
+    Idle,
+    /// Somebody wants something, and nobody has everything (or nobody may share it).
+    Waiting,
+    /// Somebody has everything.
+    Supplied,
+}
+
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Whether its peers may serve others.
+    pub(crate) sharing: bool,
+    pub(crate) peers: Peers,
+    /// As of the last look; a change makes the parents be planned anew.
+    pub(crate) standing: Standing,
+    pub(crate) gateways: IndexMap<Endpoint, Gateway>,
+    /// Where its gateways fetch from.
+    pub(crate) flows: Vec<Flow>,
+    /// Set when a gateway has gone, until there is another one.
+    pub(crate) orphaned: bool,
+    /// To whom the free lease is offered.
+    pub(crate) offer: Option<Offer>,
+    /// The gateway that was taken out of office last: it comes back as a member.
+    pub(crate) displaced: Option<Endpoint>,
+    /// Gateways that neighbours have lost.
+    pub(crate) lost: Vec<Lost>,
+    /// A gateway of the time before the tracker's restart that members are connected to.
+    pub(crate) expected: Option<Offer>,
+    /// A starving member that waits for room among the remote peers.
+    pub(crate) claim: Option<Offer>,
+    /// When the best-supplied peer last came on.
+    pub(crate) progressed: Time,
+    /// Bytes its agents say they fetched across links.
+    pub(crate) wan: u64,
+}
+
+/// Something kept for a peer until a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    pub(crate) to: Endpoint,
+    pub(crate) until: Time,
+}
+
+/// A neighbour's report that its connection to a gateway closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost {
+    pub(crate) gateway: Endpoint,
+    pub(crate) reporter: Endpoint,
+    pub(crate) at: Time,
+}
+
+/// A lease.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) since: Time,
+    pub(crate) renewed: Time,
+    /// Whether it was added by the starvation ladder.
+    pub(crate) extra: bool,
+    /// Whether it fetches from a root site instead of the parent, until it is off the ladder.
+    pub(crate) from_root: bool,
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Whom a stock client has ever been told of, as long as they live.
+    pub(crate) told: Vec<Upstream>,
+}
+
+/// A peer that a gateway was told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Upstream {
+    pub(crate) site: SiteId,
+    pub(crate) peer: Endpoint,
+    /// The address it was told, of the family that suits.
+    pub(crate) addr: Endpoint,
+}
+
+/// A flow in the ledger, of all gateways of this site that fetch from `source`.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) source: SiteId,
+    pub(crate) route: Route,
+    pub(crate) id: FlowId,
+    /// Whether rule 3 planned it; others go when nobody uses them.
+    pub(crate) planned: bool,
+    /// Gateways that use it.
+    pub(crate) users: u32,
+}
+
+impl Site {
+    pub(crate) fn new(map: &SiteMap, policy: &Policy, id: SiteId, now: Time) -> Site {
+        Site {
+            sharing: map.sharing(id),
+            peers: Peers::new(policy.full_mesh as usize),
+            standing: Standing::Idle,
+            gateways: IndexMap::new(),
+            flows: Vec::new(),
+            orphaned: false,
+            offer: None,
+            displaced: None,
+            lost: Vec::new(),
+            expected: None,
+            claim: None,
+            progressed: now,
+            wan: 0,
+        }
+    }
+
+    /// Rule 2. The seeders of a site that may not share supply nobody.
+    pub(crate) fn stand(&self) -> Standing {
+        if self.sharing && self.peers.count(Class::Seeder) > 0 {
+            Standing::Supplied
+        } else if self.peers.count(Class::Leecher) > 0 {
+            Standing::Waiting
+        } else {
+            Standing::Idle
+        }
+    }
+
+    pub(crate) fn leecher(&self, at: Endpoint) -> Option<&Peer> {
+        match self.peers.find(at) {
+            Some((Class::Leecher, peer)) => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// Whether some gateway was told of somebody, and has announced since it could have lost its lease.
+    pub(crate) fn is_fed(&self) -> bool {
+        self.gateways
+            .values()
+            .any(|gateway| !gateway.upstreams.is_empty())
+    }
+
+    /// Gateways in office, without those of the starvation ladder.
+    pub(crate) fn regular(&self) -> usize {
+        self.gateways.values().filter(|gateway| !gateway.extra).count()
+    }
+}
+
+impl Gateway {
+    pub(crate) fn new(now: Time, extra: bool) -> Gateway {
+        Gateway {
+            since: now,
+            renewed: now,
+            extra,
+            from_root: false,
+            upstreams: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Whether it has been silent for longer than its lease.
+    pub(crate) fn is_overdue(&self, lease: Duration, now: Time) -> bool {
+        self.renewed + lease < now
+    }
+}
