@@ -1,0 +1,414 @@
+//! The contents that run, and how a reload changes them.
+
+mod plan;
+pub(crate) use plan::read_torrent;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use narrows_protocol::{InfoHash, PeerId};
+use narrows_swarm::Origin;
+use narrows_wire::Handshake;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use crate::config::{Config, ConfigError};
+use crate::content::{self, Command, ContentState, ContentStatus, Handle, Input, Shared, Spec};
+use crate::limit::Gate;
+use crate::net::{self, Bans, Buffers, Door, Listener};
+use plan::Wanted;
+
+/// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
+const STOP: Duration = Duration::from_secs(4);
+
+/// How long an actor may take to say how it is; it never blocks, so this is for a machine in trouble.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Agent {
+    shared: Arc<Shared>,
+    /// Where reloads read from.
+    config_path: Option<PathBuf>,
+    /// What applies now. Held during a reload, so that there is one at a time.
+    config: tokio::sync::Mutex<Config>,
+    /// Only ever locked to copy something in or out.
+    entries: RwLock<Vec<Entry>>,
+    paused: AtomicBool,
+    listening: Mutex<Option<AbortHandle>>,
+}
+
+/// One entry of `content` as it runs.
+#[derive(Clone, Debug)]
+struct Entry {
+    wanted: Wanted,
+    /// `None` if `wanted` holds an error.
+    handle: Option<Handle>,
+}
+
+/// `GET /status`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// The agent's stable name.
+    pub id: String,
+    /// Its site, as the tracker says; empty until it did.
+    pub site: String,
+    /// Whether the operator paused the whole agent.
+    pub paused: bool,
+    /// The program's version.
+    #[serde(default)]
+    pub version: String,
+    /// In the order of the configuration.
+    pub content: Vec<ContentStatus>,
+}
+
+/// What a reload did.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Names of content that is now fetched or seeded.
+    pub added: Vec<String>,
+    /// Names of content that no longer is.
+    pub removed: Vec<String>,
+    /// What changed in the file but needs a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// Why a reload was refused; everything runs as before.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// This agent was not started from a file.
+    #[error("this agent has no configuration file")]
+    NoFile,
+}
+
+impl Agent {
+    /// Listens and starts all content of `config`. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// That the state folder cannot be made or the address cannot be listened on.
+    pub async fn start(config: Config, config_path: Option<PathBuf>) -> io::Result<Arc<Self>> {
+        let explained =
+            |what: String| move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        std::fs::create_dir_all(&config.state).map_err(explained(format!(
+            "cannot make the state folder {}",
+            config.state.display()
+        )))?;
+        let listener = Listener::bind(config.listen)
+            .map_err(explained(format!("cannot listen on {}", config.listen)))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let gate = |rate: crate::config::Rate| Arc::new(Gate::new(rate.limit().unwrap_or(0), None));
+        let shared = Shared {
+            id: config.id.clone(),
+            peer_id: peer_id(),
+            listen: listener.addr,
+            v4: listener.v4,
+            v6: listener.v6,
+            state: config.state.clone(),
+            start: Instant::now(),
+            upload: gate(config.limits.upload),
+            download: gate(config.limits.download),
+            hashers: Arc::new(Semaphore::new(cores)),
+            buffers: Arc::new(Buffers::default()),
+            bans: Bans::default(),
+            fetching: AtomicU64::new(0),
+            next_peer: AtomicU64::new(1),
+            key: rand::random(),
+        };
+        let agent = Arc::new(Self {
+            shared: Arc::new(shared),
+            config_path,
+            config: tokio::sync::Mutex::new(config.clone()),
+            entries: RwLock::new(Vec::new()),
+            paused: AtomicBool::new(false),
+            listening: Mutex::new(None),
+        });
+        let accepting = tokio::spawn(net::accept(listener, AgentDoor(agent.clone()))).abort_handle();
+        agent.with_listening(|listening| *listening = Some(accepting));
+        agent.apply(&config).await;
+        Ok(agent)
+    }
+
+    /// Where peers connect, with the real port.
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.shared.listen
+    }
+
+    /// Reads the configuration again and applies what changed.
+    ///
+    /// # Errors
+    /// That the file is wrong, with all that is wrong; nothing changes then.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let path = self.config_path.clone().ok_or(ReloadError::NoFile)?;
+        let mut current = self.config.lock().await;
+        let new = match spawn_blocking(move || Config::load(&path)).await {
+            Ok(loaded) => loaded?,
+            Err(_) => return Err(ReloadError::NoFile),
+        };
+        let (mut added, removed) = self.apply(&new).await;
+        let needs_restart = needs_restart(&current, &new);
+        for what in &needs_restart {
+            tracing::warn!("`{what}` changed; that needs a restart");
+        }
+        added.sort();
+        *current = new;
+        Ok(Reloaded {
+            added,
+            removed,
+            needs_restart,
+        })
+    }
+
+    /// Makes the running contents those of `config`; names of the added and the removed.
+    async fn apply(&self, config: &Config) -> (Vec<String>, Vec<String>) {
+        self.shared
+            .upload
+            .set_rate(config.limits.upload.limit().unwrap_or(0));
+        self.shared
+            .download
+            .set_rate(config.limits.download.limit().unwrap_or(0));
+        let (entries, gateway) = (config.content.clone(), config.gateway);
+        let wanted = spawn_blocking(move || plan::read(&entries, gateway))
+            .await
+            .unwrap_or_default();
+        let running = self.entries();
+        let (kept, gone): (Vec<Entry>, Vec<Entry>) = running
+            .into_iter()
+            .partition(|entry| entry.handle.is_some() && wanted.contains(&entry.wanted));
+        // whoever is removed is served no more from here on
+        self.set_entries(kept.clone());
+        stop_all(&gone).await;
+        let mut added = Vec::new();
+        let entries =
+            wanted
+                .into_iter()
+                .map(|wanted| match kept.iter().find(|entry| entry.wanted == wanted) {
+                    Some(entry) => entry.clone(),
+                    None => {
+                        added.push(wanted.name());
+                        self.start_content(wanted)
+                    }
+                });
+        let entries = entries.collect();
+        self.set_entries(entries);
+        (added, gone.iter().map(|entry| entry.wanted.name()).collect())
+    }
+
+    fn start_content(&self, wanted: Wanted) -> Entry {
+        let handle = match &wanted.meta {
+            Ok(meta) => {
+                let paused = self.paused.load(Ordering::Relaxed);
+                let (meta, target) = (meta.clone(), wanted.target.clone());
+                Some(content::spawn(
+                    Spec {
+                        meta,
+                        target,
+                        gateway: wanted.gateway,
+                        paused,
+                    },
+                    self.shared.clone(),
+                ))
+            }
+            Err(error) => {
+                tracing::error!(torrent = %wanted.torrent.display(), error, "cannot use this torrent");
+                None
+            }
+        };
+        Entry { wanted, handle }
+    }
+
+    /// How everything is.
+    pub async fn status(&self) -> AgentStatus {
+        let mut content = Vec::new();
+        for entry in self.entries() {
+            content.push(entry.status().await);
+        }
+        let site = content
+            .iter()
+            .map(|content| &content.site)
+            .find(|site| !site.is_empty());
+        AgentStatus {
+            id: self.shared.id.clone(),
+            site: site.cloned().unwrap_or_default(),
+            paused: self.paused.load(Ordering::Relaxed),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            content,
+        }
+    }
+
+    /// Stops fetching and serving; of one content (name or info hash) or of all. `None`: there is no such content.
+    pub async fn pause(&self, which: Option<&str>) -> Option<Vec<String>> {
+        if which.is_none() {
+            self.paused.store(true, Ordering::Relaxed);
+        }
+        self.command(which, || Command::Pause).await
+    }
+
+    /// The opposite of [`pause`](Self::pause).
+    pub async fn resume(&self, which: Option<&str>) -> Option<Vec<String>> {
+        if which.is_none() {
+            self.paused.store(false, Ordering::Relaxed);
+        }
+        self.command(which, || Command::Resume).await
+    }
+
+    /// Hashes everything on disk again and fetches what is wrong.
+    pub async fn verify(&self, which: Option<&str>) -> Option<Vec<String>> {
+        self.command(which, || Command::Verify).await
+    }
+
+    /// Says goodbye to trackers, makes everything durable, within five seconds.
+    pub async fn stop(&self) {
+        self.with_listening(|listening| {
+            if let Some(task) = listening.take() {
+                task.abort();
+            }
+        });
+        let entries = self.entries();
+        self.set_entries(Vec::new());
+        stop_all(&entries).await;
+    }
+
+    /// Sends a command to the contents named; their names, or `None` if there is none of that name.
+    async fn command(&self, which: Option<&str>, command: impl Fn() -> Command) -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
+            let chosen =
+                which.is_none_or(|which| which == handle.name || handle.info_hash.to_string() == which);
+            if chosen && handle.commands.send(command()).await.is_ok() {
+                names.push(handle.name);
+            }
+        }
+        (which.is_none() || !names.is_empty()).then_some(names)
+    }
+
+    fn handle(&self, info_hash: InfoHash) -> Option<Handle> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries
+            .iter()
+            .filter_map(|entry| entry.handle.as_ref())
+            .find(|handle| handle.info_hash == info_hash)
+            .cloned()
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        self.entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_entries(&self, entries: Vec<Entry>) {
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
+    }
+
+    fn with_listening(&self, f: impl FnOnce(&mut Option<AbortHandle>)) {
+        f(&mut self.listening.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Entry {
+    async fn status(&self) -> ContentStatus {
+        let broken = |error: String| ContentStatus {
+            name: self.wanted.name(),
+            state: ContentState::Error,
+            role: narrows_protocol::Role::Member.as_str().to_owned(),
+            error: Some(error),
+            ..ContentStatus::default()
+        };
+        let Some(handle) = &self.handle else {
+            return broken(self.wanted.meta.as_ref().err().cloned().unwrap_or_default());
+        };
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            handle.commands.send(Command::Status(reply)).await.ok()?;
+            answer.await.ok()
+        };
+        match timeout(ANSWER, asked).await {
+            Ok(Some(status)) => status,
+            _ => broken("the content does not answer; see the log".to_owned()),
+        }
+    }
+}
+
+/// Stops all at once and waits for them, but not for ever.
+async fn stop_all(entries: &[Entry]) {
+    let mut waiting = Vec::new();
+    for handle in entries.iter().filter_map(|entry| entry.handle.as_ref()) {
+        let (done, stopped) = oneshot::channel();
+        let commands = handle.commands.clone();
+        tokio::spawn(async move { commands.send(Command::Stop(done)).await.is_ok() });
+        waiting.push(stopped);
+    }
+    let all = async {
+        for stopped in waiting {
+            let _ = stopped.await;
+        }
+    };
+    if timeout(STOP, all).await.is_err() {
+        tracing::warn!("not everything stopped in time; the next start checks more");
+    }
+}
+
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("id", old.id != new.id),
+        ("listen", old.listen != new.listen),
+        ("control", old.control != new.control),
+        ("state", old.state != new.state),
+    ];
+    changed
+        .iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(key, _)| (*key).to_owned())
+        .collect()
+}
+
+/// A new name for every run (BEP 20 style): the stable one is the agent's id.
+fn peer_id() -> PeerId {
+    let mut id: [u8; 20] = rand::random();
+    id[..8].copy_from_slice(b"-NW0100-");
+    PeerId(id)
+}
+
+/// Decides about connections that come in.
+#[derive(Clone)]
+struct AgentDoor(Arc<Agent>);
+
+impl Door for AgentDoor {
+    fn admits(&self, addr: SocketAddr) -> bool {
+        !self.0.shared.bans.holds(addr.ip(), self.0.shared.now())
+    }
+
+    fn serves(&self, info_hash: InfoHash) -> bool {
+        self.0.handle(info_hash).is_some()
+    }
+
+    fn peer_id(&self) -> PeerId {
+        self.0.shared.peer_id
+    }
+
+    async fn enter(&self, stream: TcpStream, addr: SocketAddr, theirs: Handshake) {
+        if let Some(handle) = self.0.handle(theirs.info_hash) {
+            // an actor that just ended drops the connection
+            let _ = handle
+                .inputs
+                .send(Input::Connected {
+                    stream,
+                    addr,
+                    origin: Origin::Accepted,
+                    theirs,
+                })
+                .await;
+        }
+    }
+}

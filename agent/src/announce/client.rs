@@ -1,0 +1,268 @@
+//! One announce: over HTTP, from the listen address, to the first tracker that answers (BEP 12).
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper::{Request, Uri, header};
+use hyper_util::rt::TokioIo;
+use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse};
+use narrows_swarm::Assigned;
+use tokio::time::timeout;
+
+use crate::content::Shared;
+use crate::net::connect_from;
+
+/// For name, connection, request and reply together.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest reply that is read, in bytes.
+const MAX_BODY: usize = 1 << 20;
+
+/// The trackers of a content in tiers; in each tier the one that answered last comes first.
+#[derive(Debug, Clone)]
+pub(crate) struct Trackers(Arc<Mutex<Vec<Vec<String>>>>);
+
+impl Trackers {
+    pub(crate) fn new(tiers: Vec<Vec<String>>) -> Self {
+        Self(Arc::new(Mutex::new(tiers)))
+    }
+
+    fn in_order(&self) -> Vec<(usize, String)> {
+        let tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tiers
+            .iter()
+            .enumerate()
+            .flat_map(|(tier, urls)| urls.iter().map(move |url| (tier, url.clone())))
+            .collect()
+    }
+
+    fn promote(&self, tier: usize, url: &str) {
+        let mut tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tier) = tiers.get_mut(tier)
+            && let Some(at) = tier.iter().position(|known| known == url)
+        {
+            tier[..=at].rotate_right(1);
+        }
+    }
+}
+
+/// Sends announces of one content.
+#[derive(Clone)]
+pub(crate) struct Announcer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) trackers: Trackers,
+}
+
+impl Announcer {
+    /// Announces to the first tracker that takes it.
+    ///
+    /// # Errors
+    /// What each of them said, for a person.
+    pub(crate) async fn announce(&self, request: &AnnounceRequest) -> Result<Assigned, String> {
+        let query = request.to_query();
+        let mut errors = Vec::new();
+        for (tier, url) in self.trackers.in_order() {
+            match self.ask(&url, &query).await {
+                Ok(response) => {
+                    self.trackers.promote(tier, &url);
+                    return Ok(response);
+                }
+                Err(error) => errors.push(format!("{url}: {error}")),
+            }
+        }
+        if errors.is_empty() {
+            errors.push("the .torrent names no tracker".to_owned());
+        }
+        Err(errors.join("; "))
+    }
+
+    /// Asks one tracker; over both address families where we listen on both (BEP 7).
+    async fn ask(&self, url: &str, query: &str) -> Result<Assigned, String> {
+        let target = Target::parse(url, query)?;
+        let addresses = timeout(
+            TIMEOUT,
+            tokio::net::lookup_host((target.host.as_str(), target.port)),
+        )
+        .await
+        .map_err(|_| "name lookup timed out".to_owned())?
+        .map_err(|error| format!("name lookup: {error}"))?;
+        let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses.partition(SocketAddr::is_ipv4);
+        let shared = &self.shared;
+        let both = tokio::join!(
+            self.ask_family(if shared.v4 { &v4 } else { &[] }, &target),
+            self.ask_family(if shared.v6 { &v6 } else { &[] }, &target),
+        );
+        match both {
+            (None, None) => Err("its name has no address of our address family".to_owned()),
+            (Some(one), None) | (None, Some(one)) => one.map(assigned),
+            (Some(Ok(one)), Some(Ok(other))) => Ok(merged(assigned(one), assigned(other))),
+            (Some(Ok(one)), Some(Err(_))) | (Some(Err(_)), Some(Ok(one))) => Ok(assigned(one)),
+            (Some(Err(one)), Some(Err(other))) => Err(format!("{one}; {other}")),
+        }
+    }
+
+    /// The first of these addresses that answers; `None` if there are none.
+    async fn ask_family(
+        &self,
+        addresses: &[SocketAddr],
+        target: &Target,
+    ) -> Option<Result<AnnounceResponse, String>> {
+        let mut last = None;
+        for address in addresses {
+            let reply = timeout(TIMEOUT, self.exchange(*address, target)).await;
+            match reply.unwrap_or_else(|_| Err("no answer within 10 s".to_owned())) {
+                Ok(response) => return Some(Ok(response)),
+                Err(error) => last = Some(Err(error)),
+            }
+        }
+        last
+    }
+
+    async fn exchange(&self, address: SocketAddr, target: &Target) -> Result<AnnounceResponse, String> {
+        let stream = connect_from(self.shared.listen.ip(), address, TIMEOUT)
+            .await
+            .map_err(|error| format!("cannot connect: {error}"))?;
+        let http = |error: hyper::Error| format!("HTTP: {error}");
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+        let request = Request::get(&target.path)
+            .header(header::HOST, &target.authority)
+            .header(
+                header::USER_AGENT,
+                concat!("narrows-agent/", env!("CARGO_PKG_VERSION")),
+            )
+            .header(header::CONNECTION, "close")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| error.to_string())?;
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(http)?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+            let body = body.map_err(|error| format!("HTTP: {error}"))?.to_bytes();
+            match AnnounceReply::decode(&body) {
+                Ok(AnnounceReply::Ok(response)) => Ok(response),
+                Ok(AnnounceReply::Failure(failure)) => {
+                    Err(format!("the tracker refuses: {}", failure.reason))
+                }
+                Err(_) if !status.is_success() => Err(format!("HTTP status {status}")),
+                Err(error) => Err(format!("not a tracker's answer: {error}")),
+            }
+        };
+        // the connection ends with this future, whoever is done first
+        tokio::pin!(exchange, connection);
+        tokio::select! {
+            biased;
+            reply = &mut exchange => reply,
+            closed = &mut connection => match closed {
+                Ok(()) => exchange.await,
+                Err(error) => Err(http(error)),
+            },
+        }
+    }
+}
+
+/// An announce URL taken apart.
+struct Target {
+    host: String,
+    port: u16,
+    authority: String,
+    path: String,
+}
+
+impl Target {
+    fn parse(url: &str, query: &str) -> Result<Self, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
+        if uri.scheme_str() != Some("http") {
+            return Err("only http:// trackers are supported".to_owned());
+        }
+        let authority = uri.authority().ok_or("no host in the URL")?;
+        let joint = if uri.query().is_some_and(|own| !own.is_empty()) {
+            "&"
+        } else {
+            "?"
+        };
+        let path = uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .trim_end_matches('?');
+        Ok(Self {
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
+            port: authority.port_u16().unwrap_or(80),
+            authority: authority.to_string(),
+            path: format!("{path}{joint}{query}"),
+        })
+    }
+}
+
+fn assigned(response: AnnounceResponse) -> Assigned {
+    if let Some(warning) = &response.warning {
+        tracing::warn!(%warning, "the tracker warns");
+    }
+    Assigned {
+        local: response.peers.into_iter().map(|peer| peer.addr).collect(),
+        assignment: response.narrows,
+        interval: Duration::from_secs(response.interval.into()),
+        min_interval: Duration::from_secs(response.min_interval.into()),
+        external_ip: response.external_ip,
+    }
+}
+
+/// What the tracker said over two address families, as one: it is one agent.
+fn merged(mut one: Assigned, other: Assigned) -> Assigned {
+    extend(&mut one.local, other.local);
+    one.interval = one.interval.min(other.interval);
+    one.min_interval = one.min_interval.max(other.min_interval);
+    match (&mut one.assignment, other.assignment) {
+        (Some(one), Some(other)) => {
+            extend(&mut one.gateways, other.gateways);
+            extend(&mut one.upstream, other.upstream);
+        }
+        (mine, other) => *mine = mine.take().or(other),
+    }
+    one
+}
+
+fn extend(list: &mut Vec<SocketAddr>, more: Vec<SocketAddr>) {
+    for addr in more {
+        if !list.contains(&addr) {
+            list.push(addr);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_is_appended_to_what_the_url_has() {
+        let target =
+            |url| Target::parse(url, "info_hash=x").map(|target| (target.host, target.port, target.path));
+        let expected = |host: &str, port, path: &str| Ok((host.to_owned(), port, path.to_owned()));
+        assert_eq!(
+            target("http://t:6969/announce"),
+            expected("t", 6969, "/announce?info_hash=x")
+        );
+        assert_eq!(
+            target("http://[::1]/announce?key=1"),
+            expected("::1", 80, "/announce?key=1&info_hash=x")
+        );
+        assert!(target("udp://t:1/announce").is_err());
+        assert!(target("not a url").is_err());
+    }
+
+    #[test]
+    fn the_tracker_that_answered_comes_first_in_its_tier() {
+        let tiers = vec![
+            vec!["a".to_owned(), "b".to_owned(), "c".to_owned()],
+            vec!["d".to_owned()],
+        ];
+        let trackers = Trackers::new(tiers);
+        trackers.promote(0, "c");
+        let order: Vec<String> = trackers.in_order().into_iter().map(|(_, url)| url).collect();
+        assert_eq!(order, ["c", "a", "b", "d"]);
+    }
+}

@@ -1,0 +1,129 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{runtime, show};
+use crate::agent::{AgentStatus, Reloaded};
+use crate::config::Config;
+use crate::control::{Client, Token};
+use crate::platform;
+
+#[derive(Args, Debug)]
+pub(super) struct ControlArgs {
+    /// The running agent's configuration: says where its control port and token are.
+    #[arg(long, short, default_value = platform::default_config())]
+    config: PathBuf,
+    /// The control address, instead of that in the configuration.
+    #[arg(long)]
+    control: Option<SocketAddr>,
+    /// The token file, instead of that in the configuration.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// Answer for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CommandArgs {
+    /// Name or info hash; default: all.
+    content: Option<String>,
+    #[command(flatten)]
+    control: ControlArgs,
+}
+
+/// `status`: what the agent does.
+pub(super) fn status(args: &ControlArgs) -> anyhow::Result<()> {
+    let client = args.client(false)?;
+    let body = runtime()?.block_on(client.get("/status"))?;
+    if args.json {
+        println!("{}", String::from_utf8_lossy(&body));
+    } else {
+        let status: AgentStatus = serde_json::from_slice(&body).context("not a status")?;
+        print!("{}", show::table(&status));
+    }
+    Ok(())
+}
+
+/// `pause`, `resume`, `verify`.
+pub(super) fn command(name: &str, args: &CommandArgs) -> anyhow::Result<()> {
+    let client = args.control.client(true)?;
+    let path = match &args.content {
+        Some(content) => format!("/{name}?content={}", encoded(content)),
+        None => format!("/{name}"),
+    };
+    let body = runtime()?.block_on(client.post(&path))?;
+    if args.control.json {
+        println!("{}", String::from_utf8_lossy(&body));
+    } else {
+        let answer: serde_json::Value = serde_json::from_slice(&body).context("not an answer")?;
+        let names = answer["content"].as_array().cloned().unwrap_or_default();
+        for content in names.iter().filter_map(|content| content.as_str()) {
+            println!("{name}: {content}");
+        }
+    }
+    Ok(())
+}
+
+/// `reload`.
+pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
+    let body = runtime()?.block_on(args.client(true)?.post("/reload"))?;
+    if args.json {
+        println!("{}", String::from_utf8_lossy(&body));
+        return Ok(());
+    }
+    let done: Reloaded = serde_json::from_slice(&body).context("not an answer")?;
+    done.added.iter().for_each(|name| println!("added {name}"));
+    done.removed.iter().for_each(|name| println!("removed {name}"));
+    done.needs_restart
+        .iter()
+        .for_each(|key| println!("`{key}` changed; restart the agent to apply that"));
+    if done == Reloaded::default() {
+        println!("nothing changed");
+    }
+    Ok(())
+}
+
+impl ControlArgs {
+    /// The running agent; with its token if commands are to be given.
+    fn client(&self, with_token: bool) -> anyhow::Result<Client> {
+        let needs_config = self.control.is_none() || (with_token && self.token_file.is_none());
+        let config = if needs_config {
+            Some(Config::load(&self.config)?)
+        } else {
+            None
+        };
+        let config_control = config.as_ref().map(|config| config.control);
+        let address = self.control.or(config_control).context("no control address")?;
+        let token_path = self
+            .token_file
+            .clone()
+            .or(config.map(|config| config.token_path()));
+        let token = match token_path.filter(|_| with_token) {
+            Some(path) => {
+                let read = Token::read(&path);
+                Some(read.with_context(|| {
+                    format!("cannot read the token {}; does the agent run?", path.display())
+                })?)
+            }
+            None => None,
+        };
+        Ok(Client::new(address, token))
+    }
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986).
+fn encoded(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| {
+            if keep(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}

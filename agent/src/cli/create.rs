@@ -1,0 +1,75 @@
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::ProgressBar;
+use narrows_protocol::metainfo::Metainfo;
+use narrows_storage::CreateOptions;
+
+use super::show;
+
+#[derive(Args, Debug)]
+pub(super) struct CreateArgs {
+    /// The file or folder.
+    path: PathBuf,
+    /// Announce URL; several are tiers of their own, tried in order.
+    #[arg(long, required = true)]
+    tracker: Vec<String>,
+    /// Where to write the .torrent.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// The content's name; default: that of the file or folder.
+    #[arg(long)]
+    name: Option<String>,
+    /// Bytes, a power of two from 16 KiB (16384, 16KiB) to 64 MiB; default: by size.
+    #[arg(long, value_parser = piece_length)]
+    piece_length: Option<u32>,
+}
+
+/// Makes a torrent, with a progress bar where somebody looks.
+pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(0).with_style(show::bytes_style());
+    let options = CreateOptions {
+        announce: args.tracker.into_iter().map(|url| vec![url]).collect(),
+        name: args.name,
+        piece_length: args.piece_length,
+        ..CreateOptions::default()
+    };
+    let torrent = narrows_storage::create(&args.path, options, &|hashed, total| {
+        bar.set_length(total);
+        bar.set_position(hashed);
+    })?;
+    bar.finish_and_clear();
+    std::fs::write(&args.output, &torrent)
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let meta = Metainfo::parse(&torrent)?;
+    println!(
+        "{}: {}, {} files, {} pieces of {}, info hash {}",
+        args.output.display(),
+        show::bytes(meta.total),
+        meta.files.len(),
+        meta.piece_count(),
+        show::bytes(meta.piece_length.into()),
+        meta.info_hash
+    );
+    Ok(())
+}
+
+/// `262144`, `256KiB`, `1 MiB`.
+fn piece_length(text: &str) -> Result<u32, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim() {
+        "" => 1,
+        "KiB" | "K" | "k" => 1 << 10,
+        "MiB" | "M" | "m" => 1 << 20,
+        _ => return Err("write bytes, KiB or MiB".to_owned()),
+    };
+    let bytes = number
+        .parse::<u32>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    bytes
+        .filter(|bytes| bytes.is_power_of_two() && (16 << 10..=64 << 20).contains(bytes))
+        .ok_or_else(|| "a power of two from 16 KiB to 64 MiB".to_owned())
+}

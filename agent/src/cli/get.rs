@@ -1,0 +1,138 @@
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::ProgressBar;
+use narrows_swarm::GatewayMode;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::{log, runtime, show};
+use crate::agent::{Agent, read_torrent};
+use crate::config::{Config, ContentEntry, Limits, Rate, host_name};
+use crate::content::{ContentState, ContentStatus};
+use crate::platform::{Signal, Signals};
+
+/// How often the progress bar moves.
+const REFRESH: Duration = Duration::from_millis(200);
+
+#[derive(Args, Debug)]
+pub(super) struct GetArgs {
+    /// The .torrent file.
+    torrent: PathBuf,
+    /// The folder that the content goes into.
+    #[arg(long, default_value = ".")]
+    to: PathBuf,
+    /// Address and port for other peers; port 0: any.
+    #[arg(long, default_value = "0.0.0.0:0")]
+    listen: SocketAddr,
+    /// Go on seeding so many seconds after completion.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    seed_for: u64,
+    /// Like `5 Mbit/s`.
+    #[arg(long, default_value = "unlimited")]
+    download_limit: Rate,
+    /// Like `5 Mbit/s`.
+    #[arg(long, default_value = "unlimited")]
+    upload_limit: Rate,
+}
+
+/// Fetches one content; done when it is whole, verified and at its target.
+pub(super) fn get(args: GetArgs) -> anyhow::Result<()> {
+    log("warn");
+    let meta = read_torrent(&args.torrent).map_err(anyhow::Error::msg)?;
+    let state = args.to.join(".narrows-get").join(meta.info_hash.to_string());
+    let runtime = runtime()?;
+    let done = runtime.block_on(fetch(&args, &state));
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    let (name, seconds) = done?;
+    forget(&state);
+    println!(
+        "{}: {} verified, {seconds:.1} s",
+        args.to.join(name).display(),
+        show::bytes(meta.total)
+    );
+    Ok(())
+}
+
+async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
+    let mut signals = Signals::new()?;
+    let config = Config {
+        id: format!("{:.50}-get-{:08x}", host_name(), rand::random::<u32>()),
+        listen: args.listen,
+        control: ([127, 0, 0, 1], 0).into(),
+        data: args.to.clone(),
+        state: state.to_owned(),
+        content: vec![ContentEntry {
+            torrent: args.torrent.clone(),
+            target: args.to.clone(),
+        }],
+        gateway: GatewayMode::Auto,
+        limits: Limits {
+            upload: args.upload_limit,
+            download: args.download_limit,
+        },
+    };
+    let start = std::time::Instant::now();
+    let agent = Agent::start(config, None).await?;
+    let outcome = tokio::select! {
+        outcome = watch(&agent) => outcome,
+        () = stop_asked(&mut signals) => Err(anyhow::anyhow!("interrupted; the same command goes on where it stopped")),
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    if outcome.is_ok() {
+        tokio::select! { () = sleep(Duration::from_secs(args.seed_for)) => {}, () = stop_asked(&mut signals) => {} }
+    }
+    agent.stop().await;
+    Ok((outcome?, seconds))
+}
+
+/// Shows the progress until the content is there; its name.
+async fn watch(agent: &Arc<Agent>) -> anyhow::Result<String> {
+    let bar = ProgressBar::new(0).with_style(show::bytes_style());
+    let mut ticks = interval(REFRESH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let content = agent
+            .status()
+            .await
+            .content
+            .into_iter()
+            .next()
+            .context("no content")?;
+        bar.set_length(content.bytes);
+        bar.set_message(message(&content));
+        bar.set_position(match content.state {
+            ContentState::Checking => (content.progress * content.bytes as f64) as u64,
+            _ => content.bytes_done,
+        });
+        if content.state == ContentState::Seeding {
+            bar.finish_and_clear();
+            return Ok(content.name);
+        }
+    }
+}
+
+fn message(content: &ContentStatus) -> String {
+    match (&content.error, &content.tracker_error, content.state) {
+        (Some(error), ..) => format!("{error}; "),
+        (None, Some(error), _) => format!("tracker: {error}; "),
+        (None, None, ContentState::Checking) => "checking ".to_owned(),
+        _ => format!("{} peers ", content.peers),
+    }
+}
+
+async fn stop_asked(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+/// Removes what only an interrupted run would need; if that fails, it does no harm.
+fn forget(state: &Path) {
+    let _ = std::fs::remove_dir_all(state);
+    if let Some(parent) = state.parent() {
+        let _ = std::fs::remove_dir(parent);
+    }
+}

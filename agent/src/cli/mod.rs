@@ -1,0 +1,121 @@
+//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 64 wrong configuration.
+
+mod control;
+mod create;
+mod get;
+mod run;
+mod show;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+use crate::platform;
+
+/// Exit code for a wrong configuration (EX_USAGE of sysexits.h).
+const EXIT_CONFIG: u8 = 64;
+
+/// Fetches and seeds what the operator assigned.
+#[derive(Parser, Debug)]
+#[command(name = "narrows-agent", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the agent.
+    Run(ConfigArg),
+    /// Check a configuration file; exit 64 if it is wrong.
+    Check(ConfigArg),
+    /// Make a private .torrent of a file or a folder.
+    Create(create::CreateArgs),
+    /// Fetch one content, verify it and exit.
+    Get(get::GetArgs),
+    /// What the running agent does.
+    Status(control::ControlArgs),
+    /// Stop fetching and serving: all content, or one (name or info hash).
+    Pause(control::CommandArgs),
+    /// Go on after a pause.
+    Resume(control::CommandArgs),
+    /// Hash what is on disk again and fetch what is wrong.
+    Verify(control::CommandArgs),
+    /// Read the configuration again; a wrong one is refused and everything runs as before.
+    Reload(control::ControlArgs),
+}
+
+#[derive(Args, Debug)]
+struct ConfigArg {
+    /// The configuration file.
+    #[arg(long, short, default_value = platform::default_config())]
+    config: PathBuf,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(&args.config),
+        Command::Check(args) => check(&args.config),
+        Command::Create(args) => create::create(args),
+        Command::Get(args) => get::get(args),
+        Command::Status(args) => control::status(&args),
+        Command::Pause(args) => control::command("pause", &args),
+        Command::Resume(args) => control::command("resume", &args),
+        Command::Verify(args) => control::command("verify", &args),
+        Command::Reload(args) => control::reload(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("narrows-agent: {error:#}");
+            let is_config = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if is_config { EXIT_CONFIG } else { 1 })
+        }
+    }
+}
+
+fn check(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let mut broken = Vec::new();
+    for entry in &config.content {
+        if let Err(error) = crate::agent::read_torrent(&entry.torrent) {
+            broken.push(error);
+        }
+    }
+    anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    println!(
+        "{}: {} content, listens on {}",
+        path.display(),
+        config.content.len(),
+        config.listen
+    );
+    Ok(())
+}
+
+/// tokio on this thread; what blocks has threads of its own. As fast as several threads here, and cheaper.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Logs to stderr; `RUST_LOG` says how much.
+fn log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+}
+
+fn bind_control(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let bound = std::net::TcpListener::bind(address);
+    let listener =
+        bound.map_err(|error| anyhow::anyhow!("cannot listen on the control address {address}: {error}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,53 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{bind_control, log, runtime};
+use crate::agent::Agent;
+use crate::config::Config;
+use crate::control::{Token, serve};
+use crate::platform::{Signal, Signals, notify_ready};
+
+/// What is still running on the blocking pool after a stop gets so long; nothing depends on it.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Runs the agent until it is told to stop.
+pub(super) fn run(path: &Path) -> anyhow::Result<()> {
+    // a wrong file must be known before anything is bound
+    let config = Config::load(path)?;
+    log("info");
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(until_stopped(config, path));
+    runtime.shutdown_timeout(LINGER);
+    outcome
+}
+
+async fn until_stopped(config: Config, path: &Path) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let control = tokio::net::TcpListener::from_std(bind_control(config.control)?)?;
+    let (control_addr, data, token_path) = (control.local_addr()?, config.data.clone(), config.token_path());
+    let agent = Agent::start(config, Some(path.to_owned())).await?;
+    let token = Token::ensure(&token_path)
+        .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", token_path.display()))?;
+    tokio::spawn(serve(control, agent.clone(), token, data));
+    tracing::info!(listen = %agent.listen_addr(), control = %control_addr, "running");
+    notify_ready();
+    loop {
+        match signals.next().await {
+            Signal::Reload => reload(agent.clone()),
+            Signal::Stop => break,
+        }
+    }
+    tracing::info!("stopping");
+    agent.stop().await;
+    Ok(())
+}
+
+fn reload(agent: Arc<Agent>) {
+    tokio::spawn(async move {
+        match agent.reload().await {
+            Ok(done) => tracing::info!(added = ?done.added, removed = ?done.removed, "reloaded"),
+            Err(error) => tracing::error!("reload refused, everything runs as before: {error}"),
+        }
+    });
+}

@@ -1,0 +1,117 @@
+//! Numbers and tables for people.
+
+use indicatif::{BinaryBytes, ProgressStyle};
+
+use crate::agent::AgentStatus;
+use crate::content::ContentState;
+
+/// `1.50 GiB`
+pub(super) fn bytes(bytes: u64) -> String {
+    BinaryBytes(bytes).to_string()
+}
+
+/// A bar with bytes, rate and time left.
+pub(super) fn bytes_style() -> ProgressStyle {
+    ProgressStyle::with_template("{msg}{bar:30} {percent:>3} % {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The table of `narrows-agent status`.
+pub(super) fn table(status: &AgentStatus) -> String {
+    let site = if status.site.is_empty() {
+        "unknown yet"
+    } else {
+        &status.site
+    };
+    let mut out = format!(
+        "{}, site {site}{}\n",
+        status.id,
+        if status.paused { ", paused" } else { "" }
+    );
+    if status.content.is_empty() {
+        out.push_str("no content\n");
+        return out;
+    }
+    let head = [
+        "content", "state", "done", "size", "LAN", "WAN", "role", "peers", "down/s", "up/s",
+    ]
+    .map(str::to_owned);
+    let mut rows = vec![head.to_vec()];
+    for content in &status.content {
+        rows.push(vec![
+            content.name.clone(),
+            content.state.to_string(),
+            format!("{:.1} %", floor_tenth(content.progress * 100.0)),
+            bytes(content.bytes),
+            bytes(content.bytes_lan),
+            bytes(content.bytes_wan),
+            content.role.clone(),
+            content.peers.to_string(),
+            bytes(content.rate_down),
+            bytes(content.rate_up),
+        ]);
+    }
+    let columns = rows[0].len();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in &rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, width))| match column {
+                0 | 1 | 6 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        out.push('\n');
+    }
+    for content in &status.content {
+        if let Some(error) = &content.error {
+            out.push_str(&format!("{}: {error}\n", content.name));
+        }
+        if let Some(error) = content
+            .tracker_error
+            .as_ref()
+            .filter(|_| content.state != ContentState::Paused)
+        {
+            out.push_str(&format!("{}: tracker: {error}\n", content.name));
+        }
+    }
+    out
+}
+
+/// 99.97 is shown as 99.9: only what is done is 100.
+fn floor_tenth(percent: f64) -> f64 {
+    (percent * 10.0).floor() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::ContentStatus;
+
+    #[test]
+    fn the_table_shows_every_content_and_its_errors() {
+        let content = ContentStatus {
+            name: "office".to_owned(),
+            progress: 0.9999,
+            error: Some("the disk is full".to_owned()),
+            state: ContentState::Error,
+            ..ContentStatus::default()
+        };
+        let status = AgentStatus {
+            id: "m-1".to_owned(),
+            content: vec![content],
+            ..AgentStatus::default()
+        };
+        let table = table(&status);
+        assert!(table.contains("99.9 %"), "{table}");
+        assert!(table.contains("office: the disk is full"), "{table}");
+    }
+}

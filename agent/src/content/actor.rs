@@ -1,0 +1,263 @@
+//! The life of a content: opened, checked, then a session with its swarm; again after a verify.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use narrows_storage::{Content, Opened, StorageError};
+use narrows_swarm::Time;
+use narrows_wire::Bitfield;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::session::Session;
+use super::status::Totals;
+use super::work::{CheckProgress, Jobs};
+use super::{Command, ContentState, ContentStatus, Handle, INPUTS, Input, Shared, Spec, Work};
+
+/// How long after a failure to open or to check it is tried again: a disk may come back.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Inputs handled before anything is sent.
+const BATCH: usize = 64;
+
+/// Starts the actor of a content.
+pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
+    let (commands, command_queue) = mpsc::channel(16);
+    let (inputs, input_queue) = mpsc::channel(INPUTS);
+    let handle = Handle {
+        name: spec.meta.name.clone(),
+        info_hash: spec.meta.info_hash,
+        commands,
+        inputs: inputs.clone(),
+    };
+    let paused = spec.paused;
+    let jobs = Jobs { session: 0, inputs };
+    let actor = Actor {
+        spec,
+        shared,
+        jobs,
+        paused,
+        totals: Totals::default(),
+        stage: Stage::Opening,
+    };
+    tokio::spawn(actor.run(command_queue, input_queue));
+    handle
+}
+
+struct Actor {
+    spec: Spec,
+    shared: Arc<Shared>,
+    jobs: Jobs,
+    paused: bool,
+    totals: Totals,
+    stage: Stage,
+}
+
+enum Stage {
+    Opening,
+    Checking {
+        content: Arc<Content>,
+        total: u32,
+        progress: CheckProgress,
+    },
+    Failed {
+        error: StorageError,
+        retry: Time,
+    },
+    Running(Box<Session>),
+}
+
+impl Actor {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
+        self.open();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake = Instant::from_std(self.shared.start + self.wakeup());
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(Command::Stop(done)) => {
+                        self.stop().await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(command) => self.command(command),
+                    None => return self.stop().await,
+                },
+                _ = inputs.recv_many(&mut batch, BATCH) => {
+                    for input in batch.drain(..) {
+                        self.input(input);
+                    }
+                }
+                () = sleep_until(wake) => {}
+            }
+            self.tick();
+        }
+    }
+
+    fn open(&mut self) {
+        self.stage = Stage::Opening;
+        self.jobs.session += 1;
+        self.jobs.open(
+            self.spec.meta.clone(),
+            self.spec.target.clone(),
+            self.shared.state.clone(),
+        );
+    }
+
+    fn wakeup(&self) -> Time {
+        match &self.stage {
+            Stage::Opening | Stage::Checking { .. } => self.shared.now() + Duration::from_secs(3600),
+            Stage::Failed { retry, .. } => *retry,
+            Stage::Running(session) => session.wakeup(self.shared.now()),
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.shared.now();
+        match &mut self.stage {
+            Stage::Failed { retry, .. } if *retry <= now => self.open(),
+            Stage::Running(session) => session.tick(now),
+            _ => {}
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Done { session, .. } if session != self.jobs.session => {}
+            Input::Done {
+                work: Work::Opened(result),
+                ..
+            } => self.opened(result),
+            Input::Done {
+                work: Work::Checked(result),
+                ..
+            } => self.checked(result),
+            input => {
+                if let Stage::Running(session) = &mut self.stage {
+                    session.input(input, self.shared.now());
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, result: Result<Opened, StorageError>) {
+        match result {
+            Ok(opened) => self.check(Arc::new(opened.content), opened.to_check, false),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn check(&mut self, content: Arc<Content>, total: u32, all: bool) {
+        if total > 0 {
+            tracing::info!(content = %self.spec.meta.name, pieces = total, "checking what is on disk");
+        }
+        let progress = CheckProgress::default();
+        self.jobs.check(content.clone(), all, progress.clone());
+        self.stage = Stage::Checking {
+            content,
+            total,
+            progress,
+        };
+    }
+
+    fn checked(&mut self, result: Result<Bitfield, StorageError>) {
+        let Stage::Checking { content, .. } = &self.stage else {
+            return;
+        };
+        match result {
+            Ok(have) => {
+                let content = content.clone();
+                let session = Session::new(
+                    &self.spec,
+                    self.shared.clone(),
+                    self.jobs.clone(),
+                    content,
+                    have,
+                    self.paused,
+                );
+                self.stage = Stage::Running(Box::new(session));
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: StorageError) {
+        tracing::error!(content = %self.spec.meta.name, %error, "cannot be opened or checked; trying again");
+        self.stage = Stage::Failed {
+            error,
+            retry: self.shared.now() + RETRY,
+        };
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Status(reply) => {
+                // whoever asked may have gone
+                let _ = reply.send(self.status());
+            }
+            Command::Pause => self.set_paused(true),
+            Command::Resume => self.set_paused(false),
+            Command::Verify => self.verify(),
+            // taken by the loop
+            Command::Stop(_) => {}
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+        if let Stage::Running(session) = &mut self.stage {
+            session.set_paused(paused, self.shared.now());
+        }
+    }
+
+    /// Hashes everything again. Connections are closed meanwhile: what they were told may not be true.
+    fn verify(&mut self) {
+        let Stage::Running(session) = &mut self.stage else {
+            return;
+        };
+        self.totals.add(&session.swarm_status(self.shared.now()));
+        let content = session.content();
+        self.jobs.session += 1;
+        self.check(content, self.spec.meta.piece_count(), true);
+    }
+
+    fn status(&self) -> ContentStatus {
+        let meta = &self.spec.meta;
+        let mut out = ContentStatus {
+            name: meta.name.clone(),
+            info_hash: meta.info_hash.to_string(),
+            bytes: meta.total,
+            role: narrows_protocol::Role::Member.as_str().to_owned(),
+            ..ContentStatus::default()
+        };
+        let mut totals = self.totals;
+        match &self.stage {
+            Stage::Opening => {}
+            Stage::Checking { total, progress, .. } => {
+                let done = progress.done.load(Ordering::Relaxed);
+                out.progress = f64::from(done.min(*total)) / f64::from((*total).max(1));
+            }
+            Stage::Failed { error, .. } => {
+                out.state = ContentState::Error;
+                out.error = Some(error.to_string());
+            }
+            Stage::Running(session) => {
+                let status = session.swarm_status(self.shared.now());
+                totals.add(&status);
+                session.fill(&status, &mut out);
+            }
+        }
+        totals.fill(&mut out);
+        out
+    }
+
+    async fn stop(&mut self) {
+        match &mut self.stage {
+            Stage::Checking { progress, .. } => progress.stop.store(true, Ordering::Relaxed),
+            Stage::Running(session) => session.stop().await,
+            Stage::Opening | Stage::Failed { .. } => {}
+        }
+    }
+}

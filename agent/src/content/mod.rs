@@ -1,0 +1,130 @@
+//! One content: an actor that owns its swarm and its files.
+
+mod actor;
+mod pieces;
+mod session;
+mod status;
+mod work;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use narrows_protocol::metainfo::Metainfo;
+use narrows_protocol::{InfoHash, PeerId};
+use narrows_storage::StorageError;
+use narrows_swarm::{GatewayMode, Origin, PeerKey, Time};
+use narrows_wire::{Block, Handshake, Message};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::limit::Gate;
+use crate::net::{Bans, Buffers};
+
+pub(crate) use actor::spawn;
+pub use status::{ContentState, ContentStatus};
+pub(crate) use work::Work;
+
+/// How many inputs wait at most for an actor; each carries at most one receive buffer's messages.
+const INPUTS: usize = 128;
+
+/// What all content of one agent shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) id: String,
+    pub(crate) peer_id: PeerId,
+    /// With the real port.
+    pub(crate) listen: SocketAddr,
+    /// Whether IPv4 and IPv6 peers can connect to us.
+    pub(crate) v4: bool,
+    pub(crate) v6: bool,
+    pub(crate) state: PathBuf,
+    pub(crate) start: Instant,
+    pub(crate) upload: Arc<Gate>,
+    pub(crate) download: Arc<Gate>,
+    /// One permit per core: pieces being hashed and written.
+    pub(crate) hashers: Arc<Semaphore>,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) bans: Bans,
+    /// How many contents are fetching; they share the memory for pieces.
+    pub(crate) fetching: AtomicU64,
+    /// Names connections, across all content.
+    pub(crate) next_peer: AtomicU64,
+    /// The tracker's name for our process across address changes (BEP 7 `key`).
+    pub(crate) key: u32,
+}
+
+impl Shared {
+    /// Since the agent's start.
+    pub(crate) fn now(&self) -> Time {
+        self.start.elapsed()
+    }
+}
+
+/// What an actor is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    pub(crate) meta: Arc<Metainfo>,
+    pub(crate) target: PathBuf,
+    pub(crate) gateway: GatewayMode,
+    pub(crate) paused: bool,
+}
+
+/// The way to an actor.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    pub(crate) name: String,
+    pub(crate) info_hash: InfoHash,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) inputs: mpsc::Sender<Input>,
+}
+
+/// What the operator wants.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Status(oneshot::Sender<ContentStatus>),
+    Pause,
+    Resume,
+    Verify,
+    /// Says goodbye to the tracker, makes everything durable, ends.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Connected {
+        stream: TcpStream,
+        addr: SocketAddr,
+        origin: Origin,
+        theirs: Handshake,
+    },
+    DialFailed {
+        addr: SocketAddr,
+        reason: String,
+    },
+    Messages {
+        peer: PeerKey,
+        messages: Vec<Message>,
+    },
+    Closed {
+        peer: PeerKey,
+        reason: String,
+    },
+    Sent {
+        peer: PeerKey,
+        bytes: u32,
+    },
+    ServeFailed {
+        peer: PeerKey,
+        block: Block,
+        error: StorageError,
+    },
+    /// Something slow is done; `session` tells answers to an earlier session's questions apart.
+    Done {
+        session: u32,
+        work: Work,
+    },
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+
+use narrows_swarm::Status;
+use serde::{Deserialize, Serialize};
+
+/// What a content is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentState {
+    /// Being opened, or pieces on disk are being verified.
+    #[default]
+    Checking,
+    /// Pieces are missing, or being moved to the target.
+    Fetching,
+    /// Whole, at its target, served.
+    Seeding,
+    /// By the operator.
+    Paused,
+    /// See `error`; heals by itself where that can be.
+    Error,
+}
+
+impl ContentState {
+    /// All of them, for metrics.
+    pub const ALL: [Self; 5] = [
+        Self::Checking,
+        Self::Fetching,
+        Self::Seeding,
+        Self::Paused,
+        Self::Error,
+    ];
+}
+
+impl fmt::Display for ContentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Checking => "checking",
+            Self::Fetching => "fetching",
+            Self::Seeding => "seeding",
+            Self::Paused => "paused",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// One content in `GET /status`. Byte counts are payload; rates are bytes per second.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ContentStatus {
+    /// The name in the .torrent.
+    pub name: String,
+    /// 40 hex digits; empty if the .torrent could not be read.
+    pub info_hash: String,
+    /// What it is doing.
+    pub state: ContentState,
+    /// 0.0 to 1.0: of the bytes while fetching, of the pieces to check while checking.
+    pub progress: f64,
+    /// Size of the content.
+    pub bytes: u64,
+    /// In verified pieces.
+    pub bytes_done: u64,
+    /// Received from peers of our site.
+    pub bytes_lan: u64,
+    /// Received across the WAN.
+    pub bytes_wan: u64,
+    /// Received and thrown away; part of the two above.
+    pub bytes_wasted: u64,
+    /// Sent to peers of our site.
+    pub uploaded_lan: u64,
+    /// Sent across the WAN.
+    pub uploaded_wan: u64,
+    /// Pieces that came with a wrong hash.
+    pub pieces_bad: u64,
+    /// `gateway` or `member`.
+    pub role: String,
+    /// Our site; empty until the tracker told us.
+    pub site: String,
+    /// Open connections.
+    pub peers: usize,
+    /// Of these: to peers of our site.
+    pub peers_local: usize,
+    /// Of these: to upstreams of ours.
+    pub peers_upstream: usize,
+    /// Of these: gateways of other sites.
+    pub peers_remote: usize,
+    /// Received.
+    pub rate_down: u64,
+    /// Sent.
+    pub rate_up: u64,
+    /// Why nothing moves, for a person.
+    pub error: Option<String>,
+    /// Why the last announce failed, if it did.
+    pub tracker_error: Option<String>,
+}
+
+/// What earlier sessions of this run counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    lan: u64,
+    wan: u64,
+    wasted: u64,
+    sent_lan: u64,
+    sent_wan: u64,
+    bad: u64,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, status: &Status) {
+        self.lan += status.bytes_lan;
+        self.wan += status.bytes_wan;
+        self.wasted += status.bytes_wasted;
+        self.sent_lan += status.sent_lan;
+        self.sent_wan += status.sent_wan;
+        self.bad += status.hash_failures;
+    }
+
+    /// Writes the sums.
+    pub(super) fn fill(&self, out: &mut ContentStatus) {
+        out.bytes_lan = self.lan;
+        out.bytes_wan = self.wan;
+        out.bytes_wasted = self.wasted;
+        out.uploaded_lan = self.sent_lan;
+        out.uploaded_wan = self.sent_wan;
+        out.pieces_bad = self.bad;
+    }
+}

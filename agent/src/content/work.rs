@@ -1,0 +1,129 @@
+//! What takes long, and runs off the event loop: each job answers with an [`Input::Done`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use bytes::Bytes;
+use narrows_protocol::AnnounceRequest;
+use narrows_protocol::metainfo::Metainfo;
+use narrows_storage::{Content, Opened, StorageError, Stored};
+use narrows_swarm::Assigned;
+use narrows_wire::Bitfield;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
+
+use super::Input;
+use crate::announce::Announcer;
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Opened(Result<Opened, StorageError>),
+    Checked(Result<Bitfield, StorageError>),
+    Stored {
+        piece: u32,
+        bytes: u64,
+        result: Result<Stored, StorageError>,
+    },
+    Synced(Result<(), StorageError>),
+    Published(Result<(), StorageError>),
+    /// Whether the disk takes what is still missing.
+    Probed(Result<(), StorageError>),
+    Announced(Result<Assigned, String>),
+}
+
+/// Starts jobs of one session.
+#[derive(Clone, Debug)]
+pub(super) struct Jobs {
+    pub(super) session: u32,
+    pub(super) inputs: mpsc::Sender<Input>,
+}
+
+/// How far a check has come, and the way to end it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CheckProgress {
+    pub(super) done: Arc<AtomicU32>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Jobs {
+    pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, state: PathBuf) {
+        self.blocking(move || Work::Opened(Content::open(meta, &target, &state)));
+    }
+
+    /// Checks what must be checked; with `all` everything.
+    pub(super) fn check(&self, content: Arc<Content>, all: bool, progress: CheckProgress) {
+        self.blocking(move || {
+            let tell = |done| progress.done.store(done, Ordering::Relaxed);
+            Work::Checked(match all {
+                true => content.verify_all(&tell, &progress.stop),
+                false => content.check(&tell, &progress.stop),
+            })
+        });
+    }
+
+    /// Hashes and writes a piece as soon as a core is free.
+    pub(super) fn store(
+        &self,
+        content: Arc<Content>,
+        piece: u32,
+        blocks: Vec<Bytes>,
+        hashers: Arc<Semaphore>,
+    ) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            // the semaphore is never closed; without a permit we would only be less orderly
+            let permit = hashers.acquire_owned().await.ok();
+            let bytes = blocks.iter().map(|block| block.len() as u64).sum();
+            let stored = spawn_blocking(move || {
+                let result = content.store(piece, &blocks);
+                drop((blocks, permit));
+                result
+            });
+            if let Ok(result) = stored.await {
+                jobs.answer(Work::Stored { piece, bytes, result }).await;
+            }
+        });
+    }
+
+    pub(super) fn sync(&self, content: Arc<Content>) {
+        self.blocking(move || Work::Synced(content.sync()));
+    }
+
+    pub(super) fn publish(&self, content: Arc<Content>) {
+        self.blocking(move || Work::Published(content.publish()));
+    }
+
+    pub(super) fn probe(&self, content: Arc<Content>) {
+        self.blocking(move || Work::Probed(content.reserve()));
+    }
+
+    pub(super) fn announce(&self, announcer: Announcer, request: AnnounceRequest) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            let result = announcer.announce(&request).await;
+            jobs.answer(Work::Announced(result)).await;
+        });
+    }
+
+    fn blocking(&self, job: impl FnOnce() -> Work + Send + 'static) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            if let Ok(work) = spawn_blocking(job).await {
+                jobs.answer(work).await;
+            }
+        });
+    }
+
+    async fn answer(&self, work: Work) {
+        // an actor that is gone needs no answer
+        let _ = self
+            .inputs
+            .send(Input::Done {
+                session: self.session,
+                work,
+            })
+            .await;
+    }
+}

@@ -1,0 +1,233 @@
+//! `GET /metrics`, in Prometheus' text format. Made from the status at each scrape, so content that is gone leaves no
+//! stale series behind. Labels: `content` (its name), `class`, `role`; never an address, peer or error text.
+//!
+//! | metric | labels | meaning |
+//! |---|---|---|
+//! | `narrows_agent_content_bytes` | content | size |
+//! | `narrows_agent_content_done_bytes` | content | in verified pieces |
+//! | `narrows_agent_progress_ratio` | content | 0 to 1 |
+//! | `narrows_agent_content_checking`, `_fetching`, `_seeding`, `_paused`, `_error` | content | 1 for the present state; alert on `_error` |
+//! | `narrows_agent_received_bytes_total`, `_sent_bytes_total` | content, class = lan, wan | payload |
+//! | `narrows_agent_wasted_bytes_total` | content | received and thrown away |
+//! | `narrows_agent_pieces_bad_total` | content | pieces with a wrong hash; alert on any increase |
+//! | `narrows_agent_receive_bytes_per_second`, `_send_bytes_per_second` | content | now |
+//! | `narrows_agent_peers` | content, class = local, upstream, remote | open connections |
+//! | `narrows_agent_role` | content, role | 1 for the present role |
+//! | `narrows_agent_tracker_up` | content | 0 if the last announce failed |
+//! | `narrows_agent_paused` | | 1 if the operator paused the agent |
+//! | `narrows_agent_disk_free_bytes` | | where `data` is |
+
+use std::path::Path;
+
+use narrows_protocol::Role;
+use prometheus::core::Collector;
+use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::agent::AgentStatus;
+use crate::content::{ContentState, ContentStatus};
+use crate::platform;
+
+/// The metrics of an agent with this status; `data` is on the disk whose free space is shown.
+pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<String> {
+    let registry = Registry::new();
+    let all = &status.content;
+    gauge(
+        &registry,
+        all,
+        "content_bytes",
+        "Size of the content.",
+        |content| content.bytes,
+    )?;
+    gauge(
+        &registry,
+        all,
+        "content_done_bytes",
+        "Bytes in verified pieces.",
+        |content| content.bytes_done,
+    )?;
+    for state in ContentState::ALL {
+        let help = format!("1 while the content is in the state {state}.");
+        gauge(&registry, all, &format!("content_{state}"), &help, |content| {
+            u64::from(content.state == state)
+        })?;
+    }
+    let progress = GaugeVec::new(
+        opts("progress_ratio", "Bytes in verified pieces over all bytes."),
+        &["content"],
+    )?;
+    for content in all {
+        progress.with_label_values(&[&content.name]).set(content.progress);
+    }
+    register(&registry, progress)?;
+    counter(
+        &registry,
+        all,
+        "received_bytes_total",
+        "Payload received.",
+        "class",
+        |content| vec![("lan", content.bytes_lan), ("wan", content.bytes_wan)],
+    )?;
+    counter(
+        &registry,
+        all,
+        "sent_bytes_total",
+        "Payload sent.",
+        "class",
+        |content| vec![("lan", content.uploaded_lan), ("wan", content.uploaded_wan)],
+    )?;
+    plain_counter(
+        &registry,
+        all,
+        "wasted_bytes_total",
+        "Payload received and thrown away.",
+        |content| content.bytes_wasted,
+    )?;
+    plain_counter(
+        &registry,
+        all,
+        "pieces_bad_total",
+        "Pieces that came with a wrong hash.",
+        |content| content.pieces_bad,
+    )?;
+    gauge(
+        &registry,
+        all,
+        "receive_bytes_per_second",
+        "Payload received.",
+        |content| content.rate_down,
+    )?;
+    gauge(
+        &registry,
+        all,
+        "send_bytes_per_second",
+        "Payload sent.",
+        |content| content.rate_up,
+    )?;
+    gauge(
+        &registry,
+        all,
+        "tracker_up",
+        "0 if the last announce failed.",
+        |content| u64::from(content.tracker_error.is_none()),
+    )?;
+    labelled(&registry, all, "peers", "Open connections.", "class", |content| {
+        vec![
+            ("local", content.peers_local as u64),
+            ("upstream", content.peers_upstream as u64),
+            ("remote", content.peers_remote as u64),
+        ]
+    })?;
+    labelled(
+        &registry,
+        all,
+        "role",
+        "1 for the present role.",
+        "role",
+        |content| {
+            [Role::Gateway, Role::Member]
+                .map(|role| (role.as_str(), u64::from(content.role == role.as_str())))
+                .to_vec()
+        },
+    )?;
+    single(
+        &registry,
+        "paused",
+        "1 if the operator paused the agent.",
+        i64::from(status.paused),
+    )?;
+    if let Ok(free) = platform::free_space(data) {
+        single(
+            &registry,
+            "disk_free_bytes",
+            "Free bytes where data is.",
+            clamp(free),
+        )?;
+    }
+    TextEncoder::new().encode_to_string(&registry.gather())
+}
+
+fn gauge(
+    registry: &Registry,
+    all: &[ContentStatus],
+    name: &str,
+    help: &str,
+    value: impl Fn(&ContentStatus) -> u64,
+) -> prometheus::Result<()> {
+    let metric = IntGaugeVec::new(opts(name, help), &["content"])?;
+    for content in all {
+        metric
+            .with_label_values(&[&content.name])
+            .set(clamp(value(content)));
+    }
+    register(registry, metric)
+}
+
+fn labelled(
+    registry: &Registry,
+    all: &[ContentStatus],
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl Fn(&ContentStatus) -> Vec<(&'static str, u64)>,
+) -> prometheus::Result<()> {
+    let metric = IntGaugeVec::new(opts(name, help), &["content", label])?;
+    for content in all {
+        for (kind, value) in values(content) {
+            metric
+                .with_label_values(&[content.name.as_str(), kind])
+                .set(clamp(value));
+        }
+    }
+    register(registry, metric)
+}
+
+fn counter(
+    registry: &Registry,
+    all: &[ContentStatus],
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl Fn(&ContentStatus) -> Vec<(&'static str, u64)>,
+) -> prometheus::Result<()> {
+    let metric = IntCounterVec::new(opts(name, help), &["content", label])?;
+    for content in all {
+        for (kind, value) in values(content) {
+            metric
+                .with_label_values(&[content.name.as_str(), kind])
+                .inc_by(value);
+        }
+    }
+    register(registry, metric)
+}
+
+fn plain_counter(
+    registry: &Registry,
+    all: &[ContentStatus],
+    name: &str,
+    help: &str,
+    value: impl Fn(&ContentStatus) -> u64,
+) -> prometheus::Result<()> {
+    let metric = IntCounterVec::new(opts(name, help), &["content"])?;
+    for content in all {
+        metric.with_label_values(&[&content.name]).inc_by(value(content));
+    }
+    register(registry, metric)
+}
+
+fn single(registry: &Registry, name: &str, help: &str, value: i64) -> prometheus::Result<()> {
+    let metric = IntGauge::with_opts(opts(name, help))?;
+    metric.set(value);
+    register(registry, metric)
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("narrows_agent_{name}"), help)
+}
+
+fn register(registry: &Registry, metric: impl Collector + 'static) -> prometheus::Result<()> {
+    registry.register(Box::new(metric))
+}
+
+fn clamp(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

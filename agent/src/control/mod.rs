@@ -1,0 +1,13 @@
+//! The control port: status, metrics and commands over HTTP.
+//!
+//! `GET /status`, `GET /metrics`; `POST /pause`, `/resume`, `/verify` (of all content, or `?content=NAME_OR_HASH`) and
+//! `/reload`, with `Authorization: Bearer <token>`. Errors are JSON: `{"error": ".."}`.
+
+mod client;
+mod metrics;
+mod server;
+mod token;
+
+pub use client::{Client, ClientError};
+pub use server::serve;
+pub use token::Token;

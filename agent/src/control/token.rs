@@ -1,0 +1,97 @@
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::platform;
+
+/// The secret that commands need: 64 hex digits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Reads the token at `path`, or makes a new one that only its owner can read.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn ensure(path: &Path) -> io::Result<Self> {
+        if let Ok(token) = Self::read(path) {
+            // also puts the permissions right
+            platform::write_private(path, &token.0)?;
+            return Ok(token);
+        }
+        let secret: [u8; 32] = rand::random();
+        let token = Self(secret.iter().map(|byte| format!("{byte:02x}")).collect());
+        platform::write_private(path, &token.0)?;
+        Ok(token)
+    }
+
+    /// Reads the token at `path`.
+    ///
+    /// # Errors
+    /// The system's, or that it is none.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        let text = text.trim();
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "not a token"))
+        }
+    }
+
+    /// The value of the `Authorization` header.
+    pub fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    /// Whether the value of an `Authorization` header holds this token; takes as long for any wrong one.
+    pub fn matches(&self, header: &[u8]) -> bool {
+        let Some(given) = header.strip_prefix(b"Bearer ") else {
+            return false;
+        };
+        let own = self.0.as_bytes();
+        given.len() == own.len() && given.iter().zip(own).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_stays_the_same_over_restarts_and_only_its_bearer_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.token");
+        let token = Token::ensure(&path).unwrap();
+        assert_eq!(Token::ensure(&path).unwrap(), token);
+        assert!(token.matches(token.header().as_bytes()));
+        for wrong in [
+            "",
+            "Bearer ",
+            "Bearer 00",
+            &token.header()[..70],
+            &token.header().replace("Bearer", "Basic"),
+        ] {
+            assert!(!token.matches(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_the_token() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.token");
+        Token::ensure(&path).unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+}

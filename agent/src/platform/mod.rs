@@ -1,0 +1,24 @@
+//! What differs between operating systems, each behind the same few functions.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::{
+    Signals, default_config, default_data, default_state, free_space, notify_ready, write_private,
+};
+
+#[cfg(not(unix))]
+mod other;
+#[cfg(not(unix))]
+pub use other::{
+    Signals, default_config, default_data, default_state, free_space, notify_ready, write_private,
+};
+
+/// What the operating system asks of the agent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// Stop gracefully.
+    Stop,
+    /// Read the configuration again.
+    Reload,
+}
