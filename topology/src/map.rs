@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::networks::{Networks, around};
-use crate::paths::{Neighbours, Tree, Weight, hop};
+use crate::paths::{HopIndex, Neighbours, Tree, Weight, hop};
 use crate::schedule::Rule;
 use crate::{Hop, LinkId, LoadError, Mistakes, Rate, Route, SiteId};
 
@@ -385,6 +385,11 @@ impl SiteMap {
             SiteId::Named(i) => ((i as usize) < self.sites.len()).then_some(i),
             SiteId::Attached(_) => self.attach.as_ref().map(|attach| attach.hub),
         }
+    }
+
+    /// The named sites beside a named site, and the hop to there.
+    pub(crate) fn neighbours(&self, site: u32) -> &[(u32, HopIndex)] {
+        self.neighbours.get(site as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The cheapest paths from a named site.

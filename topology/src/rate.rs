@@ -72,6 +72,16 @@ impl Rate {
         }
     }
 
+    /// `numerator / denominator` of it, rounded down; unlimited stays so.
+    pub(crate) fn scaled(self, numerator: u64, denominator: u64) -> Rate {
+        let scaled = u128::from(self.0) * u128::from(numerator) / u128::from(denominator.max(1));
+        if self.is_unlimited() {
+            self
+        } else {
+            Rate(u64::try_from(scaled).unwrap_or(u64::MAX))
+        }
+    }
+
     /// One of `flows` equal parts; of no flows, all of it.
     pub fn share(self, flows: u32) -> Rate {
         if self.is_unlimited() {

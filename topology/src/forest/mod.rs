@@ -2,6 +2,7 @@
 
 mod plan;
 mod room;
+mod tour;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,13 +1,15 @@
 //! The greedy plan.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 
 use super::room::Room;
+use super::tour::tour;
 use super::{Forest, Parent};
 use crate::{Rate, SiteId};
 
 /// A plan in the making. Sites are numbers of the room.
+#[derive(Clone)]
 pub(super) struct Plan<'m> {
     room: Room<'m>,
     sites: Vec<Site>,
@@ -30,12 +32,18 @@ struct Site {
 }
 
 /// In the order of preference: the fastest, the fewest hops, the first name.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     speed: Rate,
     hops: Reverse<u32>,
     to: Reverse<u32>,
     from: Reverse<u32>,
+}
+
+/// The sites that can be fed at all, and how fast the slowest of them should be.
+struct Hopeful {
+    bound: Rate,
+    sites: Vec<u32>,
 }
 
 impl<'m> Plan<'m> {
@@ -118,10 +126,19 @@ impl<'m> Plan<'m> {
     pub(super) fn attach(&mut self) {
         loop {
             let open: Vec<u32> = self.open().collect();
-            for from in self.sources.clone() {
-                self.offer(from, &open);
+            let mut greedy = self.clone();
+            greedy.offer_all(&open);
+            let hopeful = greedy.hopeful();
+            greedy.take_candidates(open.clone());
+            // by the definition of the bound a single newcomer gets it: nothing to improve
+            if open.len() > 1 && greedy.slowest(&hopeful) < hopeful.bound {
+                let mut toured = self.clone();
+                toured.follow(tour(&toured.room, &toured.sources, &open), &open);
+                if toured.slowest(&hopeful) > greedy.slowest(&hopeful) {
+                    greedy = toured;
+                }
             }
-            self.take_candidates(open);
+            *self = greedy;
             // A site that cannot be attached feeds nobody: the sites that were to stay below it look elsewhere.
             let stuck: Vec<u32> = self
                 .open()
@@ -146,6 +163,62 @@ impl<'m> Plan<'m> {
             .map(|(i, _)| i)
     }
 
+    /// What the plan for the sites that candidates lead to should reach.
+    fn hopeful(&self) -> Hopeful {
+        let mut best: BTreeMap<u32, Rate> = BTreeMap::new();
+        for candidate in &self.candidates {
+            let speed = best.entry(candidate.to.0).or_insert(Rate::ZERO);
+            *speed = candidate.speed.max(*speed);
+        }
+        // whoever is paused is so in every plan
+        best.retain(|_, speed| *speed > Rate::ZERO);
+        let slowest = best.values().min().copied().unwrap_or(Rate::ZERO);
+        Hopeful {
+            bound: slowest.scaled(4, 5),
+            sites: best.into_keys().collect(),
+        }
+    }
+
+    /// The slowest flow to those sites.
+    fn slowest(&self, hopeful: &Hopeful) -> Rate {
+        let fed = hopeful
+            .sites
+            .iter()
+            .map(|site| self.sites[*site as usize].fed.unwrap_or(Rate::ZERO));
+        fed.min().unwrap_or(Rate::UNLIMITED)
+    }
+
+    /// Attaches as a tour says, and what it leaves out in the usual way.
+    fn follow(&mut self, pairs: Vec<(u32, u32)>, open: &[u32]) {
+        for (from, to) in pairs {
+            if !self.barren.contains(&(to, from))
+                && let Some(speed) = self.speed(from, to)
+            {
+                self.link(from, to, speed);
+            }
+        }
+        let rest: Vec<u32> = open
+            .iter()
+            .copied()
+            .filter(|site| self.sites[*site as usize].parent.is_none())
+            .collect();
+        self.offer_all(&rest);
+        self.take_candidates(rest);
+    }
+
+    fn offer_all(&mut self, open: &[u32]) {
+        for from in self.sources.clone() {
+            self.offer(from, open);
+        }
+    }
+
+    /// Attaches a site; the sites that may serve now.
+    fn link(&mut self, from: u32, to: u32, speed: Rate) -> Vec<u32> {
+        self.room.add(from, to, speed);
+        self.sites[to as usize].parent = Some((from, speed));
+        self.feed(to, speed)
+    }
+
     fn take_candidates(&mut self, mut open: Vec<u32>) {
         while let Some(candidate) = self.candidates.pop() {
             let (from, to) = (candidate.from.0, candidate.to.0);
@@ -159,10 +232,8 @@ impl<'m> Plan<'m> {
                 self.candidates.push(Candidate { speed, ..candidate });
                 continue;
             }
-            self.room.add(from, to, speed);
-            self.sites[to as usize].parent = Some((from, speed));
             open.retain(|site| *site != to);
-            for source in self.feed(to, speed) {
+            for source in self.link(from, to, speed) {
                 self.offer(source, &open);
             }
         }

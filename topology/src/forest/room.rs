@@ -8,6 +8,7 @@ use crate::paths::hop;
 use crate::{Hop, LinkId, Load, Rate, SiteId, SiteMap};
 
 /// The sites that take part, in the order of their names, and the room on every hop.
+#[derive(Clone)]
 pub(super) struct Room<'m> {
     map: &'m SiteMap,
     pub(super) sites: Vec<SiteId>,
@@ -15,6 +16,8 @@ pub(super) struct Room<'m> {
     hubs: Vec<u32>,
     /// Per site, the hop outwards from its hub, if it is attached; the way in is one less.
     spurs: Vec<Option<u32>>,
+    /// Whether any site is attached.
+    attached: bool,
     hops: Vec<Planned>,
     /// Per named site, the path of [`Room::reach`] to there; kept to save the allocation.
     reached: Vec<(Rate, u32)>,
@@ -61,8 +64,10 @@ impl<'m> Room<'m> {
         }
         let hubs = sites.iter().filter_map(|site| map.hub(*site)).collect();
         let reached = vec![(Rate::ZERO, u32::MAX); map.sites().count()];
+        let attached = spurs.iter().any(Option::is_some);
         Room {
             map,
+            attached,
             sites,
             hubs,
             spurs,
@@ -147,5 +152,37 @@ impl<'m> Room<'m> {
     /// Whether peers of a site may serve other sites.
     pub(super) fn may_serve(&self, site: u32) -> bool {
         self.map.may_serve(self.sites[site as usize])
+    }
+
+    /// How many nodes there are: the sites of the map, then one for each attached site that takes part.
+    pub(super) fn nodes(&self) -> usize {
+        self.reached.len() + self.sites.len()
+    }
+
+    /// The node of a site.
+    pub(super) fn node(&self, site: u32) -> u32 {
+        match self.spurs[site as usize] {
+            None => self.hubs[site as usize],
+            Some(_) => self.named() + site,
+        }
+    }
+
+    /// The nodes beside a node, and the speed that a new flow would have on the hop to there.
+    pub(super) fn neighbours(&self, node: u32) -> impl Iterator<Item = (u32, Rate)> {
+        let site = node.checked_sub(self.named());
+        let inwards = site.and_then(|site| Some((self.hubs[site as usize], self.spurs[site as usize]? - 1)));
+        let outwards = (0u32..)
+            .zip(self.hubs.iter().zip(&self.spurs))
+            .filter(move |(_, (hub, _))| **hub == node)
+            .filter_map(|(site, (_, spur))| Some((self.named() + site, (*spur)?)));
+        let outwards = Some(outwards).filter(|_| self.attached).into_iter().flatten();
+        let along = self.map.neighbours(node).iter().copied();
+        let all = inwards.into_iter().chain(along).chain(outwards);
+        all.map(|(next, hop)| (next, self.hops[hop as usize].speed))
+    }
+
+    /// The number of the first attached site's node.
+    fn named(&self) -> u32 {
+        u32::try_from(self.reached.len()).unwrap_or(u32::MAX)
     }
 }
