@@ -198,7 +198,7 @@ impl Content {
             .map_or(1, usize::from)
             .min(pieces.len());
         thread::scope(|scope| {
-            let (sender, results) = mpsc::channel();
+            let (sender, results) = mpsc::sync_channel(threads); // so that a stop is heeded at once
             for _ in 0..threads {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || {

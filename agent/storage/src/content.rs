@@ -116,9 +116,11 @@ impl Content {
             plan = Plan::distrust(&disk.layout, &staging, &at_target);
         }
         let published = plan.at_target.is_full() && plan::sizes_are_exact(&disk.layout, &at_target);
-        let mut to_check = plan.check_staging.len() + plan.check_target.len();
+        let mut to_check = 0;
         if !published {
-            to_check += plan.at_target.count() as usize; // to be copied into staging
+            // what is trusted at the target is to be copied into staging
+            let copies = plan.at_target.count() as usize;
+            to_check = plan.check_staging.len() + plan.check_target.len() + copies;
         }
         let have = union(&plan.staged, &plan.at_target);
         let content = Self {
@@ -128,7 +130,7 @@ impl Content {
                 staged: plan.staged,
                 at_target: plan.at_target,
                 published,
-                plan: (!published).then_some(ToCheck {
+                plan: (to_check > 0).then_some(ToCheck {
                     staging: plan.check_staging,
                     target: plan.check_target,
                 }),
@@ -273,7 +275,7 @@ impl Content {
                 state.staged.clone(),
             )
         };
-        if let Err(error) = dirty.iter().try_for_each(|file| self.disk.sync_file(*file)) {
+        if let Err(error) = self.disk.sync_files(&dirty) {
             let mut state = self.state();
             state.doubtful.extend(batch);
             state.dirty.extend(dirty);

@@ -1,5 +1,6 @@
 //! A content's files in its two places: below the staging folder and at the target.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use crate::StorageError;
 use crate::handles::Handles;
 use crate::layout::Layout;
 use crate::platform::{self, Access, Folder, Kind, Stat};
+
+/// From so many files on, one call for the whole file system is cheaper than one for each.
+const MANY: usize = 256;
 
 /// Where a file is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -191,12 +195,36 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes a staged file's bytes durable.
-    pub(crate) fn sync_file(&self, file: usize) -> Result<(), StorageError> {
-        let handle = self.handle(Side::Staging, file, Access::Write)?;
-        handle
-            .sync_data()
-            .map_err(|source| self.error("sync", &self.relative(Side::Staging, file))(source))
+    /// Makes the bytes of staged files durable.
+    pub(crate) fn sync_files(&self, files: &BTreeSet<usize>) -> Result<(), StorageError> {
+        if files.len() > MANY && self.sync_file_system()? {
+            return Ok(());
+        }
+        files.iter().try_for_each(|file| {
+            let handle = self.handle(Side::Staging, *file, Access::Write)?;
+            let path = self.relative(Side::Staging, *file);
+            handle.sync_data().map_err(self.error("sync", &path))
+        })
+    }
+
+    /// Makes the names in folders durable.
+    pub(crate) fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), StorageError> {
+        if folders.len() > MANY && self.sync_file_system()? {
+            return Ok(());
+        }
+        folders.iter().try_for_each(|folder| {
+            self.folder
+                .sync_folder(folder)
+                .map_err(self.error("sync the folder", folder))
+        })
+    }
+
+    /// Whether the system could do so.
+    fn sync_file_system(&self) -> Result<bool, StorageError> {
+        match self.folder.sync_file_system() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
+            result => result.map(|()| true).map_err(self.error("sync", &self.staging)),
+        }
     }
 
     /// An open file; for writing it gets its full length at once, mostly as a hole.

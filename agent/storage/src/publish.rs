@@ -102,7 +102,7 @@ impl Content {
             }
             folders.extend(path.ancestors().skip(1).map(Path::to_owned));
         }
-        folders.iter().try_for_each(|folder| self.sync_folder(folder))
+        self.disk.sync_folders(&folders)
     }
 
     fn move_into_place(&self) -> Result<(), StorageError> {
@@ -119,8 +119,8 @@ impl Content {
                 });
             }
         }
-        self.sync_folder(self.disk.base(Side::Target))?;
-        self.sync_folder(self.disk.base(Side::Staging))
+        let bases = [Side::Target, Side::Staging].map(|side| self.disk.base(side).to_owned());
+        self.disk.sync_folders(&BTreeSet::from(bases))
     }
 
     fn replace_folder(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
@@ -196,12 +196,5 @@ impl Content {
             .folder
             .rename(from, to)
             .map_err(self.disk.error("move something to", to))
-    }
-
-    fn sync_folder(&self, folder: &Path) -> Result<(), StorageError> {
-        self.disk
-            .folder
-            .sync_folder(folder)
-            .map_err(self.disk.error("sync the folder", folder))
     }
 }

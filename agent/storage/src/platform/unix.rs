@@ -101,6 +101,14 @@ impl Folder {
         }
     }
 
+    /// Makes everything on this file system durable; [`io::ErrorKind::Unsupported`] where there is no such call.
+    pub(crate) fn sync_file_system(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        return Ok(fs::syncfs(&self.0)?);
+        #[cfg(not(target_os = "linux"))]
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Bytes that we may still write to this file system.
     pub(crate) fn free_space(&self) -> io::Result<u64> {
         let stat = fs::fstatvfs(&self.0)?;

@@ -89,6 +89,11 @@ impl Folder {
         Ok(())
     }
 
+    /// [`io::ErrorKind::Unsupported`]: there is no such call for us.
+    pub(crate) fn sync_file_system(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Not known without unsafe code; a full disk is noticed when it is written to.
     pub(crate) fn free_space(&self) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())

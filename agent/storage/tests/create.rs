@@ -1,0 +1,185 @@
+//! Torrents that are made, and trees of which none can be.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Mutex;
+
+use narrows_protocol::metainfo::Metainfo;
+use narrows_storage::{CreateError, CreateOptions, create};
+
+fn make(path: &Path, options: CreateOptions) -> Result<Metainfo, CreateError> {
+    create(path, options, &|_, _| {}).map(|bytes| Metainfo::parse(&bytes).expect("what is made can be read"))
+}
+
+fn tree(files: &[(&str, usize)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, length) in files {
+        let path = folder.path().join("tree").join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        fs::write(path, vec![3; *length]).expect("a file");
+    }
+    folder
+}
+
+#[test]
+fn the_same_tree_gives_the_same_bytes_whatever_the_number_of_threads() {
+    let folder = tree(&[
+        ("b", 100_000),
+        ("a/x", 70_000),
+        ("a-b", 5),
+        ("empty", 0),
+        ("ä", 40_000),
+    ]);
+    let path = folder.path().join("tree");
+    let made: Vec<_> = [1, 2, 7]
+        .into_iter()
+        .map(|threads| {
+            let options = CreateOptions {
+                threads: Some(threads),
+                piece_length: Some(16384),
+                ..Default::default()
+            };
+            create(&path, options, &|_, _| {}).expect("a torrent")
+        })
+        .collect();
+    assert!(made[0] == made[1] && made[1] == made[2]);
+    let meta = Metainfo::parse(&made[0]).expect("readable");
+    let paths: Vec<_> = meta.files.iter().map(|file| file.path.join("/")).collect();
+    assert_eq!(paths, ["a-b", "a/x", "b", "empty", "ä"]);
+    assert!(meta.private && meta.multi_file && meta.name == "tree" && meta.total == 210_005);
+}
+
+#[test]
+fn announce_tiers_names_and_progress_are_as_asked_for() {
+    let folder = tree(&[("file", 600_000)]);
+    let seen = Mutex::new(Vec::new());
+    let tiers = vec![
+        vec!["http://a/announce".to_owned(), "http://b/announce".to_owned()],
+        vec!["http://c/".to_owned()],
+    ];
+    let options = CreateOptions {
+        announce: tiers.clone(),
+        name: Some("other".to_owned()),
+        created: Some(5),
+        ..Default::default()
+    };
+    let bytes = create(&folder.path().join("tree/file"), options, &|done, of| {
+        seen.lock().expect("lock").push((done, of))
+    })
+    .expect("a torrent");
+    let meta = Metainfo::parse(&bytes).expect("readable");
+    assert_eq!(
+        (meta.announce, meta.name.as_str(), meta.multi_file),
+        (tiers, "other", false)
+    );
+    let mut seen = seen.into_inner().expect("lock");
+    seen.sort_unstable();
+    assert_eq!(seen.last(), Some(&(600_000, 600_000)));
+    assert_eq!(seen.len(), meta.pieces.len());
+    assert!(bytes.windows(17).any(|window| window == b"creation datei5e4"));
+}
+
+#[test]
+fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
+    let cases: &[(&str, &dyn Fn(&Path), &str)] = &[
+        (
+            "link",
+            &|path| symlink("/etc/passwd", path).expect("a link"),
+            "symbolic link",
+        ),
+        (
+            "socket",
+            &|path| drop(std::os::unix::net::UnixListener::bind(path).expect("a socket")),
+            "neither a file",
+        ),
+        (
+            "CON.txt",
+            &|path| fs::write(path, "x").expect("a file"),
+            "device CON",
+        ),
+        ("a:b", &|path| fs::write(path, "x").expect("a file"), "':'"),
+        (
+            "trailing ",
+            &|path| fs::write(path, "x").expect("a file"),
+            "space",
+        ),
+        (
+            "FILE",
+            &|path| fs::write(path, "x").expect("a file"),
+            "only in case",
+        ),
+    ];
+    for (name, make_it, reason) in cases {
+        let folder = tree(&[("file", 10), ("sub/x", 10)]);
+        make_it(&folder.path().join("tree").join(name));
+        let error = make(&folder.path().join("tree"), CreateOptions::default())
+            .expect_err(name)
+            .to_string();
+        assert!(
+            error.to_lowercase().contains(&name.to_lowercase()) && error.contains(reason),
+            "{name}: {error}"
+        );
+        assert_eq!(error.lines().count(), 1);
+    }
+}
+
+#[test]
+fn other_refusals_say_what_to_do() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tree(&[("empty", 0)]);
+    let path = folder.path().join("tree");
+    assert!(matches!(
+        make(&path, CreateOptions::default()),
+        Err(CreateError::Empty(_))
+    ));
+    assert!(matches!(
+        make(&path.join("none"), CreateOptions::default()),
+        Err(CreateError::Io { .. })
+    ));
+    for length in [0, 5, 8192, 3 * 16384, 128 << 20] {
+        let options = CreateOptions {
+            piece_length: Some(length),
+            ..Default::default()
+        };
+        assert!(
+            matches!(make(&path, options), Err(CreateError::PieceLength(_))),
+            "{length}"
+        );
+    }
+    fs::write(path.join(std::ffi::OsStr::from_bytes(b"\xff")), "x").expect("a file");
+    assert!(matches!(
+        make(&path, CreateOptions::default()),
+        Err(CreateError::NotUtf8(_))
+    ));
+    let link = folder.path().join("link");
+    symlink(&path, &link).expect("a link");
+    assert!(matches!(
+        make(&link, CreateOptions::default()),
+        Err(CreateError::Symlink(_))
+    ));
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_an_error() {
+    for change in [0_usize, 1, 2] {
+        let folder = tree(&[("a", 600_000), ("b", 600_000)]);
+        let path = folder.path().join("tree");
+        let once = std::sync::Once::new();
+        let options = CreateOptions {
+            threads: Some(1),
+            ..Default::default()
+        };
+        let result = create(&path, options, &|_, _| {
+            once.call_once(|| match change {
+                0 => fs::write(path.join("b"), vec![3; 5]).expect("shorter"),
+                1 => fs::write(path.join("b"), vec![3; 900_000]).expect("longer"),
+                _ => fs::remove_file(path.join("b")).expect("gone"),
+            });
+        });
+        assert!(
+            matches!(result, Err(CreateError::Changed(_) | CreateError::Io { .. })),
+            "{change}: {result:?}"
+        );
+    }
+}
