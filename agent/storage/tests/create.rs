@@ -80,9 +80,12 @@ fn announce_tiers_names_and_progress_are_as_asked_for() {
     assert!(bytes.windows(17).any(|window| window == b"creation datei5e4"));
 }
 
+/// A name, how such a thing is made, and what the refusal says.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
+
 #[test]
 fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
-    let cases: &[(&str, &dyn Fn(&Path), &str)] = &[
+    let cases: &[Case] = &[
         (
             "link",
             &|path| symlink("/etc/passwd", path).expect("a link"),

@@ -1,0 +1,162 @@
+//! Names that mean one file on Linux and on Windows, and all others.
+
+use narrows_protocol::metainfo::names::{MAX_PATH, check_component, check_tree};
+use proptest::prelude::*;
+
+#[test]
+fn ordinary_names_are_accepted() {
+    for name in [
+        "a",
+        "a b",
+        ".hidden",
+        "..a",
+        "a..b",
+        "...a",
+        "ÄÖÜ ß",
+        "日本語",
+        "🦀",
+        "a'b",
+        "a&b;c",
+        "con1",
+        "CONSOLE",
+        "COM",
+        "COM10",
+        "LPTX",
+        "nul_",
+        "auxiliary.txt",
+        "x.con",
+        "-rf",
+        "~",
+        "$HOME",
+        "%PATH%",
+        "{a}",
+        "a=b",
+        "#",
+        "@",
+    ] {
+        assert_eq!(check_component(name), Ok(()), "{name:?}");
+    }
+    assert_eq!(check_component(&"x".repeat(255)), Ok(()));
+}
+
+#[test]
+fn hostile_names_are_refused_for_their_reason() {
+    let long = "x".repeat(256);
+    let umlauts = "ä".repeat(128);
+    for (name, reason) in [
+        ("", "empty"),
+        (".", "leads out"),
+        ("..", "leads out"),
+        ("a/b", "'/'"),
+        ("/etc", "'/'"),
+        ("..\\..", "'\\\\'"),
+        ("\\\\server\\share", "'\\\\'"),
+        ("\\\\?\\C:", "'\\\\'"),
+        ("C:", "':'"),
+        ("c:autoexec.bat", "':'"),
+        ("file.txt:stream", "':'"),
+        ("a\0b", "U+0000"),
+        ("a\nb", "U+000A"),
+        ("a\u{7f}", "U+007F"),
+        ("a\u{85}b", "U+0085"),
+        ("a<b", "'<'"),
+        ("a>b", "'>'"),
+        ("\"a\"", "'\"'"),
+        ("a|b", "'|'"),
+        ("what?", "'?'"),
+        ("*", "'*'"),
+        ("a.", "dot or a space"),
+        ("a ", "dot or a space"),
+        ("...", "dot or a space"),
+        (" ", "dot or a space"),
+        ("CON", "device CON"),
+        ("con", "device CON"),
+        ("Con.txt", "device CON"),
+        ("con .txt", "device CON"),
+        ("con.tar.gz", "device CON"),
+        ("PRN", "device PRN"),
+        ("aux.c", "device AUX"),
+        ("NUL", "device NUL"),
+        ("nul.", "dot or a space"),
+        ("COM1", "device COM1"),
+        ("com9.log", "device COM9"),
+        ("COM¹", "device COM¹"),
+        ("lpt1", "device LPT1"),
+        ("LPT³.x", "device LPT³"),
+        ("CONIN$", "device CONIN$"),
+        ("conout$", "device CONOUT$"),
+        (&long, "256 bytes"),
+        (&umlauts, "256 bytes"),
+    ] {
+        let fault = check_component(name).expect_err(name).to_string();
+        assert!(fault.contains(reason), "{name:?}: {fault}");
+    }
+}
+
+fn tree(paths: &[&str]) -> Result<(), String> {
+    let paths: Vec<Vec<String>> = paths
+        .iter()
+        .map(|path| path.split('/').map(str::to_owned).collect())
+        .collect();
+    check_tree("name", paths.iter().map(Vec::as_slice)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn files_that_one_of_the_systems_takes_for_the_same_are_refused() {
+    assert_eq!(tree(&["a", "b", "c/a", "c/b", "d/a", "c/d/a"]), Ok(()));
+    for (paths, path, reason) in [
+        (&["a", "a"][..], "name/a", "occurs twice"),
+        (&["d/a", "b", "d/a"], "name/d/a", "occurs twice"),
+        (&["File", "file"], "name/file", "only in case"),
+        (&["Ä", "ä"], "name/ä", "only in case"),
+        (&["D/a", "d/b"], "name/d/b", "only in case"),
+        (&["ΣΑΣ", "σας"], "name/σας", "only in case"),
+        (&["a", "a/b"], "name/a/b", "file and of a folder"),
+        (&["a/b", "a"], "name/a", "file and of a folder"),
+        (&["a/b/c", "a/b"], "name/a/b", "file and of a folder"),
+        (&["ok", "sub/../x"], "name/sub/../x", "leads out"),
+    ] {
+        let error = tree(paths).expect_err(path);
+        assert!(
+            error.contains(&format!("{path:?}")) && error.contains(reason),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_staging_folder_and_endless_paths_are_no_names_for_content() {
+    for name in [".narrows", ".Narrows"] {
+        assert!(
+            check_tree(name, [])
+                .expect_err("ours")
+                .to_string()
+                .contains("unfinished")
+        );
+    }
+    let deep = vec!["x".repeat(100); 12];
+    assert!(
+        check_tree("name", [deep.as_slice()])
+            .expect_err("too long")
+            .to_string()
+            .contains(&MAX_PATH.to_string())
+    );
+}
+
+proptest! {
+    #[test]
+    fn an_accepted_name_stays_one_component_below_its_folder(name in any::<String>()) {
+        if check_component(&name).is_ok() {
+            let path = std::path::Path::new("base").join(&name);
+            prop_assert_eq!(path.components().count(), 2);
+            prop_assert_eq!(path.parent(), Some(std::path::Path::new("base")));
+            prop_assert!(name.len() <= 255 && !name.contains(['/', '\\', ':', '\0']));
+        }
+    }
+
+    #[test]
+    fn no_case_makes_a_device_of_a_name(device in "(con|nul|aux|prn|com[1-9]|lpt[1-9])", upper in any::<[bool; 4]>(), rest in "( {0,2}[.][a-z.]{0,5}[a-z])?") {
+        let name: String = device.chars().zip(upper).map(|(c, up)| if up { c.to_ascii_uppercase() } else { c }).collect();
+        prop_assert!(check_component(&(name + &rest)).is_err());
+    }
+}
