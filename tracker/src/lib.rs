@@ -1,1 +1,28 @@
 //! The Narrows tracker: HTTP announce and scrape, allow-list, site map reload, metrics.
+//!
+//! Who gets which peers is decided in `narrows-assignment`; this crate is sockets, files, signals and clocks around it.
+//! [`Prepared`] is a configuration whose files have been read, [`Listeners`] are its bound sockets, [`run`] serves.
+
+mod admin;
+mod announce;
+pub mod config;
+mod gauges;
+mod http;
+mod listen;
+mod maps;
+mod metrics;
+mod proxies;
+mod run;
+mod sd_notify;
+mod serve;
+pub mod signals;
+mod store;
+mod torrents;
+mod tracker;
+mod watch;
+mod world;
+mod yaml;
+
+pub use config::Config;
+pub use listen::{BindError, Listeners};
+pub use run::{PrepareError, Prepared, RunError, run};

@@ -1,0 +1,194 @@
+//! GET /announce and GET /scrape, from query to bencode.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use narrows_assignment::{Announce, Decision, Refusal};
+use narrows_protocol::{
+    AnnounceRequest, AnnounceResponse, Assignment, Failure, RetryIn, ScrapeFile, ScrapeRequest,
+    ScrapeResponse,
+};
+use narrows_topology::SiteMap;
+use tracing::debug;
+
+use crate::metrics::AnnounceOutcome;
+use crate::proxies;
+use crate::tracker::{Listing, Tracker};
+
+const NOT_TRACKED: &str = "this torrent is not tracked here; ask the operator to publish it";
+
+/// How many minutes a refused client waits where the operator can change the reason at any time.
+const RETRY_MINUTES: u32 = 1;
+
+thread_local! {
+    /// Replies are written here and copied out at their exact size.
+    static REPLY: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(4096));
+}
+
+/// What HTTP says of a request.
+pub(crate) struct Source<'h, H> {
+    /// The address of the socket.
+    pub(crate) socket: IpAddr,
+    /// The values of the X-Forwarded-For headers.
+    pub(crate) forwarded: H,
+    /// After the `?`.
+    pub(crate) query: &'h str,
+}
+
+/// Answers an announce: always with bencode.
+pub(crate) fn announce<'h, H>(tracker: &Tracker, source: Source<'h, H>) -> Bytes
+where
+    H: DoubleEndedIterator<Item = &'h [u8]>,
+{
+    let answered = accept(tracker, source);
+    reply(|out| match answered {
+        Ok((outcome, request, response)) => {
+            tracker.metrics.announce(outcome);
+            response.encode(request.compact, request.no_peer_id, out);
+        }
+        Err((outcome, failure)) => {
+            tracker.metrics.announce(outcome);
+            failure.encode(out);
+        }
+    })
+}
+
+/// Answers a scrape: always with bencode.
+pub(crate) fn scrape(tracker: &Tracker, query: &str) -> Bytes {
+    let answered = ScrapeRequest::parse(query);
+    reply(|out| match answered {
+        Ok(request) => {
+            tracker.metrics.scrape(true);
+            let files = request.info_hashes.into_iter().filter_map(|hash| {
+                if matches!(tracker.listing(&hash), Listing::Unlisted) {
+                    return None;
+                }
+                let counts = tracker.store.counts(hash);
+                let (complete, downloaded, incomplete) =
+                    (counts.complete, counts.downloaded, counts.incomplete);
+                Some((
+                    hash,
+                    ScrapeFile {
+                        complete,
+                        downloaded,
+                        incomplete,
+                    },
+                ))
+            });
+            files.collect::<ScrapeResponse>().encode(out);
+        }
+        Err(error) => {
+            tracker.metrics.scrape(false);
+            Failure::new(error.reason()).encode(out);
+        }
+    })
+}
+
+/// A refusal that concerns the request itself, not what it asks for.
+pub(crate) fn refuse(reason: &'static str) -> Bytes {
+    reply(|out| Failure::new(reason).encode(out))
+}
+
+type Accepted = (AnnounceOutcome, AnnounceRequest, AnnounceResponse);
+type Refused = (AnnounceOutcome, Failure);
+
+fn accept<'h, H>(tracker: &Tracker, source: Source<'h, H>) -> Result<Accepted, Refused>
+where
+    H: DoubleEndedIterator<Item = &'h [u8]>,
+{
+    let request = AnnounceRequest::parse(source.query)
+        .map_err(|error| (AnnounceOutcome::Invalid, Failure::new(error.reason())))?;
+    let ip = proxies::client(
+        source.socket,
+        source.forwarded,
+        request.ip,
+        &tracker.trusted_proxies,
+    )
+    .map_err(|error| (AnnounceOutcome::Proxy, Failure::new(error.reason())))?;
+    let size = match tracker.listing(&request.info_hash) {
+        Listing::Open => None,
+        Listing::Listed(size) => Some(size),
+        Listing::Unlisted => return Err((AnnounceOutcome::NotTracked, later(tracker, NOT_TRACKED))),
+    };
+    let announce = Announce {
+        addr: SocketAddr::new(ip, request.port),
+        peer_id: request.peer_id,
+        left: request.left,
+        downloaded: request.downloaded,
+        uploaded: request.uploaded,
+        event: request.event,
+        numwant: request.numwant,
+        agent: request.narrows.as_ref(),
+    };
+    let is_agent = request.narrows.is_some();
+    let answered = tracker
+        .store
+        .announce(request.info_hash, size, &announce, |map, decision| {
+            tracker
+                .metrics
+                .decision(map, &decision, || tracker.label(&request.info_hash));
+            debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
+            response(map, decision, ip, is_agent)
+        });
+    match answered {
+        Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
+        Err(Refusal::UnmappedAddress) => Err((AnnounceOutcome::Unmapped, later(tracker, UNMAPPED))),
+    }
+}
+
+const UNMAPPED: &str =
+    "your address belongs to no site of this tracker's site map; ask the operator to add its network";
+
+/// Agents get their assignment apart and only local peers; others one list, local peers first.
+fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> AnnounceResponse {
+    let mut peers = decision.local;
+    let narrows = if is_agent {
+        Some(Assignment {
+            role: decision.role,
+            site: map.name(decision.site).into_owned(),
+            gateways: decision.gateways,
+            lease: seconds(decision.lease),
+            rate: decision.rate.bytes_per_second().unwrap_or(0),
+            paused: decision.paused,
+            upstream: decision.upstream.iter().map(|peer| peer.addr).collect(),
+        })
+    } else {
+        peers.extend(decision.upstream);
+        None
+    };
+    AnnounceResponse {
+        interval: seconds(decision.interval).max(1),
+        min_interval: seconds(decision.min_interval).max(1),
+        complete: decision.complete,
+        incomplete: decision.incomplete,
+        downloaded: decision.downloaded,
+        external_ip: Some(ip),
+        peers,
+        warning: None,
+        narrows,
+    }
+}
+
+/// A refusal that may be lifted at any time.
+fn later(tracker: &Tracker, reason: &'static str) -> Failure {
+    let interval = seconds(tracker.store.world().policy().intervals.leecher);
+    Failure {
+        interval: Some(interval),
+        retry_in: Some(RetryIn::Minutes(RETRY_MINUTES)),
+        ..Failure::new(reason)
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn reply(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    REPLY.with_borrow_mut(|out| {
+        out.clear();
+        write(out);
+        Bytes::copy_from_slice(out)
+    })
+}

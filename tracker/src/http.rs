@@ -1,0 +1,61 @@
+//! What is served on the tracker's port.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
+
+use crate::announce::{self, Source};
+use crate::serve::{Request, Response};
+use crate::tracker::Tracker;
+
+/// Answers one request: bencode with status 200, whatever is wrong with it; only an unknown path is 404.
+pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) -> Response {
+    let started = std::time::Instant::now();
+    let uri = request.uri();
+    let query = uri.query().unwrap_or_default();
+    let body = match (uri.path(), request.method()) {
+        ("/announce", &Method::GET) => {
+            let headers = request.headers().get_all("x-forwarded-for");
+            let forwarded = headers.iter().map(HeaderValue::as_bytes);
+            announce::announce(
+                tracker,
+                Source {
+                    socket: peer.ip(),
+                    forwarded,
+                    query,
+                },
+            )
+        }
+        ("/scrape", &Method::GET) => announce::scrape(tracker, query),
+        // HEAD too: it promises to change nothing, and an announce is a change
+        ("/announce" | "/scrape", _) => announce::refuse("only GET is answered here"),
+        _ => {
+            return text(
+                StatusCode::NOT_FOUND,
+                "not found: this tracker serves /announce and /scrape\n",
+            );
+        }
+    };
+    tracker
+        .metrics
+        .request_duration
+        .observe(started.elapsed().as_secs_f64());
+    plain(StatusCode::OK, body)
+}
+
+/// A response for a person or a program that reads text.
+pub(crate) fn text(status: StatusCode, body: &'static str) -> Response {
+    plain(status, Bytes::from_static(body.as_bytes()))
+}
+
+fn plain(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}

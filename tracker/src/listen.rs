@@ -1,0 +1,98 @@
+//! Sockets that accept.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+use crate::config::Config;
+
+/// Connections that wait to be accepted. A fleet that starts at once is thousands of them.
+const BACKLOG: i32 = 4096;
+
+/// The bound sockets of a tracker.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where /announce and /scrape are served.
+    pub tracker: Vec<TcpListener>,
+    /// Where /metrics, /healthz and /status are served.
+    pub admin: TcpListener,
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, Error)]
+#[error(
+    "cannot listen on {address}: {source}; is another process there, or does this host not have the address?"
+)]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// The system's reason.
+    pub source: std::io::Error,
+}
+
+impl Listeners {
+    /// Binds every address of the configuration; port 0 takes any free port.
+    ///
+    /// # Errors
+    /// Says which address cannot be bound, and why.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let tracker = config
+            .listen
+            .iter()
+            .map(|address| listen(*address, is_dual_stack(*address, &config.listen)));
+        Ok(Self {
+            tracker: tracker.collect::<Result<_, _>>()?,
+            admin: listen(config.admin, false)?,
+        })
+    }
+
+    /// The addresses where /announce and /scrape are served.
+    pub fn tracker_addrs(&self) -> Vec<SocketAddr> {
+        self.tracker
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// The address of the admin port.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.local_addr().ok()
+    }
+}
+
+/// Whether an IPv6 socket takes IPv4 too: `[::]` does, unless the configuration has a socket of its own for that.
+fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        && !all.contains(&SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+}
+
+fn listen(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindError> {
+    let socket = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!dual_stack)?;
+        }
+        // a restart must not wait for old connections; on Windows the option means something else
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    socket().map_err(|source| BindError { address, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ipv6_wildcard_takes_ipv4_unless_that_has_its_own_socket() {
+        let [v4, v6, own] = ["0.0.0.0:1", "[::]:1", "[::1]:1"].map(|text| text.parse().unwrap());
+        assert!(is_dual_stack(v6, &[v6]));
+        assert!(!is_dual_stack(v6, &[v4, v6]));
+        assert!(!is_dual_stack(own, &[own]) && !is_dual_stack(v4, &[v4]));
+    }
+}

@@ -1,0 +1,279 @@
+//! From a configuration to a running tracker, and to its end.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use narrows_assignment::{Intervals, Policy};
+use narrows_topology::{LoadError, SiteMap};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::listen::Listeners;
+use crate::maps::MapFile;
+use crate::metrics::Metrics;
+use crate::sd_notify::{self, State};
+use crate::serve::{self, Shared};
+use crate::signals::Reloads;
+use crate::store::Store;
+use crate::torrents::Folder;
+use crate::tracker::Tracker;
+use crate::watch::Changes;
+use crate::world::World;
+use crate::{admin, http};
+
+/// Connections at a time. Idle ones close after seconds, so this is a bound on memory, not on the fleet.
+const CONNECTIONS_MAX: usize = 16 * 1024;
+/// Connections to the admin port at a time; apart, so that a busy tracker can still be looked at.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// How often peers that did not come back are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How long requests under way may take when the tracker stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A configuration of which every file has been read: what is left to go wrong is the network.
+pub struct Prepared {
+    config: Config,
+    map: SiteMap,
+    map_file: MapFile,
+    folder: Option<Folder>,
+}
+
+/// Why a configuration that is itself well-formed cannot be used.
+#[derive(Debug, Error)]
+pub enum PrepareError {
+    /// The site map is missing or wrong.
+    #[error("{0}")]
+    SiteMap(#[from] LoadError),
+    /// The folder of torrents is not there.
+    #[error("cannot list the folder of torrents {path}: {source}; create it, or correct `torrents`", path = .path.display())]
+    Torrents {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Why a tracker ended.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A socket could not be used.
+    #[error("a socket cannot be used: {0}")]
+    Socket(#[from] io::Error),
+    /// Two metrics of one name; a mistake in the program.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Prepared {
+    /// Reads what the configuration names. Binds nothing.
+    ///
+    /// # Errors
+    /// If the site map is missing or wrong, or the folder of torrents cannot be listed.
+    pub fn new(config: Config) -> Result<Self, PrepareError> {
+        // read before it is loaded: a change in between is then seen as one
+        let map_file = MapFile::new(config.site_map.clone());
+        let map = SiteMap::load(&config.site_map)?;
+        let folder = config.torrents.clone().map(Folder::new);
+        if let Some(folder) = &folder {
+            std::fs::read_dir(folder.path()).map_err(|source| PrepareError::Torrents {
+                path: folder.path().to_owned(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            config,
+            map,
+            map_file,
+            folder,
+        })
+    }
+
+    /// The site map.
+    pub fn site_map(&self) -> &SiteMap {
+        &self.map
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Serves on the listeners until `shutdown` resolves, then finishes the requests under way.
+///
+/// # Errors
+/// If a listener cannot be used.
+pub async fn run(
+    prepared: Prepared,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let Prepared {
+        config,
+        map,
+        map_file,
+        mut folder,
+    } = prepared;
+    let metrics = Arc::new(Metrics::new()?);
+    metrics.map_in_force(map.sites().count(), map.links().count());
+    let contents = folder.as_mut().map(|folder| scan(folder).unwrap_or_default());
+    let tracker = Arc::new(Tracker {
+        store: Store::new(World::new(policy(&config), map)),
+        trusted_proxies: config.trusted_proxies.clone(),
+        contents: contents.map(ArcSwap::from_pointee),
+        metrics: Arc::clone(&metrics),
+    });
+    tracker.count_contents();
+
+    let (stop, stopped) = watch::channel(false);
+    let shared = |slots| Shared {
+        slots: Arc::new(Semaphore::new(slots)),
+        metrics: Arc::clone(&metrics),
+        stop: stopped.clone(),
+    };
+    let (public, private) = (shared(CONNECTIONS_MAX), shared(ADMIN_CONNECTIONS_MAX));
+    let mut accepting = JoinSet::new();
+    for listener in listeners.tracker {
+        let listener = TcpListener::from_std(listener)?;
+        info!(address = %listener.local_addr()?, "serving /announce and /scrape");
+        let tracker = Arc::clone(&tracker);
+        accepting.spawn(serve::accept(listener, public.clone(), move |request, peer| {
+            std::future::ready(http::respond(&tracker, &request, peer))
+        }));
+    }
+    let listener = TcpListener::from_std(listeners.admin)?;
+    info!(address = %listener.local_addr()?, "serving /metrics, /healthz and /status");
+    let admin_tracker = Arc::clone(&tracker);
+    accepting.spawn(serve::accept(listener, private.clone(), move |request, _| {
+        admin::respond(Arc::clone(&admin_tracker), request)
+    }));
+
+    // dropped with this set when the function returns
+    let mut background = JoinSet::new();
+    background.spawn(follow_map(Arc::clone(&tracker), map_file, Reloads::new()));
+    background.spawn(sweep(Arc::clone(&tracker)));
+    if let Some(folder) = folder {
+        background.spawn(follow_folder(Arc::clone(&tracker), folder));
+    }
+    sd_notify::notify(State::Ready);
+
+    tokio::select! {
+        () = shutdown => {}
+        Some(ended) = background.join_next() => {
+            error!(?ended, "a background task ended, which it never should; stopping");
+        }
+    }
+    info!("stopping: finishing the requests under way");
+    sd_notify::notify(State::Stopping);
+    // fails only if every receiver is gone, and then nobody accepts
+    let _ = stop.send(true);
+    accepting.join_all().await;
+    // all permits are back when all connections have ended
+    let drained = async {
+        let _ = public.slots.acquire_many(CONNECTIONS_MAX as u32).await;
+        let _ = private.slots.acquire_many(ADMIN_CONNECTIONS_MAX as u32).await;
+    };
+    if tokio::time::timeout(GRACE, drained).await.is_err() {
+        warn!("some connections did not end within {GRACE:?}; closing them");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn policy(config: &Config) -> Policy {
+    let crate::config::Intervals {
+        seeder,
+        leecher,
+        gateway,
+        min,
+    } = config.interval;
+    Policy {
+        intervals: Intervals {
+            seeder,
+            leecher,
+            gateway,
+            min,
+        },
+        ..Policy::default()
+    }
+}
+
+/// Reloads the site map whenever its file changes or the operator says so.
+async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut asked: Reloads) -> Infallible {
+    let changes = Changes::of(file.folder());
+    let file = Arc::new(Mutex::new(file));
+    loop {
+        let by_operator = tokio::select! {
+            () = asked.next() => true,
+            () = changes.next() => false,
+        };
+        if by_operator {
+            info!("reloading the site map on SIGHUP");
+            sd_notify::notify(State::Reloading);
+        }
+        let (tracker, file) = (Arc::clone(&tracker), Arc::clone(&file));
+        blocking(move || {
+            // one reload at a time, by construction: this loop waits for each
+            file.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .reload(&tracker, by_operator);
+        })
+        .await;
+        if by_operator {
+            sd_notify::notify(State::Ready);
+        }
+    }
+}
+
+/// Takes over the allow-list whenever its folder changes.
+async fn follow_folder(tracker: Arc<Tracker>, folder: Folder) -> Infallible {
+    let changes = Changes::of(folder.path());
+    let folder = Arc::new(Mutex::new(folder));
+    loop {
+        changes.next().await;
+        let (tracker, folder) = (Arc::clone(&tracker), Arc::clone(&folder));
+        blocking(move || {
+            let scanned = scan(&mut folder.lock().unwrap_or_else(PoisonError::into_inner));
+            if let (Some(contents), Some(slot)) = (scanned, &tracker.contents) {
+                slot.store(Arc::new(contents));
+                tracker.count_contents();
+                // swarms of removed torrents go at once
+                tracker.sweep();
+            }
+        })
+        .await;
+    }
+}
+
+async fn sweep(tracker: Arc<Tracker>) -> Infallible {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let tracker = Arc::clone(&tracker);
+        blocking(move || tracker.sweep()).await;
+    }
+}
+
+fn scan(folder: &mut Folder) -> Option<crate::torrents::Contents> {
+    folder.scan().unwrap_or_else(|error| {
+        let folder = folder.path().display();
+        error!(%folder, %error, "the folder of torrents cannot be listed; what was tracked stays tracked");
+        None
+    })
+}
+
+/// Runs file work and long walks off the runtime's workers. A panic there is logged by the runtime's hook, and must
+/// not end what watches over the next change.
+async fn blocking(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        error!(%error, "background work failed");
+    }
+}

@@ -1,0 +1,151 @@
+//! All swarms.
+//!
+//! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of work
+//! that never waits for I/O, so a plain lock per shard is enough and nothing is queued.
+//!
+//! Lock order: shard, then the ledger inside the assignment's code; never two shards. Whoever walks all swarms
+//! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce waits
+//! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its sites
+//! are counted by are therefore always of one generation.
+
+use dashmap::{DashMap, Entry};
+use narrows_assignment::{Announce, Counts, Decision, Refusal, Swarm, SwarmStatus};
+use narrows_protocol::InfoHash;
+use narrows_topology::SiteMap;
+
+use crate::world::{View, World};
+
+pub(crate) struct Store {
+    world: World,
+    swarms: DashMap<InfoHash, Tracked>,
+}
+
+/// A swarm and the generation of the site map that its sites belong to.
+struct Tracked {
+    swarm: Swarm,
+    generation: u64,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Swept {
+    pub(crate) peers: usize,
+    pub(crate) swarms: usize,
+}
+
+impl Store {
+    pub(crate) fn new(world: World) -> Self {
+        Self {
+            world,
+            swarms: DashMap::new(),
+        }
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Takes an announce; `then` sees the decision and the map it was made by, after the lock is released.
+    /// A refused announce and a `stopped` of an unknown swarm leave nothing behind.
+    pub(crate) fn announce<R>(
+        &self,
+        hash: InfoHash,
+        size: Option<u64>,
+        announce: &Announce<'_>,
+        then: impl FnOnce(&SiteMap, Decision) -> R,
+    ) -> Result<R, Refusal> {
+        let mut rng = rand::rng();
+        let (view, decision) = match self.swarms.entry(hash) {
+            Entry::Occupied(mut entry) => {
+                let view = self.world.view();
+                let tracked = entry.get_mut();
+                tracked.follow(&view);
+                let decision = tracked
+                    .swarm
+                    .announce(&view.context(), announce, view.now, &mut rng)?;
+                (view, decision)
+            }
+            Entry::Vacant(entry) => {
+                let view = self.world.view();
+                let mut swarm = match size {
+                    Some(size) => Swarm::with_size(hash, size),
+                    None => Swarm::new(hash),
+                };
+                let decision = swarm.announce(&view.context(), announce, view.now, &mut rng)?;
+                if !swarm.is_empty() {
+                    entry.insert(Tracked {
+                        swarm,
+                        generation: view.generation(),
+                    });
+                }
+                (view, decision)
+            }
+        };
+        Ok(then(view.map(), decision))
+    }
+
+    pub(crate) fn counts(&self, hash: InfoHash) -> Counts {
+        self.swarms
+            .get(&hash)
+            .map(|tracked| tracked.swarm.counts())
+            .unwrap_or_default()
+    }
+
+    /// Forgets peers that did not come back, and swarms that `keep` does not want: with their being empty or not.
+    pub(crate) fn sweep(&self, keep: impl Fn(&InfoHash, bool) -> bool) -> Swept {
+        let mut swept = Swept::default();
+        for hash in self.hashes() {
+            let Some(mut tracked) = self.swarms.get_mut(&hash) else {
+                continue;
+            };
+            let view = self.world.view();
+            tracked.follow(&view);
+            swept.peers += tracked.swarm.expire(&view.context(), view.now);
+            drop(tracked);
+            // asked again under the lock: somebody may have announced meanwhile
+            let gone = self
+                .swarms
+                .remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
+            if let Some((_, mut tracked)) = gone {
+                tracked.swarm.retire(&self.world.view().context());
+                swept.swarms += 1;
+            }
+        }
+        swept
+    }
+
+    /// Brings every swarm to the site map in force. One that is announced to before its turn follows by itself.
+    pub(crate) fn follow(&self) {
+        for hash in self.hashes() {
+            if let Some(mut tracked) = self.swarms.get_mut(&hash) {
+                tracked.follow(&self.world.view());
+            }
+        }
+    }
+
+    /// Describes all swarms, one after the other, ordered by hash.
+    pub(crate) fn statuses(&self) -> Vec<(InfoHash, SwarmStatus)> {
+        let mut hashes = self.hashes();
+        hashes.sort_unstable();
+        let status = |hash: InfoHash| {
+            let mut tracked = self.swarms.get_mut(&hash)?;
+            let view = self.world.view();
+            tracked.follow(&view);
+            Some((hash, tracked.swarm.status(&view.context(), view.now)))
+        };
+        hashes.into_iter().filter_map(status).collect()
+    }
+
+    fn hashes(&self) -> Vec<InfoHash> {
+        self.swarms.iter().map(|entry| *entry.key()).collect()
+    }
+}
+
+impl Tracked {
+    fn follow(&mut self, view: &View<'_>) {
+        if self.generation != view.generation() {
+            self.swarm.remap(&view.context(), view.now);
+            self.generation = view.generation();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The state of a tracker, shared by everything that serves.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use narrows_protocol::InfoHash;
+
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::torrents::Contents;
+
+pub(crate) struct Tracker {
+    pub(crate) store: Store,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// `None`: any info hash is tracked.
+    pub(crate) contents: Option<ArcSwap<Contents>>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What is known of an info hash beforehand.
+pub(crate) enum Listing {
+    /// Everything is tracked.
+    Open,
+    /// The allow-list has it, with so many bytes.
+    Listed(u64),
+    /// The allow-list does not have it.
+    Unlisted,
+}
+
+impl Tracker {
+    pub(crate) fn listing(&self, hash: &InfoHash) -> Listing {
+        match &self.contents {
+            None => Listing::Open,
+            Some(contents) => match contents.load().of(hash) {
+                Some(content) => Listing::Listed(content.size),
+                None => Listing::Unlisted,
+            },
+        }
+    }
+
+    /// A content's name for people and labels.
+    pub(crate) fn label(&self, hash: &InfoHash) -> String {
+        let contents = self.contents.as_ref().map(|contents| contents.load());
+        let content = contents.as_ref().and_then(|contents| contents.of(hash));
+        content.map_or_else(|| hash.to_string(), |content| content.name.to_string())
+    }
+
+    /// Tells the metrics how many contents there are.
+    pub(crate) fn count_contents(&self) {
+        if let Some(contents) = &self.contents {
+            let contents = contents.load();
+            self.metrics.torrents.set(contents.len() as i64);
+            self.metrics.torrents_broken.set(contents.broken as i64);
+        }
+    }
+
+    /// Forgets peers that did not come back, empty swarms of an open tracker, and swarms that are not listed any
+    /// more. A listed swarm stays even if it is empty: it counts completions.
+    pub(crate) fn sweep(&self) {
+        let swept = match &self.contents {
+            None => self.store.sweep(|_, is_empty| !is_empty),
+            Some(contents) => {
+                let contents = contents.load_full();
+                self.store.sweep(|hash, _| contents.of(hash).is_some())
+            }
+        };
+        self.metrics.expired_peers.inc_by(swept.peers as u64);
+        if swept != crate::store::Swept::default() {
+            tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
+        }
+    }
+}
