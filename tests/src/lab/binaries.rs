@@ -51,7 +51,10 @@ pub fn find(bin_dir: Option<&Path>) -> Result<Binaries, Stop> {
 }
 
 /// `cargo run` builds this program only, so that the others could be missing or of yesterday.
-fn build(dir: &Path) -> Result<(), Stop> {
+///
+/// # Errors
+/// They do not build.
+pub fn build(dir: &Path) -> Result<(), Stop> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cargo = std::env::var_os("CARGO");
     let Some(order) = order(

@@ -10,6 +10,8 @@ pub mod content;
 pub mod fleet;
 pub mod kills;
 pub mod ledger;
+mod lives;
+mod news;
 pub mod poll;
 pub mod process;
 pub mod report;
@@ -59,6 +61,14 @@ impl Stop {
     }
 }
 
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for Stop {}
+
 /// The whole program: from the command line to the exit status.
 pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::parse_from_line(line) {
@@ -82,6 +92,6 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn stopped(stop: &Stop) -> ExitCode {
-    eprintln!("narrows-lab: {}", stop.text());
+    eprintln!("narrows-lab: {stop}");
     ExitCode::from(stop.code())
 }

@@ -49,6 +49,8 @@ pub struct Report {
     pub wan_fetched: u64,
     /// Bytes that agents sent across links, by their own count.
     pub wan_sent: u64,
+    /// Bytes fetched across links of which the tracker never said across which; in no link's sum.
+    pub unattributed: u64,
     /// Bytes that agents fetched and threw away.
     pub wasted: u64,
     /// The tracker's processor time in seconds.
@@ -204,6 +206,7 @@ impl Report {
             efficiency: view.efficiency().map(round),
             wan_fetched: view.agents.iter().map(|agent| agent.bytes_wan).sum(),
             wan_sent: facts.wan_sent,
+            unattributed: facts.unattributed,
             wasted: facts.wasted,
             tracker_cpu_seconds: round(facts.tracker.cpu_seconds),
             tracker_rss_peak: facts.tracker.rss_peak,
@@ -289,8 +292,34 @@ pub fn lines(view: &View, report: &Report) -> Vec<String> {
             .map(|(at, what)| format!("{at:>6.1} s  {what}")),
     );
     lines.push(String::new());
+    lines.extend(remarks(view, report));
     lines.push(summary(view, report));
     lines
+}
+
+/// What a person should know before the figures are believed.
+fn remarks(view: &View, report: &Report) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if report.wasted * 200 > view.size.0 {
+        remarks.push(format!(
+            "agents fetched {} and threw it away",
+            bytes(report.wasted)
+        ));
+    }
+    let uncounted = report.wan_sent.saturating_sub(report.wan_fetched);
+    if uncounted * 200 > view.size.0 {
+        remarks.push(format!(
+            "agents sent {} across links that nobody counted as fetched",
+            bytes(uncounted)
+        ));
+    }
+    if report.unattributed > 0 {
+        remarks.push(format!(
+            "{} crossed links that the tracker never named",
+            bytes(report.unattributed)
+        ));
+    }
+    remarks
 }
 
 /// The last line: what a person looks for first.
@@ -371,6 +400,29 @@ mod tests {
                 assert!(json[list][0].get(key).is_some(), "{list} {key}");
             }
         }
+    }
+
+    #[test]
+    fn bytes_that_are_in_no_sum_are_remarked_on() {
+        let view = view(vec![row("hq-0", true, 1.0)]);
+        let facts = Facts {
+            wan_sent: 90_000_000,
+            wasted: 3_000_000,
+            unattributed: 1,
+            ..Facts::default()
+        };
+        let found = remarks(&view, &Report::new(&view, &[Verdict::Identical], facts)).join("\n");
+        assert!(
+            found.contains("90 MB") && found.contains("3 MB") && found.contains("1 B"),
+            "{found}"
+        );
+        assert!(
+            remarks(
+                &view,
+                &Report::new(&view, &[Verdict::Identical], Facts::default())
+            )
+            .is_empty()
+        );
     }
 
     #[test]

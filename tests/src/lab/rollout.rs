@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::Stop;
 use super::args::{Args, Size};
-use super::kills::{Plan, Seen};
-use super::ledger::{Counters, Ledger};
+use super::kills::Plan;
+use super::ledger::Ledger;
+use super::lives::SILENT;
+use super::news::News;
 use super::poll::{self, ContentStatus, SwarmStatus};
 use super::process::{Process, Usage, log_of};
 use super::report::{self, Report};
@@ -20,13 +21,7 @@ use super::verify::{self, Verdict};
 use super::view::View;
 
 /// Between two questions to the same process.
-const POLL: Duration = Duration::from_millis(200);
-
-/// How long a killed agent stays away.
-const AWAY: Duration = Duration::from_secs(5);
-
-/// An agent that says nothing for so long has failed.
-const SILENT: Duration = Duration::from_secs(20);
+pub(super) const POLL: Duration = Duration::from_millis(200);
 
 /// Runs the lab; `true` if every client is complete and identical.
 ///
@@ -127,13 +122,13 @@ pub(super) struct Rollout {
     pub(super) events: Vec<(f64, String)>,
     pub(super) facts: report::Facts,
     pub(super) size: Size,
-    tracker: Option<Process>,
-    plan: Plan,
+    pub(super) tracker: Option<Process>,
+    pub(super) plan: Plan,
     timeout: Duration,
     begun: Instant,
     /// When the clients were started.
     t0: Option<Instant>,
-    swarm: SwarmStatus,
+    pub(super) swarm: SwarmStatus,
 }
 
 /// An agent and what is known of it.
@@ -141,22 +136,15 @@ pub(super) struct Rollout {
 pub(super) struct Agent {
     pub(super) process: Option<Process>,
     pub(super) status: Option<ContentStatus>,
+    /// Of the content, 0 to 1; while files are checked, what it was before.
+    pub(super) progress: f64,
     pub(super) kills: u32,
     pub(super) seconds: Option<f64>,
     pub(super) usage: Usage,
-    restart: Option<Instant>,
+    pub(super) restart: Option<Instant>,
     /// Answers to questions asked before this are of an earlier life.
-    since: Option<Instant>,
-    heard: Option<Instant>,
-}
-
-enum News {
-    Agent {
-        agent: usize,
-        asked: Instant,
-        status: anyhow::Result<poll::AgentStatus>,
-    },
-    Swarm(anyhow::Result<Option<SwarmStatus>>),
+    pub(super) since: Option<Instant>,
+    pub(super) heard: Option<Instant>,
 }
 
 impl Rollout {
@@ -262,266 +250,6 @@ impl Rollout {
         Ok(())
     }
 
-    fn spawn(
-        &self,
-        program: &std::path::Path,
-        config: &std::path::Path,
-        log: &std::path::Path,
-    ) -> Result<Process, Stop> {
-        let args = ["run".as_ref(), "--config".as_ref(), config.as_os_str()];
-        let started = self.prepared.minder.spawn(program, args, log);
-        started.map_err(|error| Stop::Failed(format!("cannot start {}: {error}", program.display())))
-    }
-
-    fn start(&mut self, agent: usize) -> Result<(), Stop> {
-        let folder = self.folder(agent);
-        let program = self.prepared.binaries.agent.clone();
-        let process = self.spawn(&program, &folder.join("agent.yaml"), &log_of(&folder))?;
-        let (now, state) = (Instant::now(), &mut self.agents[agent]);
-        (state.process, state.restart, state.since, state.heard) =
-            (Some(process), None, Some(now), Some(now));
-        self.ledger.restarted(agent);
-        Ok(())
-    }
-
-    /// Starts those; how many they are.
-    fn starts(&mut self, which: impl Fn(&super::world::Place) -> bool) -> Result<usize, Stop> {
-        let those: Vec<usize> = (0..self.agents.len())
-            .filter(|i| which(&self.prepared.world.agents[*i]))
-            .collect();
-        those.iter().try_for_each(|agent| self.start(*agent))?;
-        Ok(those.len())
-    }
-
-    /// One task per process that asks it again and again; they end with the returned set.
-    fn pollers(&self, tell: &mpsc::Sender<News>) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
-        for (agent, place) in self.prepared.world.agents.iter().enumerate() {
-            let (control, tell) = (self.prepared.layout.control(place.addr), tell.clone());
-            tasks.spawn(async move {
-                loop {
-                    let asked = Instant::now();
-                    let status = poll::agent(control).await;
-                    if tell.send(News::Agent { agent, asked, status }).await.is_err() {
-                        return;
-                    }
-                    tokio::time::sleep(POLL).await;
-                }
-            });
-        }
-        let (admin, tell, hash) = (
-            self.prepared.layout.admin(),
-            tell.clone(),
-            self.prepared.info_hash.clone(),
-        );
-        tasks.spawn(async move {
-            while tell
-                .send(News::Swarm(poll::swarm(admin, &hash).await))
-                .await
-                .is_ok()
-            {
-                tokio::time::sleep(POLL).await;
-            }
-        });
-        tasks
-    }
-
-    fn hear(&mut self, news: News) {
-        match news {
-            News::Agent {
-                agent,
-                asked,
-                status: Ok(status),
-            } => self.hear_agent(agent, asked, status),
-            News::Swarm(Ok(Some(swarm))) => self.hear_tracker(swarm),
-            // one that starts or is killed says nothing; for how long is watched elsewhere
-            News::Agent { .. } | News::Swarm(_) => {}
-        }
-    }
-
-    fn hear_agent(&mut self, agent: usize, asked: Instant, status: poll::AgentStatus) {
-        let now = self.elapsed();
-        let state = &mut self.agents[agent];
-        if state.process.is_none() || state.since.is_none_or(|since| asked < since) {
-            return;
-        }
-        state.heard = Some(Instant::now());
-        let Some(content) = status.content.into_iter().next() else {
-            return;
-        };
-        let ContentStatus {
-            bytes_lan: lan,
-            bytes_wan: wan,
-            sent_wan: sent,
-            bytes_wasted: wasted,
-            ..
-        } = content;
-        if content.complete() && state.seconds.is_none() {
-            state.seconds = Some(now.as_secs_f64());
-        }
-        let error = content.error.clone().filter(|error| {
-            state
-                .status
-                .as_ref()
-                .is_none_or(|before| before.error.as_ref() != Some(error))
-        });
-        let gateway = content.gateway() && !content.complete();
-        let news = gateway && !state.status.as_ref().is_some_and(ContentStatus::gateway);
-        state.status = Some(content);
-        self.ledger.observe(
-            agent,
-            Counters {
-                lan,
-                wan,
-                sent,
-                wasted,
-            },
-            now,
-        );
-        let place = &self.prepared.world.agents[agent];
-        let (id, site) = (
-            place.id.clone(),
-            self.prepared.world.map.name(place.site).into_owned(),
-        );
-        if let Some(error) = error {
-            self.event(format!("{id}: {error}"));
-        }
-        if news {
-            self.event(format!("{id} is gateway of {site}"));
-        }
-    }
-
-    /// Notes along which links everybody fetches now.
-    fn hear_tracker(&mut self, swarm: SwarmStatus) {
-        let (now, world) = (self.elapsed(), &self.prepared.world);
-        let mut changes = Vec::new();
-        for (agent, place) in world.agents.iter().enumerate() {
-            let name = world.map.name(place.site);
-            let Some(site) = swarm.sites.iter().find(|site| site.site == name) else {
-                continue;
-            };
-            let gateway = site
-                .gateways
-                .iter()
-                .find(|gateway| gateway.agent.as_ref() == Some(&place.id));
-            let upstream = gateway.and_then(|gateway| gateway.upstream.first());
-            let from = upstream.and_then(|addr| world.map.locate(addr.ip()));
-            let parent = site
-                .parent
-                .as_ref()
-                .and_then(|parent| world.map.site_named(parent));
-            let Some(from) = from.or(parent).filter(|from| *from != place.site) else {
-                continue;
-            };
-            if let Some(route) = world.map.path(from, place.site) {
-                self.ledger.route(agent, route.hops.to_vec(), now);
-            }
-        }
-        for site in &swarm.sites {
-            let before = self.swarm.sites.iter().find(|other| other.site == site.site);
-            if let Some(parent) = &site.parent
-                && before.and_then(|before| before.parent.as_ref()) != Some(parent)
-            {
-                changes.push(format!("{} is fed from {parent}", site.site));
-            }
-        }
-        self.swarm = swarm;
-        changes.into_iter().for_each(|change| self.event(change));
-    }
-
-    async fn kill_due(&mut self) -> Result<(), Stop> {
-        let clients: Vec<usize> = self.prepared.world.clients().collect();
-        let world = &self.prepared.world;
-        let names: Vec<_> = clients
-            .iter()
-            .map(|i| world.map.name(world.agents[*i].site))
-            .collect();
-        let seen: Vec<Seen<'_>> = clients
-            .iter()
-            .zip(&names)
-            .map(|(i, site)| {
-                let state = &self.agents[*i];
-                Seen {
-                    site,
-                    number: world.agents[*i].number,
-                    progress: state.status.as_ref().map_or(0.0, |status| status.progress),
-                    gateway: state.status.as_ref().is_some_and(ContentStatus::gateway),
-                    running: state.process.is_some(),
-                    kills: state.kills,
-                }
-            })
-            .collect();
-        let due = self.plan.due(&seen);
-        drop(names);
-        for (kill, victim) in due {
-            let agent = clients[victim];
-            // a last look, so that hardly a byte goes uncounted
-            let place = self.prepared.world.agents[agent].clone();
-            if let Ok(status) = poll::agent(self.prepared.layout.control(place.addr)).await {
-                self.hear_agent(agent, Instant::now(), status);
-            }
-            let state = &mut self.agents[agent];
-            let Some(mut process) = state.process.take() else {
-                continue;
-            };
-            state.add_usage(process.usage());
-            process
-                .kill()
-                .await
-                .map_err(|error| Stop::Failed(format!("cannot kill {}: {error}", place.id)))?;
-            state.restart = Some(Instant::now() + AWAY);
-            (state.kills, state.seconds) = (state.kills + 1, None);
-            let gateway = state.status.as_ref().is_some_and(ContentStatus::gateway);
-            self.event(format!(
-                "killed {}{} ({kill})",
-                place.id,
-                if gateway { ", the gateway" } else { "" }
-            ));
-        }
-        Ok(())
-    }
-
-    fn restart_due(&mut self) -> Result<(), Stop> {
-        for agent in 0..self.agents.len() {
-            if self.agents[agent].restart.is_some_and(|at| at <= Instant::now()) {
-                self.start(agent)?;
-                self.event(format!("started {} again", self.prepared.world.agents[agent].id));
-            }
-        }
-        Ok(())
-    }
-
-    /// Nobody ends but by our hand, and nobody falls silent.
-    fn nobody_died(&mut self) -> Result<(), Stop> {
-        let failed =
-            |what: String, folder: PathBuf| Err(Stop::Failed(format!("{what}\n{}", last_words(&folder))));
-        if let Some(process) = &mut self.tracker
-            && let Ok(Some(status)) = process.ended()
-        {
-            return failed(
-                format!("the tracker ended by itself ({status})"),
-                self.prepared.layout.tracker(),
-            );
-        }
-        for agent in 0..self.agents.len() {
-            let folder = self.folder(agent);
-            let (id, state) = (&self.prepared.world.agents[agent].id, &mut self.agents[agent]);
-            let Some(process) = &mut state.process else {
-                continue;
-            };
-            if let Ok(Some(status)) = process.ended() {
-                return failed(format!("{id} ended by itself ({status})"), folder);
-            }
-            if state.heard.is_some_and(|heard| heard.elapsed() > SILENT) {
-                return failed(
-                    format!("{id} has not answered for {} s", SILENT.as_secs()),
-                    folder,
-                );
-            }
-        }
-        Ok(())
-    }
-
     fn all_complete(&self, which: impl Fn(&super::world::Place) -> bool) -> bool {
         let those = self
             .prepared
@@ -544,11 +272,11 @@ impl Rollout {
         last_words(&self.folder(agent))
     }
 
-    fn folder(&self, agent: usize) -> PathBuf {
+    pub(super) fn folder(&self, agent: usize) -> PathBuf {
         self.prepared.layout.agent(&self.prepared.world.agents[agent])
     }
 
-    fn event(&mut self, what: String) {
+    pub(super) fn event(&mut self, what: String) {
         self.events.push((self.elapsed().as_secs_f64(), what));
     }
 
@@ -613,7 +341,7 @@ impl Rollout {
 }
 
 impl Agent {
-    fn add_usage(&mut self, usage: Option<Usage>) {
+    pub(super) fn add_usage(&mut self, usage: Option<Usage>) {
         let Some(usage) = usage else { return };
         self.usage.cpu_seconds += usage.cpu_seconds;
         self.usage.rss_peak = self.usage.rss_peak.max(usage.rss_peak);
