@@ -1,0 +1,207 @@
+//! An agent as a process, with its configuration in a folder of its own.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use narrows_agent::agent::AgentStatus;
+use narrows_agent::{ContentState, ContentStatus};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::eventually;
+
+/// Killed when dropped; its folder stays with the test.
+pub struct Agent {
+    pub dir: PathBuf,
+    pub ip: IpAddr,
+    extra: String,
+    content: Vec<(PathBuf, PathBuf)>,
+    process: Option<Child>,
+}
+
+impl Agent {
+    /// An agent in the folder `dir` that is to have `content` (torrent, target); not yet running.
+    pub fn new(dir: &Path, content: &[(&Path, &Path)]) -> Self {
+        std::fs::create_dir_all(dir).unwrap();
+        let content = content
+            .iter()
+            .map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf()))
+            .collect();
+        Self {
+            dir: dir.to_owned(),
+            ip: super::address(),
+            extra: String::new(),
+            content,
+            process: None,
+        }
+    }
+
+    /// With further lines of configuration.
+    pub fn with(mut self, extra: &str) -> Self {
+        self.extra = format!("{extra}\n");
+        self
+    }
+
+    pub fn set_extra(&mut self, extra: &str) {
+        self.extra = format!("{extra}\n");
+        self.write_config();
+    }
+
+    pub fn set_content(&mut self, content: &[(&Path, &Path)]) {
+        self.content = content
+            .iter()
+            .map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf()))
+            .collect();
+        self.write_config();
+    }
+
+    pub fn started(mut self) -> Self {
+        self.start();
+        self
+    }
+
+    /// Starts it and waits until it answers.
+    pub fn start(&mut self) {
+        self.write_config();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("log"))
+            .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+            .args(["run", "--config"])
+            .arg(self.config_path())
+            .env("RUST_LOG", "debug")
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        self.process = Some(child);
+        eventually("the agent answers", || self.try_get("/status"));
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.join("agent.yaml")
+    }
+
+    pub fn listen(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, 6881)
+    }
+
+    pub fn control(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, 6882)
+    }
+
+    pub fn write_config(&self) {
+        let mut text = format!(
+            "id: agent-{}\nlisten: {}\ncontrol: {}\n",
+            self.ip,
+            self.listen(),
+            self.control()
+        );
+        text += "data: data\nstate: state\ncontent:\n";
+        for (torrent, target) in &self.content {
+            text += &format!("  - {{torrent: {:?}, target: {:?}}}\n", torrent, target);
+        }
+        text += &self.extra;
+        std::fs::write(self.config_path(), text).unwrap();
+    }
+
+    pub fn token(&self) -> String {
+        std::fs::read_to_string(self.dir.join("state/control.token")).unwrap()
+    }
+
+    pub fn status(&self) -> AgentStatus {
+        let (code, body) = self.try_get("/status").expect("the agent answers");
+        assert_eq!(code, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    pub fn content(&self) -> ContentStatus {
+        self.status()
+            .content
+            .into_iter()
+            .next()
+            .expect("there is content")
+    }
+
+    /// Waits until the first content is as `wanted`.
+    pub fn wait(&self, what: &str, wanted: impl Fn(&ContentStatus) -> bool) -> ContentStatus {
+        eventually(
+            &format!("{what}; log: {}", self.dir.join("log").display()),
+            || Some(self.content()).filter(&wanted),
+        )
+    }
+
+    pub fn wait_for(&self, state: ContentState) -> ContentStatus {
+        self.wait(&format!("state {state}"), |content| content.state == state)
+    }
+
+    pub fn get(&self, path: &str) -> (u16, String) {
+        self.try_get(path).expect("the agent answers")
+    }
+
+    /// `POST` with the right token.
+    pub fn post(&self, path: &str) -> (u16, String) {
+        self.post_with(path, &format!("Authorization: Bearer {}\r\n", self.token()))
+    }
+
+    pub fn post_with(&self, path: &str, headers: &str) -> (u16, String) {
+        self.exchange("POST", path, headers).expect("the agent answers")
+    }
+
+    fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        self.exchange("GET", path, "")
+    }
+
+    fn exchange(&self, method: &str, path: &str, headers: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(self.control()).ok()?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+        )
+        .ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let code = text.split(' ').nth(1)?.parse().ok()?;
+        Some((code, text.split_once("\r\n\r\n")?.1.to_owned()))
+    }
+
+    /// Another command of the program, told where this agent is.
+    pub fn command(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+            .args(args)
+            .arg("--config")
+            .arg(self.config_path())
+            .output()
+            .unwrap()
+    }
+
+    /// SIGKILL, and gone when this returns.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(self.process.as_ref().unwrap());
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// SIGTERM; how it ended and after how long.
+    pub fn terminate(&mut self) -> (ExitStatus, std::time::Duration) {
+        let start = std::time::Instant::now();
+        self.signal(Signal::TERM);
+        let mut child = self.process.take().unwrap();
+        let status = child.wait().unwrap();
+        (status, start.elapsed())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

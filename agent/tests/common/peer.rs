@@ -1,0 +1,80 @@
+//! A peer by hand: says exactly the bytes it is told to.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use narrows_protocol::{InfoHash, PeerId};
+use narrows_wire::{Codec, Handshake, Message};
+
+pub struct Peer {
+    pub stream: TcpStream,
+    codec: Codec,
+    buf: BytesMut,
+}
+
+impl Peer {
+    /// Connects and shakes hands.
+    pub fn connect(to: SocketAddr, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+        let stream = TcpStream::connect(to).unwrap();
+        Self::greet(stream, info_hash, pieces, id)
+    }
+
+    /// Waits for the agent to connect, and shakes hands.
+    pub fn accept(listener: &TcpListener, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+        Self::greet(listener.accept().unwrap().0, info_hash, pieces, id)
+    }
+
+    fn greet(mut stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let ours = Handshake {
+            info_hash,
+            peer_id: PeerId([id; 20]),
+            fast: true,
+            extended: false,
+        };
+        stream.write_all(&ours.encode()).unwrap();
+        let mut theirs = [0; Handshake::LEN];
+        stream.read_exact(&mut theirs).unwrap();
+        assert_eq!(Handshake::decode(&theirs).unwrap().info_hash, info_hash);
+        Self {
+            stream,
+            codec: Codec::new(pieces),
+            buf: BytesMut::new(),
+        }
+    }
+
+    /// Sends a message; whether the agent still takes it is seen by [`is_closed`](Self::is_closed).
+    pub fn send(&mut self, message: &Message) {
+        let mut out = BytesMut::new();
+        Codec::encode(message, &mut out);
+        self.raw(&out);
+    }
+
+    pub fn raw(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// The next message; `None` when the agent has closed the connection.
+    pub fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.codec.decode(&mut self.buf).unwrap() {
+                return Some(message);
+            }
+            let mut chunk = [0; 65536];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(n) => self.buf.extend_from_slice(&chunk[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("neither a message nor an end within 30 s: {error}"),
+            }
+        }
+    }
+
+    /// Reads to the end; panics if there is none.
+    pub fn is_closed(&mut self) -> bool {
+        while self.next().is_some() {}
+        true
+    }
+}

@@ -1,0 +1,116 @@
+//! A tracker of the plainest kind: everybody is told of everybody.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use narrows_protocol::{AnnounceEvent, AnnounceRequest, AnnounceResponse, InfoHash, Peer};
+
+/// Runs until the test process ends.
+#[derive(Clone)]
+pub struct Tracker {
+    addr: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    swarms: BTreeMap<InfoHash, Vec<SocketAddr>>,
+    heard: Vec<(SocketAddr, AnnounceRequest)>,
+}
+
+impl Tracker {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind((super::address(), 0)).unwrap();
+        let tracker = Self {
+            addr: listener.local_addr().unwrap(),
+            state: Arc::default(),
+        };
+        let this = tracker.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let this = this.clone();
+                std::thread::spawn(move || this.answer(stream));
+            }
+        });
+        tracker
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/announce", self.addr)
+    }
+
+    /// Makes everybody who announces from now on know this peer.
+    pub fn add(&self, info_hash: InfoHash, peer: SocketAddr) {
+        self.state
+            .lock()
+            .unwrap()
+            .swarms
+            .entry(info_hash)
+            .or_default()
+            .push(peer);
+    }
+
+    /// All announces so far, with the listen address of who sent them.
+    pub fn heard(&self) -> Vec<(SocketAddr, AnnounceRequest)> {
+        self.state.lock().unwrap().heard.clone()
+    }
+
+    /// Whether this peer has announced this event.
+    pub fn heard_event(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
+        self.heard()
+            .iter()
+            .any(|(peer, request)| *peer == from && request.event == event)
+    }
+
+    fn answer(&self, stream: TcpStream) -> Option<()> {
+        let source = stream.peer_addr().ok()?.ip();
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let query = line.split(' ').nth(1)?.split_once('?')?.1.to_owned();
+        let mut header = String::new();
+        while reader.read_line(&mut header).ok()? > 2 {
+            header.clear();
+        }
+        let request = AnnounceRequest::parse(&query).ok()?;
+        let me = SocketAddr::new(source, request.port);
+        let peers = self.note(me, &request);
+        let response = AnnounceResponse {
+            interval: 1,
+            min_interval: 1,
+            peers,
+            ..AnnounceResponse::default()
+        };
+        let mut body = Vec::new();
+        response.encode(true, true, &mut body);
+        let mut stream = reader.into_inner();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        )
+        .ok()?;
+        stream.write_all(&body).ok()
+    }
+
+    fn note(&self, me: SocketAddr, request: &AnnounceRequest) -> Vec<Peer> {
+        let mut state = self.state.lock().unwrap();
+        state.heard.push((me, request.clone()));
+        let swarm = state.swarms.entry(request.info_hash).or_default();
+        let others = swarm
+            .iter()
+            .filter(|peer| **peer != me)
+            .map(|addr| Peer {
+                addr: *addr,
+                peer_id: None,
+            })
+            .collect();
+        swarm.retain(|peer| *peer != me);
+        if request.event != AnnounceEvent::Stopped {
+            swarm.push(me);
+        }
+        others
+    }
+}

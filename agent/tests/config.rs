@@ -1,0 +1,120 @@
+//! agent.yaml: what it means, and what is said about mistakes in it.
+
+use std::path::Path;
+
+use narrows_agent::config::{Config, ConfigError, Mistake, Rate};
+use narrows_swarm::GatewayMode;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/narrows/agent.yaml"))
+}
+
+fn mistakes(text: &str) -> Vec<Mistake> {
+    match parse(text) {
+        Err(ConfigError::Mistakes(mistakes)) => mistakes,
+        other => panic!("no mistakes found: {other:?}"),
+    }
+}
+
+#[test]
+fn the_file_of_the_design_is_understood() {
+    let config = parse(
+        "id: munich-017\n\
+         listen: 0.0.0.0:6881\n\
+         control: 127.0.0.1:6882\n\
+         data: /var/lib/narrows/data\n\
+         state: /var/lib/narrows/state\n\
+         content:\n  - torrent: torrents/office.torrent\n    target: /opt/deploy          # default: data\n  - torrent: other.torrent\n\
+         gateway: prefer\n\
+         limits: {upload: unlimited, download: 10 Mbit/s}\n",
+    )
+    .unwrap();
+    assert_eq!(config.id, "munich-017");
+    assert_eq!(config.listen, "0.0.0.0:6881".parse().unwrap());
+    assert_eq!(
+        config.content[0].torrent,
+        Path::new("/etc/narrows/torrents/office.torrent")
+    );
+    assert_eq!(config.content[0].target, Path::new("/opt/deploy"));
+    assert_eq!(config.content[1].target, Path::new("/var/lib/narrows/data"));
+    assert_eq!(config.gateway, GatewayMode::Prefer);
+    assert_eq!(
+        (config.limits.upload, config.limits.download),
+        (Rate::UNLIMITED, Rate::bytes_per_second(1_250_000))
+    );
+}
+
+#[test]
+fn every_key_has_a_default() {
+    for text in ["", "# nothing yet\n", "content: []\n", "content:\n"] {
+        let config = parse(text).unwrap();
+        assert!(!config.id.is_empty());
+        assert_eq!(config.listen.port(), 6881);
+        assert!(config.control.ip().is_loopback());
+        assert!(config.content.is_empty());
+    }
+}
+
+#[test]
+fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
+    for (text, line, meant) in [
+        (
+            "id: a\nlisten: 1.2.3.4:1\ngatewy: auto\n",
+            3,
+            "did you mean `gateway`?",
+        ),
+        ("content:\n  - torent: x.torrent\n", 2, "did you mean `torrent`?"),
+        ("limits:\n  uplaod: unlimited\n", 2, "did you mean `upload`?"),
+        (
+            "colour: blue\n",
+            1,
+            "known keys are id, listen, control, data, state, content, gateway, limits",
+        ),
+    ] {
+        let found = mistakes(text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (found[0].line, found[0].help.as_str()),
+            (line, meant),
+            "{found:?}"
+        );
+        assert!(
+            found[0]
+                .to_string()
+                .starts_with(&format!("/etc/narrows/agent.yaml:{line}:")),
+            "{}",
+            found[0]
+        );
+        assert!(
+            found[0]
+                .to_string()
+                .contains(text.lines().nth(line as usize - 1).unwrap())
+        );
+    }
+}
+
+#[test]
+fn all_wrong_values_are_reported_at_once() {
+    let found = mistakes(
+        "id: \"\"\nlisten: nowhere\ngateway: sometimes\nlimits: {upload: fast, download: 0 Mbit/s}\n\
+         content:\n  - torrent: a.torrent\n  - torrent: a.torrent\n",
+    );
+    let lines: Vec<u64> = found.iter().map(|mistake| mistake.line).collect();
+    assert_eq!(found.len(), 6, "{found:?}");
+    for line in [1, 2, 3, 4, 7] {
+        assert!(lines.contains(&line), "{line} of {lines:?}");
+    }
+    assert!(found.iter().all(|mistake| !mistake.help.is_empty()));
+}
+
+#[test]
+fn wrong_yaml_is_reported_with_its_place() {
+    for text in ["id: [a\n", "content: 5\n", "- a\n- b\n"] {
+        let found = mistakes(text);
+        assert!(found[0].line > 0, "{found:?}");
+    }
+    assert!(matches!(
+        Config::load(Path::new("/nonexistent/agent.yaml")),
+        Err(ConfigError::Unreadable { .. })
+    ));
+}

@@ -1,0 +1,262 @@
+//! The control port and the commands that use it.
+
+mod common;
+
+use std::process::Command;
+
+use common::agent::Agent;
+use common::content::{assert_same, folder, torrent};
+use common::eventually;
+use common::tracker::Tracker;
+use narrows_agent::ContentState;
+use narrows_protocol::AnnounceEvent;
+use rustix::process::Signal;
+
+const MB: usize = 1_000_000;
+const PIECE: u32 = 128 << 10;
+
+#[test]
+fn commands_want_the_token_and_reading_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Agent::new(dir.path(), &[]).started();
+    for headers in [
+        "",
+        "Authorization: Bearer 0000\r\n",
+        "Authorization: Basic eDp5\r\n",
+    ] {
+        for path in ["/pause", "/resume", "/verify", "/reload"] {
+            let (code, body) = agent.post_with(path, headers);
+            assert_eq!(code, 401, "{path}");
+            assert!(body.contains("\"error\""), "{body}");
+        }
+    }
+    assert!(!agent.status().paused);
+    assert_eq!(agent.get("/status").0, 200);
+    assert_eq!(agent.get("/metrics").0, 200);
+    assert_eq!(agent.get("/pause").0, 405);
+    assert_eq!(agent.get("/nothing").0, 404);
+    assert_eq!(agent.post("/pause?content=nobody").0, 404);
+    assert_eq!(agent.post("/pause").0, 200);
+    assert!(agent.status().paused);
+}
+
+#[test]
+fn a_pause_stops_the_transfer_and_a_resume_goes_on() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 20 * MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let target = dir.path().join("target");
+    let leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)])
+        .with("limits: {download: 80 Mbit/s}")
+        .started();
+    leecher.wait("some is there", |content| content.progress > 0.1);
+    let paused = leecher.command(&["pause", "office"]);
+    assert!(
+        paused.status.success(),
+        "{}",
+        String::from_utf8_lossy(&paused.stderr)
+    );
+    let there = leecher.wait_for(ContentState::Paused);
+    assert_eq!(there.peers, 0);
+    eventually("the tracker was told", || {
+        tracker
+            .heard_event(leecher.listen(), AnnounceEvent::Stopped)
+            .then_some(())
+    });
+    let still = leecher.content().bytes_lan;
+    assert!(still < meta.total);
+    assert!(
+        leecher
+            .command(&["resume", &meta.info_hash.to_string()])
+            .status
+            .success()
+    );
+    leecher.wait_for(ContentState::Seeding);
+    assert_same(&source, &target.join("office"));
+}
+
+#[test]
+fn a_reload_adds_and_drops_content_and_its_files_stay() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let sources = ["one", "two"].map(|name| dir.path().join("seeder").join(name));
+    let [one, two] = [(&sources[0], 1), (&sources[1], 2)].map(|(source, seed)| {
+        folder(source, seed, 2 * MB);
+        torrent(source, &tracker, PIECE)
+    });
+    let from = dir.path().join("seeder");
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&one.0, &from), (&two.0, &from)]).started();
+    let target = dir.path().join("target");
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&one.0, &target)]).started();
+    leecher.wait_for(ContentState::Seeding);
+
+    leecher.set_content(&[(&one.0, &target), (&two.0, &target)]);
+    let output = leecher.command(&["reload"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "added two\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    eventually("both are there", || {
+        let content = leecher.status().content;
+        (content.len() == 2
+            && content
+                .iter()
+                .all(|content| content.state == ContentState::Seeding))
+        .then_some(())
+    });
+
+    leecher.set_content(&[(&two.0, &target)]);
+    leecher.signal(Signal::HUP);
+    eventually("one is gone", || {
+        (leecher.status().content.len() == 1).then_some(())
+    });
+    assert_eq!(leecher.content().name, "two");
+    assert_same(&sources[0], &target.join("one"));
+    let stopped = tracker.heard().into_iter().any(|(peer, request)| {
+        peer == leecher.listen()
+            && request.event == AnnounceEvent::Stopped
+            && request.info_hash == one.1.info_hash
+    });
+    assert!(stopped, "the tracker was told");
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_its_place_and_everything_runs_on() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let mut agent = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    agent.wait_for(ContentState::Seeding);
+    agent.set_extra("limitz: {upload: 1 Mbit/s}");
+    let (code, body) = agent.post("/reload");
+    assert_eq!(code, 422);
+    assert!(
+        body.contains("limitz") && body.contains("did you mean `limits`"),
+        "{body}"
+    );
+    assert_eq!(agent.content().state, ContentState::Seeding);
+    let check = agent.command(&["check"]);
+    assert_eq!(check.status.code(), Some(64));
+    let run = agent.command(&["run"]);
+    assert_eq!(run.status.code(), Some(64));
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(text.contains("agent.yaml:8:1"), "{text}");
+}
+
+#[test]
+fn a_broken_or_public_torrent_is_an_error_of_its_own() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let broken = dir.path().join("broken.torrent");
+    std::fs::write(&broken, b"d4:infoi1ee").unwrap();
+    let public = dir.path().join("public.torrent");
+    let bytes = std::fs::read(&file).unwrap();
+    let at = bytes
+        .windows(12)
+        .position(|window| window == b"7:privatei1e")
+        .unwrap();
+    std::fs::write(&public, [&bytes[..at], &bytes[at + 12..]].concat()).unwrap();
+    let (from, missing) = (source.parent().unwrap(), dir.path().join("missing.torrent"));
+    let entries = [&broken, &public, &missing, &file].map(|torrent| (torrent.as_path(), from));
+    let agent = Agent::new(&dir.path().join("s"), &entries).started();
+    eventually("the good one is seeded", || {
+        agent
+            .status()
+            .content
+            .iter()
+            .any(|content| content.state == ContentState::Seeding)
+            .then_some(())
+    });
+    let content = agent.status().content;
+    let errors: Vec<String> = content
+        .iter()
+        .filter_map(|content| content.error.clone())
+        .collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors[0].contains("broken.torrent"), "{errors:?}");
+    assert!(errors[1].contains("not a private torrent"), "{errors:?}");
+    assert!(errors[2].contains("cannot read"), "{errors:?}");
+}
+
+#[test]
+fn status_is_a_table_for_people_and_json_for_machines() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let agent = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    agent.wait_for(ContentState::Seeding);
+    let table = String::from_utf8(agent.command(&["status"]).stdout).unwrap();
+    assert!(
+        table.contains("office") && table.contains("seeding") && table.contains("100.0 %"),
+        "{table}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&agent.command(&["status", "--json"]).stdout).unwrap();
+    let content = &json["content"][0];
+    assert_eq!(content["info_hash"], meta.info_hash.to_string());
+    for key in [
+        "name",
+        "state",
+        "progress",
+        "bytes",
+        "bytes_lan",
+        "bytes_wan",
+        "role",
+        "peers",
+        "rate_down",
+        "rate_up",
+        "error",
+    ] {
+        assert!(content.get(key).is_some(), "{key}");
+    }
+    let metrics = agent.get("/metrics").1;
+    assert!(
+        metrics.contains("narrows_agent_content_seeding{content=\"office\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("narrows_agent_received_bytes_total{class=\"wan\",content=\"office\"} 0"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn create_and_get_are_all_one_needs_without_a_configuration() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 3 * MB);
+    let file = dir.path().join("office.torrent");
+    let created = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+        .arg("create")
+        .arg(&source)
+        .args(["--tracker", &tracker.url(), "--piece-length", "64KiB", "--output"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(
+        created.status.success(),
+        "{}",
+        String::from_utf8_lossy(&created.stderr)
+    );
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    seeder.wait_for(ContentState::Seeding);
+    let target = dir.path().join("target");
+    let got = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+        .arg("get")
+        .arg(&file)
+        .arg("--to")
+        .arg(&target)
+        .args(["--listen", &format!("{}:0", common::address())])
+        .output()
+        .unwrap();
+    assert!(got.status.success(), "{}", String::from_utf8_lossy(&got.stderr));
+    assert_same(&source, &target.join("office"));
+    assert!(!target.join(".narrows-get").exists());
+}

@@ -1,0 +1,189 @@
+//! Agents as processes: what is fetched is whole, survives kills and stops, and is not fetched twice.
+
+mod common;
+
+use std::time::Duration;
+
+use common::agent::Agent;
+use common::content::{assert_same, folder, noise, torrent};
+use common::eventually;
+use common::tracker::Tracker;
+use narrows_agent::ContentState;
+use narrows_protocol::AnnounceEvent;
+
+const MB: usize = 1_000_000;
+const PIECE: u32 = 128 << 10;
+
+#[test]
+fn a_folder_goes_from_a_seeder_to_a_leecher_over_the_lan() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 20 * MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    seeder.wait_for(ContentState::Seeding);
+    let target = dir.path().join("target");
+    let leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)]).started();
+    let done = leecher.wait_for(ContentState::Seeding);
+    assert_same(&source, &target.join("office"));
+    assert_eq!(
+        (done.bytes, done.bytes_done, done.progress),
+        (meta.total, meta.total, 1.0)
+    );
+    assert_eq!(done.bytes_wan, 0);
+    assert!(done.bytes_lan >= meta.total && done.bytes_lan <= meta.total + done.bytes_wasted);
+    eventually("the tracker heard of it", || {
+        tracker
+            .heard_event(leecher.listen(), AnnounceEvent::Completed)
+            .then_some(())
+    });
+    assert!(
+        tracker
+            .heard()
+            .iter()
+            .all(|(peer, _)| [seeder.ip, leecher.ip].contains(&peer.ip()))
+    );
+    let sent = eventually("the seeder counted it", || {
+        Some(seeder.content().uploaded_lan).filter(|sent| *sent >= meta.total)
+    });
+    assert!(sent <= done.bytes_lan);
+}
+
+#[test]
+fn many_leechers_complete_each_other() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/data.bin");
+    std::fs::create_dir_all(source.parent().unwrap()).unwrap();
+    std::fs::write(&source, noise(7, 20 * MB)).unwrap();
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())])
+        .with("limits: {upload: 80 Mbit/s}")
+        .started();
+    let leechers: Vec<Agent> = (0..3)
+        .map(|n| {
+            Agent::new(
+                &dir.path().join(format!("l{n}")),
+                &[(&file, &dir.path().join(format!("t{n}")))],
+            )
+            .started()
+        })
+        .collect();
+    for (n, leecher) in leechers.iter().enumerate() {
+        leecher.wait_for(ContentState::Seeding);
+        let got = std::fs::read(dir.path().join(format!("t{n}/data.bin"))).unwrap();
+        assert!(got == std::fs::read(&source).unwrap());
+    }
+    assert!(
+        seeder.content().uploaded_lan < 3 * 20 * MB as u64,
+        "they took it from each other, too"
+    );
+}
+
+#[test]
+fn after_a_kill_only_what_was_in_flight_is_fetched_again() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 2, 30 * MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let target = dir.path().join("target");
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)])
+        .with("limits: {download: 80 Mbit/s}")
+        .started();
+    let before = leecher.wait("40 % is there", |content| content.progress > 0.4);
+    leecher.kill();
+    assert!(before.progress < 1.0, "killed too late to show anything");
+    assert!(
+        !target.join("office").exists(),
+        "what is not whole is not at its target"
+    );
+    leecher.start();
+    let after = leecher.wait_for(ContentState::Seeding);
+    assert_same(&source, &target.join("office"));
+    let missing = meta.total - before.bytes_done;
+    // what was verified between our last look and the kill is not missing, and nothing verified is fetched again
+    assert!(
+        after.bytes_lan <= missing + after.bytes_wasted,
+        "{} fetched, {missing} were missing",
+        after.bytes_lan
+    );
+}
+
+#[test]
+fn a_stop_is_clean_quick_and_told_to_the_tracker() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 3, 30 * MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let target = dir.path().join("target");
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)])
+        .with("limits: {download: 80 Mbit/s}")
+        .started();
+    let before = leecher.wait("some is there", |content| content.progress > 0.3);
+    let (status, took) = leecher.terminate();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(tracker.heard_event(leecher.listen(), AnnounceEvent::Stopped));
+    leecher.start();
+    let again = leecher.wait("checked", |content| content.state != ContentState::Checking);
+    assert!(again.bytes_done >= before.bytes_done);
+    let after = leecher.wait_for(ContentState::Seeding);
+    assert!(after.bytes_lan <= meta.total - before.bytes_done + after.bytes_wasted);
+}
+
+#[test]
+fn content_at_its_target_is_seeded_without_fetching() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 4, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let agent = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let done = agent.wait_for(ContentState::Seeding);
+    assert_eq!((done.progress, done.bytes_lan, done.bytes_wan), (1.0, 0, 0));
+}
+
+#[test]
+fn a_verify_finds_damage_and_fetches_it_again() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 5, 5 * MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let target = dir.path().join("target");
+    let leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)]).started();
+    leecher.wait_for(ContentState::Seeding);
+    let mut damaged = std::fs::read(target.join("office/rest.bin")).unwrap();
+    damaged[1_000_000..1_300_000].fill(0);
+    std::fs::write(target.join("office/rest.bin"), damaged).unwrap();
+    assert_eq!(leecher.post("/verify?content=office").0, 200);
+    let again = leecher.wait("the damage is fetched again", |content| {
+        content.state == ContentState::Seeding && content.bytes_lan > meta.total
+    });
+    assert_same(&source, &target.join("office"));
+    assert!(
+        again.bytes_lan < meta.total + MB as u64,
+        "only the damage: {}",
+        again.bytes_lan - meta.total
+    );
+}
+
+#[test]
+fn a_download_limit_is_kept() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 6, 6 * MB);
+    let (file, meta) = torrent(&source, &tracker, 32 << 10);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let start = std::time::Instant::now();
+    let leecher = Agent::new(&dir.path().join("l"), &[(&file, &dir.path().join("t"))])
+        .with("limits: {download: 16 Mbit/s}")
+        .started();
+    leecher.wait_for(ContentState::Seeding);
+    let seconds = start.elapsed().as_secs_f64();
+    let least = meta.total as f64 / 2e6 - 0.3;
+    assert!(
+        seconds > least,
+        "took {seconds:.1} s, at 2 MB/s at least {least:.1} s"
+    );
+}
