@@ -1,0 +1,312 @@
+//! The program itself: its exit codes, its signals, its log.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use support::*;
+use tempfile::TempDir;
+
+const RELOADS_OK: &str = "narrows_tracker_site_map_reloads_total{outcome=\"ok\"}";
+const RELOADS_REFUSED: &str = "narrows_tracker_site_map_reloads_total{outcome=\"refused\"}";
+
+/// A tracker as a process of its own; killed when dropped.
+struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    addr: SocketAddr,
+    admin: SocketAddr,
+    dir: TempDir,
+}
+
+impl Process {
+    fn start(dir: TempDir, environment: &[(&str, &Path)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_narrows-tracker"))
+            .args(["run", "--config"])
+            .arg(dir.path().join("tracker.yaml"))
+            .envs(environment.iter().copied())
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, writer) = (
+            BufReader::new(child.stderr.take().unwrap()).lines(),
+            Arc::clone(&log),
+        );
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                writer.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let bound = |what: &str| {
+            let log = log.lock().unwrap();
+            let line = log.lines().find(|line| line.contains(what))?;
+            line.split_once("address=")?.1.trim().parse().ok()
+        };
+        until("the addresses are logged", || bound("/healthz").is_some());
+        let (addr, admin) = (bound("/announce").unwrap(), bound("/healthz").unwrap());
+        Self {
+            child,
+            log,
+            addr,
+            admin,
+            dir,
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    fn write_map(&self, text: &str) {
+        // as editors do: written beside and renamed over
+        let (beside, path) = (
+            self.dir.path().join(".sites.tmp"),
+            self.dir.path().join("sites.yaml"),
+        );
+        fs::write(&beside, text).unwrap();
+        fs::rename(beside, path).unwrap();
+    }
+
+    fn sites(&self) -> u64 {
+        let status: serde_json::Value = serde_json::from_slice(&get(self.admin, "/status").body).unwrap();
+        status["site_map"]["sites"].as_u64().unwrap()
+    }
+
+    fn metric(&self, series: &str) -> f64 {
+        metric(self.admin, series).unwrap()
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let mut ended = None;
+        until("the tracker has ended", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run_to_end(command: &str, config: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_narrows-tracker"))
+        .args([command, "--config"])
+        .arg(config)
+        .output()
+        .unwrap()
+}
+
+fn map_with(more_sites: &[&str]) -> String {
+    let extra: String = more_sites
+        .iter()
+        .map(|name| format!("  - {{between: [hq, {name}], rate: 1 Mbit/s}}\n"))
+        .collect();
+    let mut text = SITES.replace("links:\n", &format!("links:\n{extra}"));
+    for (position, name) in more_sites.iter().enumerate() {
+        let site = format!("  {name}: {{networks: [127.{}.0.0/16]}}\nlinks:", 50 + position);
+        text = text.replace("links:", &site);
+    }
+    text
+}
+
+#[test]
+fn sighup_reloads_the_site_map_any_number_of_times_and_a_bad_one_in_between_is_refused() {
+    let tracker = Process::start(files(""), &[]);
+    assert_eq!(tracker.sites(), 2);
+    tracker.signal("HUP");
+    until("the first reload", || tracker.metric(RELOADS_OK) == 1.0);
+    tracker.signal("HUP");
+    until("the second reload", || tracker.metric(RELOADS_OK) == 2.0);
+
+    tracker.write_map("version: 1\nsites: {hq: {netwerks: [127.1.0.0/16]}}\nlinks: [{between: [hq, nowhere], rate: 1 Mbit/s}]\n");
+    tracker.signal("HUP");
+    until("the bad map is refused", || {
+        tracker.metric(RELOADS_REFUSED) >= 1.0
+    });
+    assert_eq!(tracker.metric("narrows_tracker_site_map_valid"), 0.0);
+    assert_eq!(tracker.sites(), 2, "the old map stays");
+    assert_eq!(
+        accepted(say(tracker.addr, "127.2.0.1", &announce())).incomplete,
+        1
+    );
+    until("the log names every mistake", || {
+        let log = tracker.log();
+        ["sites.yaml:2:", "netwerks", "sites.yaml:3:", "nowhere"]
+            .iter()
+            .all(|part| log.contains(part))
+    });
+
+    tracker.write_map(&map_with(&["oslo"]));
+    tracker.signal("HUP");
+    until("the good map is in force", || tracker.sites() == 3);
+    assert_eq!(tracker.metric("narrows_tracker_site_map_valid"), 1.0);
+}
+
+#[test]
+fn a_changed_site_map_is_taken_over_and_its_swarms_follow() {
+    let tracker = Process::start(files(""), &[]);
+    refused(say(tracker.addr, "127.50.0.1", &announce()));
+    let mut seeder = announce();
+    seeder.left = 0;
+    accepted(say(tracker.addr, "127.1.0.1", &seeder));
+    accepted(say(tracker.addr, "127.2.0.1", &announce()));
+    tracker.write_map(&map_with(&["aarhus"]));
+    until("the new map is in force", || tracker.sites() == 3);
+    let response = accepted(say(tracker.addr, "127.50.0.1", &announce()));
+    assert_eq!((response.complete, response.incomplete), (1, 2));
+    assert_eq!(
+        response.peers.len(),
+        1,
+        "its site's gateway is told one remote peer: {response:?}"
+    );
+    let status: serde_json::Value = serde_json::from_slice(&get(tracker.admin, "/status").body).unwrap();
+    let names: Vec<_> = status["contents"][0]["sites"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|site| &site["site"])
+        .collect();
+    assert_eq!(
+        names,
+        ["aarhus", "hq", "munich"],
+        "ids have moved, names have not"
+    );
+}
+
+#[test]
+fn sigterm_and_sigint_end_the_tracker_with_success() {
+    for signal in ["TERM", "INT"] {
+        let mut tracker = Process::start(files(""), &[]);
+        let mut idle = connect(tracker.addr, None);
+        write!(idle, "GET /scrape HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
+        read_reply(&mut idle);
+        let asked = Instant::now();
+        tracker.signal(signal);
+        assert!(tracker.wait().success());
+        assert!(
+            asked.elapsed().as_secs() < 5,
+            "an idle connection holds nothing up"
+        );
+        assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+        until("the end is logged", || tracker.log().contains("stopped"));
+    }
+}
+
+#[test]
+fn a_client_that_never_finishes_its_request_cannot_keep_the_tracker_from_ending() {
+    let mut tracker = Process::start(files(""), &[]);
+    let mut slow = connect(tracker.addr, None);
+    slow.write_all(b"GET /announce?").unwrap();
+    until("the connection is open", || {
+        tracker.metric("narrows_tracker_connections") >= 2.0
+    });
+    tracker.signal("TERM");
+    assert!(tracker.wait().success());
+}
+
+#[test]
+fn systemd_is_told_when_the_tracker_is_ready_reloads_and_stops() {
+    let dir = files("");
+    let socket = dir.path().join("notify");
+    let receiver = UnixDatagram::bind(&socket).unwrap();
+    receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+    let next = || {
+        let mut buffer = [0; 256];
+        let length = receiver.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let mut tracker = Process::start(dir, &[("NOTIFY_SOCKET", &socket)]);
+    assert_eq!(next(), "READY=1");
+    tracker.signal("HUP");
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next(), "READY=1");
+    tracker.signal("TERM");
+    assert_eq!(next(), "STOPPING=1");
+    assert!(tracker.wait().success());
+}
+
+#[test]
+fn check_says_ok_or_every_mistake_with_its_place() {
+    let dir = files("torrents: torrents/");
+    let config = dir.path().join("tracker.yaml");
+    let checked = run_to_end("check", &config);
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("2 sites, 1 links"));
+
+    fs::write(
+        &config,
+        "lisen: 127.0.0.1:0\nsite_map: sites.yaml\ninterval: {min: 10}\n",
+    )
+    .unwrap();
+    let checked = run_to_end("check", &config);
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(64));
+    for part in [
+        "tracker.yaml:1:1",
+        "did you mean `listen`?",
+        "tracker.yaml:3:17",
+        "`10` is no duration",
+    ] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_ends_run_with_64_before_anything_is_bound() {
+    // a bound address would be an error of its own, with another code
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("listen: {}\n", taken.local_addr().unwrap());
+    let dir = files(&listen);
+    let config = dir.path().join("tracker.yaml");
+    let ended = run_to_end("run", &config);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot listen on"));
+
+    fs::write(
+        dir.path().join("sites.yaml"),
+        "version: 1\nsites: {a: {networks: [10.0.0.1/8]}}\n",
+    )
+    .unwrap();
+    let ended = run_to_end("run", &config);
+    assert_eq!(ended.status.code(), Some(64));
+    assert!(
+        String::from_utf8_lossy(&ended.stderr).contains("sites.yaml:2:"),
+        "{ended:?}"
+    );
+
+    fs::remove_file(dir.path().join("sites.yaml")).unwrap();
+    assert_eq!(run_to_end("run", &config).status.code(), Some(64));
+    assert_eq!(
+        run_to_end("run", &dir.path().join("none.yaml")).status.code(),
+        Some(64)
+    );
+    let missing = files("torrents: none/");
+    let ended = run_to_end("run", &missing.path().join("tracker.yaml"));
+    assert_eq!(ended.status.code(), Some(64));
+    assert!(
+        String::from_utf8_lossy(&ended.stderr).contains("create it"),
+        "{ended:?}"
+    );
+}
