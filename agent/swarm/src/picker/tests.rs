@@ -1,0 +1,94 @@
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use super::availability::Availability;
+use super::*;
+
+fn lengths(pieces: u32) -> Lengths {
+    Lengths::new(32 << 10, u64::from(pieces) * (32 << 10)).expect("a content")
+}
+
+proptest! {
+    #[test]
+    fn the_buckets_stay_sorted_whatever_comes(steps in proptest::collection::vec((0u8..4, 0u32..40), 0..300)) {
+        let mut rng = SmallRng::seed_from_u64(1);
+        let mut local = Availability::new(40, 0..40, &mut rng);
+        let mut held = vec![0; 40];
+        for (what, piece) in steps {
+            match what {
+                0 => { local.gained(piece); held[piece as usize] += 1; }
+                1 if held[piece as usize] > 0 => { local.lost(piece); held[piece as usize] -= 1; }
+                2 => local.remove(piece),
+                _ => local.insert(piece),
+            }
+            local.check();
+        }
+        for piece in 0..40 {
+            prop_assert_eq!(local.holders(piece), held[piece as usize]);
+        }
+    }
+
+    #[test]
+    fn the_walk_and_the_search_agree_on_the_rarest(
+        sets in proptest::collection::vec(proptest::collection::btree_set(0u32..50, 0..50), 1..6), seed in any::<u64>(),
+    ) {
+        let mut picker = Picker::new(lengths(50), &Bitfield::new(50), seed);
+        let sets: Vec<Bits> = sets.iter().map(|set| {
+            let mut bits = Bits::new(50);
+            set.iter().for_each(|piece| { bits.set(*piece); });
+            bits
+        }).collect();
+        sets.iter().for_each(|set| picker.add_holder(set));
+        let searched = picker.rarest_of(&sets[0]).map(|piece| picker.holders(piece));
+        let walked = picker.pick_local(PeerKey(1), &sets[0]).map(|piece| picker.holders(piece));
+        prop_assert_eq!(searched, walked);
+    }
+
+    #[test]
+    fn every_piece_is_of_exactly_one_gateways_share(pieces in 1u32..500, gateways in 1usize..5) {
+        let roster: Vec<SocketAddr> =
+            (0..gateways).map(|n| format!("10.2.0.{n}:6881").parse().expect("an address")).collect();
+        for piece in 0..pieces {
+            let owners = roster.iter().filter(|me| rank(piece, **me, &roster) == 0).count();
+            prop_assert_eq!(owners, 1);
+        }
+    }
+}
+
+#[test]
+fn an_upstream_is_never_asked_for_what_a_local_peer_has() {
+    let mut picker = Picker::new(lengths(4), &Bitfield::new(4), 1);
+    let me = "10.2.0.1:6881".parse().expect("an address");
+    picker.set_roster(1, me, &[me]);
+    let mut local = Bits::new(4);
+    [0, 2].iter().for_each(|piece| {
+        local.set(*piece);
+    });
+    picker.add_holder(&local);
+    let all = Bits::full(4);
+    let mut got: Vec<u32> = std::iter::from_fn(|| picker.pick_upstream(PeerKey(1), &all, None)).collect();
+    got.sort_unstable();
+    assert_eq!(got, [1, 3]);
+    picker.remove_holder(&local, false);
+    assert!(picker.pick_upstream(PeerKey(1), &all, None).is_some());
+}
+
+#[test]
+fn a_begun_piece_goes_on_with_another_peer_where_it_was_left() {
+    let mut picker = Picker::new(lengths(4), &Bitfield::new(4), 1);
+    let all = Bits::full(4);
+    picker.add_holder(&all);
+    picker.add_holder(&all);
+    let ip = IpAddr::from([10, 0, 0, 1]);
+    let piece = picker.pick_local(PeerKey(1), &all).expect("a piece");
+    let first = picker.ask(piece, PeerKey(1)).expect("a block");
+    assert_eq!(picker.take(PeerKey(1), ip, first), (Taken::Part, None));
+    assert!(picker.release(PeerKey(1), 1 << 20).is_empty());
+    assert_eq!(picker.pick_local(PeerKey(2), &all), Some(piece));
+    let second = picker.ask(piece, PeerKey(2)).expect("a block");
+    assert_ne!(first, second);
+    assert_eq!(picker.take(PeerKey(2), ip, second).0, Taken::Whole);
+    assert_eq!(picker.verified(piece, true).map(|sources| sources.len()), Some(2));
+    assert_eq!(picker.held(), 0);
+}

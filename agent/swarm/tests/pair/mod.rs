@@ -1,0 +1,118 @@
+//! Two swarms wired to each other without a network: every action is the other's event at once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use narrows_protocol::metainfo::Lengths;
+use narrows_protocol::{InfoHash, PeerId};
+use narrows_swarm::{
+    Action, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
+};
+use narrows_wire::Bitfield;
+
+pub struct Pair {
+    pub seeder: Swarm,
+    pub leecher: Swarm,
+    pub now: Time,
+    pub blocks: u64,
+    pub calls: u64,
+    queue: VecDeque<(bool, Event)>,
+}
+
+pub fn config(lengths: Lengths, have: Bitfield, id: u8) -> Config {
+    Config {
+        lengths,
+        info_hash: InfoHash([7; 20]),
+        peer_id: PeerId([id; 20]),
+        agent: format!("agent{id}"),
+        listen: format!("10.1.0.{id}:6881").parse().expect("an address"),
+        have,
+        gateway: GatewayMode::Auto,
+        limits: Limits::default(),
+        seed: 1,
+    }
+}
+
+impl Pair {
+    pub fn new(pieces: u32, piece: u32) -> Pair {
+        let lengths = Lengths::new(piece, u64::from(pieces) * u64::from(piece)).expect("a content");
+        let now = Time::ZERO;
+        let seeder = Swarm::new(config(lengths, Bitfield::full(pieces), 1), now);
+        let leecher = Swarm::new(config(lengths, Bitfield::new(pieces), 2), now);
+        let mut pair = Pair {
+            seeder,
+            leecher,
+            now,
+            blocks: 0,
+            calls: 0,
+            queue: VecDeque::new(),
+        };
+        let peer = PeerKey(1);
+        let addr = "10.1.0.1:6881".parse().expect("an address");
+        let assigned = Assigned {
+            local: vec![addr],
+            assignment: None,
+            interval: Duration::from_secs(60),
+            min_interval: Duration::from_secs(1),
+            external_ip: None,
+        };
+        pair.queue.push_back((true, Event::Assigned(assigned)));
+        for (leecher, id, origin) in [
+            (true, 1, Origin::Dialled(Class::Local)),
+            (false, 2, Origin::Accepted),
+        ] {
+            let peer_id = PeerId([id; 20]);
+            pair.queue.push_back((
+                leecher,
+                Event::Connected {
+                    peer,
+                    addr,
+                    origin,
+                    peer_id,
+                    fast: true,
+                    extended: true,
+                },
+            ));
+        }
+        pair
+    }
+
+    /// Until nothing moves any more.
+    pub fn run(&mut self) {
+        let mut out = Vec::new();
+        while let Some((leecher, event)) = self.queue.pop_front() {
+            self.calls += 1;
+            self.now += Duration::from_micros(8);
+            let swarm = if leecher {
+                &mut self.leecher
+            } else {
+                &mut self.seeder
+            };
+            swarm.handle(event, self.now, &mut out);
+            let _ = swarm.next_wakeup(self.now);
+            for action in out.drain(..) {
+                match action {
+                    Action::Send { peer, message } => {
+                        self.queue.push_back((!leecher, Event::Message { peer, message }))
+                    }
+                    Action::Serve { peer, block } => {
+                        self.blocks += 1;
+                        self.queue.push_back((!leecher, Event::Block { peer, block }));
+                        self.queue.push_back((
+                            leecher,
+                            Event::Sent {
+                                peer,
+                                bytes: block.len,
+                            },
+                        ));
+                    }
+                    Action::Verify { piece, .. } => self
+                        .queue
+                        .push_back((leecher, Event::Verified { piece, ok: true })),
+                    Action::Close { peer, .. } => self.queue.push_back((!leecher, Event::Closed { peer })),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

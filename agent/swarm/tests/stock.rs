@@ -1,0 +1,495 @@
+//! One swarm against scripted peers: stock clients without extensions, and hostile ones.
+
+#![allow(unreachable_pub)] // modules of one test program
+
+#[allow(dead_code)] // the other test program uses the rest
+mod pair;
+
+use std::time::Duration;
+
+use narrows_protocol::metainfo::Lengths;
+use narrows_protocol::{Assignment, PeerId, Role};
+use narrows_swarm::{
+    Action, AnnounceReason, Assigned, Class, CloseReason, Event, Origin, PeerKey, State, Swarm, Time,
+};
+use narrows_wire::{Bitfield, Block, Message};
+use proptest::prelude::*;
+
+const PIECES: u32 = 20;
+const PIECE: u32 = 64 << 10;
+
+struct Table {
+    swarm: Swarm,
+    now: Time,
+    peers: u64,
+}
+
+fn block(piece: u32, index: u32) -> Block {
+    Block {
+        piece,
+        begin: index * 16384,
+        len: 16384,
+    }
+}
+
+impl Table {
+    fn new(have: Bitfield) -> Table {
+        let lengths = Lengths::new(PIECE, u64::from(PIECE * PIECES)).expect("a content");
+        let swarm = Swarm::new(pair::config(lengths, have, 9), Time::ZERO);
+        let mut table = Table {
+            swarm,
+            now: Time::ZERO,
+            peers: 0,
+        };
+        table.tell(Event::Tick);
+        table
+    }
+
+    fn leecher() -> Table {
+        Table::new(Bitfield::new(PIECES))
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.swarm.handle(event, self.now, &mut out);
+        out
+    }
+
+    fn wait(&mut self, seconds: u64) -> Vec<Action> {
+        let end = self.now + Duration::from_secs(seconds);
+        let mut out = Vec::new();
+        while self.now < end {
+            self.now += Duration::from_millis(100);
+            self.swarm.handle(Event::Tick, self.now, &mut out);
+        }
+        out
+    }
+
+    fn assign(&mut self, assignment: Option<Assignment>, local: &[&str]) -> Vec<Action> {
+        self.tell(Event::Assigned(Assigned {
+            local: local
+                .iter()
+                .map(|text| text.parse().expect("an address"))
+                .collect(),
+            assignment,
+            interval: Duration::from_secs(600),
+            min_interval: Duration::from_secs(5),
+            external_ip: None,
+        }))
+    }
+
+    fn connect(&mut self, addr: &str, origin: Origin, fast: bool) -> (PeerKey, Vec<Action>) {
+        self.peers += 1;
+        let peer = PeerKey(self.peers);
+        let addr = addr.parse().expect("an address");
+        let peer_id = PeerId([100 + self.peers as u8; 20]);
+        let out = self.tell(Event::Connected {
+            peer,
+            addr,
+            origin,
+            peer_id,
+            fast,
+            extended: false,
+        });
+        (peer, out)
+    }
+
+    fn say(&mut self, peer: PeerKey, message: Message) -> Vec<Action> {
+        self.tell(Event::Message { peer, message })
+    }
+}
+
+fn requests(actions: &[Action]) -> Vec<Block> {
+    let request = |action: &Action| match action {
+        Action::Send {
+            message: Message::Request(block),
+            ..
+        } => Some(*block),
+        _ => None,
+    };
+    actions.iter().filter_map(request).collect()
+}
+
+fn closed(actions: &[Action]) -> Option<CloseReason> {
+    actions.iter().find_map(|action| match action {
+        Action::Close { reason, .. } => Some(*reason),
+        _ => None,
+    })
+}
+
+fn gateway(upstream: &[&str]) -> Option<Assignment> {
+    Some(Assignment {
+        role: Role::Gateway,
+        site: "b1".into(),
+        gateways: vec!["10.1.0.9:6881".parse().expect("an address")],
+        lease: 60,
+        rate: 0,
+        paused: false,
+        upstream: upstream
+            .iter()
+            .map(|text| text.parse().expect("an address"))
+            .collect(),
+    })
+}
+
+fn member() -> Option<Assignment> {
+    gateway(&[]).map(|assignment| Assignment {
+        role: Role::Member,
+        lease: 0,
+        ..assignment
+    })
+}
+
+#[test]
+fn a_stock_client_without_extensions_is_fetched_from_by_its_haves() {
+    let mut table = Table::leecher();
+    table.assign(None, &["10.1.0.1:6881"]);
+    let (peer, greeting) = table.connect("10.1.0.1:6881", Origin::Dialled(Class::Local), false);
+    assert_eq!(
+        greeting,
+        [Action::Send {
+            peer,
+            message: Message::Unchoke
+        }],
+        "no bitfield when there is none to send"
+    );
+    let out = table.say(peer, Message::Have(3));
+    assert!(
+        out.contains(&Action::Send {
+            peer,
+            message: Message::Interested
+        }) && requests(&out).is_empty()
+    );
+    assert_eq!(
+        requests(&table.say(peer, Message::Unchoke)),
+        [block(3, 0), block(3, 1), block(3, 2), block(3, 3)]
+    );
+    // a choke without the fast extension means that nothing of this will come
+    table.say(peer, Message::Choke);
+    assert_eq!(requests(&table.say(peer, Message::Unchoke)).len(), 4);
+}
+
+#[test]
+fn a_whole_piece_is_verified_and_told_to_everybody() {
+    let mut table = Table::leecher();
+    table.assign(None, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    let (peer, _) = table.connect("10.1.0.1:6881", Origin::Dialled(Class::Local), true);
+    let (other, _) = table.connect("10.1.0.2:6881", Origin::Dialled(Class::Local), true);
+    table.say(peer, Message::Have(5));
+    table.say(peer, Message::Unchoke);
+    let mut last = Vec::new();
+    for index in 0..4 {
+        last = table.tell(Event::Block {
+            peer,
+            block: block(5, index),
+        });
+        assert!(last.contains(&Action::Keep {
+            peer,
+            block: block(5, index)
+        }));
+    }
+    assert!(last.contains(&Action::Verify { piece: 5, from: peer }));
+    let out = table.tell(Event::Verified { piece: 5, ok: true });
+    for peer in [peer, other] {
+        assert!(out.contains(&Action::Send {
+            peer,
+            message: Message::Have(5)
+        }));
+    }
+    let again = table.tell(Event::Block {
+        peer,
+        block: block(5, 0),
+    });
+    assert_eq!(
+        again,
+        [Action::Ignore {
+            peer,
+            block: block(5, 0)
+        }],
+        "nobody asked"
+    );
+}
+
+#[test]
+fn an_unknown_peer_is_served_and_never_asked_until_the_tracker_names_it() {
+    let mut table = Table::new(Bitfield::new(PIECES));
+    table.assign(member(), &[]);
+    let (peer, _) = table.connect("10.1.0.7:50000", Origin::Accepted, true);
+    table.say(peer, Message::HaveAll);
+    assert!(requests(&table.say(peer, Message::Unchoke)).is_empty());
+    let out = table.wait(12);
+    assert!(out.contains(&Action::Announce(AnnounceReason::MorePeers)));
+    assert!(!requests(&table.assign(member(), &["10.1.0.7:6881"])).is_empty());
+}
+
+#[test]
+fn a_gateway_has_one_active_upstream_and_switches_to_the_spare_when_it_chokes() {
+    let mut table = Table::leecher();
+    let ups = ["10.0.0.1:6881", "10.0.0.2:6881"];
+    let dials = table.assign(gateway(&ups), &[]);
+    assert_eq!(
+        dials
+            .iter()
+            .filter(|a| matches!(
+                a,
+                Action::Dial {
+                    class: Class::Upstream,
+                    ..
+                }
+            ))
+            .count(),
+        2
+    );
+    let (first, _) = table.connect(ups[0], Origin::Dialled(Class::Upstream), true);
+    let (spare, _) = table.connect(ups[1], Origin::Dialled(Class::Upstream), true);
+    for peer in [first, spare] {
+        table.say(peer, Message::HaveAll);
+        let asked = !requests(&table.say(peer, Message::Unchoke)).is_empty();
+        assert_eq!(asked, peer == first);
+    }
+    table.wait(1);
+    let out = table.say(first, Message::Choke);
+    let to_spare =
+        |a: &Action| matches!(a, Action::Send { peer, message: Message::Request(_) } if *peer == spare);
+    assert!(out.iter().any(to_spare), "{out:?}");
+    // the lease goes: both are dropped at once
+    let out = table.assign(member(), &[]);
+    assert_eq!(
+        out.iter().filter(|a| matches!(a, Action::Close { .. })).count(),
+        2,
+        "{out:?}"
+    );
+    let out = table.wait(30);
+    assert!(!out.iter().any(|a| matches!(
+        a,
+        Action::Dial {
+            class: Class::Upstream,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn a_silent_upstream_is_left_for_the_spare_within_seconds() {
+    let mut table = Table::leecher();
+    let ups = ["10.0.0.1:6881", "10.0.0.2:6881"];
+    table.assign(gateway(&ups), &[]);
+    let mut keys = Vec::new();
+    for addr in ups {
+        let (peer, _) = table.connect(addr, Origin::Dialled(Class::Upstream), true);
+        table.say(peer, Message::HaveAll);
+        table.say(peer, Message::Unchoke);
+        keys.push(peer);
+    }
+    let out = table.wait(6);
+    let asked =
+        |a: &Action| matches!(a, Action::Send { peer, message: Message::Request(_) } if *peer == keys[1]);
+    assert!(out.iter().any(asked));
+}
+
+#[test]
+fn a_gateway_without_upstreams_says_so_at_once() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (peer, _) = table.connect("10.0.0.1:6881", Origin::Dialled(Class::Upstream), true);
+    let out = table.tell(Event::Closed { peer });
+    assert!(out.contains(&Action::Announce(AnnounceReason::Stalled)));
+    assert!(table.swarm.report().stalled);
+}
+
+#[test]
+fn the_loss_of_the_gateway_is_announced_at_once() {
+    let mut table = Table::leecher();
+    let roster = vec!["10.1.0.1:6881".parse().expect("an address")];
+    table.assign(
+        member().map(|a| Assignment {
+            gateways: roster.clone(),
+            ..a
+        }),
+        &["10.1.0.1:6881"],
+    );
+    let (peer, _) = table.connect("10.1.0.1:6881", Origin::Dialled(Class::Local), true);
+    assert_eq!(table.swarm.report().gateway, Some(roster[0]));
+    let out = table.tell(Event::Closed { peer });
+    assert!(out.contains(&Action::Announce(AnnounceReason::Lost(roster[0]))));
+    assert_eq!(table.swarm.report().lost, Some(roster[0]));
+}
+
+#[test]
+fn hostile_messages_close_the_connection_and_nothing_else() {
+    let far = Block {
+        piece: 3,
+        begin: PIECE - 100,
+        len: 16384,
+    };
+    let cases: Vec<Vec<Message>> = vec![
+        vec![Message::Bitfield(vec![0xff; 2].into())],
+        vec![Message::Bitfield(vec![0xff; 3].into())],
+        vec![Message::Have(1), Message::HaveAll],
+        vec![Message::HaveNone, Message::HaveNone],
+        vec![Message::Have(PIECES)],
+        vec![Message::Request(far)],
+        vec![Message::Request(block(PIECES, 0))],
+        vec![Message::Request(Block {
+            piece: 1,
+            begin: u32::MAX,
+            len: 16384,
+        })],
+        vec![Message::Request(Block {
+            piece: 1,
+            begin: 0,
+            len: 0,
+        })],
+        vec![Message::Request(Block {
+            piece: 1,
+            begin: 0,
+            len: 1 << 17,
+        })],
+        vec![Message::Extended {
+            id: 0,
+            payload: b"i1e".to_vec().into(),
+        }],
+    ];
+    for messages in cases {
+        let mut table = Table::leecher();
+        let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
+        let out: Vec<Action> = messages
+            .iter()
+            .flat_map(|message| table.say(peer, message.clone()))
+            .collect();
+        assert!(
+            matches!(closed(&out), Some(CloseReason::Protocol(_))),
+            "{messages:?}: {out:?}"
+        );
+        assert_eq!(table.swarm.status(table.now).peers, 0);
+    }
+}
+
+#[test]
+fn who_asks_for_everything_at_once_is_rejected_and_then_closed() {
+    let mut table = Table::new(Bitfield::full(PIECES));
+    let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
+    let (mut served, mut rejected, mut reason) = (0, 0, None);
+    for n in 0..10_000 {
+        for action in table.say(peer, Message::Request(block(n % PIECES, n / PIECES % 4))) {
+            match action {
+                Action::Serve { block, .. } => served += block.len,
+                Action::Send {
+                    message: Message::Reject(_),
+                    ..
+                } => rejected += 1,
+                Action::Close { reason: why, .. } => reason = Some(why),
+                _ => {}
+            }
+        }
+    }
+    assert!(
+        served <= 1 << 20,
+        "{served} bytes handed out without being flushed"
+    );
+    assert!(rejected > 0);
+    assert_eq!(reason, Some(CloseReason::TooManyRequests));
+}
+
+#[test]
+fn the_sender_of_a_wrong_piece_is_banned_and_two_senders_mean_that_we_are_at_fault() {
+    let mut table = Table::leecher();
+    let addrs = ["10.1.0.1:6881", "10.1.0.2:6881"];
+    table.assign(None, &addrs);
+    for (turn, addr) in addrs.iter().enumerate() {
+        let (peer, _) = table.connect(addr, Origin::Dialled(Class::Local), true);
+        table.say(peer, Message::Have(5));
+        table.say(peer, Message::Unchoke);
+        for index in 0..4 {
+            table.tell(Event::Block {
+                peer,
+                block: block(5, index),
+            });
+        }
+        let out = table.tell(Event::Verified { piece: 5, ok: false });
+        if turn == 0 {
+            assert_eq!(closed(&out), Some(CloseReason::WrongData));
+            assert!(
+                out.iter()
+                    .any(|action| matches!(action, Action::Ban { until: Some(_), .. }))
+            );
+        }
+    }
+    assert_eq!(table.swarm.status(table.now).state, State::Error);
+}
+
+#[test]
+fn an_idle_connection_is_kept_alive_and_a_dead_one_closed() {
+    let mut table = Table::new(Bitfield::full(PIECES));
+    let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
+    assert!(table.wait(61).contains(&Action::Send {
+        peer,
+        message: Message::KeepAlive
+    }));
+    assert_eq!(closed(&table.wait(120)), Some(CloseReason::Idle));
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    let any_block = || {
+        (0..PIECES + 1, 0u32..5, 0u32..20_000).prop_map(|(piece, n, len)| Block {
+            piece,
+            begin: n * 16384,
+            len,
+        })
+    };
+    prop_oneof![
+        Just(Message::Choke),
+        Just(Message::Unchoke),
+        Just(Message::Interested),
+        Just(Message::HaveAll),
+        Just(Message::HaveNone),
+        (0..PIECES + 1).prop_map(Message::Have),
+        any_block().prop_map(Message::Request),
+        any_block().prop_map(Message::Cancel),
+        any_block().prop_map(Message::Reject),
+        proptest::collection::vec(any::<u8>(), 0..4).prop_map(|b| Message::Bitfield(b.into())),
+        proptest::collection::vec(any::<u8>(), 0..40).prop_map(|b| Message::Extended {
+            id: 0,
+            payload: b.into()
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_order_of_events_breaks_the_books(
+        seed_pieces in 0..PIECES,
+        steps in proptest::collection::vec((0usize..4, any_message(), 0u8..12, 0..PIECES, 0u32..4, 0u64..3000), 1..200),
+    ) {
+        let mut have = Bitfield::new(PIECES);
+        (0..seed_pieces).for_each(|piece| { have.set(piece); });
+        let mut table = Table::new(have);
+        let addrs = ["10.1.0.1:6881", "10.1.0.2:6881", "10.0.0.1:6881", "10.0.0.2:6881"];
+        table.assign(gateway(&addrs[2..]), &addrs[..2]);
+        let mut keys = [PeerKey(0); 4];
+        let mut verifying = Vec::new();
+        for (who, message, what, piece, index, ms) in steps {
+            table.now += Duration::from_millis(ms);
+            let peer = keys[who];
+            let class = if who < 2 { Class::Local } else { Class::Upstream };
+            let out = match what {
+                0 => { let (key, out) = table.connect(addrs[who], Origin::Dialled(class), true); keys[who] = key; out }
+                1 => table.tell(Event::Closed { peer }),
+                2 => table.assign(if index == 0 { member() } else { gateway(&addrs[2..]) }, &addrs[..2]),
+                3 => table.tell(match index { 0 => Event::Pause, 1 => Event::Resume, 2 => Event::StoreHealed, _ => Event::AnnounceFailed }),
+                4 | 5 => match verifying.pop() {
+                    Some(piece) if index == 0 => table.tell(Event::StoreFailed { piece, full: true }),
+                    Some(piece) => table.tell(Event::Verified { piece, ok: index != 1 }),
+                    None => table.tell(Event::Tick),
+                },
+                6..9 => table.tell(Event::Block { peer, block: block(piece, index) }),
+                _ => table.say(peer, message),
+            };
+            verifying.extend(out.iter().filter_map(|a| match a { Action::Verify { piece, .. } => Some(*piece), _ => None }));
+            let status = table.swarm.status(table.now);
+            let missing: u64 = table.swarm.have().iter_missing().map(|_| u64::from(PIECE)).sum();
+            prop_assert_eq!(status.left, missing);
+        }
+    }
+}
