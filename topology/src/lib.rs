@@ -20,6 +20,7 @@ mod rate;
 mod schedule;
 
 pub use fair::fair_rates;
+pub use file::schema;
 pub use flow::max_flow;
 pub use forest::{Forest, Parent, forest};
 pub use ids::{Hop, LinkId, SiteId};

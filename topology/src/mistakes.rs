@@ -68,14 +68,14 @@ impl std::error::Error for Mistakes {}
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file could not be read.
-    #[error("cannot read the site map {path}: {source}; check that it exists and may be read by this user")]
+    #[error("cannot read the site map {path}: {reason}; check that it exists and may be read by this user")]
     Read {
         /// The file.
         path: String,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file was read and is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Mistakes(#[from] Mistakes),
 }

@@ -5,12 +5,15 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+/// Per prefix length its mask, and from network to prefix length and site.
+type Lengths<K> = Vec<(K, HashMap<K, (u8, u32)>)>;
+
 /// A longest-prefix table: one hash map per prefix length that occurs, longest first. Maps of companies use
 /// a handful of lengths, so a lookup is a handful of probes.
 #[derive(Debug, Default)]
 pub(crate) struct Networks {
-    v4: Vec<(u32, HashMap<u32, (u8, u32)>)>,
-    v6: Vec<(u128, HashMap<u128, (u8, u32)>)>,
+    v4: Lengths<u32>,
+    v6: Lengths<u128>,
 }
 
 impl Networks {
@@ -63,12 +66,7 @@ impl Networks {
     }
 }
 
-fn insert<K: Eq + std::hash::Hash + Copy>(
-    lengths: &mut Vec<(K, HashMap<K, (u8, u32)>)>,
-    mask: K,
-    network: K,
-    value: (u8, u32),
-) {
+fn insert<K: Eq + std::hash::Hash + Copy>(lengths: &mut Lengths<K>, mask: K, network: K, value: (u8, u32)) {
     match lengths.iter_mut().find(|(m, _)| *m == mask) {
         Some((_, nets)) => {
             nets.insert(network, value);

@@ -1,16 +1,16 @@
 //! Every key of the file, once: the parser accepts these, and the schema is made of them.
 
 /// A key of a mapping.
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) required: bool,
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
     /// For the reader of the schema in an editor.
-    pub(crate) about: &'static str,
-    pub(crate) shape: Shape,
+    pub(super) about: &'static str,
+    pub(super) shape: Shape,
 }
 
 /// What stands at a key.
-pub(crate) enum Shape {
+pub(super) enum Shape {
     /// The format's version: 1.
     Version,
     /// An IANA timezone.
@@ -60,11 +60,11 @@ const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key 
 }
 
 /// The most gateways or seeders that make sense: beyond it somebody has confused a key.
-pub(crate) const MOST_PEERS: u64 = 1_000;
+pub(super) const MOST_PEERS: u64 = 1_000;
 /// As OSPF and IS-IS wide metrics: a path of 2,000 links stays far below overflow.
-pub(crate) const MOST_COST: u64 = 0xffff_ffff;
+pub(super) const MOST_COST: u64 = 0xffff_ffff;
 
-pub(crate) const FILE: &[Key] = &[
+pub(super) const FILE: &[Key] = &[
     required("version", Shape::Version, "The version of this format: 1."),
     optional(
         "timezone",
@@ -89,7 +89,7 @@ pub(crate) const FILE: &[Key] = &[
     ),
 ];
 
-pub(crate) const DEFAULTS: &[Key] = &[
+pub(super) const DEFAULTS: &[Key] = &[
     optional(
         "max_seeders",
         Shape::Count(MOST_PEERS),
@@ -102,7 +102,7 @@ pub(crate) const DEFAULTS: &[Key] = &[
     ),
 ];
 
-pub(crate) const SITE: &[Key] = &[
+pub(super) const SITE: &[Key] = &[
     optional(
         "networks",
         Shape::Networks,
@@ -120,7 +120,7 @@ pub(crate) const SITE: &[Key] = &[
     ),
 ];
 
-pub(crate) const LINK: &[Key] = &[
+pub(super) const LINK: &[Key] = &[
     required("between", Shape::Between, "The two sites that it joins."),
     required(
         "rate",
@@ -144,7 +144,7 @@ pub(crate) const LINK: &[Key] = &[
     ),
 ];
 
-pub(crate) const SCHEDULE: &[Key] = &[
+pub(super) const SCHEDULE: &[Key] = &[
     optional(
         "days",
         Shape::Days,
@@ -162,7 +162,7 @@ pub(crate) const SCHEDULE: &[Key] = &[
     ),
 ];
 
-pub(crate) const UNKNOWN: &[Key] = &[
+pub(super) const UNKNOWN: &[Key] = &[
     required(
         "attach",
         Shape::SiteName,

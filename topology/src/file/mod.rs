@@ -1,8 +1,9 @@
 //! From the text of sites.yaml to a checked plan.
 
 mod check;
-pub(crate) mod keys;
+mod keys;
 mod report;
+mod schema;
 mod tree;
 mod values;
 
@@ -14,15 +15,17 @@ use crate::map::Plan;
 use crate::mistakes::{LoadError, Mistakes};
 use report::{Place, Report};
 
+pub use schema::schema;
+
 /// The largest file that is read: 100 times what 2,000 sites take.
 const MOST_BYTES: usize = 16 << 20;
 
 /// Reads and parses a file.
 pub(crate) fn load(path: &Path) -> Result<Plan, LoadError> {
     let name = path.display().to_string();
-    let unreadable = |source| LoadError::Read {
+    let unreadable = |reason| LoadError::Read {
         path: name.clone(),
-        source,
+        reason,
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;

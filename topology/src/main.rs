@@ -1,0 +1,106 @@
+//! `narrows-topology`: checks a site map, says what it means, and describes it to editors.
+
+mod explain;
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use narrows_topology::{Rate, SiteMap};
+
+/// Checks a site map of Narrows, says what it means, and describes it to editors.
+#[derive(Parser)]
+#[command(name = "narrows-topology", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Report all mistakes of a site map; exit 1 if there are any
+    Check {
+        /// The site map, sites.yaml
+        file: PathBuf,
+    },
+    /// Say which site an address belongs to, and why; with two, the path and rate between them
+    Explain {
+        /// The site map, sites.yaml
+        file: PathBuf,
+        /// An IPv4 or IPv6 address
+        address: IpAddr,
+        /// Another one
+        other: Option<IpAddr>,
+    },
+    /// Print the JSON Schema of site maps, for editors
+    Schema,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // help and version are errors too, that go to stdout
+            let usage = error.use_stderr();
+            return if error.print().is_err() || usage {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match run(arguments.command).and_then(print) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // mistakes bring their own layout
+            eprintln!("{}", format!("{error:#}").trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<String> {
+    Ok(match command {
+        Command::Check { file } => summary(&file, &SiteMap::load(&file)?),
+        Command::Explain { file, address, other } => {
+            explain::explain(&SiteMap::load(&file)?, jiff::Timestamp::now(), address, other)
+        }
+        Command::Schema => format!("{:#}\n", narrows_topology::schema()),
+    })
+}
+
+fn print(text: String) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // whoever reads has read enough
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to the standard output"),
+    }
+}
+
+/// What a good map holds, in a few lines.
+fn summary(file: &Path, map: &SiteMap) -> String {
+    let sites: Vec<_> = map.sites().collect();
+    let networks: usize = sites.iter().map(|site| map.networks(*site).len()).sum();
+    let transit = sites.iter().filter(|site| map.is_transit(**site)).count();
+    let fetching = sites.iter().filter(|site| !map.sharing(**site)).count();
+    let rates: Vec<Rate> = map.links().map(|link| map.base_rate(link)).collect();
+    let rates = match (rates.iter().min(), rates.iter().max()) {
+        (Some(least), Some(most)) if least < most => format!(", {least} to {most}"),
+        (Some(all), _) => format!(", {all}"),
+        _ => String::new(),
+    };
+    let unknown = match map.attach_hub() {
+        Some(hub) => format!("attached to {}", map.name(hub)),
+        None => "denied".to_owned(),
+    };
+    format!(
+        "{}: no mistakes\n  sites: {} ({transit} transit, {fetching} only fetching), networks: {networks}\n  \
+         links: {}{rates}\n  unknown addresses: {unknown}\n",
+        file.display(),
+        sites.len(),
+        map.links().count(),
+    )
+}
