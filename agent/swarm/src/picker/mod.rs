@@ -24,6 +24,9 @@ use active::Active;
 use availability::Availability;
 use order::WanOrder;
 
+/// Whether all these gateways, which come before us for a piece, have been silent for long enough.
+pub type MayTakeOver<'a> = dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool + 'a;
+
 /// Questions asked piece by piece before the sets are intersected word by word.
 const TRIES: u32 = 256;
 
@@ -168,7 +171,7 @@ impl Picker {
         &mut self,
         peer: PeerKey,
         theirs: &Bits,
-        may_take_over: Option<&dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool>,
+        may_take_over: Option<&MayTakeOver<'_>>,
     ) -> Option<u32> {
         let begun = self.begun.iter().copied();
         if let Some(piece) = begun
@@ -224,11 +227,7 @@ impl Picker {
         self.first_by_permutation(candidates, true)
     }
 
-    fn taken_over(
-        &self,
-        theirs: &Bits,
-        allowed: &dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool,
-    ) -> Option<u32> {
+    fn taken_over(&self, theirs: &Bits, allowed: &MayTakeOver<'_>) -> Option<u32> {
         if self.local.seeds > 0 {
             return None;
         }

@@ -14,7 +14,7 @@ proptest! {
     fn the_buckets_stay_sorted_whatever_comes(steps in proptest::collection::vec((0u8..4, 0u32..40), 0..300)) {
         let mut rng = SmallRng::seed_from_u64(1);
         let mut local = Availability::new(40, 0..40, &mut rng);
-        let mut held = vec![0; 40];
+        let mut held = [0; 40];
         for (what, piece) in steps {
             match what {
                 0 => { local.gained(piece); held[piece as usize] += 1; }

@@ -32,7 +32,7 @@ pub const STALLED: Backoff = Backoff {
 impl Backoff {
     /// The wait after the `failures`-th failure in a row (1 = the first): 75 % to 100 % of the doubled time.
     pub fn wait<R: rand::Rng>(&self, failures: u32, rng: &mut R) -> Time {
-        let doubled = self.first * (1 << failures.clamp(1, 16) - 1);
+        let doubled = self.first * (1 << (failures.clamp(1, 16) - 1));
         doubled.min(self.most).mul_f64(rng.random_range(0.75..1.0))
     }
 }

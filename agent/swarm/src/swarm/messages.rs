@@ -157,10 +157,11 @@ impl Swarm {
                 }
             }
             Relation::Local => {
-                if self.duty.roster.len() > 1 && self.picker.holders(piece) == 1 {
-                    if let Some(gateway) = self.picker.gateway_of(piece) {
-                        self.silence.heard(gateway, now);
-                    }
+                if self.duty.roster.len() > 1
+                    && self.picker.holders(piece) == 1
+                    && let Some(gateway) = self.picker.gateway_of(piece)
+                {
+                    self.silence.heard(gateway, now);
                 }
             }
             Relation::Upstream | Relation::Unknown => {}

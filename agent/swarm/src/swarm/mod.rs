@@ -152,7 +152,9 @@ impl Swarm {
                 fast,
                 extended,
             } => {
-                self.connected(peer, addr, origin, peer_id, (fast, extended), now, out);
+                let pieces = self.config.lengths.piece_count();
+                let new = Peer::new(addr, origin, peer_id, fast, pieces, now);
+                self.connected(peer, new, extended, now, out);
             }
             Event::Message { peer, message } => self.message(peer, message, now, out),
             Event::Block { peer, block } => self.block(peer, block, now, out),

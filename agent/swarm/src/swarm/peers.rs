@@ -1,8 +1,5 @@
 //! Connections: beginning, class, end.
 
-use std::net::SocketAddr;
-
-use narrows_protocol::PeerId;
 use narrows_wire::{ExtendedHandshake, Hello, Message};
 
 use super::peer::Peer;
@@ -15,21 +12,12 @@ impl Swarm {
     pub(super) fn connected(
         &mut self,
         key: PeerKey,
-        addr: SocketAddr,
-        origin: Origin,
-        peer_id: PeerId,
-        (fast, extended): (bool, bool),
+        peer: Peer,
+        extended: bool,
         now: Time,
         out: &mut Vec<Action>,
     ) {
-        let peer = Peer::new(
-            addr,
-            origin,
-            peer_id,
-            fast,
-            self.config.lengths.piece_count(),
-            now,
-        );
+        let (addr, origin, peer_id) = (peer.addr, peer.origin, peer.peer_id);
         if let Some(reason) = self.refusal(&peer, now) {
             out.push(Action::Close { peer: key, reason });
             self.dial_refused(addr, origin, reason, now);

@@ -128,7 +128,7 @@ impl Net {
     }
 
     /// Payload bytes that crossed into a site.
-    pub fn into_site(&self, site: usize) -> u64 {
+    pub fn entering(&self, site: usize) -> u64 {
         self.parents[site].map_or(0, |(parent, _)| self.pipes[&(parent, site)].payload)
     }
 }

@@ -620,7 +620,7 @@ impl Sim {
 
     /// WAN payload into a site over the content's size.
     pub fn copies(&self, site: usize) -> f64 {
-        self.net.into_site(site) as f64 / self.lengths.total() as f64
+        self.net.entering(site) as f64 / self.lengths.total() as f64
     }
 
     /// When the last of a site was complete.
