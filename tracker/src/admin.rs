@@ -42,6 +42,9 @@ struct ContentStatus {
     swarm: SwarmStatus,
 }
 
+/// A content type and what it is the type of.
+type Body = (&'static str, Vec<u8>);
+
 /// Answers one request. Walking the swarms may take a while, so it happens off the runtime's workers.
 pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -50,7 +53,7 @@ pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response
             "only GET and HEAD are answered here\n",
         );
     }
-    let body: fn(&Tracker) -> Option<(&'static str, Vec<u8>)> = match request.uri().path() {
+    let body: fn(&Tracker) -> Option<Body> = match request.uri().path() {
         "/healthz" => return text(StatusCode::OK, "ok\n"),
         "/metrics" => |tracker| Some((TEXT_FORMAT, metrics(tracker)?)),
         "/status" => |tracker| Some(("application/json", serde_json::to_vec(&status(tracker)).ok()?)),
