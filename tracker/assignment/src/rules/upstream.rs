@@ -71,8 +71,10 @@ impl Swarm {
             .collect();
         let mut chosen = if rotate { Vec::new() } else { current.clone() };
         if chosen.len() < allowed {
-            let spares = cx.policy.stock_spares as usize;
-            let mut candidates = Vec::new();
+            // who starves is worth another connection that is never closed
+            let spares = cx.policy.stock_spares as usize + usize::from(peer.step);
+            let known = told.iter().copied().filter(|up| sources.contains(&up.site));
+            let mut candidates: Vec<Upstream> = if is_stock { known.collect() } else { Vec::new() };
             for source in sources {
                 candidates.extend(self.candidates(*source, id, at, peer, allowed * 2));
             }
@@ -98,6 +100,10 @@ impl Swarm {
                 }
                 chosen.push(up);
             }
+        }
+        if chosen.is_empty() && allowed > 0 {
+            // a stock client that may be told of nobody else keeps one that it is connected to anyway
+            chosen.extend(told.iter().copied().filter(|up| up.site != id).take(1));
         }
         chosen.truncate(allowed);
         let gateway = self.sites.get_mut(&id)?.gateways.get_mut(&at)?;

@@ -1,0 +1,206 @@
+//! What must hold after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use narrows_assignment::Time;
+use narrows_protocol::Role;
+use narrows_topology::SiteId;
+
+use super::client::Client;
+use super::world::World;
+
+/// Since when each site has had a cause to starve.
+#[derive(Default)]
+pub struct Checks {
+    starving_since: BTreeMap<SiteId, Time>,
+    pub longest_wait: Duration,
+}
+
+impl Checks {
+    pub fn after_step(&mut self, world: &World) -> Result<(), String> {
+        remote_peers_are_bounded(world)?;
+        only_gateways_know_remote_peers(world)?;
+        self.nobody_starves(world)?;
+        if world.step % 16 == 0 {
+            parents_have_no_cycle(world)?;
+        }
+        Ok(())
+    }
+
+    /// Every waiting site has a gateway with a live upstream within one announce of the cause.
+    fn nobody_starves(&mut self, world: &World) -> Result<(), String> {
+        let mut waiting: BTreeSet<SiteId> = BTreeSet::new();
+        let mut supplied: BTreeSet<SiteId> = BTreeSet::new();
+        let mut holders: BTreeSet<SiteId> = BTreeSet::new();
+        let mut fed: BTreeSet<SiteId> = BTreeSet::new();
+        for client in registered(world) {
+            let Some(site) = world.site(client.announced_from) else {
+                continue;
+            };
+            let sharing = world.map.sharing(site);
+            if sharing && client.have > 0 {
+                holders.insert(site);
+            }
+            if client.is_seeder() && client.completed {
+                if sharing {
+                    supplied.insert(site);
+                }
+            } else {
+                waiting.insert(site);
+            }
+            if client.role == Role::Gateway && client.upstream.iter().any(|up| world.client(*up).is_some()) {
+                fed.insert(site);
+            }
+        }
+        let starving = waiting.iter().filter(|site| {
+            !supplied.contains(site)
+                && !fed.contains(site)
+                && holders.iter().any(|holder| holder != *site)
+                // the only holder of data is a root: it may have nobody to ask
+                && world.map.path(*holders.iter().find(|h| h != site).unwrap(), **site).is_some()
+        });
+        let starving: BTreeSet<SiteId> = starving.copied().collect();
+        self.starving_since.retain(|site, _| starving.contains(site));
+        for site in starving {
+            let since = *self.starving_since.entry(site).or_insert(world.now);
+            let waited = world.now - since;
+            let bound = world.policy.intervals.leecher.mul_f64(1.1) + Duration::from_secs(15);
+            if world.now < world.ghosts_until + bound {
+                // records of the dead look alive; they are given time to expire
+                self.starving_since.insert(site, world.now);
+            } else if waited > bound {
+                return Err(format!(
+                    "{} has had nobody to fetch from for {waited:?}",
+                    world.map.name(site)
+                ));
+            }
+            self.longest_wait = self.longest_wait.max(waited);
+        }
+        Ok(())
+    }
+}
+
+/// Clients that the tracker of this epoch knows, as they know themselves.
+fn registered(world: &World) -> impl Iterator<Item = &Client> {
+    world
+        .clients
+        .iter()
+        .filter(|client| client.alive && client.announced.is_some_and(|at| at >= world.epoch))
+}
+
+/// A site never holds more than gateways x max_seeders remote peers; one peer never more than max_seeders.
+fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
+    let mut held: BTreeMap<SiteId, (u32, u32)> = BTreeMap::new();
+    for client in registered(world).filter(|client| !client.upstream.is_empty()) {
+        let Some(site) = world.site(client.announced_from) else {
+            continue;
+        };
+        let sources = client.upstream.iter().filter_map(|up| world.site(*up));
+        let routes = sources.filter_map(|source| world.map.path(source, site));
+        let caps: Vec<u32> = routes.map(|route| world.map.max_seeders(&route)).collect();
+        let (least, most) = (
+            caps.iter().min().copied().unwrap_or(0),
+            caps.iter().max().copied().unwrap_or(0),
+        );
+        if client.upstream.len() as u32 > least {
+            return Err(format!(
+                "{} was told {:?}, more than {least}",
+                client.addr, client.upstream
+            ));
+        }
+        let alive = client
+            .ever
+            .iter()
+            .filter(|up| world.client(**up).is_some())
+            .count() as u32;
+        let ever = most + world.policy.stock_spares + 3;
+        if !client.agent && alive > ever + most {
+            return Err(format!(
+                "{} is a stock client and was told {alive} remote peers in its life",
+                client.addr
+            ));
+        }
+        if world.map.sharing(site) {
+            let entry = held.entry(site).or_default();
+            entry.0 += client.upstream.len() as u32;
+            entry.1 = entry.1.max(most);
+        }
+    }
+    for (site, (told, cap)) in held {
+        let bound = world.map.gateways(site) * cap;
+        if told > bound {
+            return Err(format!(
+                "{} holds {told} remote peers, more than {bound}",
+                world.map.name(site)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody but a gateway is told a remote address, and no seeder is.
+fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
+    for client in registered(world).filter(|client| client.announced == Some(world.now)) {
+        let site = world.site(client.announced_from);
+        if let Some(remote) = client
+            .local
+            .iter()
+            .find(|local| client.agent && world.site(**local) != site)
+        {
+            return Err(format!("{} was told {remote} as a local peer", client.addr));
+        }
+        if let Some(local) = client.upstream.iter().find(|up| world.site(**up) == site) {
+            return Err(format!("{} was told {local} as a remote peer", client.addr));
+        }
+        if client.role == Role::Member && !client.upstream.is_empty() {
+            return Err(format!(
+                "{} is no gateway and was told {:?}",
+                client.addr, client.upstream
+            ));
+        }
+        if client.is_seeder()
+            && client.completed
+            && (client.role == Role::Gateway || !client.upstream.is_empty())
+        {
+            return Err(format!(
+                "{} is a seeder and was told {:?}",
+                client.addr, client.upstream
+            ));
+        }
+        let told = client.local.iter().chain(&client.upstream);
+        let private =
+            |addr: &&std::net::SocketAddr| world.site(**addr).is_some_and(|s| !world.map.sharing(s));
+        if let Some(private) = told.filter(|_| client.agent).find(private) {
+            return Err(format!("{} was told {private}, which may not share", client.addr));
+        }
+    }
+    Ok(())
+}
+
+fn parents_have_no_cycle(world: &World) -> Result<(), String> {
+    let status = world.swarm.status(&world.context(), world.now);
+    let parents: BTreeMap<&str, &str> = status
+        .sites
+        .iter()
+        .filter_map(|site| Some((site.site.as_str(), site.parent.as_deref()?)))
+        .collect();
+    for start in parents.keys() {
+        let (mut at, mut hops) = (*start, 0);
+        while let Some(parent) = parents.get(at) {
+            (at, hops) = (*parent, hops + 1);
+            if hops > parents.len() {
+                return Err(format!("the parents of {start} are a cycle: {parents:?}"));
+            }
+        }
+    }
+    let seeders: u32 = status.sites.iter().map(|site| site.seeders).sum();
+    let peers: u32 = status.sites.iter().map(|site| site.peers).sum();
+    let counts = world.swarm.counts();
+    if (seeders, peers - seeders) != (counts.complete, counts.incomplete) {
+        return Err(format!(
+            "counts {counts:?}, but the sites have {seeders} seeders of {peers}"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! A model of a peer. What it has is a prefix of the content, so whoever has more can serve whoever has less.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use narrows_assignment::{Announce, Decision, Time};
+use narrows_protocol::{AgentReport, AnnounceEvent, GatewayPreference, PeerId, Role};
+
+/// The size of the content.
+pub const SIZE: u64 = 100_000;
+
+#[derive(Debug)]
+pub struct Client {
+    pub number: usize,
+    pub addr: SocketAddr,
+    /// Where it last announced from.
+    pub announced_from: SocketAddr,
+    /// A stock client knows nothing of roles and never drops a peer.
+    pub agent: bool,
+    pub preference: GatewayPreference,
+    pub alive: bool,
+    /// Whether its present record was announced.
+    pub announced: Option<Time>,
+    pub have: u64,
+    pub rate: u64,
+    pub next: Time,
+    pub fetched_at: Time,
+    pub completed: bool,
+    pub lost: Option<SocketAddr>,
+    pub stalled: bool,
+    /// It reaches nobody until then.
+    pub blocked_until: Time,
+    pub wan: u64,
+    pub role: Role,
+    pub local: Vec<SocketAddr>,
+    pub gateways: Vec<SocketAddr>,
+    pub upstream: Vec<SocketAddr>,
+    /// All remote peers that a stock client was ever told.
+    pub ever: Vec<SocketAddr>,
+}
+
+pub fn address(site: u8, number: usize, v6: bool) -> SocketAddr {
+    let (high, low) = ((number >> 8) as u8, number as u8);
+    let ip: IpAddr = if v6 {
+        Ipv6Addr::new(
+            0xfd00,
+            decimal_as_hex(site),
+            0,
+            0,
+            0,
+            0,
+            u16::from(high),
+            u16::from(low),
+        )
+        .into()
+    } else {
+        Ipv4Addr::new(10, site, high, low).into()
+    };
+    SocketAddr::new(ip, 6881)
+}
+
+/// The map writes site numbers in decimal into hexadecimal addresses.
+fn decimal_as_hex(n: u8) -> u16 {
+    u16::from_str_radix(&n.to_string(), 16).unwrap()
+}
+
+impl Client {
+    pub fn new(number: usize, addr: SocketAddr, agent: bool, now: Time) -> Client {
+        Client {
+            number,
+            addr,
+            announced_from: addr,
+            agent,
+            preference: GatewayPreference::Auto,
+            alive: true,
+            announced: None,
+            have: 0,
+            rate: 500,
+            next: now,
+            fetched_at: now,
+            completed: false,
+            lost: None,
+            stalled: false,
+            blocked_until: Time::ZERO,
+            wan: 0,
+            role: Role::Member,
+            local: Vec::new(),
+            gateways: Vec::new(),
+            upstream: Vec::new(),
+            ever: Vec::new(),
+        }
+    }
+
+    pub fn is_seeder(&self) -> bool {
+        self.have >= SIZE
+    }
+
+    /// A new session: nothing is known of anybody.
+    pub fn restart(&mut self, now: Time) {
+        self.role = Role::Member;
+        self.lost = None;
+        self.stalled = false;
+        self.announced = None;
+        self.local.clear();
+        self.gateways.clear();
+        self.upstream.clear();
+        self.ever.clear();
+        self.alive = true;
+        self.next = now;
+        self.fetched_at = now;
+    }
+
+    pub fn report(&self, gateway: Option<SocketAddr>) -> Option<AgentReport> {
+        self.agent.then(|| AgentReport {
+            agent: format!("agent-{}", self.number),
+            role: self.role,
+            gateway,
+            wan: self.wan,
+            stalled: self.stalled,
+            lost: self.lost,
+            preference: self.preference,
+        })
+    }
+
+    pub fn announce<'a>(&self, event: AnnounceEvent, report: Option<&'a AgentReport>) -> Announce<'a> {
+        let mut id = *b"-SI0001-000000000000";
+        id[12..].copy_from_slice(&(self.number as u64).to_be_bytes());
+        Announce {
+            addr: self.addr,
+            peer_id: PeerId(id),
+            left: SIZE - self.have,
+            downloaded: 0,
+            uploaded: 0,
+            event,
+            numwant: None,
+            agent: report,
+        }
+    }
+
+    pub fn obey(&mut self, decision: &Decision, now: Time) {
+        let addrs = |peers: &[narrows_protocol::Peer]| peers.iter().map(|p| p.addr).collect::<Vec<_>>();
+        self.role = decision.role;
+        self.upstream = addrs(&decision.upstream);
+        if self.agent {
+            self.local = addrs(&decision.local);
+            self.gateways = decision.gateways.clone();
+        } else {
+            self.local.extend(addrs(&decision.local));
+            self.local.sort_unstable();
+            self.local.dedup();
+            self.ever.extend(&self.upstream);
+            self.ever.sort_unstable();
+            self.ever.dedup();
+        }
+        self.lost = None;
+        self.announced = Some(now);
+        self.announced_from = self.addr;
+        self.next = now + decision.interval.max(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,158 @@
+//! What happens in a simulated world.
+
+use std::time::Duration;
+
+use narrows_protocol::GatewayPreference;
+
+use super::check::Checks;
+use super::client::SIZE;
+use super::maps;
+use super::world::World;
+
+/// What may go wrong in a story.
+#[derive(Clone, Copy)]
+pub struct Trouble {
+    pub crashes: bool,
+    pub stalls: bool,
+    pub roaming: bool,
+    pub operator: bool,
+    pub stock: bool,
+}
+
+/// Steps through a random story. Returns the digest of all decisions.
+pub fn random(seed: u64, steps: usize, most_sites: usize, most_clients: usize, trouble: Trouble) -> World {
+    let mut world = World::new(seed, most_sites);
+    let mut checks = Checks::default();
+    for step in 0..steps {
+        world.step = step;
+        if world.rng.one_in(6) || world.clients.iter().all(|client| !client.alive) {
+            happen(&mut world, most_clients, trouble);
+        } else {
+            world.announce_next();
+        }
+        verify(&mut checks, &world);
+    }
+    world
+}
+
+/// Then nothing more goes wrong: everybody whom a seeder can reach becomes complete.
+pub fn and_all_is_well(world: &mut World) {
+    // the first two sites always share
+    let site = world.text.sites[0];
+    world.join(site, true, SIZE);
+    let mut checks = Checks::default();
+    let (until, alive) = (world.now + Duration::from_secs(4 * 3600), |world: &World| {
+        world
+            .clients
+            .iter()
+            .filter(|client| client.alive && world.site(client.addr).is_some())
+            .count()
+    });
+    while world.now < until {
+        world.step += 1;
+        if !world.announce_next() {
+            break;
+        }
+        verify(&mut checks, world);
+        let complete = world
+            .clients
+            .iter()
+            .filter(|client| client.alive && client.is_seeder());
+        if complete
+            .filter(|client| world.site(client.addr).is_some())
+            .count()
+            == alive(world)
+        {
+            return;
+        }
+    }
+    let incomplete: Vec<_> = world
+        .clients
+        .iter()
+        .filter(|client| client.alive && !client.is_seeder())
+        .collect();
+    panic!(
+        "seed {} step {}: these never completed: {incomplete:#?}",
+        world.seed, world.step
+    );
+}
+
+fn verify(checks: &mut Checks, world: &World) {
+    if let Err(broken) = checks.after_step(world) {
+        let log = world.log.as_deref().unwrap_or_default();
+        for line in &log[log.len().saturating_sub(80)..] {
+            eprintln!("{line}");
+        }
+        let status = world.swarm.status(&world.context(), world.now);
+        panic!(
+            "seed {} step {} at {:?}: {broken}\n{}\n{status:#?}",
+            world.seed, world.step, world.now, world.text.text
+        );
+    }
+}
+
+fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
+    let pause = Duration::from_millis(world.rng.below(3000) as u64);
+    let soonest = world
+        .clients
+        .iter()
+        .filter(|client| client.alive)
+        .map(|client| client.next)
+        .min();
+    let to = (world.now + pause).min(soonest.unwrap_or(world.now + pause));
+    world.advance(to);
+    let alive: Vec<usize> = world
+        .clients
+        .iter()
+        .filter(|c| c.alive)
+        .map(|c| c.number)
+        .collect();
+    let someone = if alive.is_empty() {
+        None
+    } else {
+        Some(alive[world.rng.below(alive.len())])
+    };
+    let site = world.random_site();
+    match (world.rng.below(24), someone) {
+        (0..8, _) if world.clients.len() < most_clients => {
+            let agent = !trouble.stock || !world.rng.one_in(4);
+            let have = [0, 0, 0, 0, SIZE / 3, SIZE][world.rng.below(6)];
+            let number = world.join(site, agent, have);
+            world.clients[number].preference = match world.rng.below(10) {
+                0 => GatewayPreference::Prefer,
+                1 => GatewayPreference::Never,
+                _ => GatewayPreference::Auto,
+            };
+        }
+        (8..10, Some(number)) if world.clients[number].announced.is_some() => world.stop(number),
+        (10..13, Some(number)) if trouble.crashes => world.crash(number),
+        (13..16, _) => {
+            let gone: Vec<usize> = world
+                .clients
+                .iter()
+                .filter(|c| !c.alive)
+                .map(|c| c.number)
+                .collect();
+            if !gone.is_empty() {
+                let number = gone[world.rng.below(gone.len())];
+                let now = world.now;
+                world.clients[number].restart(now);
+            }
+        }
+        (16..18, Some(number)) if trouble.stalls => {
+            let until = world.now + Duration::from_secs(world.rng.below(300) as u64);
+            world.clients[number].blocked_until = until;
+        }
+        (18..20, Some(number)) if trouble.roaming && world.clients[number].agent => {
+            let v6 = world.rng.one_in(2);
+            world.roam(number, site, v6);
+        }
+        (20, _) if trouble.operator && world.rng.one_in(6) => {
+            let most = world.text.sites.len() + 2;
+            let text = maps::random(&mut world.rng, most);
+            world.reload(text);
+        }
+        (21, _) if trouble.operator && world.rng.one_in(4) => world.restart_tracker(),
+        _ => {}
+    }
+}

@@ -1,0 +1,354 @@
+//! The world: clients, their network, and a tracker's core, stepped by events.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_assignment::{Context, Decision, Intervals, Ledger, Policy, Swarm, Time};
+use narrows_protocol::{AnnounceEvent, InfoHash};
+use narrows_topology::SiteMap;
+
+use super::client::{Client, SIZE, address};
+use super::maps::{self, MapText};
+use super::rng::SplitMix;
+
+pub struct World {
+    pub seed: u64,
+    pub step: usize,
+    pub rng: SplitMix,
+    pub map: SiteMap,
+    pub text: MapText,
+    pub policy: Policy,
+    pub ledger: Ledger,
+    pub swarm: Swarm,
+    pub now: Time,
+    pub wall: jiff::Timestamp,
+    pub clients: Vec<Client>,
+    pub by_addr: HashMap<SocketAddr, usize>,
+    /// When the tracker last forgot something: what peers were told before is not held against it.
+    pub epoch: Time,
+    /// When the last record of a crashed client has expired.
+    pub ghosts_until: Time,
+    /// A digest of all decisions.
+    pub digest: u64,
+    pub announces: u64,
+    pub swept: Time,
+    /// What happened, if NARROWS_SEED asks for one seed: the last lines are printed with a failure.
+    pub log: Option<Vec<String>>,
+}
+
+impl World {
+    pub fn new(seed: u64, most_sites: usize) -> World {
+        let mut rng = SplitMix(seed);
+        let text = maps::random(&mut rng, most_sites);
+        World::with_map(seed, rng, text)
+    }
+
+    pub fn with_map(seed: u64, rng: SplitMix, text: MapText) -> World {
+        let map = SiteMap::parse("sites.yaml", &text.text).unwrap_or_else(|e| panic!("{e}\n{}", text.text));
+        // shorter than in life, so that ghosts go soon
+        let intervals = Intervals {
+            seeder: Duration::from_secs(120),
+            ..Intervals::default()
+        };
+        World {
+            seed,
+            step: 0,
+            rng,
+            map,
+            text,
+            policy: Policy {
+                intervals,
+                stock_interval: Duration::from_secs(60),
+                ..Policy::default()
+            },
+            ledger: Ledger::new(),
+            swarm: Swarm::with_size(InfoHash([7; 20]), SIZE),
+            now: Time::from_secs(1),
+            wall: "2026-11-23T12:00:00Z".parse().unwrap(),
+            clients: Vec::new(),
+            by_addr: HashMap::new(),
+            epoch: Time::ZERO,
+            ghosts_until: Time::ZERO,
+            digest: 0,
+            announces: 0,
+            swept: Time::ZERO,
+            log: std::env::var_os("NARROWS_SEED").map(|_| Vec::new()),
+        }
+    }
+
+    pub fn site(&self, addr: SocketAddr) -> Option<narrows_topology::SiteId> {
+        self.map.locate(addr.ip())
+    }
+
+    pub fn join(&mut self, site: u8, agent: bool, have: u64) -> usize {
+        let number = self.clients.len();
+        let mut client = Client::new(number, address(site, number, false), agent, self.now);
+        client.have = have;
+        client.completed = have >= SIZE;
+        self.by_addr.insert(client.addr, number);
+        self.clients.push(client);
+        number
+    }
+
+    pub fn client(&self, addr: SocketAddr) -> Option<&Client> {
+        self.by_addr
+            .get(&addr)
+            .map(|n| &self.clients[*n])
+            .filter(|client| client.alive && client.addr == addr)
+    }
+
+    /// Lets the next client announce.
+    pub fn announce_next(&mut self) -> bool {
+        let next = self
+            .clients
+            .iter()
+            .filter(|client| client.alive)
+            .min_by_key(|client| (client.next, client.number));
+        let Some((number, at)) = next.map(|client| (client.number, client.next)) else {
+            return false;
+        };
+        self.advance(at);
+        self.fetch(number);
+        let client = &self.clients[number];
+        let event = match (client.announced, client.is_seeder() && !client.completed) {
+            (None, _) => AnnounceEvent::Started,
+            (Some(_), true) => AnnounceEvent::Completed,
+            (Some(_), false) => AnnounceEvent::None,
+        };
+        self.announce(number, event);
+        true
+    }
+
+    pub fn advance(&mut self, to: Time) {
+        if to > self.now {
+            self.wall += to - self.now;
+            self.now = to;
+        }
+        if self.now - self.swept > Duration::from_secs(5) {
+            self.swept = self.now;
+            let World {
+                map,
+                policy,
+                ledger,
+                swarm,
+                now,
+                wall,
+                ..
+            } = self;
+            swarm.expire(
+                &Context {
+                    map,
+                    policy,
+                    ledger,
+                    wall: *wall,
+                },
+                *now,
+            );
+        }
+    }
+
+    pub fn announce(&mut self, number: usize, event: AnnounceEvent) -> Option<Decision> {
+        self.announces += 1;
+        let known = self.clients[number].gateways.iter();
+        let gateway = known
+            .copied()
+            .find(|gateway| self.client(*gateway).is_some_and(|c| c.number != number));
+        let World {
+            map,
+            policy,
+            ledger,
+            swarm,
+            now,
+            wall,
+            rng,
+            clients,
+            ..
+        } = self;
+        let client = &mut clients[number];
+        let report = client.report(gateway);
+        let cx = Context {
+            map,
+            policy,
+            ledger,
+            wall: *wall,
+        };
+        let decision = swarm
+            .announce(&cx, &client.announce(event, report.as_ref()), *now, rng)
+            .ok()?;
+        client.completed |= client.is_seeder();
+        let text = format!("{number} {now:?} {decision:?}");
+        for byte in text.bytes() {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        if let Some(log) = &mut self.log {
+            let Decision {
+                role,
+                site,
+                interval,
+                outcome,
+                upstream,
+                ..
+            } = &decision;
+            let upstream: Vec<_> = upstream.iter().map(|peer| peer.addr).collect();
+            let client = &self.clients[number];
+            log.push(format!(
+                "{} {:?} {} {:?} have {} of {} {event:?} lost {:?} -> {role:?} in {site:?} {upstream:?} {interval:?} \
+                 step {} elected {} extra {} failover {} revoked {} adopted {} gateway_lost {} planned {}",
+                self.step, self.now, client.number, client.addr, client.have, SIZE, client.lost, outcome.step,
+                outcome.elected, outcome.elected && outcome.step >= 2, outcome.failover, outcome.revoked,
+                outcome.adopted, outcome.gateway_lost, outcome.planned
+            ));
+        }
+        if event == AnnounceEvent::Stopped {
+            let client = &mut self.clients[number];
+            (client.alive, client.announced) = (false, None);
+            let now = self.now;
+            client.restart(now);
+            client.alive = false;
+        } else {
+            self.clients[number].obey(&decision, self.now);
+        }
+        Some(decision)
+    }
+
+    /// What a client has received since it last looked.
+    fn fetch(&mut self, number: usize) {
+        let client = &self.clients[number];
+        let mut sources: Vec<&Client> = Vec::new();
+        if client.blocked_until <= self.now {
+            let addrs = client
+                .local
+                .iter()
+                .chain(&client.gateways)
+                .chain(&client.upstream);
+            sources.extend(
+                addrs
+                    .filter_map(|addr| self.client(*addr))
+                    .filter(|c| c.number != number),
+            );
+        }
+        let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
+        let remote = sources
+            .iter()
+            .filter(|source| source.have == most)
+            .all(|source| client.upstream.contains(&source.addr));
+        let took = self.now.saturating_sub(client.fetched_at).as_secs() * client.rate;
+        let have = (client.have + took).min(most.max(client.have));
+        let waits = client.announced.is_some() && !client.is_seeder();
+        let client = &mut self.clients[number];
+        client.stalled = waits && most <= client.have && took > 0 && client.agent;
+        if remote {
+            client.wan += have - client.have;
+        }
+        client.have = have;
+        client.fetched_at = self.now;
+    }
+
+    /// A client dies without a word. Agents that were connected to it notice within milliseconds.
+    pub fn crash(&mut self, number: usize) {
+        let addr = self.clients[number].addr;
+        if let Some(log) = &mut self.log {
+            log.push(format!("{} {:?} {number} {addr} crashes", self.step, self.now));
+        }
+        let was_announced = self.clients[number].announced.is_some();
+        let (now, mut delay) = (self.now, 0);
+        let gateway = self.clients[number].role == narrows_protocol::Role::Gateway;
+        self.clients[number].restart(now);
+        self.clients[number].alive = false;
+        for client in self
+            .clients
+            .iter_mut()
+            .filter(|client| client.alive && client.agent)
+        {
+            let lost = client.gateways.contains(&addr) && client.addr != addr && !client.is_seeder();
+            if lost || client.upstream.contains(&addr) {
+                delay += 3;
+                client.lost = lost.then_some(addr);
+                client.next = client.next.min(now + Duration::from_millis(delay));
+            }
+        }
+        let _ = gateway;
+        if was_announced {
+            let longest = self.policy.intervals.seeder.max(self.policy.stock_interval);
+            self.ghosts_until = now + longest.mul_f64(2.3) + Duration::from_secs(5);
+        }
+    }
+
+    pub fn stop(&mut self, number: usize) {
+        let addr = self.clients[number].addr;
+        self.announce(number, AnnounceEvent::Stopped);
+        let now = self.now;
+        for client in self
+            .clients
+            .iter_mut()
+            .filter(|client| client.alive && client.agent)
+        {
+            if client.gateways.contains(&addr) && !client.is_seeder() {
+                client.lost = Some(addr);
+                client.next = client.next.min(now + Duration::from_millis(5));
+            } else if client.upstream.contains(&addr) {
+                client.next = client.next.min(now + Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// An agent goes elsewhere, with what it has. Nobody can be sure that the others notice.
+    pub fn roam(&mut self, number: usize, site: u8, v6: bool) {
+        let client = &mut self.clients[number];
+        self.by_addr.remove(&client.addr);
+        client.addr = address(site, number, v6);
+        client.next = self.now;
+        self.by_addr.insert(client.addr, number);
+    }
+
+    pub fn reload(&mut self, text: MapText) {
+        self.map = SiteMap::parse("sites.yaml", &text.text).unwrap_or_else(|e| panic!("{e}\n{}", text.text));
+        self.log
+            .iter_mut()
+            .for_each(|log| log.push("the map is reloaded".to_owned()));
+        self.text = text;
+        self.epoch = self.now;
+        let World {
+            map,
+            policy,
+            ledger,
+            swarm,
+            now,
+            wall,
+            ..
+        } = self;
+        swarm.remap(
+            &Context {
+                map,
+                policy,
+                ledger,
+                wall: *wall,
+            },
+            *now,
+        );
+    }
+
+    pub fn restart_tracker(&mut self) {
+        self.log
+            .iter_mut()
+            .for_each(|log| log.push("the tracker restarts".to_owned()));
+        self.ledger = Ledger::new();
+        self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
+        self.epoch = self.now;
+    }
+
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        }
+    }
+
+    pub fn random_site(&mut self) -> u8 {
+        let i = self.rng.below(self.text.sites.len());
+        self.text.sites[i]
+    }
+}

@@ -1,0 +1,105 @@
+//! The rules, simulated: random maps and stories, with invariants checked after every step. A failure prints the
+//! seed and the step; `NARROWS_SEEDS=5000` runs more, `NARROWS_SEED=17` one.
+
+mod sim;
+
+use std::ops::Range;
+
+use sim::story::{self, Trouble};
+
+const CALM: Trouble = Trouble {
+    crashes: false,
+    stalls: false,
+    roaming: false,
+    operator: false,
+    stock: true,
+};
+const ROUGH: Trouble = Trouble {
+    crashes: true,
+    stalls: true,
+    roaming: true,
+    operator: true,
+    stock: true,
+};
+
+fn seeds(default: u64) -> Range<u64> {
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text: String| text.parse::<u64>().ok())
+    };
+    match number("NARROWS_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("NARROWS_SEEDS").unwrap_or(default),
+    }
+}
+
+#[test]
+fn rollouts_with_joins_and_leaves_keep_the_rules() {
+    for seed in seeds(120) {
+        let mut world = story::random(seed, 600, 8, 60, CALM);
+        story::and_all_is_well(&mut world);
+    }
+}
+
+#[test]
+fn rollouts_with_crashes_stalls_roaming_reloads_and_tracker_restarts_keep_the_rules() {
+    for seed in seeds(120) {
+        let mut world = story::random(seed, 800, 8, 60, ROUGH);
+        story::and_all_is_well(&mut world);
+    }
+}
+
+#[test]
+fn large_sites_keep_the_rules() {
+    for seed in seeds(3) {
+        let mut world = story::random(seed, 4000, 4, 1500, ROUGH);
+        story::and_all_is_well(&mut world);
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_decisions() {
+    for seed in seeds(10) {
+        let digest = || story::random(seed, 500, 8, 60, ROUGH).digest;
+        assert_eq!(digest(), digest(), "seed {seed}");
+    }
+}
+
+#[test]
+fn when_the_swarm_is_gone_the_ledger_is_empty() {
+    for seed in seeds(20) {
+        let mut world = story::random(seed, 500, 8, 60, ROUGH);
+        let everybody: Vec<usize> = world
+            .clients
+            .iter()
+            .filter(|c| c.alive)
+            .map(|c| c.number)
+            .collect();
+        if seed % 2 == 0 {
+            for number in everybody {
+                world.announce(number, narrows_protocol::AnnounceEvent::Stopped);
+            }
+            // those that crashed
+            let later = world.now + std::time::Duration::from_secs(3600);
+            world.advance(later);
+        } else {
+            let sim::world::World {
+                map,
+                policy,
+                ledger,
+                swarm,
+                wall,
+                ..
+            } = &mut world;
+            swarm.retire(&narrows_assignment::Context {
+                map,
+                policy,
+                ledger,
+                wall: *wall,
+            });
+        }
+        assert!(world.swarm.is_empty(), "seed {seed}");
+        assert!(world.ledger.is_empty(), "seed {seed}: {:?}", world.ledger);
+    }
+}
