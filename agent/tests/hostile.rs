@@ -27,7 +27,7 @@ impl Scene {
     fn new() -> Self {
         let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
         let source = dir.path().join("seeder/office");
-        folder(&source, 1, 4 * MB);
+        folder(&source, 1, 4 * MB + 200_000);
         let (file, meta) = torrent(&source, &tracker, PIECE);
         Self {
             dir,

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use super::Bucket;
 pub struct Gate {
     parent: Option<Arc<Gate>>,
     start: Instant,
-    /// Spares the locks where there is no limit, which is nearly everywhere.
-    limited: AtomicBool,
+    /// Bytes per second; 0, nearly everywhere, spares the locks.
+    rate: AtomicU64,
     /// Held while waiting: this is the queue (tokio's mutex is fair).
     turn: tokio::sync::Mutex<()>,
     /// Only ever locked for a few instructions, never across an await.
@@ -24,7 +24,7 @@ impl Gate {
         Self {
             parent,
             start,
-            limited: AtomicBool::new(rate > 0),
+            rate: AtomicU64::new(rate),
             turn: tokio::sync::Mutex::new(()),
             bucket: Mutex::new(Bucket::new(rate, start.elapsed())),
         }
@@ -32,7 +32,7 @@ impl Gate {
 
     /// Another rate, at once.
     pub fn set_rate(&self, rate: u64) {
-        self.limited.store(rate > 0, Ordering::Relaxed);
+        self.rate.store(rate, Ordering::Relaxed);
         self.with_bucket(|bucket| bucket.set_rate(rate, self.start.elapsed()));
     }
 
@@ -40,10 +40,23 @@ impl Gate {
     pub async fn pass(&self, bytes: u64) {
         let mut gate = Some(self);
         while let Some(this) = gate {
-            if this.limited.load(Ordering::Relaxed) {
+            if this.rate.load(Ordering::Relaxed) > 0 {
                 this.wait(bytes).await;
             }
             gate = this.parent.as_deref();
+        }
+    }
+
+    /// How many bytes, of `most`, to ask for at a time so that a limit is felt as a flow and not in gulps: at
+    /// least 16 KiB, and what passes in 50 ms.
+    pub fn step(&self, most: usize) -> usize {
+        let most = self.parent.as_ref().map_or(most, |parent| parent.step(most));
+        match self.rate.load(Ordering::Relaxed) {
+            0 => most,
+            rate => usize::try_from(rate / 20)
+                .unwrap_or(most)
+                .max(16 * 1024)
+                .min(most),
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use narrows_storage::{Content, StorageError};
 use narrows_swarm::PeerKey;
-use narrows_wire::{Block, Codec, Message};
+use narrows_wire::{BLOCK_LEN, Block, Codec, Message};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -133,7 +133,7 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             if n == room {
-                size = (size * 2).min(READ_MAX);
+                size = (size * 2).min(self.download.step(READ_MAX));
             } else if n < size / 8 {
                 size = (size / 2).max(READ_MIN);
             }
@@ -169,7 +169,8 @@ impl Connection {
                             write_all(&mut stream, &mut [IoSlice::new(&bytes)]).await?;
                         }
                         Out::Serve(blocks) => {
-                            for blocks in blocks.chunks(GATHER) {
+                            let gather = self.upload.step(GATHER * BLOCK_LEN as usize) / BLOCK_LEN as usize;
+                            for blocks in blocks.chunks(gather.max(1)) {
                                 self.serve(&mut stream, blocks).await?;
                             }
                         }

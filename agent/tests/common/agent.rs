@@ -12,9 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::eventually;
 
 /// Killed when dropped; its folder stays with the test.
-pub struct Agent {
-    pub dir: PathBuf,
-    pub ip: IpAddr,
+pub(crate) struct Agent {
+    pub(crate) dir: PathBuf,
+    pub(crate) ip: IpAddr,
     extra: String,
     content: Vec<(PathBuf, PathBuf)>,
     process: Option<Child>,
@@ -22,7 +22,7 @@ pub struct Agent {
 
 impl Agent {
     /// An agent in the folder `dir` that is to have `content` (torrent, target); not yet running.
-    pub fn new(dir: &Path, content: &[(&Path, &Path)]) -> Self {
+    pub(crate) fn new(dir: &Path, content: &[(&Path, &Path)]) -> Self {
         std::fs::create_dir_all(dir).unwrap();
         let content = content
             .iter()
@@ -38,17 +38,17 @@ impl Agent {
     }
 
     /// With further lines of configuration.
-    pub fn with(mut self, extra: &str) -> Self {
+    pub(crate) fn with(mut self, extra: &str) -> Self {
         self.extra = format!("{extra}\n");
         self
     }
 
-    pub fn set_extra(&mut self, extra: &str) {
+    pub(crate) fn set_extra(&mut self, extra: &str) {
         self.extra = format!("{extra}\n");
         self.write_config();
     }
 
-    pub fn set_content(&mut self, content: &[(&Path, &Path)]) {
+    pub(crate) fn set_content(&mut self, content: &[(&Path, &Path)]) {
         self.content = content
             .iter()
             .map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf()))
@@ -56,13 +56,13 @@ impl Agent {
         self.write_config();
     }
 
-    pub fn started(mut self) -> Self {
+    pub(crate) fn started(mut self) -> Self {
         self.start();
         self
     }
 
     /// Starts it and waits until it answers.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.write_config();
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -80,19 +80,19 @@ impl Agent {
         eventually("the agent answers", || self.try_get("/status"));
     }
 
-    pub fn config_path(&self) -> PathBuf {
+    pub(crate) fn config_path(&self) -> PathBuf {
         self.dir.join("agent.yaml")
     }
 
-    pub fn listen(&self) -> SocketAddr {
+    pub(crate) fn listen(&self) -> SocketAddr {
         SocketAddr::new(self.ip, 6881)
     }
 
-    pub fn control(&self) -> SocketAddr {
+    pub(crate) fn control(&self) -> SocketAddr {
         SocketAddr::new(self.ip, 6882)
     }
 
-    pub fn write_config(&self) {
+    pub(crate) fn write_config(&self) {
         let mut text = format!(
             "id: agent-{}\nlisten: {}\ncontrol: {}\n",
             self.ip,
@@ -107,17 +107,17 @@ impl Agent {
         std::fs::write(self.config_path(), text).unwrap();
     }
 
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         std::fs::read_to_string(self.dir.join("state/control.token")).unwrap()
     }
 
-    pub fn status(&self) -> AgentStatus {
+    pub(crate) fn status(&self) -> AgentStatus {
         let (code, body) = self.try_get("/status").expect("the agent answers");
         assert_eq!(code, 200, "{body}");
         serde_json::from_str(&body).unwrap()
     }
 
-    pub fn content(&self) -> ContentStatus {
+    pub(crate) fn content(&self) -> ContentStatus {
         self.status()
             .content
             .into_iter()
@@ -126,27 +126,27 @@ impl Agent {
     }
 
     /// Waits until the first content is as `wanted`.
-    pub fn wait(&self, what: &str, wanted: impl Fn(&ContentStatus) -> bool) -> ContentStatus {
+    pub(crate) fn wait(&self, what: &str, wanted: impl Fn(&ContentStatus) -> bool) -> ContentStatus {
         eventually(
             &format!("{what}; log: {}", self.dir.join("log").display()),
             || Some(self.content()).filter(&wanted),
         )
     }
 
-    pub fn wait_for(&self, state: ContentState) -> ContentStatus {
+    pub(crate) fn wait_for(&self, state: ContentState) -> ContentStatus {
         self.wait(&format!("state {state}"), |content| content.state == state)
     }
 
-    pub fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         self.try_get(path).expect("the agent answers")
     }
 
     /// `POST` with the right token.
-    pub fn post(&self, path: &str) -> (u16, String) {
+    pub(crate) fn post(&self, path: &str) -> (u16, String) {
         self.post_with(path, &format!("Authorization: Bearer {}\r\n", self.token()))
     }
 
-    pub fn post_with(&self, path: &str, headers: &str) -> (u16, String) {
+    pub(crate) fn post_with(&self, path: &str, headers: &str) -> (u16, String) {
         self.exchange("POST", path, headers).expect("the agent answers")
     }
 
@@ -168,7 +168,7 @@ impl Agent {
     }
 
     /// Another command of the program, told where this agent is.
-    pub fn command(&self, args: &[&str]) -> Output {
+    pub(crate) fn command(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
             .args(args)
             .arg("--config")
@@ -178,20 +178,20 @@ impl Agent {
     }
 
     /// SIGKILL, and gone when this returns.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.process.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.process.as_ref().unwrap());
         kill_process(pid, signal).unwrap();
     }
 
     /// SIGTERM; how it ended and after how long.
-    pub fn terminate(&mut self) -> (ExitStatus, std::time::Duration) {
+    pub(crate) fn terminate(&mut self) -> (ExitStatus, std::time::Duration) {
         let start = std::time::Instant::now();
         self.signal(Signal::TERM);
         let mut child = self.process.take().unwrap();

@@ -9,7 +9,7 @@ use narrows_storage::CreateOptions;
 use super::tracker::Tracker;
 
 /// `len` bytes that depend on `seed`.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut out = Vec::with_capacity(len + 8);
     while out.len() < len {
@@ -23,7 +23,7 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// A folder with files of many sizes, `len` bytes in all and a little.
-pub fn folder(path: &Path, seed: u64, len: usize) {
+pub(crate) fn folder(path: &Path, seed: u64, len: usize) {
     fs::create_dir_all(path.join("deep/er")).unwrap();
     fs::write(path.join("empty"), b"").unwrap();
     fs::write(path.join("one byte"), b"1").unwrap();
@@ -33,7 +33,7 @@ pub fn folder(path: &Path, seed: u64, len: usize) {
 }
 
 /// A torrent made of `path`, beside it; and what it says.
-pub fn torrent(path: &Path, tracker: &Tracker, piece_length: u32) -> (PathBuf, Metainfo) {
+pub(crate) fn torrent(path: &Path, tracker: &Tracker, piece_length: u32) -> (PathBuf, Metainfo) {
     let options = CreateOptions {
         announce: vec![vec![tracker.url()]],
         piece_length: Some(piece_length),
@@ -47,7 +47,7 @@ pub fn torrent(path: &Path, tracker: &Tracker, piece_length: u32) -> (PathBuf, M
 }
 
 /// Asserts that two trees hold the same files with the same bytes.
-pub fn assert_same(a: &Path, b: &Path) {
+pub(crate) fn assert_same(a: &Path, b: &Path) {
     let (mut left, mut right) = (files(a), files(b));
     left.sort();
     right.sort();

@@ -1,20 +1,20 @@
 //! What the tests of the running program share: a small tracker, agents as processes on 127.x addresses, content.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-pub mod agent;
-pub mod content;
-pub mod peer;
-pub mod tracker;
+pub(crate) mod agent;
+pub(crate) mod content;
+pub(crate) mod peer;
+pub(crate) mod tracker;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// For anything that happens within seconds, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A loopback address that no other test of this or another process uses at the same time.
-pub fn address() -> IpAddr {
+pub(crate) fn address() -> IpAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let pid = std::process::id();
     let (a, b) = (64 + (pid / 250 % 60) as u8, (pid % 250) as u8);
@@ -22,7 +22,7 @@ pub fn address() -> IpAddr {
 }
 
 /// Asks until there is an answer; says what was awaited if there is none in time.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {

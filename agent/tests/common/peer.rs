@@ -8,21 +8,21 @@ use bytes::BytesMut;
 use narrows_protocol::{InfoHash, PeerId};
 use narrows_wire::{Codec, Handshake, Message};
 
-pub struct Peer {
-    pub stream: TcpStream,
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
     codec: Codec,
     buf: BytesMut,
 }
 
 impl Peer {
     /// Connects and shakes hands.
-    pub fn connect(to: SocketAddr, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+    pub(crate) fn connect(to: SocketAddr, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         let stream = TcpStream::connect(to).unwrap();
         Self::greet(stream, info_hash, pieces, id)
     }
 
     /// Waits for the agent to connect, and shakes hands.
-    pub fn accept(listener: &TcpListener, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+    pub(crate) fn accept(listener: &TcpListener, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         Self::greet(listener.accept().unwrap().0, info_hash, pieces, id)
     }
 
@@ -46,18 +46,18 @@ impl Peer {
     }
 
     /// Sends a message; whether the agent still takes it is seen by [`is_closed`](Self::is_closed).
-    pub fn send(&mut self, message: &Message) {
+    pub(crate) fn send(&mut self, message: &Message) {
         let mut out = BytesMut::new();
         Codec::encode(message, &mut out);
         self.raw(&out);
     }
 
-    pub fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// The next message; `None` when the agent has closed the connection.
-    pub fn next(&mut self) -> Option<Message> {
+    pub(crate) fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.codec.decode(&mut self.buf).unwrap() {
                 return Some(message);
@@ -73,7 +73,7 @@ impl Peer {
     }
 
     /// Reads to the end; panics if there is none.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         while self.next().is_some() {}
         true
     }

@@ -9,7 +9,7 @@ use narrows_protocol::{AnnounceEvent, AnnounceRequest, AnnounceResponse, InfoHas
 
 /// Runs until the test process ends.
 #[derive(Clone)]
-pub struct Tracker {
+pub(crate) struct Tracker {
     addr: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -21,7 +21,7 @@ struct State {
 }
 
 impl Tracker {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((super::address(), 0)).unwrap();
         let tracker = Self {
             addr: listener.local_addr().unwrap(),
@@ -37,12 +37,12 @@ impl Tracker {
         tracker
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/announce", self.addr)
     }
 
     /// Makes everybody who announces from now on know this peer.
-    pub fn add(&self, info_hash: InfoHash, peer: SocketAddr) {
+    pub(crate) fn add(&self, info_hash: InfoHash, peer: SocketAddr) {
         self.state
             .lock()
             .unwrap()
@@ -53,12 +53,12 @@ impl Tracker {
     }
 
     /// All announces so far, with the listen address of who sent them.
-    pub fn heard(&self) -> Vec<(SocketAddr, AnnounceRequest)> {
+    pub(crate) fn heard(&self) -> Vec<(SocketAddr, AnnounceRequest)> {
         self.state.lock().unwrap().heard.clone()
     }
 
     /// Whether this peer has announced this event.
-    pub fn heard_event(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
+    pub(crate) fn heard_event(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
         self.heard()
             .iter()
             .any(|(peer, request)| *peer == from && request.event == event)
