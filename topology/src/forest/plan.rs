@@ -1,7 +1,7 @@
-//! The greedy plan.
+//! A plan in the making: what is kept, then the fastest new flow again and again.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashSet};
 
 use super::room::Room;
 use super::tour::tour;
@@ -13,11 +13,16 @@ use crate::{Rate, SiteId};
 pub(super) struct Plan<'m> {
     room: Room<'m>,
     sites: Vec<Site>,
+    /// Pairs of child and parent.
     barren: HashSet<(u32, u32)>,
     /// Sites that have the content or get it, and may serve others.
     sources: Vec<u32>,
-    /// Flows that may be added. A speed here is never too low, since every flow that is added lowers speeds.
-    candidates: BinaryHeap<Candidate>,
+    /// The best flow that is known to each open site. A speed here is never too low: flows that are added lower
+    /// speeds, and a new source is weighed against it at once. So the fastest of all, if it is still as fast
+    /// when looked at again, is the fastest there is, and the other sites need not be looked at.
+    best: Vec<Option<Candidate>>,
+    /// The same, best first; what is not in `best` any more is out of date.
+    queue: BinaryHeap<Candidate>,
 }
 
 #[derive(Clone, Default)]
@@ -31,7 +36,7 @@ struct Site {
     fed: Option<Rate>,
 }
 
-/// In the order of preference: the fastest, the fewest hops, the first name.
+/// A flow that may be added, in the order of preference: the fastest, the fewest hops, the first name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     speed: Rate,
@@ -47,6 +52,7 @@ struct Hopeful {
 }
 
 impl<'m> Plan<'m> {
+    /// Nobody has a parent yet.
     pub(super) fn new(
         room: Room<'m>,
         roots: &BTreeSet<SiteId>,
@@ -67,12 +73,14 @@ impl<'m> Plan<'m> {
             .filter_map(|(a, b)| Some((room.index(*a)?, room.index(*b)?)))
             .collect();
         let sources = roots.into_iter().filter(|root| room.may_serve(*root)).collect();
+        let best = vec![None; sites.len()];
         Plan {
             room,
             sites,
             barren,
             sources,
-            candidates: BinaryHeap::new(),
+            best,
+            queue: BinaryHeap::new(),
         }
     }
 
@@ -101,12 +109,8 @@ impl<'m> Plan<'m> {
                 self.sites[from as usize].children.push(to);
             }
         }
-        for root in 0..self.sites.len() {
-            if self.sites[root].fed.is_some() {
-                for child in self.sites[root].children.clone() {
-                    self.feed_kept(child, Rate::UNLIMITED);
-                }
-            }
+        for root in self.sources.clone() {
+            self.feed_below(root, Rate::UNLIMITED);
         }
     }
 
@@ -126,32 +130,28 @@ impl<'m> Plan<'m> {
     pub(super) fn attach(&mut self) {
         loop {
             let open: Vec<u32> = self.open().collect();
-            let mut greedy = self.clone();
-            greedy.offer_all(&open);
-            let hopeful = greedy.hopeful();
-            greedy.take_candidates(open.clone());
-            // by the definition of the bound a single newcomer gets it: nothing to improve
-            if open.len() > 1 && greedy.slowest(&hopeful) < hopeful.bound {
+            let mut plan = self.clone();
+            plan.weigh_sources(&open);
+            let hopeful = plan.hopeful();
+            plan.attach_fastest_first(open.clone());
+            // a single newcomer has the bound by its definition
+            if open.len() > 1 && plan.slowest(&hopeful) < hopeful.bound {
                 let mut toured = self.clone();
                 toured.follow(tour(&toured.room, &toured.sources, &open), &open);
-                if toured.slowest(&hopeful) > greedy.slowest(&hopeful) {
-                    greedy = toured;
+                if toured.slowest(&hopeful) > plan.slowest(&hopeful) {
+                    plan = toured;
                 }
             }
-            *self = greedy;
-            // A site that cannot be attached feeds nobody: the sites that were to stay below it look elsewhere.
-            let stuck: Vec<u32> = self
+            *self = plan;
+            // A site that cannot be attached feeds nobody: one that was to stay below it looks elsewhere. If it
+            // finds a parent, the site above may find one there, and the others below it can stay.
+            let stuck = self
                 .open()
-                .filter(|site| !self.sites[*site as usize].children.is_empty())
-                .collect();
-            if stuck.is_empty() {
+                .find(|site| !self.sites[*site as usize].children.is_empty());
+            let Some(child) = stuck.and_then(|site| self.sites[site as usize].children.pop()) else {
                 return;
-            }
-            for site in stuck {
-                for child in std::mem::take(&mut self.sites[site as usize].children) {
-                    self.sites[child as usize].parent = None;
-                }
-            }
+            };
+            self.sites[child as usize].parent = None;
         }
     }
 
@@ -163,19 +163,14 @@ impl<'m> Plan<'m> {
             .map(|(i, _)| i)
     }
 
-    /// What the plan for the sites that candidates lead to should reach.
+    /// What the plan for the sites that can be fed should reach: four fifths of the best for the slowest.
     fn hopeful(&self) -> Hopeful {
-        let mut best: BTreeMap<u32, Rate> = BTreeMap::new();
-        for candidate in &self.candidates {
-            let speed = best.entry(candidate.to.0).or_insert(Rate::ZERO);
-            *speed = candidate.speed.max(*speed);
-        }
         // whoever is paused is so in every plan
-        best.retain(|_, speed| *speed > Rate::ZERO);
-        let slowest = best.values().min().copied().unwrap_or(Rate::ZERO);
+        let best = || self.best.iter().flatten().filter(|best| best.speed > Rate::ZERO);
+        let slowest = best().map(|best| best.speed).min().unwrap_or(Rate::ZERO);
         Hopeful {
             bound: slowest.scaled(4, 5),
-            sites: best.into_keys().collect(),
+            sites: best().map(|best| best.to.0).collect(),
         }
     }
 
@@ -197,44 +192,32 @@ impl<'m> Plan<'m> {
                 self.link(from, to, speed);
             }
         }
-        let rest: Vec<u32> = open
+        let rest = open
             .iter()
             .copied()
-            .filter(|site| self.sites[*site as usize].parent.is_none())
-            .collect();
-        self.offer_all(&rest);
-        self.take_candidates(rest);
+            .filter(|site| self.sites[*site as usize].parent.is_none());
+        let rest: Vec<u32> = rest.collect();
+        self.weigh_sources(&rest);
+        self.attach_fastest_first(rest);
     }
 
-    fn offer_all(&mut self, open: &[u32]) {
-        for from in self.sources.clone() {
-            self.offer(from, open);
-        }
-    }
-
-    /// Attaches a site; the sites that may serve now.
-    fn link(&mut self, from: u32, to: u32, speed: Rate) -> Vec<u32> {
-        self.room.add(from, to, speed);
-        self.sites[to as usize].parent = Some((from, speed));
-        self.feed(to, speed)
-    }
-
-    fn take_candidates(&mut self, mut open: Vec<u32>) {
-        while let Some(candidate) = self.candidates.pop() {
+    /// Attaches open sites that have been weighed, the fastest first.
+    fn attach_fastest_first(&mut self, mut open: Vec<u32>) {
+        while let Some(candidate) = self.queue.pop() {
             let (from, to) = (candidate.from.0, candidate.to.0);
-            if self.sites[to as usize].parent.is_some() {
+            if self.best[to as usize] != Some(candidate) {
                 continue;
             }
-            let Some(speed) = self.speed(from, to) else {
-                continue;
-            };
-            if speed < candidate.speed {
-                self.candidates.push(Candidate { speed, ..candidate });
+            self.best[to as usize] = None;
+            if self.speed(from, to) != Some(candidate.speed) {
+                let sources = std::mem::take(&mut self.sources);
+                self.weigh(to, false, &sources);
+                self.sources = sources;
                 continue;
             }
             open.retain(|site| *site != to);
-            for source in self.link(from, to, speed) {
-                self.offer(source, &open);
+            for source in self.link(from, to, candidate.speed) {
+                self.weigh(source, true, &open);
             }
         }
     }
@@ -245,59 +228,87 @@ impl<'m> Plan<'m> {
         self.room.speed(from, to).map(|(speed, _)| speed.min(arrives))
     }
 
-    /// Adds the flows from a source to the open sites to the candidates.
-    fn offer(&mut self, from: u32, open: &[u32]) {
-        let Some(arrives) = self.sites[from as usize].fed else {
-            return;
-        };
-        let (barren, candidates) = (&self.barren, &mut self.candidates);
-        let mut push = |to: u32, speed: Rate, hops: u32| {
-            if !barren.contains(&(to, from)) {
-                let speed = speed.min(arrives);
-                candidates.push(Candidate {
-                    speed,
-                    hops: Reverse(hops),
-                    to: Reverse(to),
-                    from: Reverse(from),
-                });
+    fn weigh_sources(&mut self, open: &[u32]) {
+        for source in self.sources.clone() {
+            self.weigh(source, true, open);
+        }
+    }
+
+    /// Weighs the flows between one site and others, `outwards` from the one or towards it.
+    fn weigh(&mut self, one: u32, outwards: bool, others: &[u32]) {
+        let Plan {
+            room,
+            sites,
+            barren,
+            best,
+            queue,
+            ..
+        } = self;
+        let mut consider = |other: u32, speed: Rate, hops: u32| {
+            let (from, to) = if outwards { (one, other) } else { (other, one) };
+            let (Some(arrives), false) = (sites[from as usize].fed, barren.contains(&(to, from))) else {
+                return;
+            };
+            let speed = speed.min(arrives);
+            let candidate = Candidate {
+                speed,
+                hops: Reverse(hops),
+                to: Reverse(to),
+                from: Reverse(from),
+            };
+            if best[to as usize].is_none_or(|best| best < candidate) {
+                best[to as usize] = Some(candidate);
+                if outwards {
+                    queue.push(candidate);
+                }
             }
         };
         // one walk over all paths is worth it only for many of them
-        if open.len() > 8 {
-            self.room.reach(from, open, push);
+        if others.len() > 8 {
+            room.reach(one, outwards, others, consider);
         } else {
-            for &to in open {
-                if let Some((speed, hops)) = self.room.speed(from, to) {
-                    push(to, speed, hops);
+            for &other in others {
+                let (from, to) = if outwards { (one, other) } else { (other, one) };
+                if let Some((speed, hops)) = room.speed(from, to) {
+                    consider(other, speed, hops);
                 }
             }
         }
+        if !outwards {
+            self.queue.extend(self.best[one as usize]);
+        }
     }
 
-    /// Notes what arrives at a site and below it; the sites there that may serve.
-    fn feed(&mut self, site: u32, rate: Rate) -> Vec<u32> {
+    /// Attaches a site; the sites that may serve now.
+    fn link(&mut self, from: u32, to: u32, speed: Rate) -> Vec<u32> {
+        self.room.add(from, to, speed);
+        self.sites[to as usize].parent = Some((from, speed));
         let before = self.sources.len();
-        let mut next = vec![(site, rate)];
-        while let Some((site, rate)) = next.pop() {
-            self.sites[site as usize].fed = Some(rate);
-            if self.room.may_serve(site) {
-                self.sources.push(site);
-            }
-            for &child in &self.sites[site as usize].children {
-                let planned = self.sites[child as usize]
-                    .parent
-                    .map_or(Rate::ZERO, |(_, speed)| speed);
-                next.push((child, planned.min(rate)));
-            }
-        }
+        self.feed(to, speed);
+        self.feed_below(to, speed);
         self.sources[before..].to_vec()
     }
 
-    fn feed_kept(&mut self, child: u32, arrives: Rate) {
-        let planned = self.sites[child as usize]
-            .parent
-            .map_or(Rate::ZERO, |(_, speed)| speed);
-        self.feed(child, planned.min(arrives));
+    /// Notes what arrives at a site.
+    fn feed(&mut self, site: u32, rate: Rate) {
+        self.sites[site as usize].fed = Some(rate);
+        if self.room.may_serve(site) {
+            self.sources.push(site);
+        }
+    }
+
+    /// Notes what arrives below a site, by parents that are kept.
+    fn feed_below(&mut self, site: u32, rate: Rate) {
+        let mut next = vec![(site, rate)];
+        while let Some((site, rate)) = next.pop() {
+            for child in self.sites[site as usize].children.clone() {
+                let planned = self.sites[child as usize]
+                    .parent
+                    .map_or(Rate::ZERO, |(_, speed)| speed);
+                self.feed(child, planned.min(rate));
+                next.push((child, planned.min(rate)));
+            }
+        }
     }
 
     /// The parents of the sites that something arrives at.

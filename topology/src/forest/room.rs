@@ -14,7 +14,7 @@ pub(super) struct Room<'m> {
     pub(super) sites: Vec<SiteId>,
     /// Per site, itself or the hub that it is attached to.
     hubs: Vec<u32>,
-    /// Per site, the hop outwards from its hub, if it is attached; the way in is one less.
+    /// Per site, the hop outwards from its hub, if it is attached; the way in is its neighbour, `^ 1`.
     spurs: Vec<Option<u32>>,
     /// Whether any site is attached.
     attached: bool,
@@ -90,7 +90,7 @@ impl<'m> Room<'m> {
         // the way there is the way back, so that the plan for one newcomer needs the tree of that site alone
         let tree = self.map.tree(last)?;
         tree.distance(first)?;
-        let out = self.spurs[from as usize].map(|spur| spur - 1);
+        let out = self.spurs[from as usize].map(|spur| spur ^ 1);
         let back = self.spurs[to as usize];
         let middle = tree.back_from(first).map(|hop| hop ^ 1);
         Some(out.into_iter().chain(middle).chain(back).map(|hop| hop as usize))
@@ -107,14 +107,23 @@ impl<'m> Room<'m> {
         Some((least, length))
     }
 
-    /// The speed that a new flow from one site to each of the others would have, and the hops, in one walk
-    /// over all paths from there. What has no path is left out.
-    pub(super) fn reach(&mut self, from: u32, to: &[u32], mut found: impl FnMut(u32, Rate, u32)) {
-        let Some(tree) = self.map.tree(self.hubs[from as usize]) else {
+    /// The speeds and hops of new flows between one site and each of the others, `outwards` from the one or
+    /// towards it, in one walk over all paths from there. What has no path is left out.
+    pub(super) fn reach(
+        &mut self,
+        one: u32,
+        outwards: bool,
+        others: &[u32],
+        mut found: impl FnMut(u32, Rate, u32),
+    ) {
+        let Some(tree) = self.map.tree(self.hubs[one as usize]) else {
             return;
         };
-        let start = match self.spurs[from as usize] {
-            Some(spur) => (self.hops[spur as usize - 1].speed, 1),
+        // hops come in pairs of both directions; those of the tree lead away from `one`
+        let hops = &self.hops;
+        let speed = |away: u32| hops[(if outwards { away } else { away ^ 1 }) as usize].speed;
+        let start = match self.spurs[one as usize] {
+            Some(spur) => (speed(spur ^ 1), 1),
             None => (Rate::UNLIMITED, 0),
         };
         self.reached.fill((Rate::ZERO, u32::MAX));
@@ -122,17 +131,17 @@ impl<'m> Room<'m> {
             self.reached[site as usize] = match step.hops {
                 0 => start,
                 _ => {
-                    let (speed, hops) = self.reached[step.before as usize];
-                    (speed.min(self.hops[step.hop as usize].speed), hops + 1)
+                    let (least, hops) = self.reached[step.before as usize];
+                    (least.min(speed(step.hop)), hops + 1)
                 }
             };
         }
-        for &to in to {
-            let (speed, hops) = self.reached[self.hubs[to as usize] as usize];
-            match self.spurs[to as usize] {
+        for &other in others {
+            let (least, hops) = self.reached[self.hubs[other as usize] as usize];
+            match self.spurs[other as usize] {
                 _ if hops == u32::MAX => {}
-                None => found(to, speed, hops),
-                Some(spur) => found(to, speed.min(self.hops[spur as usize].speed), hops + 1),
+                None => found(other, least, hops),
+                Some(spur) => found(other, least.min(speed(spur)), hops + 1),
             }
         }
     }
