@@ -86,7 +86,7 @@ fn registered(world: &World) -> impl Iterator<Item = &Client> {
     world
         .clients
         .iter()
-        .filter(|client| client.alive && client.announced.is_some_and(|at| at >= world.epoch))
+        .filter(|client| client.alive && client.announced.is_some_and(|at| at > world.epoch))
 }
 
 /// A site never holds more than gateways x max_seeders remote peers; one peer never more than max_seeders.

@@ -173,9 +173,13 @@ impl World {
             ledger,
             wall: *wall,
         };
-        let decision = swarm
-            .announce(&cx, &client.announce(event, report.as_ref()), *now, rng)
-            .ok()?;
+        let Ok(decision) = swarm.announce(&cx, &client.announce(event, report.as_ref()), *now, rng) else {
+            // no site of the map any more
+            let (now, alive) = (*now, client.alive && event != AnnounceEvent::Stopped);
+            client.restart(now + Duration::from_secs(60));
+            client.alive = alive;
+            return None;
+        };
         client.completed |= client.is_seeder();
         let text = format!("{number} {now:?} {decision:?}");
         for byte in text.bytes() {
