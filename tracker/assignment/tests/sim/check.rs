@@ -34,7 +34,10 @@ impl Checks {
         let mut supplied: BTreeSet<SiteId> = BTreeSet::new();
         let mut holders: BTreeSet<SiteId> = BTreeSet::new();
         let mut fed: BTreeSet<SiteId> = BTreeSet::new();
-        for client in registered(world) {
+        // a reload forgets nobody
+        let known =
+            |client: &&Client| client.alive && client.announced.is_some_and(|at| at > world.restarted);
+        for client in world.clients.iter().filter(known) {
             let Some(site) = world.site(client.announced_from) else {
                 continue;
             };
@@ -61,7 +64,9 @@ impl Checks {
                 && world.map.path(*holders.iter().find(|h| h != site).unwrap(), **site).is_some()
         });
         let starving: BTreeSet<SiteId> = starving.copied().collect();
-        self.starving_since.retain(|site, _| starving.contains(site));
+        let epoch = world.epoch;
+        self.starving_since
+            .retain(|site, since| starving.contains(site) && *since >= epoch);
         for site in starving {
             let since = *self.starving_since.entry(site).or_insert(world.now);
             let waited = world.now - since;

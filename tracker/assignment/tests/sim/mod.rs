@@ -1,4 +1,5 @@
 //! A seeded simulation of a swarm around the tracker's core.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 pub mod check;
 pub mod client;

@@ -27,6 +27,8 @@ pub struct World {
     pub by_addr: HashMap<SocketAddr, usize>,
     /// When the tracker last forgot something: what peers were told before is not held against it.
     pub epoch: Time,
+    /// When the tracker restarted.
+    pub restarted: Time,
     /// When the last record of a crashed client has expired.
     pub ghosts_until: Time,
     /// A digest of all decisions.
@@ -69,6 +71,7 @@ impl World {
             clients: Vec::new(),
             by_addr: HashMap::new(),
             epoch: Time::ZERO,
+            restarted: Time::ZERO,
             ghosts_until: Time::ZERO,
             digest: 0,
             announces: 0,
@@ -109,6 +112,11 @@ impl World {
             return false;
         };
         self.advance(at);
+        self.announce_one(number);
+        true
+    }
+
+    fn announce_one(&mut self, number: usize) {
         self.fetch(number);
         let client = &self.clients[number];
         let event = match (client.announced, client.is_seeder() && !client.completed) {
@@ -117,7 +125,6 @@ impl World {
             (Some(_), false) => AnnounceEvent::None,
         };
         self.announce(number, event);
-        true
     }
 
     pub fn advance(&mut self, to: Time) {
@@ -340,6 +347,7 @@ impl World {
         self.ledger = Ledger::new();
         self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
         self.epoch = self.now;
+        self.restarted = self.now;
     }
 
     pub fn context(&self) -> Context<'_> {
@@ -354,5 +362,29 @@ impl World {
     pub fn random_site(&mut self) -> u8 {
         let i = self.rng.below(self.text.sites.len());
         self.text.sites[i]
+    }
+}
+
+impl World {
+    /// Lets everybody announce whose time comes before `end`, in the order of times.
+    pub fn announce_until(&mut self, end: Time) {
+        loop {
+            let due = self
+                .clients
+                .iter()
+                .filter(|client| client.alive && client.next < end);
+            let mut due: Vec<(Time, usize)> = due.map(|client| (client.next, client.number)).collect();
+            due.sort_unstable();
+            if due.is_empty() {
+                self.advance(end);
+                return;
+            }
+            for (at, number) in due {
+                if self.clients[number].next == at {
+                    self.advance(at);
+                    self.announce_one(number);
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,230 @@
+//! Cases that have a name.
+
+mod sim;
+
+use std::time::{Duration, Instant};
+
+use narrows_protocol::{AnnounceEvent, Role};
+use sim::check::Checks;
+use sim::client::SIZE;
+use sim::maps::MapText;
+use sim::rng::SplitMix;
+use sim::world::World;
+
+fn world(text: &str, sites: &[u8]) -> World {
+    let text = MapText {
+        text: text.to_owned(),
+        sites: sites.to_vec(),
+    };
+    World::with_map(1, SplitMix(1), text)
+}
+
+/// An origin (site 1) and two zones (2 and 3), each with a link of its own to the origin.
+fn star(max_seeders: u32) -> World {
+    let text = format!(
+        "version: 1\ndefaults: {{max_seeders: {max_seeders}}}\nsites:\n  origin: {{networks: [10.1.0.0/16, \"fd00:1::/32\"]}}\n  \
+         zone-a: {{networks: [10.2.0.0/16, \"fd00:2::/32\"]}}\n  zone-b: {{networks: [10.3.0.0/16]}}\nlinks:\n  - \
+         {{between: [zone-a, origin], rate: 10 Mbit/s}}\n  - {{between: [zone-b, origin], rate: 10 Mbit/s}}\n"
+    );
+    world(&text, &[1, 2, 3])
+}
+
+/// Uber's Kraken, issue 244: the zone that starts first fills every slot of the origin, and the other, which
+/// is told of its own peers only, gets nothing until the first is done.
+#[test]
+fn a_zone_that_starts_seconds_later_progresses_at_once() {
+    let mut world = star(1);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    for _ in 0..200 {
+        let number = world.join(2, true, 0);
+        world.announce(number, AnnounceEvent::Started);
+    }
+    world.advance(world.now + Duration::from_secs(5));
+    let first = world.join(3, true, 0);
+    let decision = world.announce(first, AnnounceEvent::Started).unwrap();
+    assert_eq!(decision.role, Role::Gateway);
+    assert_eq!(
+        decision.upstream.iter().map(|up| up.addr).collect::<Vec<_>>(),
+        [world.clients[origin].addr]
+    );
+    for _ in 0..20 {
+        let number = world.join(3, true, 0);
+        assert_eq!(
+            world.announce(number, AnnounceEvent::Started).unwrap().role,
+            Role::Member
+        );
+    }
+    let later = world.now + Duration::from_secs(90);
+    while world.now < later {
+        world.announce_next();
+    }
+    let zone_b = world.clients.iter().filter(|client| client.number >= first);
+    assert!(
+        zone_b.clone().all(|client| client.have > 0),
+        "{:?}",
+        zone_b.map(|c| c.have).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn neighbours_that_lose_a_gateway_have_a_successor_within_seconds() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let gateway = world.join(2, true, 0);
+    assert_eq!(
+        world.announce(gateway, AnnounceEvent::Started).unwrap().role,
+        Role::Gateway
+    );
+    for have in [10, 500, 20, 30] {
+        let number = world.join(2, true, have);
+        assert_eq!(
+            world.announce(number, AnnounceEvent::Started).unwrap().role,
+            Role::Member
+        );
+    }
+    world.advance(world.now + Duration::from_secs(1));
+    world.crash(gateway);
+    let crashed = world.now;
+    while world.now < crashed + Duration::from_secs(5) {
+        world.announce_next();
+    }
+    let gateways: Vec<usize> = world
+        .clients
+        .iter()
+        .filter(|c| c.alive && c.role == Role::Gateway)
+        .map(|c| c.number)
+        .collect();
+    // the one with most bytes, number 3, unless it had announced before the loss was sure
+    assert_eq!(gateways.len(), 1, "{gateways:?}");
+    assert!(!world.clients[gateways[0]].upstream.is_empty());
+}
+
+#[test]
+fn one_report_of_a_lost_gateway_that_announces_again_changes_nothing() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let numbers: Vec<usize> = (0..4).map(|_| world.join(2, true, 0)).collect();
+    for number in &numbers {
+        world.announce(*number, AnnounceEvent::Started);
+    }
+    world.clients[numbers[1]].lost = Some(world.clients[numbers[0]].addr);
+    let told = world.announce(numbers[1], AnnounceEvent::None).unwrap();
+    assert!(told.interval <= Duration::from_secs(2) && told.role == Role::Member);
+    assert_eq!(
+        world.announce(numbers[0], AnnounceEvent::None).unwrap().role,
+        Role::Gateway
+    );
+    world.advance(world.now + Duration::from_secs(3));
+    world.clients[numbers[1]].lost = Some(world.clients[numbers[0]].addr);
+    assert_eq!(
+        world.announce(numbers[1], AnnounceEvent::None).unwrap().role,
+        Role::Member
+    );
+    assert_eq!(
+        world.announce(numbers[0], AnnounceEvent::None).unwrap().role,
+        Role::Gateway
+    );
+}
+
+#[test]
+fn a_restarted_tracker_adopts_the_gateway_that_works() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    let numbers: Vec<usize> = (0..3).map(|_| world.join(2, true, 0)).collect();
+    for number in [origin].iter().chain(&numbers).chain(&numbers) {
+        world.announce(*number, AnnounceEvent::None);
+    }
+    world.restart_tracker();
+    world.announce(origin, AnnounceEvent::None);
+    // a member that is connected to the old gateway comes first, and waits for it
+    assert_eq!(
+        world.announce(numbers[1], AnnounceEvent::None).unwrap().role,
+        Role::Member
+    );
+    let adopted = world.announce(numbers[0], AnnounceEvent::None).unwrap();
+    assert_eq!((adopted.role, adopted.outcome.adopted), (Role::Gateway, true));
+}
+
+#[test]
+fn an_agent_that_comes_back_from_elsewhere_is_one_peer_and_has_no_lease() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let roaming = world.join(2, true, 0);
+    let other = world.join(2, true, 0);
+    world.announce(roaming, AnnounceEvent::Started);
+    world.announce(other, AnnounceEvent::Started);
+    world.roam(roaming, 3, false);
+    let moved = world.announce(roaming, AnnounceEvent::None).unwrap();
+    assert!(moved.outcome.moved);
+    assert_eq!(world.swarm.counts().incomplete, 2);
+    assert_eq!(
+        world.announce(other, AnnounceEvent::None).unwrap().role,
+        Role::Gateway
+    );
+    // a second address family is no other peer
+    world.roam(other, 2, true);
+    assert_eq!(
+        world.announce(other, AnnounceEvent::None).unwrap().role,
+        Role::Gateway
+    );
+    assert_eq!(world.swarm.counts().incomplete, 2);
+}
+
+/// An engineer changes a rule, and a simulation with ten thousand clients tells her in seconds what she broke.
+/// In a debug build, a tenth of it.
+#[test]
+fn a_rollout_to_ten_thousand_clients_keeps_the_rules() {
+    let (sites, per_site) = (20, if cfg!(debug_assertions) { 50 } else { 500 });
+    let mut text = "version: 1\nsites:\n  core: {}\n".to_owned();
+    (0..sites).for_each(|n| text.push_str(&format!("  s{n}: {{networks: [10.{n}.0.0/16]}}\n")));
+    text.push_str("links:\n");
+    (0..sites).for_each(|n| text.push_str(&format!("  - {{between: [s{n}, core], rate: 100 Mbit/s}}\n")));
+    let mut world = world(&text, &(0..sites).collect::<Vec<u8>>());
+    for _ in 0..4 {
+        world.join(0, true, SIZE);
+    }
+    let mut order: Vec<u8> = (0..sites).flat_map(|site| vec![site; per_site]).collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, world.rng.below(i + 1));
+    }
+    let started = Instant::now();
+    for (i, site) in order.into_iter().enumerate() {
+        let number = world.join(site, i % 10 != 0, 0);
+        world.clients[number].rate = 5_000;
+        world.announce(number, AnnounceEvent::Started);
+    }
+    let (mut checks, mut rounds) = (Checks::default(), 0);
+    while world.clients.iter().any(|client| !client.is_seeder()) {
+        let end = world.now + Duration::from_secs(5);
+        world.announce_until(end);
+        rounds += 1;
+        world.step += 16;
+        // nothing is wrong at any moment; looking every five seconds keeps the run short
+        if let Err(broken) = checks.after_step(&world) {
+            panic!("at {:?}: {broken}", world.now);
+        }
+        assert!(
+            rounds < 1000,
+            "{} never complete",
+            world.clients.iter().filter(|c| !c.is_seeder()).count()
+        );
+    }
+    let wan: u64 = world
+        .clients
+        .iter()
+        .filter(|client| client.agent)
+        .map(|client| client.wan)
+        .sum();
+    println!(
+        "{} clients, {} announces, {:?} simulated in {:?}; WAN bytes {:.3} of the least possible",
+        world.clients.len(),
+        world.announces,
+        world.now,
+        started.elapsed(),
+        wan as f64 / (SIZE * u64::from(sites - 1)) as f64,
+    );
+}
