@@ -1,12 +1,10 @@
 //! Max-min fair shares and the fluid bound.
 
-mod support;
-
 use std::collections::{BTreeSet, HashMap};
 
+use crate::support::{AT, Case, Kind};
 use narrows_topology::{Hop, Rate, Route, SiteMap, fair_rates, max_flow};
 use proptest::prelude::*;
-use support::{AT, Case, Kind};
 
 fn bytes(rate: Rate) -> f64 {
     rate.bytes_per_second()

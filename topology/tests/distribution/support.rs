@@ -10,33 +10,33 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 /// Noon on a Monday, UTC.
-pub const AT: Timestamp = Timestamp::constant(1_795_435_200, 0);
+pub(crate) const AT: Timestamp = Timestamp::constant(1_795_435_200, 0);
 
 /// What a random map is like.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    pub sites: usize,
+pub(crate) struct Kind {
+    pub(crate) sites: usize,
     /// Links beyond those of the tree.
-    pub extra: usize,
+    pub(crate) extra: usize,
     /// Of how many sites in a hundred are transit.
-    pub transit: u32,
+    pub(crate) transit: u32,
     /// Of how many sites in a hundred are `sharing: false`.
-    pub fetching: u32,
+    pub(crate) fetching: u32,
     /// How many roots.
-    pub roots: usize,
+    pub(crate) roots: usize,
     /// Of how many of the others in a hundred wait.
-    pub waiting: u32,
+    pub(crate) waiting: u32,
 }
 
 /// A map and a swarm on it.
-pub struct Case {
-    pub map: SiteMap,
-    pub roots: BTreeSet<SiteId>,
-    pub waiting: BTreeSet<SiteId>,
+pub(crate) struct Case {
+    pub(crate) map: SiteMap,
+    pub(crate) roots: BTreeSet<SiteId>,
+    pub(crate) waiting: BTreeSet<SiteId>,
 }
 
 impl Case {
-    pub fn random(kind: Kind, seed: u64) -> Case {
+    pub(crate) fn random(kind: Kind, seed: u64) -> Case {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut names: Vec<usize> = (0..kind.sites).collect();
         names.shuffle(&mut rng);
@@ -101,7 +101,7 @@ impl Case {
     }
 
     /// The forest of a swarm that is alone, with nothing kept.
-    pub fn forest(&self) -> Forest {
+    pub(crate) fn forest(&self) -> Forest {
         forest(
             &self.map,
             AT,
@@ -115,7 +115,7 @@ impl Case {
 
     /// The rate in bytes per second at which each site of a forest really receives: its max-min fair share of
     /// the links among all flows, but never more than its parent receives.
-    pub fn rates(&self, forest: &Forest) -> Vec<(SiteId, f64)> {
+    pub(crate) fn rates(&self, forest: &Forest) -> Vec<(SiteId, f64)> {
         let routes: Vec<Route> = forest
             .iter()
             .map(|(site, parent)| self.map.path(parent.site, *site).unwrap())
@@ -136,7 +136,7 @@ impl Case {
     }
 
     /// The best that one parent can do for a site: the greatest bottleneck among the paths from the roots.
-    pub fn widest(&self, site: SiteId) -> Rate {
+    pub(crate) fn widest(&self, site: SiteId) -> Rate {
         let from = |root: &SiteId| {
             let route = self.map.path(*root, site)?;
             route.hops.iter().map(|hop| self.map.rate(*hop, AT)).min()

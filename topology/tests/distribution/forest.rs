@@ -1,12 +1,10 @@
 //! Rule 3 on random maps.
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{AT, Case, Kind};
 use narrows_topology::{Forest, Load, Parent, Rate, SiteId, SiteMap, forest, max_flow};
 use proptest::prelude::*;
-use support::{AT, Case, Kind};
 
 type Barren = BTreeSet<(SiteId, SiteId)>;
 

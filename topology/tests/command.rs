@@ -1,0 +1,296 @@
+//! The program, and the schema it prints.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+use narrows_topology::{SiteMap, schema};
+use proptest::prelude::*;
+use proptest::string::string_regex;
+use serde_json::{Value, json};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sites.example.yaml");
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(env!("CARGO_BIN_EXE_narrows-topology"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+#[test]
+fn check_is_silent_on_stderr_for_a_good_map_and_exits_1_with_all_mistakes_for_a_bad_one() {
+    let (code, out, err) = run(&["check", EXAMPLE]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.contains("sites: 4 (1 transit, 1 only fetching), networks: 4"),
+        "{out}"
+    );
+    let bad = std::env::temp_dir().join(format!("narrows-bad-{}.yaml", std::process::id()));
+    std::fs::write(&bad, "version: 2\nsites: {a: {}}\nlink: []\n").unwrap();
+    let (code, out, err) = run(&["check", &bad.display().to_string()]);
+    std::fs::remove_file(&bad).unwrap();
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(err.matches("error: ").count(), 2, "{err}");
+    assert!(
+        err.contains(":3:1") && err.contains("did you mean `links`?"),
+        "{err}"
+    );
+}
+
+#[test]
+fn wrong_usage_exits_64_and_a_missing_file_1() {
+    assert_eq!(run(&["chek"]).0, 64);
+    assert_eq!(run(&["explain", EXAMPLE, "10.2.3"]).0, 64);
+    assert_eq!(run(&["--help"]).0, 0);
+    let (code, _, err) = run(&["check", "no/such/sites.yaml"]);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("no/such/sites.yaml") && err.matches("No such file").count() == 1,
+        "{err}"
+    );
+}
+
+#[test]
+fn explain_says_why_an_address_is_where_it_is_and_what_lies_between_two() {
+    let (code, out, _) = run(&["explain", EXAMPLE, "::ffff:10.2.3.4", "10.1.0.9"]);
+    assert_eq!(code, 0);
+    for part in [
+        "::ffff:10.2.3.4 (that is 10.2.3.4): site munich, by its network 10.2.0.0/16",
+        "10.1.0.9: site hq, by its network 10.1.0.0/16",
+        "Path from munich to hq, of cost 110:",
+        "backbone -> hq: 100 Mbit/s, cost 10",
+        "max_seeders: 1",
+    ] {
+        assert!(out.contains(part), "{part}:\n{out}");
+    }
+    assert!(run(&["explain", EXAMPLE, "192.0.2.1"]).1.contains("refused"));
+}
+
+/// A map in which every key of the format stands.
+const FULL: &str = "
+version: 1
+timezone: UTC
+defaults: {max_seeders: 2, gateways: 1}
+sites:
+  hq: {networks: [10.1.0.0/16], sharing: true, gateways: 2}
+  munich:
+links:
+  - between: [hq, munich]
+    rate: 10 Mbit/s
+    max_seeders: 1
+    cost: 100
+    schedule:
+      - {days: [mon, wed-fri], hours: 22:00-06:00, rate: 0}
+unknown: {attach: hq, rate: 2 Mbit/s, max_seeders: 1, cost: 7}
+";
+
+/// Checks a value against the keywords that our schema uses; `pattern` is left to the tests below.
+fn validate(schema: &Value, value: &Value) -> Result<(), String> {
+    let wrong = || Err(format!("{value} does not satisfy {schema}"));
+    for (keyword, rule) in schema.as_object().unwrap() {
+        let size = value.as_array().map(|list| list.len() as u64);
+        let ok = match (keyword.as_str(), value) {
+            ("type", _) => {
+                let types = rule.as_array().cloned().unwrap_or_else(|| vec![rule.clone()]);
+                types.iter().any(|kind| match kind.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "integer" => value.is_u64(),
+                    "boolean" => value.is_boolean(),
+                    "null" => value.is_null(),
+                    other => panic!("type {other}"),
+                })
+            }
+            ("properties", Value::Object(fields)) => {
+                for (key, value) in fields {
+                    rule.get(key).map_or(Ok(()), |schema| validate(schema, value))?;
+                }
+                true
+            }
+            ("additionalProperties", Value::Object(fields)) => {
+                for (key, value) in fields
+                    .iter()
+                    .filter(|(key, _)| schema["properties"].get(*key).is_none())
+                {
+                    if rule == &json!(false) {
+                        return Err(format!("{key} is unknown"));
+                    }
+                    validate(rule, value)?;
+                }
+                true
+            }
+            ("items", Value::Array(list)) => {
+                list.iter().try_for_each(|item| validate(rule, item))?;
+                true
+            }
+            ("required", Value::Object(fields)) => rule
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|key| fields.contains_key(key.as_str().unwrap())),
+            ("anyOf", _) => rule
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|rule| validate(rule, value).is_ok()),
+            ("const", _) => value == rule,
+            ("minItems", Value::Array(_)) => size >= rule.as_u64(),
+            ("maxItems", Value::Array(_)) => size <= rule.as_u64(),
+            ("minimum", Value::Number(_)) => value.as_u64() >= rule.as_u64(),
+            ("maximum", Value::Number(_)) => value.as_u64() <= rule.as_u64(),
+            ("minProperties", Value::Object(fields)) => Some(fields.len() as u64) >= rule.as_u64(),
+            ("minLength", Value::String(text)) => Some(text.len() as u64) >= rule.as_u64(),
+            ("uniqueItems" | "pattern" | "description" | "title" | "$schema", _) => true,
+            (
+                "properties"
+                | "additionalProperties"
+                | "items"
+                | "required"
+                | "minItems"
+                | "maxItems"
+                | "minimum"
+                | "maximum"
+                | "minProperties"
+                | "minLength",
+                _,
+            ) => true,
+            (other, _) => panic!("the schema uses {other}"),
+        };
+        if !ok {
+            return wrong();
+        }
+    }
+    Ok(())
+}
+
+fn value(yaml: &str) -> Value {
+    serde_yaml::from_str(yaml).unwrap()
+}
+
+#[test]
+fn the_schema_accepts_the_example_and_refuses_unknown_keys_and_wrong_types() {
+    let schema = schema();
+    let example = std::fs::read_to_string(EXAMPLE).unwrap();
+    assert_eq!(validate(&schema, &value(&example)), Ok(()));
+    assert_eq!(validate(&schema, &value(FULL)), Ok(()));
+    assert!(SiteMap::parse("full", FULL).is_ok_and(|map| map.gateways(map.site_named("hq").unwrap()) == 2));
+    for (from, to) in [
+        ("version: 1", "version: 2"),
+        ("timezone", "timezon"),
+        ("[hq, munich]", "[hq]"),
+        ("sharing: true", "sharing: 1"),
+        ("cost: 100", "cost: 0"),
+        ("rate: 10 Mbit/s", "rate: 0"),
+        ("attach: hq, ", ""),
+    ] {
+        assert!(
+            validate(&schema, &value(&FULL.replacen(from, to, 1))).is_err(),
+            "{to}"
+        );
+        assert!(
+            SiteMap::parse("full", &FULL.replacen(from, to, 1)).is_err(),
+            "{to}"
+        );
+    }
+    let (_, printed, _) = run(&["schema"]);
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), schema);
+}
+
+/// `path.key` for every key of the schema.
+fn keys(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+        found.insert(format!("{path}.{key}"));
+        keys(value, &format!("{path}.{key}"), found);
+    }
+    for inner in ["items", "additionalProperties"]
+        .iter()
+        .filter_map(|inner| schema.get(inner))
+    {
+        keys(inner, &format!("{path}.*"), found);
+    }
+    for either in schema["anyOf"].as_array().into_iter().flatten() {
+        keys(either, path, found);
+    }
+}
+
+#[test]
+fn the_parser_knows_the_keys_of_the_schema_and_no_others() {
+    let mut known = BTreeSet::new();
+    keys(&schema(), "", &mut known);
+    // every key that the schema knows is accepted where it stands …
+    let mut used = BTreeSet::new();
+    fn walk(value: &Value, path: &str, used: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let named = path == ".sites";
+                    let path = if named {
+                        format!("{path}.*")
+                    } else {
+                        format!("{path}.{key}")
+                    };
+                    if !named {
+                        used.insert(path.clone());
+                    }
+                    walk(value, &path, used);
+                }
+            }
+            Value::Array(list) => list
+                .iter()
+                .for_each(|item| walk(item, &format!("{path}.*"), used)),
+            _ => {}
+        }
+    }
+    walk(&value(FULL), "", &mut used);
+    assert_eq!(used, known);
+    // … and what the parser names as known in a message is what the schema knows
+    let mistakes = SiteMap::parse("x", &FULL.replace("timezone", "qqqqqqqqqq")).unwrap_err();
+    let help = mistakes.list[0].help.clone().unwrap();
+    let top: Vec<&str> = help.strip_prefix("known here: ").unwrap().split(", ").collect();
+    let schema = schema();
+    let expected: BTreeSet<&str> = schema["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(top.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+/// The pattern at a path into the schema, without its anchors.
+fn pattern(pointer: &str) -> String {
+    let schema = schema();
+    let pattern = schema
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("{pointer}"));
+    pattern.trim_matches(['^', '$']).to_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn days_and_hours_that_the_schema_accepts_the_parser_accepts(
+        days in string_regex(&pattern("/properties/links/items/properties/schedule/items/properties/days/anyOf/0/pattern")).unwrap(),
+        hours in string_regex(&pattern("/properties/links/items/properties/schedule/items/properties/hours/pattern")).unwrap(),
+        rate in string_regex(&pattern("/properties/links/items/properties/rate/pattern")).unwrap(),
+    ) {
+        let text = FULL.replace("days: [mon, wed-fri]", &format!("days: \"{days}\""));
+        let text = text.replace("22:00-06:00", &hours).replace("rate: 10 Mbit/s", &format!("rate: {rate}"));
+        if let Err(mistakes) = SiteMap::parse("full", &text) {
+            // what no pattern can say: hours that last no time, rates that are zero or beyond all links
+            for mistake in mistakes.list {
+                let allowed = ["lasts no time", "ends at 00:00", "never carries", "less than a byte", "more than 1000 Gbit/s"];
+                prop_assert!(allowed.iter().any(|known| mistake.problem.contains(known)), "{}", mistake.problem);
+            }
+        }
+    }
+}

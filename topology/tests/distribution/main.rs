@@ -1,0 +1,5 @@
+//! What is distributed over random maps: forests, fair shares, bounds.
+
+mod fair;
+mod forest;
+mod support;
