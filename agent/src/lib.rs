@@ -2,15 +2,15 @@
 //!
 //! Every decision about pieces and peers is made by `narrows-swarm`, which is pure; every byte on disk is the
 //! business of `narrows-storage`, which blocks. This crate is what joins the two on tokio:
-//! - [`config`]: agent.yaml;
-//! - [`agent`]: the contents that run, and how a reload changes them;
-//! - `content`: one actor per content, which feeds its swarm and carries out what the swarm wants;
-//! - `net`: sockets; one reading and one writing task per peer;
-//! - `announce`: the tracker's client;
-//! - [`control`]: status, metrics and commands over HTTP;
-//! - [`limit`]: rate limits;
-//! - [`platform`]: what differs between operating systems;
-//! - [`cli`]: the program's commands.
+//! - [`config`] reads agent.yaml;
+//! - [`agent`] holds the contents that run, and changes them on a reload;
+//! - `content` has one actor per content, which feeds its swarm and carries out what the swarm wants;
+//! - `net` has the sockets; one reading and one writing task per peer;
+//! - `announce` is the tracker's client;
+//! - [`control`] serves status, metrics and commands over HTTP;
+//! - [`limit`] keeps rate limits;
+//! - [`platform`] has what differs between operating systems;
+//! - [`cli`] has the program's commands.
 
 pub mod agent;
 mod announce;

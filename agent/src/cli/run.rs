@@ -32,11 +32,8 @@ async fn until_stopped(config: Config, path: &Path) -> anyhow::Result<()> {
     tokio::spawn(serve(control, agent.clone(), token, data));
     tracing::info!(listen = %agent.listen_addr(), control = %control_addr, "running");
     notify_ready();
-    loop {
-        match signals.next().await {
-            Signal::Reload => reload(agent.clone()),
-            Signal::Stop => break,
-        }
+    while let Signal::Reload = signals.next().await {
+        reload(agent.clone());
     }
     tracing::info!("stopping");
     agent.stop().await;

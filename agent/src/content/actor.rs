@@ -129,7 +129,7 @@ impl Actor {
             Input::Done {
                 work: Work::Opened(result),
                 ..
-            } => self.opened(result),
+            } => self.opened(*result),
             Input::Done {
                 work: Work::Checked(result),
                 ..

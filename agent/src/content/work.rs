@@ -19,7 +19,8 @@ use crate::announce::Announcer;
 /// An answer.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Opened(Result<Opened, StorageError>),
+    /// Boxed, because it is many times larger than what comes for every read from a socket.
+    Opened(Box<Result<Opened, StorageError>>),
     Checked(Result<Bitfield, StorageError>),
     Stored {
         piece: u32,
@@ -49,7 +50,7 @@ pub(super) struct CheckProgress {
 
 impl Jobs {
     pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, state: PathBuf) {
-        self.blocking(move || Work::Opened(Content::open(meta, &target, &state)));
+        self.blocking(move || Work::Opened(Box::new(Content::open(meta, &target, &state))));
     }
 
     /// Checks what must be checked; with `all` everything.
