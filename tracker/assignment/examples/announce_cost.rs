@@ -66,7 +66,7 @@ fn main() {
             let started = Instant::now();
             let mut told = 0;
             for n in 0..peers {
-                let ip = Ipv4Addr::new(10, (n % 20) as u8, (n / 20 >> 8) as u8, (n / 20) as u8);
+                let ip = Ipv4Addr::new(10, (n % 20) as u8, ((n / 20) >> 8) as u8, (n / 20) as u8);
                 let announce = Announce {
                     addr: SocketAddr::from((ip, 6881)),
                     peer_id: PeerId([n as u8; 20]),

@@ -213,12 +213,7 @@ fn a_rollout_to_ten_thousand_clients_keeps_the_rules() {
             world.clients.iter().filter(|c| !c.is_seeder()).count()
         );
     }
-    let wan: u64 = world
-        .clients
-        .iter()
-        .filter(|client| client.agent)
-        .map(|client| client.wan)
-        .sum();
+    let wan: u64 = world.clients.iter().map(|client| client.wan).sum();
     println!(
         "{} clients, {} announces, {:?} simulated in {:?}; WAN bytes {:.3} of the least possible",
         world.clients.len(),

@@ -63,7 +63,7 @@ impl Swarm {
             if !held && site.displaced == Some(at) {
                 site.displaced = None;
             }
-            if seat == Seat::Gateway || !site.peers.find(at).is_some_and(|(_, peer)| peer.step >= 2) {
+            if seat == Seat::Gateway || site.peers.find(at).is_none_or(|(_, peer)| peer.step < 2) {
                 site.claim.take_if(|claim| claim.to == at);
             }
         }

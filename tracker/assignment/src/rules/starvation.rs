@@ -26,8 +26,7 @@ impl Swarm {
     pub(crate) fn judge(
         &mut self,
         cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
+        (id, at): (SiteId, Endpoint),
         left_before: u64,
         report: Option<&AgentReport>,
         now: Time,

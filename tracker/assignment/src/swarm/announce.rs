@@ -36,7 +36,7 @@ impl Swarm {
             self.remove(cx, (id, at));
             return Ok(self.farewell(cx, id, rng, outcome));
         }
-        self.count_wan(cx, announce, id, &mut outcome);
+        self.count_wan(announce, id, &mut outcome);
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
         if let Some(site) = self.sites.get_mut(&id) {
             site.wan += outcome.wan_bytes;
@@ -52,7 +52,7 @@ impl Swarm {
         }
         let wants = self.sites.get(&id).is_some_and(|site| site.leecher(at).is_some());
         if let (Some(left_before), true) = (left_before, wants) {
-            self.judge(cx, id, at, left_before, announce.agent, now, &mut outcome);
+            self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
         outcome.planned = self.plan(cx);
 
@@ -83,7 +83,7 @@ impl Swarm {
                 })
             })
             .collect();
-        Ok(self.reply(cx, (id, at), seat, soon, local, upstream, now, rng, outcome))
+        Ok(self.reply(cx, (id, at), seat, soon, local, upstream, rng, outcome))
     }
 
     /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is
@@ -211,7 +211,7 @@ impl Swarm {
     }
 
     /// Bytes across links since the agent's last report. Who counts less than before has started anew.
-    fn count_wan(&mut self, cx: &Context<'_>, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
+    fn count_wan(&mut self, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
         let Some(report) = announce.agent.filter(|report| report.wan > 0) else {
             return;
         };
@@ -231,7 +231,6 @@ impl Swarm {
             });
             outcome.wan_from = from.or_else(|| self.forest.get(&id).map(|parent| parent.site));
         }
-        let _ = cx;
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a reply, each used once")]
@@ -243,11 +242,9 @@ impl Swarm {
         soon: bool,
         local: Vec<Told>,
         upstream: Vec<Told>,
-        now: Time,
         rng: &mut dyn Rng,
         mut outcome: Outcome,
     ) -> Decision {
-        let _ = now;
         let intervals = &cx.policy.intervals;
         let site = self.sites.get(&id);
         let wants = site.is_some_and(|site| site.leecher(at).is_some());

@@ -264,7 +264,6 @@ impl World {
         }
         let was_announced = self.clients[number].announced.is_some();
         let (now, mut delay) = (self.now, 0);
-        let gateway = self.clients[number].role == narrows_protocol::Role::Gateway;
         self.clients[number].restart(now);
         self.clients[number].alive = false;
         for client in self
@@ -279,7 +278,6 @@ impl World {
                 client.next = client.next.min(now + Duration::from_millis(delay));
             }
         }
-        let _ = gateway;
         if was_announced {
             let longest = self.policy.intervals.seeder.max(self.policy.stock_interval);
             self.ghosts_until = now + longest.mul_f64(2.3) + Duration::from_secs(5);
