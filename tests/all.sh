@@ -63,6 +63,8 @@ step "release build"
 cargo build --release --workspace --bins
 
 step "a short rollout: 60 MB to eight clients over two links of 80 Mbit/s, three of them killed on the way"
-"${CARGO_TARGET_DIR:-target}/release/narrows-lab" --size 60MB
+programs="${CARGO_TARGET_DIR:-target}/release"
+# just built: --bin-dir spares cargo another look, and another choice of features
+"$programs/narrows-lab" --bin-dir "$programs" --size 60MB
 
 step "all good"
