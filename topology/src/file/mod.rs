@@ -1,7 +1,9 @@
 //! From the text of sites.yaml to a checked plan.
 
 mod check;
+mod fields;
 mod keys;
+mod links;
 mod report;
 mod schema;
 mod tree;
@@ -98,6 +100,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Plan, Mistakes> {
     }
 }
 
+/// The one mistake that a text is not looked at any further for.
 fn single(file: &str, text: &str, at: Place, problem: &str, help: &str) -> Mistakes {
     let mut report = Report::new(text);
     report.add(at, problem, help);
