@@ -36,6 +36,14 @@ impl Swarm {
         if gateway == reporter || !site.gateways.contains_key(&gateway) {
             return false;
         }
+        // an agent that restarts has its lease back before its neighbours have told of the end of the old session
+        if site
+            .gateways
+            .get(&gateway)
+            .is_some_and(|gateway| now < gateway.since + cx.policy.failover)
+        {
+            return true;
+        }
         let is_agent = site
             .peers
             .find(gateway)

@@ -31,7 +31,7 @@ impl Swarm {
         let id = cx.map.locate(from.ip()).ok_or(Refusal::UnmappedAddress)?;
         let mut outcome = Outcome::default();
         self.born.get_or_insert(now);
-        let at = self.identify(cx, announce, id, from, &mut outcome);
+        let at = self.identify(cx, announce, id, from, now, &mut outcome);
         if announce.event == AnnounceEvent::Stopped {
             self.remove(cx, (id, at));
             return Ok(self.farewell(cx, id, rng, outcome));
@@ -87,34 +87,38 @@ impl Swarm {
     }
 
     /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is
-    /// one peer with at most an IPv4 and an IPv6 address in one site (rule 9). Returns the record's key.
+    /// one peer with at most an IPv4 and an IPv6 address in one site (rule 9), both of which it announces from
+    /// now and then. Returns the record's key.
     fn identify(
         &mut self,
         cx: &Context<'_>,
         announce: &Announce<'_>,
         id: SiteId,
         from: Endpoint,
+        now: Time,
         outcome: &mut Outcome,
     ) -> Endpoint {
         let key = announce.agent.map(|report| AgentKey::of(&report.agent));
         let here = self.sites.get(&id).and_then(|site| site.peers.resolve(from));
         if let Some(here) = here {
             let found = self.sites.get(&id).and_then(|site| site.peers.find(here));
-            if found.and_then(|(_, peer)| peer.key()) == key {
-                return here;
+            if found.and_then(|(_, peer)| peer.key()) != key {
+                // somebody else has this address now
+                self.remove(cx, (id, here));
             }
-            // somebody else has this address now
-            self.remove(cx, (id, here));
         }
         let Some(key) = key else { return from };
         let Some(&(site, before)) = self.agents.get(&key) else {
             return from;
         };
-        if site == id && before.is_ipv4() != from.is_ipv4() {
-            if let Some(site) = self.sites.get_mut(&id) {
-                site.peers.set_other(before, from);
+        if site == id && (before == from || before.is_ipv4() != from.is_ipv4()) {
+            let Some(here) = self.sites.get_mut(&id) else {
+                return from;
+            };
+            let stale = lease(cx.policy.intervals.seeder);
+            if here.peers.seen_at(before, from, Tick::of(now), stale) {
+                return before;
             }
-            return before;
         }
         outcome.moved = true;
         self.remove(cx, (site, before));
@@ -157,6 +161,14 @@ impl Swarm {
 
         match (known, site) {
             (Some((before, _)), Some(site)) if before == class => {
+                // a new session of a gateway
+                if let Some(gateway) = site
+                    .gateways
+                    .get_mut(&at)
+                    .filter(|_| announce.event == AnnounceEvent::Started)
+                {
+                    gateway.since = now;
+                }
                 if let Some(peer) = site.peers.find_mut(at) {
                     write(peer, announce, expires);
                 }
@@ -186,6 +198,7 @@ impl Swarm {
                         key: AgentKey::of(&report.agent),
                         name: report.agent.as_str().into(),
                         other: None,
+                        seen: [Tick::of(now); 2],
                         preference: report.preference,
                         wan: report.wan,
                     })

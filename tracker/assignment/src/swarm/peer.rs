@@ -56,6 +56,8 @@ pub(crate) struct Agent {
     pub(crate) name: Box<str>,
     /// Its address in the other family than the one it is kept under.
     pub(crate) other: Option<Endpoint>,
+    /// When it last announced from the address it is kept under, and from the other.
+    pub(crate) seen: [Tick; 2],
     pub(crate) preference: GatewayPreference,
     /// What its `wan` was when it last moved on the ladder.
     pub(crate) wan: u64,

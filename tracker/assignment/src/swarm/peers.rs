@@ -1,11 +1,12 @@
 //! The peers of one site: by class, so that counting, choosing at random and "seeders first" cost nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use rand::Rng;
 
-use super::peer::{Class, Peer};
+use super::peer::{Class, Peer, Tick};
 use crate::endpoint::Endpoint;
 
 /// Most records that are looked at when the best-supplied peer has gone.
@@ -167,16 +168,36 @@ impl Peers {
         Some((class, peer))
     }
 
-    /// Gives an agent a second address, or another one.
-    pub(crate) fn set_other(&mut self, at: Endpoint, other: Endpoint) {
+    /// An agent kept under `at` has announced from `from`, which is `at` or an address of the other family. One of
+    /// its addresses that it has not announced from for `stale` is no more: if that is `at`, the record must go,
+    /// and the answer is no.
+    pub(crate) fn seen_at(&mut self, at: Endpoint, from: Endpoint, now: Tick, stale: Duration) -> bool {
         let Some(agent) = self.find_mut(at).and_then(|peer| peer.agent.as_mut()) else {
-            return;
+            return false;
         };
-        let before = agent.other.replace(other);
-        if let Some(before) = before {
-            self.others.remove(&before);
+        let is_stale = |seen: Tick| seen.time() + stale < now.time();
+        let before = agent.other;
+        if from == at {
+            agent.seen[0] = now;
+            if is_stale(agent.seen[1]) {
+                agent.other = None;
+            }
+        } else if is_stale(agent.seen[0]) {
+            return false;
+        } else {
+            agent.seen[1] = now;
+            agent.other = Some(from);
         }
-        self.others.insert(other, at);
+        let after = agent.other;
+        if before != after {
+            if let Some(before) = before {
+                self.others.remove(&before);
+            }
+            if let Some(after) = after {
+                self.others.insert(after, at);
+            }
+        }
+        true
     }
 
     /// A peer without everything now lacks so much.

@@ -13,6 +13,8 @@ pub const SIZE: u64 = 100_000;
 pub struct Client {
     pub number: usize,
     pub addr: SocketAddr,
+    /// Its address in the other family, if it has two.
+    pub other: Option<SocketAddr>,
     /// Where it last announced from.
     pub announced_from: SocketAddr,
     /// A stock client knows nothing of roles and never drops a peer.
@@ -69,6 +71,7 @@ impl Client {
         Client {
             number,
             addr,
+            other: None,
             announced_from: addr,
             agent,
             preference: GatewayPreference::Auto,

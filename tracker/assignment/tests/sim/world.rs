@@ -98,7 +98,7 @@ impl World {
         self.by_addr
             .get(&addr)
             .map(|n| &self.clients[*n])
-            .filter(|client| client.alive && client.addr == addr)
+            .filter(|client| client.alive && (client.addr == addr || client.other == Some(addr)))
     }
 
     /// Lets the next client announce.
@@ -304,11 +304,22 @@ impl World {
 
     /// An agent goes elsewhere, with what it has. Nobody can be sure that the others notice.
     pub fn roam(&mut self, number: usize, site: u8, v6: bool) {
+        let to = address(site, number, v6);
+        let here = self.map.locate(to.ip()) == self.map.locate(self.clients[number].announced_from.ip());
         let client = &mut self.clients[number];
-        self.by_addr.remove(&client.addr);
-        client.addr = address(site, number, v6);
+        let (before, other) = (client.addr, client.other.take());
+        client.addr = to;
         client.next = self.now;
-        self.by_addr.insert(client.addr, number);
+        if here && before.is_ipv4() != to.is_ipv4() {
+            // the other of its two families
+            client.other = Some(before);
+        } else {
+            self.by_addr.remove(&before);
+            other
+                .filter(|other| *other != to)
+                .and_then(|other| self.by_addr.remove(&other));
+        }
+        self.by_addr.insert(to, number);
     }
 
     pub fn reload(&mut self, text: MapText) {
