@@ -48,6 +48,9 @@ pub struct Policy {
     /// How long a lost gateway is waited for while only one neighbour reports it, and how long a free lease is
     /// offered to the best successor before anybody may take it.
     pub failover: Duration,
+    /// For so long after it took office a gateway comes back every [`Policy::failover`]: while a rollout begins,
+    /// sites join one after the other, and parents and shares of links change with each.
+    pub settle: Duration,
     /// The interval that stock clients may insist on, whatever they are told (libtorrent: 5 minutes). Their
     /// records live for two of it.
     pub stock_interval: Duration,
@@ -66,6 +69,7 @@ impl Default for Policy {
             degree: 12,
             degree_seeders: 4,
             failover: Duration::from_secs(2),
+            settle: Duration::from_secs(10),
             stock_interval: Duration::from_secs(300),
             stock_spares: 2,
         }

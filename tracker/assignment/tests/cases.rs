@@ -84,7 +84,7 @@ fn neighbours_that_lose_a_gateway_have_a_successor_within_seconds() {
             Role::Member
         );
     }
-    world.advance(world.now + Duration::from_secs(1));
+    world.advance(world.now + Duration::from_secs(10));
     world.crash(gateway);
     let crashed = world.now;
     while world.now < crashed + Duration::from_secs(5) {
@@ -222,4 +222,49 @@ fn a_rollout_to_ten_thousand_clients_keeps_the_rules() {
         started.elapsed(),
         wan as f64 / (SIZE * u64::from(sites - 1)) as f64,
     );
+}
+
+#[test]
+fn a_site_whose_link_is_paused_is_fed_over_another() {
+    let text = "version: 1\ntimezone: UTC\nsites:\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\n  \
+                c: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [a, b], rate: 1 Gbit/s, schedule: [{days: \
+                mon-sun, hours: 13:00-14:00, rate: 0}]}\n  - {between: [b, c], rate: 10 Mbit/s}\n";
+    let mut world = world(text, &[1, 2, 3]);
+    for site in [1, 3] {
+        let number = world.join(site, true, SIZE);
+        world.announce(number, AnnounceEvent::Started);
+    }
+    let gateway = world.join(2, true, 0);
+    let told = world.announce(gateway, AnnounceEvent::Started).unwrap();
+    assert_eq!(
+        (told.upstream[0].addr, told.paused),
+        (world.clients[0].addr, false)
+    );
+    // at 13:00 the link to a is paused
+    world.wall = "2026-11-23T13:00:00Z".parse().unwrap();
+    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!(
+        (told.upstream[0].addr, told.paused),
+        (world.clients[1].addr, false)
+    );
+}
+
+#[test]
+fn a_gateway_that_dies_as_soon_as_it_is_named_has_a_successor_within_seconds() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    let numbers: Vec<usize> = (0..4).map(|_| world.join(2, true, 0)).collect();
+    for number in [origin].iter().chain(&numbers) {
+        world.announce(*number, AnnounceEvent::Started);
+    }
+    world.crash(numbers[0]);
+    let crashed = world.now;
+    while world.now < crashed + Duration::from_secs(6) {
+        world.announce_next();
+    }
+    let gateways = world
+        .clients
+        .iter()
+        .filter(|c| c.alive && c.role == Role::Gateway && !c.upstream.is_empty());
+    assert_eq!(gateways.count(), 1);
 }

@@ -37,13 +37,10 @@ impl Swarm {
             return false;
         }
         // an agent that restarts has its lease back before its neighbours have told of the end of the old session
-        if site
+        let new = site
             .gateways
             .get(&gateway)
-            .is_some_and(|gateway| now < gateway.since + cx.policy.failover)
-        {
-            return true;
-        }
+            .is_some_and(|gateway| now < gateway.since + cx.policy.failover);
         let is_agent = site
             .peers
             .find(gateway)
@@ -53,7 +50,7 @@ impl Swarm {
         let repeated = reports().any(|r| r.reporter == reporter && r.at + cx.policy.failover <= now);
         let first = reports().all(|r| r.reporter != reporter);
         let reporters = reports().count() as u32 + u32::from(first);
-        if repeated || reporters >= neighbours.clamp(1, 2) {
+        if !new && (repeated || reporters >= neighbours.clamp(1, 2)) {
             site.displaced = Some(gateway);
             outcome.gateway_lost = true;
             self.remove(cx, (id, gateway));
@@ -67,6 +64,13 @@ impl Swarm {
             });
         }
         true
+    }
+
+    /// The gateway that a neighbour has lost and is still without: that it has nobody to name is a repetition.
+    pub(crate) fn still_lost(&self, id: SiteId, reporter: Endpoint) -> Option<SocketAddr> {
+        let reports = &self.sites.get(&id)?.lost;
+        let mine = reports.iter().find(|report| report.reporter == reporter);
+        mine.map(|report| report.gateway.addr())
     }
 
     /// A member of a site is connected to a gateway that the tracker does not know: the tracker has restarted.

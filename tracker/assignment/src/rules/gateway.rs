@@ -29,6 +29,10 @@ use crate::{Context, Outcome, Time};
 /// Most leechers that are compared when a successor is looked for.
 const CANDIDATES: usize = 64;
 
+/// A free lease waits for a better successor than the announcing one only if it is ahead by more than this part
+/// of the content: a second without gateway costs more than it would save.
+const HEAD_START: u64 = 64;
+
 /// What an announcing peer is from now on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Seat {
@@ -123,6 +127,12 @@ impl Swarm {
         });
     }
 
+    /// Whether a gateway has not been in office for long. It is to come back soon.
+    pub(crate) fn is_settling(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> bool {
+        let gateway = self.sites.get(&id).and_then(|site| site.gateways.get(&at));
+        gateway.is_some_and(|gateway| now < gateway.since + cx.policy.settle)
+    }
+
     fn elect(
         &mut self,
         cx: &Context<'_>,
@@ -198,7 +208,19 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return Seat::Member;
         };
-        let best = best.filter(|best| orphaned || site.leecher(*best).map_or(0, Peer::fitness) > fitness);
+        let own = site.leecher(at).map_or(u64::MAX, |peer| peer.left);
+        let margin = if orphaned {
+            self.most_left / HEAD_START
+        } else {
+            u64::MAX
+        };
+        let best = best.filter(|best| {
+            site.leecher(*best).is_some_and(|other| {
+                other.fitness() > fitness
+                    || site.displaced == Some(at)
+                    || other.left.saturating_add(margin) < own
+            })
+        });
         let Some(best) = best else {
             return self.grant(id, at, false, now, outcome);
         };

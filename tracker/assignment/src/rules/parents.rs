@@ -5,11 +5,31 @@ use std::collections::BTreeSet;
 use narrows_topology::{Forest, Rate, SiteId, forest};
 
 use crate::Context;
+use crate::endpoint::Endpoint;
 use crate::swarm::Swarm;
 use crate::swarm::site::Standing;
 
+/// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew: with
+/// the newcomer in between, the content crosses the links before it once for both.
+fn passes_through(cx: &Context<'_>, parent: SiteId, child: SiteId, newcomers: &BTreeSet<SiteId>) -> bool {
+    if newcomers.is_empty() {
+        return false;
+    }
+    let Some(route) = cx.map.path(parent, child) else {
+        return false;
+    };
+    let reached = route.hops.iter().map(|hop| {
+        let (first, second) = cx.map.ends(hop.link);
+        if hop.forward { second } else { first }
+    });
+    reached
+        .take(route.hops.len().saturating_sub(1))
+        .any(|site| newcomers.contains(&site))
+}
+
 impl Swarm {
-    /// Plans the parents anew if there is a cause. Parents that can stay do.
+    /// Plans the parents anew if there is a cause. Parents that can stay do, but for those whose flow leads
+    /// through a site that has just joined or become supplied.
     pub(crate) fn plan(&mut self, cx: &Context<'_>) -> bool {
         if !std::mem::take(&mut self.replan) {
             return false;
@@ -31,13 +51,16 @@ impl Swarm {
                 roots.insert(root);
             }
         }
+        let newcomers = self.newcomers(&roots, &waiting);
         let keep: Forest = self
             .forest
             .iter()
             .filter(|(child, parent)| {
                 waiting.contains(child)
+                    && !passes_through(cx, parent.site, **child, &newcomers)
                     && (roots.contains(&parent.site) || waiting.contains(&parent.site))
                     && !self.barren.contains(&(**child, parent.site))
+                    && !self.is_paused(cx, parent.site, **child)
                     && self.sites.get(&parent.site).is_some_and(|site| site.sharing)
             })
             .map(|(child, parent)| (*child, *parent))
@@ -58,6 +81,44 @@ impl Swarm {
         }
         self.adopt(cx, plan);
         true
+    }
+
+    /// The sites that may serve since this plan: they joined or became supplied since the last one.
+    fn newcomers(&mut self, roots: &BTreeSet<SiteId>, waiting: &BTreeSet<SiteId>) -> BTreeSet<SiteId> {
+        let known = std::mem::replace(&mut self.known, (roots.clone(), waiting.clone()));
+        let joined = waiting
+            .iter()
+            .filter(|site| !known.0.contains(site) && !known.1.contains(site));
+        let supplied = roots.iter().filter(|site| !known.0.contains(site));
+        let may_serve = |site: &&SiteId| self.sites.get(site).is_some_and(|site| site.sharing);
+        joined.chain(supplied).filter(may_serve).copied().collect()
+    }
+
+    /// Whether a link between two sites is at rate 0 now.
+    fn is_paused(&self, cx: &Context<'_>, from: SiteId, to: SiteId) -> bool {
+        let route = cx.map.path(from, to);
+        route.is_some_and(|route| {
+            route
+                .hops
+                .iter()
+                .any(|hop| cx.map.rate(*hop, cx.wall) == Rate::ZERO)
+        })
+    }
+
+    /// A gateway's links are paused: its parent has nothing to give, so parents are planned anew, once per pause.
+    pub(crate) fn note_pause(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
+        let paused = self.rate(cx, id, at) == Rate::ZERO;
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        if site
+            .gateways
+            .get(&at)
+            .is_some_and(|gateway| !gateway.upstreams.is_empty())
+        {
+            self.replan |= paused && !site.paused;
+            site.paused = paused;
+        }
     }
 
     /// The site with most bytes; of equal ones the first by name.

@@ -44,7 +44,10 @@ impl Swarm {
 
         let mut soon = false;
         if let Some(report) = announce.agent {
-            if let Some(lost) = report.lost {
+            let lost = report
+                .lost
+                .or_else(|| self.still_lost(id, at).filter(|_| report.gateway.is_none()));
+            if let Some(lost) = lost {
                 soon = self.lose(cx, id, at, lost, now, &mut outcome);
             } else if let Some(gateway) = report.gateway {
                 self.expect(cx, id, gateway, now);
@@ -54,6 +57,7 @@ impl Swarm {
         if let (Some(left_before), true) = (left_before, wants) {
             self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
+        self.note_pause(cx, id, at);
         outcome.planned = self.plan(cx);
 
         let seat = self.seat(cx, id, at, announce.agent, now, &mut outcome);
@@ -83,7 +87,17 @@ impl Swarm {
                 })
             })
             .collect();
-        Ok(self.reply(cx, (id, at), seat, soon, local, upstream, rng, outcome))
+        let settling = !is_stock && self.is_settling(cx, id, at, now);
+        Ok(self.reply(
+            cx,
+            (id, at),
+            seat,
+            soon || settling,
+            local,
+            upstream,
+            rng,
+            outcome,
+        ))
     }
 
     /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is

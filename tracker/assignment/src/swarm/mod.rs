@@ -37,7 +37,7 @@ pub struct Swarm {
     /// The content's size, if somebody said it.
     size: Option<u64>,
     /// The most that a peer ever lacked: the size, as far as known otherwise.
-    most_left: u64,
+    pub(crate) most_left: u64,
     /// Somebody waits and nobody is known to hold data: everybody is taken to hold some.
     pub(crate) assume_data: bool,
     /// When the first peer came; a tracker that restarted knows nothing from before.
@@ -54,6 +54,8 @@ pub struct Swarm {
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
     /// Whether parents are to be planned anew.
     pub(crate) replan: bool,
+    /// Roots and waiting sites of the last plan.
+    pub(crate) known: (BTreeSet<SiteId>, BTreeSet<SiteId>),
     counts: Counts,
 }
 
@@ -73,6 +75,7 @@ impl Swarm {
             root: None,
             barren: BTreeSet::new(),
             replan: false,
+            known: Default::default(),
             counts: Counts::default(),
         }
     }

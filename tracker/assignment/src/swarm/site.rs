@@ -32,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) gateways: IndexMap<Endpoint, Gateway>,
     /// Where its gateways fetch from.
     pub(crate) flows: Vec<Flow>,
+    /// Whether its gateways' links were at rate 0 when one last announced.
+    pub(crate) paused: bool,
     /// Set when a gateway has gone, until there is another one.
     pub(crate) orphaned: bool,
     /// To whom the free lease is offered.
@@ -108,6 +110,7 @@ impl Site {
             standing: Standing::Idle,
             gateways: IndexMap::new(),
             flows: Vec::new(),
+            paused: false,
             orphaned: false,
             offer: None,
             displaced: None,

@@ -329,6 +329,7 @@ impl World {
             .for_each(|log| log.push("the map is reloaded".to_owned()));
         self.text = text;
         self.epoch = self.now;
+        self.advance(self.now + Duration::from_millis(1));
         let World {
             map,
             policy,
@@ -357,6 +358,7 @@ impl World {
         self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
         self.epoch = self.now;
         self.restarted = self.now;
+        self.advance(self.now + Duration::from_millis(1));
     }
 
     pub fn context(&self) -> Context<'_> {
