@@ -14,7 +14,10 @@ use anyhow::{Context, Result};
 pub fn binaries() -> Result<PathBuf> {
     // tests lie in target/PROFILE/deps, programs in target/PROFILE
     let own = std::env::current_exe().context("the test's own path")?;
-    let dir = own.ancestors().nth(2).context("the test is not in a target folder")?;
+    let dir = own
+        .ancestors()
+        .nth(2)
+        .context("the test is not in a target folder")?;
     lab::binaries::build(dir)?;
     lab::binaries::find(Some(dir))?;
     Ok(dir.to_owned())

@@ -23,7 +23,13 @@ fn fleet() -> Result<Fleet> {
 
 fn start(fleet: &Fleet, kind: Kind, at: IpAddr) -> Result<Stock> {
     let home = fleet.home(at);
-    Stock::start(kind, at, &fleet.torrent(), &home.join("data"), &home.join("client"))
+    Stock::start(
+        kind,
+        at,
+        &fleet.torrent(),
+        &home.join("data"),
+        &home.join("client"),
+    )
 }
 
 fn wait_complete(stock: &Stock) -> Result<()> {
@@ -42,10 +48,14 @@ fn leeches_from_our_seeder_and_feeds_our_agent(kind: Kind) -> Result<()> {
         fleet.wait_seeding(seeder, LIMIT)?;
 
         let stock_gateway = start(&fleet, kind, ip(3, 20))?;
-        wait_for("b2 to have its gateway", LIMIT, || Ok((!fleet.gateways(3).is_empty()).then_some(())))?;
+        wait_for("b2 to have its gateway", LIMIT, || {
+            Ok((!fleet.gateways(3).is_empty()).then_some(()))
+        })?;
         let _fed_by_stock = fleet.agent(ip(3, 10))?;
         let _gateway = fleet.agent(ip(2, 10))?;
-        wait_for("b1 to have its gateway", LIMIT, || Ok((!fleet.gateways(2).is_empty()).then_some(())))?;
+        wait_for("b1 to have its gateway", LIMIT, || {
+            Ok((!fleet.gateways(2).is_empty()).then_some(()))
+        })?;
         let stock_member = start(&fleet, kind, ip(2, 20))?;
 
         wait_complete(&stock_gateway)?;
@@ -57,12 +67,26 @@ fn leeches_from_our_seeder_and_feeds_our_agent(kind: Kind) -> Result<()> {
             fleet.assert_identical(peer)?;
         }
         fleet.assert_handouts(MAX_SEEDERS)?;
-        ensure!(fleet.gateways(2) == [ip(2, 10)].into(), "b1's gateways: {:?}", fleet.gateways(2));
-        ensure!(fleet.gateways(3) == [ip(3, 20)].into(), "b2's gateways: {:?}", fleet.gateways(3));
+        ensure!(
+            fleet.gateways(2) == [ip(2, 10)].into(),
+            "b1's gateways: {:?}",
+            fleet.gateways(2)
+        );
+        ensure!(
+            fleet.gateways(3) == [ip(3, 20)].into(),
+            "b2's gateways: {:?}",
+            fleet.gateways(3)
+        );
         let fed = fleet.content_of(ip(3, 10))?;
-        ensure!(fed["bytes_wan"] == 0, "the agent behind a stock gateway fetched across the WAN: {fed}");
+        ensure!(
+            fed["bytes_wan"] == 0,
+            "the agent behind a stock gateway fetched across the WAN: {fed}"
+        );
         let met = stock_member.state()?;
-        ensure!(met.peers.iter().all(|&peer| site(peer) == 2), "a member met remote peers: {met:?}");
+        ensure!(
+            met.peers.iter().all(|&peer| site(peer) == 2),
+            "a member met remote peers: {met:?}"
+        );
         Ok(())
     })();
     fleet.keep_logs();
@@ -85,13 +109,20 @@ fn seeds_across_the_link_to_our_gateway(kind: Kind) -> Result<()> {
             fleet.assert_identical(agent)?;
         }
         fleet.assert_handouts(MAX_SEEDERS)?;
-        ensure!(fleet.gateways(2).len() == 1, "b1's gateways: {:?}", fleet.gateways(2));
+        ensure!(
+            fleet.gateways(2).len() == 1,
+            "b1's gateways: {:?}",
+            fleet.gateways(2)
+        );
         let mut wan = 0;
         for agent in agents {
             wan += fleet.content_of(agent)?["bytes_wan"].as_u64().unwrap_or_default();
         }
         let size = fleet.content_of(agents[0])?["bytes"].as_u64().unwrap_or_default();
-        ensure!(size > 0 && wan >= size && wan * 100 <= size * 105, "{wan} bytes crossed for {size}");
+        ensure!(
+            size > 0 && wan >= size && wan * 100 <= size * 105,
+            "{wan} bytes crossed for {size}"
+        );
         Ok(())
     })();
     fleet.keep_logs();
@@ -102,12 +133,16 @@ macro_rules! client {
     ($kind:expr, $leeches:ident, $seeds:ident) => {
         #[test]
         fn $leeches() -> Result<()> {
-            network::inside(stringify!($leeches), || leeches_from_our_seeder_and_feeds_our_agent($kind))
+            network::inside(stringify!($leeches), || {
+                leeches_from_our_seeder_and_feeds_our_agent($kind)
+            })
         }
 
         #[test]
         fn $seeds() -> Result<()> {
-            network::inside(stringify!($seeds), || seeds_across_the_link_to_our_gateway($kind))
+            network::inside(stringify!($seeds), || {
+                seeds_across_the_link_to_our_gateway($kind)
+            })
         }
     };
 }

@@ -73,14 +73,24 @@ impl Recorder {
     }
 
     fn note(&self, from: IpAddr, target: &str, answer: &[u8]) {
-        let Some(query) = target.strip_prefix("/announce?") else { return };
-        let Some(split) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return };
-        let (Ok(request), Ok(reply)) =
-            (AnnounceRequest::parse(query), AnnounceReply::decode(&answer[split + 4..]))
-        else {
+        let Some(query) = target.strip_prefix("/announce?") else {
             return;
         };
-        let exchange = Exchange { at: Instant::now(), from, request, reply };
+        let Some(split) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return;
+        };
+        let (Ok(request), Ok(reply)) = (
+            AnnounceRequest::parse(query),
+            AnnounceReply::decode(&answer[split + 4..]),
+        ) else {
+            return;
+        };
+        let exchange = Exchange {
+            at: Instant::now(),
+            from,
+            request,
+            reply,
+        };
         if let Ok(mut exchanges) = self.exchanges.lock() {
             exchanges.push(exchange);
         }

@@ -63,7 +63,11 @@ impl Stock {
         };
         let mut process = command
             .stdin(Stdio::piped())
-            .stdout(if kind == Kind::Libtorrent { Stdio::piped() } else { Stdio::from(log.try_clone()?) })
+            .stdout(if kind == Kind::Libtorrent {
+                Stdio::piped()
+            } else {
+                Stdio::from(log.try_clone()?)
+            })
             .stderr(Stdio::from(log))
             .spawn()
             .with_context(|| format!("cannot start {kind:?}; tests/all.sh installs it"))?;
@@ -78,7 +82,12 @@ impl Stock {
                 }
             });
         }
-        let stock = Self { kind, ip, process, last };
+        let stock = Self {
+            kind,
+            ip,
+            process,
+            last,
+        };
         if kind == Kind::Transmission {
             stock.add_to_transmission(torrent)?;
         }
@@ -118,13 +127,23 @@ impl Stock {
                 })
             }
             Kind::Transmission => {
-                let fields =
-                    ["percentDone", "peers", "status", "errorString", "trackerStats", "recheckProgress"];
+                let fields = [
+                    "percentDone",
+                    "peers",
+                    "status",
+                    "errorString",
+                    "trackerStats",
+                    "recheckProgress",
+                ];
                 let raw = self.call_transmission("torrent-get", json!({"fields": fields}))?;
                 let torrent = &raw["arguments"]["torrents"][0];
                 // 6: TR_STATUS_SEED
                 let complete = torrent["percentDone"].as_f64() == Some(1.0) && torrent["status"] == json!(6);
-                Ok(State { complete, peers: addresses(&torrent["peers"], |peer| &peer["address"]), raw })
+                Ok(State {
+                    complete,
+                    peers: addresses(&torrent["peers"], |peer| &peer["address"]),
+                    raw,
+                })
             }
         }
     }
@@ -144,14 +163,20 @@ impl Stock {
             .find_map(|line| line.strip_prefix("X-Transmission-Session-Id: "))
             .context("Transmission gave no session id")?
             .to_owned();
-        let (_, answer) =
-            post(self.rpc(), "/transmission/rpc", &[("X-Transmission-Session-Id", &session)], &body)?;
+        let (_, answer) = post(
+            self.rpc(),
+            "/transmission/rpc",
+            &[("X-Transmission-Session-Id", &session)],
+            &body,
+        )?;
         Ok(serde_json::from_str(&answer)?)
     }
 
     fn add_to_transmission(&self, torrent: &Path) -> Result<()> {
         super::fleet::wait_for("transmission-daemon to listen", Duration::from_secs(20), || {
-            Ok(TcpStream::connect_timeout(&self.rpc(), Duration::from_secs(1)).is_ok().then_some(()))
+            Ok(TcpStream::connect_timeout(&self.rpc(), Duration::from_secs(1))
+                .is_ok()
+                .then_some(()))
         })?;
         let answer = self.call_transmission("torrent-add", json!({"filename": torrent}))?;
         if answer["result"] != json!("success") {
@@ -177,7 +202,12 @@ fn libtorrent(ip: IpAddr, torrent: &Path, dir: &Path) -> Command {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients/libtorrent_peer.py");
     // Debian's interpreter: the one python3-libtorrent is built for
     let mut command = Command::new("/usr/bin/python3");
-    command.arg(script).arg(torrent).arg(dir).arg(ip.to_string()).arg(PEER_PORT.to_string());
+    command
+        .arg(script)
+        .arg(torrent)
+        .arg(dir)
+        .arg(ip.to_string())
+        .arg(PEER_PORT.to_string());
     command
 }
 
@@ -188,9 +218,22 @@ fn aria2(ip: IpAddr, torrent: &Path, dir: &Path) -> Command {
         .arg(format!("--interface={ip}"))
         .arg(format!("--listen-port={PEER_PORT}"))
         .arg(format!("--dir={}", dir.display()))
-        .args(["--enable-rpc", "--rpc-listen-all=true", "--seed-ratio=0.0", "--check-integrity=true"])
-        .args(["--enable-dht=false", "--enable-peer-exchange=false", "--bt-enable-lpd=false"])
-        .args(["--bt-tracker-interval=2", "--allow-overwrite=true", "--file-allocation=none"])
+        .args([
+            "--enable-rpc",
+            "--rpc-listen-all=true",
+            "--seed-ratio=0.0",
+            "--check-integrity=true",
+        ])
+        .args([
+            "--enable-dht=false",
+            "--enable-peer-exchange=false",
+            "--bt-enable-lpd=false",
+        ])
+        .args([
+            "--bt-tracker-interval=2",
+            "--allow-overwrite=true",
+            "--file-allocation=none",
+        ])
         .arg(format!("--rpc-listen-port={RPC_PORT}"))
         .arg(torrent);
     command

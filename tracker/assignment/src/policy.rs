@@ -48,7 +48,7 @@ pub struct Policy {
     /// How long a lost gateway is waited for while only one neighbour reports it, and how long a free lease is
     /// offered to the best successor before anybody may take it.
     pub failover: Duration,
-    /// For so long after it took office a gateway comes back every [`Policy::failover`]: while a rollout begins,
+    /// For so long after it took office a gateway comes back after at most [`Policy::failover`]: while a rollout begins,
     /// sites join one after the other, and parents and shares of links change with each.
     pub settle: Duration,
     /// The interval that stock clients may insist on, whatever they are told (libtorrent: 5 minutes). Their

@@ -268,3 +268,27 @@ fn a_gateway_that_dies_as_soon_as_it_is_named_has_a_successor_within_seconds() {
         .filter(|c| c.alive && c.role == Role::Gateway && !c.upstream.is_empty());
     assert_eq!(gateways.count(), 1);
 }
+
+/// hq - region - branch: the branch comes first and is fed from hq. When the region wants the content too, it comes
+/// between, so that the content crosses the link to hq once for both.
+#[test]
+fn a_site_that_joins_on_the_way_of_a_flow_is_put_into_it() {
+    let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  region: {networks: [10.2.0.0/16]}\n  \
+                branch: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, region], rate: 10 Mbit/s}\n  - \
+                {between: [region, branch], rate: 10 Mbit/s}\n";
+    let mut world = world(text, &[1, 2, 3]);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let branch = world.join(3, true, 0);
+    let before = world.announce(branch, AnnounceEvent::Started).unwrap();
+    assert_eq!(before.upstream.len(), 1);
+    assert_eq!(before.upstream[0].addr, world.clients[origin].addr);
+    assert!(before.interval <= Duration::from_secs(2), "{:?}", before.interval);
+
+    let region = world.join(2, true, 0);
+    let told = world.announce(region, AnnounceEvent::Started).unwrap();
+    assert_eq!(told.upstream[0].addr, world.clients[origin].addr);
+    let after = world.announce(branch, AnnounceEvent::None).unwrap();
+    let upstream: Vec<_> = after.upstream.iter().map(|up| up.addr).collect();
+    assert_eq!(upstream, [world.clients[region].addr]);
+}

@@ -47,12 +47,19 @@ impl Swarm {
             return Err("a message of the fast extension, which was not agreed on");
         }
         match message {
-            Message::Bitfield(_) | HaveAll | HaveNone if !first => {
+            HaveAll | HaveNone if !first => {
                 return Err("says what it has, but not as its first message");
             }
             Message::Bitfield(bytes) => {
                 let theirs = Bitfield::from_wire(&bytes, pieces)
                     .map_err(|_| "a bitfield of the wrong length or with spare bits")?;
+                if !first {
+                    // aria2 sends one in place of many Haves, against BEP 3
+                    let new: Vec<u32> = theirs.iter_ones().filter(|piece| !peer.has.has(*piece)).collect();
+                    new.into_iter()
+                        .for_each(|piece| self.they_got(key, piece, now, out));
+                    return Ok(());
+                }
                 let mut has = Bits::new(pieces);
                 theirs.iter_ones().for_each(|piece| {
                     has.set(piece);

@@ -127,10 +127,13 @@ impl Swarm {
         });
     }
 
-    /// Whether a gateway has not been in office for long. It is to come back soon.
-    pub(crate) fn is_settling(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> bool {
-        let gateway = self.sites.get(&id).and_then(|site| site.gateways.get(&at));
-        gateway.is_some_and(|gateway| now < gateway.since + cx.policy.settle)
+    /// When a gateway that has not been in office for long is to come back: after as long as it has been, between
+    /// a second and [`crate::Policy::failover`].
+    pub(crate) fn settling(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Duration> {
+        let since = self.sites.get(&id)?.gateways.get(&at)?.since;
+        let age = now.saturating_sub(since);
+        let shortest = Duration::from_secs(1).min(cx.policy.failover);
+        (age < cx.policy.settle).then(|| age.clamp(shortest, cx.policy.failover))
     }
 
     fn elect(

@@ -87,17 +87,13 @@ impl Swarm {
                 })
             })
             .collect();
-        let settling = !is_stock && self.is_settling(cx, id, at, now);
-        Ok(self.reply(
-            cx,
-            (id, at),
-            seat,
-            soon || settling,
-            local,
-            upstream,
-            rng,
-            outcome,
-        ))
+        let settling = if is_stock {
+            None
+        } else {
+            self.settling(cx, id, at, now)
+        };
+        let soon = soon.then_some(cx.policy.failover).or(settling);
+        Ok(self.reply(cx, (id, at), seat, soon, local, upstream, rng, outcome))
     }
 
     /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is
@@ -266,7 +262,7 @@ impl Swarm {
         cx: &Context<'_>,
         (id, at): (SiteId, Endpoint),
         seat: Seat,
-        soon: bool,
+        soon: Option<Duration>,
         local: Vec<Told>,
         upstream: Vec<Told>,
         rng: &mut dyn Rng,
@@ -296,8 +292,8 @@ impl Swarm {
             // not jittered, and not before the matter is settled
             interval = interval.min(within.max(Duration::from_secs(1)));
         }
-        if soon {
-            interval = interval.min(cx.policy.failover);
+        if let Some(soon) = soon {
+            interval = interval.min(soon);
         }
         let (rate, paused) = if is_gateway && !upstream.is_empty() {
             let rate = self.rate(cx, id, at);
