@@ -83,7 +83,7 @@ impl Fleet {
         let config = format!(
             "listen: {TRACKER}\nadmin: {ADMIN}\nsite_map: sites.yaml\ntorrents: torrents/\n\
              trusted_proxies: [10.0.0.1/32]\n\
-             interval: {{seeder: 5s, leecher: 4s, gateway: 3s, min: 1s}}\n"
+             interval: {{seeder: 60s, leecher: 30s, gateway: 15s, min: 10s}}\n"
         );
         std::fs::write(dir.path().join("tracker.yaml"), config)?;
         let tracker = spawn(
