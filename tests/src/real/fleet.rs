@@ -251,10 +251,10 @@ impl Fleet {
 
     /// Copies the logs out when a test is to be looked at: set `NARROWS_TEST_KEEP` to a folder.
     pub fn keep_logs(&self) {
-        if let Some(to) = std::env::var_os("NARROWS_TEST_KEEP") {
-            if let Err(error) = copy_tree(self.dir.path(), Path::new(&to)) {
-                eprintln!("cannot keep the logs: {error:#}");
-            }
+        if let Some(to) = std::env::var_os("NARROWS_TEST_KEEP")
+            && let Err(error) = copy_tree(self.dir.path(), Path::new(&to))
+        {
+            eprintln!("cannot keep the logs: {error:#}");
         }
     }
 }
