@@ -71,11 +71,22 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("narrows-agent: {error:#}");
+            eprintln!("narrows-agent: {}", whole_text(&error));
             let is_config = error.downcast_ref::<ConfigError>().is_some();
             ExitCode::from(if is_config { EXIT_CONFIG } else { 1 })
         }
     }
+}
+
+/// An error and its causes, each said once.
+fn whole_text(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn check(path: &std::path::Path) -> anyhow::Result<()> {

@@ -1,0 +1,135 @@
+//! What happens at peers goes into the swarm; what it asks for is done.
+
+use bytes::Bytes;
+use narrows_swarm::{Action, Class, Event, Origin, PeerKey, Time};
+use narrows_wire::{Block, Message};
+
+use super::Session;
+use crate::content::Input;
+use crate::net::{Connection, Outbox, dial};
+
+impl Session {
+    pub(super) fn messages(&mut self, peer: PeerKey, messages: Vec<Message>, now: Time) {
+        for message in messages {
+            if !self.peers.contains_key(&peer) {
+                return;
+            }
+            match message {
+                Message::Piece { piece, begin, data } => {
+                    let block = Block {
+                        piece,
+                        begin,
+                        len: data.len() as u32,
+                    };
+                    self.feed(Event::Block { peer, block }, Some(data), now);
+                }
+                message => self.feed(Event::Message { peer, message }, None, now),
+            }
+        }
+    }
+
+    pub(super) fn feed(&mut self, event: Event, mut data: Option<Bytes>, now: Time) {
+        let mut actions = std::mem::take(&mut self.actions);
+        self.swarm.handle(event, now, &mut actions);
+        for action in actions.drain(..) {
+            self.perform(action, &mut data);
+        }
+        self.actions = actions;
+    }
+
+    pub(super) fn perform(&mut self, action: Action, data: &mut Option<Bytes>) {
+        match action {
+            Action::Send { peer, message } => self.with_outbox(peer, |outbox| outbox.send(&message)),
+            Action::Serve { peer, block } => self.with_outbox(peer, |outbox| outbox.serve(block)),
+            Action::Keep { block, .. } => {
+                if let Some(data) = data.take() {
+                    self.pieces.keep(block, data);
+                }
+            }
+            Action::Ignore { .. } => *data = None,
+            Action::Verify { piece, .. } => {
+                let blocks = self.pieces.take(piece);
+                self.jobs
+                    .store(self.content.clone(), piece, blocks, self.shared.hashers.clone());
+            }
+            Action::Discard { piece } => self.pieces.discard(piece),
+            Action::Dial { addr, class } => self.dial(addr, class),
+            Action::Close { peer, reason } => {
+                if let Some(mut outbox) = self.peers.remove(&peer) {
+                    tracing::debug!(content = %self.name, peer = peer.0, %reason, "closing");
+                    outbox.flush();
+                }
+            }
+            Action::Ban { ip, until } => {
+                tracing::warn!(content = %self.name, %ip, "banned for pieces with wrong hashes");
+                self.shared.bans.add(ip, until);
+            }
+            Action::Announce(reason) => self.schedule.ask(reason),
+            Action::Completed => tracing::info!(content = %self.name, "complete"),
+            Action::StateChanged => {}
+        }
+    }
+
+    pub(super) fn with_outbox(&mut self, peer: PeerKey, queue: impl FnOnce(&mut Outbox) -> bool) {
+        if let Some(outbox) = self.peers.get_mut(&peer) {
+            if !queue(outbox) {
+                self.stuck.push(peer);
+            }
+            if self.waiting.last() != Some(&peer) {
+                self.waiting.push(peer);
+            }
+        }
+    }
+
+    /// Hands everything queued to the writers; closes the peers that do not take theirs.
+    pub(super) fn flush(&mut self, now: Time) {
+        while !self.waiting.is_empty() || !self.stuck.is_empty() {
+            for peer in std::mem::take(&mut self.waiting) {
+                if self.peers.get_mut(&peer).is_some_and(|outbox| !outbox.flush()) {
+                    self.stuck.push(peer);
+                }
+            }
+            for peer in std::mem::take(&mut self.stuck) {
+                if self.peers.remove(&peer).is_some() {
+                    tracing::info!(content = %self.name, peer = peer.0, "closing a peer that does not take what it is sent");
+                    self.feed(Event::Closed { peer }, None, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn connection(&self, peer: PeerKey) -> Connection {
+        Connection {
+            peer,
+            codec: self.codec,
+            content: self.content.clone(),
+            buffers: self.shared.buffers.clone(),
+            upload: self.shared.upload.clone(),
+            download: self.shared.download.clone(),
+            inputs: self.jobs.inputs.clone(),
+        }
+    }
+
+    pub(super) fn dial(&self, addr: std::net::SocketAddr, class: Class) {
+        let (shared, inputs, info_hash) = (self.shared.clone(), self.jobs.inputs.clone(), self.info_hash);
+        tokio::spawn(async move {
+            let dialled = match shared.bans.holds(addr.ip(), shared.now()) {
+                true => Err(std::io::Error::other("banned")),
+                false => dial(shared.listen.ip(), addr, info_hash, shared.peer_id).await,
+            };
+            let input = match dialled {
+                Ok((stream, theirs)) => Input::Connected {
+                    stream,
+                    addr,
+                    origin: Origin::Dialled(class),
+                    theirs,
+                },
+                Err(error) => Input::DialFailed {
+                    addr,
+                    reason: error.to_string(),
+                },
+            };
+            let _ = inputs.send(input).await;
+        });
+    }
+}

@@ -1,0 +1,150 @@
+//! What the disk says, and when it is asked to make things durable.
+
+use std::sync::atomic::Ordering;
+
+use narrows_storage::{StorageError, Stored};
+use narrows_swarm::{Event, Time};
+
+use super::{PIECE_MEMORY, PROBE, SYNC_BYTES, SYNC_TIME, Session};
+use crate::content::Work;
+
+impl Session {
+    pub(super) fn done(&mut self, work: Work, now: Time) {
+        match work {
+            Work::Stored {
+                piece,
+                bytes,
+                result: Ok(Stored::Ok),
+            } => {
+                self.disk.unsynced += bytes;
+                self.feed(Event::Verified { piece, ok: true }, None, now);
+            }
+            Work::Stored {
+                piece,
+                result: Ok(Stored::HashWrong),
+                ..
+            } => {
+                tracing::warn!(content = %self.name, piece, "a piece came with a wrong hash");
+                self.feed(Event::Verified { piece, ok: false }, None, now);
+            }
+            Work::Stored {
+                piece,
+                result: Err(error),
+                ..
+            } => self.store_failed(piece, &error, now),
+            Work::Probed(result) => self.probed(result, now),
+            Work::Synced(result) => {
+                self.disk.syncing = false;
+                if let Err(error) = result {
+                    tracing::error!(content = %self.name, %error, "cannot make data durable");
+                }
+            }
+            Work::Published(result) => self.published(result, now),
+            Work::Announced(Ok(assigned)) => {
+                self.tracker_error = None;
+                self.schedule.succeeded(now, assigned.min_interval);
+                self.feed(Event::Assigned(assigned), None, now);
+            }
+            Work::Announced(Err(error)) => {
+                if self.tracker_error.as_ref() != Some(&error) {
+                    tracing::warn!(content = %self.name, error, "no tracker took the announce");
+                }
+                self.tracker_error = Some(error);
+                self.schedule.failed();
+                self.feed(Event::AnnounceFailed, None, now);
+            }
+            // of the actor
+            Work::Opened(_) | Work::Checked(_) => {}
+        }
+    }
+
+    /// Gives this content its part of the memory for pieces.
+    pub(super) fn share_memory(&mut self, now: Time) {
+        let fetching = !self.swarm.have().is_full();
+        if fetching != self.counted_as_fetching {
+            self.counted_as_fetching = fetching;
+            match fetching {
+                true => self.shared.fetching.fetch_add(1, Ordering::Relaxed),
+                false => self.shared.fetching.fetch_sub(1, Ordering::Relaxed),
+            };
+        }
+        let memory = PIECE_MEMORY / self.shared.fetching.load(Ordering::Relaxed).max(1);
+        if memory != self.limits.memory {
+            self.limits.memory = memory;
+            self.feed(Event::SetLimits(self.limits), None, now);
+        }
+    }
+
+    pub(super) fn store_failed(&mut self, piece: u32, error: &StorageError, now: Time) {
+        if self.disk.fault.is_none() {
+            tracing::error!(content = %self.name, %error, "cannot store; trying again every few seconds");
+        }
+        self.disk.fault = Some(error.to_string());
+        self.disk.next_probe = now + PROBE;
+        self.feed(
+            Event::StoreFailed {
+                piece,
+                full: error.is_full(),
+            },
+            None,
+            now,
+        );
+    }
+
+    pub(super) fn probed(&mut self, result: Result<(), StorageError>, now: Time) {
+        self.disk.probing = false;
+        self.disk.next_probe = now + PROBE;
+        match result {
+            Ok(()) => {
+                if self.disk.fault.take().is_some() {
+                    tracing::info!(content = %self.name, "the disk takes data again");
+                    self.feed(Event::StoreHealed, None, now);
+                }
+            }
+            Err(error) => {
+                let first_missing = self.swarm.have().iter_missing().next();
+                match first_missing {
+                    Some(piece) if self.disk.fault.is_none() => self.store_failed(piece, &error, now),
+                    _ => self.disk.fault = Some(error.to_string()),
+                }
+            }
+        }
+    }
+
+    pub(super) fn published(&mut self, result: Result<(), StorageError>, now: Time) {
+        self.disk.publishing = false;
+        match result {
+            Ok(()) => {
+                self.disk.publish_error = None;
+                tracing::info!(content = %self.name, "whole and at its target");
+            }
+            Err(error) => {
+                tracing::error!(content = %self.name, %error, "cannot move the content to its target; trying again");
+                self.disk.publish_error = Some(error.to_string());
+                self.disk.next_publish = now + PROBE;
+            }
+        }
+    }
+
+    /// Publishes, syncs and probes when it is time to.
+    pub(super) fn care_for_disk(&mut self, now: Time) {
+        let disk = &mut self.disk;
+        if self.swarm.have().is_full() {
+            if !self.content.is_published() && !disk.publishing && disk.next_publish <= now {
+                disk.publishing = true;
+                disk.unsynced = 0;
+                self.jobs.publish(self.content.clone());
+            }
+            return;
+        }
+        if disk.fault.is_some() && !disk.probing && disk.next_probe <= now {
+            disk.probing = true;
+            self.jobs.probe(self.content.clone());
+        }
+        let old = disk.unsynced > 0 && now >= disk.last_sync + SYNC_TIME;
+        if (old || disk.unsynced >= SYNC_BYTES) && !disk.syncing {
+            (disk.syncing, disk.unsynced, disk.last_sync) = (true, 0, now);
+            self.jobs.sync(self.content.clone());
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A swarm at work: carries events to it and carries out its actions.
+
+mod actions;
+mod disk;
+mod report;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use narrows_protocol::{AnnounceEvent, InfoHash};
+use narrows_storage::Content;
+use narrows_swarm::{Action, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
+use narrows_wire::{Bitfield, Codec};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::announce::{Announcer, Schedule, Trackers};
+use crate::content::pieces::Pieces;
+use crate::content::work::Jobs;
+use crate::content::{Input, Shared, Spec};
+use crate::net::Outbox;
+
+/// Memory for pieces that are being fetched, all content together, in bytes.
+const PIECE_MEMORY: u64 = 64 << 20;
+
+/// What has been stored is made durable after so many bytes or so much time.
+const SYNC_BYTES: u64 = 64 << 20;
+const SYNC_TIME: Duration = Duration::from_secs(30);
+
+/// How often a disk that refused is asked whether it takes data again.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// How long a stop waits for the tracker.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Ticks while there are peers, and while there are none.
+const TICK: Duration = Duration::from_millis(100);
+const TICK_IDLE: Duration = Duration::from_secs(1);
+
+pub(super) struct Session {
+    name: String,
+    info_hash: InfoHash,
+    gateway: GatewayMode,
+    shared: Arc<Shared>,
+    jobs: Jobs,
+    content: Arc<Content>,
+    codec: Codec,
+    swarm: Swarm,
+    peers: HashMap<PeerKey, Outbox>,
+    /// Peers with something in their outbox; may repeat and may name peers that are gone.
+    waiting: Vec<PeerKey>,
+    /// Peers that did not take what they were sent.
+    stuck: Vec<PeerKey>,
+    pieces: Pieces,
+    actions: Vec<Action>,
+    limits: Limits,
+    next_tick: Time,
+    announcer: Announcer,
+    schedule: Schedule,
+    tracker_error: Option<String>,
+    disk: Disk,
+    counted_as_fetching: bool,
+}
+
+/// What we know of the disk.
+#[derive(Default)]
+struct Disk {
+    unsynced: u64,
+    last_sync: Time,
+    syncing: bool,
+    /// The swarm was told that nothing can be stored, and why.
+    fault: Option<String>,
+    probing: bool,
+    next_probe: Time,
+    /// Publishing is under way, or failed and waits.
+    publishing: bool,
+    publish_error: Option<String>,
+    next_publish: Time,
+}
+
+impl Session {
+    pub(super) fn new(
+        spec: &Spec,
+        shared: Arc<Shared>,
+        jobs: Jobs,
+        content: Arc<Content>,
+        have: Bitfield,
+        paused: bool,
+    ) -> Self {
+        let now = shared.now();
+        let limits = Limits {
+            memory: PIECE_MEMORY,
+            ..Limits::default()
+        };
+        let config = Config {
+            lengths: spec.meta.lengths(),
+            info_hash: spec.meta.info_hash,
+            peer_id: shared.peer_id,
+            agent: shared.id.clone(),
+            listen: shared.listen,
+            have,
+            gateway: spec.gateway,
+            limits,
+            seed: rand::random(),
+        };
+        tracing::info!(content = %spec.meta.name, have = config.have.count(), pieces = config.have.len(), "ready");
+        let trackers = Trackers::new(spec.meta.announce.clone());
+        let mut session = Self {
+            name: spec.meta.name.clone(),
+            info_hash: spec.meta.info_hash,
+            gateway: spec.gateway,
+            announcer: Announcer {
+                shared: shared.clone(),
+                trackers,
+            },
+            codec: Codec::new(spec.meta.piece_count()),
+            swarm: Swarm::new(config, now),
+            shared,
+            jobs,
+            content,
+            peers: HashMap::new(),
+            waiting: Vec::new(),
+            stuck: Vec::new(),
+            pieces: Pieces::default(),
+            actions: Vec::new(),
+            limits,
+            next_tick: now,
+            schedule: Schedule::default(),
+            tracker_error: None,
+            disk: Disk {
+                last_sync: now,
+                ..Disk::default()
+            },
+            counted_as_fetching: false,
+        };
+        if paused {
+            session.feed(Event::Pause, None, now);
+        }
+        if !session.swarm.have().is_full() {
+            session.disk.probing = true;
+            session.jobs.probe(session.content.clone());
+        }
+        session
+    }
+
+    pub(in crate::content) fn content(&self) -> Arc<Content> {
+        self.content.clone()
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool, now: Time) {
+        self.feed(if paused { Event::Pause } else { Event::Resume }, None, now);
+    }
+
+    /// When [`tick`](Self::tick) is due without an input.
+    pub(super) fn wakeup(&self, now: Time) -> Time {
+        let mut wake = self.next_tick;
+        for other in [self.swarm.next_wakeup(now), self.schedule.due()]
+            .into_iter()
+            .flatten()
+        {
+            wake = wake.min(other);
+        }
+        wake
+    }
+
+    /// Does what is due and sends what is queued. Called after every batch of inputs.
+    pub(super) fn tick(&mut self, now: Time) {
+        let due = self.swarm.next_wakeup(now).is_some_and(|wake| wake <= now);
+        if due || self.next_tick <= now {
+            self.next_tick = now + if self.peers.is_empty() { TICK_IDLE } else { TICK };
+            self.share_memory(now);
+            self.feed(Event::Tick, None, now);
+            self.care_for_disk(now);
+        }
+        self.flush(now);
+        if let Some(event) = self.schedule.begin(now) {
+            let request = self.request(event);
+            self.jobs.announce(self.announcer.clone(), request);
+        }
+    }
+
+    pub(super) fn input(&mut self, input: Input, now: Time) {
+        match input {
+            Input::Messages { peer, messages } => self.messages(peer, messages, now),
+            Input::Sent { peer, bytes } => self.feed(Event::Sent { peer, bytes }, None, now),
+            Input::Connected {
+                stream,
+                addr,
+                origin,
+                theirs,
+            } => {
+                let peer = PeerKey(self.shared.next_peer.fetch_add(1, Ordering::Relaxed));
+                self.peers.insert(peer, self.connection(peer).start(stream));
+                let (fast, extended) = (theirs.fast, theirs.extended);
+                tracing::debug!(content = %self.name, %addr, ?origin, peer = peer.0, "connected");
+                self.feed(
+                    Event::Connected {
+                        peer,
+                        addr,
+                        origin,
+                        peer_id: theirs.peer_id,
+                        fast,
+                        extended,
+                    },
+                    None,
+                    now,
+                );
+            }
+            Input::DialFailed { addr, reason } => {
+                tracing::debug!(content = %self.name, %addr, reason, "cannot connect");
+                self.feed(Event::DialFailed { addr }, None, now);
+            }
+            Input::Closed { peer, reason } => {
+                if self.peers.remove(&peer).is_some() {
+                    tracing::debug!(content = %self.name, peer = peer.0, reason, "connection lost");
+                    self.feed(Event::Closed { peer }, None, now);
+                }
+            }
+            Input::ServeFailed { peer, block, error } => {
+                tracing::warn!(content = %self.name, %error, "cannot read what a peer asked for; POST /verify finds out");
+                self.feed(Event::ServeFailed { peer, block }, None, now);
+            }
+            Input::Done { work, .. } => self.done(work, now),
+        }
+    }
+
+    /// Closes all connections, tells the tracker and makes everything durable, both at once.
+    pub(super) async fn stop(&mut self) {
+        self.peers.clear();
+        let goodbye = async {
+            if self.schedule.is_known() {
+                let request = self.request(AnnounceEvent::Stopped);
+                let _ = timeout(GOODBYE, self.announcer.announce(&request)).await;
+            }
+        };
+        let content = self.content.clone();
+        let close = spawn_blocking(move || content.close());
+        let ((), closed) = tokio::join!(goodbye, close);
+        if let Ok(Err(error)) = closed {
+            tracing::error!(content = %self.name, %error, "cannot make data durable");
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.counted_as_fetching {
+            self.shared.fetching.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a session tells the tracker and `/status`.
+
+use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
+use narrows_swarm::{GatewayMode, State, Status, Time};
+
+use super::Session;
+use crate::content::{ContentState, ContentStatus};
+
+impl Session {
+    pub(super) fn request(&self, event: AnnounceEvent) -> AnnounceRequest {
+        let report = self.swarm.report();
+        AnnounceRequest {
+            info_hash: self.info_hash,
+            peer_id: self.shared.peer_id,
+            port: self.shared.listen.port(),
+            uploaded: report.uploaded,
+            downloaded: report.downloaded,
+            left: report.left,
+            event,
+            compact: true,
+            no_peer_id: true,
+            numwant: None,
+            key: Some(self.shared.key),
+            ip: None,
+            narrows: Some(AgentReport {
+                agent: self.shared.id.clone(),
+                role: report.role,
+                gateway: report.gateway,
+                wan: report.wan,
+                stalled: report.stalled,
+                lost: report.lost,
+                preference: match self.gateway {
+                    GatewayMode::Auto => GatewayPreference::Auto,
+                    GatewayMode::Never => GatewayPreference::Never,
+                    GatewayMode::Prefer => GatewayPreference::Prefer,
+                },
+            }),
+        }
+    }
+
+    pub(in crate::content) fn swarm_status(&self, now: Time) -> Status {
+        self.swarm.status(now)
+    }
+
+    /// Writes what `status` and the disk say.
+    pub(in crate::content) fn fill(&self, status: &Status, out: &mut ContentStatus) {
+        out.state = match status.state {
+            State::Paused => ContentState::Paused,
+            State::Error => ContentState::Error,
+            State::Seeding if self.disk.publish_error.is_some() => ContentState::Error,
+            // what is not at its target yet is not there for anybody
+            State::Seeding if !self.content.is_published() => ContentState::Fetching,
+            State::Seeding => ContentState::Seeding,
+            State::Fetching => ContentState::Fetching,
+        };
+        out.error = match status.state {
+            State::Error => self
+                .disk
+                .fault
+                .clone()
+                .or(status.fault.map(|fault| fault.to_string())),
+            _ => self.disk.publish_error.clone(),
+        };
+        out.progress = status.progress;
+        out.bytes_done = status.total - status.left.min(status.total);
+        out.role = status.role.as_str().to_owned();
+        out.site = status.site.clone();
+        out.peers = status.peers;
+        out.peers_local = status.peers_local;
+        out.peers_upstream = status.peers_upstream;
+        out.peers_remote = status.peers_remote;
+        out.rate_down = status.rate_down;
+        out.rate_up = status.rate_up;
+        out.tracker_error = self.tracker_error.clone();
+    }
+}
