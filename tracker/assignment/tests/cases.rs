@@ -292,3 +292,37 @@ fn a_site_that_joins_on_the_way_of_a_flow_is_put_into_it() {
     let upstream: Vec<_> = after.upstream.iter().map(|up| up.addr).collect();
     assert_eq!(upstream, [world.clients[region].addr]);
 }
+
+/// A site's only seeder was switched off and its record lives on for half an hour. Who came after it starves, is made an
+/// extra gateway, and stays one although it verifies later what it received before.
+#[test]
+fn a_leecher_beside_a_dead_seeder_fetches_across_the_link_and_goes_on_doing_so() {
+    let mut world = star(2);
+    for site in [1, 2] {
+        let seeder = world.join(site, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+    }
+    let leecher = world.join(2, true, 0);
+    world.announce(leecher, AnnounceEvent::Started);
+    world.clients[leecher].stalled = true;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let later = world.now + Duration::from_secs(10);
+        world.advance(later);
+        world.clients[leecher].have = 0;
+        told = world.announce(leecher, AnnounceEvent::None).unwrap().upstream;
+    }
+    assert_eq!(told.len(), 1, "two stalled announces are enough");
+    world.clients[leecher].stalled = false;
+    for (received, verified) in [(1000, 700), (2000, 1900), (3000, 3000)] {
+        let later = world.now + Duration::from_secs(1);
+        world.advance(later);
+        (world.clients[leecher].wan, world.clients[leecher].have) = (received, verified);
+        let decision = world.announce(leecher, AnnounceEvent::None).unwrap();
+        assert_eq!(
+            (decision.role, decision.upstream.len()),
+            (Role::Gateway, 1),
+            "at {verified}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A leecher whose `left` has not moved for two announces, or that says it is stalled, climbs a step at each
 //! further such announce: 1 other peers (locals; for a gateway, upstreams), 2 a gateway of its own, 3 the
-//! seeders of a root site. At progress it goes one step back; an extra gateway does so when part of the
+//! seeders of a root site. At progress it goes one step back; an extra gateway does so when most of the
 //! progress came from its own site, since otherwise it would starve again without its upstream.
 //!
 //! Nobody is blamed for what is not his: a gateway whose link is paused or whose upstreams hold no more than
@@ -49,7 +49,8 @@ impl Swarm {
             let fetched = agent.map_or(0, |agent| {
                 wan.saturating_sub(std::mem::replace(&mut agent.wan, wan))
             });
-            let locally = left_before - peer.left > fetched;
+            // what was received is verified later, so the two are compared with a wide margin
+            let locally = (left_before - peer.left) / 2 > fetched;
             peer.still = 0;
             peer.judged = tick;
             if peer.step > 0 && (!extra || peer.step > 2 || locally) {
