@@ -11,6 +11,7 @@ mod http;
 mod listen;
 mod maps;
 mod metrics;
+pub mod open_files;
 mod proxies;
 mod run;
 mod sd_notify;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use narrows_tracker::{Config, Listeners, Prepared, run, signals};
+use narrows_tracker::{Config, Listeners, Prepared, open_files, run, signals};
 use tracing_subscriber::EnvFilter;
 
 /// EX_USAGE of sysexits.h: the configuration is wrong, and a restart will not help.
@@ -78,6 +78,7 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
+    open_files::raise_limit();
     let listeners = Listeners::bind(prepared.config())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
