@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use narrows_assignment::Intervals;
 use narrows_topology::Mistakes;
 use serde_yaml::Location;
 use thiserror::Error;
@@ -26,30 +27,6 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// `interval: {seeder: 15m, leecher: 60s, gateway: 30s, min: 10s}`: times between announces.
     pub interval: Intervals,
-}
-
-/// Times between announces; what a client is told varies by 10 % so that clients spread.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Intervals {
-    /// For peers that have all of the content.
-    pub seeder: Duration,
-    /// For peers that do not.
-    pub leecher: Duration,
-    /// For gateways.
-    pub gateway: Duration,
-    /// No client should announce sooner than this, except to say that something changed.
-    pub min: Duration,
-}
-
-impl Default for Intervals {
-    fn default() -> Self {
-        Self {
-            seeder: Duration::from_secs(15 * 60),
-            leecher: Duration::from_secs(60),
-            gateway: Duration::from_secs(30),
-            min: Duration::from_secs(10),
-        }
-    }
 }
 
 /// Why a configuration cannot be used.

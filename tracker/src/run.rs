@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use narrows_assignment::{Intervals, Policy};
+use narrows_assignment::Policy;
 use narrows_topology::{LoadError, SiteMap};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -190,19 +190,8 @@ pub async fn run(
 }
 
 fn policy(config: &Config) -> Policy {
-    let crate::config::Intervals {
-        seeder,
-        leecher,
-        gateway,
-        min,
-    } = config.interval;
     Policy {
-        intervals: Intervals {
-            seeder,
-            leecher,
-            gateway,
-            min,
-        },
+        intervals: config.interval,
         ..Policy::default()
     }
 }
