@@ -72,16 +72,21 @@ fn leeches_from_our_seeder_and_feeds_our_agent(kind: Kind) -> Result<()> {
             "b1's gateways: {:?}",
             fleet.gateways(2)
         );
-        ensure!(
-            fleet.gateways(3) == [ip(3, 20)].into(),
-            "b2's gateways: {:?}",
-            fleet.gateways(3)
-        );
         let fed = fleet.content_of(ip(3, 10))?;
-        ensure!(
-            fed["bytes_wan"] == 0,
-            "the agent behind a stock gateway fetched across the WAN: {fed}"
-        );
+        let told_remote = fleet.gateways(3);
+        ensure!(told_remote.contains(&ip(3, 20)), "b2's gateways: {told_remote:?}");
+        if told_remote.contains(&ip(3, 10)) {
+            // a stock client may choke for a minute; then rule 8 helps, but not before
+            ensure!(
+                fleet.starved_first(ip(3, 10)),
+                "a member that did not starve was told a remote address"
+            );
+        } else {
+            ensure!(
+                fed["bytes_wan"] == 0,
+                "the agent behind a stock gateway fetched across the WAN: {fed}"
+            );
+        }
         let met = stock_member.state()?;
         ensure!(
             met.peers.iter().all(|&peer| site(peer) == 2),

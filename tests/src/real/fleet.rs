@@ -231,22 +231,40 @@ impl Fleet {
         Ok(())
     }
 
-    /// Which addresses of `from`'s site were ever told a remote address: its gateways.
+    /// Which addresses of a site were ever told a remote address: its gateways.
     pub fn gateways(&self, site_number: u8) -> BTreeSet<IpAddr> {
-        let remote = |exchange: &Exchange| match &exchange.reply {
-            AnnounceReply::Ok(reply) => {
-                let upstream = reply.narrows.iter().flat_map(|assignment| &assignment.upstream);
-                let mut told = reply.peers.iter().map(|peer| peer.addr).chain(upstream.copied());
-                told.any(|addr| site(addr.ip()) != site_number)
-            }
-            AnnounceReply::Failure(_) => false,
-        };
         let exchanges = self.recorder.exchanges();
         exchanges
             .iter()
-            .filter(|exchange| site(exchange.from) == site_number && remote(exchange))
+            .filter(|exchange| site(exchange.from) == site_number && was_told_remote(exchange))
             .map(|exchange| exchange.from)
             .collect()
+    }
+
+    /// Whether the peer at `ip` starved before it was first told a remote address: it said that it was stalled, or
+    /// announced at least three times without getting on (rule 8).
+    pub fn starved_first(&self, ip: IpAddr) -> bool {
+        let exchanges = self.recorder.exchanges();
+        let own: Vec<&Exchange> = exchanges.iter().filter(|exchange| exchange.from == ip).collect();
+        let first = own
+            .iter()
+            .position(|exchange| was_told_remote(exchange))
+            .unwrap_or(own.len().saturating_sub(1));
+        let Some(until) = own.get(..=first) else {
+            return false;
+        };
+        let stalled = until.iter().any(|exchange| {
+            exchange
+                .request
+                .narrows
+                .as_ref()
+                .is_some_and(|report| report.stalled)
+        });
+        let still = until
+            .iter()
+            .rev()
+            .take_while(|exchange| exchange.request.left == own[first].request.left);
+        stalled || still.count() >= 3
     }
 
     /// Copies the logs out when a test is to be looked at: set `NARROWS_TEST_KEEP` to a folder.
@@ -257,6 +275,15 @@ impl Fleet {
             eprintln!("cannot keep the logs: {error:#}");
         }
     }
+}
+
+fn was_told_remote(exchange: &Exchange) -> bool {
+    let AnnounceReply::Ok(reply) = &exchange.reply else {
+        return false;
+    };
+    let upstream = reply.narrows.iter().flat_map(|assignment| &assignment.upstream);
+    let mut told = reply.peers.iter().map(|peer| peer.addr).chain(upstream.copied());
+    told.any(|addr| site(addr.ip()) != site(exchange.from))
 }
 
 /// Asks `probe` every 50 ms until it has an answer.
