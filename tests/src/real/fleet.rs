@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use narrows_protocol::announce::AnnounceReply;
+use narrows_protocol::announce::{AnnounceReply, AnnounceResponse};
 use serde_json::Value;
 
 use super::recorder::{Exchange, Recorder};
@@ -203,13 +203,11 @@ impl Fleet {
                 continue;
             };
             let own = site(exchange.from);
-            let mut told: Vec<IpAddr> = reply.peers.iter().map(|peer| peer.addr.ip()).collect();
-            if let Some(assignment) = &reply.narrows {
-                if told.iter().any(|&ip| site(ip) != own) {
-                    bail!("an agent's `peers` hold a remote address: {exchange:?}");
-                }
-                told.extend(assignment.upstream.iter().map(|addr| addr.ip()));
+            let is_agent = reply.narrows.is_some();
+            if is_agent && reply.peers.iter().any(|peer| site(peer.addr.ip()) != own) {
+                bail!("an agent's `peers` hold a remote address: {exchange:?}");
             }
+            let told = told(reply);
             let remote = told.iter().filter(|&&ip| site(ip) != own).count();
             if exchange.request.left == 0 && remote > 0 {
                 bail!("a seeder was told a remote address: {exchange:?}");
@@ -281,9 +279,14 @@ fn was_told_remote(exchange: &Exchange) -> bool {
     let AnnounceReply::Ok(reply) = &exchange.reply else {
         return false;
     };
+    told(reply).iter().any(|&ip| site(ip) != site(exchange.from))
+}
+
+/// Everybody a reply names, in its order: `peers`, then an agent's upstreams.
+fn told(reply: &AnnounceResponse) -> Vec<IpAddr> {
     let upstream = reply.narrows.iter().flat_map(|assignment| &assignment.upstream);
-    let mut told = reply.peers.iter().map(|peer| peer.addr).chain(upstream.copied());
-    told.any(|addr| site(addr.ip()) != site(exchange.from))
+    let peers = reply.peers.iter().map(|peer| peer.addr);
+    peers.chain(upstream.copied()).map(|addr| addr.ip()).collect()
 }
 
 /// Asks `probe` every 50 ms until it has an answer.
