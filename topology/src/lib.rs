@@ -6,6 +6,7 @@
 //! Site and link ids are positions inside the map that gave them. After a reload, carry sites over by name
 //! ([`SiteMap::name`], [`SiteMap::site_named`]); an id of another map is answered, but means nothing.
 
+mod dscp;
 mod fair;
 mod file;
 mod flow;

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::dscp;
 use crate::networks::{Networks, around};
 use crate::paths::{HopIndex, Neighbours, Tree, Weight, hop};
 use crate::schedule::Rule;
@@ -34,6 +35,8 @@ pub struct SiteMap {
 pub(crate) struct Defaults {
     pub(crate) max_seeders: u32,
     pub(crate) gateways: u32,
+    /// `None`: packets are not marked.
+    pub(crate) dscp: Option<u8>,
 }
 
 impl Default for Defaults {
@@ -41,6 +44,7 @@ impl Default for Defaults {
         Defaults {
             max_seeders: 2,
             gateways: 1,
+            dscp: dscp::DEFAULT,
         }
     }
 }
@@ -61,6 +65,8 @@ pub(crate) struct Link {
     pub(crate) rate: Rate,
     pub(crate) max_seeders: Option<u32>,
     pub(crate) cost: Option<u64>,
+    /// If given: a code point, or that packets are not marked.
+    pub(crate) dscp: Option<Option<u8>>,
     pub(crate) schedule: Vec<Rule>,
 }
 
@@ -266,6 +272,29 @@ impl SiteMap {
     /// `defaults.max_seeders`.
     pub fn max_seeders_default(&self) -> u32 {
         self.defaults.max_seeders
+    }
+
+    /// The DSCP (0 to 63) with which packets that go along this route are marked; `None`: they are not.
+    ///
+    /// Of several links the lowest priority, so that no link sees its other traffic wait for ours: LE, then
+    /// CS1, then unmarked, then the rest in the order of their classes. Unlimited links have a say too. A route
+    /// without hops (inside a site) is not marked.
+    pub fn dscp(&self, route: &Route) -> Option<u8> {
+        dscp::lowest(route.hops.iter().map(|hop| self.link_dscp(hop.link)))
+    }
+
+    /// The `dscp` of a link, its own or by default; `None`: `none`.
+    pub fn link_dscp(&self, link: LinkId) -> Option<u8> {
+        let own = match link {
+            LinkId::Named(i) => self.links.get(i as usize).and_then(|link| link.dscp),
+            LinkId::Attached(_) => None,
+        };
+        own.unwrap_or(self.defaults.dscp)
+    }
+
+    /// `defaults.dscp`; `None`: `none`.
+    pub fn dscp_default(&self) -> Option<u8> {
+        self.defaults.dscp
     }
 
     /// Where the pseudo-sites of unknown networks hang; `None` if unknown addresses are denied.

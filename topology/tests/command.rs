@@ -76,7 +76,7 @@ fn explain_says_why_an_address_is_where_it_is_and_what_lies_between_two() {
 const FULL: &str = "
 version: 1
 timezone: UTC
-defaults: {max_seeders: 2, gateways: 1}
+defaults: {max_seeders: 2, gateways: 1, dscp: le}
 sites:
   hq: {networks: [10.1.0.0/16], sharing: true, gateways: 2}
   munich:
@@ -85,6 +85,7 @@ links:
     rate: 10 Mbit/s
     max_seeders: 1
     cost: 100
+    dscp: 46
     schedule:
       - {days: [mon, wed-fri], hours: 22:00-06:00, rate: 0}
 unknown: {attach: hq, rate: 2 Mbit/s, max_seeders: 1, cost: 7}
@@ -187,6 +188,8 @@ fn the_schema_accepts_the_example_and_refuses_unknown_keys_and_wrong_types() {
         ("[hq, munich]", "[hq]"),
         ("sharing: true", "sharing: 1"),
         ("cost: 100", "cost: 0"),
+        ("dscp: 46", "dscp: 64"),
+        ("dscp: le", "dscp: [le]"),
         ("rate: 10 Mbit/s", "rate: 0"),
         ("attach: hq, ", ""),
     ] {

@@ -165,6 +165,21 @@ fn each_mistake_says_what_to_do() {
         ),
         (
             rate,
+            "1 Mbit/s\n    dscp: cs9",
+            "8:11 cs9 | `cs9` is no code point | did you mean `cs1`?",
+        ),
+        (
+            rate,
+            "1 Mbit/s\n    dscp: 184",
+            "8:11 184 | `184` is no code point | a code point is 0 to 63; of the TOS byte 184 it is 46",
+        ),
+        (
+            rate,
+            "1 Mbit/s\n    dscp: [le]",
+            "8:11 [ | `dscp` cannot be a list | write it as in `dscp: cs1`; `none` leaves packets unmarked",
+        ),
+        (
+            rate,
             "1 Mbit/s\n    schedule: {rate: 0}",
             "8:15 { | `schedule` is a list | begin each line with a dash: `- {days: mon-fri, hours: 08:00-18:00, rate: 2 Mbit/s}`",
         ),

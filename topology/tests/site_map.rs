@@ -137,3 +137,35 @@ links:
     assert_eq!((route.hops.len(), route.cost), (2, 30));
     assert!(map.rate(route.hops[0], jiff::Timestamp::UNIX_EPOCH) < Rate::UNLIMITED);
 }
+
+#[test]
+fn a_path_is_marked_with_the_lowest_priority_of_its_links_and_the_default_is_cs1() {
+    let text = "
+version: 1
+DEFAULTS
+sites: {a: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}, c: {networks: [10.3.0.0/16]}, d: {networks: [10.4.0.0/16]}}
+links:
+  - {between: [a, b], rate: 10 Mbit/s, dscp: af21}
+  - {between: [b, c], rate: 10 Mbit/s, dscp: none}
+  - {between: [c, d], rate: 10 Mbit/s}
+unknown: {attach: a, rate: 1 Mbit/s}
+";
+    for (defaults, expected) in [
+        ("", [Some(18), None, Some(8), Some(8)]),
+        ("defaults: {dscp: le}", [Some(18), None, Some(1), Some(1)]),
+        ("defaults: {dscp: none}", [Some(18), None, None, None]),
+        ("defaults: {dscp: 46}", [Some(18), None, None, Some(46)]),
+    ] {
+        let map = map(&text.replace("DEFAULTS", defaults));
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| site(&map, name));
+        let marks = [(a, b), (a, c), (a, d), (c, d)].map(|(from, to)| map.dscp(&map.path(from, to).unwrap()));
+        assert_eq!(marks, expected, "{defaults}");
+        let unknown = map.locate(addr("192.0.2.1")).unwrap();
+        assert_eq!(map.dscp(&map.path(a, unknown).unwrap()), map.dscp_default());
+        assert_eq!(
+            map.dscp(&map.path(a, a).unwrap()),
+            None,
+            "inside a site nothing is marked"
+        );
+    }
+}

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::fields::Fields;
 use super::keys;
 use super::links::{connected, links};
+use super::mark;
 use super::report::{Place, Report};
 use super::tree::{Node, Value};
 use super::values;
@@ -36,6 +37,8 @@ pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
             .small_count("max_seeders", report)
             .unwrap_or(defaults.max_seeders);
         defaults.gateways = given.small_count("gateways", report).unwrap_or(defaults.gateways);
+        let dscp = given.take("dscp").and_then(|node| mark::dscp(node, report));
+        defaults.dscp = dscp.unwrap_or(defaults.dscp);
     }
     let named = file.take("sites").map_or(Vec::new(), |node| sites(node, report));
     let names: Vec<String> = named.iter().map(|(_, site)| site.name.clone()).collect();

@@ -21,6 +21,8 @@ pub(super) enum Shape {
     Count(u64),
     /// `true` or `false`.
     Bool,
+    /// A mark of packets: a code point or `none`.
+    Dscp,
     /// The name of a site.
     SiteName,
     /// Two names of sites.
@@ -100,6 +102,11 @@ pub(super) const DEFAULTS: &[Key] = &[
         Shape::Count(MOST_PEERS),
         "Peers of a site that fetch across the WAN, per swarm. Default: 1.",
     ),
+    optional(
+        "dscp",
+        Shape::Dscp,
+        "How transfers across links are marked, so that other traffic goes first: cs1, le, af11, 0 to 63, or none. Default: cs1.",
+    ),
 ];
 
 pub(super) const SITE: &[Key] = &[
@@ -136,6 +143,11 @@ pub(super) const LINK: &[Key] = &[
         "cost",
         Shape::Count(MOST_COST),
         "For choosing paths, as the routers do. Default: 1 Gbit/s over the rate.",
+    ),
+    optional(
+        "dscp",
+        Shape::Dscp,
+        "How transfers across this link are marked; of several links on a path the lowest priority. Default: defaults.dscp.",
     ),
     optional(
         "schedule",

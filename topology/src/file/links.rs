@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::fields::Fields;
 use super::keys;
+use super::mark;
 use super::report::{Place, Report};
 use super::tree::{Node, Value};
 use super::values;
@@ -51,6 +52,7 @@ pub(super) fn links(node: &Node, names: &[String], report: &mut Report<'_>) -> (
         let schedule = fields
             .take("schedule")
             .map_or(Vec::new(), |node| schedule(node, report));
+        let dscp = fields.take("dscp").and_then(|node| mark::dscp(node, report));
         complete &= between.is_some();
         if let (Some(between), Some(rate)) = (between, rate) {
             links.push(Link {
@@ -58,6 +60,7 @@ pub(super) fn links(node: &Node, names: &[String], report: &mut Report<'_>) -> (
                 rate,
                 max_seeders,
                 cost,
+                dscp,
                 schedule,
             });
         }

@@ -4,6 +4,7 @@ mod check;
 mod fields;
 mod keys;
 mod links;
+mod mark;
 mod report;
 mod schema;
 mod tree;

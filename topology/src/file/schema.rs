@@ -45,6 +45,10 @@ fn shape(shape: &Shape) -> Value {
         Shape::Rate { zero: true } => json!({"anyOf": [{"type": "string", "pattern": RATE}, {"const": 0}]}),
         Shape::Count(most) => json!({"type": "integer", "minimum": 1, "maximum": most}),
         Shape::Bool => json!({"type": "boolean"}),
+        Shape::Dscp => json!({"anyOf": [
+            {"type": "string", "pattern": "^(none|le|df|va|ef|cs[0-7]|af[1-4][1-3])$"},
+            {"type": "integer", "minimum": 0, "maximum": 63},
+        ]}),
         Shape::Between => {
             json!({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2, "uniqueItems": true})
         }
