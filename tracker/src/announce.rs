@@ -153,6 +153,7 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
             rate: decision.rate.bytes_per_second().unwrap_or(0),
             paused: decision.paused,
             upstream: decision.upstream.iter().map(|peer| peer.addr).collect(),
+            ..Assignment::default()
         })
     } else {
         peers.extend(decision.upstream);

@@ -129,6 +129,7 @@ fn gateway(upstream: &[&str]) -> Option<Assignment> {
             .iter()
             .map(|text| text.parse().expect("an address"))
             .collect(),
+        ..Assignment::default()
     })
 }
 

@@ -26,6 +26,8 @@ pub enum RequestError {
     BadGateway,
     BadLost,
     BadPreference,
+    BadGone,
+    BadFrom,
     FullScrape,
 }
 
@@ -47,6 +49,8 @@ impl RequestError {
             Self::BadGateway => "gateway is not an address with a port",
             Self::BadLost => "lost is not an address with a port",
             Self::BadPreference => "gw is none of auto, never, prefer",
+            Self::BadGone => "gone is not an address with a port",
+            Self::BadFrom => "from is not SITE:BYTES",
             Self::FullScrape => "a scrape without info_hash is not offered; name the hashes",
         }
     }

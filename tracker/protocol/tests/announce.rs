@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Assignment, Failure,
-    GatewayPreference, InfoHash, Peer, PeerId, RequestError, RetryIn, Role,
+    GatewayPreference, InfoHash, Part, Peer, PeerId, RequestError, RetryIn, Role,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -194,7 +194,8 @@ mod a_request {
 
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
-        let report = "&agent=munich-017&role=gateway&wan=500&stalled=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer";
+        let report = "&agent=munich-017&role=gateway&wan=500&stalled=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer\
+                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
             parse_with(&format!("{report}&narrows=1")).narrows,
@@ -206,6 +207,8 @@ mod a_request {
                 stalled: true,
                 lost: "[2001:db8::1]:1".parse().ok(),
                 preference: GatewayPreference::Prefer,
+                gone: vec!["10.1.0.7:6881".parse().unwrap(), "10.1.0.8:6881".parse().unwrap()],
+                sources: vec![("hüb:one".into(), 400), ("hq".into(), 100)],
             })
         );
     }
@@ -223,6 +226,9 @@ mod a_request {
             ("&agent=a&gateway=10.0.0.1", RequestError::BadGateway),
             ("&agent=a&lost=x:1", RequestError::BadLost),
             ("&agent=a&gw=perhaps", RequestError::BadPreference),
+            ("&agent=a&gone=", RequestError::BadGone),
+            ("&agent=a&from=hq", RequestError::BadFrom),
+            ("&agent=a&from=hq:many", RequestError::BadFrom),
         ] {
             assert_eq!(
                 error_of(&format!("{MINIMAL}&narrows=1{report}")),
@@ -301,8 +307,7 @@ mod a_reply {
                 gateways: vec!["1.2.3.4:5".parse().unwrap()],
                 lease: 90,
                 rate: 125_000,
-                paused: false,
-                upstream: Vec::new(),
+                ..Assignment::default()
             }),
             ..AnnounceResponse::default()
         };
@@ -310,6 +315,32 @@ mod a_reply {
         let expected = "7:narrowsd8:gateways6:\\x01\\x02\\x03\\x04\\x00\\x055:leasei90e4:ratei125000e4:role7:gateway\
                         4:site6:munich8:upstream0:e5:peers0:e";
         assert!(body.ends_with(expected), "{body}");
+    }
+
+    #[test]
+    fn to_a_gateway_with_two_parents_says_which_stripes_come_from_where() {
+        let part = |site: &str, stripe, upstream: &str| Part {
+            site: site.into(),
+            rate: 9,
+            paused: false,
+            stripes: vec![stripe],
+            upstream: vec![upstream.parse().unwrap()],
+        };
+        let response = AnnounceResponse {
+            narrows: Some(Assignment {
+                dscp: Some(8),
+                stripes: 2,
+                parts: vec![part("a", 0, "1.1.1.1:1"), part("b", 1, "[::1]:1")],
+                ..Assignment::default()
+            }),
+            ..AnnounceResponse::default()
+        };
+        let body = text(&encoded(&response, true, false));
+        let expected = "7:narrowsd4:dscpi8e8:gateways0:5:leasei0e\
+                        5:partsld4:ratei9e4:site1:a7:stripes1:\\x008:upstream6:\\x01\\x01\\x01\\x01\\x00\\x01e\
+                        d4:ratei9e4:site1:b7:stripes1:\\x018:upstream0:9:upstream618:";
+        assert!(body.contains(expected), "{body}");
+        assert!(body.contains("4:site0:7:stripesi2e8:upstream0:e"), "{body}");
     }
 
     #[test]
@@ -393,8 +424,9 @@ prop_compose! {
         agent in "\\PC{1,64}", role in role(), gateway in option::of(addr()), wan: u64, stalled: bool,
         lost in option::of(addr()),
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
+        gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5),
     ) -> AgentReport {
-        AgentReport { agent, role, gateway, wan, stalled, lost, preference }
+        AgentReport { agent, role, gateway, wan, stalled, lost, preference, gone, sources }
     }
 }
 
@@ -417,11 +449,20 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn part()(
+        site in "\\PC{0,40}", rate: u64, paused: bool, stripes in vec(0u8..16, 0..4), upstream in vec(addr(), 0..4),
+    ) -> Part {
+        Part { site, rate, paused, stripes, upstream }
+    }
+}
+
+prop_compose! {
     fn assignment()(
         role in role(), site in "\\PC{0,40}", gateways in vec(addr(), 0..4), lease: u32, rate: u64, paused: bool,
-        upstream in vec(addr(), 0..4),
+        upstream in vec(addr(), 0..4), dscp in option::of(0u8..64), stripes in select(vec![0u8, 2, 3, 16]),
+        parts in vec(part(), 0..3),
     ) -> Assignment {
-        Assignment { role, site, gateways, lease, rate, paused, upstream }
+        Assignment { role, site, gateways, lease, rate, paused, upstream, dscp, stripes, parts }
     }
 }
 
@@ -446,6 +487,9 @@ fn addresses_apart(mut response: AnnounceResponse) -> AnnounceResponse {
     if let Some(assignment) = &mut response.narrows {
         assignment.gateways.sort_by_key(SocketAddr::is_ipv6);
         assignment.upstream.sort_by_key(SocketAddr::is_ipv6);
+        for part in &mut assignment.parts {
+            part.upstream.sort_by_key(SocketAddr::is_ipv6);
+        }
     }
     response
 }

@@ -34,6 +34,7 @@ impl Session {
                     GatewayMode::Never => GatewayPreference::Never,
                     GatewayMode::Prefer => GatewayPreference::Prefer,
                 },
+                ..AgentReport::default()
             }),
         }
     }

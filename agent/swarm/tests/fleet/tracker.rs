@@ -113,6 +113,7 @@ impl Tracker {
                 rate,
                 paused: false,
                 upstream,
+                ..Assignment::default()
             }),
             interval: Duration::from_secs(30),
             min_interval: Duration::from_secs(2),

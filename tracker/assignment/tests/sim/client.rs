@@ -122,6 +122,7 @@ impl Client {
             stalled: self.stalled,
             lost: self.lost,
             preference: self.preference,
+            ..AgentReport::default()
         })
     }
 

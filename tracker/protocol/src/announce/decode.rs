@@ -7,11 +7,11 @@ use bendy::decoding::{Decoder, DictDecoder, ListDecoder, Object};
 use thiserror::Error;
 
 use super::request::Role;
-use super::response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Peer, RetryIn};
+use super::response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};
 use crate::compact;
 use crate::ids::PeerId;
 
-/// How deep a reply may be nested; ours needs 3.
+/// How deep a reply may be nested; ours needs 4.
 const DEPTH_MAX: usize = 8;
 
 /// Why the body of a reply could not be read.
@@ -145,7 +145,24 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                     .gateways
                     .extend(read.ok_or(ReplyError::Wrong("gateways6"))?);
             }
+            b"dscp" => {
+                let dscp = u8::try_from(integer(value, "dscp")?)
+                    .ok()
+                    .filter(|dscp| *dscp < 64);
+                assignment.dscp = Some(dscp.ok_or(ReplyError::Wrong("dscp"))?);
+            }
             b"lease" => assignment.lease = small(value, "lease")?,
+            b"parts" => {
+                let Object::List(mut list) = value else {
+                    return Err(ReplyError::Wrong("parts"));
+                };
+                while let Some(item) = list.next_object()? {
+                    let Object::Dict(dict) = item else {
+                        return Err(ReplyError::Wrong("parts"));
+                    };
+                    assignment.parts.push(part(dict)?);
+                }
+            }
             b"paused" => assignment.paused = integer(value, "paused")? != 0,
             b"rate" => assignment.rate = integer(value, "rate")?,
             b"role" => {
@@ -156,22 +173,40 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                 }
             }
             b"site" => assignment.site = text(value, "site")?,
-            b"upstream" => {
-                let read = compact::read_v4(bytes(value, "upstream")?);
-                assignment
-                    .upstream
-                    .extend(read.ok_or(ReplyError::Wrong("upstream"))?);
+            b"stripes" => {
+                assignment.stripes =
+                    u8::try_from(integer(value, "stripes")?).map_err(|_| ReplyError::Wrong("stripes"))?;
             }
-            b"upstream6" => {
-                let read = compact::read_v6(bytes(value, "upstream6")?);
-                assignment
-                    .upstream
-                    .extend(read.ok_or(ReplyError::Wrong("upstream6"))?);
-            }
+            b"upstream" | b"upstream6" => upstream(key, value, &mut assignment.upstream)?,
             _ => {}
         }
     }
     Ok(assignment)
+}
+
+fn part(mut dict: DictDecoder<'_, '_>) -> Result<Part, ReplyError> {
+    let mut part = Part::default();
+    while let Some((key, value)) = dict.next_pair()? {
+        match key {
+            b"paused" => part.paused = integer(value, "paused")? != 0,
+            b"rate" => part.rate = integer(value, "rate")?,
+            b"site" => part.site = text(value, "site")?,
+            b"stripes" => part.stripes = bytes(value, "stripes")?.to_vec(),
+            b"upstream" | b"upstream6" => upstream(key, value, &mut part.upstream)?,
+            _ => {}
+        }
+    }
+    Ok(part)
+}
+
+fn upstream(key: &[u8], value: Object<'_, '_>, addrs: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {
+    let value = bytes(value, "upstream")?;
+    if key.ends_with(b"6") {
+        addrs.extend(compact::read_v6(value).ok_or(ReplyError::Wrong("upstream6"))?);
+    } else {
+        addrs.extend(compact::read_v4(value).ok_or(ReplyError::Wrong("upstream"))?);
+    }
+    Ok(())
 }
 
 /// Reads dictionary peers. One named by DNS (BEP 3 allows it) is left out: nobody resolves it here.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::response::{AnnounceResponse, Assignment, Failure, Peer, RetryIn};
+use super::response::{AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};
 use crate::{bencode, compact};
 
 impl AnnounceResponse {
@@ -58,9 +58,18 @@ impl AnnounceResponse {
 impl Assignment {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(b'd');
+        if let Some(dscp) = self.dscp {
+            out.extend_from_slice(b"4:dscp");
+            bencode::integer(out, dscp.into());
+        }
         addresses(out, b"8:gateways", b"9:gateways6", self.gateways.iter().copied());
         out.extend_from_slice(b"5:lease");
         bencode::integer(out, self.lease.into());
+        if !self.parts.is_empty() {
+            out.extend_from_slice(b"5:partsl");
+            self.parts.iter().for_each(|part| part.encode(out));
+            out.push(b'e');
+        }
         if self.paused {
             out.extend_from_slice(b"6:pausedi1e");
         }
@@ -70,6 +79,27 @@ impl Assignment {
         bencode::bytes(out, self.role.as_str().as_bytes());
         out.extend_from_slice(b"4:site");
         bencode::bytes(out, self.site.as_bytes());
+        if self.stripes > 1 {
+            out.extend_from_slice(b"7:stripes");
+            bencode::integer(out, self.stripes.into());
+        }
+        addresses(out, b"8:upstream", b"9:upstream6", self.upstream.iter().copied());
+        out.push(b'e');
+    }
+}
+
+impl Part {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(b'd');
+        if self.paused {
+            out.extend_from_slice(b"6:pausedi1e");
+        }
+        out.extend_from_slice(b"4:rate");
+        bencode::integer(out, self.rate);
+        out.extend_from_slice(b"4:site");
+        bencode::bytes(out, self.site.as_bytes());
+        out.extend_from_slice(b"7:stripes");
+        bencode::bytes(out, &self.stripes);
         addresses(out, b"8:upstream", b"9:upstream6", self.upstream.iter().copied());
         out.push(b'e');
     }

@@ -10,4 +10,4 @@ mod response;
 
 pub use decode::ReplyError;
 pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role};
-pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Peer, RetryIn};
+pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};

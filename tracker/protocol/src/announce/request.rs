@@ -8,6 +8,10 @@ use crate::query::{self, Pairs, RequestError};
 
 /// Most characters of an agent's id.
 const AGENT_MAX: usize = 64;
+/// Most peers that an announce can call gone; further ones are left out.
+const GONE_MAX: usize = 8;
+/// Most parent sites that an announce can divide its bytes among; further ones are left out.
+const SOURCES_MAX: usize = 16;
 
 /// What happened to the peer since its last announce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
@@ -95,6 +99,10 @@ pub struct AgentReport {
     pub lost: Option<SocketAddr>,
     /// Whether it may, must not or should be a gateway (`gw=never|prefer`; absent: auto).
     pub preference: GatewayPreference,
+    /// Peers it was told of that do not answer: a dial failed or they fell silent (`gone=`, repeated, at most 8).
+    pub gone: Vec<SocketAddr>,
+    /// Of `wan`: the bytes by the parent site they came from (`from=SITE:BYTES`, repeated, at most 16).
+    pub sources: Vec<(String, u64)>,
 }
 
 impl AnnounceRequest {
@@ -167,6 +175,14 @@ impl AgentReport {
         if self.stalled {
             out.push_str("&stalled=1");
         }
+        for gone in self.gone.iter().take(GONE_MAX) {
+            let _ = write!(out, "&gone={gone}");
+        }
+        for (site, bytes) in self.sources.iter().take(SOURCES_MAX) {
+            out.push_str("&from=");
+            query::encode(site.as_bytes(), out);
+            let _ = write!(out, ":{bytes}");
+        }
         match self.preference {
             GatewayPreference::Auto => {}
             GatewayPreference::Never => out.push_str("&gw=never"),
@@ -221,6 +237,8 @@ struct Fields<'q> {
     stalled: bool,
     lost: &'q str,
     preference: &'q str,
+    gone: Vec<&'q str>,
+    sources: Vec<&'q str>,
 }
 
 impl Default for Fields<'_> {
@@ -246,6 +264,8 @@ impl Default for Fields<'_> {
             stalled: false,
             lost: "",
             preference: "",
+            gone: Vec::new(),
+            sources: Vec::new(),
         }
     }
 }
@@ -289,6 +309,8 @@ impl<'q> Fields<'q> {
             "stalled" => self.stalled = value == "1",
             "lost" => self.lost = value,
             "gw" => self.preference = value,
+            "gone" if self.gone.len() < GONE_MAX => self.gone.push(value),
+            "from" if self.sources.len() < SOURCES_MAX => self.sources.push(value),
             _ => {}
         }
         Ok(())
@@ -334,6 +356,16 @@ impl<'q> Fields<'q> {
                 "prefer" => GatewayPreference::Prefer,
                 _ => return Err(RequestError::BadPreference),
             },
+            gone: self
+                .gone
+                .iter()
+                .map(|gone| address(gone).flatten().ok_or(RequestError::BadGone))
+                .collect::<Result<_, _>>()?,
+            sources: self
+                .sources
+                .iter()
+                .map(|source| parse_source(source).ok_or(RequestError::BadFrom))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -352,6 +384,13 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
         .and_then(|t| t.strip_suffix(']'))
         .unwrap_or(text);
     bare.parse().ok()
+}
+
+/// `SITE:BYTES`; a site's name may hold colons itself.
+fn parse_source(value: &str) -> Option<(String, u64)> {
+    let value = query::decode_text(value)?;
+    let (site, bytes) = value.rsplit_once(':')?;
+    Some((site.to_owned(), number(bytes)?))
 }
 
 /// An optional address: `Some(None)` if the value is empty, `None` if it is no address.

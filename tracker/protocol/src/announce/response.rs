@@ -53,7 +53,28 @@ pub struct Assignment {
     pub rate: u64,
     /// The link's schedule pauses it: nothing may be fetched across the WAN now.
     pub paused: bool,
-    /// Peers at the parent site that a gateway fetches from.
+    /// Peers at the parent site that a gateway fetches from; with several parents, all of them together.
+    pub upstream: Vec<SocketAddr>,
+    /// What packets across links are marked with (DSCP, RFC 2474: 0 to 63); `None`: nothing.
+    pub dscp: Option<u8>,
+    /// Into how many stripes of equal weight the pieces are divided; 0 and 1: not at all.
+    pub stripes: u8,
+    /// Which stripes come from which parent; empty unless there are several parents.
+    pub parts: Vec<Part>,
+}
+
+/// What a gateway fetches from one of several parents.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Part {
+    /// The parent site.
+    pub site: String,
+    /// Bytes per second that may be fetched from there; 0 is no limit.
+    pub rate: u64,
+    /// A link on the way is paused.
+    pub paused: bool,
+    /// The numbers of the stripes that come from there.
+    pub stripes: Vec<u8>,
+    /// Peers there.
     pub upstream: Vec<SocketAddr>,
 }
 
