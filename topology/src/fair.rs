@@ -11,9 +11,16 @@ use crate::{Hop, Rate, Route, SiteMap};
 /// Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2): all rates grow together; a link that is
 /// full stops the flows that cross it. A flow that meets no limited link is unlimited.
 pub fn fair_rates(map: &SiteMap, at: Timestamp, routes: &[&Route]) -> Vec<Rate> {
+    let flows: Vec<(&Route, Rate)> = routes.iter().map(|route| (*route, Rate::UNLIMITED)).collect();
+    fair_rates_capped(map, at, &flows)
+}
+
+/// As [`fair_rates`], where each flow wants no more than the rate beside its route, for example what arrives at
+/// its parent; what it leaves goes to the others.
+pub fn fair_rates_capped(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)]) -> Vec<Rate> {
     // per limited hop: what is left of its rate, and the flows that still grow
     let mut left: HashMap<Hop, (f64, Vec<usize>)> = HashMap::new();
-    for (flow, route) in routes.iter().enumerate() {
+    for (flow, (route, _)) in flows.iter().enumerate() {
         for hop in route.hops.iter() {
             let rate = map.rate(*hop, at);
             if !rate.is_unlimited() {
@@ -24,7 +31,11 @@ pub fn fair_rates(map: &SiteMap, at: Timestamp, routes: &[&Route]) -> Vec<Rate> 
             }
         }
     }
-    let mut rates = vec![Rate::UNLIMITED; routes.len()];
+    let mut rates: Vec<Option<Rate>> = vec![None; flows.len()];
+    // the modest first
+    let mut by_cap: Vec<usize> = (0..flows.len()).collect();
+    by_cap.sort_by_key(|flow| flows[*flow].1);
+    let mut by_cap = by_cap.into_iter().peekable();
     let share = |(_, (rate, flows)): &(&Hop, &(f64, Vec<usize>))| rate / flows.len() as f64;
     loop {
         // the tightest link; of equal ones the first, so that rounding does not depend on the hash map's order
@@ -33,18 +44,26 @@ pub fn fair_rates(map: &SiteMap, at: Timestamp, routes: &[&Route]) -> Vec<Rate> 
             .filter(|(_, (_, flows))| !flows.is_empty())
             .min_by(|a, b| share(a).total_cmp(&share(b)).then(a.0.cmp(b.0)))
             .map(|entry| (*entry.0, share(&entry)));
-        let Some((hop, share)) = tightest else {
-            return rates;
+        while by_cap.next_if(|flow| rates[*flow].is_some()).is_some() {}
+        let modest = by_cap.peek().map(|flow| (*flow, flows[*flow].1));
+        let (stopped, rate) = match (tightest, modest) {
+            (None, None) => break,
+            (Some((_, share)), Some((flow, cap))) if cap.as_f64() <= share => (vec![flow], cap.as_f64()),
+            (None, Some((flow, cap))) => (vec![flow], cap.as_f64()),
+            (Some((hop, share)), _) => (left.remove(&hop).map_or(Vec::new(), |(_, flows)| flows), share),
         };
-        let stopped = left.remove(&hop).map_or(Vec::new(), |(_, flows)| flows);
         for flow in stopped {
-            rates[flow] = Rate::of_f64(share);
-            for other in routes[flow].hops.iter() {
-                if let Some((rate, flows)) = left.get_mut(other) {
-                    *rate = (*rate - share).max(0.0);
-                    flows.retain(|f| *f != flow);
+            rates[flow] = Some(Rate::of_f64(rate));
+            for other in flows[flow].0.hops.iter() {
+                if let Some((left, growing)) = left.get_mut(other) {
+                    *left = (*left - rate).max(0.0);
+                    growing.retain(|f| *f != flow);
                 }
             }
         }
     }
+    rates
+        .into_iter()
+        .map(|rate| rate.unwrap_or(Rate::UNLIMITED))
+        .collect()
 }

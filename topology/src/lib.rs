@@ -19,8 +19,9 @@ mod networks;
 mod paths;
 mod rate;
 mod schedule;
+mod stripes;
 
-pub use fair::fair_rates;
+pub use fair::{fair_rates, fair_rates_capped};
 pub use file::schema;
 pub use flow::max_flow;
 pub use forest::{Forest, Parent, forest};
@@ -30,3 +31,4 @@ pub use map::SiteMap;
 pub use mistakes::{LoadError, Mistake, Mistakes};
 pub use paths::Route;
 pub use rate::{Rate, RateError};
+pub use stripes::stripes;

@@ -1,7 +1,7 @@
 //! Rule 3: who gets a swarm's content from whom.
 
 mod plan;
-mod room;
+pub(crate) mod room;
 mod tour;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,9 +9,9 @@ use crate::{Hop, LinkId, Load, Rate, SiteId, SiteMap};
 
 /// The sites that take part, in the order of their names, and the room on every hop.
 #[derive(Clone)]
-pub(super) struct Room<'m> {
+pub(crate) struct Room<'m> {
     map: &'m SiteMap,
-    pub(super) sites: Vec<SiteId>,
+    pub(crate) sites: Vec<SiteId>,
     /// Per site, itself or the hub that it is attached to.
     hubs: Vec<u32>,
     /// Per site, the hop outwards from its hub, if it is attached; the way in is its neighbour, `^ 1`.
@@ -34,7 +34,7 @@ struct Planned {
 
 impl<'m> Room<'m> {
     /// Of those of the sites that the map knows.
-    pub(super) fn new(map: &'m SiteMap, at: Timestamp, sites: BTreeSet<SiteId>, load: &Load) -> Room<'m> {
+    pub(crate) fn new(map: &'m SiteMap, at: Timestamp, sites: BTreeSet<SiteId>, load: &Load) -> Room<'m> {
         let sites: Vec<SiteId> = sites
             .into_iter()
             .filter(|site| map.hub(*site).is_some())
@@ -76,8 +76,32 @@ impl<'m> Room<'m> {
         }
     }
 
+    /// What a further flow would get on a hop.
+    pub(crate) fn hop_speed(&self, hop: usize) -> Rate {
+        self.hops.get(hop).map_or(Rate::ZERO, |hop| hop.speed)
+    }
+
+    /// The hops, in pairs of both directions, each with the nodes that it leads from and to.
+    pub(crate) fn hops(&self) -> impl Iterator<Item = (usize, u32, u32)> {
+        let named = self.map.links().flat_map(|link| {
+            let ends = self.map.ends(link);
+            let (a, b) = (self.map.hub(ends.0), self.map.hub(ends.1));
+            let (a, b) = (a.unwrap_or(u32::MAX), b.unwrap_or(u32::MAX));
+            [(b, a), (a, b)]
+        });
+        let spurs = (0u32..).zip(&self.spurs).filter(|(_, spur)| spur.is_some());
+        let spurs = spurs.flat_map(|(site, _)| {
+            let (hub, node) = (self.hubs[site as usize], self.named() + site);
+            [(node, hub), (hub, node)]
+        });
+        named
+            .chain(spurs)
+            .enumerate()
+            .map(|(hop, (from, to))| (hop, from, to))
+    }
+
     /// The number of a site.
-    pub(super) fn index(&self, site: SiteId) -> Option<u32> {
+    pub(crate) fn index(&self, site: SiteId) -> Option<u32> {
         self.sites
             .binary_search(&site)
             .ok()
@@ -85,7 +109,7 @@ impl<'m> Room<'m> {
     }
 
     /// The hops from one site to another in any order; `None` if there is no path.
-    pub(super) fn path(&self, from: u32, to: u32) -> Option<impl Iterator<Item = usize>> {
+    pub(crate) fn path(&self, from: u32, to: u32) -> Option<impl Iterator<Item = usize>> {
         let (first, last) = (self.hubs[from as usize], self.hubs[to as usize]);
         // the way there is the way back, so that the plan for one newcomer needs the tree of that site alone
         let tree = self.map.tree(last)?;
@@ -97,7 +121,7 @@ impl<'m> Room<'m> {
     }
 
     /// The speed that a new flow between two sites would have, and the hops; `None` if there is no path.
-    pub(super) fn speed(&self, from: u32, to: u32) -> Option<(Rate, u32)> {
+    pub(crate) fn speed(&self, from: u32, to: u32) -> Option<(Rate, u32)> {
         let mut length = 0;
         let mut least = Rate::UNLIMITED;
         for hop in self.path(from, to)? {
@@ -109,7 +133,7 @@ impl<'m> Room<'m> {
 
     /// The speeds and hops of new flows between one site and each of the others, `outwards` from the one or
     /// towards it, in one walk over all paths from there. What has no path is left out.
-    pub(super) fn reach(
+    pub(crate) fn reach(
         &mut self,
         one: u32,
         outwards: bool,
@@ -147,7 +171,7 @@ impl<'m> Room<'m> {
     }
 
     /// Plans a flow.
-    pub(super) fn add(&mut self, from: u32, to: u32, rate: Rate) {
+    pub(crate) fn add(&mut self, from: u32, to: u32, rate: Rate) {
         let path: Vec<usize> = self.path(from, to).into_iter().flatten().collect();
         for hop in path {
             let hop = &mut self.hops[hop];
@@ -159,17 +183,17 @@ impl<'m> Room<'m> {
     }
 
     /// Whether peers of a site may serve other sites.
-    pub(super) fn may_serve(&self, site: u32) -> bool {
+    pub(crate) fn may_serve(&self, site: u32) -> bool {
         self.map.may_serve(self.sites[site as usize])
     }
 
     /// How many nodes there are: the sites of the map, then one for each attached site that takes part.
-    pub(super) fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.reached.len() + self.sites.len()
     }
 
     /// The node of a site.
-    pub(super) fn node(&self, site: u32) -> u32 {
+    pub(crate) fn node(&self, site: u32) -> u32 {
         match self.spurs[site as usize] {
             None => self.hubs[site as usize],
             Some(_) => self.named() + site,
@@ -177,7 +201,7 @@ impl<'m> Room<'m> {
     }
 
     /// The nodes beside a node, and the speed that a new flow would have on the hop to there.
-    pub(super) fn neighbours(&self, node: u32) -> impl Iterator<Item = (u32, Rate)> {
+    pub(crate) fn neighbours(&self, node: u32) -> impl Iterator<Item = (u32, Rate)> {
         let site = node.checked_sub(self.named());
         let inwards = site.and_then(|site| Some((self.hubs[site as usize], self.spurs[site as usize]? - 1)));
         let outwards = (0u32..)

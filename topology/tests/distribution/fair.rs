@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::support::{AT, Case, Kind};
-use narrows_topology::{Hop, Rate, Route, SiteMap, fair_rates, max_flow};
+use narrows_topology::{Hop, Rate, Route, SiteMap, fair_rates, fair_rates_capped, max_flow};
 use proptest::prelude::*;
 
 fn bytes(rate: Rate) -> f64 {
@@ -95,4 +95,33 @@ links:
     assert_eq!(max_flow(&map, AT, &BTreeSet::new(), d), Rate::ZERO);
     let route = map.path(d, e).unwrap();
     assert_eq!(fair_rates(&map, AT, &[&route]), [Rate::UNLIMITED]);
+}
+
+#[test]
+fn what_a_capped_flow_leaves_goes_to_the_others() {
+    let text = "
+version: 1
+sites: {a: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}}
+links: [{between: [a, b], rate: 12 Mbit/s}]
+";
+    let map = SiteMap::parse("two", text).unwrap();
+    let [a, b] = ["a", "b"].map(|name| map.site_named(name).unwrap());
+    let route = map.path(a, b).unwrap();
+    let mbit = |rate: u64| Rate::from_bits_per_second(rate * 1_000_000);
+    let shares = |caps: [Rate; 3]| fair_rates_capped(&map, AT, &caps.map(|cap| (&route, cap)));
+    assert_eq!(shares([Rate::UNLIMITED; 3]), [mbit(4); 3]);
+    assert_eq!(
+        shares([mbit(2), Rate::UNLIMITED, mbit(7)]),
+        [mbit(2), mbit(5), mbit(5)]
+    );
+    assert_eq!(shares([mbit(1), mbit(2), mbit(3)]), [mbit(1), mbit(2), mbit(3)]);
+    assert_eq!(
+        shares([Rate::ZERO, Rate::ZERO, mbit(20)]),
+        [Rate::ZERO, Rate::ZERO, mbit(12)]
+    );
+    let here = map.path(a, a).unwrap();
+    assert_eq!(
+        fair_rates_capped(&map, AT, &[(&here, mbit(3)), (&here, Rate::UNLIMITED)]),
+        [mbit(3), Rate::UNLIMITED]
+    );
 }

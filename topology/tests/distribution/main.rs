@@ -2,4 +2,6 @@
 
 mod fair;
 mod forest;
+mod meshes;
+mod stripes;
 mod support;
