@@ -2,9 +2,20 @@
 
 use crate::Time;
 
-/// What a block costs beside its payload: message headers and a part of the packets' headers. Keeps the payload rate
-/// at 0.99 of the assigned one.
-pub const OVERHEAD: u32 = 128;
+/// Payload of a full TCP segment at MTU 1500: 1500 less 20 (IP), 20 (TCP) and 12 (the timestamps option, RFC 7323).
+const SEGMENT: u32 = 1448;
+/// The same segment as a router counts it: the packet and 14 bytes of Ethernet header.
+const FRAME: u32 = 1514;
+/// What stands before a block in its message (BEP 3): length, id, piece, offset.
+const BLOCK_HEADER: u32 = 13;
+
+/// What a block of `payload` bytes costs on the wire: its message in full TCP segments, each in its frame. For 16 KiB
+/// that is (16384 + 13) x 1514 / 1448 = 17144, 4.6 % more. A rate of the site map is what a router counts, so a gateway
+/// pays this for what it asks for. Its requests and acknowledgements go the other way, about 2 % of it; IPv6 adds 1.4 %.
+pub fn wire(payload: u32) -> u32 {
+    let bytes = u64::from(payload) + u64::from(BLOCK_HEADER);
+    (bytes * u64::from(FRAME) / u64::from(SEGMENT)) as u32
+}
 
 /// A token bucket, refilled continuously. It may be overdrawn by one block, so that a block is always possible and a
 /// late timer costs no throughput.
@@ -45,14 +56,14 @@ impl Bucket {
         self.rate == 0 || self.tokens >= 0.0
     }
 
-    /// Takes the tokens of a block.
+    /// Takes tokens: of payload, or of what it costs by [`wire`].
     pub fn spend(&mut self, bytes: u32) {
-        self.tokens -= f64::from(bytes + OVERHEAD);
+        self.tokens -= f64::from(bytes);
     }
 
     /// Gives them back: the block will not come.
     pub fn refund(&mut self, bytes: u32) {
-        self.tokens = (self.tokens + f64::from(bytes + OVERHEAD)).min(self.burst);
+        self.tokens = (self.tokens + f64::from(bytes)).min(self.burst);
     }
 
     /// When it is open next; `None`: it is.
@@ -78,9 +89,9 @@ impl Bucket {
     }
 }
 
-/// 50 ms of the rate, at least a block.
+/// 50 ms of the rate, at least a block: people who use the link too wait no longer than that behind us.
 fn burst(rate: u64) -> f64 {
-    (rate as f64 * 0.05).max(f64::from(narrows_wire::BLOCK_LEN + OVERHEAD))
+    (rate as f64 * 0.05).max(f64::from(wire(narrows_wire::BLOCK_LEN)))
 }
 
 #[cfg(test)]
@@ -90,24 +101,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_payload_rate_is_kept_whatever_the_timer_does(
+        fn the_wire_rate_is_kept_whatever_the_timer_does(
             rate in 2_000u64..200_000_000, lateness in proptest::collection::vec(0u64..15, 64),
         ) {
-            let (mut now, mut payload, mut turn) = (Time::ZERO, 0u64, 0);
+            let (mut now, mut sent, mut turn) = (Time::ZERO, 0u64, 0);
             let mut bucket = Bucket::new(rate, now);
             let enough = (rate * 20).max(40 * 16384);
-            while payload < enough {
+            while sent < enough {
                 while bucket.is_open(now) {
-                    bucket.spend(16384);
-                    payload += 16384;
+                    bucket.spend(wire(16384));
+                    sent += u64::from(wire(16384));
                 }
                 turn += 1;
                 now = bucket.opens_at().expect("closed") + Time::from_millis(lateness[turn % 64]);
             }
             let allowed = now.as_secs_f64() * rate as f64;
-            prop_assert!(payload as f64 <= allowed + burst(rate) + 16384.0, "{payload} of {allowed}");
-            prop_assert!(payload as f64 >= 0.97 * allowed, "{payload} of {allowed}");
+            prop_assert!(sent as f64 <= allowed + burst(rate) + f64::from(wire(16384)), "{sent} of {allowed}");
+            prop_assert!(sent as f64 >= 0.97 * allowed, "{sent} of {allowed}");
         }
+    }
+
+    #[test]
+    fn headers_cost_four_and_a_half_percent_of_a_full_block() {
+        assert_eq!(wire(16384), 17144);
+        assert!((1.046..1.047).contains(&(f64::from(wire(16384)) / 16384.0)));
     }
 
     #[test]

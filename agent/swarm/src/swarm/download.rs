@@ -9,6 +9,7 @@ use super::peer::Asked;
 use crate::picker::{Source, Taken};
 use crate::policy::class::Relation;
 use crate::policy::gateway;
+use crate::policy::pacing::wire;
 use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, Time};
 
 /// How long a peer is banned for its first wrong piece.
@@ -54,7 +55,7 @@ impl Swarm {
             };
             self.down_pace.spend(block.len);
             if wan {
-                self.wan_pace.spend(block.len);
+                self.wan_pace.spend(wire(block.len));
             }
             if let Some(peer) = self.peers.get_mut(&key) {
                 if peer.asked.is_empty() {
@@ -139,7 +140,7 @@ impl Swarm {
     pub(super) fn refund(&mut self, wan: bool, bytes: u32) {
         self.down_pace.refund(bytes);
         if wan {
-            self.wan_pace.refund(bytes);
+            self.wan_pace.refund(wire(bytes));
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
 use narrows_swarm::Time;
+use narrows_swarm::policy::pacing::wire;
 use net::{Link, Net};
 use proptest::prelude::*;
 use sim::{Op, Sim};
@@ -51,9 +52,14 @@ fn fleet(parents: &[(usize, Link)], feeding: &[usize], sites: &[usize], pieces: 
     sim
 }
 
-/// (copies, time over bound) of a site that was fed at `rate`.
+/// Bytes of the content on a wire, headers included.
+fn wire_bytes(sim: &Sim) -> f64 {
+    sim.lengths.total() as f64 * f64::from(wire(16384)) / 16384.0
+}
+
+/// (copies, time over bound) of a site that was fed at `rate` (bytes/s on the wire).
 fn figures(sim: &Sim, site: usize, rate: f64) -> (f64, f64) {
-    let bound = sim.lengths.total() as f64 / rate;
+    let bound = wire_bytes(sim) / rate;
     (
         sim.copies(site),
         sim.done(site).expect("complete").as_secs_f64() / bound,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
 use narrows_protocol::{InfoHash, PeerId, Role};
+use narrows_swarm::policy::pacing::wire;
 use narrows_swarm::{
     Action, AnnounceReason, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
 };
@@ -486,7 +487,7 @@ impl Sim {
                 );
                 let corrupt = self.agents[agent].corrupt;
                 let data = Happening::Data(peer.0 ^ 1, *block, corrupt);
-                if let Some(taken) = self.transmit(agent, peer.0, block.len + 60, block.len, data) {
+                if let Some(taken) = self.transmit(agent, peer.0, wire(block.len), block.len, data) {
                     self.at(taken, agent, life, Happening::Flushed(peer.0, block.len));
                 }
             }
