@@ -97,14 +97,18 @@ fn default_cost(rate: Rate) -> u64 {
     }
 }
 
-/// A number of a link's own, of its ends' names in either order, spread over 32 bits (FNV-1a, folded).
+/// A number of a link's own, of its ends' names in either order, spread over 32 bits: FNV-1a, then the finalizer
+/// of SplitMix64 (Steele, Lea, Flood 2014). Without the latter, names that differ in their last letter give
+/// numbers whose differences are all but equal, and sums of two of them that are.
 fn tie(mut names: [&str; 2]) -> u32 {
     names.sort_unstable();
     let bytes = names[0].bytes().chain([0]).chain(names[1].bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    ((hash >> 32) ^ (hash & 0xffff_ffff)) as u32
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (hash >> 32) as u32
 }
 
 impl SiteMap {

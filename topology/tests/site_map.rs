@@ -169,3 +169,45 @@ unknown: {attach: a, rate: 1 Mbit/s}
         );
     }
 }
+
+/// Names that differ in one letter are what companies have.
+#[test]
+fn among_equal_costs_the_way_back_is_the_way_there() {
+    let mut text = "version: 1\nsites: {r15: {}, r16: {}".to_owned();
+    let sites: Vec<String> = (0..40).map(|i| format!("s{i:02}")).collect();
+    text.extend(sites.iter().map(|name| format!(", {name}: {{}}")));
+    text.push_str("}\nlinks:\n");
+    for router in ["r15", "r16"] {
+        text.extend(
+            sites
+                .iter()
+                .map(|name| format!("  - {{between: [{name}, {router}], rate: 1 Gbit/s}}\n")),
+        );
+    }
+    let map = map(&text);
+    let mut over_first = 0;
+    for a in map.sites() {
+        for b in map.sites() {
+            let there = map.path(a, b).unwrap();
+            let back: Vec<Hop> = map
+                .path(b, a)
+                .unwrap()
+                .hops
+                .iter()
+                .rev()
+                .map(|hop| hop.reversed())
+                .collect();
+            assert_eq!(back, *there.hops, "{} to {}", map.name(a), map.name(b));
+            over_first += usize::from(
+                there
+                    .hops
+                    .iter()
+                    .any(|hop| map.link_name(hop.link).ends_with("r15")),
+            );
+        }
+    }
+    assert!(
+        (400..1300).contains(&over_first),
+        "{over_first} of 1600: the paths are spread over both"
+    );
+}

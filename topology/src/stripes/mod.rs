@@ -47,6 +47,14 @@ const NEAR: f64 = 0.87;
 /// site that takes part by one link are not counted: they are fed from there in each stripe. A map without cycles
 /// is told at once.
 ///
+/// # How near to the bound
+/// Of 200 random meshes of each kind with 3 to 40 sites (the statistics among the tests), the slowest site was
+/// within 1.15 times the time of its max-flow bound on all rings, diamonds, grids and rings of routers with equal
+/// links (one forest: on none), on 95 to 100 % of them with links of 5, 10 and 20 Mbit/s, on 74, 52, 40 and 90 % with
+/// rates from 1 to 100 Mbit/s: equal stripes cannot fill links whose rates have no common part. Branches that are
+/// linked to the same two routers with equal costs gain nothing: the routers send all that reaches one of them over one
+/// of its links. It takes 0.1 to 3 ms on average, at 64 sites 10 to 240 ms.
+///
 /// # Stability
 /// The result depends on the arguments alone. A site that hangs on another by one link changes nothing for the
 /// others, neither by coming nor by going. Any other may change every parent: ask again only where [`forest`] would
@@ -228,9 +236,7 @@ impl<'c> Search<'c> {
                 }
                 let loses = |site: &usize| rates[*site] * (count as f64) < self.single[*site] * LOSS;
                 let slowest = self.slowest(&rates) * count as f64;
-                if !only.iter().any(|site| loses(site))
-                    && best.as_ref().is_none_or(|(best, ..)| slowest > *best)
-                {
+                if !only.iter().any(loses) && best.as_ref().is_none_or(|(best, ..)| slowest > *best) {
                     best = Some((slowest, trees, rates));
                 }
                 break;
