@@ -17,6 +17,7 @@ mod map;
 mod mistakes;
 mod networks;
 mod paths;
+pub mod plan;
 mod rate;
 mod schedule;
 mod stripes;

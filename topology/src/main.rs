@@ -1,6 +1,6 @@
 //! `narrows-topology`: checks a site map, says what it means, and describes it to editors.
 
-mod explain;
+mod command;
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use narrows_topology::{Rate, SiteMap};
+
+use command::{Rollout, explain, plan};
 
 /// Checks a site map of Narrows, says what it means, and describes it to editors.
 #[derive(Parser)]
@@ -35,6 +37,18 @@ enum Command {
         /// Another one
         other: Option<IpAddr>,
     },
+    /// Say what a rollout would do: who gets it from whom, bytes per link, when each site is complete, what limits it
+    #[command(after_help = "Exit code 2: some sites miss the deadline of --by")]
+    Plan {
+        #[command(flatten)]
+        rollout: Rollout,
+        /// A deadline: 06:00, 2026-11-24 06:00, or with an offset; in the map's timezone
+        #[arg(long, value_name = "TIME")]
+        by: Option<String>,
+        /// For machines
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of site maps, for editors
     Schema,
 }
@@ -52,8 +66,9 @@ fn main() -> ExitCode {
             };
         }
     };
-    match run(arguments.command).and_then(print) {
-        Ok(()) => ExitCode::SUCCESS,
+    let printed = run(arguments.command).and_then(|(text, code)| print(text).map(|()| code));
+    match printed {
+        Ok(code) => code,
         Err(error) => {
             // mistakes bring their own layout
             eprintln!("{}", format!("{error:#}").trim_end());
@@ -62,14 +77,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<String> {
-    Ok(match command {
+fn run(command: Command) -> anyhow::Result<(String, ExitCode)> {
+    let now = jiff::Timestamp::now();
+    let text = match command {
         Command::Check { file } => summary(&file, &SiteMap::load(&file)?),
         Command::Explain { file, address, other } => {
-            explain::explain(&SiteMap::load(&file)?, jiff::Timestamp::now(), address, other)
+            explain::explain(&SiteMap::load(&file)?, now, address, other)
+        }
+        Command::Plan { rollout, by, json } => {
+            let (text, in_time) = plan::run(&rollout, by.as_deref(), json, now)?;
+            return Ok((
+                text,
+                if in_time {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::from(2)
+                },
+            ));
         }
         Command::Schema => format!("{:#}\n", narrows_topology::schema()),
-    })
+    };
+    Ok((text, ExitCode::SUCCESS))
 }
 
 fn print(text: String) -> anyhow::Result<()> {

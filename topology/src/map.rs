@@ -232,6 +232,12 @@ impl SiteMap {
         (self.attach.is_some() && around(net.addr()) == Some(net)).then_some(SiteId::Attached(net))
     }
 
+    /// The site that was probably meant by a name that is no site's.
+    pub fn site_meant(&self, written: &str) -> Option<SiteId> {
+        let near = crate::file::did_you_mean(written, self.sites.iter().map(|site| site.name.as_str()))?;
+        self.site_named(near)
+    }
+
     /// The sites of the file, by name.
     pub fn sites(&self) -> impl Iterator<Item = SiteId> {
         (0u32..).take(self.sites.len()).map(SiteId::Named)
@@ -384,6 +390,68 @@ impl SiteMap {
                 .map_or(u64::MAX, |weight| weight.cost),
             LinkId::Attached(_) => self.attach_cost(),
         }
+    }
+
+    /// The first time after `at` at which the rate of a link may change by its schedule; `None` if none has one.
+    /// (At a change of the clocks to or from summer time rates may change too.)
+    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
+        let rules = || self.links.iter().flat_map(|link| &link.schedule);
+        rules().next()?;
+        // days change at midnight
+        let mut minutes: Vec<u16> = rules()
+            .flat_map(|rule| [rule.from % 1440, rule.until % 1440])
+            .chain([0])
+            .collect();
+        minutes.sort_unstable();
+        minutes.dedup();
+        let today = self.timezone.to_datetime(at).date();
+        let days = (0..3).filter_map(|day| today.checked_add(jiff::Span::new().days(day)).ok());
+        let moments = days.flat_map(|day| {
+            let moment = |minute: &u16| {
+                let (hour, minute) = (i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?);
+                self.timezone.to_timestamp(day.at(hour, minute, 0, 0)).ok()
+            };
+            minutes.iter().filter_map(moment).collect::<Vec<_>>()
+        });
+        let clocks = self
+            .timezone
+            .following(at)
+            .next()
+            .map(|change| change.timestamp());
+        moments.chain(clocks).filter(|moment| *moment > at).min()
+    }
+
+    /// The same map with a link of another rate, and the rates of its schedule in the same proportion: what would
+    /// be if that link were another. Its cost changes with it if it has none of its own.
+    pub fn with_rate(&self, link: LinkId, rate: Rate) -> SiteMap {
+        let mut plan = Plan {
+            sites: self.sites.clone(),
+            links: self.links.clone(),
+            attach: self.attach.clone(),
+            timezone: self.timezone.clone(),
+            defaults: self.defaults,
+        };
+        let base = self.base_rate(link).bytes_per_second().unwrap_or(0);
+        match link {
+            LinkId::Named(i) => {
+                if let Some(link) = plan.links.get_mut(i as usize) {
+                    link.rate = rate;
+                    for rule in &mut link.schedule {
+                        rule.rate = match rate.bytes_per_second() {
+                            Some(bytes) => rule.rate.scaled(bytes, base),
+                            None if rule.rate == Rate::ZERO => Rate::ZERO,
+                            None => Rate::UNLIMITED,
+                        };
+                    }
+                }
+            }
+            LinkId::Attached(_) => {
+                if let Some(attach) = &mut plan.attach {
+                    attach.rate = rate;
+                }
+            }
+        }
+        SiteMap::compile(plan)
     }
 
     /// Both ends' names in the order of `between`: `hq-munich`.

@@ -18,6 +18,7 @@ use crate::map::Plan;
 use crate::mistakes::{LoadError, Mistakes};
 use report::{Place, Report};
 
+pub(crate) use report::did_you_mean;
 pub use schema::schema;
 
 /// The largest file that is read: 100 times what 2,000 sites take.

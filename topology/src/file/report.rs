@@ -79,7 +79,7 @@ impl<'t> Report<'t> {
 }
 
 /// `did you mean "…"?` for the candidate nearest to what was written, if one is near.
-pub(super) fn did_you_mean<'c>(
+pub(crate) fn did_you_mean<'c>(
     written: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
