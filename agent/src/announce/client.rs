@@ -19,6 +19,9 @@ use crate::net::connect_from;
 /// For name, connection, request and reply together.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For the connection alone.
+const CONNECT: Duration = Duration::from_secs(5);
+
 /// The largest reply that is read, in bytes.
 const MAX_BODY: usize = 1 << 20;
 
@@ -123,7 +126,7 @@ impl Announcer {
     }
 
     async fn exchange(&self, address: SocketAddr, target: &Target) -> Result<AnnounceResponse, String> {
-        let stream = connect_from(self.shared.listen.ip(), address, TIMEOUT)
+        let stream = connect_from(self.shared.listen.ip(), address, CONNECT)
             .await
             .map_err(|error| format!("cannot connect: {error}"))?;
         let http = |error: hyper::Error| format!("HTTP: {error}");
@@ -219,6 +222,12 @@ fn merged(mut one: Assigned, other: Assigned) -> Assigned {
         (Some(one), Some(other)) => {
             extend(&mut one.gateways, other.gateways);
             extend(&mut one.upstream, other.upstream);
+            for part in other.parts {
+                match one.parts.iter_mut().find(|known| known.site == part.site) {
+                    Some(known) => extend(&mut known.upstream, part.upstream),
+                    None => one.parts.push(part),
+                }
+            }
         }
         (mine, other) => *mine = mine.take().or(other),
     }

@@ -61,7 +61,10 @@ impl Schedule {
         let floor = self.last.map_or(Time::ZERO, |last| last + FLOOR);
         Some(match wanted {
             AnnounceReason::Started | AnnounceReason::Completed | AnnounceReason::Stopped => Time::ZERO,
-            AnnounceReason::Lost(_) | AnnounceReason::Stalled => floor,
+            AnnounceReason::Lost(_)
+            | AnnounceReason::Stalled
+            | AnnounceReason::Gone
+            | AnnounceReason::Doubt => floor,
             AnnounceReason::Regular | AnnounceReason::MorePeers => floor.max(self.not_before),
         })
     }

@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use narrows_protocol::{InfoHash, PeerId};
+use narrows_swarm::Class;
 use narrows_wire::Handshake;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -10,7 +11,9 @@ use tokio::time::timeout;
 use super::handshake;
 
 /// How long a TCP connection may take to open.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long an upstream may take for its handshake: one that is frozen still accepts connections.
+const UPSTREAM_HANDSHAKE: Duration = Duration::from_secs(4);
 
 /// Opens a TCP connection to `to` from the local address `from`, unless that is a wildcard or of the other family.
 ///
@@ -37,11 +40,16 @@ pub(crate) async fn connect_from(from: IpAddr, to: SocketAddr, limit: Duration) 
 pub(crate) async fn dial(
     from: IpAddr,
     to: SocketAddr,
+    class: Class,
     info_hash: InfoHash,
     peer_id: PeerId,
 ) -> io::Result<(TcpStream, Handshake)> {
     let mut stream = connect_from(from, to, CONNECT).await?;
-    let theirs = timeout(handshake::TIMEOUT, async {
+    let limit = match class {
+        Class::Local => handshake::TIMEOUT,
+        Class::Upstream => UPSTREAM_HANDSHAKE,
+    };
+    let theirs = timeout(limit, async {
         handshake::send(&mut stream, info_hash, peer_id).await?;
         handshake::receive(&mut stream).await
     })

@@ -5,6 +5,7 @@ mod buffers;
 mod dial;
 mod handshake;
 mod listen;
+mod mark;
 mod peer;
 
 pub(crate) use bans::Bans;

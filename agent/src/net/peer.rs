@@ -21,6 +21,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::Buffers;
+use super::mark::mark;
 use crate::content::Input;
 use crate::limit::Gate;
 
@@ -37,8 +38,8 @@ const QUEUE_ITEMS: usize = 1024;
 /// Bytes of messages (blocks are read later and do not count) the writer's queue takes.
 const QUEUE_BYTES: usize = 1 << 20;
 
-/// A write that makes no progress for so long ends the connection.
-const WRITE_STUCK: Duration = Duration::from_secs(60);
+/// A write that makes no progress for so long ends the connection: the peer is frozen, or its link is cut.
+const WRITE_STUCK: Duration = Duration::from_secs(18);
 
 /// How long the rest of a queue may take after the connection was closed on our side.
 const LINGER: Duration = Duration::from_secs(5);
@@ -61,6 +62,8 @@ enum Out {
     Bytes(Bytes),
     /// Blocks to read and send.
     Serve(Vec<Block>),
+    /// The connection crosses a link: what its packets are marked with from here on.
+    Mark(u8),
 }
 
 /// The actor's end of a connection. Dropping it closes the connection when its queue is written, or soon after.
@@ -168,6 +171,7 @@ impl Connection {
                             queued.fetch_sub(bytes.len(), Ordering::Relaxed);
                             write_all(&mut stream, &mut [IoSlice::new(&bytes)]).await?;
                         }
+                        Out::Mark(dscp) => mark(stream.as_ref(), dscp),
                         Out::Serve(blocks) => {
                             let gather = self.upload.step(GATHER * BLOCK_LEN as usize) / BLOCK_LEN as usize;
                             for blocks in blocks.chunks(gather.max(1)) {
@@ -296,6 +300,11 @@ impl Outbox {
         let hand_on = self.messages.is_empty() || self.flush();
         self.blocks.push(block);
         hand_on
+    }
+
+    /// Marks what is sent from here on.
+    pub(crate) fn mark(&mut self, dscp: u8) -> bool {
+        self.flush() && self.queue.try_send(Out::Mark(dscp)).is_ok()
     }
 
     /// Hands everything queued to the writer, in order. `false`: the peer does not take it; close it.

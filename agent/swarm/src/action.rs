@@ -68,6 +68,14 @@ pub enum Action {
         /// Why; for logs and counters.
         reason: CloseReason,
     },
+    /// The connection crosses a link: mark its packets with this DSCP (RFC 2474; 0 = best effort), keep little unsent
+    /// in the socket. Comes again when the mark changes, with 0 also when it turns out to cross none.
+    Mark {
+        /// Which.
+        peer: PeerKey,
+        /// 0 to 63.
+        dscp: u8,
+    },
     /// Refuse connections from this address.
     Ban {
         /// Whom.
@@ -100,6 +108,10 @@ pub enum AnnounceReason {
     Stalled,
     /// The connection to this gateway of ours broke while we still need it.
     Lost(SocketAddr),
+    /// Nobody of one of our parents answers; others do.
+    Gone,
+    /// We may not be what we think: as gateway we heard of another, or were stopped for a while.
+    Doubt,
 }
 
 /// Why a connection is ended.

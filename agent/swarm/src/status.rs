@@ -24,6 +24,10 @@ pub struct Report {
     pub lost: Option<SocketAddr>,
     /// The gateway of our site that we are connected to.
     pub gateway: Option<SocketAddr>,
+    /// Peers that the tracker told us of and that did not answer in the last 30 s; at most 8.
+    pub gone: Vec<SocketAddr>,
+    /// Of `wan`: the bytes by parent site, as far as its name is known.
+    pub from: Vec<(String, u64)>,
 }
 
 /// The state of a content as `GET /status` names it (`checking` is the shell's).

@@ -25,7 +25,7 @@ pub struct ExtendedHandshake {
     pub narrows: Option<Hello>,
 }
 
-/// What one agent tells another: the dictionary `d5:agent..4:site..3:wani1ee`.
+/// What one agent tells another: the dictionary `d5:agent..7:gatewayi1e4:site..3:wani1ee`; `gateway` is left out if 0.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hello {
     /// The agent's stable id, 1 to 64 bytes.
@@ -34,6 +34,8 @@ pub struct Hello {
     pub site: String,
     /// The dialler says: this connection crosses the WAN.
     pub wan: bool,
+    /// It fetches across the WAN for its site at present.
+    pub gateway: bool,
 }
 
 impl ExtendedHandshake {
@@ -44,6 +46,9 @@ impl ExtendedHandshake {
         if let Some(hello) = &self.narrows {
             out.extend_from_slice(b"7:narrowsd5:agent");
             push_text(&mut out, &hello.agent);
+            if hello.gateway {
+                out.extend_from_slice(b"7:gatewayi1e");
+            }
             out.extend_from_slice(b"4:site");
             push_text(&mut out, &hello.site);
             out.extend_from_slice(if hello.wan { b"3:wani1ee" } else { b"3:wani0ee" });
@@ -99,7 +104,8 @@ impl Hello {
                 (b"agent", Object::Bytes(text)) => out.agent = printable(text).ok_or(BAD)?,
                 (b"site", Object::Bytes(text)) => out.site = printable(text).ok_or(BAD)?,
                 (b"wan", Object::Integer(text)) => out.wan = text != "0",
-                (b"agent" | b"site" | b"wan", _) => return Err(BAD),
+                (b"gateway", Object::Integer(text)) => out.gateway = text != "0",
+                (b"agent" | b"gateway" | b"site" | b"wan", _) => return Err(BAD),
                 _ => {}
             }
         }

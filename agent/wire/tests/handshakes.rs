@@ -5,11 +5,14 @@ use narrows_wire::{ExtendedHandshake, Handshake, Hello, WireError};
 use proptest::prelude::*;
 
 fn hello() -> impl Strategy<Value = Hello> {
-    ("[!-~]{1,64}", "[a-z0-9/-]{0,64}", any::<bool>()).prop_map(|(agent, site, wan)| Hello {
-        agent,
-        site,
-        wan,
-    })
+    ("[!-~]{1,64}", "[a-z0-9/-]{0,64}", any::<bool>(), any::<bool>()).prop_map(
+        |(agent, site, wan, gateway)| Hello {
+            agent,
+            site,
+            wan,
+            gateway,
+        },
+    )
 }
 
 fn extended() -> impl Strategy<Value = ExtendedHandshake> {
@@ -68,6 +71,7 @@ fn the_narrows_dictionary_is_as_designed() {
         agent: "m-1".into(),
         site: "munich".into(),
         wan: true,
+        gateway: false,
     });
     let payload = ExtendedHandshake {
         narrows,

@@ -60,6 +60,7 @@ impl Session {
                     outbox.flush();
                 }
             }
+            Action::Mark { peer, dscp } => self.with_outbox(peer, |outbox| outbox.mark(dscp)),
             Action::Ban { ip, until } => {
                 tracing::warn!(content = %self.name, %ip, "banned for pieces with wrong hashes");
                 self.shared.bans.add(ip, until);
@@ -115,7 +116,7 @@ impl Session {
         tokio::spawn(async move {
             let dialled = match shared.bans.holds(addr.ip(), shared.now()) {
                 true => Err(std::io::Error::other("banned")),
-                false => dial(shared.listen.ip(), addr, info_hash, shared.peer_id).await,
+                false => dial(shared.listen.ip(), addr, class, info_hash, shared.peer_id).await,
             };
             let input = match dialled {
                 Ok((stream, theirs)) => Input::Connected {

@@ -34,7 +34,8 @@ impl Session {
                     GatewayMode::Never => GatewayPreference::Never,
                     GatewayMode::Prefer => GatewayPreference::Prefer,
                 },
-                ..AgentReport::default()
+                gone: report.gone,
+                sources: report.from,
             }),
         }
     }

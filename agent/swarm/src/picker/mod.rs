@@ -17,7 +17,7 @@ use rand::rngs::SmallRng;
 
 pub use active::{Source, Taken};
 pub use bits::Bits;
-pub use order::{Candidate, cmp, rank};
+pub use order::{Candidate, Plan, cmp, rank};
 
 use crate::PeerKey;
 use active::Active;
@@ -26,6 +26,18 @@ use order::WanOrder;
 
 /// Whether all these gateways, which come before us for a piece, have been silent for long enough.
 pub type MayTakeOver<'a> = dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool + 'a;
+
+/// Whether all these lines, which come before one for a piece, have stood still for long enough.
+pub type MayStandIn<'a> = dyn Fn(&mut dyn Iterator<Item = usize>) -> bool + 'a;
+
+/// What a line may fetch beside its own share. `None`: nothing of that kind.
+#[derive(Clone, Copy, Default)]
+pub struct Takeover<'a> {
+    /// Pieces of other gateways.
+    pub gateways: Option<&'a MayTakeOver<'a>>,
+    /// Pieces of our other lines.
+    pub lines: Option<&'a MayStandIn<'a>>,
+}
 
 /// Questions asked piece by piece before the sets are intersected word by word.
 const TRIES: u32 = 256;
@@ -37,7 +49,7 @@ const TRIES: u32 = 256;
 /// | class    | a piece may be chosen if                         | first       | then           | then              | then             |
 /// |----------|--------------------------------------------------|-------------|----------------|-------------------|------------------|
 /// | local    | missing, not reserved, they have it              | begun ones  | fewest holders | -                 | random           |
-/// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| our own share     | site permutation |
+/// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| the line's share  | site permutation |
 /// | endgame  | nothing of ours is unreserved; local owner slow  | most missing blocks | -      | -                 | -                |
 ///
 /// [`cmp`] is that order; the walks through sorted lists below give the same and are tested against it.
@@ -124,10 +136,10 @@ impl Picker {
         self.local.gained(piece);
     }
 
-    /// Sets order and share for upstreams.
-    pub fn set_roster(&mut self, seed: u64, me: SocketAddr, roster: &[SocketAddr]) {
-        if !self.wan.is_for(me, roster) {
-            self.wan = WanOrder::new(self.lengths.piece_count(), seed, me, roster);
+    /// Sets order and shares for upstreams.
+    pub fn set_plan(&mut self, plan: Plan) {
+        if !self.wan.is_for(&plan) {
+            self.wan = WanOrder::new(self.lengths.piece_count(), plan);
         }
     }
 
@@ -165,41 +177,52 @@ impl Picker {
         candidates.min_by(cmp).map(|best| best.piece)
     }
 
-    /// Reserves the next piece for an upstream. `may_take_over(gateways)` says whether all gateways that come before
-    /// us for a piece have been silent for long enough.
+    /// Reserves the next piece for an upstream of `line`.
     pub fn pick_upstream(
         &mut self,
         peer: PeerKey,
         theirs: &Bits,
-        may_take_over: Option<&MayTakeOver<'_>>,
+        line: usize,
+        takeover: Takeover<'_>,
     ) -> Option<u32> {
         let begun = self.begun.iter().copied();
         if let Some(piece) = begun
             .into_iter()
-            .find(|p| theirs.has(*p) && self.local.holders(*p) == 0)
+            .find(|p| theirs.has(*p) && self.local.holders(*p) == 0 && self.is_for_line(*p, line, takeover))
         {
             return Some(self.adopt(piece, peer, true));
         }
         let piece = self
-            .own_next(theirs)
-            .or_else(|| self.taken_over(theirs, may_take_over?))?;
+            .own_next(theirs, line)
+            .or_else(|| self.taken_over(theirs, line, takeover))?;
         Some(self.reserve(piece, peer, true))
     }
 
-    /// Whether [`Self::pick_upstream`] would find a piece of our own share.
-    pub fn upstream_has_work(&mut self, theirs: &Bits) -> bool {
-        let begun = self
-            .begun
-            .iter()
-            .any(|piece| theirs.has(*piece) && self.local.holders(*piece) == 0);
-        begun || self.own_next(theirs).is_some()
+    /// Whether [`Self::pick_upstream`] would find a piece of the line's share.
+    pub fn upstream_has_work(&mut self, theirs: &Bits, line: usize) -> bool {
+        let begun = self.begun.iter().any(|piece| {
+            theirs.has(*piece)
+                && self.local.holders(*piece) == 0
+                && self.is_for_line(*piece, line, Takeover::default())
+        });
+        begun || self.own_next(theirs, line).is_some()
     }
 
-    fn own_next(&mut self, theirs: &Bits) -> Option<u32> {
+    /// Whether `line` may go on with a piece that another peer began, whichever gateway's it is.
+    fn is_for_line(&self, piece: u32, line: usize, takeover: Takeover<'_>) -> bool {
+        if self.wan.lines.len() < 2 {
+            return true;
+        }
+        let mut before = self.wan.lines_before(piece, line).peekable();
+        before.peek().is_none() || takeover.lines.is_some_and(|allowed| allowed(&mut before))
+    }
+
+    fn own_next(&mut self, theirs: &Bits, line: usize) -> Option<u32> {
         if self.local.seeds > 0 {
             return None;
         }
-        while let Some(piece) = self.wan.own.get(self.wan.cursor) {
+        let share = self.wan.lines.get_mut(line)?;
+        while let Some(piece) = share.order.get(share.cursor) {
             // reserved ones may come back, so the cursor stops at them
             if self.pickable.has(*piece)
                 || self.active.contains_key(piece)
@@ -207,11 +230,12 @@ impl Picker {
             {
                 break;
             }
-            self.wan.cursor += 1;
+            share.cursor += 1;
         }
+        let share = &self.wan.lines[line];
         let eligible =
             |piece: u32| self.pickable.has(piece) && self.local.holders(piece) == 0 && theirs.has(piece);
-        let rest = &self.wan.own[self.wan.cursor.min(self.wan.own.len())..];
+        let rest = &share.order[share.cursor.min(share.order.len())..];
         let walk = rest
             .iter()
             .copied()
@@ -223,18 +247,26 @@ impl Picker {
         let candidates = self
             .pickable
             .and(theirs)
-            .filter(|p| self.wan.share.has(*p) && eligible(*p));
+            .filter(|p| share.pieces.has(*p) && eligible(*p));
         self.first_by_permutation(candidates, true)
     }
 
-    fn taken_over(&self, theirs: &Bits, allowed: &MayTakeOver<'_>) -> Option<u32> {
-        if self.local.seeds > 0 {
+    fn taken_over(&self, theirs: &Bits, line: usize, takeover: Takeover<'_>) -> Option<u32> {
+        if self.local.seeds > 0 || (takeover.gateways.is_none() && takeover.lines.is_none()) {
             return None;
         }
+        let share = &self.wan.lines.get(line)?.pieces;
+        let gateway = |piece: u32| {
+            self.wan.is_own(piece)
+                || takeover
+                    .gateways
+                    .is_some_and(|allowed| allowed(&mut self.wan.before(piece)))
+        };
         let others = self.pickable.and(theirs).filter(|piece| {
-            !self.wan.share.has(*piece)
+            !share.has(*piece)
                 && self.local.holders(*piece) == 0
-                && allowed(&mut self.wan.before(*piece))
+                && gateway(*piece)
+                && self.is_for_line(*piece, line, takeover)
         });
         self.first_by_permutation(others, false)
     }

@@ -3,47 +3,81 @@
 use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 
+use narrows_protocol::InfoHash;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::bits::Bits;
+use crate::policy::stripes;
+
+/// Which pieces a gateway asks for across the WAN, and from which parent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Seeds the permutation: differs by content and site.
+    pub seed: u64,
+    /// The gateway that we are.
+    pub me: SocketAddr,
+    /// The gateways of our site.
+    pub roster: Vec<SocketAddr>,
+    /// The content; seeds the stripes.
+    pub info_hash: InfoHash,
+    /// Into how many stripes the pieces are divided.
+    pub stripes: u8,
+    /// The stripes of each line, a line being the way to one parent. With one line all are its.
+    pub lines: Vec<Vec<u8>>,
+}
 
 /// The order in which one gateway asks upstreams: a permutation that depends on content and site, so that sites ask
 /// for different pieces first and have something to trade; its own share before the others'.
 #[derive(Debug, Default)]
 pub(super) struct WanOrder {
-    /// Pieces of our own share, in order.
-    pub(super) own: Vec<u32>,
-    /// The same as a set.
-    pub(super) share: Bits,
+    /// What each line fetches of our own share.
+    pub(super) lines: Vec<Share>,
     /// Place of each piece in the permutation.
     key: Vec<u64>,
-    /// All pieces of `own` before this index are had for good.
+    /// Pieces whose gateway we are.
+    own: Bits,
+    plan: Option<Plan>,
+}
+
+/// Pieces of our own share that come by one line.
+#[derive(Debug)]
+pub(super) struct Share {
+    /// In order.
+    pub(super) order: Vec<u32>,
+    /// The same as a set.
+    pub(super) pieces: Bits,
+    /// All pieces of `order` before this index are had for good.
     pub(super) cursor: usize,
-    roster: Vec<SocketAddr>,
-    me: Option<SocketAddr>,
 }
 
 impl WanOrder {
-    /// The order for `me` among the gateways of our site. With no roster all is ours.
-    pub(super) fn new(pieces: u32, seed: u64, me: SocketAddr, roster: &[SocketAddr]) -> WanOrder {
+    /// The order for one gateway of our site. With no roster all is ours.
+    pub(super) fn new(pieces: u32, plan: Plan) -> WanOrder {
         let key: Vec<u64> = (0..pieces)
-            .map(|piece| xxh3_64_with_seed(&piece.to_le_bytes(), seed))
+            .map(|piece| xxh3_64_with_seed(&piece.to_le_bytes(), plan.seed))
             .collect();
-        let mut share = Bits::new(pieces);
+        let mut own = Bits::new(pieces);
+        let mut sets = vec![Bits::new(pieces); plan.lines.len().max(1)];
         for piece in 0..pieces {
-            if rank(piece, me, roster) == 0 {
-                share.set(piece);
+            if rank(piece, plan.me, &plan.roster) == 0 {
+                own.set(piece);
+                sets[plan.line_of(piece)].set(piece);
             }
         }
-        let mut own: Vec<u32> = share.iter().collect();
-        own.sort_unstable_by_key(|piece| (key[*piece as usize], *piece));
+        let share = |pieces: Bits| {
+            let mut order: Vec<u32> = pieces.iter().collect();
+            order.sort_unstable_by_key(|piece| (key[*piece as usize], *piece));
+            Share {
+                order,
+                pieces,
+                cursor: 0,
+            }
+        };
         WanOrder {
-            own,
-            share,
+            lines: sets.into_iter().map(share).collect(),
             key,
-            cursor: 0,
-            roster: roster.to_vec(),
-            me: Some(me),
+            own,
+            plan: Some(plan),
         }
     }
 
@@ -52,29 +86,73 @@ impl WanOrder {
         self.key[piece as usize]
     }
 
+    /// Whether we are the gateway whose piece it is.
+    pub(super) fn is_own(&self, piece: u32) -> bool {
+        self.own.has(piece)
+    }
+
     /// The gateways that come before us for `piece`.
     pub(super) fn before(&self, piece: u32) -> impl Iterator<Item = SocketAddr> + '_ {
-        let mine = self.me.map(|me| (weight(piece, me), me));
-        self.roster
+        let mine = self.plan.as_ref().map(|plan| (weight(piece, plan.me), plan.me));
+        self.roster()
             .iter()
             .copied()
             .filter(move |other| Some((weight(piece, *other), *other)) > mine)
     }
 
+    /// The lines that come before `line` for `piece`.
+    pub(super) fn lines_before(&self, piece: u32, line: usize) -> impl Iterator<Item = usize> {
+        let order = self.plan.as_ref().map(|plan| plan.line_order(piece));
+        order
+            .unwrap_or_default()
+            .into_iter()
+            .take_while(move |other| *other != line)
+    }
+
     /// The gateway whose piece it is.
     pub(super) fn owner(&self, piece: u32) -> Option<SocketAddr> {
-        self.roster
+        self.roster()
             .iter()
             .copied()
             .max_by_key(|gateway| (weight(piece, *gateway), *gateway))
     }
 
-    /// Whether this order is for that question.
-    pub(super) fn is_for(&self, me: SocketAddr, roster: &[SocketAddr]) -> bool {
-        self.me == Some(me) && self.roster == roster
+    /// Whether this order is for that plan.
+    pub(super) fn is_for(&self, plan: &Plan) -> bool {
+        self.plan.as_ref() == Some(plan)
+    }
+
+    fn roster(&self) -> &[SocketAddr] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.roster)
     }
 }
 
+impl Plan {
+    /// The line that a piece comes by.
+    fn line_of(&self, piece: u32) -> usize {
+        if self.lines.len() < 2 {
+            return 0;
+        }
+        self.line_order(piece).first().copied().unwrap_or(0)
+    }
+
+    /// All lines in the order in which they may fetch a piece: as the piece's ranking of stripes; a stripe that nobody
+    /// was given is passed over.
+    fn line_order(&self, piece: u32) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.lines.len());
+        for stripe in stripes::ranking(self.info_hash, piece, self.stripes) {
+            let line = self.lines.iter().position(|stripes| stripes.contains(&stripe));
+            if let Some(line) = line.filter(|line| !order.contains(line)) {
+                order.push(line);
+            }
+        }
+        let rest: Vec<usize> = (0..self.lines.len())
+            .filter(|line| !order.contains(line))
+            .collect();
+        order.extend(rest);
+        order
+    }
+}
 /// How many gateways of the roster come before `me` for this piece: rendezvous hashing (Thaler, Ravishankar 1998).
 pub fn rank(piece: u32, me: SocketAddr, roster: &[SocketAddr]) -> usize {
     if roster.len() <= 1 && roster.first().is_none_or(|only| *only == me) {

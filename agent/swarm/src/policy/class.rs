@@ -76,6 +76,7 @@ mod tests {
             agent: "a".into(),
             site: site.into(),
             wan,
+            gateway: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use narrows_protocol::{Assignment, InfoHash, Role};
+use narrows_protocol::{Assignment, InfoHash, Part, Role};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{GatewayMode, Time};
@@ -17,12 +17,17 @@ pub struct Duty {
     pub site: String,
     /// The gateways of our site.
     pub roster: Vec<SocketAddr>,
-    /// Whom we may fetch from across the WAN; empty unless gateway.
-    pub upstreams: Vec<SocketAddr>,
-    /// Bytes/s across the WAN; 0 = no limit.
+    /// Whom we may fetch from across the WAN, by parent; empty unless gateway. A single parent is one part of all
+    /// stripes, without a name.
+    pub parts: Vec<Part>,
+    /// Into how many stripes the pieces are divided; 0 and 1: not at all.
+    pub stripes: u8,
+    /// Bytes/s across the WAN, headers included, all parts together; 0 = no limit.
     pub rate: u64,
-    /// The link is paused.
+    /// All of it is paused.
     pub paused: bool,
+    /// What packets across links are marked with.
+    pub dscp: Option<u8>,
     /// When the lease ends. It matters only as the time to announce by: while no tracker answers, agents go on.
     pub lease_ends: Option<Time>,
 }
@@ -40,13 +45,15 @@ impl Duty {
             role,
             site: assignment.site.clone(),
             roster: assignment.gateways.clone(),
-            upstreams: if gateway {
-                assignment.upstream.clone()
+            parts: if gateway { parts(assignment) } else { Vec::new() },
+            stripes: if assignment.parts.is_empty() {
+                1
             } else {
-                Vec::new()
+                assignment.stripes
             },
             rate: assignment.rate,
             paused: assignment.paused,
+            dscp: assignment.dscp.filter(|dscp| *dscp < 64),
             lease_ends: (gateway && assignment.lease > 0)
                 .then(|| now + Time::from_secs(u64::from(assignment.lease))),
         }
@@ -56,6 +63,25 @@ impl Duty {
     pub fn is_gateway(&self) -> bool {
         self.role == Role::Gateway
     }
+
+    /// Whom we may fetch from across the WAN.
+    pub fn upstreams(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.parts.iter().flat_map(|part| part.upstream.iter().copied())
+    }
+}
+
+/// The parts of an assignment; with a single parent one.
+fn parts(assignment: &Assignment) -> Vec<Part> {
+    if !assignment.parts.is_empty() {
+        return assignment.parts.clone();
+    }
+    vec![Part {
+        site: String::new(),
+        rate: assignment.rate,
+        paused: assignment.paused,
+        stripes: vec![0],
+        upstream: assignment.upstream.clone(),
+    }]
 }
 
 /// Which gateway of the roster we are: the one at the address that the tracker sees, else at the one we listen on; if

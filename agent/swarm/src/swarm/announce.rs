@@ -24,6 +24,10 @@ pub(super) struct Announcer {
     pub(super) stalled: bool,
     pub(super) stalls: u32,
     pub(super) stall_due: Time,
+    /// When we last said that something is wrong.
+    pub(super) complained: Time,
+    /// A peer is gone of which no announce has spoken.
+    pub(super) news: bool,
     pub(super) lost: Option<SocketAddr>,
     /// The next answer is to an announce that did not say what is lost.
     lost_unsaid: bool,
@@ -41,6 +45,8 @@ impl Announcer {
             stalled: false,
             stalls: 0,
             stall_due: now,
+            complained: now,
+            news: false,
             lost: None,
             lost_unsaid: false,
         }
@@ -66,11 +72,18 @@ impl Announcer {
         }
     }
 
-    /// No answer: try again soon, and soon enough to find a tracker that comes back.
-    pub(super) fn failed<R: rand::Rng>(&mut self, now: Time, rng: &mut R) {
+    /// No answer: try again soon, and soon enough to find a tracker that comes back. Meanwhile everybody goes on as
+    /// before: a gateway stays one although its lease runs out, and nobody takes the place of one that dies, because
+    /// two could; its site then lives on what it has until the tracker is back.
+    fn failed<R: rand::Rng>(&mut self, gateway: bool, now: Time, rng: &mut R) {
+        let backoff = if gateway {
+            backoff::ANNOUNCE_GATEWAY
+        } else {
+            backoff::ANNOUNCE
+        };
         self.under_way = false;
         self.failures += 1;
-        self.next = now + backoff::ANNOUNCE.wait(self.failures, rng);
+        self.next = now + backoff.wait(self.failures, rng);
     }
 
     pub(super) fn wake(&self, housekeeping: &mut Time, now: Time) {
@@ -86,8 +99,17 @@ impl Swarm {
     pub(super) fn announce(&mut self, reason: AnnounceReason, now: Time, out: &mut Vec<Action>) {
         // not again before this one is answered, or long overdue
         self.announcer.under_way = true;
+        self.announcer.news = false;
         self.announcer.next = now + Time::from_secs(60);
         out.push(Action::Announce(reason));
+    }
+
+    pub(super) fn announce_failed(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.announcer.failed(self.duty.is_gateway(), now, &mut self.rng);
+        if std::mem::take(&mut self.in_doubt) {
+            self.choose_upstream(now, out);
+            self.fill_lines(now, out);
+        }
     }
 
     /// Announces what is due.
@@ -125,11 +147,9 @@ impl Swarm {
     pub(super) fn report_loss(&mut self, peer: &Peer, now: Time, out: &mut Vec<Action>) {
         let twin = self.peers.values().any(|other| other.peer_id == peer.peer_id);
         if peer.relation == Relation::Local && !twin {
-            let gateway = self
-                .duty
-                .roster
-                .iter()
-                .copied()
+            let listed = self.duty.roster.iter().copied();
+            let gateway = listed
+                .chain(peer.listen.filter(|_| peer.is_local_gateway()))
                 .find(|gateway| is_at(peer, *gateway));
             if let Some(gateway) = gateway.filter(|gateway| *gateway != self.me) {
                 self.announcer.lost = Some(gateway);
@@ -164,9 +184,8 @@ impl Swarm {
         let quiet = now.saturating_sub(self.last_progress);
         let patience = if self.duty.is_gateway() {
             // a parent that itself waits for the next piece is no reason
-            Time::from_secs(30).max(
-                crate::policy::gateway::term(self.config.lengths.piece_length(), self.wan_pace.rate()) * 2,
-            )
+            Time::from_secs(30)
+                .max(crate::policy::gateway::term(self.config.lengths.piece_length(), self.duty.rate) * 2)
         } else if self.connected_gateway().is_some() {
             // its gateway would say so itself
             Time::from_secs(90)

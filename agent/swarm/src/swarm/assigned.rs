@@ -1,7 +1,7 @@
 //! What a good announce changes.
 
 use super::Swarm;
-use crate::policy::gateway::{Duty, myself, order_seed};
+use crate::policy::gateway::{Duty, myself};
 use crate::{Action, Assigned, PeerKey, Time};
 
 impl Swarm {
@@ -15,10 +15,15 @@ impl Swarm {
         } = assigned;
         let was_fetching_wan = self.is_fetching_wan();
         self.foreign = assignment.is_none();
+        let role = self.duty.role;
+        self.in_doubt = false;
         self.duty = match &assignment {
             Some(assignment) => Duty::new(assignment, self.config.gateway, now),
             None => Duty::default(),
         };
+        if role != self.duty.role {
+            self.role_since = now;
+        }
         self.announcer
             .answered(interval, min_interval, self.duty.lease_ends, now);
         if self.paused {
@@ -26,12 +31,9 @@ impl Swarm {
         }
         self.me = myself(self.config.listen, external_ip, &self.duty.roster);
         self.silence.set_roster(&self.duty.roster, now);
-        self.wan_pace.set_rate(self.duty.rate, now);
-        if self.duty.is_gateway() {
-            let seed = order_seed(self.config.info_hash, &self.duty.site);
-            self.picker.set_roster(seed, self.me, &self.duty.roster);
-        }
+        self.set_lines(now, out);
         self.leave_upstreams(now, out);
+        self.tell_role(out);
         self.list(&local, now);
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         for key in keys {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Swarm;
 use super::peer::Peer;
-use crate::policy::backoff;
+use crate::policy::{backoff, liveness};
 use crate::{Action, AnnounceReason, Class, CloseReason, Origin, PeerKey, Time};
 
 /// An address to dial.
@@ -31,6 +31,8 @@ pub(super) enum State {
 
 /// A seeder waits for leechers to dial it, and dials those that cannot.
 const SEEDER_WAITS: Time = Time::from_secs(5);
+/// Between two announces of which the second names another peer that is gone.
+const NEWS: Time = Time::from_millis(500);
 
 impl Known {
     pub(super) fn new(class: Class, due: Time) -> Known {
@@ -59,7 +61,7 @@ impl Swarm {
             known.listed = false;
         }
         let due = if self.left == 0 { now + SEEDER_WAITS } else { now };
-        let upstreams = self.duty.upstreams.iter().map(|addr| (*addr, Class::Upstream));
+        let upstreams = self.duty.upstreams().map(|addr| (addr, Class::Upstream));
         for (addr, class) in local.iter().map(|addr| (*addr, Class::Local)).chain(upstreams) {
             if addr == self.me || addr == self.config.listen {
                 continue;
@@ -109,6 +111,7 @@ impl Swarm {
     }
 
     pub(super) fn dial_succeeded(&mut self, addr: SocketAddr, key: PeerKey) {
+        self.gone.remove(&addr);
         if let Some(known) = self.known.get_mut(&addr) {
             known.state = State::Connected(key);
         }
@@ -116,6 +119,7 @@ impl Swarm {
 
     pub(super) fn dial_failed(&mut self, addr: SocketAddr, now: Time, out: &mut Vec<Action>) {
         self.put_off(addr, now);
+        self.note_gone(addr, now);
         self.check_starved(now, out);
     }
 
@@ -169,24 +173,59 @@ impl Swarm {
         };
         known.state = State::Idle;
         known.failures += 1;
-        let wait = backoff::DIAL.wait(known.failures, &mut self.rng);
+        let backoff = match known.class {
+            Class::Upstream => backoff::UPSTREAM,
+            Class::Local => backoff::DIAL,
+        };
+        let wait = backoff.wait(known.failures, &mut self.rng);
         known.due = now + wait;
         self.next_housekeeping = self.next_housekeeping.min(known.due);
     }
 
-    /// A gateway whose upstreams are all gone says so at once.
+    /// A peer that the tracker told us of does not answer.
+    pub(super) fn note_gone(&mut self, addr: SocketAddr, now: Time) {
+        if self.known.get(&addr).is_some_and(|known| known.listed) {
+            self.announcer.news |= self.gone.insert(addr, now).is_none();
+        }
+    }
+
+    /// Those that did not answer lately, the latest first.
+    pub(super) fn gone_now(&self) -> Vec<SocketAddr> {
+        let mut gone: Vec<(Time, SocketAddr)> = self.gone.iter().map(|(addr, at)| (*at, *addr)).collect();
+        gone.sort_unstable_by(|a, b| b.cmp(a));
+        gone.into_iter()
+            .take(liveness::MOST_GONE)
+            .map(|(_, addr)| addr)
+            .collect()
+    }
+
+    /// A gateway without an upstream that answers says so at once; also one of whose parents nobody answers.
     pub(super) fn check_starved(&mut self, now: Time, out: &mut Vec<Action>) {
-        if !self.is_fetching_wan() || self.duty.upstreams.is_empty() {
+        if !self.is_fetching_wan() || self.has_seed_nearby() {
             return;
         }
-        let connected = self.peers.values().any(Peer::is_upstream_dial);
-        let under_way = self.known.values().any(|known| {
-            known.class == Class::Upstream
-                && known.listed
-                && (known.state == State::Dialling || known.failures == 0)
-        });
-        if !connected && !under_way && !self.has_seed_nearby() {
+        let open = self.lines.iter().filter(|line| !line.paused);
+        let (mut fed, mut starved) = (0, 0);
+        for line in open.filter(|line| !line.upstreams.is_empty()) {
+            let theirs = |addr: &SocketAddr| line.upstreams.contains(addr);
+            let answers =
+                |peer: &Peer| peer.is_upstream_dial() && theirs(&peer.addr) && peer.silent.is_none();
+            let untried = |(addr, known): (&SocketAddr, &Known)| {
+                theirs(addr)
+                    && known.listed
+                    && known.failures == 0
+                    && matches!(known.state, State::Idle | State::Dialling)
+            };
+            if self.peers.values().any(answers) || self.known.iter().any(untried) {
+                fed += 1;
+            } else {
+                starved += 1;
+            }
+        }
+        if starved > 0 && fed == 0 {
             self.stall(now, out);
+        } else if starved > 0 && self.may_complain(now) {
+            self.announce(AnnounceReason::Gone, now, out);
         }
     }
 
@@ -197,10 +236,23 @@ impl Swarm {
     /// Says that we cannot go on, not too often.
     pub(super) fn stall(&mut self, now: Time, out: &mut Vec<Action>) {
         self.announcer.stalled = true;
-        if now >= self.announcer.stall_due {
-            self.announcer.stalls += 1;
-            self.announcer.stall_due = now + backoff::STALLED.wait(self.announcer.stalls, &mut self.rng);
+        if self.may_complain(now) {
             self.announce(AnnounceReason::Stalled, now, out);
         }
+    }
+
+    /// Whether it is time to say again that something is wrong: when there is news of it, and by a back-off.
+    fn may_complain(&mut self, now: Time) -> bool {
+        let announcer = &mut self.announcer;
+        let news = announcer.news && now >= announcer.complained + NEWS;
+        if now < announcer.stall_due && !news {
+            return false;
+        }
+        if now >= announcer.stall_due {
+            announcer.stalls += 1;
+        }
+        announcer.complained = now;
+        announcer.stall_due = now + backoff::STALLED.wait(announcer.stalls, &mut self.rng);
+        true
     }
 }

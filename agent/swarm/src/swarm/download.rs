@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use narrows_wire::{Block, Message};
 
 use super::Swarm;
+use super::line::may_stand_in;
 use super::peer::Asked;
-use crate::picker::{Source, Taken};
+use crate::picker::{Source, Taken, Takeover};
 use crate::policy::class::Relation;
 use crate::policy::gateway;
 use crate::policy::pacing::wire;
@@ -22,18 +23,17 @@ impl Swarm {
             return;
         }
         let piece_length = self.config.lengths.piece_length();
-        let (wan, depth, most) = match self.peers.get(&key) {
+        let line = self.line_of(key);
+        let (depth, most) = match self.peers.get(&key) {
             Some(peer) if peer.choking.is_none() && now >= peer.bad_until && peer.leaving.is_none() => {
-                let wan = peer.relation == Relation::Upstream;
-                let mine = if wan {
-                    self.active == Some(key) && self.is_fetching_wan()
-                } else {
-                    peer.relation == Relation::Local
+                let mine = match line {
+                    Some(line) => self.is_active(key) && self.is_open(line),
+                    None => peer.relation == Relation::Local,
                 };
                 if !mine || peer.lacking == 0 {
                     return;
                 }
-                (wan, peer.depth(piece_length), peer.reqq as usize)
+                (peer.depth(piece_length), peer.reqq as usize)
             }
             _ => return,
         };
@@ -44,18 +44,24 @@ impl Swarm {
             }
             if !self.down_pace.is_open(now) {
                 self.waiting.down = true;
+                return self.hold_up(line, now);
+            }
+            if let Some(line) = line.and_then(|line| self.lines.get_mut(line))
+                && !line.pace.is_open(now)
+            {
+                (line.waiting, line.moved) = (true, now);
                 return;
             }
-            if wan && !self.wan_pace.is_open(now) {
-                self.waiting.wan = true;
-                return;
-            }
-            let Some(block) = self.next_block(key, wan, now, out) else {
+            let Some(block) = self.next_block(key, line, now, out) else {
                 return;
             };
             self.down_pace.spend(block.len);
-            if wan {
-                self.wan_pace.spend(wire(block.len));
+            let snubbed = peer_is_snubbed(self.peers.get(&key));
+            if let Some(line) = line.and_then(|line| self.lines.get_mut(line)) {
+                line.pace.spend(wire(block.len));
+                if !snubbed {
+                    line.moved = now;
+                }
             }
             if let Some(peer) = self.peers.get_mut(&key) {
                 if peer.asked.is_empty() {
@@ -88,7 +94,14 @@ impl Swarm {
     }
 
     /// The next block to ask a peer for: of a piece reserved from it, of a new one, or in the endgame of another's.
-    fn next_block(&mut self, key: PeerKey, wan: bool, now: Time, out: &mut Vec<Action>) -> Option<Block> {
+    fn next_block(
+        &mut self,
+        key: PeerKey,
+        line: Option<usize>,
+        now: Time,
+        out: &mut Vec<Action>,
+    ) -> Option<Block> {
+        let wan = line.is_some();
         loop {
             let peer = self.peers.get_mut(&key)?;
             let Some(piece) = peer.open.first().copied() else {
@@ -107,40 +120,70 @@ impl Swarm {
                 }
             }
         }
-        let piece = self.next_piece(key, wan, now)?;
+        let piece = self.next_piece(key, line, now)?;
         self.peers.get_mut(&key)?.open.push(piece);
         self.picker.ask(piece, key)
     }
 
-    fn next_piece(&mut self, key: PeerKey, wan: bool, now: Time) -> Option<u32> {
-        let theirs = &self.peers.get(&key)?.has;
+    fn next_piece(&mut self, key: PeerKey, line: Option<usize>, now: Time) -> Option<u32> {
         let length = u64::from(self.config.lengths.piece_length());
         let held = self.picker.held();
         let room = held + length <= self.config.limits.memory || held < 2 * length;
-        if !wan {
+        let Some(line) = line else {
+            let theirs = &self.peers.get(&key)?.has;
             let piece = if room {
                 self.picker.pick_local(key, theirs)
             } else {
                 None
             };
             return piece.or_else(|| self.picker.pick_endgame(key, theirs));
-        }
-        if !room {
+        };
+        let wanted = |peer: &super::Peer| peer.relation == Relation::Local && peer.wants;
+        let wanted = self.peers.values().any(wanted);
+        // the assigned rate too: the measured one shrinks while we wait
+        let rate = self.down.rate().max(self.duty.rate) as f64 / length as f64;
+        if !room || !self.fresh.may_take_more(wanted, rate, now) {
+            self.hold_up(Some(line), now);
             return None;
         }
-        let term = gateway::term(self.config.lengths.piece_length(), self.wan_pace.rate());
-        let silence = &self.silence;
-        let allowed = |before: &mut dyn Iterator<Item = _>| silence.may_take_over(before, term, now);
-        let several = self.duty.roster.iter().any(|gateway| *gateway != self.me);
-        self.picker
-            .pick_upstream(key, theirs, if several { Some(&allowed) } else { None })
+        self.next_wan_piece(key, line, now)
     }
 
-    /// Gives tokens back for a block that will not come.
-    pub(super) fn refund(&mut self, wan: bool, bytes: u32) {
+    /// The next piece across the WAN: of the line's share; else of a gateway's or another line's that stands still.
+    fn next_wan_piece(&mut self, key: PeerKey, line: usize, now: Time) -> Option<u32> {
+        let Swarm {
+            picker,
+            peers,
+            lines,
+            silence,
+            duty,
+            ..
+        } = self;
+        let length = self.config.lengths.piece_length();
+        let term = gateway::term(length, duty.rate);
+        let gateways = |before: &mut dyn Iterator<Item = _>| silence.may_take_over(before, term, now);
+        let stand_in = |before: &mut dyn Iterator<Item = _>| may_stand_in(lines, before, length, now);
+        let several = duty.roster.iter().any(|gateway| *gateway != self.me);
+        let still = (0..lines.len()).any(|other| other != line && stand_in(&mut std::iter::once(other)));
+        let takeover = Takeover {
+            gateways: if several { Some(&gateways) } else { None },
+            lines: if still { Some(&stand_in) } else { None },
+        };
+        picker.pick_upstream(key, &peers.get(&key)?.has, line, takeover)
+    }
+
+    /// What holds a line up is ours, so nobody need stand in for it.
+    fn hold_up(&mut self, line: Option<usize>, now: Time) {
+        if let Some(line) = line.and_then(|line| self.lines.get_mut(line)) {
+            line.moved = now;
+        }
+    }
+
+    /// Gives tokens back for a block that will not come by this line (`None`: from a local peer).
+    pub(super) fn refund(&mut self, line: Option<usize>, bytes: u32) {
         self.down_pace.refund(bytes);
-        if wan {
-            self.wan_pace.refund(wire(bytes));
+        if let Some(line) = line.and_then(|line| self.lines.get_mut(line)) {
+            line.pace.refund(wire(bytes));
         }
     }
 
@@ -153,6 +196,18 @@ impl Swarm {
         let bytes = u64::from(block.len);
         if peer.relation.is_wan() {
             self.totals.wan += bytes;
+            let site = match (&peer.parent_site, &peer.hello) {
+                (Some(site), _) => site.as_str(),
+                (None, Some(hello)) => hello.site.as_str(),
+                (None, None) => "",
+            };
+            match self.from.get_mut(site) {
+                Some(sum) => *sum += bytes,
+                None if site.is_empty() => {}
+                None => {
+                    self.from.insert(site.to_owned(), bytes);
+                }
+            }
         } else {
             self.totals.lan += bytes;
         }
@@ -171,7 +226,14 @@ impl Swarm {
         peer.rate_then = peer.down.rate();
         peer.useful = true;
         let revived = peer.snubbed.take().is_some();
-        let ip = peer.addr.ip();
+        peer.silent = None;
+        let (addr, ip) = (peer.addr, peer.addr.ip());
+        if peer.relation == Relation::Upstream {
+            self.gone.remove(&addr);
+            if let Some(line) = self.line_at(addr) {
+                self.lines[line].moved = now;
+            }
+        }
         let (taken, rival) = self.picker.take(key, ip, block);
         if taken == Taken::Again {
             self.totals.wasted += bytes;
@@ -231,8 +293,12 @@ impl Swarm {
         self.left -= u64::from(self.config.lengths.piece_size(piece));
         self.failed.remove(&piece);
         self.progressed(now);
+        if self.duty.is_gateway() && self.picker.holders(piece) == 0 {
+            self.fresh.came(piece, now);
+        }
         let mut sated = Vec::new();
         for (key, peer) in &mut self.peers {
+            peer.last_said = now;
             out.push(Action::Send {
                 peer: *key,
                 message: Message::Have(piece),
@@ -250,6 +316,7 @@ impl Swarm {
         if self.left == 0 {
             out.push(Action::Completed);
             self.announce(AnnounceReason::Completed, now, out);
+            self.tell_role(out);
             self.close_seeders(now, out);
         }
     }
@@ -327,4 +394,8 @@ impl Swarm {
         self.announcer.stalled = false;
         self.announcer.stalls = 0;
     }
+}
+
+fn peer_is_snubbed(peer: Option<&super::Peer>) -> bool {
+    peer.is_some_and(|peer| peer.snubbed.is_some())
 }

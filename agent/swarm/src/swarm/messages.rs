@@ -95,10 +95,10 @@ impl Swarm {
                     .map_err(|_| "an extension handshake that makes no sense")?;
                 self.introduced(key, said, now, out);
             }
+            Message::Interested => peer.wants = true,
+            Message::NotInterested => peer.wants = false,
             Message::Extended { .. }
             | Message::KeepAlive
-            | Message::Interested
-            | Message::NotInterested
             | Message::Port(_)
             | Suggest(_)
             | AllowedFast(_)
@@ -134,6 +134,11 @@ impl Swarm {
                 self.remote_copies[piece as usize] = self.remote_copies[piece as usize].saturating_add(1);
             }
         }
+        if peer.relation == Relation::Local {
+            has.iter().for_each(|piece| {
+                self.fresh.passed_on(piece);
+            });
+        }
         peer.has = has;
         self.count(key, true);
         self.close_seeders(now, out);
@@ -164,6 +169,9 @@ impl Swarm {
                 }
             }
             Relation::Local => {
+                if self.fresh.passed_on(piece) {
+                    self.fill_lines(now, out);
+                }
                 if self.duty.roster.len() > 1
                     && self.picker.holders(piece) == 1
                     && let Some(gateway) = self.picker.gateway_of(piece)
@@ -175,7 +183,7 @@ impl Swarm {
         }
         if lacked {
             self.update_interest(key, out);
-            if relation == Relation::Upstream && self.active != Some(key) {
+            if relation == Relation::Upstream && !self.is_active(key) {
                 self.choose_upstream(now, out);
             }
             self.fill(key, now, out);
@@ -190,15 +198,15 @@ impl Swarm {
             return;
         };
         peer.choking.get_or_insert(now);
-        let wan = peer.relation == Relation::Upstream;
         if !peer.fast {
             peer.open.clear();
             peer.late.truncate(depth::QUEUE as usize);
             let asked = peer.forget_asked();
             peer.late.extend(asked.iter().map(|asked| asked.block));
+            let line = self.line_of(key);
             for asked in asked {
                 self.picker.unask(key, asked.block);
-                self.refund(wan, asked.block.len);
+                self.refund(line, asked.block.len);
             }
             self.release(key, out);
         }
@@ -211,7 +219,6 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
-        let wan = peer.relation == Relation::Upstream;
         if peer.answer(block).is_none() {
             peer.late.retain(|late| *late != block);
             return;
@@ -226,7 +233,7 @@ impl Swarm {
             self.choose_upstream(now, out);
             self.fill_all(now, out);
         }
-        self.refund(wan, block.len);
+        self.refund(self.line_of(key), block.len);
     }
 
     /// The extension handshake: who it is.
@@ -237,6 +244,7 @@ impl Swarm {
         if let Some(reqq) = said.reqq {
             peer.reqq = reqq.clamp(1, 4 * depth::QUEUE);
         }
+        peer.introduced = true;
         if said.narrows.is_some() {
             peer.hello = said.narrows;
         }
@@ -256,5 +264,6 @@ impl Swarm {
         {
             known.state = dial::State::Connected(key);
         }
+        self.hear_of_gateway(key, now, out);
     }
 }

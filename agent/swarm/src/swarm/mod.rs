@@ -4,9 +4,11 @@ mod announce;
 mod assigned;
 mod dial;
 mod download;
+mod line;
 mod messages;
 mod peer;
 mod peers;
+mod role;
 mod timers;
 mod upload;
 mod upstream;
@@ -24,9 +26,11 @@ use crate::policy::class::Relation;
 use crate::policy::gateway::{Duty, Silence};
 use crate::policy::pacing::Bucket;
 use crate::policy::rate::Meter;
+use crate::policy::replicate::Fresh;
 use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
 use announce::Announcer;
 use dial::Known;
+use line::Line;
 use peer::Peer;
 
 /// One content's swarm.
@@ -45,10 +49,23 @@ pub struct Swarm {
     /// The tracker knows nothing of sites.
     foreign: bool,
     silence: Silence,
-    /// The upstream that we ask.
-    active: Option<PeerKey>,
+    /// The ways to our parents; none unless we are gateway.
+    lines: Vec<Line>,
+    /// Since when we are what we are.
+    role_since: Time,
+    /// What we last told local agents: whether we are gateway, and our site.
+    told: (bool, String),
+    /// We were stopped for a while: nothing across the WAN before the tracker was asked.
+    in_doubt: bool,
+    /// No announce sooner because of a gateway that the tracker has not told us of.
+    doubt_due: Time,
+    /// Pieces that no neighbour has.
+    fresh: Fresh,
+    /// Peers that did not answer, and when.
+    gone: BTreeMap<SocketAddr, Time>,
+    /// Payload bytes from across the WAN by parent site.
+    from: BTreeMap<String, u64>,
 
-    wan_pace: Bucket,
     down_pace: Bucket,
     up_pace: Bucket,
     waiting: Waiting,
@@ -79,7 +96,6 @@ pub struct Swarm {
 /// Which buckets hold something up.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waiting {
-    wan: bool,
     down: bool,
     up: bool,
 }
@@ -118,8 +134,14 @@ impl Swarm {
             me: config.listen,
             foreign: false,
             silence: Silence::default(),
-            active: None,
-            wan_pace: Bucket::new(0, now),
+            lines: Vec::new(),
+            role_since: now,
+            told: (false, String::new()),
+            in_doubt: false,
+            doubt_due: now,
+            fresh: Fresh::default(),
+            gone: BTreeMap::new(),
+            from: BTreeMap::new(),
             down_pace: Bucket::new(limits.download, now),
             up_pace: Bucket::new(limits.upload, now),
             waiting: Waiting::default(),
@@ -153,8 +175,9 @@ impl Swarm {
                 extended,
             } => {
                 let pieces = self.config.lengths.piece_count();
-                let new = Peer::new(addr, origin, peer_id, fast, pieces, now);
-                self.connected(peer, new, extended, now, out);
+                let mut new = Peer::new(addr, origin, peer_id, fast, pieces, now);
+                new.extended = extended;
+                self.connected(peer, new, now, out);
             }
             Event::Message { peer, message } => self.message(peer, message, now, out),
             Event::Block { peer, block } => self.block(peer, block, now, out),
@@ -166,7 +189,7 @@ impl Swarm {
             Event::StoreHealed => self.store_healed(now, out),
             Event::ServeFailed { peer, block } => self.serve_failed(peer, block, now, out),
             Event::Assigned(assigned) => self.assigned(assigned, now, out),
-            Event::AnnounceFailed => self.announcer.failed(now, &mut self.rng),
+            Event::AnnounceFailed => self.announce_failed(now, out),
             Event::Pause => self.pause(now, out),
             Event::Resume => self.resume(now),
             Event::SetLimits(limits) => {
@@ -190,11 +213,13 @@ impl Swarm {
     /// When a [`Event::Tick`] is wanted next.
     pub fn next_wakeup(&self, _now: Time) -> Option<Time> {
         let paces = [
-            self.wan_pace.opens_at().filter(|_| self.waiting.wan),
             self.down_pace.opens_at().filter(|_| self.waiting.down),
             self.up_pace.opens_at().filter(|_| self.waiting.up),
         ];
-        paces.into_iter().flatten().chain([self.next_housekeeping]).min()
+        let waiting = self.lines.iter().filter(|line| line.waiting);
+        let lines = waiting.filter_map(|line| line.pace.opens_at());
+        let paces = paces.into_iter().flatten().chain(lines);
+        paces.chain([self.next_housekeeping]).min()
     }
 
     /// What an announce says now.
@@ -217,6 +242,12 @@ impl Swarm {
             stalled: self.announcer.stalled,
             lost: self.announcer.lost,
             gateway,
+            gone: self.gone_now(),
+            from: self
+                .from
+                .iter()
+                .map(|(site, bytes)| (site.clone(), *bytes))
+                .collect(),
         }
     }
 
@@ -283,6 +314,6 @@ impl Swarm {
 
     /// Whether we may ask upstreams now.
     fn is_fetching_wan(&self) -> bool {
-        self.is_fetching() && self.duty.is_gateway() && !self.duty.paused
+        self.is_fetching() && self.duty.is_gateway() && !self.duty.paused && !self.in_doubt
     }
 }

@@ -27,10 +27,18 @@ pub(super) struct Peer {
     pub(super) origin: Origin,
     pub(super) peer_id: PeerId,
     pub(super) fast: bool,
+    /// It knows the extension protocol.
+    pub(super) extended: bool,
+    /// Its extension handshake came.
+    pub(super) introduced: bool,
     /// Where it listens, if we know.
     pub(super) listen: Option<SocketAddr>,
     pub(super) hello: Option<Hello>,
     pub(super) relation: Relation,
+    /// An upstream: its site, if the tracker said.
+    pub(super) parent_site: Option<String>,
+    /// It crosses a link, and its packets bear this mark.
+    pub(super) marked: Option<u8>,
 
     /// The pieces it has.
     pub(super) has: Bits,
@@ -45,6 +53,8 @@ pub(super) struct Peer {
     pub(super) choking: Option<Time>,
     /// We told it that we are interested.
     pub(super) interested: bool,
+    /// It told us that it is.
+    pub(super) wants: bool,
     /// Requests it queues.
     pub(super) reqq: u32,
     /// What we asked for, oldest first.
@@ -54,8 +64,10 @@ pub(super) struct Peer {
     pub(super) late: Vec<Block>,
     /// Pieces reserved from it with blocks not asked for.
     pub(super) open: Vec<u32>,
-    /// It owes us blocks and is silent, since when.
+    /// It disappointed: owes us blocks and is silent, or refused all; since when.
     pub(super) snubbed: Option<Time>,
+    /// An upstream that owes us blocks and is silent, since when.
+    pub(super) silent: Option<Time>,
     /// The last block, or the first request after none were on their way.
     pub(super) last_block: Time,
     /// The least time from request to block.
@@ -76,7 +88,8 @@ pub(super) struct Peer {
     /// Requests in vain.
     pub(super) vain: u32,
     pub(super) last_heard: Time,
-    pub(super) last_keepalive: Time,
+    /// When we last sent it a keep-alive or something that every local peer gets.
+    pub(super) last_said: Time,
 }
 
 impl Peer {
@@ -93,6 +106,8 @@ impl Peer {
             origin,
             peer_id,
             fast,
+            extended: false,
+            introduced: false,
             listen: matches!(origin, Origin::Dialled(_)).then_some(addr),
             hello: None,
             relation: match origin {
@@ -100,18 +115,22 @@ impl Peer {
                 Origin::Dialled(Class::Upstream) => Relation::Upstream,
                 Origin::Accepted => Relation::Unknown,
             },
+            parent_site: None,
+            marked: None,
             has: Bits::new(pieces),
             lacking: 0,
             spoke: false,
             counted: None,
             choking: Some(now),
             interested: false,
+            wants: false,
             reqq: depth::STOCK_QUEUE,
             asked: VecDeque::new(),
             asked_bytes: 0,
             late: Vec::new(),
             open: Vec::new(),
             snubbed: None,
+            silent: None,
             last_block: now,
             rtt: None,
             down: Meter::new(now),
@@ -123,7 +142,7 @@ impl Peer {
             queue: Queue::default(),
             vain: 0,
             last_heard: now,
-            last_keepalive: now,
+            last_said: now,
         }
     }
 
@@ -147,6 +166,16 @@ impl Peer {
             Relation::Upstream => depth::upstream(self.down.rate(), self.rtt, piece),
             _ => depth::local(self.down.rate(), piece),
         }
+    }
+
+    /// Whether it is one of us and of our site.
+    pub(super) fn is_local_agent(&self) -> bool {
+        self.relation == Relation::Local && self.hello.is_some()
+    }
+
+    /// Whether it is of our site and says that it is gateway.
+    pub(super) fn is_local_gateway(&self) -> bool {
+        self.relation == Relation::Local && self.hello.as_ref().is_some_and(|hello| hello.gateway)
     }
 
     /// Whether this is a connection that we dialled as upstream. One peer may be our upstream and, by its own dial,

@@ -1,22 +1,15 @@
 //! Connections: beginning, class, end.
 
-use narrows_wire::{ExtendedHandshake, Hello, Message};
+use narrows_wire::Message;
 
 use super::peer::Peer;
 use super::{Swarm, dial};
 use crate::policy::class::{Facts, Relation, relation};
 use crate::policy::depth;
-use crate::{Action, Class, CloseReason, Origin, PeerKey, Time};
+use crate::{Action, CloseReason, Origin, PeerKey, Time};
 
 impl Swarm {
-    pub(super) fn connected(
-        &mut self,
-        key: PeerKey,
-        peer: Peer,
-        extended: bool,
-        now: Time,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn connected(&mut self, key: PeerKey, mut peer: Peer, now: Time, out: &mut Vec<Action>) {
         let (addr, origin, peer_id) = (peer.addr, peer.origin, peer.peer_id);
         if let Some(reason) = self.refusal(&peer, now) {
             out.push(Action::Close { peer: key, reason });
@@ -44,9 +37,13 @@ impl Swarm {
         if matches!(origin, Origin::Dialled(_)) {
             self.dial_succeeded(addr, key);
         }
+        if peer.is_upstream_dial() {
+            peer.parent_site = self.site_at(addr);
+        }
         self.peers.insert(key, peer);
+        self.mark(key, out);
         self.reclassify(key, now, out);
-        self.greet(key, extended, out);
+        self.greet(key, out);
         self.choose_upstream(now, out);
         self.announcer.wake(&mut self.next_housekeeping, now);
     }
@@ -60,7 +57,7 @@ impl Swarm {
             Some(CloseReason::Myself)
         } else if self.is_banned(peer.addr.ip(), now) {
             Some(CloseReason::Banned)
-        } else if upstream && !(self.left > 0 && self.duty.upstreams.contains(&peer.addr)) {
+        } else if upstream && !(self.left > 0 && self.line_at(peer.addr).is_some()) {
             Some(CloseReason::NotAssigned)
         } else if !upstream && self.peers.len() >= self.config.limits.connections && self.twin(peer).is_none()
         {
@@ -78,7 +75,7 @@ impl Swarm {
     }
 
     /// Says what we have, who we are, and that everybody may ask.
-    fn greet(&mut self, key: PeerKey, extended: bool, out: &mut Vec<Action>) {
+    fn greet(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
         let have = &self.config.have;
         let mut send = |message| out.push(Action::Send { peer: key, message });
@@ -88,22 +85,8 @@ impl Swarm {
             (false, _, true) => {}
             _ => send(Message::Bitfield(have.to_wire())),
         }
-        if extended {
-            let hello = Hello {
-                agent: self.config.agent.clone(),
-                site: self.duty.site.clone(),
-                wan: peer.origin == Origin::Dialled(Class::Upstream),
-            };
-            let handshake = ExtendedHandshake {
-                client: concat!("Narrows ", env!("CARGO_PKG_VERSION")).into(),
-                reqq: Some(depth::QUEUE),
-                port: Some(self.config.listen.port()).filter(|port| *port != 0),
-                narrows: Some(hello),
-            };
-            send(Message::Extended {
-                id: 0,
-                payload: handshake.encode(),
-            });
+        if peer.extended {
+            send(self.introduction(peer));
         }
         send(Message::Unchoke);
     }
@@ -136,6 +119,7 @@ impl Swarm {
             }
             self.set_relation(key, new);
         }
+        self.mark(key, out);
         if new == Relation::Local {
             self.count(key, true);
             self.update_interest(key, out);
@@ -179,14 +163,14 @@ impl Swarm {
     /// Tells a peer whether we want something of it: of a local one if it has what we lack, of an upstream if it is
     /// the active one.
     pub(super) fn update_interest(&mut self, key: PeerKey, out: &mut Vec<Action>) {
-        let (fetching, wan) = (self.is_fetching(), self.is_fetching_wan());
-        let active = self.active;
+        let fetching = self.is_fetching();
+        let wan = self.is_active(key) && self.line_of(key).is_some_and(|line| self.is_open(line));
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
         let want = match peer.relation {
             Relation::Local => fetching && peer.lacking > 0,
-            Relation::Upstream => wan && active == Some(key) && peer.leaving.is_none(),
+            Relation::Upstream => wan && peer.leaving.is_none(),
             Relation::Remote | Relation::Unknown => false,
         };
         if std::mem::replace(&mut peer.interested, want) != want {
@@ -204,18 +188,18 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
-        let wan = peer.relation == Relation::Upstream;
         let asked = peer.forget_asked();
         peer.open.clear();
         peer.late.truncate(depth::QUEUE as usize);
         peer.late.extend(asked.iter().map(|asked| asked.block));
+        let line = self.line_of(key);
         for asked in &asked {
             out.push(Action::Send {
                 peer: key,
                 message: Message::Cancel(asked.block),
             });
             self.picker.unask(key, asked.block);
-            self.refund(wan, asked.block.len);
+            self.refund(line, asked.block.len);
         }
         self.release(key, out);
     }
@@ -248,18 +232,21 @@ impl Swarm {
         let Some(mut peer) = self.peers.remove(&key) else {
             return;
         };
-        let wan = peer.relation == Relation::Upstream;
+        let line = self.line_at(peer.addr).filter(|_| peer.is_upstream_dial());
         for asked in peer.forget_asked() {
             self.picker.unask(key, asked.block);
-            self.refund(wan, asked.block.len);
+            self.refund(line, asked.block.len);
         }
         self.release(key, out);
         self.hang_up(&peer, key, reason, now);
-        if self.active == Some(key) {
-            self.active = None;
+        for line in self.lines.iter_mut().filter(|line| line.active == Some(key)) {
+            line.active = None;
         }
         let broke = matches!(reason, None | Some(CloseReason::Idle | CloseReason::Silent));
         if broke && self.is_fetching() {
+            if line.is_some() {
+                self.note_gone(peer.addr, now);
+            }
             self.report_loss(&peer, now, out);
         }
         if reason != Some(CloseReason::Paused) {

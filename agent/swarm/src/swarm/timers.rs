@@ -5,8 +5,8 @@ use narrows_wire::Message;
 use super::Swarm;
 use super::peer::Peer;
 use crate::policy::class::Relation;
-use crate::policy::depth;
-use crate::{Action, CloseReason, PeerKey, Time};
+use crate::policy::{depth, liveness};
+use crate::{Action, AnnounceReason, CloseReason, PeerKey, Time};
 
 /// Between two rounds of housekeeping while something moves.
 pub(super) const BUSY: Time = Time::from_millis(100);
@@ -17,19 +17,24 @@ const KEEPALIVE: Time = Time::from_secs(60);
 const IDLE: Time = Time::from_secs(180);
 /// How long a peer may owe us blocks, at least.
 const LOCAL_PATIENCE: Time = Time::from_secs(10);
-const UPSTREAM_PATIENCE: Time = Time::from_secs(5);
-/// How long after that a silent upstream is closed and dialled anew, and a local holder counts no more.
+/// How long after that a local holder counts no more.
 const USELESS: Time = Time::from_secs(20);
+/// How long blocks of a silent upstream are still waited for before it is closed and dialled anew.
+const UPSTREAM_LINGERS: Time = Time::from_secs(5);
 
 impl Swarm {
     pub(super) fn tick(&mut self, now: Time, out: &mut Vec<Action>) {
+        let waiting: Vec<PeerKey> = self
+            .lines
+            .iter_mut()
+            .filter_map(|line| line.active.filter(|_| std::mem::take(&mut line.waiting)))
+            .collect();
         if std::mem::take(&mut self.waiting.down) {
-            self.waiting.wan = false;
             self.fill_all(now, out);
-        } else if std::mem::take(&mut self.waiting.wan)
-            && let Some(active) = self.active
-        {
-            self.fill(active, now, out);
+        } else {
+            for key in waiting {
+                self.fill(key, now, out);
+            }
         }
         if self.waiting.up {
             self.serve(now, out);
@@ -38,19 +43,22 @@ impl Swarm {
 
     /// Everything that need not happen to the millisecond.
     pub(super) fn housekeeping(&mut self, now: Time, out: &mut Vec<Action>) {
+        if liveness::have_slept(self.next_housekeeping, now) {
+            self.wake_up(now, out);
+        }
         self.down.fold(now);
         self.up.fold(now);
+        self.gone.retain(|_, at| now < *at + liveness::GONE);
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         let mut moves = false;
         for key in keys {
             moves |= self.look_after(key, now, out);
         }
         self.choose_upstream(now, out);
-        if let Some(active) = self.active {
-            // a takeover may have become due, or an upstream's time out
-            self.fill(active, now, out);
-        }
+        // a takeover may have become due, or an upstream's time out
+        self.fill_lines(now, out);
         self.dial(now, out);
+        self.check_starved(now, out);
         self.check_stalled(now, out);
         self.announce_due(now, out);
         moves |= self.is_fetching() && !self.peers.is_empty();
@@ -67,8 +75,13 @@ impl Swarm {
             self.close(key, CloseReason::Idle, now, out);
             return false;
         }
-        if now >= peer.last_keepalive + KEEPALIVE {
-            peer.last_keepalive = now;
+        let keepalive = if self.told.0 && peer.is_local_agent() {
+            liveness::GATEWAY_SPEAKS
+        } else {
+            KEEPALIVE
+        };
+        if now >= peer.last_said + keepalive {
+            peer.last_said = now;
             out.push(Action::Send {
                 peer: key,
                 message: Message::KeepAlive,
@@ -79,6 +92,14 @@ impl Swarm {
             self.leave_if_done(key, now, out);
             return true;
         }
+        if peer.is_local_gateway() && liveness::gateway_is_gone(peer.last_heard, now) && self.is_fetching() {
+            // its keep-alives are missing; the tracker names a successor
+            self.close(key, CloseReason::Silent, now, out);
+            return true;
+        }
+        let Some(peer) = self.peers.get(&key) else {
+            return false;
+        };
         if is_silent(peer, now) {
             self.snub(key, now, out);
         }
@@ -93,9 +114,29 @@ impl Swarm {
         };
         peer.snubbed = Some(now);
         peer.bad_until = now + LOCAL_PATIENCE;
+        let (addr, upstream) = (peer.addr, peer.is_upstream_dial());
+        if upstream {
+            peer.silent = Some(now);
+            self.note_gone(addr, now);
+        }
         self.abandon(key, out);
         self.choose_upstream(now, out);
         self.fill_all(now, out);
+        self.check_starved(now, out);
+    }
+
+    /// We were stopped, or the machine slept: the silence of others was ours, and another gateway may have been named.
+    fn wake_up(&mut self, now: Time, out: &mut Vec<Action>) {
+        for peer in self.peers.values_mut() {
+            (peer.last_heard, peer.last_block) = (now, now);
+        }
+        for line in &mut self.lines {
+            line.moved = now;
+        }
+        if self.is_fetching() && self.duty.is_gateway() {
+            self.in_doubt = true;
+            self.announce(AnnounceReason::Doubt, now, out);
+        }
     }
 
     /// A local peer that gives nothing for long does not count as holder, so that its pieces come from elsewhere; an
@@ -103,9 +144,10 @@ impl Swarm {
     fn check_useless(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
         let silent = peer.snubbed.is_some_and(|since| now >= since + USELESS);
+        let closes = peer.silent.is_some_and(|since| now >= since + UPSTREAM_LINGERS) || silent;
         let choking = peer.choking.is_some_and(|since| now >= since + USELESS);
         match peer.relation {
-            Relation::Upstream if silent => {
+            Relation::Upstream if closes => {
                 self.close(key, CloseReason::Silent, now, out);
             }
             Relation::Local if (silent || choking) && peer.counted.is_some() => {
@@ -119,11 +161,10 @@ impl Swarm {
 
 /// Whether a peer has owed us blocks for longer than it could take.
 fn is_silent(peer: &Peer, now: Time) -> bool {
-    let least = if peer.relation == Relation::Upstream {
-        UPSTREAM_PATIENCE
+    let patience = if peer.relation == Relation::Upstream {
+        liveness::upstream_patience(peer.asked_bytes, peer.rate_then)
     } else {
-        LOCAL_PATIENCE
+        depth::patience(peer.asked_bytes, peer.rate_then, LOCAL_PATIENCE)
     };
-    let patience = depth::patience(peer.asked_bytes, peer.rate_then, least);
     !peer.asked.is_empty() && now >= peer.last_block + patience
 }

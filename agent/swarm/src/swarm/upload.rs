@@ -52,6 +52,7 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&key) else {
             return true;
         };
+        peer.last_said = now;
         if peer.queue.credit == 0 {
             peer.queue.credit = self.config.lengths.piece_length();
         }
@@ -62,12 +63,19 @@ impl Swarm {
             }
             let remote = peer.relation == Relation::Remote && !copies.is_empty();
             let weight = |piece: u32| u32::from(copies.get(piece as usize).copied().unwrap_or(0));
+            // a neighbour gets first what no other one has
+            let known = |piece: u32| u32::from(!self.fresh.is_due(piece));
             let next = if remote {
                 peer.queue.pop(Some(&weight))
+            } else if peer.relation == Relation::Local && !self.fresh.is_empty() {
+                peer.queue.pop(Some(&known))
             } else {
                 peer.queue.pop(None)
             };
             let Some((block, begins)) = next else { break };
+            if begins && peer.relation == Relation::Local {
+                self.fresh.sends(block.piece);
+            }
             if remote
                 && begins
                 && let Some(copies) = copies.get_mut(block.piece as usize)

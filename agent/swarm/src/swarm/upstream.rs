@@ -1,4 +1,4 @@
-//! One active upstream and one idle spare.
+//! Of each line one active upstream and one idle spare.
 
 use super::Swarm;
 use super::peer::Peer;
@@ -13,38 +13,48 @@ const DISAPPOINTED: Time = Time::from_secs(30);
 const GRACE: Time = Time::from_secs(1);
 
 impl Swarm {
-    /// Chooses the upstream to ask: the present one unless it is gone, chokes, is silent or has nothing for us while
-    /// another has.
+    /// Chooses the upstream that each line asks: the present one unless it is gone, chokes, is silent or has nothing for
+    /// us while another has.
     pub(super) fn choose_upstream(&mut self, now: Time, out: &mut Vec<Action>) {
-        if !self.is_fetching_wan() {
-            if let Some(old) = self.active.take() {
+        for line in 0..self.lines.len() {
+            self.choose_for(line, now, out);
+        }
+    }
+
+    fn choose_for(&mut self, line: usize, now: Time, out: &mut Vec<Action>) {
+        if !self.is_open(line) {
+            if let Some(old) = self.lines.get_mut(line).and_then(|line| line.active.take()) {
                 self.update_interest(old, out);
             }
             return;
         }
+        let Some(present) = self.lines.get(line) else {
+            return;
+        };
         let is_spare = |(key, peer): &(&PeerKey, &Peer)| {
-            peer.relation == Relation::Upstream && peer.leaving.is_none() && Some(**key) != self.active
+            peer.relation == Relation::Upstream
+                && peer.leaving.is_none()
+                && Some(**key) != present.active
+                && present.upstreams.contains(&peer.addr)
         };
         let spares: Vec<PeerKey> = self.peers.iter().filter(is_spare).map(|(key, _)| *key).collect();
-        if spares.is_empty() {
-            return;
-        }
         let best = spares.into_iter().max_by_key(|key| {
             let peer = &self.peers[key];
-            let work = self.picker.upstream_has_work(&peer.has);
-            (now >= peer.bad_until, work, std::cmp::Reverse(*key))
+            let work = self.picker.upstream_has_work(&peer.has, line);
+            let unchoked = peer.choking.is_none();
+            (now >= peer.bad_until, work, unchoked, std::cmp::Reverse(*key))
         });
         let Some(best) = best else { return };
-        if self.should_switch(best, now) {
-            self.switch(best, now, out);
+        if self.should_switch(line, best, now) {
+            self.switch(line, best, now, out);
         }
     }
 
-    fn should_switch(&mut self, best: PeerKey, now: Time) -> bool {
-        let (Some(spare), Some(active)) = (
-            self.peers.get(&best),
-            self.active.and_then(|key| self.peers.get(&key)),
-        ) else {
+    fn should_switch(&mut self, line: usize, best: PeerKey, now: Time) -> bool {
+        let active = self.lines.get(line).and_then(|line| line.active);
+        let (Some(spare), Some(active)) =
+            (self.peers.get(&best), active.and_then(|key| self.peers.get(&key)))
+        else {
             return true;
         };
         if now < spare.bad_until {
@@ -55,14 +65,15 @@ impl Swarm {
             .is_some_and(|since| since > active.active_since || now >= active.active_since + UNCHOKE);
         let (idle, nothing) = (
             active.asked.is_empty(),
-            !self.picker.upstream_has_work(&active.has),
+            !self.picker.upstream_has_work(&active.has, line),
         );
-        let offers = self.picker.upstream_has_work(&spare.has);
+        let offers = self.picker.upstream_has_work(&spare.has, line);
         choked || active.snubbed.is_some() || now < active.bad_until || (idle && nothing && offers)
     }
 
-    fn switch(&mut self, to: PeerKey, now: Time, out: &mut Vec<Action>) {
-        if let Some(old) = self.active.replace(to) {
+    fn switch(&mut self, line: usize, to: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let line = self.lines.get_mut(line);
+        if let Some(old) = line.and_then(|line| line.active.replace(to)) {
             if let Some(peer) = self.peers.get_mut(&old) {
                 let failed = peer.choking.is_some() || peer.snubbed.is_some();
                 if failed {
@@ -85,7 +96,7 @@ impl Swarm {
         let gone = |peer: &Peer| {
             peer.relation == Relation::Upstream
                 && peer.leaving.is_none()
-                && !self.duty.upstreams.contains(&peer.addr)
+                && !self.duty.upstreams().any(|addr| addr == peer.addr)
         };
         let gone: Vec<PeerKey> = self
             .peers
@@ -100,8 +111,8 @@ impl Swarm {
             let soon = peer.asked_bytes > 0 && peer.open.is_empty() && peer.asked_bytes <= peer.down.rate();
             if soon {
                 peer.leaving = Some(now + GRACE);
-                if self.active == Some(key) {
-                    self.active = None;
+                for line in self.lines.iter_mut().filter(|line| line.active == Some(key)) {
+                    line.active = None;
                 }
             } else {
                 self.close(key, CloseReason::NotAssigned, now, out);

@@ -544,7 +544,11 @@ impl Sim {
                 assert!(self.agents[agent].have.is_full(), "complete without all pieces");
                 self.agents[agent].completed = Some(self.now);
             }
-            Action::Keep { .. } | Action::Ignore { .. } | Action::Ban { .. } | Action::StateChanged => {}
+            Action::Keep { .. }
+            | Action::Ignore { .. }
+            | Action::Mark { .. }
+            | Action::Ban { .. }
+            | Action::StateChanged => {}
         }
     }
 

@@ -1,0 +1,104 @@
+//! What a gateway has alone: the loss if it dies now.
+
+use std::collections::BTreeMap;
+
+use crate::Time;
+
+/// So many pieces may be at the gateway and at none of its neighbours,
+const WINDOW: u64 = 4;
+/// or on fast links what comes in so much time: passing a piece on takes a while.
+const WINDOW_TIME: Time = Time::from_millis(100);
+/// Neighbours that take none of them for so long are not waited for,
+const PATIENCE: Time = Time::from_secs(2);
+/// and for so long not again.
+const RESPITE: Time = Time::from_secs(20);
+
+/// Pieces from across the WAN that no neighbour has yet. While neighbours want them, a gateway takes more only as
+/// they are passed on: a gateway's death then costs few pieces, however much slower than the link its neighbours are.
+#[derive(Clone, Debug, Default)]
+pub struct Fresh {
+    /// Since when, and whether it is being sent to one.
+    pieces: BTreeMap<u32, (Time, bool)>,
+    /// Neighbours are not waited for until then.
+    free_until: Time,
+}
+
+impl Fresh {
+    /// A piece came across the WAN.
+    pub fn came(&mut self, piece: u32, now: Time) {
+        self.pieces.insert(piece, (now, false));
+    }
+
+    /// Whether no neighbour has it and none is being sent it: such pieces are served first, so that each reaches one
+    /// neighbour before any reaches two.
+    pub fn is_due(&self, piece: u32) -> bool {
+        self.pieces.get(&piece).is_some_and(|(_, sent)| !sent)
+    }
+
+    /// A neighbour is being sent it.
+    pub fn sends(&mut self, piece: u32) {
+        if let Some((_, sent)) = self.pieces.get_mut(&piece) {
+            *sent = true;
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// A neighbour has it; whether that was news.
+    pub fn passed_on(&mut self, piece: u32) -> bool {
+        self.pieces.remove(&piece).is_some()
+    }
+
+    /// Whether another piece may be asked for. `wanted`: a neighbour that is connected wants what we have; `rate`: pieces
+    /// per second that come.
+    pub fn may_take_more(&mut self, wanted: bool, rate: f64, now: Time) -> bool {
+        if !wanted {
+            self.pieces.clear();
+        }
+        let before = self.pieces.len();
+        self.pieces.retain(|_, (since, _)| now < *since + PATIENCE);
+        if self.pieces.len() < before {
+            self.free_until = now + RESPITE;
+        }
+        let window = WINDOW.max((rate * WINDOW_TIME.as_secs_f64()) as u64);
+        now < self.free_until || (self.pieces.len() as u64) < window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_secs(100);
+
+    #[test]
+    fn a_gateway_waits_for_its_neighbours_before_the_fifth_piece() {
+        let mut fresh = Fresh::default();
+        (0..4).for_each(|piece| fresh.came(piece, NOW));
+        assert!(!fresh.may_take_more(true, 1.0, NOW));
+        assert!(fresh.passed_on(2) && !fresh.passed_on(2));
+        assert!(fresh.may_take_more(true, 1.0, NOW));
+        fresh.came(2, NOW);
+        assert!(
+            fresh.may_take_more(true, 200.0, NOW),
+            "on a link of 200 pieces a second"
+        );
+    }
+
+    #[test]
+    fn neighbours_that_want_nothing_or_take_nothing_are_not_waited_for() {
+        let mut fresh = Fresh::default();
+        (0..4).for_each(|piece| fresh.came(piece, NOW));
+        assert!(fresh.clone().may_take_more(false, 1.0, NOW));
+        let later = NOW + PATIENCE;
+        assert!(fresh.may_take_more(true, 1.0, later));
+        (4..20).for_each(|piece| fresh.came(piece, later));
+        assert!(
+            fresh.may_take_more(true, 1.0, later),
+            "no new wait soon after one in vain"
+        );
+    }
+}
