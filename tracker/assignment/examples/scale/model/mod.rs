@@ -1,0 +1,32 @@
+//! A fluid model of a rollout around the real core of the tracker.
+//!
+//! What is real: [`narrows_assignment::Swarm`] and [`narrows_assignment::Ledger`], each announce of each client, the
+//! sweep that expires records. What is modelled:
+//!
+//! - What a site or a client has is a prefix of the content, in bytes; whoever has more can serve whoever has less.
+//! - Members follow their site at LAN speed; a gateway is ahead of its neighbours by a window of pieces, which are
+//!   lost to the site when it vanishes.
+//! - A gateway receives what it was told, what the links on its way leave (max-min fair among the flows that cross
+//!   them) and what its upstreams hold, whichever is least. Gateways of one site that do not know of each other
+//!   fetch the same bytes.
+//! - Time goes on in steps of [`setup::Setup::step`] for bytes; announces are events between the steps.
+//!
+//! Bytes are payload; headers are left out of links and of bounds alike.
+
+mod announce;
+mod calendar;
+mod churn;
+mod client;
+mod flows;
+mod links;
+mod measure;
+#[path = "../../../tests/sim/rng.rs"]
+#[allow(unreachable_pub, reason = "it is shared with the tests")]
+mod rng;
+pub(crate) mod setup;
+mod site;
+mod world;
+
+pub(crate) use measure::Report;
+pub(crate) use setup::Setup;
+pub(crate) use world::simulate;

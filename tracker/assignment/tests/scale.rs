@@ -1,0 +1,60 @@
+//! A rollout as in `examples/scale`, small: the real core, a fluid model of the agents. `NARROWS_SEED=17` runs one seed.
+
+#[path = "../examples/scale/model/mod.rs"]
+mod model;
+
+use std::ops::Range;
+
+use model::{Report, Setup, simulate};
+
+fn seeds() -> Range<u64> {
+    let seed = std::env::var("NARROWS_SEED").ok();
+    match seed.and_then(|text| text.parse::<u64>().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 1..3,
+    }
+}
+
+fn rollout(seed: u64, churn: f64) -> Report {
+    let setup = Setup {
+        clients: 20_000,
+        sites: 100,
+        size: 500_000_000,
+        churn,
+        seed,
+        ..Setup::default()
+    };
+    let report = simulate(setup).unwrap();
+    assert!(report.complete, "seed {seed}: {report:#?}");
+    assert_eq!(report.time.done, report.sites, "seed {seed}: {report:#?}");
+    report
+}
+
+#[test]
+fn at_a_hundred_sites_nobody_starves_and_each_link_carries_the_content_once_and_in_time() {
+    for seed in seeds() {
+        let report = rollout(seed, 0.05);
+        assert_eq!(report.starvation.sites, 0, "seed {seed}: {report:#?}");
+        assert!(report.wan.ratio <= 1.05, "seed {seed}: {report:#?}");
+        let time = &report.time;
+        assert!(time.ratio_p50 <= 1.05, "seed {seed}: {report:#?}");
+        assert!(time.ratio_p99 <= 1.25, "seed {seed}: {report:#?}");
+        // failing over takes a dozen seconds, which is a lot where the bound is four; and a site whose only client
+        // went with all it had begins anew
+        assert!(
+            time.ratio_max <= 2.0 || time.late_max <= 30.0,
+            "seed {seed}: {report:#?}"
+        );
+    }
+}
+
+#[test]
+fn without_churn_nothing_is_lost_and_no_byte_is_fetched_twice() {
+    for seed in seeds() {
+        let report = rollout(seed, 0.0);
+        assert!(report.wan.ratio >= 0.999_999, "seed {seed}: {report:#?}");
+        assert!(report.wan.ratio <= 1.02, "seed {seed}: {report:#?}");
+        assert_eq!(report.starvation.longest, 0.0, "seed {seed}: {report:#?}");
+        assert_eq!(report.wan.lost_alone + report.wan.lost_window, 0.0, "seed {seed}");
+    }
+}
