@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::kills::Kill;
+use super::options::Options;
+use super::world::Ground;
 
 const AFTER: &str = "\
 Exit status: 0 all clients complete and identical; 1 some are not, or the time is up;
@@ -66,9 +68,20 @@ pub struct Args {
     /// Where narrows-tracker and narrows-agent are. Default: beside this program, built first under cargo
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
+    /// The network, events, and who plays.
+    #[command(flatten)]
+    pub options: Options,
 }
 
 impl Args {
+    /// Where the agents' addresses come from.
+    pub fn ground(&self) -> Ground {
+        match self.options.netns {
+            true => Ground::Namespaces,
+            false => Ground::Loopback,
+        }
+    }
+
     /// Parses the command line (program name first). The error is the help or version text, or one line
     /// that names the option.
     pub fn parse_from_line<I, T>(line: I) -> Result<Args, Refused>

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::content;
-use super::world::{Place, TRACKER, World};
+use super::player::Host;
+use super::world::{Ground, Place, World};
 
 /// The ports of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +53,13 @@ impl Ports {
     ///
     /// # Errors
     /// Which address is taken, and what to do.
-    pub fn choose(asked: Option<Ports>, agents: &[Place]) -> Result<Ports, String> {
+    pub fn choose(asked: Option<Ports>, world: &World) -> Result<Ports, String> {
+        // in namespaces of their own, programs are in nobody's way
+        if world.ground == Ground::Namespaces {
+            return Ok(asked.unwrap_or(USUAL));
+        }
         if let Some(ports) = asked {
-            return match taken(ports, agents) {
+            return match taken(ports, world) {
                 None => Ok(ports),
                 Some(addr) => Err(format!(
                     "--port: {addr} is in use by another program; choose other ports"
@@ -64,16 +69,17 @@ impl Ports {
         let others = (0..20u16).filter_map(|i| Ports::from_first(20_000 + 100 * i).ok());
         let mut free = std::iter::once(USUAL)
             .chain(others)
-            .filter(|ports| taken(*ports, agents).is_none());
+            .filter(|ports| taken(*ports, world).is_none());
         free.next()
             .ok_or_else(|| "found no free ports; choose four with --port".to_owned())
     }
 }
 
 /// The first address that cannot be listened on.
-fn taken(ports: Ports, agents: &[Place]) -> Option<SocketAddr> {
-    let tracker = [ports.tracker, ports.admin].map(|port| SocketAddr::new(TRACKER, port));
-    let agents = agents
+fn taken(ports: Ports, world: &World) -> Option<SocketAddr> {
+    let tracker = [ports.tracker, ports.admin].map(|port| SocketAddr::new(world.tracker(), port));
+    let agents = world
+        .agents
         .iter()
         .flat_map(|place| [ports.peer, ports.control].map(|port| SocketAddr::new(place.addr, port)));
     tracker
@@ -88,12 +94,27 @@ pub struct Layout {
     root: PathBuf,
     /// The ports of the run.
     pub ports: Ports,
+    /// The tracker's address for announces.
+    tracker: IpAddr,
+    /// Where the lab asks, by number: 0 the tracker, from 1 the agents. Empty: at their own addresses.
+    management: Vec<IpAddr>,
 }
 
 impl Layout {
     /// In this folder, which must be absolute.
-    pub fn new(root: PathBuf, ports: Ports) -> Layout {
-        Layout { root, ports }
+    pub fn new(root: PathBuf, ports: Ports, tracker: IpAddr) -> Layout {
+        Layout {
+            root,
+            ports,
+            tracker,
+            management: Vec::new(),
+        }
+    }
+
+    /// With addresses of their own for the lab's questions: the tracker's first, then the agents' in order.
+    pub fn managed(mut self, management: Vec<IpAddr>) -> Layout {
+        self.management = management;
+        self
     }
 
     /// The tracker's folder.
@@ -101,11 +122,11 @@ impl Layout {
         self.root.join("tracker")
     }
 
-    /// Where the tracker looks for .torrent files.
-    pub fn torrent(&self) -> PathBuf {
+    /// The .torrent of a content, where the tracker looks for it.
+    pub fn torrent(&self, content: usize) -> PathBuf {
         self.tracker()
             .join("torrents")
-            .join(format!("{}.torrent", content::NAME))
+            .join(format!("{}.torrent", content_name(content)))
     }
 
     /// The folder of an agent.
@@ -120,20 +141,40 @@ impl Layout {
 
     /// Where the tracker takes announces.
     pub fn announce(&self) -> String {
-        format!("http://{}/announce", SocketAddr::new(TRACKER, self.ports.tracker))
+        format!("http://{}/announce", self.announce_addr())
+    }
+
+    /// The same as an address.
+    pub fn announce_addr(&self) -> SocketAddr {
+        SocketAddr::new(self.tracker, self.ports.tracker)
     }
 
     /// The tracker's admin address.
     pub fn admin(&self) -> SocketAddr {
-        SocketAddr::new(TRACKER, self.ports.admin)
+        SocketAddr::new(
+            self.management.first().copied().unwrap_or(self.tracker),
+            self.ports.admin,
+        )
     }
 
-    /// The control address of an agent at `addr`.
-    pub fn control(&self, addr: IpAddr) -> SocketAddr {
-        SocketAddr::new(addr, self.ports.control)
+    /// Every agent as a player sees it, in the world's order.
+    pub fn hosts(&self, world: &World) -> Vec<Host> {
+        let one = |(i, place): (usize, &Place)| Host {
+            id: place.id.clone(),
+            seeder: place.seeder,
+            addr: place.addr,
+            peer_port: self.ports.peer,
+            control: SocketAddr::new(
+                self.management.get(i + 1).copied().unwrap_or(place.addr),
+                self.ports.control,
+            ),
+            folder: self.agent(place),
+            data: self.data(place),
+        };
+        world.agents.iter().enumerate().map(one).collect()
     }
 
-    /// Makes the folders and writes tracker.yaml, sites.yaml and every agent.yaml.
+    /// Makes the folders and writes tracker.yaml and sites.yaml.
     ///
     /// # Errors
     /// The path that cannot be written.
@@ -145,7 +186,6 @@ impl Layout {
         for place in &world.agents {
             folder(&self.data(place))?;
             folder(&self.agent(place).join("state"))?;
-            file(&self.agent(place).join("agent.yaml"), &self.agent_yaml(place))?;
         }
         Ok(())
     }
@@ -153,25 +193,40 @@ impl Layout {
     fn tracker_yaml(&self) -> String {
         format!(
             "listen: {}\nadmin: {}\nsite_map: sites.yaml\ntorrents: torrents/\n",
-            SocketAddr::new(TRACKER, self.ports.tracker),
+            self.announce_addr(),
             self.admin(),
         )
     }
+}
 
-    fn agent_yaml(&self, place: &Place) -> String {
-        // a JSON string is a YAML string, whatever the path holds
-        let quoted = |path: PathBuf| json!(path.to_string_lossy()).to_string();
-        let folder = self.agent(place);
-        format!(
-            "id: {}\nlisten: {}\ncontrol: {}\ndata: {}\nstate: {}\ncontent:\n  - torrent: {}\n",
-            json!(place.id),
-            SocketAddr::new(place.addr, self.ports.peer),
-            self.control(place.addr),
-            quoted(folder.join("data")),
-            quoted(folder.join("state")),
-            quoted(self.torrent()),
-        )
+/// `rollout`, `rollout-2`, ...
+pub fn content_name(content: usize) -> String {
+    match content {
+        0 => content::NAME.to_owned(),
+        n => format!("{}-{}", content::NAME, n + 1),
     }
+}
+
+/// Writes the agent.yaml of a host that is to have these contents.
+///
+/// # Errors
+/// The path that cannot be written.
+pub fn write_agent(host: &Host, torrents: &[&Path]) -> Result<()> {
+    // a JSON string is a YAML string, whatever the path holds
+    let quoted = |path: &Path| json!(path.to_string_lossy()).to_string();
+    let mut text = format!(
+        "id: {}\nlisten: {}\ncontrol: {}\ndata: {}\nstate: {}\ncontent:{}\n",
+        json!(host.id),
+        SocketAddr::new(host.addr, host.peer_port),
+        host.control,
+        quoted(&host.data),
+        quoted(&host.folder.join("state")),
+        if torrents.is_empty() { " []" } else { "" },
+    );
+    for torrent in torrents {
+        text.push_str(&format!("  - torrent: {}\n", quoted(torrent)));
+    }
+    file(&host.folder.join("agent.yaml"), &text)
 }
 
 fn folder(path: &Path) -> Result<()> {
@@ -198,20 +253,31 @@ mod tests {
     use crate::lab::world::DEFAULT_MAP;
 
     fn world() -> World {
-        World::new("default", DEFAULT_MAP, None, None).unwrap()
+        World::new("default", DEFAULT_MAP, None, None, Ground::Loopback).unwrap()
     }
 
     #[test]
     fn every_program_finds_its_configuration() {
         let dir = tempfile::tempdir().unwrap();
         let ports = Ports::from_first(7000).unwrap();
-        let (layout, world) = (Layout::new(dir.path().join("a \"folder\""), ports), world());
+        let (layout, world) = (
+            Layout::new(
+                dir.path().join("a \"folder\""),
+                ports,
+                IpAddr::from([127, 0, 0, 1]),
+            ),
+            world(),
+        );
         layout.write(&world).unwrap();
+        write_agent(&layout.hosts(&world)[5], &[&layout.torrent(0)]).unwrap();
         let text = fs::read_to_string(layout.agent(&world.agents[5]).join("agent.yaml")).unwrap();
         let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
         assert_eq!(value["listen"], "127.2.0.11:7002");
         assert_eq!(value["control"], "127.2.0.11:7003");
-        assert_eq!(value["content"][0]["torrent"], layout.torrent().to_str().unwrap());
+        assert_eq!(
+            value["content"][0]["torrent"],
+            layout.torrent(0).to_str().unwrap()
+        );
         let map = fs::read_to_string(layout.tracker().join("sites.yaml")).unwrap();
         assert_eq!(map, world.text);
     }
@@ -226,14 +292,14 @@ mod tests {
             control: addr.port(),
             ..Ports::from_first(20_000).unwrap()
         };
-        assert_eq!(taken(asked, &world.agents), Some(addr));
-        let error = Ports::choose(Some(asked), &world.agents).unwrap_err();
+        assert_eq!(taken(asked, &world), Some(addr));
+        let error = Ports::choose(Some(asked), &world).unwrap_err();
         assert!(
             error.contains("--port") && error.contains(&addr.to_string()),
             "{error}"
         );
-        let chosen = Ports::choose(None, &world.agents).unwrap();
-        assert_eq!(taken(chosen, &world.agents), None);
+        let chosen = Ports::choose(None, &world).unwrap();
+        assert_eq!(taken(chosen, &world), None);
     }
 
     #[test]

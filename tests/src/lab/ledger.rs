@@ -51,6 +51,19 @@ pub struct Counters {
     pub wasted: u64,
 }
 
+impl Counters {
+    /// The sum of both.
+    #[must_use]
+    pub fn and(self, other: Counters) -> Counters {
+        Counters {
+            lan: self.lan + other.lan,
+            wan: self.wan + other.wan,
+            sent: self.sent + other.sent,
+            wasted: self.wasted + other.wasted,
+        }
+    }
+}
+
 impl Ledger {
     /// Of agents at these sites; an agent is its position here.
     pub fn new(agents: impl IntoIterator<Item = SiteId>) -> Ledger {
@@ -142,12 +155,7 @@ impl Ledger {
         self.agents
             .iter()
             .map(|account| account.sum)
-            .fold(Counters::default(), |a, b| Counters {
-                lan: a.lan + b.lan,
-                wan: a.wan + b.wan,
-                sent: a.sent + b.sent,
-                wasted: a.wasted + b.wasted,
-            })
+            .fold(Counters::default(), Counters::and)
     }
 
     /// Bytes that crossed a link in this direction.

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::Stop;
 use super::kills::Seen;
-use super::poll::{self, ContentStatus};
+use super::player::{CommandLine, TrackerKind};
+use super::players;
 use super::process::{Process, log_of};
 use super::rollout::Rollout;
-use super::setup::last_words;
+use super::setup::{Prepared, last_words};
 use super::world::Place;
 
 /// How long a killed agent stays away.
@@ -18,21 +19,75 @@ const AWAY: Duration = Duration::from_secs(5);
 pub(super) const SILENT: Duration = Duration::from_secs(20);
 
 impl Rollout {
-    pub(super) fn spawn(&self, program: &Path, config: &Path, log: &Path) -> Result<Process, Stop> {
-        let args = ["run".as_ref(), "--config".as_ref(), config.as_os_str()];
-        let started = self.prepared.minder.spawn(program, args, log);
-        started.map_err(|error| Stop::Failed(format!("cannot start {}: {error}", program.display())))
+    /// Starts a command at a host: 0 the tracker's, then the agents'.
+    pub(super) fn spawn(&self, host: usize, command: CommandLine, log: &Path) -> Result<Process, Stop> {
+        let program = command.program.display().to_string();
+        let command = match &self.prepared.net {
+            Some(net) => net.at(host, command),
+            None => command,
+        };
+        let started = self.prepared.minder.run(command, log);
+        started.map_err(|error| Stop::Failed(format!("cannot start {program}: {error}")))
+    }
+
+    pub(super) fn start_tracker(&mut self) -> Result<(), Stop> {
+        let (layout, binaries) = (&self.prepared.layout, &self.prepared.binaries);
+        let folder = layout.tracker();
+        let command = match self.prepared.tracker {
+            TrackerKind::Narrows => CommandLine {
+                program: binaries.tracker.clone(),
+                args: vec![
+                    "run".into(),
+                    "--config".into(),
+                    folder.join("tracker.yaml").into(),
+                ],
+                env: Vec::new(),
+            },
+            TrackerKind::Opentracker => players::opentracker::command(&folder),
+        };
+        self.tracker = Some(self.spawn(0, command, &log_of(&folder))?);
+        self.tracker_restart = None;
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub(super) async fn kill_tracker(&mut self) -> Result<(), Stop> {
+        let Some(mut process) = self.tracker.take() else {
+            return Ok(());
+        };
+        let usage = process.usage().unwrap_or_default();
+        self.facts.tracker.cpu_seconds += usage.cpu_seconds;
+        self.facts.tracker.rss_peak = self.facts.tracker.rss_peak.max(usage.rss_peak);
+        let killed = process.kill().await;
+        killed.map_err(|error| Stop::Failed(format!("cannot kill the tracker: {error}")))
     }
 
     pub(super) fn start(&mut self, agent: usize) -> Result<(), Stop> {
-        let folder = self.folder(agent);
-        let program = self.prepared.binaries.agent.clone();
-        let process = self.spawn(&program, &folder.join("agent.yaml"), &log_of(&folder))?;
+        let Prepared {
+            player, hosts, task, ..
+        } = &self.prepared;
+        let (host, log) = (&hosts[agent], log_of(&hosts[agent].folder));
+        let process = self.spawn(agent + 1, player.command(host, task), &log)?;
         let (now, state) = (Instant::now(), &mut self.agents[agent]);
         (state.process, state.restart, state.since, state.heard) =
             (Some(process), None, Some(now), Some(now));
-        self.ledger.restarted(agent);
+        let contents = self.prepared.task.contents.len();
+        for account in agent * contents..(agent + 1) * contents {
+            self.ledger.restarted(account);
+        }
         Ok(())
+    }
+
+    /// Starts some of those that wait for an event; how many.
+    pub(super) fn start_late(&mut self, site: &str, count: usize) -> Result<usize, Stop> {
+        let world = &self.prepared.world;
+        let waits = |i: &usize| {
+            let place = &world.agents[*i];
+            place.late && self.agents[*i].since.is_none() && world.map.name(place.site) == site
+        };
+        let those: Vec<usize> = (0..world.agents.len()).filter(waits).take(count).collect();
+        those.iter().try_for_each(|agent| self.start(*agent))?;
+        Ok(those.len())
     }
 
     /// Starts those; how many they are.
@@ -60,7 +115,7 @@ impl Rollout {
                     site,
                     number: world.agents[*i].number,
                     progress: state.progress,
-                    gateway: state.status.as_ref().is_some_and(ContentStatus::gateway),
+                    gateway: state.gateway(),
                     running: state.process.is_some(),
                     kills: state.kills,
                 }
@@ -70,11 +125,9 @@ impl Rollout {
         drop(names);
         for (kill, victim) in due {
             let agent = clients[victim];
-            // a last look, so that hardly a byte goes uncounted
             let place = self.prepared.world.agents[agent].clone();
-            if let Ok(status) = poll::agent(self.prepared.layout.control(place.addr)).await {
-                self.hear_agent(agent, Instant::now(), status);
-            }
+            self.look(agent).await;
+            let gateway = self.agents[agent].gateway();
             let state = &mut self.agents[agent];
             let Some(mut process) = state.process.take() else {
                 continue;
@@ -86,7 +139,6 @@ impl Rollout {
                 .map_err(|error| Stop::Failed(format!("cannot kill {}: {error}", place.id)))?;
             state.restart = Some(Instant::now() + AWAY);
             (state.kills, state.seconds) = (state.kills + 1, None);
-            let gateway = state.status.as_ref().is_some_and(ContentStatus::gateway);
             self.event(format!(
                 "killed {}{} ({kill})",
                 place.id,
@@ -96,7 +148,25 @@ impl Rollout {
         Ok(())
     }
 
+    /// A last look before an end, so that hardly a byte goes uncounted.
+    pub(super) async fn look(&mut self, agent: usize) {
+        if self.agents[agent].frozen {
+            return;
+        }
+        let Prepared {
+            player, hosts, task, ..
+        } = &self.prepared;
+        let (player, host, task) = (player.clone(), hosts[agent].clone(), task.clone());
+        if let Ok(status) = player.status(&host, &task).await {
+            self.hear_agent(agent, Instant::now(), status);
+        }
+    }
+
     pub(super) fn restart_due(&mut self) -> Result<(), Stop> {
+        if self.tracker_restart.is_some_and(|at| at <= Instant::now()) {
+            self.start_tracker()?;
+            self.event("started the tracker again".to_owned());
+        }
         for agent in 0..self.agents.len() {
             if self.agents[agent].restart.is_some_and(|at| at <= Instant::now()) {
                 self.start(agent)?;
@@ -127,7 +197,7 @@ impl Rollout {
             if let Ok(Some(status)) = process.ended() {
                 return failed(format!("{id} ended by itself ({status})"), folder);
             }
-            if state.heard.is_some_and(|heard| heard.elapsed() > SILENT) {
+            if !state.frozen && state.heard.is_some_and(|heard| heard.elapsed() > SILENT) {
                 return failed(
                     format!("{id} has not answered for {} s", SILENT.as_secs()),
                     folder,

@@ -7,11 +7,16 @@
 pub mod args;
 pub mod binaries;
 pub mod content;
+pub mod events;
 pub mod fleet;
 pub mod kills;
 pub mod ledger;
 mod lives;
+pub mod net;
 mod news;
+pub mod options;
+pub mod player;
+pub mod players;
 pub mod poll;
 pub mod process;
 pub mod report;
@@ -20,8 +25,10 @@ pub mod screen;
 pub mod setup;
 mod snapshot;
 pub mod table;
+pub mod timeline;
 pub mod verify;
 pub mod view;
+pub mod wire;
 pub mod world;
 
 use std::ffi::OsString;
@@ -71,7 +78,8 @@ impl std::error::Error for Stop {}
 
 /// The whole program: from the command line to the exit status.
 pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::parse_from_line(line) {
+    let line: Vec<OsString> = line.into_iter().collect();
+    let args = match Args::parse_from_line(line.iter().cloned()) {
         Ok(args) => args,
         Err(Refused::Shown(text)) => {
             // a closed pipe (`| head`) is no error of ours
@@ -80,6 +88,9 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(Refused::Wrong(text)) => return stopped(&Stop::Wrong(text)),
     };
+    if args.options.netns && net::enter::inside().is_none() {
+        return stopped(&enter(&args, &line));
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return stopped(&Stop::Missing(format!("cannot start: {error}"))),
@@ -88,6 +99,17 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(stop) => stopped(&stop),
+    }
+}
+
+/// The lab goes on inside namespaces of its own; only if it cannot does this return.
+fn enter(args: &Args, line: &[OsString]) -> Stop {
+    match binaries::find(args.bin_dir.as_deref()) {
+        Ok(binaries) => match binaries.agent.parent().map(std::fs::canonicalize) {
+            Some(Ok(programs)) => net::enter::enter(&programs, line),
+            _ => Stop::Missing("cannot tell where the programs are".to_owned()),
+        },
+        Err(stop) => stop,
     }
 }
 

@@ -5,9 +5,13 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use narrows_topology::Hop;
+
 use super::ledger::Counters;
+use super::player::{Content, TrackerKind};
 use super::poll::{self, ContentStatus, SwarmStatus};
 use super::rollout::{POLL, Rollout};
+use super::world::{Place, World};
 
 /// What a poller heard.
 pub(super) enum News {
@@ -16,19 +20,20 @@ pub(super) enum News {
         asked: Instant,
         status: anyhow::Result<poll::AgentStatus>,
     },
-    Swarm(anyhow::Result<Option<SwarmStatus>>),
+    Swarms(anyhow::Result<Vec<SwarmStatus>>),
 }
 
 impl Rollout {
     /// One task per process that asks it again and again; they end with the returned set.
     pub(super) fn pollers(&self, tell: &mpsc::Sender<News>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        for (agent, place) in self.prepared.world.agents.iter().enumerate() {
-            let (control, tell) = (self.prepared.layout.control(place.addr), tell.clone());
+        for (agent, host) in self.prepared.hosts.iter().enumerate() {
+            let (host, tell) = (host.clone(), tell.clone());
+            let (player, task) = (self.prepared.player.clone(), self.prepared.task.clone());
             tasks.spawn(async move {
                 loop {
                     let asked = Instant::now();
-                    let status = poll::agent(control).await;
+                    let status = player.status(&host, &task).await;
                     if tell.send(News::Agent { agent, asked, status }).await.is_err() {
                         return;
                     }
@@ -36,14 +41,15 @@ impl Rollout {
                 }
             });
         }
-        let (admin, tell, hash) = (
-            self.prepared.layout.admin(),
-            tell.clone(),
-            self.prepared.info_hash.clone(),
-        );
+        if self.prepared.tracker != TrackerKind::Narrows {
+            return tasks;
+        }
+        let contents = self.prepared.task.contents.iter();
+        let hashes: Vec<String> = contents.map(|content| content.info_hash.clone()).collect();
+        let (admin, tell) = (self.prepared.layout.admin(), tell.clone());
         tasks.spawn(async move {
             while tell
-                .send(News::Swarm(poll::swarm(admin, &hash).await))
+                .send(News::Swarms(poll::swarms(admin, &hashes).await))
                 .await
                 .is_ok()
             {
@@ -60,9 +66,9 @@ impl Rollout {
                 asked,
                 status: Ok(status),
             } => self.hear_agent(agent, asked, status),
-            News::Swarm(Ok(Some(swarm))) => self.hear_tracker(swarm),
+            News::Swarms(Ok(swarms)) => self.hear_tracker(swarms),
             // one that starts or is killed says nothing; for how long is watched elsewhere
-            News::Agent { .. } | News::Swarm(_) => {}
+            News::Agent { .. } | News::Swarms(_) => {}
         }
     }
 
@@ -73,90 +79,122 @@ impl Rollout {
             return;
         }
         state.heard = Some(Instant::now());
-        let Some(content) = status.content.into_iter().next() else {
+        let contents = self.prepared.task.contents.len();
+        let known = ordered(status.content, &self.prepared.task.contents);
+        if known.iter().all(Option::is_none) {
             return;
-        };
-        let ContentStatus {
-            bytes_lan: lan,
-            bytes_wan: wan,
-            sent_wan: sent,
-            bytes_wasted: wasted,
-            ..
-        } = content;
-        if content.complete() && state.seconds.is_none() {
+        }
+        let before = std::mem::take(&mut state.status);
+        let was_gateway = before
+            .iter()
+            .any(|content| content.gateway() && !content.complete());
+        let mut errors = Vec::new();
+        let mut counted = Vec::new();
+        for (number, content) in known.into_iter().enumerate() {
+            let content = content.unwrap_or_default();
+            let earlier = before.get(number);
+            if content.complete() && state.done[number].is_none() {
+                state.done[number] = Some(now.as_secs_f64());
+            }
+            let same = earlier.is_some_and(|earlier| earlier.error == content.error);
+            errors.extend(content.error.clone().filter(|_| !same));
+            // while it checks, an agent tells how much of that is done
+            if content.state != "checking" {
+                state.each[number] = content.progress;
+            }
+            counted.push(Counters {
+                lan: content.bytes_lan,
+                wan: content.bytes_wan,
+                sent: content.sent_wan,
+                wasted: content.bytes_wasted,
+            });
+            state.status.push(content);
+        }
+        let done = state
+            .done
+            .iter()
+            .try_fold(0.0, |most: f64, at| Some(most.max((*at)?)));
+        if done.is_some() && state.seconds.is_none() {
             state.seconds = Some(now.as_secs_f64());
         }
-        let error = content.error.clone().filter(|error| {
-            state
-                .status
-                .as_ref()
-                .is_none_or(|before| before.error.as_ref() != Some(error))
-        });
-        let gateway = content.gateway() && !content.complete();
-        let news = gateway && !state.status.as_ref().is_some_and(ContentStatus::gateway);
-        // while it checks, an agent tells how much of that is done
-        if content.state != "checking" {
-            state.progress = content.progress;
+        state.progress = state.each.iter().sum::<f64>() / contents.max(1) as f64;
+        let gateway = state
+            .status
+            .iter()
+            .any(|content| content.gateway() && !content.complete());
+        for (number, counters) in counted.into_iter().enumerate() {
+            self.ledger.observe(agent * contents + number, counters, now);
         }
-        state.status = Some(content);
-        self.ledger.observe(
-            agent,
-            Counters {
-                lan,
-                wan,
-                sent,
-                wasted,
-            },
-            now,
-        );
         let place = &self.prepared.world.agents[agent];
         let (id, site) = (
             place.id.clone(),
             self.prepared.world.map.name(place.site).into_owned(),
         );
-        if let Some(error) = error {
+        for error in errors {
             self.event(format!("{id}: {error}"));
         }
-        if news {
+        if gateway && !was_gateway {
             self.event(format!("{id} is gateway of {site}"));
         }
     }
 
     /// Notes along which links everybody fetches now.
-    fn hear_tracker(&mut self, swarm: SwarmStatus) {
+    fn hear_tracker(&mut self, swarms: Vec<SwarmStatus>) {
         let (now, world) = (self.elapsed(), &self.prepared.world);
+        let contents = swarms.len();
         let mut changes = Vec::new();
-        for (agent, place) in world.agents.iter().enumerate() {
-            let name = world.map.name(place.site);
-            let Some(site) = swarm.sites.iter().find(|site| site.site == name) else {
-                continue;
-            };
-            let gateway = site
-                .gateways
-                .iter()
-                .find(|gateway| gateway.agent.as_ref() == Some(&place.id));
-            let upstream = gateway.and_then(|gateway| gateway.upstream.first());
-            let from = upstream.and_then(|addr| world.map.locate(addr.ip()));
-            let parent = site
-                .parent
-                .as_ref()
-                .and_then(|parent| world.map.site_named(parent));
-            let Some(from) = from.or(parent).filter(|from| *from != place.site) else {
-                continue;
-            };
-            if let Some(route) = world.map.path(from, place.site) {
-                self.ledger.route(agent, route.hops.to_vec(), now);
+        for (number, swarm) in swarms.iter().enumerate() {
+            for (agent, place) in world.agents.iter().enumerate() {
+                if let Some(route) = route(world, swarm, place) {
+                    self.ledger.route(agent * contents + number, route, now);
+                }
+            }
+            let before = self.swarms.get(number);
+            for site in &swarm.sites {
+                let before =
+                    before.and_then(|swarm| swarm.sites.iter().find(|other| other.site == site.site));
+                if let Some(parent) = &site.parent
+                    && before.and_then(|before| before.parent.as_ref()) != Some(parent)
+                {
+                    changes.push(format!("{} is fed from {parent}", site.site));
+                }
             }
         }
-        for site in &swarm.sites {
-            let before = self.swarm.sites.iter().find(|other| other.site == site.site);
-            if let Some(parent) = &site.parent
-                && before.and_then(|before| before.parent.as_ref()) != Some(parent)
-            {
-                changes.push(format!("{} is fed from {parent}", site.site));
-            }
-        }
-        self.swarm = swarm;
+        self.swarms = swarms;
         changes.into_iter().for_each(|change| self.event(change));
     }
+}
+
+/// The contents in the task's order; `None` for one that is not there yet.
+fn ordered(mut heard: Vec<ContentStatus>, contents: &[Content]) -> Vec<Option<ContentStatus>> {
+    if heard.iter().all(|content| content.info_hash.is_empty()) {
+        let mut all = heard.into_iter().map(Some);
+        return contents.iter().map(|_| all.next().flatten()).collect();
+    }
+    let one = |content: &Content| {
+        let at = heard
+            .iter()
+            .position(|heard| heard.info_hash == content.info_hash)?;
+        Some(heard.swap_remove(at))
+    };
+    contents.iter().map(one).collect()
+}
+
+/// From where the tracker lets an agent fetch to its site.
+fn route(world: &World, swarm: &SwarmStatus, place: &Place) -> Option<Vec<Hop>> {
+    let name = world.map.name(place.site);
+    let site = swarm.sites.iter().find(|site| site.site == name)?;
+    let mine = |gateway: &&poll::GatewayStatus| gateway.agent.as_ref() == Some(&place.id);
+    let upstream = site
+        .gateways
+        .iter()
+        .find(mine)
+        .and_then(|gateway| gateway.upstream.first());
+    let from = upstream.and_then(|addr| world.map.locate(addr.ip()));
+    let parent = site
+        .parent
+        .as_ref()
+        .and_then(|parent| world.map.site_named(parent));
+    let from = from.or(parent).filter(|from| *from != place.site)?;
+    Some(world.map.path(from, place.site)?.hops.to_vec())
 }

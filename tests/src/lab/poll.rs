@@ -20,22 +20,50 @@ const MOST: usize = 8 << 20;
 /// # Errors
 /// No answer within `patience`, or another status than 200.
 pub async fn get(addr: SocketAddr, path: &str, patience: Duration) -> Result<Bytes> {
+    request("GET", addr, path, patience).await
+}
+
+/// A request without a body; the body of a good answer.
+///
+/// # Errors
+/// No answer within `patience`, or another status than 200.
+pub async fn request(method: &str, addr: SocketAddr, path: &str, patience: Duration) -> Result<Bytes> {
+    authorized(method, addr, path, None, patience).await
+}
+
+/// The same with a token, as the agents' commands want it.
+///
+/// # Errors
+/// No answer within `patience`, or another status than 200.
+pub async fn authorized(
+    method: &str,
+    addr: SocketAddr,
+    path: &str,
+    token: Option<&str>,
+    patience: Duration,
+) -> Result<Bytes> {
     let ask = async {
         let stream = TcpStream::connect(addr).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let request = Request::get(path)
-            .header("host", addr.to_string())
-            .body(Empty::<Bytes>::new())?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", addr.to_string());
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MOST).collect().await;
         connection.abort();
+        let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
         if status != 200 {
-            bail!("answered {status}");
+            let said: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
+            bail!("answered {status} {said}");
         }
-        let body = body.map_err(|error| anyhow::anyhow!("{error}"))?;
-        Ok(body.to_bytes())
+        Ok(body)
     };
     match tokio::time::timeout(patience, ask).await {
         Ok(answer) => answer.with_context(|| format!("http://{addr}{path}")),
@@ -62,6 +90,8 @@ pub struct AgentStatus {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ContentStatus {
+    /// 40 hex digits, if it says: which content it is. Else they are in the order of the task.
+    pub info_hash: String,
     /// `checking`, `fetching`, `seeding`, `paused`, `error`
     pub state: String,
     /// 0 to 1
@@ -140,18 +170,20 @@ pub struct GatewayStatus {
     pub upstream: Vec<SocketAddr>,
 }
 
-/// Asks the tracker about a swarm; `None` until it knows of one.
+/// Asks the tracker about swarms; one that it does not know of yet is empty.
 ///
 /// # Errors
 /// No answer, or one that is no status.
-pub async fn swarm(admin: SocketAddr, info_hash: &str) -> Result<Option<SwarmStatus>> {
+pub async fn swarms(admin: SocketAddr, info_hashes: &[String]) -> Result<Vec<SwarmStatus>> {
     let body = get(admin, "/status", Duration::from_secs(2)).await?;
-    let value =
+    let value: Value =
         serde_json::from_slice(&body).with_context(|| format!("http://{admin}/status is not JSON"))?;
-    find(&value, info_hash)
-        .map(|swarm| serde_json::from_value(swarm.clone()))
-        .transpose()
-        .with_context(|| format!("http://{admin}/status is not as expected"))
+    let one = |hash: &String| match find(&value, hash) {
+        Some(swarm) => serde_json::from_value(swarm.clone())
+            .with_context(|| format!("http://{admin}/status is not as expected")),
+        None => Ok(SwarmStatus::default()),
+    };
+    info_hashes.iter().map(one).collect()
 }
 
 /// The swarm wherever it stands in the page.
@@ -207,14 +239,16 @@ mod tests {
         let body = r#"{"uptime":1,"swarms":[{"info_hash":"aa","sites":[]},{"info_hash":"bb","peers":3,"sites":[
             {"site":"b1","parent":"hq","route":["hq-b1"],"gateways":[{"agent":"b1-2","address":"127.2.0.12:6881",
             "since_seconds":1,"upstream":["127.1.0.10:6881"]}],"wan_bytes":5},{"site":"hq","parent":null}]}]}"#;
-        let found = swarm(fake(ok(body)).await, "bb").await.unwrap().unwrap();
+        let hashes = ["bb".to_owned(), "cc".to_owned()];
+        let both = swarms(fake(ok(body)).await, &hashes).await.unwrap();
+        let found = &both[0];
         assert_eq!(found.sites[0].parent.as_deref(), Some("hq"));
         assert_eq!(
             found.sites[0].gateways[0].upstream,
             ["127.1.0.10:6881".parse().unwrap()]
         );
         assert_eq!(found.sites[1].parent, None);
-        assert_eq!(swarm(fake(ok(body)).await, "cc").await.unwrap(), None);
+        assert_eq!(both[1], SwarmStatus::default());
     }
 
     #[tokio::test]

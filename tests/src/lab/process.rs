@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::process::{Child, Command};
 
+use super::player::CommandLine;
+
 /// Reads `+PID` and `-PID` lines; when they end, because the lab does, it kills those that are left. So even
 /// a lab that was killed leaves nothing behind. Dropping a handle kills too; this is for when nothing drops.
 const MINDER: &str = r#"
@@ -72,9 +74,23 @@ impl Minder {
         args: impl IntoIterator<Item = A>,
         log: &Path,
     ) -> io::Result<Process> {
+        let command = CommandLine {
+            program: program.to_owned(),
+            args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            env: Vec::new(),
+        };
+        self.run(command, log)
+    }
+
+    /// The same of a whole command line.
+    ///
+    /// # Errors
+    /// The program or its log cannot be opened.
+    pub fn run(&self, command: CommandLine, log: &Path) -> io::Result<Process> {
         let out = File::options().create(true).append(true).open(log)?;
-        let mut child = Command::new(program)
-            .args(args)
+        let mut child = Command::new(command.program)
+            .args(command.args)
+            .envs(command.env)
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
@@ -115,6 +131,20 @@ impl Process {
         Ok(status)
     }
 
+    /// Sends a signal, if it still runs.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        match pid.filter(|_| !self.ended) {
+            Some(pid) => rustix::process::kill_process(pid, signal.number()).map_err(io::Error::from),
+            None => Ok(()),
+        }
+    }
+
     /// SIGKILL, and waits until it is gone.
     ///
     /// # Errors
@@ -135,6 +165,11 @@ impl Process {
         Ok(status)
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// What it has used until now, where the system says (Linux).
     pub fn usage(&self) -> Option<Usage> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
@@ -146,6 +181,27 @@ impl Process {
     fn forget(&mut self, ended: bool) {
         if ended && !std::mem::replace(&mut self.ended, true) {
             let _ = self.minder.tell('-', self.pid);
+        }
+    }
+}
+
+/// What can be said to a process besides SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ends it in order.
+    Term,
+    /// Lets it stand still.
+    Stop,
+    /// Lets it go on.
+    Cont,
+}
+
+impl Signal {
+    fn number(self) -> rustix::process::Signal {
+        match self {
+            Signal::Term => rustix::process::Signal::TERM,
+            Signal::Stop => rustix::process::Signal::STOP,
+            Signal::Cont => rustix::process::Signal::CONT,
         }
     }
 }

@@ -45,6 +45,10 @@ pub struct Report {
     pub copies_per_site_max: f64,
     /// Fewest possible bytes on links over bytes on links; null if there were none.
     pub efficiency: Option<f64>,
+    /// With `--netns`: the worst link's bytes of frames over its fewest.
+    pub wire_over_minimum_max: Option<f64>,
+    /// The same of all links and directions together.
+    pub wire_over_minimum: Option<f64>,
     /// Bytes that agents fetched across links, by their own count.
     pub wan_fetched: u64,
     /// Bytes that agents sent across links, by their own count.
@@ -95,6 +99,14 @@ pub struct Link {
     pub demanding_sites: usize,
     /// Copies over those.
     pub copies_per_demand: f64,
+    /// With `--netns`: bytes of frames that the kernel counted, all headers included.
+    pub wire_bytes: Option<u64>,
+    /// The same over the size.
+    pub wire_copies: Option<f64>,
+    /// How many copies have to cross, by the plan.
+    pub planned_copies: Option<usize>,
+    /// Bytes of frames over the fewest: planned copies with 4.5 % of headers.
+    pub wire_over_minimum: Option<f64>,
 }
 
 /// An agent.
@@ -183,6 +195,10 @@ impl Report {
             copies: round(view.copies(row.bytes)),
             demanding_sites: row.demanding,
             copies_per_demand: round(view.copies_per_demand(row)),
+            wire_bytes: row.wire.map(|wire| wire.bytes),
+            wire_copies: row.wire.map(|wire| round(view.copies(wire.bytes))),
+            planned_copies: row.wire.map(|wire| wire.planned),
+            wire_over_minimum: row.wire.and_then(|wire| view.wire_ratio(wire)).map(round),
         };
         let site = |row: &super::view::SiteRow| Site {
             site: row.site.clone(),
@@ -204,6 +220,8 @@ impl Report {
                 .map(|(seconds, bound)| round(seconds / bound)),
             copies_per_site_max: round(view.copies_per_site_max()),
             efficiency: view.efficiency().map(round),
+            wire_over_minimum_max: view.wire_ratio_max().map(round),
+            wire_over_minimum: view.wire_ratio_all().map(round),
             wan_fetched: view.agents.iter().map(|agent| agent.bytes_wan).sum(),
             wan_sent: facts.wan_sent,
             unattributed: facts.unattributed,
@@ -228,13 +246,31 @@ impl Report {
 pub fn lines(view: &View, report: &Report) -> Vec<String> {
     let mut lines = vec![String::new()];
     let seconds = |at: Option<f64>| at.map_or("-".to_owned(), |at| format!("{at:.1} s"));
+    let counted = report.links.iter().any(|link| link.wire_bytes.is_some());
+    let wire = if counted {
+        "    on wire   copies  minimum    over"
+    } else {
+        ""
+    };
     lines.push(format!(
-        "{:<28}  {:>10} {:>8} {:>6} {:>16}",
+        "{:<28}  {:>10} {:>8} {:>6} {:>16}{wire}",
         "link", "bytes", "copies", "sites", "copies per site"
     ));
     for (row, link) in view.links.iter().zip(&report.links) {
+        let wire = link
+            .wire_bytes
+            .zip(link.wire_copies)
+            .map_or(String::new(), |(wire, copies)| {
+                format!(
+                    " {:>10} {copies:>8.3} {:>8} {:>7}",
+                    bytes(wire),
+                    link.planned_copies.unwrap_or(0),
+                    link.wire_over_minimum
+                        .map_or("-".to_owned(), |over| format!("{over:.3}"))
+                )
+            });
         lines.push(format!(
-            "{:<28}  {:>10} {:>8.3} {:>6} {:>16.3}",
+            "{:<28}  {:>10} {:>8.3} {:>6} {:>16.3}{wire}",
             format!("{} → {}", link.from, link.to),
             bytes(row.bytes),
             link.copies,
@@ -336,8 +372,14 @@ fn summary(view: &View, report: &Report) -> String {
     let efficiency = report.efficiency.map_or(String::new(), |efficiency| {
         format!(", WAN efficiency {efficiency:.3}")
     });
+    let wire = match (report.wire_over_minimum_max, report.wire_over_minimum) {
+        (Some(worst), Some(all)) => {
+            format!("; on the wire {all:.3} x the fewest bytes, {worst:.3} x on the worst link")
+        }
+        _ => String::new(),
+    };
     format!(
-        "{good} of {} clients complete and identical; {}; {time}; at most {:.3} copies per site{efficiency}",
+        "{good} of {} clients complete and identical; {}; {time}; at most {:.3} copies per site{efficiency}{wire}",
         clients.count(),
         view.size,
         report.copies_per_site_max

@@ -4,21 +4,28 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use narrows_topology::Hop;
 use tokio::sync::mpsc;
 
 use super::Stop;
 use super::args::{Args, Size};
+use super::events::Schedule;
+use super::events::run::{Happened, Undo};
 use super::kills::Plan;
 use super::ledger::Ledger;
 use super::lives::SILENT;
+use super::net::Net;
 use super::news::News;
+use super::player::{Host, TrackerKind};
 use super::poll::{self, ContentStatus, SwarmStatus};
-use super::process::{Process, Usage, log_of};
+use super::process::{Process, Usage};
 use super::report::{self, Report};
 use super::screen::Screen;
 use super::setup::{Prepared, last_words, prepare};
+use super::snapshot::planned_hops;
 use super::verify::{self, Verdict};
 use super::view::View;
+use super::wire::Wires;
 
 /// Between two questions to the same process.
 pub(super) const POLL: Duration = Duration::from_millis(200);
@@ -123,21 +130,35 @@ pub(super) struct Rollout {
     pub(super) facts: report::Facts,
     pub(super) size: Size,
     pub(super) tracker: Option<Process>,
+    /// When a tracker that was killed starts again.
+    pub(super) tracker_restart: Option<Instant>,
     pub(super) plan: Plan,
+    pub(super) schedule: Schedule,
+    pub(super) undo: Vec<Undo>,
+    pub(super) happened: Vec<Happened>,
+    /// The kernel's counters.
+    pub(super) wire: Wires,
+    /// Each link and direction as often as content has to cross it, as planned at the beginning.
+    pub(super) planned: Vec<Hop>,
     timeout: Duration,
     begun: Instant,
     /// When the clients were started.
-    t0: Option<Instant>,
-    pub(super) swarm: SwarmStatus,
+    pub(super) t0: Option<Instant>,
+    pub(super) swarms: Vec<SwarmStatus>,
 }
 
 /// An agent and what is known of it.
 #[derive(Default)]
 pub(super) struct Agent {
     pub(super) process: Option<Process>,
-    pub(super) status: Option<ContentStatus>,
-    /// Of the content, 0 to 1; while files are checked, what it was before.
+    /// Of each content.
+    pub(super) status: Vec<ContentStatus>,
+    /// Of all contents, 0 to 1; while files are checked, what it was before.
     pub(super) progress: f64,
+    /// Of each content.
+    pub(super) each: Vec<f64>,
+    /// When each content was complete, in seconds since the clients' start.
+    pub(super) done: Vec<Option<f64>>,
     pub(super) kills: u32,
     pub(super) seconds: Option<f64>,
     pub(super) usage: Usage,
@@ -145,19 +166,41 @@ pub(super) struct Agent {
     /// Answers to questions asked before this are of an earlier life.
     pub(super) since: Option<Instant>,
     pub(super) heard: Option<Instant>,
+    /// It stands still and does not answer.
+    pub(super) frozen: bool,
+    /// It will not be complete: nobody waits for it.
+    pub(super) gone: bool,
 }
 
 impl Rollout {
     fn new(prepared: Prepared, args: &Args) -> Rollout {
-        let size = Size(prepared.content.bytes);
+        let size = Size(prepared.task.contents.iter().map(|content| content.size).sum());
+        let contents = prepared.task.contents.len();
         let bound = prepared.world.bound(size.0, Timestamp::now()).unwrap_or(0.0);
         let timeout = args
             .timeout
             .map_or(Duration::from_secs_f64(3.0 * bound + 60.0), |timeout| timeout.0);
         Rollout {
-            agents: prepared.world.agents.iter().map(|_| Agent::default()).collect(),
-            ledger: Ledger::new(prepared.world.agents.iter().map(|place| place.site)),
+            agents: prepared
+                .world
+                .agents
+                .iter()
+                .map(|_| Agent::new(contents))
+                .collect(),
+            ledger: Ledger::new(
+                prepared
+                    .world
+                    .agents
+                    .iter()
+                    .flat_map(|place| std::iter::repeat_n(place.site, contents)),
+            ),
             plan: Plan::new(prepared.kills.clone()),
+            schedule: Schedule::new(args.options.event.clone()),
+            undo: Vec::new(),
+            happened: Vec::new(),
+            wire: Wires::new(prepared.net.iter().flat_map(|net| net.plan().hops()).collect()),
+            planned: planned_hops(&prepared.world, Timestamp::now()),
+            tracker_restart: None,
             facts: report::Facts {
                 pieces: prepared.pieces,
                 ..report::Facts::default()
@@ -168,7 +211,7 @@ impl Rollout {
             timeout,
             begun: Instant::now(),
             t0: None,
-            swarm: SwarmStatus::default(),
+            swarms: Vec::new(),
             prepared,
         }
     }
@@ -179,13 +222,16 @@ impl Rollout {
     }
 
     async fn run(&mut self, screen: &mut Screen) -> Result<(), Stop> {
-        self.start_tracker().await?;
+        self.start_tracker()?;
+        self.await_tracker().await?;
         let (tell, mut news) = mpsc::channel(256);
         let _pollers = self.pollers(&tell);
         let seeders = self.starts(|place| place.seeder)?;
         screen.say(&format!(
-            "tracker at {}, {seeders} seeders are verifying",
-            self.prepared.layout.announce()
+            "{} tracker at {}, {seeders} seeders ({}) are verifying",
+            self.prepared.tracker_name(),
+            self.prepared.layout.announce(),
+            self.prepared.player.name(),
         ));
         let patience = Duration::from_secs(60 + self.size.0 / 20_000_000);
         while !self.all_complete(|place| place.seeder) {
@@ -198,7 +244,10 @@ impl Rollout {
             }
             self.step(&mut news).await?;
         }
-        let clients = self.starts(|place| !place.seeder)?;
+        if let Some(net) = &self.prepared.net {
+            self.wire.begin(net.counters());
+        }
+        let clients = self.starts(|place| !place.seeder && !place.late)?;
         self.t0 = Some(Instant::now());
         screen.say(&format!(
             "the seeders seed; {clients} clients were started at once"
@@ -227,15 +276,29 @@ impl Rollout {
         while let Ok(more) = news.try_recv() {
             self.hear(more);
         }
+        self.sample();
         self.kill_due().await?;
+        self.events_due().await?;
         self.restart_due()?;
         self.nobody_died()
     }
 
-    async fn start_tracker(&mut self) -> Result<(), Stop> {
+    /// Notes the kernel's counters and everybody's progress, if it is time to.
+    fn sample(&mut self) {
+        let at = self.elapsed().as_secs_f64();
+        if self.t0.is_some() && self.wire.due(at) {
+            let progress = self.agents.iter().map(|agent| agent.progress).collect();
+            let counters = self.prepared.net.as_ref().map(Net::counters).unwrap_or_default();
+            self.wire.sample(at, progress, &counters);
+        }
+    }
+
+    async fn await_tracker(&mut self) -> Result<(), Stop> {
+        if self.prepared.tracker != TrackerKind::Narrows {
+            // it has nothing to ask; players announce again until it answers
+            return self.nobody_died();
+        }
         let folder = self.prepared.layout.tracker();
-        let program = self.prepared.binaries.tracker.clone();
-        self.tracker = Some(self.spawn(&program, &folder.join("tracker.yaml"), &log_of(&folder))?);
         let admin = self.prepared.layout.admin();
         while let Err(error) = poll::get(admin, "/healthz", Duration::from_secs(1)).await {
             self.nobody_died()?;
@@ -258,7 +321,9 @@ impl Rollout {
             .iter()
             .zip(&self.agents)
             .filter(|(place, _)| which(place));
-        those.into_iter().all(|(_, state)| state.seconds.is_some())
+        those.into_iter().all(|(place, state)| {
+            state.seconds.is_some() || state.gone || (place.late && state.since.is_none())
+        })
     }
 
     fn first_incomplete(&self) -> usize {
@@ -283,13 +348,7 @@ impl Rollout {
     /// The last counters of everybody.
     async fn last_look(&mut self) {
         for agent in 0..self.agents.len() {
-            let control = self
-                .prepared
-                .layout
-                .control(self.prepared.world.agents[agent].addr);
-            if let Ok(status) = poll::agent(control).await {
-                self.hear_agent(agent, Instant::now(), status);
-            }
+            self.look(agent).await;
             let state = &mut self.agents[agent];
             let usage = state.process.as_ref().and_then(Process::usage);
             state.add_usage(usage);
@@ -298,7 +357,13 @@ impl Rollout {
         self.facts.wan_sent = sum.sent;
         self.facts.wasted = sum.wasted;
         self.facts.unattributed = self.ledger.unattributed();
-        self.facts.tracker = self.tracker.as_ref().and_then(Process::usage).unwrap_or_default();
+        self.sample();
+        let tracker = self.tracker.as_ref().and_then(Process::usage).unwrap_or_default();
+        self.facts.tracker.cpu_seconds += tracker.cpu_seconds;
+        self.facts.tracker.rss_peak = self.facts.tracker.rss_peak.max(tracker.rss_peak);
+        for event in self.schedule.open().to_vec() {
+            self.event(format!("nothing happened for {event}: the moment never came"));
+        }
         for kill in self.plan.open().to_vec() {
             self.event(format!("nobody was killed for {kill}: the moment never came"));
         }
@@ -316,22 +381,25 @@ impl Rollout {
     /// Compares what every complete client has with what was sent.
     async fn verdicts(&self, screen: &mut Screen) -> Result<Vec<Verdict>, Stop> {
         screen.say("comparing every file of every client with its source");
-        let (source, name) = (self.prepared.content.path.clone(), self.prepared.name.clone());
-        let folders: Vec<Option<PathBuf>> = self
-            .agents
-            .iter()
-            .zip(&self.prepared.world.agents)
-            .map(|(state, place)| {
-                state
-                    .seconds
-                    .map(|_| self.prepared.layout.data(place).join(&name))
-            })
-            .collect();
-        let compared = tokio::task::spawn_blocking(move || verify::verdicts(&source, &folders)).await;
-        let failed = |error: String| Stop::Failed(format!("cannot compare the files: {error}"));
-        compared
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(format!("{error:#}")))
+        let contents: Vec<_> = self.prepared.task.contents.iter().enumerate().collect();
+        let mut all = vec![Verdict::Identical; self.agents.len()];
+        for (number, content) in contents {
+            let target =
+                |(state, host): (&Agent, &Host)| state.done[number].map(|_| host.data.join(&content.name));
+            let folders: Vec<_> = self.agents.iter().zip(&self.prepared.hosts).map(target).collect();
+            let source = content.source.clone();
+            let compared = tokio::task::spawn_blocking(move || verify::verdicts(&source, &folders)).await;
+            let failed = |error: String| Stop::Failed(format!("cannot compare the files: {error}"));
+            let verdicts = compared
+                .map_err(|error| failed(error.to_string()))?
+                .map_err(|error| failed(format!("{error:#}")))?;
+            for (sum, verdict) in all.iter_mut().zip(verdicts) {
+                if *sum == Verdict::Identical {
+                    *sum = verdict;
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// What there is to show.
@@ -341,6 +409,14 @@ impl Rollout {
 }
 
 impl Agent {
+    fn new(contents: usize) -> Agent {
+        Agent {
+            each: vec![0.0; contents],
+            done: vec![None; contents],
+            ..Agent::default()
+        }
+    }
+
     pub(super) fn add_usage(&mut self, usage: Option<Usage>) {
         let Some(usage) = usage else { return };
         self.usage.cpu_seconds += usage.cpu_seconds;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use narrows_topology::Hop;
 
-use super::poll::ContentStatus;
+use super::ledger::Counters;
 use super::rollout::{Agent, Rollout};
-use super::view::{AgentRow, LinkRow, SiteRow, View};
-use super::world::Place;
+use super::view::{AgentRow, LinkRow, SiteRow, View, Wire};
+use super::world::{Place, World};
 
 /// This moment of a rollout.
 pub(super) fn view(rollout: &Rollout, now: Duration) -> View {
@@ -21,7 +21,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration) -> View {
             .agents
             .iter()
             .zip(&rollout.agents)
-            .filter(|(place, _)| place.site == *site);
+            .filter(|(place, agent)| place.site == *site && !agent.gone);
         let done = places.map(|(_, agent)| agent.seconds);
         SiteRow {
             site: world.map.name(*site).into_owned(),
@@ -52,55 +52,82 @@ pub(super) fn view(rollout: &Rollout, now: Duration) -> View {
     }
 }
 
-/// What was crossed, and what is planned to be.
+/// What was crossed, and what is planned to be; with the kernel's counters, every link.
 fn hops(rollout: &Rollout, at: Timestamp) -> BTreeSet<Hop> {
-    let world = &rollout.prepared.world;
+    let hops = planned_hops(&rollout.prepared.world, at);
+    rollout
+        .ledger
+        .hops()
+        .chain(hops)
+        .chain(rollout.wire.hops())
+        .collect()
+}
+
+/// Each link and direction as often as the planned forest has the content cross it.
+pub(super) fn planned_hops(world: &World, at: Timestamp) -> Vec<Hop> {
     let planned = world.planned(at);
     let routes = planned
         .iter()
         .filter_map(|(site, parent)| world.map.path(parent.site, *site));
-    let planned: Vec<Hop> = routes.flat_map(|route| route.hops.to_vec()).collect();
-    rollout.ledger.hops().chain(planned).collect()
+    routes.flat_map(|route| route.hops.to_vec()).collect()
 }
 
 fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp) -> LinkRow {
     let world = &rollout.prepared.world;
     let (from, to) = world.hop_name(hop);
+    let wire = rollout.wire.of(hop).map(|bytes| {
+        let planned = rollout.planned.iter().filter(|other| **other == hop).count();
+        Wire {
+            bytes,
+            rate: rollout.wire.rate(hop),
+            planned,
+        }
+    });
     LinkRow {
         link: world.map.link_name(hop.link),
         from,
         to,
-        rate: rollout.ledger.rate(hop, now),
+        rate: wire.map_or_else(|| rollout.ledger.rate(hop, now), |wire| wire.rate),
         limit: world.map.rate(hop, at).to_string(),
         bytes: rollout.ledger.bytes(hop),
         demanding: rollout.ledger.demanding(hop),
+        wire,
     }
 }
 
 fn agent(rollout: &Rollout, number: usize, place: &Place, agent: &Agent) -> AgentRow {
-    let bytes = rollout.ledger.agent(number);
-    let none = ContentStatus::default();
-    let status = agent.status.as_ref().unwrap_or(&none);
+    let contents = rollout.prepared.task.contents.len();
+    let bytes = (number * contents..(number + 1) * contents).map(|account| rollout.ledger.agent(account));
+    let bytes = bytes.fold(Counters::default(), Counters::and);
     let running = agent.process.is_some();
+    let rates = agent.status.iter().fold((0, 0), |sum, content| {
+        (sum.0 + content.rate_down, sum.1 + content.rate_up)
+    });
+    // of several contents, what is furthest from its end
+    let state = ["error", "checking", "fetching", "paused"].into_iter();
+    let mut state = state.filter(|state| agent.status.iter().any(|content| content.state == *state));
+    let first = agent.status.first().map_or("", |content| content.state.as_str());
     AgentRow {
         id: place.id.clone(),
         site: rollout.prepared.world.map.name(place.site).into_owned(),
         seeder: place.seeder,
-        state: match (running, agent.status.is_some()) {
-            (false, true) if agent.kills > 0 => "killed".to_owned(),
-            (_, false) => "starting".to_owned(),
-            (_, true) => status.state.clone(),
+        state: match (running, agent.status.is_empty()) {
+            (false, _) if place.late && agent.since.is_none() => "later".to_owned(),
+            (false, false) if agent.kills > 0 => "killed".to_owned(),
+            (_, true) => "starting".to_owned(),
+            _ if agent.frozen => "frozen".to_owned(),
+            (_, false) => state.next().unwrap_or(first).to_owned(),
         },
-        progress: status.progress,
-        gateway: running && status.gateway(),
-        rates: if running {
-            (status.rate_down, status.rate_up)
-        } else {
-            (0, 0)
+        progress: match agent.status.iter().any(|content| content.state == "checking") && contents == 1 {
+            true => agent.status.first().map_or(0.0, |content| content.progress),
+            false => agent.progress,
         },
+        gateway: agent.gateway(),
+        rates: if running { rates } else { (0, 0) },
         bytes_lan: bytes.lan,
         bytes_wan: bytes.wan,
         kills: agent.kills,
+        gone: agent.gone,
         seconds: agent.seconds,
         usage: agent.usage,
     }

@@ -35,8 +35,8 @@ pub fn render(view: &View) -> Vec<String> {
             clip(&format!("{} → {}", link.from, link.to), 28),
             bytes(link.rate),
             link.limit,
-            bytes(link.bytes),
-            view.copies(link.bytes),
+            bytes(link.wire.map_or(link.bytes, |wire| wire.bytes)),
+            view.copies(link.wire.map_or(link.bytes, |wire| wire.bytes)),
         ));
     }
     if !view.events.is_empty() {
@@ -64,7 +64,7 @@ pub fn line(view: &View) -> String {
                 "{} → {} {:.2} copies {}/s",
                 link.from,
                 link.to,
-                view.copies(link.bytes),
+                view.copies(link.wire.map_or(link.bytes, |wire| wire.bytes)),
                 bytes(link.rate)
             )
         })
@@ -218,6 +218,7 @@ pub(super) mod tests {
             bytes_lan: 0,
             bytes_wan: 0,
             kills: 0,
+            gone: false,
             seconds: (progress >= 1.0).then_some(50.0),
             usage: Default::default(),
         }
@@ -232,6 +233,7 @@ pub(super) mod tests {
             limit: "80 Mbit/s".into(),
             bytes: 510_000_000,
             demanding: 1,
+            wire: None,
         };
         View {
             size: Size(500_000_000),

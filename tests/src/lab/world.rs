@@ -1,4 +1,4 @@
-//! Sites and agents on 127.x: a site map of which every address is one of this machine's own.
+//! Sites and agents: a site map of which every address can be used here, and who is at which.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,8 +14,47 @@ pub const DEFAULT_MAP: &str = include_str!("../../maps/default.yaml");
 
 const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
 
-/// The tracker's own address, outside of every site.
-pub const TRACKER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Networks that no site in a namespace can have: this host, the lab's own links between routers and its
+/// management network, multicast and above.
+const RESERVED: [Ipv4Net; 5] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8),
+    LOOPBACK,
+    Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
+    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
+    Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3),
+];
+
+/// The first agent's place in its site's network; those before it are for the router, the tracker and probes.
+const FIRST: u32 = 10;
+
+/// Where the sites' addresses come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// This machine's loopback, 127.0.0.0/8.
+    Loopback,
+    /// Network namespaces: any addresses.
+    Namespaces,
+}
+
+impl Ground {
+    /// Whether a site can have this network here.
+    fn takes(self, net: Ipv4Net) -> bool {
+        match self {
+            Ground::Loopback => LOOPBACK.contains(&net),
+            Ground::Namespaces => {
+                net.prefix_len() <= 27 && RESERVED.iter().all(|r| !r.contains(&net) && !net.contains(r))
+            }
+        }
+    }
+
+    /// The first byte of networks that stand in for those of a map.
+    fn stand_in(self) -> u8 {
+        match self {
+            Ground::Loopback => 127,
+            Ground::Namespaces => 10,
+        }
+    }
+}
 
 /// How many clients a site gets when none are asked for.
 const CLIENTS: usize = 4;
@@ -36,6 +75,8 @@ pub struct World {
     pub roots: BTreeSet<SiteId>,
     /// Sites with clients and no seeder.
     pub waiting: BTreeSet<SiteId>,
+    /// Where the addresses come from.
+    pub ground: Ground,
 }
 
 /// Where an agent is.
@@ -51,6 +92,8 @@ pub struct Place {
     pub addr: IpAddr,
     /// Whether it has the content from the beginning.
     pub seeder: bool,
+    /// Started later, by an event.
+    pub late: bool,
 }
 
 impl World {
@@ -63,14 +106,15 @@ impl World {
         text: &str,
         seeds: Option<&Groups>,
         clients: Option<&Groups>,
+        ground: Ground,
     ) -> Result<World, String> {
         let asked = SiteMap::parse(name, text).map_err(|mistakes| format!("--sites: {mistakes}"))?;
         let ours = asked
             .sites()
-            .all(|site| asked.is_transit(site) || loopback(&asked, site).is_some());
+            .all(|site| asked.is_transit(site) || usable(&asked, site, ground).is_some());
         let (map, text) = match ours {
             true => (asked, text.to_owned()),
-            false => on_loopback(name, text, &asked)?,
+            false => moved(name, text, &asked, ground)?,
         };
         let seeds = match seeds {
             Some(groups) => located(&map, "--seeds", groups)?,
@@ -118,14 +162,130 @@ impl World {
                 ));
             }
         }
-        let agents = places(&map, &seeds, &clients)?;
-        Ok(World {
+        let mut world = World {
             map,
             text,
-            agents,
+            agents: Vec::new(),
             roots,
             waiting,
-        })
+            ground,
+        };
+        let agents = seeds.iter().map(|group| (true, group));
+        for (seeder, (site, count)) in agents.chain(clients.iter().map(|group| (false, group))) {
+            world.settle(*site, *count, seeder, false)?;
+        }
+        Ok(world)
+    }
+
+    /// The network of a site in which its agents are.
+    pub fn network(&self, site: SiteId) -> Option<Ipv4Net> {
+        usable(&self.map, site, self.ground)
+    }
+
+    /// Where the tracker is in `--netns`: the site of the first seeder.
+    pub fn tracker_site(&self) -> Option<SiteId> {
+        self.agents.first().map(|place| place.site)
+    }
+
+    /// The tracker's address: outside of every site on the loopback, else in its site.
+    pub fn tracker(&self) -> IpAddr {
+        let ours = match self.ground {
+            Ground::Loopback => None,
+            Ground::Namespaces => self.tracker_site().and_then(|site| self.infrastructure(site, 0)),
+        };
+        IpAddr::V4(ours.unwrap_or(Ipv4Addr::LOCALHOST))
+    }
+
+    /// The addresses of a site that no agent has: of the tracker (0), of ends of probes (1 to 4).
+    pub fn infrastructure(&self, site: SiteId, number: u32) -> Option<Ipv4Addr> {
+        let net = self.network(site)?;
+        u32::from(net.network())
+            .checked_add(5 + number.min(4))
+            .map(Ipv4Addr::from)
+    }
+
+    /// Clients that start later, at the event `add`; their positions in `agents`.
+    ///
+    /// # Errors
+    /// There is no such site, or its network is full.
+    pub fn settle_late(&mut self, site: &str, count: usize) -> Result<std::ops::Range<usize>, String> {
+        let groups = Groups(vec![(site.to_owned(), count)]);
+        let site = located(&self.map, "--event add", &groups)?;
+        let first = self.agents.len();
+        for (site, count) in site {
+            self.settle(site, count, false, true)?;
+            if !self.roots.contains(&site) {
+                self.waiting.insert(site);
+            }
+        }
+        Ok(first..self.agents.len())
+    }
+
+    /// Another map's text with this world's networks for the sites of the same names.
+    ///
+    /// # Errors
+    /// It is no site map, or none that fits.
+    pub fn rewritten(&self, name: &str, text: &str) -> Result<String, String> {
+        SiteMap::parse(name, text).map_err(|mistakes| mistakes.to_string())?;
+        let mut value: serde_json::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        let peopled = self
+            .map
+            .sites()
+            .filter_map(|site| Some((site, self.network(site)?)));
+        for (site, net) in peopled {
+            let site = value
+                .get_mut("sites")
+                .and_then(|sites| sites.get_mut(&*self.map.name(site)));
+            if let Some(site) = site.and_then(serde_json::Value::as_object_mut) {
+                site.insert("networks".to_owned(), serde_json::json!([net.to_string()]));
+            }
+        }
+        let text = serde_yaml::to_string(&value).map_err(|error| error.to_string())?;
+        SiteMap::parse(name, &text).map_err(|mistakes| mistakes.to_string())?;
+        Ok(text)
+    }
+
+    /// Adds agents to a site, after those that are there.
+    fn settle(&mut self, site: SiteId, count: usize, seeder: bool, late: bool) -> Result<(), String> {
+        let name = self.map.name(site).into_owned();
+        let Some(net) = self.network(site) else {
+            return Err(format!("--sites: `{name}` has no network on this machine"));
+        };
+        let taken = self.agents.iter().filter(|place| place.site == site).count();
+        let before = |place: &&Place| place.site == site && place.seeder == seeder;
+        let first = self.agents.iter().filter(before).count();
+        for number in 0..count {
+            let offset = u32::try_from(taken + number)
+                .unwrap_or(u32::MAX)
+                .saturating_add(FIRST);
+            let addr = u32::from(net.network()).checked_add(offset).map(Ipv4Addr::from);
+            let addr = addr.filter(|addr| net.contains(addr) && *addr != net.broadcast());
+            let Some(addr) = addr.map(IpAddr::V4) else {
+                return Err(format!(
+                    "--sites: {net} of `{name}` is too small for {} agents",
+                    taken + count
+                ));
+            };
+            if self.map.locate(addr) != Some(site) {
+                return Err(format!(
+                    "--sites: {addr} of `{name}` is in a longer network of another site"
+                ));
+            }
+            // where a site has both, its clients are told apart from its seeders
+            let id = match (seeder, self.roots.contains(&site)) {
+                (false, true) => format!("{name}-c{}", first + number),
+                _ => format!("{name}-{}", first + number),
+            };
+            self.agents.push(Place {
+                id,
+                site,
+                number: first + number,
+                addr,
+                seeder,
+                late,
+            });
+        }
+        Ok(())
     }
 
     /// The clients, as positions in `agents`.
@@ -197,16 +357,16 @@ fn example(map: &SiteMap) -> String {
     site.map_or("hq".to_owned(), |site| map.name(site).into_owned())
 }
 
-/// The site's first network on this machine.
-fn loopback(map: &SiteMap, site: SiteId) -> Option<Ipv4Net> {
+/// The site's first network that can be used here.
+fn usable(map: &SiteMap, site: SiteId, ground: Ground) -> Option<Ipv4Net> {
     map.networks(site).into_iter().find_map(|net| match net {
-        IpNet::V4(net) if LOOPBACK.contains(&net) => Some(net),
+        IpNet::V4(net) if ground.takes(net) => Some(net),
         _ => None,
     })
 }
 
-/// The same map with 127.N.0.0/16 in place of each site's networks.
-fn on_loopback(name: &str, text: &str, asked: &SiteMap) -> Result<(SiteMap, String), String> {
+/// The same map with 127.N.0.0/16, or 10.N.0.0/16, in place of each site's networks.
+fn moved(name: &str, text: &str, asked: &SiteMap, ground: Ground) -> Result<(SiteMap, String), String> {
     let wrong =
         |what: String| format!("--sites: cannot give the sites of {name} addresses of this machine: {what}");
     let mut value: serde_json::Value =
@@ -227,7 +387,7 @@ fn on_loopback(name: &str, text: &str, asked: &SiteMap) -> Result<(SiteMap, Stri
         };
         site.insert(
             "networks".to_owned(),
-            serde_json::json!([format!("127.{number}.0.0/16")]),
+            serde_json::json!([format!("{}.{number}.0.0/16", ground.stand_in())]),
         );
     }
     let text = serde_yaml::to_string(&value).map_err(|error| wrong(error.to_string()))?;
@@ -255,55 +415,6 @@ fn located(map: &SiteMap, option: &str, groups: &Groups) -> Result<Vec<(SiteId, 
     groups.0.iter().map(of).collect()
 }
 
-fn places(
-    map: &SiteMap,
-    seeds: &[(SiteId, usize)],
-    clients: &[(SiteId, usize)],
-) -> Result<Vec<Place>, String> {
-    let mut agents: Vec<Place> = Vec::new();
-    let groups = seeds
-        .iter()
-        .map(|group| (true, group))
-        .chain(clients.iter().map(|group| (false, group)));
-    for (seeder, (site, count)) in groups {
-        let name = map.name(*site);
-        let Some(net) = loopback(map, *site) else {
-            return Err(format!("--sites: `{name}` has no network on this machine"));
-        };
-        let taken = agents.iter().filter(|place| place.site == *site).count();
-        for number in 0..*count {
-            // 10 and up, so that a network's first addresses stay free for people
-            let offset = u32::try_from(10 + taken + number).unwrap_or(u32::MAX);
-            let addr = u32::from(net.network()).checked_add(offset).map(Ipv4Addr::from);
-            let addr = addr.filter(|addr| net.contains(addr) && *addr != net.broadcast());
-            let Some(addr) = addr.map(IpAddr::V4) else {
-                return Err(format!(
-                    "--sites: {net} of `{name}` is too small for {} agents",
-                    taken + count
-                ));
-            };
-            if map.locate(addr) != Some(*site) {
-                return Err(format!(
-                    "--sites: {addr} of `{name}` is in a longer network of another site"
-                ));
-            }
-            // where a site has both, its clients are told apart from its seeders
-            let id = match (seeder, seeds.iter().any(|(s, _)| s == site)) {
-                (false, true) => format!("{name}-c{number}"),
-                _ => format!("{name}-{number}"),
-            };
-            agents.push(Place {
-                id,
-                site: *site,
-                number,
-                addr,
-                seeder,
-            });
-        }
-    }
-    Ok(agents)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,7 +424,13 @@ mod tests {
     }
 
     fn world(text: &str, seeds: &str, clients: &str) -> Result<World, String> {
-        World::new("sites.yaml", text, Some(&groups(seeds)), Some(&groups(clients)))
+        World::new(
+            "sites.yaml",
+            text,
+            Some(&groups(seeds)),
+            Some(&groups(clients)),
+            Ground::Loopback,
+        )
     }
 
     const REAL: &str = "
@@ -329,7 +446,7 @@ links:
 
     #[test]
     fn the_default_world_is_four_seeders_and_twice_four_clients_fifty_seconds_away() {
-        let world = World::new("default", DEFAULT_MAP, None, None).unwrap();
+        let world = World::new("default", DEFAULT_MAP, None, None, Ground::Loopback).unwrap();
         assert_eq!(world.agents.len(), 12);
         assert_eq!(world.agents.iter().filter(|place| place.seeder).count(), 4);
         assert_eq!(world.client_sites().len(), 2);
@@ -345,7 +462,7 @@ links:
             include_str!("../../maps/staged.yaml"),
             include_str!("../../maps/transit.yaml"),
         ] {
-            let world = World::new("map", text, None, None).unwrap();
+            let world = World::new("map", text, None, None, Ground::Loopback).unwrap();
             assert_eq!(world.bound(500_000_000, Timestamp::now()), Some(50.0));
             assert_eq!(world.text, text);
         }
