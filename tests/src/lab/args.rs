@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::compare::Comparison;
 use super::kills::Kill;
 use super::options::Options;
 use super::world::Ground;
@@ -71,6 +72,9 @@ pub struct Args {
     /// The network, events, and who plays.
     #[command(flatten)]
     pub options: Options,
+    /// Several runs beside each other, and pictures.
+    #[command(flatten)]
+    pub comparison: Comparison,
 }
 
 impl Args {

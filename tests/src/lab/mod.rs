@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod binaries;
+pub mod compare;
 pub mod content;
 pub mod events;
 pub mod fleet;
@@ -17,6 +18,7 @@ mod news;
 pub mod options;
 pub mod player;
 pub mod players;
+pub mod plot;
 pub mod poll;
 pub mod process;
 pub mod report;
@@ -88,14 +90,19 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(Refused::Wrong(text)) => return stopped(&Stop::Wrong(text)),
     };
-    if args.options.netns && net::enter::inside().is_none() {
+    let comparing = !args.comparison.compare.is_empty();
+    if args.options.netns && !comparing && net::enter::inside().is_none() {
         return stopped(&enter(&args, &line));
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return stopped(&Stop::Missing(format!("cannot start: {error}"))),
     };
-    match runtime.block_on(rollout::run(&args)) {
+    let done = match comparing {
+        true => runtime.block_on(compare::run(&args, &line)),
+        false => runtime.block_on(rollout::run(&args)),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(stop) => stopped(&stop),

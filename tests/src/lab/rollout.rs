@@ -17,12 +17,14 @@ use super::lives::SILENT;
 use super::net::Net;
 use super::news::News;
 use super::player::{Host, TrackerKind};
+use super::plot;
 use super::poll::{self, ContentStatus, SwarmStatus};
 use super::process::{Process, Usage};
 use super::report::{self, Report};
 use super::screen::Screen;
 use super::setup::{Prepared, last_words, prepare};
 use super::snapshot::planned_hops;
+use super::timeline::Timeline;
 use super::verify::{self, Verdict};
 use super::view::View;
 use super::wire::Wires;
@@ -63,6 +65,14 @@ fn conclude(
     screen: &mut Screen,
 ) -> Result<bool, Stop> {
     let view = rollout.view(rollout.elapsed());
+    let timeline = rollout.timeline(&view);
+    let title = format!(
+        "{} to {} clients: {}, {} tracker",
+        view.size,
+        view.agents.iter().filter(|agent| !agent.seeder).count(),
+        rollout.prepared.player.name(),
+        rollout.prepared.tracker_name()
+    );
     let Prepared {
         workplace,
         layout,
@@ -80,6 +90,14 @@ fn conclude(
     let report = Report::new(&view, &verdicts, rollout.facts);
     for line in report::lines(&view, &report) {
         screen.say(&line);
+    }
+    if let Some(path) = &args.comparison.plot {
+        let about = plot::About::of(&view, &timeline, title);
+        match plot::write(path, &timeline, &about) {
+            Ok(()) => screen.say(&format!("the picture is {}", path.display())),
+            // the result is worth more than its picture
+            Err(error) => screen.say(&format!("--plot: {error:#}")),
+        }
     }
     if args.json {
         let text = serde_json::to_string(&report).map_err(|error| Stop::Failed(error.to_string()))?;
@@ -400,6 +418,22 @@ impl Rollout {
             }
         }
         Ok(all)
+    }
+
+    /// Everything over time.
+    fn timeline(&self, view: &View) -> Timeline {
+        let world = &self.prepared.world;
+        let link = |hop: Hop| {
+            let (from, to) = world.hop_name(hop);
+            format!("{from} → {to}")
+        };
+        Timeline {
+            agents: world.agents.iter().map(|place| place.id.clone()).collect(),
+            links: self.wire.hops().map(link).collect(),
+            samples: self.wire.samples.clone(),
+            events: view.events.clone(),
+            bound: view.bound,
+        }
     }
 
     /// What there is to show.

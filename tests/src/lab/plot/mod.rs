@@ -7,7 +7,13 @@ mod axis;
 mod paint;
 mod strips;
 
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use narrows_topology::Rate;
+
 use super::timeline::Timeline;
+use super::view::View;
 use axis::{Scale, clock, ticks};
 use paint::{Page, colour, path};
 
@@ -24,6 +30,42 @@ pub struct About {
     pub rates: Vec<Option<f64>>,
     /// Bytes of the content, for copies; 0 if unknown.
     pub size: u64,
+}
+
+impl About {
+    /// Of a run as the table shows it. A link's rate is that of the map, which is what rollouts may use.
+    pub fn of(view: &View, timeline: &Timeline, title: String) -> About {
+        let agents = timeline
+            .agents
+            .iter()
+            .map(|id| view.agents.iter().find(|row| row.id == *id));
+        let rate = |name: &String| {
+            let row = view
+                .links
+                .iter()
+                .find(|row| format!("{} → {}", row.from, row.to) == *name)?;
+            let rate: Rate = row.limit.parse().ok()?;
+            rate.bytes_per_second().map(|rate| rate as f64)
+        };
+        About {
+            title,
+            sites: agents
+                .clone()
+                .map(|row| row.map_or_else(String::new, |row| row.site.clone()))
+                .collect(),
+            seeders: agents.map(|row| row.is_some_and(|row| row.seeder)).collect(),
+            rates: timeline.links.iter().map(rate).collect(),
+            size: view.size.0,
+        }
+    }
+}
+
+/// Writes the picture to a file.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, timeline: &Timeline, about: &About) -> Result<()> {
+    std::fs::write(path, svg(timeline, about)).with_context(|| format!("cannot write {}", path.display()))
 }
 
 const WIDTH: f64 = 1080.0;

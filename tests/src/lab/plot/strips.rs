@@ -59,7 +59,11 @@ pub(super) fn draw(page: &mut Page, timeline: &Timeline, about: &About, time: Sc
     }
     page.close();
     if strips.is_empty() {
-        page.words(LEFT, y + 12.0, "note", "Nothing crossed a link.");
+        let why = match timeline.links.is_empty() {
+            true => "Bytes per link over time are counted with --netns.",
+            false => "Nothing crossed a link.",
+        };
+        page.words(LEFT, y + 12.0, "note", why);
         y += 30.0;
     }
     Strips {
