@@ -17,7 +17,7 @@ use rand::rngs::SmallRng;
 
 pub use active::{Source, Taken};
 pub use bits::Bits;
-pub use order::{Candidate, Plan, cmp, rank};
+pub use order::{Candidate, Plan, cmp, gateway_order};
 
 use crate::PeerKey;
 use active::Active;

@@ -59,7 +59,7 @@ impl WanOrder {
         let mut own = Bits::new(pieces);
         let mut sets = vec![Bits::new(pieces); plan.lines.len().max(1)];
         for piece in 0..pieces {
-            if rank(piece, plan.me, &plan.roster) == 0 {
+            if plan.gateway_of(piece) == plan.me {
                 own.set(piece);
                 sets[plan.line_of(piece)].set(piece);
             }
@@ -92,12 +92,11 @@ impl WanOrder {
     }
 
     /// The gateways that come before us for `piece`.
-    pub(super) fn before(&self, piece: u32) -> impl Iterator<Item = SocketAddr> + '_ {
-        let mine = self.plan.as_ref().map(|plan| (weight(piece, plan.me), plan.me));
-        self.roster()
-            .iter()
-            .copied()
-            .filter(move |other| Some((weight(piece, *other), *other)) > mine)
+    pub(super) fn before(&self, piece: u32) -> impl Iterator<Item = SocketAddr> {
+        let plan = self.plan.as_ref();
+        let order = plan.map(|plan| (plan.me, gateway_order(piece, plan.me, &plan.roster)));
+        let before = order.map(|(me, order)| order.into_iter().take_while(move |other| *other != me));
+        before.into_iter().flatten()
     }
 
     /// The lines that come before `line` for `piece`.
@@ -111,23 +110,27 @@ impl WanOrder {
 
     /// The gateway whose piece it is.
     pub(super) fn owner(&self, piece: u32) -> Option<SocketAddr> {
-        self.roster()
-            .iter()
-            .copied()
-            .max_by_key(|gateway| (weight(piece, *gateway), *gateway))
+        self.plan.as_ref().map(|plan| plan.gateway_of(piece))
     }
 
     /// Whether this order is for that plan.
     pub(super) fn is_for(&self, plan: &Plan) -> bool {
         self.plan.as_ref() == Some(plan)
     }
-
-    fn roster(&self) -> &[SocketAddr] {
-        self.plan.as_ref().map_or(&[], |plan| &plan.roster)
-    }
 }
 
 impl Plan {
+    /// The gateway whose piece it is.
+    fn gateway_of(&self, piece: u32) -> SocketAddr {
+        let alone = self.roster.iter().all(|gateway| *gateway == self.me);
+        let order = if alone {
+            Vec::new()
+        } else {
+            gateway_order(piece, self.me, &self.roster)
+        };
+        order.first().copied().unwrap_or(self.me)
+    }
+
     /// The line that a piece comes by.
     fn line_of(&self, piece: u32) -> usize {
         if self.lines.len() < 2 {
@@ -153,22 +156,24 @@ impl Plan {
         order
     }
 }
-/// How many gateways of the roster come before `me` for this piece: rendezvous hashing (Thaler, Ravishankar 1998).
-pub fn rank(piece: u32, me: SocketAddr, roster: &[SocketAddr]) -> usize {
-    if roster.len() <= 1 && roster.first().is_none_or(|only| *only == me) {
-        return 0;
-    }
-    let mine = (weight(piece, me), me);
-    roster
-        .iter()
-        .filter(|other| **other != me && (weight(piece, **other), **other) > mine)
-        .count()
+/// The gateways in the order in which they may fetch `piece`, us among them: rendezvous hashing (Thaler, Ravishankar
+/// 1998), by groups of as many pieces as there are gateways, so that each has the same share to the piece.
+pub fn gateway_order(piece: u32, me: SocketAddr, roster: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut order = roster.to_vec();
+    order.push(me);
+    order.sort_unstable();
+    order.dedup();
+    let count = order.len() as u32;
+    let (group, place) = (piece / count, piece % count);
+    order.sort_by_key(|gateway| Reverse(weight(group, *gateway)));
+    order.rotate_left(place as usize);
+    order
 }
 
-/// Weight of a gateway for a piece; every agent of a site computes the same.
-fn weight(piece: u32, gateway: SocketAddr) -> u64 {
+/// Weight of a gateway for a group of pieces; every agent of a site computes the same.
+fn weight(group: u32, gateway: SocketAddr) -> u64 {
     let mut bytes = [0; 22];
-    bytes[..4].copy_from_slice(&piece.to_le_bytes());
+    bytes[..4].copy_from_slice(&group.to_le_bytes());
     let ip = match gateway.ip() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
         IpAddr::V6(ip) => ip,

@@ -46,13 +46,16 @@ proptest! {
     }
 
     #[test]
-    fn every_piece_is_of_exactly_one_gateways_share(pieces in 1u32..500, gateways in 1usize..5) {
+    fn all_agree_whose_piece_it_is_and_shares_are_equal(pieces in 1u32..500, gateways in 1usize..5) {
         let roster: Vec<SocketAddr> =
             (0..gateways).map(|n| format!("10.2.0.{n}:6881").parse().expect("an address")).collect();
+        let mut sizes = vec![0u32; gateways];
         for piece in 0..pieces {
-            let owners = roster.iter().filter(|me| rank(piece, **me, &roster) == 0).count();
-            prop_assert_eq!(owners, 1);
+            let owner = |me: &SocketAddr| gateway_order(piece, *me, &roster)[0];
+            prop_assert!(roster.iter().all(|me| owner(me) == owner(&roster[0])));
+            sizes[roster.iter().position(|g| *g == owner(g)).expect("in the roster")] += 1;
         }
+        prop_assert!(sizes.iter().max() <= sizes.iter().min().map(|least| least + 1).as_ref());
     }
 }
 

@@ -136,11 +136,13 @@ impl Swarm {
         }
     }
 
-    /// Whether an announce could help: nobody to fetch from, or somebody the tracker has not told us of.
+    /// Whether an announce could help: nobody to fetch from, or from one of our parents, or somebody the tracker has not
+    /// told us of.
     fn lacks_peers(&self) -> bool {
         let fetches = |peer: &Peer| matches!(peer.relation, Relation::Local | Relation::Upstream);
         let unknown = |peer: &Peer| peer.relation == Relation::Unknown && peer.lacking > 0;
-        !self.peers.values().any(fetches) || self.peers.values().any(unknown)
+        let nobody = |line: &super::Line| !line.paused && line.upstreams.is_empty();
+        !self.peers.values().any(fetches) || self.peers.values().any(unknown) || self.lines.iter().any(nobody)
     }
 
     /// The connection to a peer broke: if it is our gateway, the tracker must know at once.

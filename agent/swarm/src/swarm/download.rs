@@ -1,6 +1,6 @@
 //! Asking for blocks, taking them, and what becomes of whole pieces.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use narrows_wire::{Block, Message};
 
@@ -163,7 +163,9 @@ impl Swarm {
         let term = gateway::term(length, duty.rate);
         let gateways = |before: &mut dyn Iterator<Item = _>| silence.may_take_over(before, term, now);
         let stand_in = |before: &mut dyn Iterator<Item = _>| may_stand_in(lines, before, length, now);
-        let several = duty.roster.iter().any(|gateway| *gateway != self.me);
+        // the walk over all pieces is worth it only if somebody has been silent
+        let quiet = |gateway: &SocketAddr| *gateway != self.me && gateways(&mut std::iter::once(*gateway));
+        let several = duty.roster.iter().any(quiet);
         let still = (0..lines.len()).any(|other| other != line && stand_in(&mut std::iter::once(other)));
         let takeover = Takeover {
             gateways: if several { Some(&gateways) } else { None },

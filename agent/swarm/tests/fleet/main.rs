@@ -3,8 +3,10 @@
 
 #![allow(unreachable_pub)] // modules of one test program
 
+mod failover;
 mod net;
 mod sim;
+mod stripes;
 mod tracker;
 
 use std::time::Duration;
@@ -141,8 +143,7 @@ fn two_gateways_share_the_pieces() {
     let (copies, time) = figures(&sim, 1, 50.0 * 125_000.0 * 0.98);
     println!("two gateways: copies {copies:.4} time {time:.3} x bound");
     assert!(copies <= 1.02, "{copies}");
-    // until its next announce the first gateway thinks that all pieces are its own, so shares end uneven
-    assert!(time <= 1.15, "{time}");
+    assert!(time <= 1.05, "{time}");
 }
 
 #[test]
@@ -178,17 +179,6 @@ fn the_death_of_a_gateway_costs_at_most_eight_pieces() {
 }
 
 #[test]
-fn a_site_goes_on_while_the_tracker_is_away() {
-    let mut sim = fleet(&[(0, link(20.0, 20))], &[0], &[2, 4], 400, 5);
-    sim.plan(Duration::from_secs(3), 0, Op::TrackerDown);
-    sim.plan(Duration::from_secs(200), 0, Op::TrackerUp);
-    sim.run(HOUR);
-    sim.assert_complete();
-    let done = sim.done(1).expect("complete");
-    assert!(done < Duration::from_secs(60), "waited for the tracker: {done:?}");
-}
-
-#[test]
 fn a_full_disk_heals_and_loses_nothing() {
     let mut sim = fleet(&[(0, link(20.0, 20))], &[0], &[2, 4], 200, 6);
     for agent in [2, 4] {
@@ -216,7 +206,7 @@ struct Mishap {
 }
 
 fn mishap() -> impl Strategy<Value = Mishap> {
-    let op = prop_oneof![4 => Just(Op::Kill), 2 => Just(Op::Vanish), 2 => Just(Op::Pause), 1 => Just(Op::DiskFull), 1 => Just(Op::TrackerDown)];
+    let op = prop_oneof![4 => Just(Op::Kill), 2 => Just(Op::Vanish), 2 => Just(Op::Freeze), 1 => Just(Op::Cut), 2 => Just(Op::Pause), 1 => Just(Op::DiskFull), 1 => Just(Op::TrackerDown)];
     (1u64..60, 0usize..12, op, 1u64..20).prop_map(|(second, agent, op, lasts)| Mishap {
         second,
         agent,
@@ -235,10 +225,12 @@ proptest! {
         let parents = if chain { [(0, wan), (1, wan)] } else { [(0, wan), (0, wan)] };
         let mut sim = fleet(&parents, &[0, usize::from(chain)], &[4, 4, 4], 120, seed);
         sim.tracker.wanted = gateways;
-        sim.strict = !mishaps.iter().any(|m| matches!(m.op, Op::Vanish | Op::DiskFull));
+        sim.strict = !mishaps.iter().any(|m| matches!(m.op, Op::Vanish | Op::Freeze | Op::Cut | Op::DiskFull));
         for mishap in &mishaps {
             let end = match mishap.op {
                 Op::Kill | Op::Vanish => Op::Start,
+                Op::Freeze => Op::Thaw,
+                Op::Cut => Op::Mend,
                 Op::Pause => Op::Resume,
                 Op::DiskFull => Op::DiskHeals,
                 _ => Op::TrackerUp,

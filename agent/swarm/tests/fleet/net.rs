@@ -1,6 +1,6 @@
 //! The simulated network: sites, links with rate and latency, first in first out; a NIC per agent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use narrows_swarm::Time;
@@ -40,8 +40,13 @@ pub struct Link {
 pub struct Net {
     parents: Vec<Option<(usize, Link)>>,
     pipes: BTreeMap<(usize, usize), Pipe>,
+    /// Links beside the tree's: routes between their ends.
+    direct: BTreeMap<(usize, usize), Link>,
+    /// Sites whose links carry nothing at present.
+    pub cut: BTreeSet<usize>,
     up: Vec<Pipe>,
     down: Vec<Pipe>,
+    received: Vec<u64>,
 }
 
 const NIC: f64 = 125e6;
@@ -57,15 +62,34 @@ impl Net {
             }
         }
         Net {
+            received: vec![0; parents.len()],
             parents,
             pipes,
+            direct: BTreeMap::new(),
+            cut: BTreeSet::new(),
             up: vec![Pipe::new(NIC); agents],
             down: vec![Pipe::new(NIC); agents],
         }
     }
 
+    /// Joins two sites directly.
+    pub fn join(&mut self, a: usize, b: usize, link: Link) {
+        for pair in [(a, b), (b, a)] {
+            self.direct.insert(pair, link);
+            self.pipes.insert(pair, Pipe::new(link.rate));
+        }
+    }
+
+    /// Whether nothing comes from one site to another.
+    pub fn is_cut(&self, from: usize, to: usize) -> bool {
+        from != to && (self.cut.contains(&from) || self.cut.contains(&to))
+    }
+
     /// The directed links from one site to another.
     pub fn path(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
+        if self.direct.contains_key(&(from, to)) {
+            return vec![(from, to)];
+        }
         let climb = |mut site: usize| {
             let mut line = vec![site];
             while let Some((parent, _)) = self.parents[site] {
@@ -103,7 +127,11 @@ impl Net {
                 .filter(|(parent, _)| *parent == y)
                 .map(|(_, link)| link.latency)
         };
-        below(a, b).or_else(|| below(b, a)).expect("a link")
+        let direct = self.direct.get(&(a, b)).map(|link| link.latency);
+        direct
+            .or_else(|| below(a, b))
+            .or_else(|| below(b, a))
+            .expect("a link")
     }
 
     /// Sends bytes; returns when the bottleneck took them (as TCP's buffer drains) and when they arrive.
@@ -117,6 +145,9 @@ impl Net {
     ) -> (Time, Time) {
         let mut at = self.up[from.0].put(bytes, now);
         let mut latency = LAN_LATENCY;
+        if from.1 != to.1 {
+            self.received[to.1] += u64::from(payload);
+        }
         for link in self.path(from.1, to.1) {
             latency += self.latency(link);
             let pipe = self.pipes.get_mut(&link).expect("a link of the path");
@@ -127,8 +158,13 @@ impl Net {
         (at, at + latency)
     }
 
-    /// Payload bytes that crossed into a site.
+    /// Payload bytes for a site's agents from other sites.
     pub fn entering(&self, site: usize) -> u64 {
-        self.parents[site].map_or(0, |(parent, _)| self.pipes[&(parent, site)].payload)
+        self.received[site]
+    }
+
+    /// Payload bytes that crossed each link, by direction.
+    pub fn carried(&self) -> impl Iterator<Item = ((usize, usize), u64)> + '_ {
+        self.pipes.iter().map(|(link, pipe)| (*link, pipe.payload))
     }
 }

@@ -40,6 +40,13 @@ pub enum Op {
     Kill,
     /// The host vanishes: connections say nothing any more.
     Vanish,
+    /// SIGSTOP: its kernel still takes what comes; the agent says nothing.
+    Freeze,
+    /// SIGCONT: what came meanwhile comes at once.
+    Thaw,
+    /// Its site's links carry nothing; connections across them say nothing any more, even afterwards.
+    Cut,
+    Mend,
     Pause,
     Resume,
     DiskFull,
@@ -62,6 +69,8 @@ pub struct Agent {
     role: Role,
     role_since: Time,
     wake: Option<Time>,
+    /// What came while it is frozen.
+    frozen: Option<Vec<(u32, Happening)>>,
     corrupt: bool,
     disk_full: bool,
     announces: BTreeMap<&'static str, u32>,
@@ -73,6 +82,8 @@ struct End {
     dialled: Option<Class>,
     heard: BTreeSet<u32>,
     whole: bool,
+    /// A link on the way was cut while something was sent.
+    dead: bool,
 }
 
 pub struct Sim {
@@ -92,6 +103,8 @@ pub struct Sim {
     conns: u64,
     out: Vec<Action>,
     pub events: u64,
+    /// When a block from another site was kept, by site.
+    wan: Vec<Vec<Time>>,
 }
 
 impl Sim {
@@ -126,6 +139,7 @@ impl Sim {
                     role: Role::Member,
                     role_since: Time::ZERO,
                     wake: None,
+                    frozen: None,
                     corrupt: false,
                     disk_full: false,
                     announces: BTreeMap::new(),
@@ -152,6 +166,7 @@ impl Sim {
             conns: 0,
             out: Vec::new(),
             events: 0,
+            wan: vec![Vec::new(); sites.len()],
         }
     }
 
@@ -174,8 +189,13 @@ impl Sim {
             }
             self.now = at;
             self.events += 1;
-            if matches!(what, Happening::Do(_)) || life == self.agents[agent].life {
+            if matches!(what, Happening::Do(_)) {
                 self.happen(agent, what);
+            } else if life == self.agents[agent].life {
+                match &mut self.agents[agent].frozen {
+                    Some(held) => held.push((life, what)),
+                    None => self.happen(agent, what),
+                }
             }
             if self.events.is_multiple_of(256) && self.is_done() {
                 break;
@@ -291,6 +311,7 @@ impl Sim {
             Op::Kill | Op::Vanish if self.agents[agent].swarm.is_some() => {
                 let a = &mut self.agents[agent];
                 a.swarm = None;
+                a.frozen = None;
                 a.life += 1;
                 a.wake = None;
                 a.kept.clear();
@@ -302,17 +323,42 @@ impl Sim {
                     }
                 }
             }
+            Op::Freeze if self.agents[agent].swarm.is_some() => {
+                self.agents[agent].frozen.get_or_insert_default();
+            }
+            Op::Thaw => {
+                let held = self.agents[agent].frozen.take();
+                for (life, what) in held.into_iter().flatten() {
+                    self.at(self.now, agent, life, what);
+                }
+                self.agents[agent].wake = None;
+                self.feed(agent, Event::Tick);
+                // what was to happen to it while it was frozen
+                self.feed(agent, Event::Resume);
+                if !self.agents[agent].disk_full {
+                    self.feed(agent, Event::StoreHealed);
+                }
+            }
+            Op::Cut => {
+                self.net.cut.insert(self.agents[agent].site);
+            }
+            Op::Mend => {
+                self.net.cut.remove(&self.agents[agent].site);
+            }
+            Op::Pause | Op::Resume if self.agents[agent].frozen.is_some() => {}
             Op::Pause => self.feed(agent, Event::Pause),
             Op::Resume => self.feed(agent, Event::Resume),
             Op::DiskFull => self.agents[agent].disk_full = true,
             Op::DiskHeals => {
                 self.agents[agent].disk_full = false;
-                self.feed(agent, Event::StoreHealed);
+                if self.agents[agent].frozen.is_none() {
+                    self.feed(agent, Event::StoreHealed);
+                }
             }
             Op::Corrupt => self.agents[agent].corrupt = true,
             Op::TrackerDown => self.tracker_down = true,
             Op::TrackerUp => self.tracker_down = false,
-            Op::Start | Op::Kill | Op::Vanish => {}
+            Op::Start | Op::Kill | Op::Vanish | Op::Freeze => {}
         }
     }
 
@@ -351,6 +397,14 @@ impl Sim {
             peer: PeerKey(key),
             block,
         }) {
+            let site = self.agents[agent].site;
+            if self
+                .ends
+                .get(&(key ^ 1))
+                .is_some_and(|far| self.agents[far.agent].site != site)
+            {
+                self.wan[site].push(self.now);
+            }
             let kept = self.agents[agent].kept.entry(block.piece).or_default();
             assert!(kept.0.insert(block.begin), "block kept twice");
             kept.1 |= corrupt;
@@ -368,12 +422,22 @@ impl Sim {
         let Some(other) = found else {
             return self.at(self.now + delay, agent, life, Happening::DialFailed(addr));
         };
+        // as the shell's limits for a connection and a handshake
+        if self.net.is_cut(self.agents[agent].site, self.agents[other].site) {
+            let timeout = Duration::from_secs(3);
+            return self.at(self.now + timeout, agent, life, Happening::DialFailed(addr));
+        }
+        if self.agents[other].frozen.is_some() {
+            let timeout = Duration::from_secs(if class == Class::Upstream { 4 } else { 10 });
+            return self.at(self.now + timeout, agent, life, Happening::DialFailed(addr));
+        }
         let end = |agent, life, dialled| End {
             agent,
             life,
             dialled,
             heard: BTreeSet::new(),
             whole: false,
+            dead: false,
         };
         self.ends.insert(conn, end(agent, life, Some(class)));
         let other_life = self.agents[other].life;
@@ -567,6 +631,11 @@ impl Sim {
         let (other, life) = self.ends.get(&(key ^ 1)).map(|end| (end.agent, end.life))?;
         let from = (agent, self.agents[agent].site);
         let to = (other, self.agents[other].site);
+        let end = self.ends.get_mut(&key)?;
+        end.dead |= self.net.is_cut(from.1, to.1);
+        if end.dead {
+            return None;
+        }
         let (taken, arrives) = self.net.send(from, to, bytes, payload, self.now);
         self.at(arrives, other, life, what);
         Some(taken)
@@ -626,6 +695,12 @@ impl Sim {
     /// WAN payload into a site over the content's size.
     pub fn copies(&self, site: usize) -> f64 {
         self.net.entering(site) as f64 / self.lengths.total() as f64
+    }
+
+    /// How long after `at` the site got its next useful block from across the WAN.
+    pub fn next_wan(&self, site: usize, at: Time) -> Option<Time> {
+        let next = self.wan[site].iter().find(|time| **time > at)?;
+        Some(*next - at)
     }
 
     /// When the last of a site was complete.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use narrows_protocol::{Assignment, Role};
+use narrows_protocol::{Assignment, Part, Role};
 use narrows_swarm::{Assigned, Report, Time};
 
 use crate::net::Net;
@@ -25,6 +25,12 @@ pub struct Tracker {
     pub gateways: BTreeMap<usize, Vec<usize>>,
     /// Parent site of each site.
     pub parents: BTreeMap<usize, usize>,
+    /// The parents of sites that have several, with their stripes.
+    pub parts: BTreeMap<usize, Vec<(usize, Vec<u8>)>>,
+    /// Into how many stripes the pieces are divided.
+    pub stripes: u8,
+    /// Whom somebody called gone, and when.
+    pub gone: BTreeMap<SocketAddr, Time>,
     /// Gateways per site.
     pub wanted: usize,
     /// Share of the bottleneck that is assigned.
@@ -62,6 +68,9 @@ impl Tracker {
             }
         }
         self.entries.retain(|_, entry| now < entry.seen + LEASE * 2);
+        self.gone.extend(report.gone.iter().map(|addr| (*addr, now)));
+        self.gone
+            .retain(|gone, at| now < *at + Duration::from_secs(30) && *gone != addr);
         let entries = &self.entries;
         let supplied = |site: usize| entries.values().any(|e| e.site == site && e.left == 0);
         let gateways = self.gateways.entry(site).or_default();
@@ -77,27 +86,54 @@ impl Tracker {
         }
         let gateway = gateways.contains(&agent);
         let roster = gateways.iter().map(|id| entries[id].addr).collect();
-        let parent = self.parents.get(&site).copied();
-        let upstream = parent.filter(|_| gateway).map_or(Vec::new(), |parent| {
+        self.turn += usize::from(report.stalled);
+        let (fed, gone, turn) = (&self.gateways, &self.gone, self.turn);
+        let upstreams = |parent: usize| -> Vec<SocketAddr> {
             let mut there: Vec<_> = entries.iter().filter(|(_, e)| e.site == parent).collect();
-            let fed = self.gateways.get(&parent).cloned().unwrap_or_default();
-            there.sort_by_key(|(id, e)| (e.left > 0, !fed.contains(id), e.left, (*id + site) % 5));
-            self.turn += usize::from(report.stalled);
-            let skip = if report.stalled && there.len() > 2 {
-                self.turn % (there.len() - 1)
-            } else {
-                0
-            };
+            let fed = fed.get(&parent).cloned().unwrap_or_default();
+            there.sort_by_key(|(id, e)| {
+                let lacks = e.left > 0;
+                (
+                    gone.contains_key(&e.addr),
+                    lacks,
+                    !fed.contains(id),
+                    e.left,
+                    (*id + site) % 5,
+                )
+            });
+            let turns = report.stalled && report.gone.is_empty() && there.len() > 2;
+            let skip = if turns { turn % (there.len() - 1) } else { 0 };
             there
                 .into_iter()
                 .skip(skip)
                 .take(2)
                 .map(|(_, e)| e.addr)
                 .collect()
-        });
-        let rate = parent.map_or(0, |parent| {
-            (net.rate(parent, site) * self.share / self.wanted as f64) as u64
-        });
+        };
+        let rate = |parent: usize| (net.rate(parent, site) * self.share / self.wanted as f64) as u64;
+        let parts: Vec<Part> = match self.parts.get(&site) {
+            Some(parts) if gateway => parts
+                .iter()
+                .map(|(parent, stripes)| Part {
+                    site: format!("site{parent}"),
+                    rate: rate(*parent),
+                    paused: false,
+                    stripes: stripes.clone(),
+                    upstream: upstreams(*parent),
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let waits = parts.iter().any(|part| part.upstream.is_empty());
+        let parent = self.parents.get(&site).copied();
+        let (upstream, rate) = match parent.filter(|_| parts.is_empty()) {
+            Some(parent) if gateway => (upstreams(parent), rate(parent)),
+            Some(parent) => (Vec::new(), rate(parent)),
+            None => (
+                parts.iter().flat_map(|part| part.upstream.clone()).collect(),
+                parts.iter().map(|part| part.rate).sum(),
+            ),
+        };
         let local = entries
             .iter()
             .filter(|(id, e)| **id != agent && e.site == site)
@@ -113,9 +149,12 @@ impl Tracker {
                 rate,
                 paused: false,
                 upstream,
+                stripes: self.stripes,
+                parts,
                 ..Assignment::default()
             }),
-            interval: Duration::from_secs(30),
+            // a parent that has nobody yet will have somebody soon
+            interval: Duration::from_secs(if waits { 1 } else { 30 }),
             min_interval: Duration::from_secs(2),
             external_ip: Some(addr.ip()),
         }
