@@ -2,144 +2,18 @@
 
 #![allow(unreachable_pub)] // modules of one test program
 
-#[allow(dead_code)] // the other test program uses the rest
+#[allow(dead_code)] // the other test programs use the rest
 mod pair;
+#[allow(dead_code)]
+mod table;
 
 use std::time::Duration;
 
-use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{Assignment, PeerId, Role};
-use narrows_swarm::{
-    Action, AnnounceReason, Assigned, Class, CloseReason, Event, Origin, PeerKey, State, Swarm, Time,
-};
+use narrows_protocol::Assignment;
+use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, Event, Origin, PeerKey, State};
 use narrows_wire::{Bitfield, Block, Message};
 use proptest::prelude::*;
-
-const PIECES: u32 = 20;
-const PIECE: u32 = 64 << 10;
-
-struct Table {
-    swarm: Swarm,
-    now: Time,
-    peers: u64,
-}
-
-fn block(piece: u32, index: u32) -> Block {
-    Block {
-        piece,
-        begin: index * 16384,
-        len: 16384,
-    }
-}
-
-impl Table {
-    fn new(have: Bitfield) -> Table {
-        let lengths = Lengths::new(PIECE, u64::from(PIECE * PIECES)).expect("a content");
-        let swarm = Swarm::new(pair::config(lengths, have, 9), Time::ZERO);
-        let mut table = Table {
-            swarm,
-            now: Time::ZERO,
-            peers: 0,
-        };
-        table.tell(Event::Tick);
-        table
-    }
-
-    fn leecher() -> Table {
-        Table::new(Bitfield::new(PIECES))
-    }
-
-    fn tell(&mut self, event: Event) -> Vec<Action> {
-        let mut out = Vec::new();
-        self.swarm.handle(event, self.now, &mut out);
-        out
-    }
-
-    fn wait(&mut self, seconds: u64) -> Vec<Action> {
-        let end = self.now + Duration::from_secs(seconds);
-        let mut out = Vec::new();
-        while self.now < end {
-            self.now += Duration::from_millis(100);
-            self.swarm.handle(Event::Tick, self.now, &mut out);
-        }
-        out
-    }
-
-    fn assign(&mut self, assignment: Option<Assignment>, local: &[&str]) -> Vec<Action> {
-        self.tell(Event::Assigned(Assigned {
-            local: local
-                .iter()
-                .map(|text| text.parse().expect("an address"))
-                .collect(),
-            assignment,
-            interval: Duration::from_secs(600),
-            min_interval: Duration::from_secs(5),
-            external_ip: None,
-        }))
-    }
-
-    fn connect(&mut self, addr: &str, origin: Origin, fast: bool) -> (PeerKey, Vec<Action>) {
-        self.peers += 1;
-        let peer = PeerKey(self.peers);
-        let addr = addr.parse().expect("an address");
-        let peer_id = PeerId([100 + self.peers as u8; 20]);
-        let out = self.tell(Event::Connected {
-            peer,
-            addr,
-            origin,
-            peer_id,
-            fast,
-            extended: false,
-        });
-        (peer, out)
-    }
-
-    fn say(&mut self, peer: PeerKey, message: Message) -> Vec<Action> {
-        self.tell(Event::Message { peer, message })
-    }
-}
-
-fn requests(actions: &[Action]) -> Vec<Block> {
-    let request = |action: &Action| match action {
-        Action::Send {
-            message: Message::Request(block),
-            ..
-        } => Some(*block),
-        _ => None,
-    };
-    actions.iter().filter_map(request).collect()
-}
-
-fn closed(actions: &[Action]) -> Option<CloseReason> {
-    actions.iter().find_map(|action| match action {
-        Action::Close { reason, .. } => Some(*reason),
-        _ => None,
-    })
-}
-
-fn gateway(upstream: &[&str]) -> Option<Assignment> {
-    Some(Assignment {
-        role: Role::Gateway,
-        site: "b1".into(),
-        gateways: vec!["10.1.0.9:6881".parse().expect("an address")],
-        lease: 60,
-        rate: 0,
-        paused: false,
-        upstream: upstream
-            .iter()
-            .map(|text| text.parse().expect("an address"))
-            .collect(),
-        ..Assignment::default()
-    })
-}
-
-fn member() -> Option<Assignment> {
-    gateway(&[]).map(|assignment| Assignment {
-        role: Role::Member,
-        lease: 0,
-        ..assignment
-    })
-}
+use table::{PIECE, PIECES, Table, block, closed, gateway, member, requests};
 
 #[test]
 fn a_stock_client_without_extensions_is_fetched_from_by_its_haves() {

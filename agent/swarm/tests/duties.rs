@@ -1,0 +1,275 @@
+//! One swarm among agents: what a gateway owes its neighbours, what it reports, which connections it marks.
+
+#![allow(unreachable_pub)] // modules of one test program
+
+#[allow(dead_code)] // the other test programs use the rest
+mod pair;
+#[allow(dead_code)]
+mod table;
+
+use std::time::Duration;
+
+use narrows_protocol::{Assignment, Part};
+use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, Event, Origin, PeerKey};
+use narrows_wire::{ExtendedHandshake, Message};
+use table::{PIECES, Table, closed, gateway, hello, introduction, member, requests};
+
+const LOCAL: Origin = Origin::Dialled(Class::Local);
+const UPSTREAM: Origin = Origin::Dialled(Class::Upstream);
+
+fn keepalives(actions: &[Action], to: PeerKey) -> usize {
+    let is = |action: &&Action| {
+        **action
+            == Action::Send {
+                peer: to,
+                message: Message::KeepAlive,
+            }
+    };
+    actions.iter().filter(is).count()
+}
+
+#[test]
+fn a_gateway_speaks_every_four_seconds_to_agents_of_its_site_alone() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    let (agent, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+    let (stock, _) = table.connect("10.1.0.2:6881", LOCAL, true);
+    let out = table.wait(21);
+    assert_eq!((keepalives(&out, agent), keepalives(&out, stock)), (5, 0));
+}
+
+#[test]
+fn a_member_gives_a_silent_gateway_ten_seconds_and_announces_the_loss() {
+    let mut table = Table::leecher();
+    let roster = "10.1.0.1:6881".parse().expect("an address");
+    let assignment = member().map(|a| Assignment {
+        gateways: vec![roster],
+        ..a
+    });
+    table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    let (speaks, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, true));
+    table.agent("10.1.0.2:6881", LOCAL, hello("b1", false, false));
+    for _ in 0..4 {
+        assert_eq!(closed(&table.wait(8)), None);
+        table.say(speaks, Message::KeepAlive);
+    }
+    let out = table.wait(11);
+    assert!(out.contains(&Action::Close {
+        peer: speaks,
+        reason: CloseReason::Silent
+    }));
+    assert!(out.contains(&Action::Announce(AnnounceReason::Lost(roster))));
+    assert_eq!(
+        out.iter().filter(|a| matches!(a, Action::Close { .. })).count(),
+        1,
+        "members may be silent"
+    );
+}
+
+#[test]
+fn who_was_asleep_blames_nobody_and_as_gateway_asks_the_tracker_first() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
+    let (other, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, true));
+    table.wait(1);
+    table.now += Duration::from_secs(60);
+    let out = table.tell(Event::Tick);
+    assert!(out.contains(&Action::Announce(AnnounceReason::Doubt)), "{out:?}");
+    assert_eq!(closed(&out), None);
+    let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    table.say(upstream, Message::HaveAll);
+    assert!(
+        requests(&table.say(upstream, Message::Unchoke)).is_empty(),
+        "nobody knows yet who is gateway"
+    );
+    table.say(other, Message::KeepAlive);
+    assert!(!requests(&table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"])).is_empty());
+}
+
+#[test]
+fn a_gateway_that_meets_another_one_asks_the_tracker_and_a_member_does_not() {
+    for (assignment, asks) in [(gateway(&["10.0.0.1:6881"]), true), (member(), false)] {
+        let mut table = Table::leecher();
+        table.assign(assignment, &["10.1.0.1:6881"]);
+        let (peer, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+        let out = table.say(peer, introduction(hello("b1", false, true)));
+        assert_eq!(
+            out.contains(&Action::Announce(AnnounceReason::Doubt)),
+            asks,
+            "{out:?}"
+        );
+    }
+}
+
+#[test]
+fn agents_are_told_when_somebody_becomes_gateway_and_when_it_is_none_any_more() {
+    let mut table = Table::leecher();
+    table.assign(member(), &["10.1.0.1:6881"]);
+    let (peer, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+    let told = |actions: &[Action]| {
+        let said = actions.iter().find_map(|action| match action {
+            Action::Send {
+                peer: to,
+                message: Message::Extended { payload, .. },
+            } if *to == peer => Some(payload),
+            _ => None,
+        })?;
+        Some(ExtendedHandshake::decode(said).ok()?.narrows?.gateway)
+    };
+    assert_eq!(
+        told(&table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"])),
+        Some(true)
+    );
+    assert_eq!(
+        told(&table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"])),
+        None
+    );
+    assert_eq!(told(&table.assign(member(), &["10.1.0.1:6881"])), Some(false));
+}
+
+#[test]
+fn who_does_not_answer_is_named_for_thirty_seconds() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
+    let addrs: Vec<_> = ["10.0.0.1:6881", "10.1.0.1:6881"]
+        .iter()
+        .map(|a| a.parse().expect("an address"))
+        .collect();
+    table.tell(Event::DialFailed { addr: addrs[1] });
+    assert!(!table.swarm.report().stalled, "a neighbour is not all");
+    let out = table.tell(Event::DialFailed { addr: addrs[0] });
+    assert!(out.contains(&Action::Announce(AnnounceReason::Stalled)));
+    let mut gone = table.swarm.report().gone;
+    gone.sort_unstable();
+    assert_eq!(gone, addrs);
+    table.wait(31);
+    assert!(table.swarm.report().gone.is_empty());
+}
+
+#[test]
+fn bytes_are_booked_on_the_parent_they_came_from_and_stripes_on_their_part() {
+    let part = |site: &str, upstream: &str, stripe| Part {
+        site: site.into(),
+        upstream: vec![upstream.parse().expect("an address")],
+        stripes: vec![stripe],
+        ..Part::default()
+    };
+    let mut table = Table::leecher();
+    let ups = ["10.0.0.1:6881", "10.3.0.1:6881"];
+    let assignment = gateway(&ups).map(|a| Assignment {
+        stripes: 2,
+        parts: vec![part("hq", ups[0], 0), part("r", ups[1], 1)],
+        ..a
+    });
+    table.assign(assignment, &[]);
+    let mut asked: Vec<u32> = Vec::new();
+    let mut count = Vec::new();
+    for addr in ups {
+        let (peer, _) = table.connect(addr, UPSTREAM, true);
+        table.say(peer, Message::HaveAll);
+        let mut next = table.say(peer, Message::Unchoke);
+        let mut of_this = 0;
+        // each block makes room for another one
+        while let Some(block) = requests(&next).first().copied() {
+            let all = requests(&next);
+            asked.extend(all.iter().map(|block| block.piece));
+            of_this += all.len();
+            next = Vec::new();
+            for block in all {
+                next.extend(table.tell(Event::Block { peer, block }));
+            }
+            assert!(block.len > 0);
+        }
+        count.push(of_this as u64 * 16384);
+    }
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len() as u32, PIECES, "every piece is of one part");
+    let report = table.swarm.report();
+    assert_eq!(
+        report.from,
+        [("hq".to_owned(), count[0]), ("r".to_owned(), count[1])]
+    );
+    assert_eq!(report.wan, count.iter().sum::<u64>());
+    assert_eq!(count[0], count[1], "two stripes of equal weight");
+}
+
+#[test]
+fn connections_across_links_are_marked_and_others_are_not() {
+    let marks = |actions: &[Action]| -> Vec<(PeerKey, u8)> {
+        let mark = |action: &Action| match action {
+            Action::Mark { peer, dscp } => Some((*peer, *dscp)),
+            _ => None,
+        };
+        actions.iter().filter_map(mark).collect()
+    };
+    let duty = |dscp| gateway(&["10.0.0.1:6881"]).map(|a| Assignment { dscp, ..a });
+    let mut table = Table::leecher();
+    table.assign(duty(Some(8)), &["10.1.0.1:6881"]);
+    let (upstream, out) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    assert_eq!(marks(&out), [(upstream, 8)]);
+    let (_, out) = table.connect("10.1.0.1:6881", LOCAL, true);
+    assert_eq!(marks(&out), []);
+    let (remote, out) = table.agent("10.4.0.1:50000", Origin::Accepted, hello("b4", true, true));
+    assert_eq!(marks(&out), [(remote, 8)]);
+    let (_, out) = table.agent("10.1.0.5:50000", Origin::Accepted, hello("b1", false, false));
+    assert_eq!(marks(&out), []);
+    let (stock, out) = table.connect("10.4.0.2:50000", Origin::Accepted, true);
+    assert_eq!(
+        marks(&out),
+        [(stock, 8)],
+        "a stock client that the tracker has not named"
+    );
+    let out = table.assign(duty(Some(1)), &["10.1.0.1:6881", "10.4.0.2:6881"]);
+    assert_eq!(
+        marks(&out),
+        [(upstream, 1), (remote, 1), (stock, 0)],
+        "another mark; one is of our site after all"
+    );
+}
+
+#[test]
+fn the_fifth_piece_waits_until_a_neighbour_has_one_of_the_first_four() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
+    let (neighbour, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+    table.say(neighbour, Message::HaveNone);
+    table.say(neighbour, Message::Interested);
+    let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    table.say(upstream, Message::HaveAll);
+    let mut next = table.say(upstream, Message::Unchoke);
+    let (mut asked, mut done) = (Vec::new(), Vec::new());
+    while !requests(&next).is_empty() {
+        let all = requests(&next);
+        next = Vec::new();
+        for block in all {
+            asked.push(block.piece);
+            let mut out = table.tell(Event::Block {
+                peer: upstream,
+                block,
+            });
+            let whole = out.iter().find_map(|a| match a {
+                Action::Verify { piece, .. } => Some(*piece),
+                _ => None,
+            });
+            if let Some(piece) = whole {
+                done.push(piece);
+                out.extend(table.tell(Event::Verified { piece, ok: true }));
+            }
+            next.extend(out);
+        }
+    }
+    asked.dedup();
+    // four that nobody else has, and what was on its way when the fourth came
+    assert!(
+        done.len() >= 4 && asked.len() <= 8,
+        "{} pieces asked for",
+        asked.len()
+    );
+    let goes_on = |piece: &u32| !requests(&table.say(neighbour, Message::Have(*piece))).is_empty();
+    assert_eq!(
+        done.iter().position(goes_on),
+        Some(done.len() - 4),
+        "three are left that nobody else has"
+    );
+}
