@@ -215,13 +215,15 @@ pub struct Usage {
     pub cpu_seconds: f64,
 }
 
-/// From proc(5): `VmHWM` of status; fields 14 and 15 of stat, in ticks of 1/100 s as every Linux has them.
+/// From proc(5): `VmHWM` of status; fields 14 to 17 of stat, its own ticks and those of children
+/// that ended, of 1/100 s as every Linux has them.
 fn usage(status: &str, stat: &str) -> Option<Usage> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     // the name, in parentheses, may hold spaces
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    let ticks: Option<u64> = fields.get(11..15)?.iter().map(|field| field.parse::<u64>().ok()).sum();
+    let ticks = ticks?;
     Some(Usage {
         rss_peak: kib * 1024,
         cpu_seconds: ticks as f64 / 100.0,
@@ -342,7 +344,7 @@ mod tests {
 
     #[test]
     fn usage_is_read_from_proc_even_with_a_strange_name() {
-        let stat = "12 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20";
+        let stat = "12 (a b) c) S 1 2 3 4 5 6 7 8 9 10 100 50 30 20 20";
         let found = usage("VmPeak:\t9 kB\nVmHWM:\t  2048 kB\n", stat).unwrap();
         assert_eq!(
             found,

@@ -1,9 +1,11 @@
 //! Debian's opentracker.
 
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::super::Stop;
 use super::super::player::CommandLine;
@@ -23,24 +25,27 @@ pub fn check() -> Result<(), Stop> {
 /// # Errors
 /// The path that cannot be written.
 pub fn prepare(folder: &Path, listen: SocketAddr, info_hashes: &[&str]) -> Result<()> {
-    write(
-        &folder.join("whitelist.txt"),
-        &format!("{}\n", info_hashes.join("\n")),
-    )?;
-    write(&folder.join("opentracker.conf"), &conf(folder, listen))
+    let list = folder.join("whitelist.txt");
+    write(&list, &format!("{}\n", info_hashes.join("\n")))?;
+    write(&folder.join("opentracker.conf"), &conf(folder, listen))?;
+    // it refuses to stay root, and reads its list as nobody, in that folder as its root
+    for (path, mode) in [(folder, 0o755), (&list, 0o644)] {
+        fs::set_permissions(path, Permissions::from_mode(mode))
+            .with_context(|| format!("cannot let nobody read {}", path.display()))?;
+    }
+    Ok(())
 }
 
-/// It stays who it is: as `nobody`, its default, it could not read the lab's folder.
 fn conf(folder: &Path, listen: SocketAddr) -> String {
-    // it changes its root to that folder: the list's path is inside of it
+    // the list's path is inside of its root
     format!(
-        "listen.tcp {listen}\naccess.stats {}\naccess.whitelist /whitelist.txt\ntracker.rootdir {}\ntracker.user root\n",
+        "listen.tcp {listen}\naccess.stats {}\naccess.whitelist /whitelist.txt\ntracker.rootdir {}\ntracker.user nobody\n",
         listen.ip(),
         folder.display()
     )
 }
 
-/// How to start it, as root.
+/// How to start it, as root: in a user namespace of the lab's own there is no nobody for it to become.
 pub fn command(folder: &Path) -> CommandLine {
     CommandLine {
         program: "opentracker".into(),
