@@ -297,3 +297,119 @@ proptest! {
         }
     }
 }
+
+fn plan(rest: &[&str]) -> (i32, String, String) {
+    let mut arguments = vec!["plan", EXAMPLE, "--size", "2GB", "--at", "2026-11-23T17:00"];
+    arguments.extend(rest);
+    run(&arguments)
+}
+
+#[test]
+fn plan_tells_tree_bytes_times_limits_and_what_would_be_faster() {
+    let (code, out, err) = plan(&["--seeds", "hq=4", "--clients", "munich=20,vpn=5", "--by", "18:20"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    for part in [
+        "2 GB to 25 clients at 2 sites, from 4 seeders at hq",
+        "start    Mon 2026-11-23 17:00:00 (Europe/Berlin)",
+        "1.045 times the content for headers, 2.09 GB a copy",
+        // an hour at 2 Mbit/s, the rest at 10
+        "Mon 18:15:52   75 min 52 s   munich - backbone (10 Mbit/s, at first 2 Mbit/s)",
+        "4 Mbit/s each   Mon 18:09:40",
+        "plain BitTorrent      22.4 GB",
+        "everybody is complete, with 4 min to spare",
+        "munich - backbone limits munich: at 20 Mbit/s instead of 10 Mbit/s the rollout would take 70 min instead of 76 min.",
+    ] {
+        assert!(out.contains(part), "{part}:\n{out}");
+    }
+}
+
+#[test]
+fn plan_for_machines_says_the_same_and_a_missed_deadline_exits_2() {
+    let asked = [
+        "--seeds",
+        "hq=4",
+        "--clients",
+        "munich=20",
+        "--by",
+        "17:30",
+        "--json",
+    ];
+    let (code, out, _) = plan(&asked);
+    assert_eq!(code, 2);
+    let plan: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(plan["sites"][0]["site"], "munich");
+    assert_eq!(plan["stripes"][0][0]["parent"], "hq");
+    assert_eq!(plan["start"], "2026-11-23T16:00:00Z");
+    assert_eq!(plan["deadline"]["met"], false);
+    assert_eq!(plan["deadline"]["needed"][0]["link"], "munich-backbone");
+    // 2.09 GB in half an hour are 9.3 Mbit/s, of which the schedule lets a fifth through
+    let needed = plan["deadline"]["needed"][0]["needed"].as_f64().unwrap();
+    assert!((46e6..50e6).contains(&needed), "{needed}");
+    let bytes: f64 = plan["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| link["bytes"].as_f64().unwrap())
+        .sum();
+    assert!((bytes - 2.0 * 2.09e9).abs() < 1e6, "{bytes}");
+}
+
+#[test]
+fn wrong_rollouts_exit_1_or_64_with_a_sentence() {
+    for (code, rest, message) in [
+        (
+            1,
+            ["--seeds", "hq=4", "--clients", "munch=20"],
+            "no site \"munch\"; did you mean \"munich\"?",
+        ),
+        (
+            1,
+            ["--seeds", "backbone=4", "--clients", "munich=2"],
+            "backbone is a transit site",
+        ),
+        (
+            1,
+            ["--seeds", "hq=0", "--clients", "munich=2"],
+            "hq has 0 seeders",
+        ),
+        (
+            1,
+            ["--seeds", "vpn=1", "--clients", "munich=2"],
+            "munich cannot be fed",
+        ),
+        (
+            1,
+            ["--seeds", "hq=1", "--clients", "munich=1,munich=2"],
+            "munich is here twice",
+        ),
+        (
+            64,
+            ["--seeds", "hq", "--clients", "munich=2"],
+            "write as in munich=20",
+        ),
+        (64, ["--seeds", "hq=1", "--size", "2Mbit"], "`2Mbit` is no size"),
+    ] {
+        let (exit, out, err) = plan(&rest);
+        assert_eq!((exit, out.as_str()), (code, ""), "{rest:?}: {err}");
+        assert!(err.contains(message), "{rest:?}: {err}");
+    }
+    let asked = ["--seeds", "hq=4", "--clients", "munich=2", "--by"];
+    for (by, message) in [
+        ("25:00", "is no time"),
+        ("2026-11-23 16:00", "is not after the start"),
+    ] {
+        let (code, _, err) = plan(&[&asked[..], &[by]].concat());
+        assert!(code == 1 && err.contains(message), "{err}");
+    }
+    let (code, _, err) = run(&[
+        "plan",
+        EXAMPLE,
+        "--size",
+        "0",
+        "--seeds",
+        "hq=1",
+        "--clients",
+        "vpn=1",
+    ]);
+    assert!(code == 64 && err.contains("the size is 0"), "{err}");
+}

@@ -18,6 +18,9 @@ const ADVICE: usize = 2;
 /// How many rows of a table are shown to people; machines get all.
 const ROWS: usize = 60;
 
+/// How many sites are named that miss a deadline.
+const NAMED: usize = 12;
+
 /// A deadline, and what it takes.
 struct Deadline {
     by: Timestamp,
@@ -171,21 +174,23 @@ fn site_rows(map: &SiteMap, plan: &Plan) -> Vec<Vec<String>> {
 }
 
 fn limit(map: &SiteMap, plan: &Plan, limit: Limit, never: bool) -> String {
-    match limit {
-        Limit::Link(hop) if never => format!("{}: paused for good", map.link_name(hop.link)),
-        Limit::Link(hop) => {
-            let (from, to) = spell::ends(map, hop);
-            let now = map.rate(hop, plan.rollout.at);
-            let shared = flows(map, plan, hop);
-            let shared = if shared > 1 {
-                format!(", {shared} flows")
-            } else {
-                String::new()
-            };
-            format!("{from} - {to} ({}{shared})", spell::rate(now))
-        }
-        Limit::Lan => "its own network (1 Gbit/s)".to_owned(),
+    let Limit::Link(hop) = limit else {
+        return "its own network (1 Gbit/s)".to_owned();
+    };
+    let link = between(map, hop.link);
+    if never {
+        return format!("{link}: paused for good");
     }
+    let (now, base) = (map.rate(hop, plan.rollout.at), map.base_rate(hop.link));
+    let mut text = format!("{link} ({}", spell::rate(base));
+    if now != base {
+        let _ = write!(text, ", at first {}", spell::rate(now));
+    }
+    let flows = flows(map, plan, hop);
+    if flows > 1 {
+        let _ = write!(text, ", {flows} flows");
+    }
+    text + ")"
 }
 
 /// How many flows of the plan cross a hop.
@@ -308,12 +313,15 @@ fn spell_deadline(map: &SiteMap, plan: &Plan, deadline: &Deadline) -> String {
         return text;
     }
     let (late, all) = (deadline.late.len(), plan.sites.len());
-    let miss = if late == 1 { "site misses" } else { "sites miss" };
+    let (sites, miss) = (
+        plural(all as u32, "site"),
+        if late == 1 { "misses" } else { "miss" },
+    );
     let _ = writeln!(
         text,
-        "By {by} not everybody is complete: {late} of {all} {miss} it."
+        "By {by} not everybody is complete: {late} of {all} {sites} {miss} it."
     );
-    for site in deadline.late.iter().take(ROWS) {
+    for site in deadline.late.iter().take(NAMED) {
         let site = plan.site(*site);
         let (Some(name), complete) = (
             site.map(|site| map.name(site.site)),
@@ -334,26 +342,15 @@ fn spell_deadline(map: &SiteMap, plan: &Plan, deadline: &Deadline) -> String {
             None => writeln!(text, "  {name}: never"),
         };
     }
+    if late > NAMED {
+        let _ = writeln!(text, "  ... and {} more", late - NAMED);
+    }
     let _ = match &deadline.needed {
         None => writeln!(
             text,
             "No rate of the links would do: start earlier, or put a seeder nearer."
         ),
-        Some(needed) => {
-            let links = needed.links.iter().map(|(link, now, rate)| {
-                format!(
-                    "{} at {} instead of {}",
-                    between(map, *link),
-                    spell::rate(*rate),
-                    spell::rate(*now)
-                )
-            });
-            writeln!(
-                text,
-                "It would do with {}.",
-                links.collect::<Vec<_>>().join(" and ")
-            )
-        }
+        Some(needed) => writeln!(text, "It would do with {}.", faster(map, &needed.links)),
     };
     text
 }
@@ -377,17 +374,16 @@ fn spell_advice(map: &SiteMap, plan: &Plan, advice: &Advice) -> String {
                     .map(|site| map.name(site.site).into_owned())
                     .collect::<Vec<_>>()
             };
-            let said: Vec<String> = links
-                .iter()
-                .map(|(link, now, then)| format!("{} at {then} instead of {now}", between(map, *link)))
-                .collect();
             match links.as_slice() {
                 [(link, before, after)] => format!(
                     "{} limits {}: at {after} instead of {before} the rollout would take {then} instead of {now}.",
                     between(map, *link),
                     few(&limits(*link)),
                 ),
-                _ => format!("With {} it would take {then} instead of {now}.", few(&said)),
+                _ => format!(
+                    "With {} it would take {then} instead of {now}.",
+                    faster(map, links)
+                ),
             }
         }
         Change::ClientAt(site) => format!(
@@ -401,6 +397,22 @@ fn spell_advice(map: &SiteMap, plan: &Plan, advice: &Advice) -> String {
             )
         }
     }
+}
+
+/// Links at other rates, those that change alike together.
+fn faster(map: &SiteMap, links: &[(LinkId, Rate, Rate)]) -> String {
+    let mut alike: Vec<(Rate, Rate, Vec<String>)> = Vec::new();
+    for (link, now, then) in links {
+        match alike.iter_mut().find(|(a, b, _)| (a, b) == (now, then)) {
+            Some((.., names)) => names.push(between(map, *link)),
+            None => alike.push((*now, *then, vec![between(map, *link)])),
+        }
+    }
+    let spelled = alike.iter().map(|(now, then, names)| {
+        let (now, then) = (spell::rate(*now), spell::rate(*then));
+        format!("{} at {then} instead of {now}", few(names))
+    });
+    spelled.collect::<Vec<_>>().join("; ")
 }
 
 fn few(names: &[String]) -> String {

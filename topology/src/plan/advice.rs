@@ -39,8 +39,14 @@ pub struct Needed {
 /// What is worth saying: below that nobody would care.
 const WORTH: f64 = 0.95;
 
-/// How many changes of a kind are tried, so that a plan for a large map does not take minutes.
+/// How many changes of a kind are tried.
 const MOST: usize = 8;
+
+/// The same on a map of more than [`LARGE`] sites, where each plan takes a second.
+const FEW: usize = 2;
+
+/// From how many sites on a map is large.
+const LARGE: usize = 500;
 
 impl Plan {
     /// The changes that would make the rollout end soonest, the best first, at most `count` of them.
@@ -94,18 +100,45 @@ impl Plan {
             ))
         };
         let links: Vec<(LinkId, Rate, Rate)> = limits.iter().filter_map(faster).collect();
+        let most = if self.sites.len() > LARGE { FEW } else { MOST };
         let mut changes: Vec<Change> = links
             .iter()
-            .take(MOST)
+            .take(most)
             .map(|link| Change::Faster(vec![*link]))
             .collect();
         let (empty, relays) = self.middle(map);
-        changes.extend(empty.into_iter().take(MOST).map(Change::ClientAt));
-        changes.extend(relays.into_iter().take(MOST).map(Change::SeederAt));
+        changes.extend(empty.into_iter().take(most).map(Change::ClientAt));
+        changes.extend(relays.into_iter().take(most).map(Change::SeederAt));
         if (2..=MOST).contains(&links.len()) {
             changes.push(Change::Faster(links));
         }
         changes
+    }
+
+    /// Lowers needed rates one after the other, as far as they can be: schedules make time no simple function of them.
+    fn shrink(&self, map: &SiteMap, by: Timestamp, rates: &mut BTreeMap<LinkId, (Rate, f64)>) {
+        for link in rates.keys().copied().collect::<Vec<_>>() {
+            let Some((base, most)) = rates.get(&link).map(|(base, rate)| (base.as_f64(), *rate)) else {
+                continue;
+            };
+            let (mut less, mut more) = (base, most);
+            for _ in 0..8 {
+                let middle = nice((less * more).sqrt());
+                if middle >= more || middle <= less {
+                    break;
+                }
+                let with = |other: &LinkId, rate: f64| if *other == link { middle } else { rate };
+                let changed: Vec<_> = rates
+                    .iter()
+                    .map(|(other, (_, rate))| (*other, with(other, *rate)))
+                    .collect();
+                let in_time = changed_map(map, &changed)
+                    .and_then(|map| plan(&map, &self.rollout).ok())
+                    .is_some_and(|plan| plan.late(by).is_empty());
+                if in_time { more = middle } else { less = middle }
+            }
+            rates.insert(link, (Rate::of_f64(base), more));
+        }
     }
 
     /// The sites without clients that several flows pass through, and the sites from which others get the content;
@@ -186,6 +219,9 @@ impl Plan {
             changed = Some(next);
         }
         let enough = now.late(by).is_empty();
+        if enough && rates.len() <= MOST {
+            self.shrink(map, by, &mut rates);
+        }
         let links = rates
             .into_iter()
             .map(|(link, (before, rate))| (link, before, Rate::of_f64(rate)));
@@ -201,11 +237,11 @@ impl Change {
         let mut rollout = rollout.clone();
         match self {
             Change::Faster(links) => {
-                let mut changed: Option<SiteMap> = None;
-                for (link, _, rate) in links {
-                    changed = Some(changed.as_ref().unwrap_or(map).with_rate(*link, *rate));
-                }
-                return plan(changed.as_ref().unwrap_or(map), &rollout).ok();
+                let rates: Vec<(LinkId, f64)> = links
+                    .iter()
+                    .map(|(link, _, rate)| (*link, rate.as_f64()))
+                    .collect();
+                return plan(changed_map(map, &rates).as_ref().unwrap_or(map), &rollout).ok();
             }
             Change::ClientAt(site) => {
                 rollout.clients.insert(*site, 1);
@@ -216,6 +252,20 @@ impl Change {
         }
         plan(map, &rollout).ok()
     }
+}
+
+/// The map with links of these rates; `None` if there are none.
+fn changed_map(map: &SiteMap, rates: &[(LinkId, f64)]) -> Option<SiteMap> {
+    let mut changed: Option<SiteMap> = None;
+    for (link, rate) in rates {
+        changed = Some(
+            changed
+                .as_ref()
+                .unwrap_or(map)
+                .with_rate(*link, Rate::of_f64(*rate)),
+        );
+    }
+    changed
 }
 
 /// Where a hop leads.

@@ -211,7 +211,8 @@ pub fn plan(map: &SiteMap, rollout: &Rollout) -> Result<Plan, PlanError> {
             rollout.clients.get(site).copied().unwrap_or(0)
         }
     };
-    let wan = waiting.iter().map(|site| f64::from(into(site))).sum::<f64>() * rollout.size as f64 * WIRE;
+    let copies: u32 = waiting.iter().map(into).sum();
+    let wan = f64::from(copies) * rollout.size as f64 * WIRE;
     Ok(Plan {
         wan,
         torrent: others::torrent(map, rollout),

@@ -3,5 +3,6 @@
 mod fair;
 mod forest;
 mod meshes;
+mod plan;
 mod stripes;
 mod support;
