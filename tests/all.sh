@@ -11,7 +11,7 @@ packages=(
     # real clients, and what makes and reads torrents
     python3-libtorrent aria2 transmission-daemon transmission-cli mktorrent
     # measured against
-    opentracker wrk
+    opentracker wrk nginx-light
     # what the tests call
     python3 curl iproute2
 )

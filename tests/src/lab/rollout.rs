@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use narrows_topology::Hop;
+use narrows_topology::{Hop, SiteId};
 use tokio::sync::mpsc;
 
 use super::Stop;
@@ -16,6 +16,8 @@ use super::ledger::Ledger;
 use super::lives::SILENT;
 use super::net::Net;
 use super::news::News;
+use super::options::Probe;
+use super::outcome::Running;
 use super::player::{Host, TrackerKind};
 use super::plot;
 use super::poll::{self, ContentStatus, SwarmStatus};
@@ -23,8 +25,8 @@ use super::process::{Process, Usage};
 use super::report::{self, Report};
 use super::screen::Screen;
 use super::setup::{Prepared, last_words, prepare};
-use super::snapshot::planned_hops;
-use super::timeline::Timeline;
+use super::snapshot::planned_ways;
+use super::timeline::{Sample, Timeline};
 use super::verify::{self, Verdict};
 use super::view::View;
 use super::wire::Wires;
@@ -64,7 +66,7 @@ fn conclude(
     args: &Args,
     screen: &mut Screen,
 ) -> Result<bool, Stop> {
-    let view = rollout.view(rollout.elapsed());
+    let view = super::snapshot::view(&rollout, rollout.elapsed(), true);
     let timeline = rollout.timeline(&view);
     let title = format!(
         "{} to {} clients: {}, {} tracker",
@@ -73,21 +75,25 @@ fn conclude(
         rollout.prepared.player.name(),
         rollout.prepared.tracker_name()
     );
+    let report = outcome.map(|verdicts| {
+        let mut report = Report::new(&view, &verdicts, rollout.facts);
+        rollout.complete(&mut report, &view);
+        report
+    });
     let Prepared {
         workplace,
         layout,
         world,
         ..
     } = rollout.prepared;
-    let verdicts = match outcome {
-        Ok(verdicts) => verdicts,
+    let report = match report {
+        Ok(report) => report,
         Err(stop) => {
             let logs = workplace.keep_logs(&layout, &world);
             screen.say(&format!("logs and configuration are in {}", logs.display()));
             return Err(stop);
         }
     };
-    let report = Report::new(&view, &verdicts, rollout.facts);
     for line in report::lines(&view, &report) {
         screen.say(&line);
     }
@@ -158,6 +164,14 @@ pub(super) struct Rollout {
     pub(super) wire: Wires,
     /// Each link and direction as often as content has to cross it, as planned at the beginning.
     pub(super) planned: Vec<Hop>,
+    /// The way to each waiting site in that plan.
+    pub(super) planned_ways: Vec<(SiteId, Vec<Hop>)>,
+    pub(super) probes_asked: Vec<Probe>,
+    pub(super) probes: Vec<Running>,
+    /// Between the beginnings of two contents, if they do not begin at once.
+    pub(super) stagger: Option<Duration>,
+    /// When each content began, in seconds since the clients' start.
+    pub(super) begun_at: Vec<f64>,
     timeout: Duration,
     begun: Instant,
     /// When the clients were started.
@@ -194,6 +208,7 @@ impl Rollout {
     fn new(prepared: Prepared, args: &Args) -> Rollout {
         let size = Size(prepared.task.contents.iter().map(|content| content.size).sum());
         let contents = prepared.task.contents.len();
+        let planned_ways = planned_ways(&prepared.world, Timestamp::now());
         let bound = prepared.world.bound(size.0, Timestamp::now()).unwrap_or(0.0);
         let timeout = args
             .timeout
@@ -217,7 +232,12 @@ impl Rollout {
             undo: Vec::new(),
             happened: Vec::new(),
             wire: Wires::new(prepared.net.iter().flat_map(|net| net.plan().hops()).collect()),
-            planned: planned_hops(&prepared.world, Timestamp::now()),
+            planned: planned_ways.iter().flat_map(|(_, hops)| hops.clone()).collect(),
+            planned_ways,
+            probes_asked: args.options.probe.clone(),
+            probes: Vec::new(),
+            stagger: args.options.stagger.map(|stagger| stagger.0),
+            begun_at: Vec::new(),
             tracker_restart: None,
             facts: report::Facts {
                 pieces: prepared.pieces,
@@ -262,6 +282,9 @@ impl Rollout {
             }
             self.step(&mut news).await?;
         }
+        if self.stagger.is_some() {
+            self.write_clients()?;
+        }
         if let Some(net) = &self.prepared.net {
             self.wire.begin(net.counters());
         }
@@ -297,6 +320,8 @@ impl Rollout {
         self.sample();
         self.kill_due().await?;
         self.events_due().await?;
+        self.probes_due()?;
+        self.contents_due().await?;
         self.restart_due()?;
         self.nobody_died()
     }
@@ -427,10 +452,19 @@ impl Rollout {
             let (from, to) = world.hop_name(hop);
             format!("{from} → {to}")
         };
+        let mut samples = self.wire.samples.clone();
+        // the last client may have been complete since
+        if let Some(last) = samples.last().cloned() {
+            samples.push(Sample {
+                at: view.seconds().unwrap_or(last.at).max(last.at),
+                progress: self.agents.iter().map(|agent| agent.progress).collect(),
+                ..last
+            });
+        }
         Timeline {
             agents: world.agents.iter().map(|place| place.id.clone()).collect(),
             links: self.wire.hops().map(link).collect(),
-            samples: self.wire.samples.clone(),
+            samples,
             events: view.events.clone(),
             bound: view.bound,
         }
@@ -438,7 +472,7 @@ impl Rollout {
 
     /// What there is to show.
     pub(super) fn view(&self, now: Duration) -> View {
-        super::snapshot::view(self, now)
+        super::snapshot::view(self, now, false)
     }
 }
 
