@@ -7,7 +7,7 @@
 //! - `content` has one actor per content, which feeds its swarm and carries out what the swarm wants;
 //! - `net` has the sockets; one reading and one writing task per peer;
 //! - `announce` is the tracker's client;
-//! - [`control`] serves status, metrics and commands over HTTP;
+//! - [`control`] serves status, metrics, explanations and commands over HTTP;
 //! - [`limit`] keeps rate limits;
 //! - [`platform`] has what differs between operating systems;
 //! - [`cli`] has the program's commands.
@@ -22,4 +22,6 @@ pub mod limit;
 mod net;
 pub mod platform;
 
-pub use content::{ContentState, ContentStatus};
+pub use content::{
+    ContentExplained, ContentState, ContentStatus, ExplainedGateway, ExplainedParent, ExplainedPeer,
+};

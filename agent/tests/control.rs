@@ -260,3 +260,38 @@ fn create_and_get_are_all_one_needs_without_a_configuration() {
     assert_same(&source, &target.join("office"));
     assert!(!target.join(".narrows-get").exists());
 }
+
+#[test]
+fn explain_names_every_peer_with_its_reason_to_people_and_machines() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 20 * MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let leecher = Agent::new(&dir.path().join("l"), &[(&file, &dir.path().join("target"))])
+        .with("limits: {download: 8 Mbit/s}")
+        .started();
+    leecher.wait("some is there", |content| content.progress > 0.01);
+    let people = leecher.command(&["explain", "office"]);
+    let text = String::from_utf8_lossy(&people.stdout).into_owned();
+    let (address, id) = (seeder.listen().to_string(), seeder.status().id);
+    for part in [
+        "office",
+        "role",
+        "member",
+        &address,
+        &id,
+        "a peer of our site",
+        "if it dies",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let machines = leecher.command(&["explain", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&machines.stdout).unwrap();
+    let peer = &json["content"][0]["peers"][0];
+    assert_eq!(peer["agent"], id);
+    assert_eq!(peer["relation"], "local");
+    assert!(peer["received"].as_u64().unwrap() > 0);
+    assert_eq!(leecher.get("/explain?content=nobody").0, 404);
+    assert!(!leecher.command(&["explain", "nobody"]).status.success());
+}

@@ -20,7 +20,9 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
-use crate::content::{self, Command, ContentState, ContentStatus, Handle, Input, Shared, Spec};
+use crate::content::{
+    self, Command, ContentExplained, ContentState, ContentStatus, Handle, Input, Shared, Spec,
+};
 use crate::limit::Gate;
 use crate::net::{self, Bans, Buffers, Door, Listener};
 use plan::Wanted;
@@ -67,6 +69,15 @@ pub struct AgentStatus {
     pub version: String,
     /// In the order of the configuration.
     pub content: Vec<ContentStatus>,
+}
+
+/// `GET /explain`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct AgentExplained {
+    /// The agent's stable name.
+    pub id: String,
+    /// In the order of the configuration.
+    pub content: Vec<ContentExplained>,
 }
 
 /// What a reload did.
@@ -245,6 +256,25 @@ impl Agent {
         }
     }
 
+    /// Who is connected and why; of one content (name or info hash) or of all. `None`: there is no such content.
+    pub async fn explain(&self, which: Option<&str>) -> Option<AgentExplained> {
+        let mut content = Vec::new();
+        for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
+            if !handle.is_meant(which) {
+                continue;
+            }
+            let (reply, answer) = oneshot::channel();
+            let asked = async {
+                handle.commands.send(Command::Explain(reply)).await.ok()?;
+                answer.await.ok()
+            };
+            // one that does not answer is in `status`, with that as its error
+            content.extend(timeout(ANSWER, asked).await.ok().flatten());
+        }
+        let id = self.shared.id.clone();
+        (which.is_none() || !content.is_empty()).then_some(AgentExplained { id, content })
+    }
+
     /// Stops fetching and serving; of one content (name or info hash) or of all. `None`: there is no such content.
     pub async fn pause(&self, which: Option<&str>) -> Option<Vec<String>> {
         if which.is_none() {
@@ -282,9 +312,7 @@ impl Agent {
     async fn command(&self, which: Option<&str>, command: impl Fn() -> Command) -> Option<Vec<String>> {
         let mut names = Vec::new();
         for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
-            let chosen =
-                which.is_none_or(|which| which == handle.name || handle.info_hash.to_string() == which);
-            if chosen && handle.commands.send(command()).await.is_ok() {
+            if handle.is_meant(which) && handle.commands.send(command()).await.is_ok() {
                 names.push(handle.name);
             }
         }

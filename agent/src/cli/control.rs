@@ -23,15 +23,15 @@ pub(super) struct ControlArgs {
     token_file: Option<PathBuf>,
     /// Answer for machines.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct CommandArgs {
     /// Name or info hash; default: all.
-    content: Option<String>,
+    pub(super) content: Option<String>,
     #[command(flatten)]
-    control: ControlArgs,
+    pub(super) control: ControlArgs,
 }
 
 /// `status`: what the agent does.
@@ -88,7 +88,7 @@ pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
 
 impl ControlArgs {
     /// The running agent; with its token if commands are to be given.
-    fn client(&self, with_token: bool) -> anyhow::Result<Client> {
+    pub(super) fn client(&self, with_token: bool) -> anyhow::Result<Client> {
         let needs_config = self.control.is_none() || (with_token && self.token_file.is_none());
         let config = if needs_config {
             Some(Config::load(&self.config)?)
@@ -115,7 +115,7 @@ impl ControlArgs {
 }
 
 /// Percent-encodes all but the unreserved characters (RFC 3986).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()
         .map(|byte| {

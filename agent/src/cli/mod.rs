@@ -2,6 +2,7 @@
 
 mod control;
 mod create;
+mod explain;
 mod get;
 mod run;
 mod show;
@@ -38,6 +39,8 @@ enum Command {
     Get(get::GetArgs),
     /// What the running agent does.
     Status(control::ControlArgs),
+    /// Who the running agent is connected to and why: all content, or one (name or info hash).
+    Explain(control::CommandArgs),
     /// Stop fetching and serving: all content, or one (name or info hash).
     Pause(control::CommandArgs),
     /// Go on after a pause.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Create(args) => create::create(args),
         Command::Get(args) => get::get(args),
         Command::Status(args) => control::status(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Pause(args) => control::command("pause", &args),
         Command::Resume(args) => control::command("resume", &args),
         Command::Verify(args) => control::command("verify", &args),

@@ -13,7 +13,9 @@ use tokio::time::{Instant, sleep_until};
 use super::session::Session;
 use super::status::Totals;
 use super::work::{CheckProgress, Jobs};
-use super::{Command, ContentState, ContentStatus, Handle, INPUTS, Input, Shared, Spec, Work};
+use super::{
+    Command, ContentExplained, ContentState, ContentStatus, Handle, INPUTS, Input, Shared, Spec, Work,
+};
 
 /// How long after a failure to open or to check it is tried again: a disk may come back.
 const RETRY: Duration = Duration::from_secs(5);
@@ -197,6 +199,9 @@ impl Actor {
                 // whoever asked may have gone
                 let _ = reply.send(self.status());
             }
+            Command::Explain(reply) => {
+                let _ = reply.send(self.explain());
+            }
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
             Command::Verify => self.verify(),
@@ -251,6 +256,22 @@ impl Actor {
         }
         totals.fill(&mut out);
         out
+    }
+
+    fn explain(&self) -> ContentExplained {
+        let (name, info_hash) = (&self.spec.meta.name, self.spec.meta.info_hash.to_string());
+        match &self.stage {
+            Stage::Running(session) => {
+                ContentExplained::new(name, info_hash, session.explanation(self.shared.now()))
+            }
+            _ => ContentExplained {
+                name: name.clone(),
+                info_hash,
+                role: narrows_protocol::Role::Member.as_str().to_owned(),
+                if_gateway_dies: "What is on disk is being checked; nobody is connected yet.".to_owned(),
+                ..ContentExplained::default()
+            },
+        }
     }
 
     async fn stop(&mut self) {

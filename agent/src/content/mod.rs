@@ -1,6 +1,7 @@
 //! One content: an actor that owns its swarm and its files.
 
 mod actor;
+mod explain;
 mod pieces;
 mod session;
 mod status;
@@ -24,6 +25,7 @@ use crate::limit::Gate;
 use crate::net::{Bans, Buffers};
 
 pub(crate) use actor::spawn;
+pub use explain::{ContentExplained, ExplainedGateway, ExplainedParent, ExplainedPeer};
 pub use status::{ContentState, ContentStatus};
 pub(crate) use work::Work;
 
@@ -81,10 +83,18 @@ pub(crate) struct Handle {
     pub(crate) inputs: mpsc::Sender<Input>,
 }
 
+impl Handle {
+    /// Whether `which` names it: by name or info hash; `None` means all.
+    pub(crate) fn is_meant(&self, which: Option<&str>) -> bool {
+        which.is_none_or(|which| which == self.name || self.info_hash.to_string() == which)
+    }
+}
+
 /// What the operator wants.
 #[derive(Debug)]
 pub(crate) enum Command {
     Status(oneshot::Sender<ContentStatus>),
+    Explain(oneshot::Sender<ContentExplained>),
     Pause,
     Resume,
     Verify,

@@ -69,6 +69,7 @@ impl Control {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/status") => json_reply(StatusCode::OK, &self.agent.status().await),
             (&Method::GET, "/metrics") => self.metrics().await,
+            (&Method::GET, "/explain") => self.explain(request.uri().query()).await,
             (&Method::POST, path @ ("/pause" | "/resume" | "/verify" | "/reload")) => {
                 if !self.is_authorized(request) {
                     return unauthorized();
@@ -78,13 +79,13 @@ impl Control {
                     _ => self.command(path, request.uri().query()).await,
                 }
             }
-            (_, "/status" | "/metrics" | "/pause" | "/resume" | "/verify" | "/reload") => error(
+            (_, "/status" | "/metrics" | "/explain" | "/pause" | "/resume" | "/verify" | "/reload") => error(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "GET for status and metrics, POST for commands",
+                "GET for status, metrics and explain, POST for commands",
             ),
             _ => error(
                 StatusCode::NOT_FOUND,
-                "there are /status, /metrics, /pause, /resume, /verify, /reload",
+                "there are /status, /metrics, /explain, /pause, /resume, /verify, /reload",
             ),
         }
     }
@@ -99,6 +100,17 @@ impl Control {
         match metrics::render(&status, &self.data) {
             Ok(text) => reply(StatusCode::OK, "text/plain; version=0.0.4", text),
             Err(problem) => error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
+        }
+    }
+
+    async fn explain(&self, query: Option<&str>) -> Reply {
+        let which = match content_of(query.unwrap_or("")) {
+            Ok(which) => which,
+            Err(problem) => return error(StatusCode::BAD_REQUEST, problem),
+        };
+        match self.agent.explain(which.as_deref()).await {
+            Some(said) => json_reply(StatusCode::OK, &said),
+            None => no_content(which.as_deref()),
         }
     }
 
@@ -125,12 +137,14 @@ impl Control {
         };
         match done {
             Some(names) => json_reply(StatusCode::OK, &json!({ "content": names })),
-            None => error(
-                StatusCode::NOT_FOUND,
-                &format!("there is no content `{}` here", which.unwrap_or("")),
-            ),
+            None => no_content(which),
         }
     }
+}
+
+fn no_content(which: Option<&str>) -> Reply {
+    let problem = format!("there is no content `{}` here", which.unwrap_or(""));
+    error(StatusCode::NOT_FOUND, &problem)
 }
 
 /// The value of `content=` in a query; no other key is known.

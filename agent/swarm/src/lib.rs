@@ -12,6 +12,7 @@
 pub mod action;
 pub mod config;
 pub mod event;
+pub mod explain;
 pub mod picker;
 pub mod policy;
 pub mod status;

@@ -1,6 +1,7 @@
 //! What a session tells the tracker and `/status`.
 
 use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
+use narrows_swarm::explain::Explanation;
 use narrows_swarm::{GatewayMode, State, Status, Time};
 
 use super::Session;
@@ -42,6 +43,10 @@ impl Session {
 
     pub(in crate::content) fn swarm_status(&self, now: Time) -> Status {
         self.swarm.status(now)
+    }
+
+    pub(in crate::content) fn explanation(&self, now: Time) -> Explanation {
+        self.swarm.explain(now)
     }
 
     /// Writes what `status` and the disk say.

@@ -5,7 +5,7 @@ use crate::Time;
 /// A gateway that has sent a local agent nothing for so long sends a keep-alive.
 pub const GATEWAY_SPEAKS: Time = Time::from_secs(4);
 /// A local agent that calls itself gateway and has said nothing for so long is gone: two keep-alives are missing.
-const GATEWAY_SILENT: Time = Time::from_secs(10);
+pub const GATEWAY_SILENT: Time = Time::from_secs(10);
 /// A round of housekeeping that comes so much too late means that we were stopped, or the machine slept.
 const SLEPT: Time = Time::from_secs(4);
 /// How long an upstream that we know nothing of may take for its first block.

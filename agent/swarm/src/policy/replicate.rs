@@ -42,6 +42,11 @@ impl Fresh {
         }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()

@@ -229,7 +229,7 @@ impl Swarm {
 }
 
 /// Whether a peer is the one that listens there.
-fn is_at(peer: &Peer, addr: SocketAddr) -> bool {
+pub(super) fn is_at(peer: &Peer, addr: SocketAddr) -> bool {
     match peer.listen {
         Some(listen) => listen == addr,
         None => peer.addr.ip() == addr.ip(),

@@ -196,6 +196,7 @@ impl Swarm {
         };
         peer.last_heard = now;
         let bytes = u64::from(block.len);
+        peer.received += bytes;
         if peer.relation.is_wan() {
             self.totals.wan += bytes;
             let site = match (&peer.parent_site, &peer.hello) {

@@ -4,6 +4,7 @@ mod announce;
 mod assigned;
 mod dial;
 mod download;
+mod explain;
 mod line;
 mod messages;
 mod peer;

@@ -73,6 +73,9 @@ pub(super) struct Peer {
     /// The least time from request to block.
     pub(super) rtt: Option<Time>,
     pub(super) down: Meter,
+    /// Payload bytes that came and went.
+    pub(super) received: u64,
+    pub(super) sent: u64,
     /// Its rate when the last block came: a rate that fades in silence says nothing about what to expect.
     pub(super) rate_then: u64,
     /// An upstream that disappointed: others first until then.
@@ -134,6 +137,8 @@ impl Peer {
             last_block: now,
             rtt: None,
             down: Meter::new(now),
+            received: 0,
+            sent: 0,
             rate_then: 0,
             bad_until: Time::ZERO,
             active_since: now,

@@ -100,6 +100,7 @@ impl Swarm {
             return;
         };
         peer.queue.unsent = peer.queue.unsent.saturating_sub(bytes);
+        peer.sent += u64::from(bytes);
         peer.vain = peer.vain.saturating_sub(bytes / narrows_wire::BLOCK_LEN);
         if peer.relation.is_wan() {
             self.totals.sent_wan += u64::from(bytes);

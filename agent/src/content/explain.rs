@@ -1,0 +1,147 @@
+use std::net::SocketAddr;
+
+use narrows_swarm::explain::{Explanation, PeerFacts};
+use narrows_swarm::policy::class::Relation;
+use serde::{Deserialize, Serialize};
+
+/// One content in `GET /explain`: who it is connected to and why. Byte counts are payload, rates bytes per second, times
+/// seconds.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ContentExplained {
+    /// The name in the .torrent.
+    pub name: String,
+    /// 40 hex digits.
+    pub info_hash: String,
+    /// Our site; empty until the tracker told us.
+    pub site: String,
+    /// `gateway` or `member`.
+    pub role: String,
+    /// For how long.
+    pub role_seconds: u64,
+    /// The gateways of our site.
+    pub gateways: Vec<ExplainedGateway>,
+    /// Where we fetch from across the WAN; empty unless gateway.
+    pub parents: Vec<ExplainedParent>,
+    /// Every connection.
+    pub peers: Vec<ExplainedPeer>,
+    /// Peers that the tracker named and that did not answer in the last 30 s.
+    pub gone: Vec<SocketAddr>,
+    /// What would happen if the gateway died now.
+    pub if_gateway_dies: String,
+}
+
+/// A gateway of our site.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ExplainedGateway {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// It is this agent.
+    pub me: bool,
+    /// Since we last heard of it; absent if we are not connected.
+    pub heard_seconds: Option<u64>,
+}
+
+/// Where a gateway fetches from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ExplainedParent {
+    /// The parent site; empty if the tracker did not say.
+    pub site: String,
+    /// On the wire; 0 = no limit.
+    pub rate: u64,
+    /// A link on the way is paused.
+    pub paused: bool,
+    /// Whom the tracker named there.
+    pub upstreams: Vec<SocketAddr>,
+    /// The one that is asked.
+    pub active: Option<SocketAddr>,
+    /// The stripes that come from there.
+    pub stripes: Vec<u8>,
+    /// Of how many.
+    pub stripes_of: u8,
+}
+
+/// A connection.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ExplainedPeer {
+    /// Where it listens, or the remote end.
+    pub address: SocketAddr,
+    /// The agent's id; absent for stock clients.
+    pub agent: Option<String>,
+    /// Its site, if it said so.
+    pub site: Option<String>,
+    /// `local`, `upstream`, `remote gateway` or `unknown`.
+    pub relation: String,
+    /// Why we are connected, for a person.
+    pub why: String,
+    /// Pieces it has.
+    pub pieces: u32,
+    /// Asked of it and on its way.
+    pub asked: u64,
+    /// Received from it.
+    pub received: u64,
+    /// Sent to it.
+    pub sent: u64,
+    /// Received.
+    pub rate_down: u64,
+    /// It chokes us, for so long.
+    pub choking_seconds: Option<u64>,
+    /// It owes us blocks and is silent, for so long.
+    pub silent_seconds: Option<u64>,
+}
+
+impl ContentExplained {
+    /// What a swarm said.
+    pub(super) fn new(name: &str, info_hash: String, said: Explanation) -> Self {
+        let parents = said.parents.into_iter().map(|parent| ExplainedParent {
+            site: parent.site,
+            rate: parent.rate,
+            paused: parent.paused,
+            upstreams: parent.upstreams,
+            active: parent.active,
+            stripes: parent.stripes.0,
+            stripes_of: parent.stripes.1,
+        });
+        let gateways = said.gateways.into_iter().map(|gateway| ExplainedGateway {
+            address: gateway.addr,
+            me: gateway.me,
+            heard_seconds: gateway.heard.map(|heard| heard.as_secs()),
+        });
+        Self {
+            name: name.to_owned(),
+            info_hash,
+            site: said.site,
+            role: said.role.as_str().to_owned(),
+            role_seconds: said.role_for.as_secs(),
+            gateways: gateways.collect(),
+            parents: parents.collect(),
+            peers: said.peers.into_iter().map(ExplainedPeer::from).collect(),
+            gone: said.gone,
+            if_gateway_dies: said.if_gateway_dies,
+        }
+    }
+}
+
+impl From<PeerFacts> for ExplainedPeer {
+    fn from(peer: PeerFacts) -> Self {
+        let relation = match peer.relation {
+            Relation::Local => "local",
+            Relation::Upstream => "upstream",
+            Relation::Remote => "remote gateway",
+            Relation::Unknown => "unknown",
+        };
+        Self {
+            address: peer.addr,
+            agent: peer.agent,
+            site: peer.site,
+            relation: relation.to_owned(),
+            why: peer.why.to_string(),
+            pieces: peer.has,
+            asked: peer.asked,
+            received: peer.received,
+            sent: peer.sent,
+            rate_down: peer.rate_down,
+            choking_seconds: peer.choking.map(|time| time.as_secs()),
+            silent_seconds: peer.silent.map(|time| time.as_secs()),
+        }
+    }
+}
