@@ -102,7 +102,7 @@ fn print(report: &Report) {
     } = report;
     let gb = |bytes: f64| bytes / 1e9;
     println!(
-        "{} clients at {} sites, {} links, {:.1} GB, seed {}: {} after {:.0} s; simulated in {:.0} s",
+        "{} clients at {} sites, {} links, {:.1} GB, seed {}: {} after {:.0} s; simulated in {:.0} s ({:.0} s CPU)",
         report.clients,
         report.sites,
         report.links,
@@ -114,7 +114,8 @@ fn print(report: &Report) {
             "NOT COMPLETE"
         },
         report.seconds,
-        report.wall_seconds
+        report.wall_seconds,
+        report.cpu_seconds
     );
     println!(
         "WAN          {:.1} GB, {:.4} x the least ({:.1} GB); copies per link: mean {:.4}, p99 {:.4}, max {:.3} ({}); \
@@ -144,8 +145,8 @@ fn print(report: &Report) {
         time.last_bound
     );
     println!(
-        "starved      {} sites; {:.1} s without a gateway with a live upstream at most; {} gateways vanished",
-        starvation.sites, starvation.longest, starvation.gateways_gone
+        "starved      {} sites; {:.1} s without a gateway with a live upstream at most ({}); {} gateways vanished",
+        starvation.sites, starvation.longest, starvation.longest_at, starvation.gateways_gone
     );
     println!(
         "announces    {}; per second: mean {:.0}, peak {} (at {} s); {} elected, {} in place of one that went, \

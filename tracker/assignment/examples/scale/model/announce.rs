@@ -50,7 +50,7 @@ impl World {
         } else {
             ((size as f64 - have) as u64).max(1)
         };
-        self.fill_in(number);
+        self.fill_in(number, event == AnnounceEvent::Started);
         let (now, wall) = self.time();
         let cx = Context {
             map: &self.map,
@@ -79,7 +79,7 @@ impl World {
     }
 
     /// What an agent says beside the standard keys.
-    fn fill_in(&mut self, number: u32) {
+    fn fill_in(&mut self, number: u32, is_first: bool) {
         let mut report = std::mem::take(&mut self.report);
         let client = self.clients[number as usize];
         let site = &self.sites[usize::from(client.site)];
@@ -93,11 +93,9 @@ impl World {
             Role::Member
         };
         report.wan = client.wan as u64;
-        let gateway = site.fetches.iter().map(|fetch| fetch.client);
-        let gateway = gateway.filter(|gateway| *gateway != number && !client.complete);
-        let gateway = gateway
-            .filter(|gateway| self.clients[*gateway as usize].up)
-            .last();
+        let mut others = site.fetches.iter().map(|fetch| fetch.client);
+        let gateway =
+            others.find(|other| *other != number && !client.complete && self.clients[*other as usize].up);
         report.gateway = gateway.map(at);
         report.lost = site.lost.filter(|_| client.noticed).map(at);
         let patience = match (client.gateway, gateway) {
@@ -108,6 +106,10 @@ impl World {
         let reached = client.gateway || client.have >= site.spread;
         report.stalled = !client.complete && reached && self.now >= site.progressed.saturating_add(patience);
         report.gone.clear();
+        if gateway.is_none() && !is_first && !client.gateway && !client.complete {
+            // it was told of a gateway that does not answer
+            report.gone.extend(site.lost.map(at));
+        }
         if let Some(fetch) = site.fetch_of(number) {
             let gone = fetch.upstreams.iter().filter(|up| {
                 let up = &self.clients[**up as usize];

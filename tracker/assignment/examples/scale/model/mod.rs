@@ -20,6 +20,7 @@ mod client;
 mod flows;
 mod links;
 mod measure;
+mod report;
 #[path = "../../../tests/sim/rng.rs"]
 #[allow(unreachable_pub, reason = "it is shared with the tests")]
 mod rng;
@@ -27,6 +28,6 @@ pub(crate) mod setup;
 mod site;
 mod world;
 
-pub(crate) use measure::Report;
+pub(crate) use report::Report;
 pub(crate) use setup::Setup;
 pub(crate) use world::simulate;

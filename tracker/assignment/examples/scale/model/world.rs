@@ -11,7 +11,8 @@ use narrows_topology::{Rate, SiteId, SiteMap, max_flow};
 use super::calendar::{Calendar, Due, Millis};
 use super::client::Client;
 use super::links::{Flow, Links};
-use super::measure::{self, Meter, Report};
+use super::measure::{self, Meter};
+use super::report::{self, Report};
 use super::rng::SplitMix;
 use super::setup::{Setup, part};
 use super::site::Site;
@@ -54,7 +55,7 @@ pub(crate) fn simulate(setup: Setup) -> Result<Report, String> {
     setup.check()?;
     let mut world = World::new(setup)?;
     world.run();
-    Ok(measure::report(&world))
+    Ok(report::report(&world))
 }
 
 impl World {
