@@ -129,10 +129,7 @@ fn a_client_that_is_killed_after_it_was_complete_is_complete_when_it_is_again() 
 #[test]
 fn a_run_of_nothing_is_a_picture_too() {
     let svg = svg(&Timeline::default(), &About::default());
-    assert!(
-        well_formed(&svg) && svg.contains("counted with --netns"),
-        "{svg}"
-    );
+    assert!(well_formed(&svg) && svg.contains("counted with --netns"), "{svg}");
 }
 
 #[test]
