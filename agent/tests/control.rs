@@ -295,3 +295,41 @@ fn explain_names_every_peer_with_its_reason_to_people_and_machines() {
     assert_eq!(leecher.get("/explain?content=nobody").0, 404);
     assert!(!leecher.command(&["explain", "nobody"]).status.success());
 }
+
+#[test]
+fn a_pause_holds_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut agent = Agent::new(dir.path(), &[]).started();
+    assert_eq!(agent.post("/pause").0, 200);
+    agent.terminate();
+    agent.start();
+    assert!(agent.status().paused);
+    assert_eq!(agent.post("/resume").0, 200);
+    agent.kill();
+    agent.start();
+    assert!(!agent.status().paused);
+}
+
+#[test]
+fn a_second_agent_on_one_state_folder_ends_with_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Agent::new(dir.path(), &[]).started();
+    let config = std::fs::read_to_string(first.config_path()).unwrap();
+    let other = dir.path().join("other.yaml");
+    let free = |line: &str| match line.split_once(':') {
+        Some((key @ ("listen" | "control"), _)) => format!("{key}: {}:0", common::address()),
+        _ => line.to_owned(),
+    };
+    let config: Vec<String> = config.lines().map(free).collect();
+    std::fs::write(&other, config.join("\n")).unwrap();
+    let program = env!("CARGO_BIN_EXE_narrows-agent");
+    let second = Command::new(program)
+        .args(["run", "--config"])
+        .arg(&other)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(69), "{text}");
+    assert!(text.contains("in use by another running agent"), "{text}");
+    assert!(first.status().content.is_empty());
+}

@@ -1,12 +1,14 @@
 //! The contents that run, and how a reload changes them.
 
 mod plan;
+mod state;
 pub(crate) use plan::read_torrent;
+pub use state::StateInUse;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,7 @@ use crate::content::{
 use crate::limit::Gate;
 use crate::net::{self, Bans, Buffers, Door, Listener};
 use plan::Wanted;
+use state::Paused;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
@@ -43,7 +46,10 @@ pub struct Agent {
     config: tokio::sync::Mutex<Config>,
     /// Only ever locked to copy something in or out.
     entries: RwLock<Vec<Entry>>,
-    paused: AtomicBool,
+    /// What the operator paused; only ever locked to read or change it.
+    paused: Mutex<Paused>,
+    /// Says that this agent uses the state folder, until it stops.
+    lock: Mutex<Option<std::fs::File>>,
     listening: Mutex<Option<AbortHandle>>,
 }
 
@@ -106,7 +112,8 @@ impl Agent {
     /// Listens and starts all content of `config`. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// That the state folder cannot be made or the address cannot be listened on.
+    /// That the state folder cannot be made, that another agent uses it ([`StateInUse`] inside), or that the address
+    /// cannot be listened on.
     pub async fn start(config: Config, config_path: Option<PathBuf>) -> io::Result<Arc<Self>> {
         let explained =
             |what: String| move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
@@ -114,6 +121,7 @@ impl Agent {
             "cannot make the state folder {}",
             config.state.display()
         )))?;
+        let lock = state::lock(&config.state).await?;
         let listener = Listener::bind(config.listen)
             .map_err(explained(format!("cannot listen on {}", config.listen)))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -140,7 +148,8 @@ impl Agent {
             config_path,
             config: tokio::sync::Mutex::new(config.clone()),
             entries: RwLock::new(Vec::new()),
-            paused: AtomicBool::new(false),
+            paused: Mutex::new(Paused::load(&config.state)),
+            lock: Mutex::new(Some(lock)),
             listening: Mutex::new(None),
         });
         let accepting = tokio::spawn(net::accept(listener, AgentDoor(agent.clone()))).abort_handle();
@@ -217,7 +226,7 @@ impl Agent {
     fn start_content(&self, wanted: Wanted) -> Entry {
         let handle = match &wanted.meta {
             Ok(meta) => {
-                let paused = self.paused.load(Ordering::Relaxed);
+                let paused = self.with_paused(|paused| paused.holds(meta.info_hash));
                 let (meta, target) = (meta.clone(), wanted.target.clone());
                 Some(content::spawn(
                     Spec {
@@ -250,7 +259,7 @@ impl Agent {
         AgentStatus {
             id: self.shared.id.clone(),
             site: site.cloned().unwrap_or_default(),
-            paused: self.paused.load(Ordering::Relaxed),
+            paused: self.with_paused(|paused| paused.all),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             content,
         }
@@ -275,19 +284,18 @@ impl Agent {
         (which.is_none() || !content.is_empty()).then_some(AgentExplained { id, content })
     }
 
-    /// Stops fetching and serving; of one content (name or info hash) or of all. `None`: there is no such content.
+    /// Stops fetching and serving; of one content (name or info hash) or of all; also after a restart. `None`: there is no
+    /// such content.
     pub async fn pause(&self, which: Option<&str>) -> Option<Vec<String>> {
-        if which.is_none() {
-            self.paused.store(true, Ordering::Relaxed);
-        }
+        self.remember(which, |paused, one, _| paused.pause(one));
         self.command(which, || Command::Pause).await
     }
 
     /// The opposite of [`pause`](Self::pause).
     pub async fn resume(&self, which: Option<&str>) -> Option<Vec<String>> {
-        if which.is_none() {
-            self.paused.store(false, Ordering::Relaxed);
-        }
+        self.remember(which, |paused, one, known| {
+            paused.resume(one, known.iter().copied())
+        });
         self.command(which, || Command::Resume).await
     }
 
@@ -306,6 +314,33 @@ impl Agent {
         let entries = self.entries();
         self.set_entries(Vec::new());
         stop_all(&entries).await;
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Changes what is paused and writes it down, so that it holds over a restart.
+    fn remember(&self, which: Option<&str>, change: impl Fn(&mut Paused, Option<InfoHash>, &[InfoHash])) {
+        let handles: Vec<Handle> = self
+            .entries()
+            .into_iter()
+            .filter_map(|entry| entry.handle)
+            .collect();
+        let known: Vec<InfoHash> = handles.iter().map(|handle| handle.info_hash).collect();
+        let meant = handles.iter().filter(|handle| handle.is_meant(which));
+        let chosen: Vec<Option<InfoHash>> = match which {
+            None => vec![None],
+            Some(_) => meant.map(|handle| Some(handle.info_hash)).collect(),
+        };
+        let saved = self.with_paused(|paused| {
+            chosen.into_iter().for_each(|one| change(paused, one, &known));
+            paused.save(&self.shared.state)
+        });
+        if let Err(error) = saved {
+            tracing::warn!(%error, "cannot write down what is paused; a restart will not know");
+        }
+    }
+
+    fn with_paused<T>(&self, f: impl FnOnce(&mut Paused) -> T) -> T {
+        f(&mut self.paused.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends a command to the contents named; their names, or `None` if there is none of that name.

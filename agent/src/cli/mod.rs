@@ -1,4 +1,5 @@
-//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 64 wrong configuration.
+//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 64 wrong configuration, 69 another
+//! agent uses the state folder.
 
 mod control;
 mod create;
@@ -13,11 +14,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agent::StateInUse;
 use crate::config::{Config, ConfigError};
 use crate::platform;
 
 /// Exit code for a wrong configuration (EX_USAGE of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
+/// Exit code if another agent uses the state folder (EX_UNAVAILABLE).
+const EXIT_IN_USE: u8 = 69;
 
 /// Fetches and seeds what the operator assigned.
 #[derive(Parser, Debug)]
@@ -76,8 +80,16 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("narrows-agent: {}", whole_text(&error));
+            let io = error
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref);
             let is_config = error.downcast_ref::<ConfigError>().is_some();
-            ExitCode::from(if is_config { EXIT_CONFIG } else { 1 })
+            let is_in_use = io.is_some_and(|inner| inner.is::<StateInUse>());
+            ExitCode::from(match (is_config, is_in_use) {
+                (true, _) => EXIT_CONFIG,
+                (_, true) => EXIT_IN_USE,
+                _ => 1,
+            })
         }
     }
 }
