@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use narrows_assignment::{Announce, Decision, Refusal};
 use narrows_protocol::{
-    AnnounceRequest, AnnounceResponse, Assignment, Failure, RetryIn, ScrapeFile, ScrapeRequest,
+    AnnounceRequest, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn, ScrapeFile, ScrapeRequest,
     ScrapeResponse,
 };
 use narrows_topology::SiteMap;
@@ -152,8 +152,10 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
             lease: seconds(decision.lease),
             rate: decision.rate.bytes_per_second().unwrap_or(0),
             paused: decision.paused,
-            upstream: decision.upstream.iter().map(|peer| peer.addr).collect(),
-            ..Assignment::default()
+            upstream: addresses(&decision.upstream),
+            dscp: decision.dscp,
+            stripes: decision.stripes,
+            parts: decision.parts.into_iter().map(|part| told_part(map, part)).collect(),
         })
     } else {
         peers.extend(decision.upstream);
@@ -170,6 +172,20 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
         warning: None,
         narrows,
     }
+}
+
+fn told_part(map: &SiteMap, part: narrows_assignment::Part) -> Part {
+    Part {
+        site: map.name(part.site).into_owned(),
+        rate: part.rate.bytes_per_second().unwrap_or(0),
+        paused: part.paused,
+        upstream: addresses(&part.upstream),
+        stripes: part.stripes,
+    }
+}
+
+fn addresses(peers: &[Peer]) -> Vec<SocketAddr> {
+    peers.iter().map(|peer| peer.addr).collect()
 }
 
 /// A refusal that may be lifted at any time.

@@ -235,15 +235,19 @@ impl Metrics {
                 counter.inc();
             }
         }
-        if outcome.wan_bytes > 0
-            && let Some(route) = outcome.wan_from.and_then(|from| map.path(from, decision.site))
-        {
-            let content = content();
+        if outcome.wan_from.is_empty() {
+            return;
+        }
+        let content = content();
+        for (from, bytes) in &outcome.wan_from {
+            let Some(route) = map.path(*from, decision.site) else {
+                continue;
+            };
             for hop in route.hops.iter() {
                 let link = link_label(map, hop.link);
                 self.link_bytes
                     .with_label_values(&[link.as_str(), content.as_str()])
-                    .inc_by(outcome.wan_bytes);
+                    .inc_by(*bytes);
             }
         }
     }

@@ -43,10 +43,17 @@ pub struct Decision {
     pub gateways: Vec<SocketAddr>,
     /// How long it may act as a gateway without another reply; zero for members.
     pub lease: Duration,
-    /// A gateway's share of the links of its path. [`Rate::UNLIMITED`] for members.
+    /// What a gateway may use of the links of its path. [`Rate::UNLIMITED`] for members.
     pub rate: Rate,
-    /// Whether a gateway is to fetch nothing now, because a link of its path is at rate 0.
+    /// Whether a gateway is to fetch nothing now: a link of its path is at rate 0, an operator has stopped it, or
+    /// others have yet to hear that they have less.
     pub paused: bool,
+    /// What packets across links are marked with (DSCP, 0 to 63); `None`: nothing.
+    pub dscp: Option<u8>,
+    /// Into how many stripes the pieces are divided; 1: not at all.
+    pub stripes: u8,
+    /// Which stripes come from which parent; empty unless a gateway has several parents.
+    pub parts: Vec<Part>,
     /// When to come back: jittered by 10 %.
     pub interval: Duration,
     /// When it may come back at the earliest without a cause.
@@ -61,8 +68,23 @@ pub struct Decision {
     pub outcome: Outcome,
 }
 
+/// What a gateway fetches from one of several parents.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Part {
+    /// The parent site.
+    pub site: SiteId,
+    /// The share of the links on the way.
+    pub rate: Rate,
+    /// Whether nothing is to be fetched from there now.
+    pub paused: bool,
+    /// Numbers of the stripes.
+    pub stripes: Vec<u8>,
+    /// Peers there.
+    pub upstream: Vec<Peer>,
+}
+
 /// What a decision did, for metrics.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// Peers told of the own site.
     pub local: u32,
@@ -94,8 +116,10 @@ pub struct Outcome {
     pub planned: bool,
     /// Bytes that the agent fetched across links since its last announce.
     pub wan_bytes: u64,
-    /// The site they came from, as far as known: `map.path(wan_from, site)` names the links.
-    pub wan_from: Option<SiteId>,
+    /// The sites they came from, as far as known: `map.path(from, site)` names the links that each number crossed.
+    pub wan_from: Vec<(SiteId, u64)>,
+    /// The record of a seeder of the site was given up after neighbours could not reach it.
+    pub seeder_gone: bool,
 }
 
 /// Why an announce is not answered with peers. The texts are constants, safe to show to a client.

@@ -20,6 +20,11 @@ impl AgentKey {
     }
 }
 
+/// What a site's name is kept as where only equality counts.
+pub(crate) fn name_hash(name: &str) -> u64 {
+    xxh3_64(name.as_bytes())
+}
+
 /// A peer's name in hashes that must not change when an agent's address does: its id, else its address.
 pub(crate) fn peer_name(agent: Option<AgentKey>, at: Endpoint) -> u64 {
     agent.map_or_else(|| xxh3_64(&at.bytes()), AgentKey::number)

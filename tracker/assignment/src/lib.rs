@@ -14,9 +14,11 @@
 //! | 5 upstreams | `rules/upstream.rs` |
 //! | 6, 7 peers of the own site | `rules/neighbours.rs` |
 //! | 8 nobody starves | `rules/starvation.rs` |
-//! | 10 rates | `ledger.rs` |
+//! | 10 rates: shares, and what of them is granted at once | `ledger/`, `rules/budget.rs` |
+//! | what an operator stops | `brakes.rs` |
 //! | when to come back, when to be forgotten | `rules/intervals.rs` |
 
+mod brakes;
 mod decision;
 mod endpoint;
 mod hash;
@@ -26,7 +28,8 @@ mod rules;
 mod status;
 mod swarm;
 
-pub use decision::{Announce, Decision, Outcome, Refusal};
+pub use brakes::Brakes;
+pub use decision::{Announce, Decision, Outcome, Part, Refusal};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
 pub use status::{GatewayStatus, SiteStatus, SwarmStatus};

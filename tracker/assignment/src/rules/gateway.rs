@@ -64,6 +64,14 @@ impl Swarm {
         };
         outcome.revoked = held && seat != Seat::Gateway;
         if let Some(site) = self.sites.get_mut(&id) {
+            if !held
+                && seat == Seat::Gateway
+                && let Some(peer) = site.peers.find_mut(at)
+            {
+                // from now on it is to come as often as a gateway
+                let expires = intervals::expiry(cx.policy, Class::Leecher, true, peer.agent.is_none(), now);
+                peer.expires = peer.expires.min(expires);
+            }
             if !held && site.displaced == Some(at) {
                 site.displaced = None;
             }

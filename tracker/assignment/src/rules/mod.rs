@@ -1,8 +1,10 @@
 //! The rules of "Who gets which peers", one subject per file.
 
+pub(crate) mod budget;
 mod failover;
 pub(crate) mod gateway;
 pub(crate) mod intervals;
+pub(crate) mod marks;
 mod neighbours;
 mod parents;
 mod starvation;

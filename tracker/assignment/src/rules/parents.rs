@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use narrows_topology::{Forest, Rate, SiteId, forest};
+use narrows_topology::{Forest, Rate, Route, SiteId, forest};
 
 use crate::Context;
 use crate::endpoint::Endpoint;
@@ -107,7 +107,7 @@ impl Swarm {
 
     /// A gateway's links are paused: its parent has nothing to give, so parents are planned anew, once per pause.
     pub(crate) fn note_pause(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
-        let paused = self.rate(cx, id, at) == Rate::ZERO;
+        let paused = self.is_paused_for(cx, id, at);
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
@@ -149,29 +149,43 @@ impl Swarm {
             }
             self.drop_unused(cx, id);
         }
+        for (child, parent) in &plan {
+            if self
+                .forest
+                .get(child)
+                .is_none_or(|before| before.site != parent.site)
+            {
+                self.mark(cx, parent.site, *child);
+            }
+        }
         self.forest = plan;
     }
 
     /// The supplied site (or, without one, the root) from which a site would be reached fastest, other than
     /// itself and `not`; ties go to fewer hops, then to the name.
     pub(crate) fn nearest_root(&self, cx: &Context<'_>, id: SiteId, not: Option<SiteId>) -> Option<SiteId> {
-        let load = cx.ledger.load();
         let roots = self.sites.iter().filter(|(root, site)| {
             **root != id
                 && Some(**root) != not
                 && site.sharing
                 && (site.standing == Standing::Supplied || self.root == Some(**root))
         });
-        let speeds = roots.filter_map(|(root, _)| {
+        let routes = roots.filter_map(|(root, _)| {
             let route = cx.map.path(*root, id)?;
-            let speeds = route
-                .hops
-                .iter()
-                .map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
-            let speed = speeds.min().unwrap_or(Rate::UNLIMITED);
-            Some((std::cmp::Reverse(speed), route.hops.len(), *root))
+            Some((*root, route))
         });
-        speeds.min().map(|(_, _, root)| root)
+        let routes: Vec<_> = routes.collect();
+        cx.ledger.with_load(|load| {
+            let speed = |route: &Route| {
+                let hops = route.hops.iter();
+                let speeds = hops.map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
+                speeds.min().unwrap_or(Rate::UNLIMITED)
+            };
+            let ranked = routes.iter();
+            let ranked =
+                ranked.map(|(root, route)| (std::cmp::Reverse(speed(route)), route.hops.len(), *root));
+            ranked.min().map(|(_, _, root)| root)
+        })
     }
 
     /// Looks whether a site's parent has nothing to give: it holds no more than the site's gateway (`left`) and

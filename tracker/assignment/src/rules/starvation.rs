@@ -5,11 +5,11 @@
 //! seeders of a root site. At progress it goes one step back; an extra gateway does so when most of the
 //! progress came from its own site, since otherwise it would starve again without its upstream.
 //!
-//! Nobody is blamed for what is not his: a gateway whose link is paused or whose upstreams hold no more than
+//! Nobody is blamed for what is not his: a gateway whose link is paused or braked, or whose upstreams hold no more than
 //! itself, a member in a site where nobody holds more than itself and the gateway is in office.
 
 use narrows_protocol::AgentReport;
-use narrows_topology::{Rate, SiteId};
+use narrows_topology::SiteId;
 
 use super::intervals;
 use crate::endpoint::Endpoint;
@@ -102,7 +102,7 @@ impl Swarm {
                 // a record that says nothing may hold anything
                 found.is_some_and(|(class, other)| class == Class::Seeder || has_more(other, peer))
             });
-            return !more || self.rate(cx, id, at) == Rate::ZERO;
+            return !more || !self.may_fetch(cx, id, at);
         }
         if site.standing == Standing::Supplied || site.peers.best().is_some_and(|(best, _)| best < peer.left)
         {

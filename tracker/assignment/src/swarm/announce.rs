@@ -1,18 +1,17 @@
 //! An announce, from the record to the reply.
 
-use std::time::Duration;
-
-use narrows_protocol::{AnnounceEvent, Peer as Told, Role};
-use narrows_topology::{Rate, SiteId};
+use narrows_protocol::AnnounceEvent;
+use narrows_topology::SiteId;
 use rand::Rng;
 
 use super::Swarm;
 use super::peer::{Agent, Class, Peer, Tick};
+use super::reply::{Told, farewell};
 use super::site::Standing;
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, name_hash};
 use crate::rules::gateway::Seat;
-use crate::rules::intervals::{expiry, jittered, lease};
+use crate::rules::intervals::{expiry, lease};
 use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
 
 impl Swarm {
@@ -34,9 +33,9 @@ impl Swarm {
         let at = self.identify(cx, announce, id, from, now, &mut outcome);
         if announce.event == AnnounceEvent::Stopped {
             self.remove(cx, (id, at));
-            return Ok(self.farewell(cx, id, rng, outcome));
+            return Ok(farewell(self, cx, id, rng, outcome));
         }
-        self.count_wan(announce, id, &mut outcome);
+        self.count_wan(cx, announce, id, &mut outcome);
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
         if let Some(site) = self.sites.get_mut(&id) {
             site.wan += outcome.wan_bytes;
@@ -77,23 +76,20 @@ impl Swarm {
         // stock clients get one list
         let want = numwant - if is_stock { upstream.len().min(numwant) } else { 0 };
         let local = self.neighbours(cx, id, at, want, rng);
-        let upstream: Vec<Told> = upstream
-            .into_iter()
-            .filter_map(|up| {
-                let (_, peer) = self.sites.get(&up.site)?.peers.find(up.peer)?;
-                Some(Told {
-                    addr: up.addr.addr(),
-                    peer_id: Some(peer.id),
-                })
-            })
-            .collect();
         let settling = if is_stock {
             None
         } else {
             self.settling(cx, id, at, now)
         };
         let soon = soon.then_some(cx.policy.failover).or(settling);
-        Ok(self.reply(cx, (id, at), seat, soon, local, upstream, rng, outcome))
+        let told = Told {
+            seat,
+            is_agent: !is_stock,
+            soon,
+            local,
+            upstream,
+        };
+        Ok(self.reply(cx, (id, at), told, now, rng, outcome))
     }
 
     /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is
@@ -233,120 +229,39 @@ impl Swarm {
         known.map(|(_, left)| left)
     }
 
-    /// Bytes across links since the agent's last report. Who counts less than before has started anew.
-    fn count_wan(&mut self, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
+    /// Bytes across links since the agent's last report, by the sites they came from. Who counts less than before
+    /// has started anew.
+    fn count_wan(&mut self, cx: &Context<'_>, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
         let Some(report) = announce.agent.filter(|report| report.wan > 0) else {
             return;
         };
-        let before = self
-            .wan
-            .insert(AgentKey::of(&report.agent), report.wan)
-            .unwrap_or(0);
-        outcome.wan_bytes = if report.wan >= before {
-            report.wan - before
-        } else {
-            report.wan
-        };
-        if outcome.wan_bytes > 0 {
-            let from = self.sites.get(&id).and_then(|site| {
-                let at = site.peers.resolve(Endpoint::of(announce.addr))?;
-                site.gateways.get(&at)?.upstreams.first().map(|up| up.site)
-            });
-            outcome.wan_from = from.or_else(|| self.forest.get(&id).map(|parent| parent.site));
+        let since =
+            |before: Option<u64>, total: u64| total - before.filter(|before| *before <= total).unwrap_or(0);
+        let key = AgentKey::of(&report.agent);
+        outcome.wan_bytes = since(self.wan.insert(key, report.wan), report.wan);
+        let mut known = 0;
+        for (name, total) in &report.sources {
+            let bytes = since(self.wan_from.insert((key, name_hash(name)), *total), *total);
+            let bytes = bytes.min(outcome.wan_bytes - known);
+            if let Some(from) = cx.map.site_named(name).filter(|_| bytes > 0) {
+                outcome.wan_from.push((from, bytes));
+                known += bytes;
+            }
+        }
+        if known < outcome.wan_bytes
+            && let Some(from) = self.likely_source(announce, id)
+        {
+            outcome.wan_from.push((from, outcome.wan_bytes - known));
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a reply, each used once")]
-    fn reply(
-        &self,
-        cx: &Context<'_>,
-        (id, at): (SiteId, Endpoint),
-        seat: Seat,
-        soon: Option<Duration>,
-        local: Vec<Told>,
-        upstream: Vec<Told>,
-        rng: &mut dyn Rng,
-        mut outcome: Outcome,
-    ) -> Decision {
-        let intervals = &cx.policy.intervals;
-        let site = self.sites.get(&id);
-        let wants = site.is_some_and(|site| site.leecher(at).is_some());
-        let is_seeder = site
-            .and_then(|site| site.peers.find(at))
-            .is_some_and(|(class, _)| class == Class::Seeder);
-        let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
-        let is_gateway = seat == Seat::Gateway;
-        outcome.starved = wants && !fed;
-        outcome.local = u32::try_from(local.len()).unwrap_or(u32::MAX);
-        outcome.upstream = u32::try_from(upstream.len()).unwrap_or(u32::MAX);
-        let regular = match seat {
-            _ if is_seeder => intervals.seeder,
-            _ if !wants => intervals.leecher,
-            Seat::Gateway if upstream.is_empty() => intervals.min,
-            Seat::Gateway => intervals.gateway,
-            Seat::Soon(_) | Seat::Member if !fed => intervals.min,
-            Seat::Soon(_) | Seat::Member => intervals.leecher,
-        };
-        let mut interval = jittered(regular, rng);
-        if let Seat::Soon(within) = seat {
-            // not jittered, and not before the matter is settled
-            interval = interval.min(within.max(Duration::from_secs(1)));
-        }
-        if let Some(soon) = soon {
-            interval = interval.min(soon);
-        }
-        let (rate, paused) = if is_gateway && !upstream.is_empty() {
-            let rate = self.rate(cx, id, at);
-            (rate, rate == Rate::ZERO)
-        } else {
-            (Rate::UNLIMITED, false)
-        };
-        let gateways = site.filter(|site| site.sharing).map_or(Vec::new(), |site| {
-            let keys = site.gateways.keys();
-            let told =
-                keys.filter_map(|key| site.peers.find(*key).map(|(_, peer)| peer.address_for(*key, at)));
-            told.map(Endpoint::addr).collect()
+    /// Where the bytes of an agent come from that does not say.
+    fn likely_source(&self, announce: &Announce<'_>, id: SiteId) -> Option<SiteId> {
+        let upstream = self.sites.get(&id).and_then(|site| {
+            let at = site.peers.resolve(Endpoint::of(announce.addr))?;
+            site.gateways.get(&at)?.upstreams.first().map(|up| up.site)
         });
-        Decision {
-            role: if is_gateway { Role::Gateway } else { Role::Member },
-            site: id,
-            local,
-            upstream,
-            gateways,
-            lease: if is_gateway {
-                lease(intervals.gateway)
-            } else {
-                Duration::ZERO
-            },
-            rate,
-            paused,
-            interval,
-            min_interval: intervals.min.min(interval),
-            complete: self.counts.complete,
-            incomplete: self.counts.incomplete,
-            downloaded: self.counts.downloaded,
-            outcome,
-        }
-    }
-
-    /// The reply to a peer that has gone.
-    fn farewell(&self, cx: &Context<'_>, site: SiteId, rng: &mut dyn Rng, outcome: Outcome) -> Decision {
-        Decision {
-            role: Role::Member,
-            site,
-            local: Vec::new(),
-            upstream: Vec::new(),
-            gateways: Vec::new(),
-            lease: Duration::ZERO,
-            rate: Rate::UNLIMITED,
-            paused: false,
-            interval: jittered(cx.policy.intervals.leecher, rng),
-            min_interval: cx.policy.intervals.min,
-            complete: self.counts.complete,
-            incomplete: self.counts.incomplete,
-            downloaded: self.counts.downloaded,
-            outcome,
-        }
+        upstream.or_else(|| self.forest.get(&id).map(|parent| parent.site))
     }
 }
 

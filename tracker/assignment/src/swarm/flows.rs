@@ -47,7 +47,7 @@ impl Swarm {
             self.use_flow(cx, id, *source);
         }
         for source in before.difference(&after) {
-            self.leave_flow(cx, id, *source);
+            self.leave_flow(cx, id, *source, at);
         }
     }
 
@@ -63,7 +63,7 @@ impl Swarm {
         cx.ledger.set_active(flow.id, true);
     }
 
-    fn leave_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId) {
+    fn leave_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId, at: Endpoint) {
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
@@ -71,6 +71,7 @@ impl Swarm {
             return;
         };
         flow.users = flow.users.saturating_sub(1);
+        cx.ledger.forget(flow.id, at);
         if flow.users == 0 {
             cx.ledger.set_active(flow.id, false);
             self.drop_unused(cx, id);
@@ -93,12 +94,11 @@ impl Swarm {
             return;
         };
         let rate = planned.unwrap_or_else(|| {
-            let load = cx.ledger.load();
-            let speeds = route
-                .hops
-                .iter()
-                .map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
-            speeds.min().unwrap_or(Rate::UNLIMITED)
+            cx.ledger.with_load(|load| {
+                let hops = route.hops.iter();
+                let speeds = hops.map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
+                speeds.min().unwrap_or(Rate::UNLIMITED)
+            })
         });
         let id = cx.ledger.add(&route, rate);
         site.flows.push(Flow {
@@ -107,6 +107,7 @@ impl Swarm {
             id,
             planned: planned.is_some(),
             users: 0,
+            braked: false,
         });
     }
 
@@ -130,21 +131,5 @@ impl Swarm {
             return;
         };
         site.flows.drain(..).for_each(|flow| cx.ledger.remove(flow.id));
-    }
-
-    /// A gateway's rate: its part of the fair share of each flow that it uses (rule 10).
-    pub(crate) fn rate(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> Rate {
-        let Some(site) = self.sites.get(&id) else {
-            return Rate::ZERO;
-        };
-        let Some(gateway) = site.gateways.get(&at) else {
-            return Rate::ZERO;
-        };
-        let used = site
-            .flows
-            .iter()
-            .filter(|flow| gateway.upstreams.iter().any(|up| up.site == flow.source));
-        used.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id).share(flow.users))
-            .fold(Rate::ZERO, Rate::saturating_add)
     }
 }

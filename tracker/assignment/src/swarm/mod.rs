@@ -6,6 +6,7 @@ mod flows;
 pub(crate) mod peer;
 pub(crate) mod peers;
 mod remap;
+mod reply;
 pub(crate) mod site;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -47,6 +48,8 @@ pub struct Swarm {
     pub(crate) agents: HashMap<AgentKey, (SiteId, Endpoint)>,
     /// What each agent last reported to have fetched across links; kept while an agent is away.
     wan: HashMap<AgentKey, u64>,
+    /// As `wan`, by the hash of the parent site's name.
+    wan_from: HashMap<(AgentKey, u64), u64>,
     pub(crate) forest: Forest,
     /// The site with most bytes, while no site is supplied.
     pub(crate) root: Option<SiteId>,
@@ -71,6 +74,7 @@ impl Swarm {
             sites: BTreeMap::new(),
             agents: HashMap::new(),
             wan: HashMap::new(),
+            wan_from: HashMap::new(),
             forest: Forest::new(),
             root: None,
             barren: BTreeSet::new(),

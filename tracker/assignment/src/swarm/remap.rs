@@ -1,17 +1,19 @@
 //! A new site map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use narrows_topology::{Forest, SiteId};
+use narrows_topology::{Forest, Rate, SiteId};
 
 use super::Swarm;
 use super::site::{Site, Upstream};
+use crate::endpoint::Endpoint;
 use crate::{Context, Time};
 
 impl Swarm {
     /// Takes over a new site map, that of `cx`: peers are located anew, those of no site are forgotten, parents
     /// are planned anew, gateways that work stay as far as the map has room for them.
     pub fn remap(&mut self, cx: &Context<'_>, now: Time) {
+        let told = self.told(cx);
         let ids: Vec<SiteId> = self.sites.keys().copied().collect();
         for id in ids {
             self.drop_flows(cx, id);
@@ -76,8 +78,30 @@ impl Swarm {
                 site.gateways.insert(at, gateway);
             }
             self.set_upstreams(cx, id, at, upstreams);
+            // it keeps to what it was told by the old map until it announces again
+            for flow in self.used_flows(id, at) {
+                if let Some(rate) = told.get(&at) {
+                    cx.ledger.note(flow.id, at, *rate);
+                }
+            }
         }
         self.replan = true;
+    }
+
+    /// What each gateway was told, over all its flows.
+    fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
+        let mut told = HashMap::new();
+        for (id, site) in &self.sites {
+            for at in site.gateways.keys() {
+                let rates = self
+                    .used_flows(*id, *at)
+                    .filter_map(|flow| cx.ledger.told(flow.id, *at));
+                if let Some(rate) = rates.reduce(Rate::saturating_add) {
+                    told.insert(*at, rate);
+                }
+            }
+        }
+        told
     }
 
     fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use narrows_topology::{Route, SiteId, SiteMap};
+use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
 use super::peer::{Class, Peer};
 use super::peers::Peers;
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
+use crate::rules::marks;
 use crate::{Policy, Time};
 
 /// What a site is to the others.
@@ -50,6 +51,10 @@ pub(crate) struct Site {
     pub(crate) progressed: Time,
     /// Bytes its agents say they fetched across links.
     pub(crate) wan: u64,
+    /// Of the links that its peers send and receive over, one whose packets are marked with the lowest priority.
+    pub(crate) mark: Option<Hop>,
+    /// Seeders that neighbours cannot reach: (seeder, reporter, when).
+    pub(crate) gone: Vec<(Endpoint, Endpoint, Time)>,
 }
 
 /// Something kept for a peer until a moment.
@@ -79,6 +84,10 @@ pub(crate) struct Gateway {
     pub(crate) upstreams: Vec<Upstream>,
     /// Whom a stock client has ever been told of, as long as they live.
     pub(crate) told: Vec<Upstream>,
+    /// When it has come back at the latest, if it lives.
+    pub(crate) due: Time,
+    /// Upstreams that it could not reach, and until when it is not told of them again.
+    pub(crate) unreachable: Vec<Offer>,
 }
 
 /// A peer that a gateway was told of.
@@ -100,6 +109,8 @@ pub(crate) struct Flow {
     pub(crate) planned: bool,
     /// Gateways that use it.
     pub(crate) users: u32,
+    /// Whether an operator had stopped it when a gateway last announced.
+    pub(crate) braked: bool,
 }
 
 impl Site {
@@ -119,6 +130,8 @@ impl Site {
             claim: None,
             progressed: now,
             wan: 0,
+            mark: marks::at(map, id),
+            gone: Vec::new(),
         }
     }
 
@@ -162,6 +175,8 @@ impl Gateway {
             from_root: false,
             upstreams: Vec::new(),
             told: Vec::new(),
+            due: now,
+            unreachable: Vec::new(),
         }
     }
 

@@ -1,0 +1,362 @@
+//! The flows of all swarms over the links: what rule 3 plans with, and what rule 10 shares and grants.
+
+mod told;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use narrows_topology::{Load, Rate, Route, SiteMap, fair_rates_capped};
+
+use crate::Brakes;
+use crate::endpoint::Endpoint;
+use told::Told;
+
+/// More flows than this are shared out once a second only; a newer flow gets an estimate until then.
+const EAGER: usize = 256;
+
+/// How old shares may get: schedules change rates.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+
+/// The flows of all swarms. The only thing that swarms share, so it is a mutex that is held for a few lookups;
+/// planning works on a copy of the load. Shares are computed when flows have changed or a second has passed,
+/// never per announce.
+///
+/// A *share* is what a flow should have; a *grant* is what a gateway is told. A gateway keeps to what it was told
+/// until it announces again, so that a share that became smaller is free only then: a grant never takes what
+/// others were told.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    book: Mutex<Book>,
+    brakes: Mutex<Arc<Brakes>>,
+}
+
+/// Names a flow in the ledger; not to be used after [`Ledger::remove`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FlowId(u32);
+
+/// What a gateway is told for one flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Grant {
+    /// What it may use from now on.
+    pub(crate) rate: Rate,
+    /// What it is to have, as soon as others have heard that they have less.
+    pub(crate) fair: Rate,
+}
+
+impl Grant {
+    /// Nothing, and nothing to come.
+    pub(crate) const NONE: Grant = Grant {
+        rate: Rate::ZERO,
+        fair: Rate::ZERO,
+    };
+
+    /// Whether it is all but what is fair.
+    pub(crate) fn is_settled(self) -> bool {
+        self.fair.is_unlimited() && self.rate.is_unlimited()
+            || self.rate.saturating_add(self.rate.share(49)) >= self.fair
+    }
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    load: Load,
+    told: Told,
+    flows: Vec<Option<Flow>>,
+    free: Vec<u32>,
+    active: usize,
+    /// When the shares were computed; `None`: flows have changed since.
+    shared_at: Option<Timestamp>,
+    /// As `shared_at`, but not forgotten when flows change.
+    last_shared: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Flow {
+    route: Route,
+    planned: Rate,
+    /// Whether somebody fetches over it at present; others are planned for and get no share.
+    active: bool,
+    /// An operator has stopped it: it gets nothing, and its share is the others'.
+    braked: bool,
+    /// As how many flows it counts: the stripes it carries.
+    weight: u32,
+    /// The most that it can use.
+    cap: Rate,
+    share: Option<Rate>,
+    /// What each gateway was told, until it announces again.
+    told: Vec<(Endpoint, Rate)>,
+}
+
+impl Ledger {
+    /// Nothing planned anywhere.
+    pub fn new() -> Ledger {
+        Ledger::default()
+    }
+
+    /// Whether no swarm has a flow.
+    pub fn is_empty(&self) -> bool {
+        let book = self.lock();
+        book.load.is_empty() && book.told.is_empty() && book.flows.iter().all(Option::is_none)
+    }
+
+    /// How many flows are planned.
+    pub fn flows(&self) -> usize {
+        let book = self.lock();
+        book.flows.len() - book.free.len()
+    }
+
+    /// What is planned on every link, as a copy.
+    pub fn load(&self) -> Load {
+        self.lock().load.clone()
+    }
+
+    /// What operators have stopped.
+    pub fn brakes(&self) -> Arc<Brakes> {
+        Arc::clone(&self.brakes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Stops this and nothing else from now on: gateways hear of it when they next announce.
+    pub fn set_brakes(&self, brakes: Brakes) {
+        *self.brakes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(brakes);
+    }
+
+    /// Looks at what is planned on the links; without a copy, but everybody else waits meanwhile.
+    pub(crate) fn with_load<R>(&self, look: impl FnOnce(&Load) -> R) -> R {
+        look(&self.lock().load)
+    }
+
+    /// Plans a flow.
+    pub(crate) fn add(&self, route: &Route, planned: Rate) -> FlowId {
+        let mut book = self.lock();
+        book.load.add(route, planned);
+        let flow = Some(Flow {
+            route: route.clone(),
+            planned,
+            active: false,
+            braked: false,
+            weight: 1,
+            cap: Rate::UNLIMITED,
+            share: None,
+            told: Vec::new(),
+        });
+        match book.free.pop() {
+            Some(slot) => {
+                book.flows[slot as usize] = flow;
+                FlowId(slot)
+            }
+            None => {
+                book.flows.push(flow);
+                FlowId(u32::try_from(book.flows.len() - 1).unwrap_or(u32::MAX))
+            }
+        }
+    }
+
+    /// Takes a flow back, and what was told of it.
+    pub(crate) fn remove(&self, id: FlowId) {
+        let mut book = self.lock();
+        let Some(flow) = book.flows.get_mut(id.0 as usize).and_then(Option::take) else {
+            return;
+        };
+        book.load.remove(&flow.route, flow.planned);
+        for (_, rate) in &flow.told {
+            book.told.remove(&flow.route, *rate);
+        }
+        book.free.push(id.0);
+        if flow.active {
+            book.active -= 1;
+            book.shared_at = None;
+        }
+    }
+
+    /// Plans a flow with another rate.
+    pub(crate) fn set_planned(&self, id: FlowId, planned: Rate) {
+        let mut book = self.lock();
+        let Book { load, flows, .. } = &mut *book;
+        let Some(Some(flow)) = flows.get_mut(id.0 as usize) else {
+            return;
+        };
+        if flow.planned != planned {
+            load.remove(&flow.route, flow.planned);
+            load.add(&flow.route, planned);
+            flow.planned = planned;
+        }
+    }
+
+    /// What a flow was planned with.
+    pub(crate) fn planned(&self, id: FlowId) -> Rate {
+        self.lock().flow(id).map_or(Rate::ZERO, |flow| flow.planned)
+    }
+
+    /// Says whether somebody fetches over a flow.
+    pub(crate) fn set_active(&self, id: FlowId, active: bool) {
+        let mut book = self.lock();
+        let Some(Some(flow)) = book.flows.get_mut(id.0 as usize) else {
+            return;
+        };
+        if flow.active != active {
+            flow.active = active;
+            book.active = if active { book.active + 1 } else { book.active - 1 };
+            book.shared_at = None;
+        }
+    }
+
+    /// Says as how many flows one counts.
+    pub(crate) fn set_weight(&self, id: FlowId, weight: u32) {
+        self.change(id, |flow| {
+            let changed = flow.weight != weight.max(1);
+            flow.weight = weight.max(1);
+            changed
+        });
+    }
+
+    /// Says the most that a flow can use; heard when the shares are next computed.
+    pub(crate) fn set_cap(&self, id: FlowId, cap: Rate) {
+        self.change(id, |flow| {
+            flow.cap = cap;
+            false
+        });
+    }
+
+    /// Says whether an operator has stopped a flow.
+    pub(crate) fn set_braked(&self, id: FlowId, braked: bool) {
+        self.change(id, |flow| std::mem::replace(&mut flow.braked, braked) != braked);
+    }
+
+    /// Whether an operator has stopped a flow.
+    pub(crate) fn is_braked(&self, id: FlowId) -> bool {
+        self.lock().flow(id).is_some_and(|flow| flow.braked)
+    }
+
+    fn change(&self, id: FlowId, change: impl FnOnce(&mut Flow) -> bool) {
+        let mut book = self.lock();
+        if let Some(Some(flow)) = book.flows.get_mut(id.0 as usize)
+            && change(flow)
+        {
+            book.shared_at = None;
+        }
+    }
+
+    /// A flow's fair share of the links it crosses, at the rates of this moment; zero while it is braked.
+    pub(crate) fn share(&self, map: &SiteMap, at: Timestamp, id: FlowId) -> Rate {
+        let mut book = self.lock();
+        book.refresh(map, at);
+        book.share(map, at, id)
+    }
+
+    /// What a gateway may use of a flow from now on: its part of the flow's share, but not what others were told and
+    /// may still use. A newcomer gets at least a 25th of the link, as long as there is headroom (a link is never
+    /// told away beyond 1.048 times its rate). Counts until the gateway's next grant or [`Ledger::forget`].
+    pub(crate) fn grant(&self, map: &SiteMap, at: Timestamp, id: FlowId, to: Endpoint, users: u32) -> Grant {
+        let mut book = self.lock();
+        book.refresh(map, at);
+        let fair = book.share(map, at, id).share(users);
+        let Book { flows, told, .. } = &mut *book;
+        let Some(Some(flow)) = flows.get_mut(id.0 as usize) else {
+            return Grant::NONE;
+        };
+        flow.forget(told, to);
+        let rate = fair.min(told.room(map, at, &flow.route));
+        flow.note(told, to, rate);
+        Grant { rate, fair }
+    }
+
+    /// Notes what a gateway was told in another life of its flow.
+    pub(crate) fn note(&self, id: FlowId, to: Endpoint, rate: Rate) {
+        let mut book = self.lock();
+        let Book { flows, told, .. } = &mut *book;
+        if let Some(Some(flow)) = flows.get_mut(id.0 as usize) {
+            flow.forget(told, to);
+            flow.note(told, to, rate);
+        }
+    }
+
+    /// What a gateway was told does not count any more.
+    pub(crate) fn forget(&self, id: FlowId, of: Endpoint) {
+        let mut book = self.lock();
+        let Book { flows, told, .. } = &mut *book;
+        if let Some(Some(flow)) = flows.get_mut(id.0 as usize) {
+            flow.forget(told, of);
+        }
+    }
+
+    /// What a gateway was last told for a flow.
+    pub(crate) fn told(&self, id: FlowId, to: Endpoint) -> Option<Rate> {
+        let book = self.lock();
+        let told = &book.flow(id)?.told;
+        told.iter()
+            .find(|(holder, _)| *holder == to)
+            .map(|(_, rate)| *rate)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        // the book is consistent between any two of its statements that could panic: there are none
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flow {
+    fn note(&mut self, told: &mut Told, to: Endpoint, rate: Rate) {
+        told.add(&self.route, rate);
+        self.told.push((to, rate));
+    }
+
+    fn forget(&mut self, told: &mut Told, of: Endpoint) {
+        if let Some(i) = self.told.iter().position(|(holder, _)| *holder == of) {
+            let (_, rate) = self.told.swap_remove(i);
+            told.remove(&self.route, rate);
+        }
+    }
+}
+
+impl Book {
+    fn flow(&self, id: FlowId) -> Option<&Flow> {
+        self.flows.get(id.0 as usize)?.as_ref()
+    }
+
+    fn share(&self, map: &SiteMap, at: Timestamp, id: FlowId) -> Rate {
+        let Some(flow) = self.flow(id).filter(|flow| !flow.braked) else {
+            return Rate::ZERO;
+        };
+        let hops = flow.route.hops.iter();
+        flow.share.unwrap_or_else(|| {
+            let least = hops
+                .map(|hop| map.rate(*hop, at).share(self.load.flows(*hop)))
+                .min();
+            least.unwrap_or(Rate::UNLIMITED)
+        })
+    }
+
+    /// Computes the shares anew if they are too old.
+    fn refresh(&mut self, map: &SiteMap, at: Timestamp) {
+        let is_fresh = |then: Timestamp| then <= at && at.duration_since(then) < FRESH;
+        let last = if self.active <= EAGER {
+            self.shared_at
+        } else {
+            self.last_shared
+        };
+        if last.is_some_and(is_fresh) {
+            return;
+        }
+        let wants = |flow: &&Flow| flow.active && !flow.braked;
+        // each stripe is a flow of its own
+        let stripes = |flow: &Flow| {
+            let cap = flow.cap.share(flow.weight);
+            (0..flow.weight).map(move |_| cap)
+        };
+        let wanted = self.flows.iter().flatten().filter(wants);
+        let flows: Vec<(&Route, Rate)> = wanted
+            .flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap)))
+            .collect();
+        let mut shares = fair_rates_capped(map, at, &flows).into_iter();
+        for flow in self.flows.iter_mut().flatten() {
+            flow.share = if wants(&&*flow) {
+                let parts = shares.by_ref().take(flow.weight as usize);
+                parts.reduce(Rate::saturating_add)
+            } else {
+                None
+            };
+        }
+        self.shared_at = Some(at);
+        self.last_shared = Some(at);
+    }
+}

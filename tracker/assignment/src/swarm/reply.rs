@@ -1,0 +1,175 @@
+//! What has been decided, as a reply.
+
+use std::time::Duration;
+
+use narrows_protocol::{Peer, Role};
+use narrows_topology::{Rate, SiteId};
+use rand::Rng;
+
+use super::Swarm;
+use super::peer::Class;
+use super::site::{Standing, Upstream};
+use crate::decision::Part;
+use crate::endpoint::Endpoint;
+use crate::rules::budget::Allowance;
+use crate::rules::gateway::Seat;
+use crate::rules::intervals::{jittered, lease};
+use crate::{Context, Decision, Outcome, Time};
+
+/// Beyond its interval, a gateway has so long to come back before it is called overdue.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Who is told to a peer, and in which seat.
+pub(super) struct Told {
+    pub(super) seat: Seat,
+    pub(super) is_agent: bool,
+    /// Come back after this, whatever the regular interval.
+    pub(super) soon: Option<Duration>,
+    pub(super) local: Vec<Peer>,
+    pub(super) upstream: Vec<Upstream>,
+}
+
+impl Swarm {
+    pub(super) fn reply(
+        &mut self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        told: Told,
+        now: Time,
+        rng: &mut dyn Rng,
+        mut outcome: Outcome,
+    ) -> Decision {
+        let intervals = &cx.policy.intervals;
+        let site = self.sites.get(&id);
+        let wants = site.is_some_and(|site| site.leecher(at).is_some());
+        let is_seeder = site
+            .and_then(|site| site.peers.find(at))
+            .is_some_and(|(class, _)| class == Class::Seeder);
+        let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
+        let is_gateway = told.seat == Seat::Gateway;
+        let mut upstream = Vec::with_capacity(told.upstream.len());
+        upstream.extend(told.upstream.iter().filter_map(|up| self.tell(up)));
+        outcome.starved = wants && !fed;
+        outcome.local = u32::try_from(told.local.len()).unwrap_or(u32::MAX);
+        outcome.upstream = u32::try_from(upstream.len()).unwrap_or(u32::MAX);
+        let allowances = if is_gateway && !upstream.is_empty() {
+            self.allow(cx, id, at)
+        } else {
+            Vec::new()
+        };
+        let mut interval = match told.seat {
+            Seat::Gateway if !upstream.is_empty() && told.is_agent => {
+                self.attend(cx, (id, at), &allowances, intervals.gateway, rng)
+            }
+            seat => jittered(
+                match seat {
+                    _ if is_seeder => intervals.seeder,
+                    _ if !wants => intervals.leecher,
+                    Seat::Gateway if upstream.is_empty() => intervals.min,
+                    Seat::Gateway => intervals.gateway,
+                    Seat::Soon(_) | Seat::Member if !fed => intervals.min,
+                    Seat::Soon(_) | Seat::Member => intervals.leecher,
+                },
+                rng,
+            ),
+        };
+        if let Seat::Soon(within) = told.seat {
+            // not jittered, and not before the matter is settled
+            interval = interval.min(within.max(Duration::from_secs(1)));
+        }
+        if let Some(soon) = told.soon {
+            interval = interval.min(soon);
+        }
+        let (stripes, parts) = self.parts(id, &told.upstream, &allowances);
+        let (rate, paused) = total(&allowances, &parts);
+        let site = self.sites.get_mut(&id);
+        if let Some(gateway) = site.and_then(|site| site.gateways.get_mut(&at)) {
+            gateway.due = now + interval + LATE;
+        }
+        let site = self.sites.get(&id);
+        let gateways = site.filter(|site| site.sharing).map_or(Vec::new(), |site| {
+            let keys = site.gateways.keys();
+            let told =
+                keys.filter_map(|key| site.peers.find(*key).map(|(_, peer)| peer.address_for(*key, at)));
+            told.map(Endpoint::addr).collect()
+        });
+        Decision {
+            role: if is_gateway { Role::Gateway } else { Role::Member },
+            site: id,
+            local: told.local,
+            upstream,
+            gateways,
+            lease: if is_gateway {
+                lease(intervals.gateway)
+            } else {
+                Duration::ZERO
+            },
+            rate,
+            paused,
+            dscp: self.dscp(cx, id),
+            stripes,
+            parts,
+            interval,
+            min_interval: intervals.min.min(interval),
+            complete: self.counts.complete,
+            incomplete: self.counts.incomplete,
+            downloaded: self.counts.downloaded,
+            outcome,
+        }
+    }
+
+    fn tell(&self, up: &Upstream) -> Option<Peer> {
+        let (_, peer) = self.sites.get(&up.site)?.peers.find(up.peer)?;
+        Some(Peer {
+            addr: up.addr.addr(),
+            peer_id: Some(peer.id),
+        })
+    }
+
+    /// The parts of a reply to a gateway with several parents, and the number of stripes.
+    fn parts(&self, _id: SiteId, _upstream: &[Upstream], _allowances: &[Allowance]) -> (u8, Vec<Part>) {
+        (1, Vec::new())
+    }
+}
+
+/// The rate of all flows together, and whether it is nothing at all. Who has several parents and is not told which
+/// pieces come from which may fetch everything from any. Without a flow there is nothing to limit.
+fn total(allowances: &[Allowance], parts: &[Part]) -> (Rate, bool) {
+    let mut rates = allowances.iter().map(|allowed| allowed.grant.rate);
+    let rate = if parts.is_empty() {
+        rates.min()
+    } else {
+        rates.by_ref().reduce(Rate::saturating_add)
+    };
+    let rate = rate.unwrap_or(Rate::UNLIMITED);
+    (rate, rate == Rate::ZERO)
+}
+
+/// The reply to a peer that has gone.
+pub(super) fn farewell(
+    swarm: &Swarm,
+    cx: &Context<'_>,
+    site: SiteId,
+    rng: &mut dyn Rng,
+    outcome: Outcome,
+) -> Decision {
+    Decision {
+        role: Role::Member,
+        site,
+        local: Vec::new(),
+        upstream: Vec::new(),
+        gateways: Vec::new(),
+        lease: Duration::ZERO,
+        rate: Rate::UNLIMITED,
+        paused: false,
+        dscp: None,
+        stripes: 1,
+        parts: Vec::new(),
+        interval: jittered(cx.policy.intervals.leecher, rng),
+        min_interval: cx.policy.intervals.min,
+        complete: swarm.counts.complete,
+        incomplete: swarm.counts.incomplete,
+        downloaded: swarm.counts.downloaded,
+        outcome,
+    }
+}

@@ -1,0 +1,453 @@
+//! Agents of several swarms that keep to what they are told until they announce again.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use narrows_assignment::{Announce, Context, Ledger, Policy, Swarm, Time};
+use narrows_protocol::{AgentReport, AnnounceEvent, InfoHash, PeerId, Role};
+use narrows_topology::{Hop, Rate, Route, SiteId, SiteMap, fair_rates};
+
+use super::rng::SplitMix;
+
+const SIZE: u64 = 4_000_000_000;
+
+struct Agent {
+    number: usize,
+    swarm: usize,
+    site: u8,
+    left: f64,
+    /// What it may fetch, bytes per second; infinite: no limit.
+    rate: f64,
+    upstream: Vec<SocketAddr>,
+    /// When it was last told more than a little more.
+    raised: Time,
+    next: Time,
+    moved: Time,
+    started: bool,
+    /// Until when it may use what it was told; the tracker counts on no more.
+    lease: Time,
+    alive: bool,
+}
+
+pub(crate) struct World {
+    seed: u64,
+    rng: SplitMix,
+    map: SiteMap,
+    sites: u8,
+    policy: Policy,
+    pub(crate) ledger: Ledger,
+    swarms: Vec<Swarm>,
+    agents: Vec<Agent>,
+    pub(crate) wall: jiff::Timestamp,
+    now: Time,
+    /// When somebody came, went or took office, or a link changed.
+    changed: Time,
+    /// When a link last became slower.
+    slower: Time,
+    rates: HashMap<Hop, Rate>,
+    offices: Vec<(usize, Vec<SiteId>)>,
+    /// How often shares were compared.
+    pub(crate) checked: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, rng: SplitMix, map: &str, swarms: usize) -> World {
+        let map = SiteMap::parse("sites.yaml", map).unwrap_or_else(|e| panic!("{e}\n{map}"));
+        World {
+            seed,
+            rng,
+            sites: map.sites().filter(|site| !map.is_transit(*site)).count() as u8,
+            map,
+            policy: Policy::default(),
+            ledger: Ledger::new(),
+            swarms: (0..swarms)
+                .map(|n| Swarm::with_size(World::hash(n), SIZE))
+                .collect(),
+            agents: Vec::new(),
+            wall: "2026-11-23T12:00:00Z".parse().unwrap(),
+            now: Time::from_secs(1),
+            changed: Time::ZERO,
+            slower: Time::ZERO,
+            rates: HashMap::new(),
+            offices: Vec::new(),
+            checked: 0,
+        }
+    }
+
+    pub(crate) fn hash(swarm: usize) -> InfoHash {
+        InfoHash([swarm as u8 + 1; 20])
+    }
+
+    /// Site and rate of everybody who fetches across links.
+    pub(crate) fn told(&self) -> impl Iterator<Item = (u8, u64)> {
+        let fetching = self
+            .agents
+            .iter()
+            .filter(|agent| agent.alive && !agent.upstream.is_empty());
+        fetching.map(|agent| (agent.site, agent.rate as u64))
+    }
+
+    /// Lets time pass without an announce.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.wall += by;
+    }
+
+    pub(crate) fn join(&mut self, swarm: usize, site: u8, seeder: bool) {
+        let number = self.agents.len();
+        self.agents.push(Agent {
+            number,
+            swarm,
+            site,
+            left: if seeder { 0.0 } else { SIZE as f64 },
+            rate: 0.0,
+            upstream: Vec::new(),
+            raised: self.now,
+            next: self.now,
+            moved: self.now,
+            started: false,
+            lease: Time::ZERO,
+            alive: true,
+        });
+        self.changed = self.now;
+        self.announce(number, AnnounceEvent::Started);
+        self.check();
+    }
+
+    /// Announces and, about every `pace` seconds (0: never), somebody who comes, goes or dies.
+    pub(crate) fn run(&mut self, time: Duration, pace: usize) {
+        let end = self.now + time;
+        let mut happens = self.now;
+        while self.now < end {
+            if pace > 0 && happens <= self.now {
+                happens = self.now + Duration::from_millis(self.rng.below(pace * 2000) as u64);
+                self.happen();
+            }
+            self.step(end);
+        }
+    }
+
+    /// Half a minute in which nothing happens.
+    pub(crate) fn settle(&mut self) {
+        self.run(Duration::from_secs(45), 0);
+    }
+
+    fn happen(&mut self) {
+        let (swarm, site) = (
+            self.rng.below(self.swarms.len()),
+            self.rng.below(usize::from(self.sites)) as u8,
+        );
+        let living: Vec<usize> = self.agents.iter().filter(|a| a.alive).map(|a| a.number).collect();
+        let seeded = self
+            .agents
+            .iter()
+            .any(|a| a.alive && a.swarm == swarm && a.left == 0.0);
+        match self.rng.below(8) {
+            _ if !seeded => self.join(swarm, site, true),
+            0..6 => self.join(swarm, site, false),
+            6 if !living.is_empty() => {
+                let number = living[self.rng.below(living.len())];
+                self.announce(number, AnnounceEvent::Stopped);
+                self.agents[number].alive = false;
+                self.changed = self.now;
+            }
+            7 if !living.is_empty() => {
+                // it dies without a word
+                let number = living[self.rng.below(living.len())];
+                self.agents[number].alive = false;
+                self.changed = self.now;
+            }
+            _ => {}
+        }
+    }
+
+    /// The next announce, or a second without one.
+    fn step(&mut self, end: Time) {
+        let next = self
+            .agents
+            .iter()
+            .filter(|agent| agent.alive)
+            .map(|agent| (agent.next, agent.number))
+            .min();
+        let second = (self.now + Duration::from_secs(1)).min(end);
+        match next.filter(|(at, _)| *at <= second) {
+            Some((at, number)) => {
+                self.advance(at.saturating_sub(self.now));
+                self.look_at_links();
+                self.fetch(number);
+                self.announce(number, AnnounceEvent::None);
+            }
+            None => {
+                self.advance(second - self.now);
+                self.look_at_links();
+                for swarm in &mut self.swarms {
+                    let cx = Context {
+                        map: &self.map,
+                        policy: &self.policy,
+                        ledger: &self.ledger,
+                        wall: self.wall,
+                    };
+                    swarm.expire(&cx, self.now);
+                }
+            }
+        }
+        self.check();
+    }
+
+    fn fetch(&mut self, number: usize) {
+        let seconds = (self.now - self.agents[number].moved).as_secs_f64();
+        let (swarm, site) = (self.agents[number].swarm, self.agents[number].site);
+        let ahead = self.agents[number].upstream.clone();
+        let beside = |agent: &&Agent| agent.alive && agent.swarm == swarm && agent.number != number;
+        let others = self.agents.iter().filter(beside);
+        let upstream = others.clone().filter(|agent| ahead.contains(&address(agent)));
+        let remote = upstream.map(|agent| agent.left).fold(f64::INFINITY, f64::min);
+        let local = others
+            .filter(|agent| agent.site == site)
+            .map(|agent| agent.left)
+            .fold(f64::INFINITY, f64::min);
+        let agent = &mut self.agents[number];
+        let fetched = (agent.left - agent.rate.min(1e9) * seconds)
+            .max(remote)
+            .min(agent.left);
+        agent.left = fetched.min(local.max(agent.left - 1e8 * seconds)).max(0.0);
+        agent.moved = self.now;
+    }
+
+    fn announce(&mut self, number: usize, event: AnnounceEvent) {
+        let agent = &self.agents[number];
+        let report = AgentReport {
+            agent: format!("agent-{number}"),
+            role: if agent.upstream.is_empty() {
+                Role::Member
+            } else {
+                Role::Gateway
+            },
+            ..AgentReport::default()
+        };
+        let mut id = [0; 20];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let announce = Announce {
+            addr: address(agent),
+            peer_id: PeerId(id),
+            left: agent.left as u64,
+            downloaded: 0,
+            uploaded: 0,
+            event,
+            numwant: None,
+            agent: Some(&report),
+        };
+        let cx = Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        };
+        let decision = self.swarms[agent.swarm]
+            .announce(&cx, &announce, self.now, &mut self.rng)
+            .unwrap();
+        let agent = &mut self.agents[number];
+        let was_gateway = !agent.upstream.is_empty();
+        agent.upstream = decision.upstream.iter().map(|peer| peer.addr).collect();
+        let before = agent.rate;
+        agent.rate = match decision.rate.bytes_per_second() {
+            _ if decision.paused || agent.upstream.is_empty() => 0.0,
+            Some(rate) => rate as f64,
+            None => f64::INFINITY,
+        };
+        assert_eq!(
+            decision.paused && !agent.upstream.is_empty(),
+            agent.rate == 0.0 && !agent.upstream.is_empty()
+        );
+        if agent.rate > before * 1.05 {
+            agent.raised = self.now;
+        }
+        agent.next = self.now + decision.interval;
+        agent.lease = self.now + decision.lease;
+        agent.started = true;
+        if was_gateway == agent.upstream.is_empty() || decision.outcome.planned {
+            self.changed = self.now;
+        }
+    }
+
+    fn look_at_links(&mut self) {
+        for link in self.map.links() {
+            for forward in [false, true] {
+                let hop = Hop { link, forward };
+                let rate = self.map.rate(hop, self.wall);
+                if let Some(before) = self.rates.insert(hop, rate).filter(|before| *before != rate) {
+                    self.changed = self.now;
+                    if rate < before {
+                        self.slower = self.now;
+                    }
+                }
+            }
+        }
+    }
+
+    fn site_of(&self, addr: SocketAddr) -> SiteId {
+        self.map.locate(addr.ip()).unwrap()
+    }
+
+    fn check(&mut self) {
+        // whoever has an upstream and a lease may be fetching, dead or not
+        let mut routes: Vec<(usize, SiteId, SiteId, Route)> = Vec::new();
+        for agent in &self.agents {
+            if agent.started && agent.alive && !agent.upstream.is_empty() {
+                let site = self.site_of(address(agent));
+                let mut sources: Vec<SiteId> = agent.upstream.iter().map(|up| self.site_of(*up)).collect();
+                sources.dedup();
+                // a root that lacks something has several, and may fetch everything from any
+                sources.sort();
+                sources.dedup();
+                for source in sources {
+                    routes.push((agent.number, source, site, self.map.path(source, site).unwrap()));
+                }
+            }
+        }
+        let mut sums: HashMap<Hop, f64> = HashMap::new();
+        for (number, _, _, route) in &routes {
+            for hop in route.hops.iter() {
+                *sums.entry(*hop).or_default() += self.agents[*number].rate;
+            }
+        }
+        let transition = self.now < self.slower + Duration::from_secs(30);
+        for (hop, sum) in sums {
+            let rate = self
+                .map
+                .rate(hop, self.wall)
+                .bytes_per_second()
+                .map_or(f64::INFINITY, |rate| rate as f64);
+            assert!(
+                transition || sum <= rate * 1.05,
+                "seed {} at {:?}: gateways were told {sum} of the {rate} of {}",
+                self.seed,
+                self.now,
+                self.map.link_name(hop.link)
+            );
+        }
+        self.check_shares(&routes);
+    }
+
+    /// Prints everything, for whoever looks for a mistake.
+    fn describe(&self) {
+        let cx = Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        };
+        for swarm in &self.swarms {
+            eprintln!("{:#?}", swarm.status(&cx, self.now));
+        }
+        for agent in &self.agents {
+            let Agent {
+                number,
+                swarm,
+                site,
+                rate,
+                left,
+                alive,
+                lease,
+                upstream,
+                ..
+            } = agent;
+            eprintln!(
+                "{number} of {swarm} at {site}: {rate} {left} alive {alive} lease {lease:?} {upstream:?}"
+            );
+        }
+    }
+
+    /// Half a minute after the last change, everybody has 90 % of the fair share.
+    fn check_shares(&mut self, routes: &[(usize, SiteId, SiteId, Route)]) {
+        let offices: Vec<(usize, Vec<SiteId>)> = routes
+            .iter()
+            .map(|(number, from, to, _)| (*number, vec![*from, *to]))
+            .collect();
+        if offices != self.offices {
+            self.offices = offices;
+            self.changed = self.now;
+        }
+        // the dead hold their shares until their leases end
+        let ghosts = self
+            .agents
+            .iter()
+            .any(|a| !a.alive && !a.upstream.is_empty() && a.lease + Duration::from_secs(30) > self.now);
+        let braked = !self.ledger.brakes().is_empty();
+        if braked {
+            self.changed = self.now;
+        }
+        if self.now < self.changed + Duration::from_secs(30) || ghosts || braked {
+            return;
+        }
+        // one flow for each site and content
+        let mut flows: Vec<(usize, SiteId, SiteId, &Route, u32)> = Vec::new();
+        for (number, from, to, route) in routes {
+            let swarm = self.agents[*number].swarm;
+            match flows
+                .iter_mut()
+                .find(|flow| (flow.0, flow.1, flow.2) == (swarm, *from, *to))
+            {
+                Some(flow) => flow.4 += 1,
+                None => flows.push((swarm, *from, *to, route, 1)),
+            }
+        }
+        let only: Vec<&Route> = flows.iter().map(|flow| flow.3).collect();
+        let shares = fair_rates(&self.map, self.wall, &only);
+        for (number, from, to, _) in routes {
+            let agent = &self.agents[*number];
+            if routes.iter().filter(|route| route.0 == *number).count() > 1 {
+                continue;
+            }
+            let i = flows
+                .iter()
+                .position(|flow| (flow.0, flow.1, flow.2) == (agent.swarm, *from, *to))
+                .unwrap();
+            let fair = shares[i]
+                .share(flows[i].4)
+                .bytes_per_second()
+                .map_or(f64::INFINITY, |rate| rate as f64);
+            // who is capped by what arrives at its parent
+            let feeding = routes
+                .iter()
+                .filter(|(other, _, at, _)| self.agents[*other].swarm == agent.swarm && at == from);
+            let feeding: Vec<&Agent> = feeding.map(|(other, ..)| &self.agents[*other]).collect();
+            let lately = self.now.saturating_sub(Duration::from_secs(30));
+            if feeding.iter().any(|other| other.raised > lately) {
+                continue;
+            }
+            let arriving: f64 = feeding.iter().map(|other| other.rate).sum();
+            let parent_is_supplied = self.agents.iter().any(|other| {
+                other.alive
+                    && other.swarm == agent.swarm
+                    && other.left == 0.0
+                    && self.site_of(address(other)) == *from
+            });
+            let fair = if parent_is_supplied {
+                fair
+            } else {
+                fair.min(arriving / f64::from(flows[i].4))
+            };
+            if agent.rate < fair * 0.9 {
+                self.describe();
+            }
+            self.checked += 1;
+            assert!(
+                agent.rate >= fair * 0.9,
+                "seed {} at {:?}: agent {number} of content {} at {} was told {} of its {fair}, {} s after the last change",
+                self.seed,
+                self.now,
+                agent.swarm,
+                self.map.name(*to),
+                agent.rate,
+                (self.now - self.changed).as_secs_f64()
+            );
+        }
+    }
+}
+
+fn address(agent: &Agent) -> SocketAddr {
+    let (high, low) = ((agent.number >> 8) as u8, agent.number as u8);
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, agent.site, high, low)), 6881)
+}
