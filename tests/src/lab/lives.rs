@@ -128,6 +128,7 @@ impl Rollout {
             let place = self.prepared.world.agents[agent].clone();
             self.look(agent).await;
             let gateway = self.agents[agent].gateway();
+            self.note_kill(agent, format!("kill {kill}"));
             let state = &mut self.agents[agent];
             let Some(mut process) = state.process.take() else {
                 continue;

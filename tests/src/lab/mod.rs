@@ -16,10 +16,12 @@ mod lives;
 pub mod net;
 mod news;
 pub mod options;
+mod outcome;
 pub mod player;
 pub mod players;
 pub mod plot;
 pub mod poll;
+pub mod probe;
 pub mod process;
 pub mod report;
 pub mod rollout;
@@ -81,6 +83,18 @@ impl std::error::Error for Stop {}
 /// The whole program: from the command line to the exit status.
 pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line: Vec<OsString> = line.into_iter().collect();
+    // an end of a probe, which the lab starts in a namespace
+    if line.get(1).is_some_and(|word| word == probe::WORD) {
+        let words: Vec<String> = line
+            .iter()
+            .skip(2)
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        return match probe::run(&words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => stopped(&Stop::Failed(error.to_string())),
+        };
+    }
     let args = match Args::parse_from_line(line.iter().cloned()) {
         Ok(args) => args,
         Err(Refused::Shown(text)) => {

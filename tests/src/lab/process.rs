@@ -222,7 +222,11 @@ fn usage(status: &str, stat: &str) -> Option<Usage> {
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     // the name, in parentheses, may hold spaces
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: Option<u64> = fields.get(11..15)?.iter().map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: Option<u64> = fields
+        .get(11..15)?
+        .iter()
+        .map(|field| field.parse::<u64>().ok())
+        .sum();
     let ticks = ticks?;
     Some(Usage {
         rss_peak: kib * 1024,

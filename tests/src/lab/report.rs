@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::events::judge::Cost;
+use super::probe::Found;
 use super::process::Usage;
 use super::table::bytes;
 use super::verify::Verdict;
@@ -63,6 +65,14 @@ pub struct Report {
     pub tracker_rss_peak: u64,
     /// What happened when.
     pub events: Vec<Event>,
+    /// With `--netns`: what each event and kill cost.
+    pub costs: Vec<Cost>,
+    /// TCP streams beside the rollout.
+    pub probes: Vec<Found>,
+    /// Each content's time.
+    pub contents: Vec<Content>,
+    /// The kernel's way to share a link among TCP connections, which every host has.
+    pub congestion_control: Option<String>,
     /// Every client is complete and identical.
     pub ok: bool,
 }
@@ -103,6 +113,8 @@ pub struct Link {
     pub wire_bytes: Option<u64>,
     /// The same over the size.
     pub wire_copies: Option<f64>,
+    /// Bytes per second of frames in the busiest five seconds.
+    pub wire_peak: Option<u64>,
     /// How many copies have to cross, by the plan.
     pub planned_copies: Option<usize>,
     /// Bytes of frames over the fewest: planned copies with 4.5 % of headers.
@@ -128,6 +140,8 @@ pub struct Agent {
     pub seconds: Option<f64>,
     /// How often it was killed.
     pub kills: u32,
+    /// Taken away by an event for good: neither waited for nor judged.
+    pub gone: bool,
     /// Bytes fetched from its own site.
     pub bytes_lan: u64,
     /// Bytes fetched across links.
@@ -143,6 +157,17 @@ impl Agent {
     pub fn ok(&self) -> bool {
         self.complete && self.identical
     }
+}
+
+/// A content of several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Content {
+    /// Its name.
+    pub name: String,
+    /// When clients were told of it, in seconds since their start.
+    pub begun: f64,
+    /// When the last client had it; null if one has not.
+    pub seconds: Option<f64>,
 }
 
 /// Something that happened.
@@ -180,6 +205,7 @@ impl Report {
                     },
                     seconds: row.seconds.map(round),
                     kills: row.kills,
+                    gone: row.gone,
                     bytes_lan: row.bytes_lan,
                     bytes_wan: row.bytes_wan,
                     cpu_seconds: round(row.usage.cpu_seconds),
@@ -197,6 +223,7 @@ impl Report {
             copies_per_demand: round(view.copies_per_demand(row)),
             wire_bytes: row.wire.map(|wire| wire.bytes),
             wire_copies: row.wire.map(|wire| round(view.copies(wire.bytes))),
+            wire_peak: row.wire.map(|wire| wire.peak),
             planned_copies: row.wire.map(|wire| wire.planned),
             wire_over_minimum: row.wire.and_then(|wire| view.wire_ratio(wire)).map(round),
         };
@@ -236,7 +263,11 @@ impl Report {
                     what: what.clone(),
                 })
                 .collect(),
-            ok: agents.iter().all(Agent::ok),
+            ok: agents.iter().all(|agent| agent.gone || agent.ok()),
+            costs: Vec::new(),
+            probes: Vec::new(),
+            contents: Vec::new(),
+            congestion_control: None,
             agents,
         }
     }
@@ -299,11 +330,12 @@ pub fn lines(view: &View, report: &Report) -> Vec<String> {
         "client", "files", "time", "kills", "lan", "wan"
     ));
     for agent in &report.agents {
-        if agent.seeder && agent.identical {
+        if agent.seeder && (agent.identical || agent.gone) {
             continue;
         }
         let verdict = match (&agent.difference, agent.complete) {
             (None, true) => "identical",
+            (None, false) if agent.gone => "taken away",
             (None, false) => "INCOMPLETE",
             (Some(_), _) => "DIFFERENT",
         };
@@ -328,8 +360,52 @@ pub fn lines(view: &View, report: &Report) -> Vec<String> {
             .map(|(at, what)| format!("{at:>6.1} s  {what}")),
     );
     lines.push(String::new());
+    lines.extend(costs(report));
     lines.extend(remarks(view, report));
     lines.push(summary(view, report));
+    lines
+}
+
+/// What events and kills cost, and what probes and contents got.
+fn costs(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for cost in &report.costs {
+        for site in &cost.interruptions {
+            let time = match site.seconds {
+                Some(seconds) if seconds > 0.0 => format!("{seconds:.1} s until the next useful bytes"),
+                Some(_) => "no interruption".to_owned(),
+                None => "no useful bytes any more".to_owned(),
+            };
+            lines.push(format!(
+                "{} (at {:.1} s): {}: {time}",
+                cost.what, cost.at, site.site
+            ));
+        }
+        for extra in &cost.extra {
+            lines.push(format!(
+                "{} (at {:.1} s): {} → {}: {:+.1} pieces beyond the fewest",
+                cost.what, cost.at, extra.from, extra.to, extra.pieces
+            ));
+        }
+    }
+    for probe in &report.probes {
+        let share = probe.share.map_or(String::new(), |share| {
+            format!(", {:.0} % of the line", 100.0 * share)
+        });
+        lines.push(format!(
+            "TCP stream {} → {} from {:.0} s on: {}/s on the wire{share}",
+            probe.from,
+            probe.to,
+            probe.at,
+            bytes(probe.rate)
+        ));
+    }
+    if report.contents.len() > 1 {
+        for content in &report.contents {
+            let end = content.seconds.map_or("-".to_owned(), |at| format!("{at:.1} s"));
+            lines.push(format!("{}: from {:.1} s to {end}", content.name, content.begun));
+        }
+    }
     lines
 }
 
@@ -360,7 +436,7 @@ fn remarks(view: &View, report: &Report) -> Vec<String> {
 
 /// The last line: what a person looks for first.
 fn summary(view: &View, report: &Report) -> String {
-    let clients = report.agents.iter().filter(|agent| !agent.seeder);
+    let clients = report.agents.iter().filter(|agent| !agent.seeder && !agent.gone);
     let good = clients.clone().filter(|agent| agent.ok()).count();
     let time = match (report.seconds, report.bound_seconds, report.time_over_bound) {
         (Some(seconds), Some(bound), Some(ratio)) => {

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use narrows_topology::Hop;
+use narrows_topology::{Hop, SiteId};
 
 use super::ledger::Counters;
 use super::rollout::{Agent, Rollout};
 use super::view::{AgentRow, LinkRow, SiteRow, View, Wire};
 use super::world::{Place, World};
 
-/// This moment of a rollout.
-pub(super) fn view(rollout: &Rollout, now: Duration) -> View {
+/// This moment of a rollout; the `last` has what takes longer to tell.
+pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
     let world = &rollout.prepared.world;
     let at = Timestamp::now();
     let seconds = |bytes: u64, rate: u64| bytes as f64 / rate.max(1) as f64;
@@ -42,9 +42,9 @@ pub(super) fn view(rollout: &Rollout, now: Duration) -> View {
         agents: (0..world.agents.len())
             .map(|i| agent(rollout, i, &world.agents[i], &rollout.agents[i]))
             .collect(),
-        links: hops(rollout, at)
+        links: hops(rollout)
             .into_iter()
-            .map(|hop| link(rollout, hop, now, at))
+            .map(|hop| link(rollout, hop, now, at, last))
             .collect(),
         sites: sites.collect(),
         ideal_wan: world.planned_crossings(at).saturating_mul(rollout.size.0),
@@ -53,26 +53,25 @@ pub(super) fn view(rollout: &Rollout, now: Duration) -> View {
 }
 
 /// What was crossed, and what is planned to be; with the kernel's counters, every link.
-fn hops(rollout: &Rollout, at: Timestamp) -> BTreeSet<Hop> {
-    let hops = planned_hops(&rollout.prepared.world, at);
+fn hops(rollout: &Rollout) -> BTreeSet<Hop> {
     rollout
         .ledger
         .hops()
-        .chain(hops)
+        .chain(rollout.planned.iter().copied())
         .chain(rollout.wire.hops())
         .collect()
 }
 
-/// Each link and direction as often as the planned forest has the content cross it.
-pub(super) fn planned_hops(world: &World, at: Timestamp) -> Vec<Hop> {
+/// The way to each waiting site in the planned forest, from its parent.
+pub(super) fn planned_ways(world: &World, at: Timestamp) -> Vec<(SiteId, Vec<Hop>)> {
     let planned = world.planned(at);
-    let routes = planned
+    let ways = planned
         .iter()
-        .filter_map(|(site, parent)| world.map.path(parent.site, *site));
-    routes.flat_map(|route| route.hops.to_vec()).collect()
+        .filter_map(|(site, parent)| Some((*site, world.map.path(parent.site, *site)?.hops.to_vec())));
+    ways.collect()
 }
 
-fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp) -> LinkRow {
+fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -> LinkRow {
     let world = &rollout.prepared.world;
     let (from, to) = world.hop_name(hop);
     let wire = rollout.wire.of(hop).map(|bytes| {
@@ -80,6 +79,7 @@ fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp) -> LinkRow {
         Wire {
             bytes,
             rate: rollout.wire.rate(hop),
+            peak: if last { rollout.wire.peak(hop) } else { 0 },
             planned,
         }
     });

@@ -83,6 +83,8 @@ pub struct Wire {
     pub bytes: u64,
     /// Bytes per second now.
     pub rate: u64,
+    /// Bytes per second in the busiest five seconds.
+    pub peak: u64,
     /// Copies that have to cross, at least: as often as the tracker's plan has the content cross this link.
     pub planned: usize,
 }

@@ -12,6 +12,9 @@ pub const PERIOD: f64 = 0.2;
 /// How far back a rate looks, in seconds.
 const WINDOW: f64 = 2.0;
 
+/// Over how many seconds a peak is taken.
+const PEAK: f64 = 5.0;
+
 /// The counters of every link and direction since the clients' start.
 #[derive(Debug, Default, Clone)]
 pub struct Wires {
@@ -75,6 +78,32 @@ impl Wires {
         Some(self.now.get(at).copied().unwrap_or(0))
     }
 
+    /// The most bytes per second that crossed in any five seconds.
+    pub fn peak(&self, hop: Hop) -> u64 {
+        let Some(at) = self.hops.iter().position(|other| *other == hop) else {
+            return 0;
+        };
+        let (mut from, mut peak) = (0, 0.0);
+        for (to, sample) in self.samples.iter().enumerate() {
+            while self
+                .samples
+                .get(from)
+                .is_some_and(|first| sample.at - first.at > PEAK + PERIOD)
+            {
+                from += 1;
+            }
+            let Some(first) = self.samples.get(from).filter(|_| from < to) else {
+                continue;
+            };
+            let bytes = |sample: &Sample| sample.link_bytes.get(at).copied().unwrap_or(0);
+            let seconds = sample.at - first.at;
+            if seconds >= PEAK {
+                peak = f64::max(peak, (bytes(sample) - bytes(first)) as f64 / seconds);
+            }
+        }
+        peak as u64
+    }
+
     /// Bytes per second over the last seconds.
     pub fn rate(&self, hop: Hop) -> u64 {
         let at = self.hops.iter().position(|other| *other == hop);
@@ -131,5 +160,6 @@ mod tests {
         }
         assert_eq!(wires.rate(HOP), 5000);
         assert_eq!(wires.rate(HOP.reversed()), 0);
+        assert!((4990..=5010).contains(&wires.peak(HOP)), "{}", wires.peak(HOP));
     }
 }

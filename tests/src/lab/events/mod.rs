@@ -12,6 +12,7 @@
 //! `for TIME` undoes it after that time: thaw, return, restore, start again. A kill or stop comes back after 5 s.
 
 mod due;
+pub mod judge;
 pub(super) mod run;
 
 use std::fmt;

@@ -65,6 +65,17 @@ impl Rollout {
         Ok(())
     }
 
+    /// A kill of the plan, for the judgement.
+    pub(in crate::lab) fn note_kill(&mut self, agent: usize, what: String) {
+        let who = super::Who::All(String::new());
+        let happened = Happened {
+            at: self.elapsed().as_secs_f64(),
+            what,
+            sites: self.affected(&What::Agents(Deed::Kill { forever: false }, who), &[agent]),
+        };
+        self.happened.push(happened);
+    }
+
     fn schedule_due(&mut self) -> Vec<Due> {
         let world = &self.prepared.world;
         let names: Vec<_> = world

@@ -36,7 +36,7 @@ fn what() -> impl Strategy<Value = What> {
         (link(), 1u64..1000)
             .prop_map(|(link, n)| What::Slow(link, Rate::from_bits_per_second(n * 1_000_000))),
         Just(What::RestartTracker(None)),
-        "[a-z]{1,8}.yaml".prop_map(|file| What::RestartTracker(Some(file.into()))),
+        "[a-z]{1,8}\\.yaml".prop_map(|file| What::RestartTracker(Some(file.into()))),
         (site(), 1usize..200).prop_map(|(site, n)| What::Add(Groups(vec![(site, n)]))),
         "/[a-z]{1,8}".prop_map(|path| What::Http("POST".into(), path)),
     ]

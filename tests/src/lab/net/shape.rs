@@ -60,7 +60,8 @@ mod tests {
             let limit: u64 = text.split("limit ").nth(1).unwrap().trim().parse().unwrap();
             let seconds = limit as f64 * 8.0 / bits as f64;
             prop_assert!(seconds <= 0.25 || limit == QUEUE_LEAST, "{seconds}");
-            prop_assert!(text.contains(&format!("rate {}bit", bits / 8 * 8)));
+            let rate = format!("rate {}bit", bits / 8 * 8);
+            prop_assert!(text.contains(&rate), "{text}");
         }
     }
 

@@ -1,0 +1,244 @@
+//! What a run says beside its table: what events cost, what probes got, how long each content took.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use narrows_topology::{Hop, Rate, SiteId};
+
+use super::Stop;
+use super::events::judge::{self, Cost, Extra, Interruption};
+use super::fleet::write_agent;
+use super::options::Probe;
+use super::player::CommandLine;
+use super::poll;
+use super::probe::{self, Found};
+use super::process::Process;
+use super::report::{Content, Report};
+use super::rollout::Rollout;
+use super::view::{HEADERS, View};
+
+/// A probe of which both ends run.
+#[derive(Debug)]
+pub(super) struct Running {
+    probe: Probe,
+    at: f64,
+    log: PathBuf,
+    _ends: [Process; 2],
+}
+
+fn round(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+impl Rollout {
+    /// Starts the ends of probes whose time has come.
+    pub(super) fn probes_due(&mut self) -> Result<(), Stop> {
+        let now = self.elapsed().as_secs_f64();
+        while let Some(probe) = self.probes_asked.get(self.probes.len()).cloned() {
+            if self.t0.is_none() || now < f64::from(probe.at) {
+                return Ok(());
+            }
+            let (number, first) = (self.probes.len(), 1 + self.agents.len());
+            let [sender, receiver] = [first + 2 * number, first + 2 * number + 1];
+            let addr = self
+                .prepared
+                .net
+                .as_ref()
+                .and_then(|net| net.plan().hosts.get(receiver));
+            let Some(addr) = addr.map(|host| SocketAddr::new(host.addr.addr().into(), probe::PORT)) else {
+                return Ok(());
+            };
+            let own = std::env::current_exe().map_err(|error| {
+                Stop::Missing(format!("--probe: cannot tell where this program is: {error}"))
+            })?;
+            let end = |what: &str| CommandLine {
+                program: own.clone(),
+                args: [probe::WORD, what, &addr.to_string()].map(Into::into).into(),
+                env: Vec::new(),
+            };
+            let log = |what: &str| {
+                self.prepared
+                    .layout
+                    .tracker()
+                    .join(format!("probe-{number}-{what}.log"))
+            };
+            let ends = [
+                self.spawn(receiver, end("receive"), &log("receive"))?,
+                self.spawn(sender, end("send"), &log("send"))?,
+            ];
+            let (log, what) = (
+                log("receive"),
+                format!("a TCP stream begins: {} to {}", probe.from, probe.to),
+            );
+            self.probes.push(Running {
+                probe,
+                at: now,
+                log,
+                _ends: ends,
+            });
+            self.event(what);
+        }
+        Ok(())
+    }
+
+    /// Gives the clients the contents whose time has come (`--stagger`).
+    pub(super) async fn contents_due(&mut self) -> Result<(), Stop> {
+        let (Some(stagger), Some(t0)) = (self.stagger, self.t0) else {
+            return Ok(());
+        };
+        let all = self.prepared.task.contents.len();
+        let mut told = false;
+        while self.begun_at.len() < all && t0.elapsed() >= stagger * self.begun_at.len() as u32 {
+            self.begun_at.push(self.elapsed().as_secs_f64());
+            told = true;
+        }
+        if !told || self.begun_at.len() == 1 {
+            return Ok(());
+        }
+        self.write_clients()?;
+        let hosts = self.prepared.hosts.iter().zip(&self.agents);
+        let running = hosts.filter(|(host, agent)| !host.seeder && agent.process.is_some() && !agent.frozen);
+        for (host, _) in running {
+            let token = std::fs::read_to_string(host.folder.join("state/control.token"));
+            let token = token.unwrap_or_default();
+            let patience = Duration::from_secs(5);
+            // one that is just starting reads the new file itself
+            let _ = poll::authorized("POST", host.control, "/reload", Some(token.trim()), patience).await;
+        }
+        self.event(format!("{} contents of {all} are asked for", self.begun_at.len()));
+        Ok(())
+    }
+
+    /// The clients' configuration, with the contents that have begun.
+    pub(super) fn write_clients(&self) -> Result<(), Stop> {
+        let begun = self.begun_at.len().max(1);
+        let contents = self.prepared.task.contents.iter().take(begun);
+        let torrents: Vec<_> = contents.map(|content| content.torrent.as_path()).collect();
+        let clients = self.prepared.hosts.iter().filter(|host| !host.seeder);
+        clients
+            .map(|host| write_agent(host, &torrents))
+            .collect::<anyhow::Result<()>>()
+            .map_err(|error| Stop::Failed(format!("{error:#}")))
+    }
+
+    /// What the report says beside what the view shows.
+    pub(super) fn complete(&self, report: &mut Report, view: &View) {
+        report.costs = self.costs(view);
+        report.probes = self
+            .probes
+            .iter()
+            .filter_map(|probe| self.found(probe, view))
+            .collect();
+        report.contents = self.contents();
+        if self.prepared.net.is_some() {
+            let name = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+            report.congestion_control = name.ok().map(|name| name.trim().to_owned());
+        }
+    }
+
+    fn contents(&self) -> Vec<Content> {
+        let one = |(number, content): (usize, &super::player::Content)| {
+            let clients = self.prepared.hosts.iter().zip(&self.agents);
+            let clients = clients.filter(|(host, agent)| !host.seeder && !agent.gone);
+            let seconds = clients.map(|(_, agent)| agent.done[number]);
+            Content {
+                name: content.name.clone(),
+                begun: round(self.begun_at.get(number).copied().unwrap_or(0.0)),
+                seconds: seconds
+                    .into_iter()
+                    .try_fold(0.0, |most: f64, at| Some(most.max(at?)))
+                    .map(round),
+            }
+        };
+        self.prepared.task.contents.iter().enumerate().map(one).collect()
+    }
+
+    /// What each event cost, by the kernel's counters.
+    fn costs(&self, view: &View) -> Vec<Cost> {
+        if self.prepared.net.is_none() {
+            return Vec::new();
+        }
+        let one = |happened: &super::events::run::Happened| Cost {
+            at: round(happened.at),
+            what: happened.what.clone(),
+            interruptions: happened
+                .sites
+                .iter()
+                .map(|site| self.interruption(*site, happened.at, view))
+                .collect(),
+            extra: self.extra(&happened.sites),
+        };
+        self.happened.iter().map(one).collect()
+    }
+
+    fn interruption(&self, site: SiteId, at: f64, view: &View) -> Interruption {
+        let map = &self.prepared.world.map;
+        let name = map.name(site).into_owned();
+        let leads = |hop: &Hop| {
+            let (a, b) = map.ends(hop.link);
+            (if hop.forward { b } else { a }) == site
+        };
+        let links: Vec<usize> = self
+            .wire
+            .hops()
+            .enumerate()
+            .filter(|(_, hop)| leads(hop))
+            .map(|(i, _)| i)
+            .collect();
+        let complete = view
+            .sites
+            .iter()
+            .find(|row| row.site == name)
+            .and_then(|row| row.seconds);
+        Interruption {
+            seconds: judge::interruption(&self.wire.samples, &links, at, complete).map(round),
+            site: name,
+        }
+    }
+
+    /// Beyond the fewest bytes, on the planned ways to these sites.
+    fn extra(&self, sites: &BTreeSet<SiteId>) -> Vec<Extra> {
+        let world = &self.prepared.world;
+        let piece = self.size.0 as f64 / f64::from(self.facts.pieces.max(1)) * HEADERS;
+        let into = self.planned_ways.iter().filter(|(site, _)| sites.contains(site));
+        let hops: BTreeSet<Hop> = into.flat_map(|(_, hops)| hops.iter().copied()).collect();
+        let one = |hop: Hop| {
+            let copies = self.planned.iter().filter(|other| **other == hop).count();
+            let least = copies as f64 * self.size.0 as f64 * HEADERS;
+            let bytes = judge::extra(
+                self.wire.of(hop).unwrap_or(0),
+                self.wire.of(hop.reversed()).unwrap_or(0),
+                least,
+            );
+            let (from, to) = world.hop_name(hop);
+            Extra {
+                link: world.map.link_name(hop.link),
+                from,
+                to,
+                bytes,
+                pieces: (bytes as f64 / piece * 10.0).round() / 10.0,
+            }
+        };
+        hops.into_iter().map(one).collect()
+    }
+
+    fn found(&self, running: &Running, view: &View) -> Option<Found> {
+        let until = view.seconds().unwrap_or(view.elapsed) - running.at;
+        let (rate, seconds) = probe::read(&running.log, until)?;
+        let (map, net) = (&self.prepared.world.map, self.prepared.net.as_ref()?);
+        let site = |name: &str| map.site_named(name);
+        let route = map.path(site(&running.probe.from)?, site(&running.probe.to)?)?;
+        let line: Option<Rate> = route.hops.iter().map(|hop| net.physical(hop.link)).min();
+        let line = line.and_then(Rate::bytes_per_second);
+        Some(Found {
+            from: running.probe.from.clone(),
+            to: running.probe.to.clone(),
+            at: round(running.at),
+            seconds: round(seconds),
+            rate: rate as u64,
+            share: line.map(|line| round(rate / line.max(1) as f64)),
+        })
+    }
+}
