@@ -6,6 +6,7 @@
 //! Site and link ids are positions inside the map that gave them. After a reload, carry sites over by name
 //! ([`SiteMap::name`], [`SiteMap::site_named`]); an id of another map is answered, but means nothing.
 
+mod draw;
 mod dscp;
 mod fair;
 mod file;
@@ -20,8 +21,10 @@ mod paths;
 pub mod plan;
 mod rate;
 mod schedule;
+pub mod spell;
 mod stripes;
 
+pub use draw::draw;
 pub use fair::{fair_rates, fair_rates_capped};
 pub use file::schema;
 pub use flow::max_flow;

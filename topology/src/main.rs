@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use narrows_topology::{Rate, SiteMap};
 
-use command::{Rollout, explain, plan};
+use command::{Asked, MayBeAsked, draw, explain, plan};
 
 /// Checks a site map of Narrows, says what it means, and describes it to editors.
 #[derive(Parser)]
@@ -40,14 +40,29 @@ enum Command {
     /// Say what a rollout would do: who gets it from whom, bytes per link, when each site is complete, what limits it
     #[command(after_help = "Exit code 2: some sites miss the deadline of --by")]
     Plan {
+        /// The site map, sites.yaml
+        file: PathBuf,
         #[command(flatten)]
-        rollout: Rollout,
+        rollout: Asked,
+        /// When it begins: 22:00, 2026-11-23 22:00, or with an offset; in the map's timezone; default now
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
         /// A deadline: 06:00, 2026-11-24 06:00, or with an offset; in the map's timezone
         #[arg(long, value_name = "TIME")]
         by: Option<String>,
         /// For machines
         #[arg(long)]
         json: bool,
+    },
+    /// Draw the map as SVG: sites, links and rates; given a rollout, also who gets it from whom
+    Draw {
+        /// The site map, sites.yaml
+        file: PathBuf,
+        #[command(flatten)]
+        rollout: MayBeAsked,
+        /// The time for rates that have a schedule: 22:00, 2026-11-23 22:00; in the map's timezone; default now
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
     },
     /// Print the JSON Schema of site maps, for editors
     Schema,
@@ -84,8 +99,14 @@ fn run(command: Command) -> anyhow::Result<(String, ExitCode)> {
         Command::Explain { file, address, other } => {
             explain::explain(&SiteMap::load(&file)?, now, address, other)
         }
-        Command::Plan { rollout, by, json } => {
-            let (text, in_time) = plan::run(&rollout, by.as_deref(), json, now)?;
+        Command::Plan {
+            file,
+            rollout,
+            at,
+            by,
+            json,
+        } => {
+            let (text, in_time) = plan::run(&file, &rollout, (at.as_deref(), by.as_deref()), json, now)?;
             return Ok((
                 text,
                 if in_time {
@@ -94,6 +115,9 @@ fn run(command: Command) -> anyhow::Result<(String, ExitCode)> {
                     ExitCode::from(2)
                 },
             ));
+        }
+        Command::Draw { file, rollout, at } => {
+            draw::run(&file, rollout.asked().as_ref(), at.as_deref(), now)?
         }
         Command::Schema => format!("{:#}\n", narrows_topology::schema()),
     };

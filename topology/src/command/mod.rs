@@ -1,8 +1,8 @@
 //! What the commands answer.
 
+pub(crate) mod draw;
 pub(crate) mod explain;
 pub(crate) mod plan;
 mod rollout;
-mod spell;
 
-pub(crate) use rollout::Rollout;
+pub(crate) use rollout::{Asked, MayBeAsked};

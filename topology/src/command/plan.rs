@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 
 use anyhow::bail;
 use jiff::Timestamp;
 use narrows_topology::plan::{Advice, Change, Limit, Needed, Other, Plan, WIRE, plan};
-use narrows_topology::{Hop, LinkId, Rate, SiteId, SiteMap};
+use narrows_topology::{Hop, LinkId, Rate, SiteId, SiteMap, spell};
 use serde_json::{Value, json};
 
-use super::rollout::{Rollout, time};
-use super::spell;
+use super::rollout::{Asked, time};
 
 /// How many changes are proposed.
 const ADVICE: usize = 2;
@@ -31,13 +31,15 @@ struct Deadline {
 
 /// The answer to `plan`, and whether everybody is complete in time.
 pub(crate) fn run(
-    asked: &Rollout,
-    by: Option<&str>,
+    file: &Path,
+    asked: &Asked,
+    (at, by): (Option<&str>, Option<&str>),
     json: bool,
     now: Timestamp,
 ) -> anyhow::Result<(String, bool)> {
-    let map = SiteMap::load(&asked.file)?;
-    let rollout = asked.resolve(&map, now)?;
+    let map = SiteMap::load(file)?;
+    let at = at.map_or(Ok(now), |text| time(&map, text, now))?;
+    let rollout = asked.resolve(&map, at)?;
     let deadline = by.map(|by| time(&map, by, rollout.at)).transpose()?;
     if let Some(by) = deadline.filter(|by| *by <= rollout.at) {
         bail!(

@@ -1,18 +1,15 @@
 //! A rollout as it is given on the command line.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use narrows_topology::{SiteId, SiteMap, plan};
 
-/// What is to be distributed, from where, to whom, from when on.
+/// What is to be distributed, from where and to whom.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Rollout {
-    /// The site map, sites.yaml
-    pub(crate) file: PathBuf,
+pub(crate) struct Asked {
     /// Bytes of content, as in 2GB, 500MB or 1.5GiB
     #[arg(long, value_parser = size)]
     size: u64,
@@ -22,9 +19,6 @@ pub(crate) struct Rollout {
     /// Who wants it: a site and how many clients, as in munich=20,vpn=5
     #[arg(long, value_name = "SITE=COUNT", value_delimiter = ',', value_parser = peers, required = true)]
     clients: Vec<Peers>,
-    /// When it begins: 22:00, 2026-11-23 22:00, or with an offset; in the map's timezone; default now
-    #[arg(long, value_name = "TIME")]
-    at: Option<String>,
 }
 
 /// Peers of a site.
@@ -34,14 +28,36 @@ struct Peers {
     count: u32,
 }
 
-impl Rollout {
+/// The same, where it may be left out.
+#[derive(clap::Args, Debug)]
+pub(crate) struct MayBeAsked {
+    /// Bytes of content, to draw a rollout too
+    #[arg(long, value_parser = size, requires = "seeds", requires = "clients")]
+    size: Option<u64>,
+    /// Who has it, as in hq=4,munich=1
+    #[arg(long, value_name = "SITE=COUNT", value_delimiter = ',', value_parser = peers, requires = "size")]
+    seeds: Vec<Peers>,
+    /// Who wants it, as in munich=20,vpn=5
+    #[arg(long, value_name = "SITE=COUNT", value_delimiter = ',', value_parser = peers, requires = "size")]
+    clients: Vec<Peers>,
+}
+
+impl MayBeAsked {
+    /// The rollout, if one was given.
+    pub(crate) fn asked(self) -> Option<Asked> {
+        let MayBeAsked { size, seeds, clients } = self;
+        size.map(|size| Asked { size, seeds, clients })
+    }
+}
+
+impl Asked {
     /// The rollout in terms of a map.
-    pub(crate) fn resolve(&self, map: &SiteMap, now: Timestamp) -> anyhow::Result<plan::Rollout> {
+    pub(crate) fn resolve(&self, map: &SiteMap, at: Timestamp) -> anyhow::Result<plan::Rollout> {
         Ok(plan::Rollout {
             size: self.size,
             seeds: sites(map, &self.seeds)?,
             clients: sites(map, &self.clients)?,
-            at: self.at.as_deref().map_or(Ok(now), |text| time(map, text, now))?,
+            at,
         })
     }
 }

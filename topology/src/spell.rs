@@ -1,10 +1,10 @@
 //! Numbers, times and tables as people read them.
 
+use crate::{Hop, Rate, SiteMap};
 use jiff::Timestamp;
-use narrows_topology::{Hop, Rate, SiteMap};
 
 /// `2.09 GB`: three digits.
-pub(crate) fn bytes(bytes: f64) -> String {
+pub fn bytes(bytes: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let (unit, name) = units
         .into_iter()
@@ -26,7 +26,7 @@ pub(crate) fn bytes(bytes: f64) -> String {
 }
 
 /// `84 s`, `27 min 52 s`, `3 h 05 min`, `2 d 4 h`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..10 => format!("{seconds:.1} s"),
@@ -38,7 +38,7 @@ pub(crate) fn duration(seconds: f64) -> String {
 }
 
 /// A duration to be said beside another: minutes alone where seconds are no news.
-pub(crate) fn about(seconds: f64) -> String {
+pub fn about(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => duration(s),
         s if s < 6_000.0 => format!("{:.0} min", s / 60.0),
@@ -47,7 +47,7 @@ pub(crate) fn about(seconds: f64) -> String {
 }
 
 /// `Tue 06:12:30` in the map's timezone, with the date if it is not within the week after `since`.
-pub(crate) fn moment(map: &SiteMap, at: Timestamp, since: Timestamp) -> String {
+pub fn moment(map: &SiteMap, at: Timestamp, since: Timestamp) -> String {
     let local = map.timezone().to_datetime(at);
     let near = at.duration_since(since).as_secs() < 6 * 86_400;
     let format = if near { "%a %H:%M:%S" } else { "%a %Y-%m-%d %H:%M" };
@@ -55,14 +55,14 @@ pub(crate) fn moment(map: &SiteMap, at: Timestamp, since: Timestamp) -> String {
 }
 
 /// `Mon 2026-11-23 22:00:00 (Europe/Berlin)`.
-pub(crate) fn date(map: &SiteMap, at: Timestamp) -> String {
+pub fn date(map: &SiteMap, at: Timestamp) -> String {
     let local = map.timezone().to_datetime(at);
     let zone = map.timezone().iana_name().unwrap_or("UTC");
     format!("{} ({zone})", local.strftime("%a %Y-%m-%d %H:%M:%S"))
 }
 
 /// A rate to three digits.
-pub(crate) fn rate(rate: Rate) -> String {
+pub fn rate(rate: Rate) -> String {
     let Some(bytes) = rate.bytes_per_second().filter(|bytes| *bytes > 0) else {
         return if rate.is_unlimited() {
             "unlimited".to_owned()
@@ -76,13 +76,13 @@ pub(crate) fn rate(rate: Rate) -> String {
 }
 
 /// `hq -> munich`.
-pub(crate) fn hop(map: &SiteMap, hop: Hop) -> String {
+pub fn hop(map: &SiteMap, hop: Hop) -> String {
     let (from, to) = ends(map, hop);
     format!("{from} -> {to}")
 }
 
 /// Where a hop begins and ends.
-pub(crate) fn ends(map: &SiteMap, hop: Hop) -> (String, String) {
+pub fn ends(map: &SiteMap, hop: Hop) -> (String, String) {
     let (first, second) = map.ends(hop.link);
     let (from, to) = if hop.forward {
         (first, second)
@@ -93,7 +93,7 @@ pub(crate) fn ends(map: &SiteMap, hop: Hop) -> (String, String) {
 }
 
 /// Rows in columns, of which those in `right` are numbers.
-pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
+pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let widths: Vec<usize> = (0..columns)
