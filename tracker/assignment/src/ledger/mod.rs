@@ -222,11 +222,6 @@ impl Ledger {
         self.change(id, |flow| std::mem::replace(&mut flow.braked, braked) != braked);
     }
 
-    /// Whether an operator has stopped a flow.
-    pub(crate) fn is_braked(&self, id: FlowId) -> bool {
-        self.lock().flow(id).is_some_and(|flow| flow.braked)
-    }
-
     fn change(&self, id: FlowId, change: impl FnOnce(&mut Flow) -> bool) {
         let mut book = self.lock();
         if let Some(Some(flow)) = book.flows.get_mut(id.0 as usize)

@@ -89,8 +89,11 @@ impl Swarm {
     fn note_caps(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
         let Some(site) = self.sites.get(&id) else { return };
         let left = site.peers.best().map_or(u64::MAX, |(left, _)| left);
+        // what a parent has of some stripes is not known
+        let is_single = self.stripes.is_empty();
         for flow in self.used_flows(id, at) {
-            let cap = self.arriving(cx, flow.source).and_then(|arriving| {
+            let arriving = self.arriving(cx, flow.source).filter(|_| is_single);
+            let cap = arriving.and_then(|arriving| {
                 let parent = self.sites.get(&flow.source)?;
                 let (ahead, _) = parent.peers.best()?;
                 let behind = left.saturating_sub(ahead) as f64 / CATCH_UP;

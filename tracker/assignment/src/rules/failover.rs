@@ -13,7 +13,7 @@ impl Swarm {
     /// Takes a neighbour's report that it lost a gateway. One report may be one broken connection: the gateway
     /// is given up when two neighbours say so (or all there are), or when one says so again after
     /// [`crate::Policy::failover`] while the gateway has not announced. Returns whether the reporter is to come
-    /// back soon.
+    /// back soon, so that it is there when another has said the same.
     pub(crate) fn lose(
         &mut self,
         cx: &Context<'_>,

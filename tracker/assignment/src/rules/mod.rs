@@ -7,5 +7,7 @@ pub(crate) mod intervals;
 pub(crate) mod marks;
 mod neighbours;
 mod parents;
+mod reach;
 mod starvation;
+pub(crate) mod stripes;
 mod upstream;

@@ -6,6 +6,7 @@ use narrows_topology::{Forest, Rate, Route, SiteId, forest};
 
 use crate::Context;
 use crate::endpoint::Endpoint;
+use crate::rules::stripes::Cause;
 use crate::swarm::Swarm;
 use crate::swarm::site::Standing;
 
@@ -30,7 +31,7 @@ fn passes_through(cx: &Context<'_>, parent: SiteId, child: SiteId, newcomers: &B
 impl Swarm {
     /// Plans the parents anew if there is a cause. Parents that can stay do, but for those whose flow leads
     /// through a site that has just joined or become supplied.
-    pub(crate) fn plan(&mut self, cx: &Context<'_>) -> bool {
+    pub(crate) fn plan(&mut self, cx: &Context<'_>, now: crate::Time) -> bool {
         if !std::mem::take(&mut self.replan) {
             return false;
         }
@@ -52,6 +53,9 @@ impl Swarm {
             }
         }
         let newcomers = self.newcomers(&roots, &waiting);
+        let avoided = self.avoided.iter().filter(|(_, until)| **until > now);
+        let avoided = avoided.map(|(pair, _)| *pair);
+        let barren: BTreeSet<(SiteId, SiteId)> = self.barren.iter().copied().chain(avoided).collect();
         let keep: Forest = self
             .forest
             .iter()
@@ -59,7 +63,7 @@ impl Swarm {
                 waiting.contains(child)
                     && !passes_through(cx, parent.site, **child, &newcomers)
                     && (roots.contains(&parent.site) || waiting.contains(&parent.site))
-                    && !self.barren.contains(&(**child, parent.site))
+                    && !barren.contains(&(**child, parent.site))
                     && !self.is_paused(cx, parent.site, **child)
                     && self.sites.get(&parent.site).is_some_and(|site| site.sharing)
             })
@@ -74,11 +78,18 @@ impl Swarm {
         {
             load.remove(&flow.route, cx.ledger.planned(flow.id));
         }
-        let mut plan = forest(cx.map, cx.wall, &roots, &waiting, &keep, &self.barren, &load);
+        let mut plan = forest(cx.map, cx.wall, &roots, &waiting, &keep, &barren, &load);
         if plan.len() < waiting.len() {
             // a barren parent is better than none, and so is another than one that can be kept no more
             plan = forest(cx.map, cx.wall, &roots, &waiting, &plan, &BTreeSet::new(), &load);
         }
+        let cause = Cause {
+            roots,
+            waiting,
+            barren,
+            ..Cause::default()
+        };
+        self.plan_stripes(cx, &plan, cause, &load);
         self.adopt(cx, plan);
         true
     }
@@ -134,18 +145,14 @@ impl Swarm {
     fn adopt(&mut self, cx: &Context<'_>, plan: Forest) {
         let ids: Vec<SiteId> = self.sites.keys().copied().collect();
         for id in ids {
-            let parent = plan.get(&id);
+            let flows = self.planned_flows(id, &plan);
             if let Some(site) = self.sites.get_mut(&id) {
-                for flow in site
-                    .flows
-                    .iter_mut()
-                    .filter(|flow| Some(flow.source) != parent.map(|p| p.site))
-                {
-                    flow.planned = false;
+                for flow in &mut site.flows {
+                    flow.planned &= flows.iter().any(|(source, ..)| *source == flow.source);
                 }
             }
-            if let Some(parent) = parent {
-                self.add_flow(cx, id, parent.site, Some(parent.rate));
+            for (source, rate, weight) in flows {
+                self.add_flow(cx, id, source, Some((rate, weight)));
             }
             self.drop_unused(cx, id);
         }
@@ -188,20 +195,25 @@ impl Swarm {
         })
     }
 
-    /// Looks whether a site's parent has nothing to give: it holds no more than the site's gateway (`left`) and
+    /// Looks whether a parent of a gateway's site has nothing to give: it holds no more than the gateway (`left`) and
     /// has not come on for two leecher intervals. Then the site is planned without it.
-    pub(crate) fn judge_parent(&mut self, cx: &Context<'_>, id: SiteId, left: u64, now: crate::Time) {
-        let Some(parent) = self.forest.get(&id).map(|parent| parent.site) else {
-            return;
-        };
-        let Some(site) = self.sites.get(&parent) else {
-            return;
-        };
-        let more =
-            site.standing == Standing::Supplied || site.peers.best().is_some_and(|(best, _)| best < left);
-        let idle = now.saturating_sub(site.progressed) > cx.policy.intervals.leecher * 2;
-        if !more && idle && self.root != Some(parent) && self.barren.insert((id, parent)) {
-            self.replan = true;
+    pub(crate) fn judge_parents(
+        &mut self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        left: u64,
+        now: crate::Time,
+    ) {
+        for (parent, _) in self.parents(id, at) {
+            let Some(site) = self.sites.get(&parent) else {
+                continue;
+            };
+            let more =
+                site.standing == Standing::Supplied || site.peers.best().is_some_and(|(best, _)| best < left);
+            let idle = now.saturating_sub(site.progressed) > cx.policy.intervals.leecher * 2;
+            if !more && idle && self.root != Some(parent) && self.barren.insert((id, parent)) {
+                self.replan = true;
+            }
         }
     }
 

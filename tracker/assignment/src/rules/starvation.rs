@@ -70,7 +70,7 @@ impl Swarm {
         let (step, still, left) = (peer.step, peer.still, peer.left);
         if let Some(gateway) = site.gateways.get_mut(&at) {
             gateway.from_root = step == TOP || (gateway.from_root && step > 0);
-            self.judge_parent(cx, id, left, now);
+            self.judge_parents(cx, (id, at), left, now);
         }
         if still >= 1 && self.root.is_none() && self.forest.is_empty() && !self.assume_data {
             self.assume_if_nobody(id);

@@ -38,14 +38,29 @@ impl Swarm {
         now: Time,
     ) -> Vec<Upstream> {
         let sources = self.sources(cx, id, at);
-        let allowed = (self.room(cx, id, at, now) as usize).min(want);
-        let told = self
-            .pick(cx, id, at, &sources, rotate, allowed)
-            .unwrap_or_default();
+        let told = if sources.len() > 1 && self.is_planned_for(id, at) {
+            let mut told = Vec::new();
+            for source in sources {
+                let allowed = (self.room_at(cx, id, at, source, now) as usize).min(want);
+                told.extend(
+                    self.pick(cx, id, at, &[source], rotate, allowed, now)
+                        .unwrap_or_default(),
+                );
+            }
+            told
+        } else {
+            let allowed = (self.room(cx, id, at, now) as usize).min(want);
+            self.pick(cx, id, at, &sources, rotate, allowed, now)
+                .unwrap_or_default()
+        };
         self.set_upstreams(cx, id, at, told.clone());
         told
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a choice depends on, each its own kind"
+    )]
     fn pick(
         &mut self,
         cx: &Context<'_>,
@@ -54,6 +69,7 @@ impl Swarm {
         sources: &[SiteId],
         rotate: bool,
         allowed: usize,
+        now: Time,
     ) -> Option<Vec<Upstream>> {
         let site = self.sites.get(&id)?;
         let peer = site.leecher(at)?;
@@ -67,7 +83,7 @@ impl Swarm {
         let mut told: Vec<Upstream> = gateway.told.iter().copied().filter(lives).collect();
         let current = gateway.upstreams.iter().copied();
         let current: Vec<Upstream> = current
-            .filter(|up| lives(up) && sources.contains(&up.site))
+            .filter(|up| lives(up) && sources.contains(&up.site) && gateway.reaches(up.peer, now))
             .collect();
         let mut chosen = if rotate { Vec::new() } else { current.clone() };
         if chosen.len() < allowed {
@@ -78,7 +94,13 @@ impl Swarm {
             for source in sources {
                 candidates.extend(self.candidates(*source, id, at, peer, allowed * 2));
             }
-            // peers of the gateway's own address family first, then those it has not just failed with
+            // peers of the gateway's own address family first, then those it has not just failed with; those that it
+            // could not reach only if there is nobody else
+            if chosen.is_empty() && candidates.iter().all(|up| !gateway.reaches(up.peer, now)) {
+                candidates.sort_by_key(|up| gateway.unreachable.iter().position(|gone| gone.to == up.peer));
+            } else {
+                candidates.retain(|up| gateway.reaches(up.peer, now));
+            }
             candidates.sort_by_key(|up| {
                 (
                     up.addr.is_ipv4() != at.is_ipv4(),
@@ -120,7 +142,12 @@ impl Swarm {
         let Some(gateway) = site.gateways.get(&at) else {
             return Vec::new();
         };
-        let parent = self.forest.get(&id).map(|parent| parent.site);
+        let parents: Vec<SiteId> = self
+            .parents(id, at)
+            .into_iter()
+            .map(|(parent, _)| parent)
+            .collect();
+        let parent = parents.first().copied();
         if self.root == Some(id) {
             let others = self.sites.iter().filter(|(other, site)| {
                 **other != id && self.has_data(site) && cx.map.path(**other, id).is_some()
@@ -143,7 +170,32 @@ impl Swarm {
                 .into_iter()
                 .collect();
         }
-        parent.into_iter().collect()
+        parents
+    }
+
+    /// How many peers of one of several parents a gateway may be told: `max_seeders` of the path, and what the site's
+    /// other gateways leave of `gateways x max_seeders`.
+    fn room_at(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, source: SiteId, now: Time) -> u32 {
+        let (Some(site), Some(route)) = (self.sites.get(&id), cx.map.path(source, id)) else {
+            return 0;
+        };
+        let cap = cx.map.max_seeders(&route);
+        if !site.sharing {
+            return cap;
+        }
+        let others = site.gateways.iter().filter(|(other, _)| **other != at);
+        let held = others.flat_map(|(_, gateway)| &gateway.upstreams);
+        let held = u32::try_from(held.filter(|up| up.site == source).count()).unwrap_or(u32::MAX);
+        let room = (cx.map.gateways(id).max(1) * cap).saturating_sub(held).min(cap);
+        let claimed = site
+            .claim
+            .is_some_and(|claim| claim.until > now && claim.to != at);
+        let regular = site.gateways.get(&at).is_some_and(|gateway| !gateway.extra);
+        if claimed && regular {
+            room.saturating_sub(1).max(1).min(room)
+        } else {
+            room
+        }
     }
 
     /// How many remote peers a gateway may be told: `max_seeders` of its paths, and what the site's other
@@ -151,6 +203,13 @@ impl Swarm {
     /// claims it.
     pub(crate) fn room(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> u32 {
         let Some(site) = self.sites.get(&id) else { return 0 };
+        let parents = self.parents(id, at);
+        if parents.len() > 1 && self.is_planned_for(id, at) {
+            let rooms = parents
+                .iter()
+                .map(|(source, _)| self.room_at(cx, id, at, *source, now));
+            return rooms.max().unwrap_or(0);
+        }
         let mut sources = match site.gateways.get(&at) {
             Some(_) => self.sources(cx, id, at),
             None => self

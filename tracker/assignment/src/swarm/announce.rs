@@ -42,12 +42,16 @@ impl Swarm {
         }
 
         let mut soon = false;
+        if let Some(site) = self.sites.get_mut(&id) {
+            site.gone.retain(|report| report.peer != at);
+        }
         if let Some(report) = announce.agent {
+            soon |= self.note_gone(cx, (id, at), &report.gone, now, &mut outcome);
             let lost = report
                 .lost
                 .or_else(|| self.still_lost(id, at).filter(|_| report.gateway.is_none()));
             if let Some(lost) = lost {
-                soon = self.lose(cx, id, at, lost, now, &mut outcome);
+                soon |= self.lose(cx, id, at, lost, now, &mut outcome);
             } else if let Some(gateway) = report.gateway {
                 self.expect(cx, id, gateway, now);
             }
@@ -57,7 +61,8 @@ impl Swarm {
             self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
         self.note_pause(cx, id, at);
-        outcome.planned = self.plan(cx);
+        self.look_at_rates(cx);
+        outcome.planned = self.plan(cx, now);
 
         let seat = self.seat(cx, id, at, announce.agent, now, &mut outcome);
         let numwant = announce
@@ -81,7 +86,7 @@ impl Swarm {
         } else {
             self.settling(cx, id, at, now)
         };
-        let soon = soon.then_some(cx.policy.failover).or(settling);
+        let soon = soon.then_some(cx.policy.failover / 2).or(settling);
         let told = Told {
             seat,
             is_agent: !is_stock,

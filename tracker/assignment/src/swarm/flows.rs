@@ -78,22 +78,29 @@ impl Swarm {
         }
     }
 
-    /// Makes sure that there is a flow; `planned` is the rate that rule 3 gave it.
-    pub(crate) fn add_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId, planned: Option<Rate>) {
+    /// Makes sure that there is a flow; `planned` is the rate that rule 3 gave it, and as how many flows it counts.
+    pub(crate) fn add_flow(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        source: SiteId,
+        planned: Option<(Rate, u32)>,
+    ) {
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
         if let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) {
-            if let Some(rate) = planned {
+            if let Some((rate, weight)) = planned {
                 flow.planned = true;
                 cx.ledger.set_planned(flow.id, rate);
+                cx.ledger.set_weight(flow.id, weight);
             }
             return;
         }
         let Some(route) = cx.map.path(source, id) else {
             return;
         };
-        let rate = planned.unwrap_or_else(|| {
+        let rate = planned.map(|(rate, _)| rate).unwrap_or_else(|| {
             cx.ledger.with_load(|load| {
                 let hops = route.hops.iter();
                 let speeds = hops.map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
@@ -101,6 +108,9 @@ impl Swarm {
             })
         });
         let id = cx.ledger.add(&route, rate);
+        if let Some((_, weight)) = planned.filter(|(_, weight)| *weight > 1) {
+            cx.ledger.set_weight(id, weight);
+        }
         site.flows.push(Flow {
             source,
             route,

@@ -16,6 +16,7 @@ use narrows_topology::{Forest, SiteId};
 
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
+use crate::rules::stripes::Cause;
 use crate::{Context, Time};
 use peer::{Class, Peer};
 use site::{Site, Standing};
@@ -55,6 +56,14 @@ pub struct Swarm {
     pub(crate) root: Option<SiteId>,
     /// (child, parent) of parents that had nothing to give.
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
+    /// (child, parent) where the child's gateway reached nobody, and until when that counts as barren.
+    pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
+    /// Several forests, each for an equal part of the pieces, where one would not fill the links; else none.
+    pub(crate) stripes: Vec<Forest>,
+    /// What the stripes were planned for, even if that came to none.
+    pub(crate) striped: Option<Cause>,
+    /// The minute of the wall clock in which the links were last looked at.
+    pub(crate) minute: i64,
     /// Whether parents are to be planned anew.
     pub(crate) replan: bool,
     /// Roots and waiting sites of the last plan.
@@ -78,6 +87,10 @@ impl Swarm {
             forest: Forest::new(),
             root: None,
             barren: BTreeSet::new(),
+            avoided: BTreeMap::new(),
+            stripes: Vec::new(),
+            striped: None,
+            minute: 0,
             replan: false,
             known: Default::default(),
             counts: Counts::default(),
@@ -168,6 +181,8 @@ impl Swarm {
             self.forest.remove(&id);
             self.barren
                 .retain(|(child, parent)| *child != id && *parent != id);
+            self.avoided
+                .retain(|(child, parent), _| *child != id && *parent != id);
             self.replan = true;
         }
     }

@@ -22,6 +22,9 @@ impl Swarm {
         let forest = std::mem::take(&mut self.forest);
         self.agents.clear();
         self.barren.clear();
+        self.avoided.clear();
+        self.stripes.clear();
+        self.striped = None;
         self.root = None;
         (self.counts.complete, self.counts.incomplete) = (0, 0);
 

@@ -80,7 +80,7 @@ impl Swarm {
         if let Some(soon) = told.soon {
             interval = interval.min(soon);
         }
-        let (stripes, parts) = self.parts(id, &told.upstream, &allowances);
+        let (stripes, parts) = self.parts((id, at), &told.upstream, &allowances);
         let (rate, paused) = total(&allowances, &parts);
         let site = self.sites.get_mut(&id);
         if let Some(gateway) = site.and_then(|site| site.gateways.get_mut(&at)) {
@@ -126,9 +126,39 @@ impl Swarm {
         })
     }
 
-    /// The parts of a reply to a gateway with several parents, and the number of stripes.
-    fn parts(&self, _id: SiteId, _upstream: &[Upstream], _allowances: &[Allowance]) -> (u8, Vec<Part>) {
-        (1, Vec::new())
+    /// The number of stripes, and the parts of a reply to a gateway with several parents. Stripes whose parent has
+    /// nobody to tell come from the first that has.
+    fn parts(
+        &self,
+        (id, at): (SiteId, Endpoint),
+        upstream: &[Upstream],
+        allowances: &[Allowance],
+    ) -> (u8, Vec<Part>) {
+        if self.stripes.is_empty() || !self.is_planned_for(id, at) {
+            return (1, Vec::new());
+        }
+        let (mut parts, mut orphans): (Vec<Part>, Vec<u8>) = (Vec::new(), Vec::new());
+        for (site, stripes) in self.parents(id, at) {
+            let peers = upstream.iter().filter(|up| up.site == site);
+            let peers: Vec<Peer> = peers.filter_map(|up| self.tell(up)).collect();
+            let allowed = allowances.iter().find(|allowed| allowed.source == site);
+            let Some(allowed) = allowed.filter(|_| !peers.is_empty()) else {
+                orphans.extend(stripes);
+                continue;
+            };
+            parts.push(Part {
+                site,
+                rate: allowed.grant.rate,
+                paused: allowed.grant.rate == Rate::ZERO,
+                stripes,
+                upstream: peers,
+            });
+        }
+        if parts.len() < 2 {
+            return (1, Vec::new());
+        }
+        parts[0].stripes.extend(orphans);
+        (u8::try_from(self.stripes.len()).unwrap_or(u8::MAX), parts)
     }
 }
 

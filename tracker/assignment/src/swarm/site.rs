@@ -53,8 +53,8 @@ pub(crate) struct Site {
     pub(crate) wan: u64,
     /// Of the links that its peers send and receive over, one whose packets are marked with the lowest priority.
     pub(crate) mark: Option<Hop>,
-    /// Seeders that neighbours cannot reach: (seeder, reporter, when).
-    pub(crate) gone: Vec<(Endpoint, Endpoint, Time)>,
+    /// Seeders that neighbours cannot reach.
+    pub(crate) gone: Vec<Gone>,
 }
 
 /// Something kept for a peer until a moment.
@@ -68,6 +68,14 @@ pub(crate) struct Offer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lost {
     pub(crate) gateway: Endpoint,
+    pub(crate) reporter: Endpoint,
+    pub(crate) at: Time,
+}
+
+/// A neighbour's report that a seeder does not answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone {
+    pub(crate) peer: Endpoint,
     pub(crate) reporter: Endpoint,
     pub(crate) at: Time,
 }

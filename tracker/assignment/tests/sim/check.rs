@@ -94,20 +94,27 @@ fn registered(world: &World) -> impl Iterator<Item = &Client> {
         .filter(|client| client.alive && client.announced.is_some_and(|at| at > world.epoch))
 }
 
-/// A site never holds more than gateways x max_seeders remote peers; one peer never more than max_seeders.
+/// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are several);
+/// one peer never more than max_seeders.
 fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
-    let mut held: BTreeMap<SiteId, (u32, u32)> = BTreeMap::new();
+    let mut held: BTreeMap<(SiteId, SiteId), u32> = BTreeMap::new();
+    let cap = |source: SiteId, site: SiteId| {
+        let route = world.map.path(source, site);
+        route.map_or(0, |route| world.map.max_seeders(&route))
+    };
     for client in registered(world).filter(|client| !client.upstream.is_empty()) {
         let Some(site) = world.site(client.announced_from) else {
             continue;
         };
         let sources = client.upstream.iter().filter_map(|up| world.site(*up));
-        let routes = sources.filter_map(|source| world.map.path(source, site));
-        let caps: Vec<u32> = routes.map(|route| world.map.max_seeders(&route)).collect();
-        let (least, most) = (
-            caps.iter().min().copied().unwrap_or(0),
-            caps.iter().max().copied().unwrap_or(0),
-        );
+        let sources: BTreeSet<SiteId> = sources.collect();
+        let caps: Vec<u32> = sources.iter().map(|source| cap(*source, site)).collect();
+        let least = if client.parts > 1 {
+            caps.iter().sum()
+        } else {
+            caps.iter().min().copied().unwrap_or(0)
+        };
+        let most = caps.iter().max().copied().unwrap_or(0);
         if client.upstream.len() as u32 > least {
             return Err(format!(
                 "{} was told {:?}, more than {least}",
@@ -127,17 +134,20 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
             ));
         }
         if world.map.sharing(site) {
-            let entry = held.entry(site).or_default();
-            entry.0 += client.upstream.len() as u32;
-            entry.1 = entry.1.max(most);
+            for up in &client.upstream {
+                if let Some(source) = world.site(*up) {
+                    *held.entry((site, source)).or_default() += 1;
+                }
+            }
         }
     }
-    for (site, (told, cap)) in held {
-        let bound = world.map.gateways(site) * cap;
+    for ((site, source), told) in held {
+        let bound = world.map.gateways(site) * cap(source, site);
         if told > bound {
             return Err(format!(
-                "{} holds {told} remote peers, more than {bound}",
-                world.map.name(site)
+                "{} holds {told} peers of {}, more than {bound}",
+                world.map.name(site),
+                world.map.name(source)
             ));
         }
     }

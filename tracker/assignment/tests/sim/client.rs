@@ -37,6 +37,10 @@ pub struct Client {
     pub local: Vec<SocketAddr>,
     pub gateways: Vec<SocketAddr>,
     pub upstream: Vec<SocketAddr>,
+    /// How many parents it was told of, if several.
+    pub parts: usize,
+    /// Whom it was told of and could not reach.
+    pub gone: Vec<SocketAddr>,
     /// All remote peers that a stock client was ever told.
     pub ever: Vec<SocketAddr>,
 }
@@ -90,6 +94,8 @@ impl Client {
             local: Vec::new(),
             gateways: Vec::new(),
             upstream: Vec::new(),
+            parts: 0,
+            gone: Vec::new(),
             ever: Vec::new(),
         }
     }
@@ -107,6 +113,8 @@ impl Client {
         self.local.clear();
         self.gateways.clear();
         self.upstream.clear();
+        self.gone.clear();
+        self.parts = 0;
         self.ever.clear();
         self.alive = true;
         self.next = now;
@@ -122,6 +130,7 @@ impl Client {
             stalled: self.stalled,
             lost: self.lost,
             preference: self.preference,
+            gone: self.gone.clone(),
             ..AgentReport::default()
         })
     }
@@ -144,6 +153,7 @@ impl Client {
     pub fn obey(&mut self, decision: &Decision, now: Time) {
         let addrs = |peers: &[narrows_protocol::Peer]| peers.iter().map(|p| p.addr).collect::<Vec<_>>();
         self.role = decision.role;
+        self.parts = decision.parts.len();
         self.upstream = addrs(&decision.upstream);
         if self.agent {
             self.local = addrs(&decision.local);

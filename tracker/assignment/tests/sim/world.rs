@@ -240,6 +240,10 @@ impl World {
             );
         }
         let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
+        // who is blocked takes everybody for dead
+        let told = client.local.iter().chain(&client.upstream);
+        let answers = |addr: &&SocketAddr| client.blocked_until <= self.now && self.client(**addr).is_some();
+        let gone: Vec<SocketAddr> = told.filter(|addr| !answers(addr)).take(8).copied().collect();
         let remote = sources
             .iter()
             .filter(|source| source.have == most)
@@ -248,6 +252,7 @@ impl World {
         let have = (client.have + took).min(most.max(client.have));
         let waits = client.announced.is_some() && !client.is_seeder();
         let client = &mut self.clients[number];
+        client.gone = gone;
         client.stalled = waits && most <= client.have && took > 0 && client.agent;
         if remote {
             client.wan += have - client.have;

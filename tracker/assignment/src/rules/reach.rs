@@ -1,0 +1,149 @@
+//! Who does not answer: what agents report with `gone=`.
+//!
+//! A report is one agent's view, so it changes what others see only where a neighbour says the same: upstreams are
+//! kept from the gateway that cannot reach them, for a while; a seeder of the own site loses its record once two
+//! neighbours (or all there are) miss it and it has been silent since.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_topology::SiteId;
+
+use super::intervals;
+use crate::endpoint::Endpoint;
+use crate::swarm::Swarm;
+use crate::swarm::peer::Class;
+use crate::swarm::site::{Gateway, Offer, Upstream};
+use crate::{Context, Outcome, Time};
+
+/// For so long a gateway is not told again of somebody it could not reach, and a site not planned behind a site of
+/// which it reached nobody.
+const AVOIDED: Duration = Duration::from_secs(60);
+
+/// How old the failure may be that an agent reports; who has announced since then is alive.
+const RECENT: Duration = Duration::from_secs(30);
+
+/// Most upstreams that are remembered as unreachable, per gateway.
+const REMEMBERED: usize = 32;
+
+impl Swarm {
+    /// Takes an agent's word on whom it cannot reach. Returns whether it is to come back soon.
+    pub(crate) fn note_gone(
+        &mut self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        gone: &[SocketAddr],
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> bool {
+        let mut soon = false;
+        for addr in gone {
+            let addr = Endpoint::of(*addr);
+            match cx.map.locate(addr.ip()) {
+                Some(site) if site == id => soon |= self.local_gone(cx, (id, at), addr, now, outcome),
+                Some(site) => self.upstream_gone((id, at), (site, addr), now),
+                None => {}
+            }
+        }
+        if !gone.is_empty() {
+            self.avoid_parents((id, at), now);
+        }
+        soon
+    }
+
+    fn local_gone(
+        &mut self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        gone: Endpoint,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> bool {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return false;
+        };
+        let Some(gone) = site.peers.resolve(gone).filter(|gone| *gone != at) else {
+            return false;
+        };
+        if let Some(gateway) = site.gateways.get(&gone) {
+            // it has not come back in time: that it does not answer is no old news
+            return gateway.due < now && self.lose(cx, id, at, gone.addr(), now, outcome);
+        }
+        let Some((Class::Seeder, seeder)) = site.peers.find(gone) else {
+            return false;
+        };
+        let announced =
+            intervals::announced(cx.policy, Class::Seeder, seeder.agent.is_none(), seeder.expires);
+        if site.leecher(at).is_none() || announced + RECENT > now {
+            return false;
+        }
+        site.gone
+            .retain(|report| report.at + AVOIDED > now && (report.peer, report.reporter) != (gone, at));
+        site.gone.push(crate::swarm::site::Gone {
+            peer: gone,
+            reporter: at,
+            at: now,
+        });
+        let reporters = site.gone.iter().filter(|report| report.peer == gone).count();
+        let leechers = site.peers.of(Class::Leecher);
+        let neighbours = leechers.filter(|(_, peer)| peer.agent.is_some()).take(2).count();
+        if reporters >= neighbours {
+            site.gone.retain(|report| report.peer != gone);
+            outcome.seeder_gone = true;
+            self.remove(cx, (id, gone));
+        }
+        false
+    }
+
+    fn upstream_gone(&mut self, (id, at): (SiteId, Endpoint), (site, gone): (SiteId, Endpoint), now: Time) {
+        let Some(gone) = self.sites.get(&site).and_then(|site| site.peers.resolve(gone)) else {
+            return;
+        };
+        let Some(gateway) = self
+            .sites
+            .get_mut(&id)
+            .and_then(|site| site.gateways.get_mut(&at))
+        else {
+            return;
+        };
+        gateway.unreachable.retain(|offer| offer.until > now);
+        if gateway.unreachable.len() < REMEMBERED && gateway.reaches(gone, now) {
+            gateway.unreachable.push(Offer {
+                to: gone,
+                until: now + AVOIDED,
+            });
+        }
+    }
+
+    /// A parent of which a gateway reaches nobody, or two upstreams and no third, is not planned with for a while.
+    fn avoid_parents(&mut self, (id, at): (SiteId, Endpoint), now: Time) {
+        let Some(site) = self.sites.get(&id) else { return };
+        let Some(gateway) = site.gateways.get(&at).filter(|gateway| !gateway.from_root) else {
+            return;
+        };
+        let lost = |parent: &SiteId| {
+            let told = gateway.upstreams.iter().filter(|up| up.site == *parent);
+            let told: Vec<&Upstream> = told.collect();
+            let peers = self.sites.get(parent).map_or(0, |parent| parent.peers.len());
+            !told.is_empty()
+                && told.iter().all(|up| !gateway.reaches(up.peer, now))
+                && told.len() >= peers.min(2)
+        };
+        let parents = self.parents(id, at).into_iter().map(|(parent, _)| parent);
+        let lost: Vec<SiteId> = parents.filter(lost).collect();
+        for parent in lost {
+            self.avoided.retain(|_, until| *until > now);
+            if self.avoided.insert((id, parent), now + AVOIDED).is_none() {
+                self.replan = true;
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// Whether it has not just failed to reach somebody.
+    pub(crate) fn reaches(&self, peer: Endpoint, now: Time) -> bool {
+        let failed = |offer: &Offer| offer.to == peer && offer.until > now;
+        !self.unreachable.iter().any(failed)
+    }
+}
