@@ -38,7 +38,7 @@ fn of(content: &ContentExplained, id: &str) -> String {
         site => site,
     };
     let mut out = format!("{}\n", content.name);
-    let mut line = |head: &str, text: String| out.push_str(&format!("  {head:<10}{text}\n"));
+    let mut line = |head: &str, text: String| out.push_str(&format!("  {head:<11}{text}\n"));
     line("agent", format!("{id}, site {site}"));
     line(
         "role",

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::Time;
 
-/// So many pieces may be at the gateway and at none of its neighbours,
-const WINDOW: u64 = 4;
+/// So many pieces may be at the gateway and at none of its neighbours: with the two on their way, eight are lost at
+/// most;
+const WINDOW: u64 = 6;
 /// or on fast links what comes in so much time: passing a piece on takes a while.
 const WINDOW_TIME: Time = Time::from_millis(100);
 /// Neighbours that take none of them for so long are not waited for,
@@ -80,9 +81,9 @@ mod tests {
     const NOW: Time = Time::from_secs(100);
 
     #[test]
-    fn a_gateway_waits_for_its_neighbours_before_the_fifth_piece() {
+    fn a_gateway_waits_for_its_neighbours_before_the_seventh_piece() {
         let mut fresh = Fresh::default();
-        (0..4).for_each(|piece| fresh.came(piece, NOW));
+        (0..6).for_each(|piece| fresh.came(piece, NOW));
         assert!(!fresh.may_take_more(true, 1.0, NOW));
         assert!(fresh.passed_on(2) && !fresh.passed_on(2));
         assert!(fresh.may_take_more(true, 1.0, NOW));
@@ -96,11 +97,11 @@ mod tests {
     #[test]
     fn neighbours_that_want_nothing_or_take_nothing_are_not_waited_for() {
         let mut fresh = Fresh::default();
-        (0..4).for_each(|piece| fresh.came(piece, NOW));
+        (0..6).for_each(|piece| fresh.came(piece, NOW));
         assert!(fresh.clone().may_take_more(false, 1.0, NOW));
         let later = NOW + PATIENCE;
         assert!(fresh.may_take_more(true, 1.0, later));
-        (4..20).for_each(|piece| fresh.came(piece, later));
+        (6..20).for_each(|piece| fresh.came(piece, later));
         assert!(
             fresh.may_take_more(true, 1.0, later),
             "no new wait soon after one in vain"
