@@ -387,7 +387,6 @@ fn wrong_rollouts_exit_1_or_64_with_a_sentence() {
             ["--seeds", "hq", "--clients", "munich=2"],
             "write as in munich=20",
         ),
-        (64, ["--seeds", "hq=1", "--size", "2Mbit"], "`2Mbit` is no size"),
     ] {
         let (exit, out, err) = plan(&rest);
         assert_eq!((exit, out.as_str()), (code, ""), "{rest:?}: {err}");
@@ -401,15 +400,58 @@ fn wrong_rollouts_exit_1_or_64_with_a_sentence() {
         let (code, _, err) = plan(&[&asked[..], &[by]].concat());
         assert!(code == 1 && err.contains(message), "{err}");
     }
-    let (code, _, err) = run(&[
-        "plan",
-        EXAMPLE,
+    for (size, message) in [("0", "the size is 0"), ("2Mbit", "`2Mbit` is no size")] {
+        let (code, _, err) = run(&[
+            "plan",
+            EXAMPLE,
+            "--size",
+            size,
+            "--seeds",
+            "hq=1",
+            "--clients",
+            "vpn=1",
+        ]);
+        assert!(code == 64 && err.contains(message), "{err}");
+    }
+}
+
+#[test]
+fn draw_prints_an_svg_that_names_every_site_and_with_a_rollout_its_flows() {
+    let (code, out, err) = run(&["draw", EXAMPLE, "--at", "2026-11-23T12:00"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("<svg ") && out.ends_with("</svg>\n"));
+    for part in [
+        ">munich<",
+        ">vpn<",
+        ">100 Mbit/s<",
+        "2 Mbit/s by schedule, else 10 Mbit/s",
+        "10.99.0.0/16",
+        "prefers-color-scheme:dark",
+    ] {
+        assert!(out.contains(part), "{part}:\n{out}");
+    }
+    assert!(!out.contains("class=\"flow"), "nothing flows without a rollout");
+    let rollout = [
         "--size",
-        "0",
+        "2GB",
         "--seeds",
-        "hq=1",
+        "hq=4",
         "--clients",
-        "vpn=1",
-    ]);
-    assert!(code == 64 && err.contains("the size is 0"), "{err}");
+        "munich=20,vpn=5",
+        "--at",
+        "2026-11-23T20:00",
+    ];
+    let (code, out, _) = run(&[&["draw", EXAMPLE][..], &rollout].concat());
+    assert_eq!(code, 0);
+    for part in [
+        "munich from hq: 10 Mbit/s",
+        "vpn from hq",
+        "4 Mbit/s each, 70 min",
+        ">seeders<",
+    ] {
+        assert!(out.contains(part), "{part}:\n{out}");
+    }
+    // a rollout is given whole or not at all
+    let (code, _, err) = run(&["draw", EXAMPLE, "--seeds", "hq=4"]);
+    assert!(code == 64 && err.contains("--size"), "{err}");
 }

@@ -275,13 +275,20 @@ impl<'m> Picture<'m> {
         let text = spell::rate(self.rate(*link));
         let size = self.size * 0.85;
         let (wide, high) = (width(&text, size) + 4.0, size * 1.25);
-        let (length, lanes) = (
-            from.distance(to).max(1.0),
-            if self.plan.is_some() { 14.0 } else { 8.0 },
-        );
+        let lanes = self.plan.map_or(0, |plan| plan.stripes.len()) as f64 * LANE;
+        let (length, lanes) = (from.distance(to).max(1.0), lanes + 6.0);
         let (nx, ny) = ((to.y - from.y) / length, (from.x - to.x) / length);
         let beside = lanes + (wide * nx.abs() + high * ny.abs()) / 2.0;
-        let parts = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74];
+        // links spread out from a site of many: further out a label is nearer to its own link than to the next
+        let many = |site: usize| {
+            self.links
+                .iter()
+                .filter(|(_, a, b)| *a == site || *b == site)
+                .count()
+        };
+        let outwards = many(*a) >= many(*b);
+        let parts =
+            [0.6, 0.5, 0.68, 0.42, 0.74, 0.34, 0.26].map(|part| if outwards { part } else { 1.0 - part });
         let candidates = parts.iter().flat_map(|part| {
             let on = from.to(to, *part);
             [1.0, -1.0].map(|side| {

@@ -245,7 +245,7 @@ impl Scene {
             self.heading.iter().map(|line| (None, line.clone())).collect();
         match self.stripes {
             0 => {}
-            1 => rows.push((Some(0), "gets the content from".to_owned())),
+            1 => rows.push((Some(0), "the content goes this way".to_owned())),
             more => rows.extend((0..more).map(|stripe| (Some(stripe), format!("stripe {}", stripe + 1)))),
         }
         rows
