@@ -1,15 +1,17 @@
-//! The admin port: /metrics, /healthz and /status.
+//! The admin port: /metrics, /healthz, /status, /explain and /brake.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use narrows_assignment::SwarmStatus;
 use prometheus::{Encoder as _, TEXT_FORMAT, TextEncoder};
 use serde::Serialize;
 
+use crate::brake::{self, BrakeError};
+use crate::explain;
 use crate::gauges::{self, Described};
 use crate::http::text;
 use crate::serve::{Request, Response};
@@ -45,38 +47,111 @@ struct ContentStatus {
 /// A content type and what it is the type of.
 type Body = (&'static str, Vec<u8>);
 
+/// A request to the admin port may carry so many bytes.
+const BODY_MAX: usize = 64 * 1024;
+
 /// Answers one request. Walking the swarms may take a while, so it happens off the runtime's workers.
 pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "only GET and HEAD are answered here\n",
-        );
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let is_read = matches!(method, Method::GET | Method::HEAD);
+    let changes = path == "/brake" && matches!(method, Method::POST | Method::DELETE);
+    if changes && let Err((status, reason)) = tracker.access.check(request.headers()) {
+        return text(status, reason);
     }
-    let body: fn(&Tracker) -> Option<Body> = match request.uri().path() {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    match path.as_str() {
+        "/brake" if changes => return brake(tracker, request, query, method == Method::POST).await,
+        "/brake" if !is_read => {
+            return text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "GET lists the brakes, POST puts one on, DELETE takes it off\n",
+            );
+        }
+        _ if !is_read => {
+            return text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET and HEAD are answered here\n",
+            );
+        }
+        _ => {}
+    }
+    let body: fn(&Tracker, &str) -> Answer = match path.as_str() {
         "/healthz" => return text(StatusCode::OK, "ok\n"),
-        "/metrics" => |tracker| Some((TEXT_FORMAT, metrics(tracker)?)),
-        "/status" => |tracker| Some(("application/json", serde_json::to_vec(&status(tracker)).ok()?)),
+        "/metrics" => |tracker, _| Ok((TEXT_FORMAT, metrics(tracker).ok_or_else(broken)?)),
+        "/status" => |tracker, _| json(&status(tracker)),
+        "/brake" => |tracker, _| json(&brake::state(tracker)),
+        "/explain" => |tracker, query| json(&explain::explain(tracker, query)?),
         _ => {
             return text(
                 StatusCode::NOT_FOUND,
-                "not found: this port serves /metrics, /healthz and /status\n",
+                "not found: this port serves /metrics, /healthz, /status, /explain and /brake\n",
             );
         }
     };
-    match tokio::task::spawn_blocking(move || body(&tracker)).await {
-        Ok(Some((kind, body))) => {
-            let mut response = Response::new(Full::new(Bytes::from(body)));
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            response
-        }
-        _ => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the answer could not be written\n",
-        ),
+    answer(tokio::task::spawn_blocking(move || body(&tracker, &query)).await)
+}
+
+/// Puts brakes on or off.
+async fn brake(tracker: Arc<Tracker>, request: Request, query: String, on: bool) -> Response {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let Ok(body) = Limited::new(request.into_body(), BODY_MAX).collect().await else {
+        return text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than 64 KiB, or did not arrive\n",
+        );
+    };
+    let body = body.to_bytes();
+    let change = move || {
+        let targets = brake::targets(&query, &body, is_json)?;
+        json(&brake::change(&tracker, &targets, on)?)
+    };
+    answer(tokio::task::spawn_blocking(change).await)
+}
+
+/// A content type and what it is the type of, or a status and a sentence.
+type Answer = Result<Body, (StatusCode, String)>;
+
+impl From<BrakeError> for (StatusCode, String) {
+    fn from(error: BrakeError) -> Self {
+        let status = match error {
+            BrakeError::Wrong(_) => StatusCode::BAD_REQUEST,
+            BrakeError::Unwritten { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, error.to_string())
     }
+}
+
+fn broken() -> (StatusCode, String) {
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the answer could not be written".to_owned(),
+    )
+}
+
+fn json(value: &impl Serialize) -> Answer {
+    Ok((
+        "application/json",
+        serde_json::to_vec(value).map_err(|_| broken())?,
+    ))
+}
+
+fn answer(made: Result<Answer, tokio::task::JoinError>) -> Response {
+    let (status, kind, body) = match made.unwrap_or_else(|_| Err(broken())) {
+        Ok((kind, body)) => (StatusCode::OK, kind, body),
+        Err((status, sentence)) => (
+            status,
+            "text/plain; charset=utf-8",
+            format!("{sentence}\n").into_bytes(),
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
 }
 
 fn status(tracker: &Tracker) -> Status {

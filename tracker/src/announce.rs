@@ -155,7 +155,11 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
             upstream: addresses(&decision.upstream),
             dscp: decision.dscp,
             stripes: decision.stripes,
-            parts: decision.parts.into_iter().map(|part| told_part(map, part)).collect(),
+            parts: decision
+                .parts
+                .into_iter()
+                .map(|part| told_part(map, part))
+                .collect(),
         })
     } else {
         peers.extend(decision.upstream);

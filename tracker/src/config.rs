@@ -25,6 +25,11 @@ pub struct Config {
     pub torrents: Option<PathBuf>,
     /// `trusted_proxies: []`: networks whose X-Forwarded-For and `ip=` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `state: /var/lib/narrows`: where brakes are kept over a restart. Omitted: a restart releases them.
+    pub state: Option<PathBuf>,
+    /// `admin_token: token`: a file with the token that changes over the admin port need. Omitted: changes are accepted
+    /// only if the admin port is bound to a loopback address.
+    pub admin_token: Option<PathBuf>,
     /// `interval: {seeder: 15m, leecher: 60s, gateway: 30s, min: 10s}`: times between announces.
     pub interval: Intervals,
 }
@@ -47,12 +52,14 @@ pub enum ConfigError {
     Mistakes(#[from] Mistakes),
 }
 
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 8] = [
     "listen",
     "admin",
     "site_map",
     "torrents",
     "trusted_proxies",
+    "state",
+    "admin_token",
     "interval",
 ];
 const INTERVAL_KEYS: [&str; 4] = ["seeder", "leecher", "gateway", "min"];
@@ -94,6 +101,8 @@ fn read(report: &mut Report<'_>, folder: &Path, root: &Node) -> Option<Config> {
         site_map: PathBuf::new(),
         torrents: None,
         trusted_proxies: Vec::new(),
+        state: None,
+        admin_token: None,
         interval: Intervals::default(),
     };
     for (key, place, value) in entries(report, root, &KEYS) {
@@ -105,6 +114,8 @@ fn read(report: &mut Report<'_>, folder: &Path, root: &Node) -> Option<Config> {
             "trusted_proxies" => {
                 config.trusted_proxies = items(value).filter_map(|item| network(report, item)).collect();
             }
+            "state" => config.state = path(report, folder, value),
+            "admin_token" => config.admin_token = path(report, folder, value),
             "interval" => config.interval = intervals(report, place, value),
             _ => {}
         }

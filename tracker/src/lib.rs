@@ -3,9 +3,12 @@
 //! Who gets which peers is decided in `narrows-assignment`; this crate is sockets, files, signals and clocks around it.
 //! [`Prepared`] is a configuration whose files have been read, [`Listeners`] are its bound sockets, [`run`] serves.
 
+mod access;
 mod admin;
 mod announce;
+mod brake;
 pub mod config;
+mod explain;
 mod gauges;
 mod http;
 mod listen;

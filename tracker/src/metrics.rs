@@ -91,6 +91,7 @@ pub(crate) struct Metrics {
     map_valid: IntGauge,
     map_sites: IntGauge,
     map_links: IntGauge,
+    pub(crate) brakes: IntGauge,
     pub(crate) torrents: IntGauge,
     pub(crate) torrents_broken: IntGauge,
     pub(crate) expired_peers: IntCounter,
@@ -173,6 +174,11 @@ impl Metrics {
             )?,
             map_sites: gauge(r, "site_map_sites", "Sites of the map in force.")?,
             map_links: gauge(r, "site_map_links", "Links of the map in force.")?,
+            brakes: gauge(
+                r,
+                "brakes",
+                "Brakes that operators have put on: links, sites, contents, everything.",
+            )?,
             torrents: gauge(r, "torrents", "Torrents of the allow-list.")?,
             torrents_broken: gauge(
                 r,

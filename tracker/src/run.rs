@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use narrows_assignment::Policy;
+use narrows_assignment::{Brakes, Policy};
 use narrows_topology::{LoadError, SiteMap};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -15,6 +15,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::access::Access;
+use crate::brake::BrakeFile;
 use crate::config::Config;
 use crate::listen::Listeners;
 use crate::maps::MapFile;
@@ -44,6 +46,8 @@ pub struct Prepared {
     map: SiteMap,
     map_file: MapFile,
     folder: Option<Folder>,
+    brakes: Brakes,
+    token: Option<String>,
 }
 
 /// Why a configuration that is itself well-formed cannot be used.
@@ -59,6 +63,26 @@ pub enum PrepareError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// The brakes that were on cannot be read.
+    #[error(
+        "cannot read {file}: {source}; what was braked is not known: mend the file, or delete it to release every brake"
+    )]
+    Brakes {
+        /// The file.
+        file: String,
+        /// The system's reason, or the file's mistake.
+        source: io::Error,
+    },
+    /// There is no token in the file that should hold it.
+    #[error(
+        "cannot use the token in {file}: {reason}; write 16 characters or more into it, or drop `admin_token`"
+    )]
+    Token {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
@@ -89,11 +113,21 @@ impl Prepared {
                 source,
             })?;
         }
+        let brakes = match &config.state {
+            Some(folder) => BrakeFile::load(folder).map_err(|source| PrepareError::Brakes {
+                file: BrakeFile::path_in(folder).display().to_string(),
+                source,
+            })?,
+            None => Brakes::default(),
+        };
+        let token = config.admin_token.as_deref().map(read_token).transpose()?;
         Ok(Self {
             config,
             map,
             map_file,
             folder,
+            brakes,
+            token,
         })
     }
 
@@ -122,6 +156,8 @@ pub async fn run(
         map,
         map_file,
         mut folder,
+        brakes,
+        token,
     } = prepared;
     let metrics = Arc::new(Metrics::new()?);
     metrics.map_in_force(map.sites().count(), map.links().count());
@@ -131,8 +167,18 @@ pub async fn run(
         trusted_proxies: config.trusted_proxies.clone(),
         contents: contents.map(ArcSwap::from_pointee),
         metrics: Arc::clone(&metrics),
+        brakes: BrakeFile::new(config.state.clone()),
+        access: Access {
+            token,
+            is_loopback: listeners.admin_addr().is_some_and(|addr| addr.ip().is_loopback()),
+        },
     });
     tracker.count_contents();
+    metrics.brakes.set(brakes.count() as i64);
+    if !brakes.is_empty() {
+        warn!(?brakes, "brakes are on from before the restart");
+    }
+    tracker.store.world().ledger().set_brakes(brakes);
 
     let (stop, stopped) = watch::channel(false);
     let shared = |slots| Shared {
@@ -151,7 +197,7 @@ pub async fn run(
         }));
     }
     let listener = TcpListener::from_std(listeners.admin)?;
-    info!(address = %listener.local_addr()?, "serving /metrics, /healthz and /status");
+    info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /status, /explain and /brake");
     let admin_tracker = Arc::clone(&tracker);
     accepting.spawn(serve::accept(listener, private.clone(), move |request, _| {
         admin::respond(Arc::clone(&admin_tracker), request)
@@ -187,6 +233,19 @@ pub async fn run(
     }
     info!("stopped");
     Ok(())
+}
+
+fn read_token(file: &Path) -> Result<String, PrepareError> {
+    let refuse = |reason: String| PrepareError::Token {
+        file: file.display().to_string(),
+        reason,
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
+    let token = text.trim();
+    if token.len() < 16 || token.contains(char::is_whitespace) {
+        return Err(refuse("it is too short, or several words".to_owned()));
+    }
+    Ok(token.to_owned())
 }
 
 fn policy(config: &Config) -> Policy {

@@ -9,7 +9,7 @@
 //! are counted by are therefore always of one generation.
 
 use dashmap::{DashMap, Entry};
-use narrows_assignment::{Announce, Counts, Decision, Refusal, Swarm, SwarmStatus};
+use narrows_assignment::{Announce, Counts, Decision, Explanation, Refusal, Swarm, SwarmStatus};
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 
@@ -136,7 +136,21 @@ impl Store {
         hashes.into_iter().filter_map(status).collect()
     }
 
-    fn hashes(&self) -> Vec<InfoHash> {
+    /// Explains an agent of a swarm; `None`: it is not in it.
+    pub(crate) fn explain(&self, hash: InfoHash, agent: &str) -> Option<Explanation> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.world.view();
+        tracked.follow(&view);
+        tracked.swarm.explain(&view.context(), agent, view.now)
+    }
+
+    /// Ids of a swarm's agents, at most so many.
+    pub(crate) fn agent_names(&self, hash: InfoHash, most: usize) -> Vec<String> {
+        let tracked = self.swarms.get(&hash);
+        tracked.map_or(Vec::new(), |tracked| tracked.swarm.agent_names(most))
+    }
+
+    pub(crate) fn hashes(&self) -> Vec<InfoHash> {
         self.swarms.iter().map(|entry| *entry.key()).collect()
     }
 }

@@ -36,6 +36,10 @@ impl Contents {
         self.by_hash.get(hash)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&InfoHash, &Content)> {
+        self.by_hash.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_hash.len()
     }

@@ -6,6 +6,8 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use narrows_protocol::InfoHash;
 
+use crate::access::Access;
+use crate::brake::BrakeFile;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::torrents::Contents;
@@ -16,6 +18,8 @@ pub(crate) struct Tracker {
     /// `None`: any info hash is tracked.
     pub(crate) contents: Option<ArcSwap<Contents>>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) brakes: BrakeFile,
+    pub(crate) access: Access,
 }
 
 /// What is known of an info hash beforehand.
@@ -44,6 +48,26 @@ impl Tracker {
         let contents = self.contents.as_ref().map(|contents| contents.load());
         let content = contents.as_ref().and_then(|contents| contents.of(hash));
         content.map_or_else(|| hash.to_string(), |content| content.name.to_string())
+    }
+
+    /// Names and info hashes of all contents: those listed, or else those with a swarm.
+    pub(crate) fn contents_named(&self) -> impl Iterator<Item = (String, InfoHash)> {
+        let named: Vec<(String, InfoHash)> = match &self.contents {
+            Some(contents) => {
+                let contents = contents.load();
+                let named = contents.iter();
+                named
+                    .map(|(hash, content)| (content.name.to_string(), *hash))
+                    .collect()
+            }
+            None => self
+                .store
+                .hashes()
+                .into_iter()
+                .map(|hash| (hash.to_string(), hash))
+                .collect(),
+        };
+        named.into_iter()
     }
 
     /// Tells the metrics how many contents there are.

@@ -51,6 +51,10 @@ impl World {
         &self.policy
     }
 
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     pub(crate) fn uptime(&self) -> Duration {
         self.started.elapsed()
     }

@@ -30,6 +30,25 @@ pub(crate) fn peer_name(agent: Option<AgentKey>, at: Endpoint) -> u64 {
     agent.map_or_else(|| xxh3_64(&at.bytes()), AgentKey::number)
 }
 
+/// Random numbers for what a peer is told at a moment: the same again whenever somebody asks why.
+#[derive(Debug)]
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    pub(crate) fn of(swarm: &InfoHash, who: u64, moment: u64) -> Draw {
+        Draw(rendezvous(swarm, who, moment))
+    }
+
+    /// A number below `n`, which is not 0; the bias of at most n / 2^32 does not matter here.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        // SplitMix64 (Steele, Lea & Flood 2014)
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((z ^ (z >> 31)) >> 32).wrapping_mul(n as u64) >> 32) as usize
+    }
+}
+
 /// The weight of `what` to `who` in this swarm; the greatest wins.
 pub(crate) fn rendezvous(swarm: &InfoHash, who: u64, what: u64) -> u64 {
     let mut bytes = [0; 28];

@@ -21,6 +21,7 @@
 mod brakes;
 mod decision;
 mod endpoint;
+mod explain;
 mod hash;
 mod ledger;
 mod policy;
@@ -30,6 +31,7 @@ mod swarm;
 
 pub use brakes::Brakes;
 pub use decision::{Announce, Decision, Outcome, Part, Refusal};
+pub use explain::{Explanation, Starvation, Succession, ToldParent, ToldPeer};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
 pub use status::{GatewayStatus, SiteStatus, SwarmStatus};

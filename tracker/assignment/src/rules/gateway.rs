@@ -287,7 +287,7 @@ impl Swarm {
     /// The leecher that should hold the lease: one of our agents before a stock client, then the one with most
     /// bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied and
     /// a sample.
-    fn successor(&self, id: SiteId, not: Option<Endpoint>, willing: bool) -> Option<Endpoint> {
+    pub(crate) fn successor(&self, id: SiteId, not: Option<Endpoint>, willing: bool) -> Option<Endpoint> {
         let site: &Site = self.sites.get(&id)?;
         let count = site.peers.count(Class::Leecher);
         let stride = count.div_ceil(CANDIDATES).max(1);

@@ -5,7 +5,7 @@ mod failover;
 pub(crate) mod gateway;
 pub(crate) mod intervals;
 pub(crate) mod marks;
-mod neighbours;
+pub(crate) mod neighbours;
 mod parents;
 mod reach;
 mod starvation;

@@ -2,25 +2,70 @@
 
 use narrows_protocol::Peer as Told;
 use narrows_topology::SiteId;
-use rand::Rng;
 
-use crate::Context;
 use crate::endpoint::Endpoint;
+use crate::hash::{Draw, peer_name};
 use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Peer};
-use crate::swarm::peers::{Peers, below};
+use crate::swarm::peer::{Class, Peer, Tick};
+use crate::swarm::peers::Peers;
+use crate::{Context, Time};
+
+/// Why a peer of the own site is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    /// The site is small.
+    Everybody,
+    /// A seeder of a large site.
+    Seeder,
+    /// Beside the asker in the ring of a large site.
+    Ring,
+    /// Drawn at random from a large site.
+    Random,
+}
+
+type Chosen<'s> = Vec<(Endpoint, &'s Peer, Rule)>;
 
 impl Swarm {
     /// Peers of the own site, seeders first; at most `want`. Seeders are told of leechers only, who need them.
-    /// A starving peer (`step` > 0) of a large site is told twice as many, drawn anew.
+    /// A starving peer (`step` > 0) of a large site is told twice as many. What is drawn at random depends on the
+    /// peer and on `now` alone, so that it can be explained later.
     pub(crate) fn neighbours(
         &self,
         cx: &Context<'_>,
         id: SiteId,
         at: Endpoint,
         want: usize,
-        rng: &mut dyn Rng,
+        now: Time,
     ) -> Vec<Told> {
+        let chosen = self.choose_neighbours(cx, id, at, want, now);
+        let told = chosen.into_iter().map(|(other, peer, _)| Told {
+            addr: peer.address_for(other, at).addr(),
+            peer_id: Some(peer.id),
+        });
+        told.collect()
+    }
+
+    /// As [`Swarm::neighbours`], with the rule that each is told by.
+    pub(crate) fn neighbours_by_rule(
+        &self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        want: usize,
+        announced: Time,
+    ) -> Vec<(Endpoint, Rule)> {
+        let chosen = self.choose_neighbours(cx, id, at, want, announced);
+        chosen.into_iter().map(|(other, _, rule)| (other, rule)).collect()
+    }
+
+    fn choose_neighbours(
+        &self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        want: usize,
+        now: Time,
+    ) -> Chosen<'_> {
         let Some(site) = self.sites.get(&id).filter(|site| site.sharing) else {
             return Vec::new();
         };
@@ -35,32 +80,30 @@ impl Swarm {
             Class::Leecher => &[Class::Seeder, Class::Leecher, Class::Partial],
             Class::Partial => &[Class::Leecher],
         };
+        let mut draw = Draw::of(&self.info_hash, peer_name(me.key(), at), Tick::of(now).number());
         let everybody = site.peers.len() <= cx.policy.full_mesh as usize + 1;
         if everybody {
-            return all(&site.peers, classes, at, want, rng);
+            return all(&site.peers, classes, at, want, &mut draw);
         }
         let degree = cx.policy.degree as usize * if me.step > 0 { 2 } else { 1 };
-        some(cx, &site.peers, classes, at, want.min(degree), rng)
+        some(cx, &site.peers, classes, at, want.min(degree), &mut draw)
     }
 }
 
 /// All peers of these classes; if that is more than wanted, from a random one on.
-fn all(peers: &Peers, classes: &[Class], at: Endpoint, want: usize, rng: &mut dyn Rng) -> Vec<Told> {
+fn all<'s>(peers: &'s Peers, classes: &[Class], at: Endpoint, want: usize, draw: &mut Draw) -> Chosen<'s> {
     let mut out = Vec::with_capacity(want.min(peers.len()));
     for class in classes {
         let count = peers.count(*class);
         let start = if count > 1 && count > want - out.len() {
-            below(rng, count)
+            draw.below(count)
         } else {
             0
         };
         let order = (start..count).chain(0..start).filter_map(|i| peers.at(*class, i));
         let others = order.filter(|(other, _)| *other != at);
-        out.extend(
-            others
-                .take(want - out.len())
-                .map(|(other, peer)| tell(other, peer, at)),
-        );
+        let others = others.map(|(other, peer)| (other, peer, Rule::Everybody));
+        out.extend(others.take(want - out.len()));
         if out.len() >= want {
             break;
         }
@@ -69,63 +112,60 @@ fn all(peers: &Peers, classes: &[Class], at: Endpoint, want: usize, rng: &mut dy
 }
 
 /// Some seeders, the neighbours in the ring, so that the site stays connected, and random ones.
-fn some(
+fn some<'s>(
     cx: &Context<'_>,
-    peers: &Peers,
+    peers: &'s Peers,
     classes: &[Class],
     at: Endpoint,
     want: usize,
-    rng: &mut dyn Rng,
-) -> Vec<Told> {
-    let mut chosen: Vec<(Endpoint, &Peer)> = Vec::with_capacity(want);
+    draw: &mut Draw,
+) -> Chosen<'s> {
+    let mut chosen: Chosen<'s> = Vec::with_capacity(want);
     if classes.contains(&Class::Seeder) {
         let seeders = (cx.policy.degree_seeders as usize).min(want);
-        draw(&mut chosen, peers, Class::Seeder, at, seeders, rng);
+        fill(
+            &mut chosen,
+            peers,
+            (Class::Seeder, Rule::Seeder),
+            at,
+            seeders,
+            draw,
+        );
     }
     for other in peers.ring_neighbours(at) {
-        if chosen.len() >= want || other == at || chosen.iter().any(|(have, _)| *have == other) {
+        if chosen.len() >= want || other == at || chosen.iter().any(|(have, ..)| *have == other) {
             continue;
         }
         if let Some((_, peer)) = peers.find(other).filter(|(class, _)| classes.contains(class)) {
-            chosen.push((other, peer));
+            chosen.push((other, peer, Rule::Ring));
         }
     }
-    draw(&mut chosen, peers, Class::Leecher, at, want, rng);
+    fill(&mut chosen, peers, (Class::Leecher, Rule::Random), at, want, draw);
     for class in [Class::Partial, Class::Seeder] {
         if classes.contains(&class) {
-            draw(&mut chosen, peers, class, at, want, rng);
+            fill(&mut chosen, peers, (class, Rule::Random), at, want, draw);
         }
     }
     chosen
-        .into_iter()
-        .map(|(other, peer)| tell(other, peer, at))
-        .collect()
 }
 
 /// Draws random peers of a class until there are `want`; gives up after a few vain draws.
-fn draw<'a>(
-    chosen: &mut Vec<(Endpoint, &'a Peer)>,
-    peers: &'a Peers,
-    class: Class,
+fn fill<'s>(
+    chosen: &mut Chosen<'s>,
+    peers: &'s Peers,
+    (class, rule): (Class, Rule),
     at: Endpoint,
     want: usize,
-    rng: &mut dyn Rng,
+    draw: &mut Draw,
 ) {
     let mut draws = want.saturating_sub(chosen.len()) * 2;
     while chosen.len() < want && draws > 0 {
         draws -= 1;
-        let Some((other, peer)) = peers.random(class, rng) else {
+        let Some((other, peer)) = peers.random(class, draw) else {
             return;
         };
-        if other != at && chosen.iter().all(|(have, _)| *have != other) {
-            chosen.push((other, peer));
+        if other != at && chosen.iter().all(|(have, ..)| *have != other) {
+            chosen.push((other, peer, rule));
         }
-    }
-}
-
-fn tell(other: Endpoint, peer: &Peer, asker: Endpoint) -> Told {
-    Told {
-        addr: peer.address_for(other, asker).addr(),
-        peer_id: Some(peer.id),
     }
 }

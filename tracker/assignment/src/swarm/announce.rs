@@ -80,7 +80,7 @@ impl Swarm {
         };
         // stock clients get one list
         let want = numwant - if is_stock { upstream.len().min(numwant) } else { 0 };
-        let local = self.neighbours(cx, id, at, want, rng);
+        let local = self.neighbours(cx, id, at, want, now);
         let settling = if is_stock {
             None
         } else {

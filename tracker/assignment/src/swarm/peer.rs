@@ -17,6 +17,10 @@ impl Tick {
         Tick(u32::try_from(time.as_millis() / 100).unwrap_or(u32::MAX))
     }
 
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+
     pub(crate) fn time(self) -> Time {
         Duration::from_millis(u64::from(self.0) * 100)
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use rand::Rng;
 
 use super::peer::{Class, Peer, Tick};
 use crate::endpoint::Endpoint;
+use crate::hash::Draw;
 
 /// Most records that are looked at when the best-supplied peer has gone.
 const SAMPLE: usize = 64;
@@ -96,12 +96,12 @@ impl Peers {
         self.classes[class as usize].iter().map(|(at, peer)| (*at, peer))
     }
 
-    pub(crate) fn random(&self, class: Class, rng: &mut dyn Rng) -> Option<(Endpoint, &Peer)> {
+    pub(crate) fn random(&self, class: Class, draw: &mut Draw) -> Option<(Endpoint, &Peer)> {
         let len = self.count(class);
         if len == 0 {
             None
         } else {
-            self.at(class, below(rng, len))
+            self.at(class, draw.below(len))
         }
     }
 
@@ -214,9 +214,4 @@ impl Peers {
         let some = partial.chain(self.of(Class::Leecher).take(SAMPLE));
         self.best = some.map(|(at, peer)| (peer.left, at)).min();
     }
-}
-
-/// A number below `n`, which is not 0; the bias of at most n / 2^32 does not matter here.
-pub(crate) fn below(rng: &mut dyn Rng, n: usize) -> usize {
-    ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
 }

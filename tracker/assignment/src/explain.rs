@@ -1,0 +1,344 @@
+//! Why somebody is told what it is told: `/explain`. Computed from the state when asked.
+
+use std::net::SocketAddr;
+
+use narrows_topology::{Rate, SiteId};
+use serde::Serialize;
+
+use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
+use crate::rules::intervals::lease;
+use crate::rules::neighbours::Rule;
+use crate::swarm::peer::{Class, Peer};
+use crate::swarm::site::{Gateway, Site, Standing};
+use crate::{Context, Swarm, Time};
+
+/// What an agent is in a swarm, and why.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Explanation {
+    /// The agent's id.
+    pub agent: String,
+    /// Where it accepts connections.
+    pub addresses: Vec<SocketAddr>,
+    /// Its site.
+    pub site: String,
+    /// The network of the site map that its address is in.
+    pub network: String,
+    /// `seeder`, `leecher`, or `partial seed` (BEP 21).
+    pub class: &'static str,
+    /// Bytes it lacks; `None`: it does not say.
+    pub left: Option<u64>,
+    /// Seconds since its last announce.
+    pub announced_seconds_ago: u64,
+    /// `gateway` or `member`.
+    pub role: &'static str,
+    /// Why it has this role.
+    pub because: String,
+    /// For how long it has been a gateway.
+    pub role_since_seconds: Option<u64>,
+    /// For how long its lease holds unless it announces.
+    pub lease_left_seconds: Option<u64>,
+    /// The peers of its own site in its last reply. In large sites those drawn at random are drawn again as they
+    /// were then; who has come or gone since may make them others.
+    pub peers: Vec<ToldPeer>,
+    /// Where its site gets the content from.
+    pub parents: Vec<ToldParent>,
+    /// How it stands on the starvation ladder.
+    pub starvation: Starvation,
+    /// What would happen if its site's gateway died now.
+    pub if_the_gateway_dies: Option<Succession>,
+}
+
+/// A peer of a reply.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ToldPeer {
+    /// Where it accepts connections.
+    pub address: SocketAddr,
+    /// The agent's id; `None` for a stock client.
+    pub agent: Option<String>,
+    /// By which rule it was told.
+    pub rule: &'static str,
+}
+
+/// A site that the agent's site fetches from.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ToldParent {
+    /// Its name.
+    pub site: String,
+    /// Why it is the parent.
+    pub because: String,
+    /// The links from there, in the order in which bytes cross them.
+    pub path: Vec<String>,
+    /// The rate that was planned for the flow.
+    pub planned: Option<String>,
+    /// The site's fair share of the path now.
+    pub share: Option<String>,
+    /// What this agent was last told that it may use, if it is a gateway; less than its share while others have yet
+    /// to hear that they have less.
+    pub told: Option<String>,
+    /// The link that limits the share; `None`: no link of the path has a limit.
+    pub limited_by: Option<String>,
+    /// Whether an operator has stopped it.
+    pub braked: bool,
+    /// The numbers of the stripes of the content that come from there; empty: all of it does.
+    pub stripes: Vec<u8>,
+    /// Peers there that this agent was told of.
+    pub upstream: Vec<ToldPeer>,
+}
+
+/// Where a leecher stands on the starvation ladder.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Starvation {
+    /// 0 to 3.
+    pub step: u8,
+    /// Announces in a row without progress.
+    pub still: u8,
+    /// What the step means.
+    pub means: &'static str,
+}
+
+/// Who would follow a gateway.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Succession {
+    /// The gateway of now: its id, or its address.
+    pub gateway: String,
+    /// Who would follow: its id, or its address; `None`: there is nobody else.
+    pub successor: Option<String>,
+    /// By which rank.
+    pub because: String,
+    /// Bytes that might be fetched across the WAN again at most: what the gateway had at its last announce and no
+    /// other peer of the site.
+    pub again_at_most_bytes: Option<u64>,
+}
+
+impl Swarm {
+    /// Explains an agent; `None`: it is not in this swarm.
+    pub fn explain(&self, cx: &Context<'_>, agent: &str, now: Time) -> Option<Explanation> {
+        let &(id, at) = self.agents.get(&AgentKey::of(agent))?;
+        let site = self.sites.get(&id)?;
+        let (class, peer) = site.peers.find(at)?;
+        let record = peer.agent.as_ref().filter(|record| *record.name == *agent)?;
+        let network = cx.map.network_of(at.ip());
+        let gateway = site.gateways.get(&at);
+        let seen = record.seen.iter().max().copied().unwrap_or_default();
+        let remaining = |gateway: &Gateway| {
+            let until = gateway.renewed + lease(cx.policy.intervals.gateway);
+            until.saturating_sub(now).as_secs()
+        };
+        Some(Explanation {
+            agent: agent.to_owned(),
+            addresses: [Some(at), record.other]
+                .into_iter()
+                .flatten()
+                .map(Endpoint::addr)
+                .collect(),
+            site: cx.map.name(id).into_owned(),
+            network: network.map_or_else(String::new, |(network, _)| network.to_string()),
+            class: match class {
+                Class::Seeder => "seeder",
+                Class::Leecher => "leecher",
+                Class::Partial => "partial seed",
+            },
+            left: (peer.left != u64::MAX).then_some(peer.left),
+            announced_seconds_ago: now.saturating_sub(seen.time()).as_secs(),
+            role: if gateway.is_some() { "gateway" } else { "member" },
+            because: self.role_because(site, class, gateway),
+            role_since_seconds: gateway.map(|gateway| now.saturating_sub(gateway.since).as_secs()),
+            lease_left_seconds: gateway.map(remaining),
+            peers: self.explain_neighbours(cx, (id, at), seen.time()),
+            parents: self.explain_parents(cx, (id, at)),
+            starvation: Starvation {
+                step: peer.step,
+                still: peer.still,
+                means: match peer.step {
+                    0 => "it comes on, or has nobody to blame for not coming on",
+                    1 => "it is given other peers",
+                    2 => "it may fetch across the WAN itself, as an extra gateway",
+                    _ => "it is given seeders of a root site",
+                },
+            },
+            if_the_gateway_dies: self.explain_succession(site, id, at),
+        })
+    }
+
+    /// Ids of the swarm's agents, to suggest one for an unknown id; of a large swarm, some.
+    pub fn agent_names(&self, most: usize) -> Vec<String> {
+        let peers = self.sites.values().flat_map(|site| site.peers.iter());
+        let names = peers.filter_map(|(_, _, peer)| Some(peer.agent.as_ref()?.name.to_string()));
+        names.take(most).collect()
+    }
+
+    fn role_because(&self, site: &Site, class: Class, gateway: Option<&Gateway>) -> String {
+        let text = match (class, gateway) {
+            (Class::Seeder, _) => "it has everything and is told nobody to fetch from",
+            (Class::Partial, _) => "it wants no more",
+            (_, Some(_)) if !site.sharing => "its site may not share, so everybody there fetches for itself",
+            (_, Some(gateway)) if gateway.extra => {
+                "it starved inside its site, so it may fetch by itself until it comes on"
+            }
+            (_, Some(_)) => {
+                "it holds its site's lease: it was the first leecher to ask, or the successor of one that went"
+            }
+            _ if site.standing == Standing::Supplied => {
+                "its site has a seeder and needs nothing across the WAN"
+            }
+            _ => "another peer of its site holds the lease, and each byte is to cross a link once",
+        };
+        text.to_owned()
+    }
+
+    fn explain_neighbours(
+        &self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        announced: Time,
+    ) -> Vec<ToldPeer> {
+        let want = cx.policy.numwant_default.min(cx.policy.numwant_max) as usize;
+        let drawn = self.neighbours_by_rule(cx, id, at, want, announced);
+        let told = drawn.into_iter().filter_map(|(other, rule)| {
+            let (_, peer) = self.sites.get(&id)?.peers.find(other)?;
+            Some(told(peer, peer.address_for(other, at), rule.text()))
+        });
+        told.collect()
+    }
+
+    fn explain_parents(&self, cx: &Context<'_>, (id, at): (SiteId, Endpoint)) -> Vec<ToldParent> {
+        let Some(site) = self.sites.get(&id) else {
+            return Vec::new();
+        };
+        let mut parents = self.parents(id, at);
+        // a root that lacks something, and who is fed by a root site, fetch from others
+        for flow in self.used_flows(id, at) {
+            if parents.iter().all(|(parent, _)| *parent != flow.source) {
+                parents.push((flow.source, Vec::new()));
+            }
+        }
+        let explain = |(parent, stripes): (SiteId, Vec<u8>)| {
+            let route = cx.map.path(parent, id)?;
+            let flow = site.flows.iter().find(|flow| flow.source == parent);
+            let of = |hop: &narrows_topology::Hop| cx.map.rate(*hop, cx.wall);
+            let limit = cx.ledger.with_load(|load| {
+                let limited = route.hops.iter().filter(|hop| !of(hop).is_unlimited());
+                limited
+                    .min_by_key(|hop| of(hop).share(load.flows(**hop)))
+                    .copied()
+            });
+            let upstreams = site
+                .gateways
+                .get(&at)
+                .map_or(&[][..], |gateway| &gateway.upstreams);
+            let upstream = upstreams.iter().filter(|up| up.site == parent).filter_map(|up| {
+                let (class, peer) = self.sites.get(&parent)?.peers.find(up.peer)?;
+                let rule = match class {
+                    Class::Seeder => "seeder of the parent site, by rendezvous hash",
+                    Class::Leecher | Class::Partial => {
+                        "the parent site's gateway or best-supplied peer, which passes on what it has"
+                    }
+                };
+                Some(told(peer, up.addr, rule))
+            });
+            Some(ToldParent {
+                site: cx.map.name(parent).into_owned(),
+                because: self.parent_because(id, parent),
+                path: route.hops.iter().map(|hop| cx.map.link_name(hop.link)).collect(),
+                planned: flow.map(|flow| cx.ledger.planned(flow.id).to_string()),
+                share: flow.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id).to_string()),
+                told: flow
+                    .and_then(|flow| cx.ledger.told(flow.id, at))
+                    .map(|rate: Rate| rate.to_string()),
+                limited_by: limit.map(|hop| cx.map.link_name(hop.link)),
+                braked: cx
+                    .ledger
+                    .brakes()
+                    .stop(cx.map, &self.info_hash, (parent, id), &route),
+                stripes,
+                upstream: upstream.collect(),
+            })
+        };
+        parents.into_iter().filter_map(explain).collect()
+    }
+
+    fn parent_because(&self, id: SiteId, parent: SiteId) -> String {
+        let supplied = self
+            .sites
+            .get(&parent)
+            .is_some_and(|site| site.standing == Standing::Supplied);
+        let has = if supplied {
+            "has everything"
+        } else {
+            "is itself fed, and passes on what it has"
+        };
+        let planned = self.forest.get(&id).is_some_and(|planned| planned.site == parent);
+        let why = match (self.root == Some(id), planned, self.stripes.is_empty()) {
+            (true, ..) => {
+                "no site has everything; this one has most, and takes what it lacks from the others"
+            }
+            (_, true, true) => {
+                "when it was planned, a new flow was fastest from here (ties: fewer hops, then the name)"
+            }
+            (.., false) => {
+                "one parent would not fill the site's links, so each stripe of the pieces has its own"
+            }
+            (_, false, true) => {
+                "a root site: the agent starved, or its parent was planned anew since its last announce"
+            }
+        };
+        format!("the site {has}; {why}")
+    }
+
+    fn explain_succession(&self, site: &Site, id: SiteId, at: Endpoint) -> Option<Succession> {
+        let (gateway, _) = site
+            .gateways
+            .get_key_value(&at)
+            .or_else(|| site.gateways.first())?;
+        let (_, holder) = site.peers.find(*gateway)?;
+        let successor = self.successor(id, Some(*gateway), false);
+        let found = successor.and_then(|at| Some((at, site.leecher(at)?)));
+        let others = site.peers.iter().filter(|(_, other, _)| other != gateway);
+        let best = others
+            .map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left })
+            .min();
+        let known = |left: u64| (left != u64::MAX).then_some(left);
+        let size = self.size();
+        let lacks = |left: Option<u64>| left.and_then(known).or(size);
+        Some(Succession {
+            gateway: name(holder, *gateway),
+            successor: found.map(|(at, peer)| name(peer, at)),
+            because: match found {
+                Some((_, peer)) if peer.agent.is_some() => {
+                    "agents before stock clients, then who has most bytes, then rendezvous hash of swarm, site and agent"
+                }
+                Some(_) => "there is no other agent; of the stock clients who has most bytes, then rendezvous hash",
+                None => "nobody else of the site wants the content: nobody would fetch it until somebody asks",
+            }
+            .to_owned(),
+            again_at_most_bytes: lacks(best)
+                .zip(lacks(Some(holder.left)))
+                .map(|(others, gateway)| others.saturating_sub(gateway)),
+        })
+    }
+}
+
+fn name(peer: &Peer, at: Endpoint) -> String {
+    let agent = peer.agent.as_ref().map(|agent| agent.name.to_string());
+    agent.unwrap_or_else(|| at.addr().to_string())
+}
+
+fn told(peer: &Peer, at: Endpoint, rule: &'static str) -> ToldPeer {
+    ToldPeer {
+        address: at.addr(),
+        agent: peer.agent.as_ref().map(|agent| agent.name.to_string()),
+        rule,
+    }
+}
+
+impl Rule {
+    fn text(self) -> &'static str {
+        match self {
+            Rule::Everybody => "everybody of the site: it is small",
+            Rule::Seeder => "a seeder of the site, drawn at random",
+            Rule::Ring => "a neighbour in the ring of the site's addresses, which keeps the site connected",
+            Rule::Random => "a peer of the site, drawn at random",
+        }
+    }
+}
