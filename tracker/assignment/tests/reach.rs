@@ -1,0 +1,193 @@
+//! Who does not answer, and what becomes of it.
+
+mod sim;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_assignment::Decision;
+use narrows_protocol::{AnnounceEvent, Role};
+use sim::client::SIZE;
+use sim::maps::MapText;
+use sim::rng::SplitMix;
+use sim::world::World;
+
+fn world(text: &str, sites: &[u8]) -> World {
+    let text = MapText {
+        text: text.to_owned(),
+        sites: sites.to_vec(),
+    };
+    World::with_map(1, SplitMix(1), text)
+}
+
+/// Two sites with the content (1 and 2) and one without (3), all around a hub.
+fn hub() -> World {
+    let text = "version: 1\nsites:\n  hub: {}\n  s1: {networks: [10.1.0.0/16]}\n  s2: {networks: [10.2.0.0/16]}\n  s3: \
+                {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [s1, hub], rate: 20 Mbit/s}\n  - {between: [s2, hub], rate: 10 \
+                Mbit/s}\n  - {between: [s3, hub], rate: 20 Mbit/s}\n";
+    world(text, &[1, 2, 3])
+}
+
+fn join(world: &mut World, site: u8, have: u64) -> usize {
+    let number = world.join(site, true, have);
+    world.announce(number, AnnounceEvent::Started);
+    number
+}
+
+fn upstream(decision: &Decision) -> Vec<SocketAddr> {
+    decision.upstream.iter().map(|up| up.addr).collect()
+}
+
+fn says_gone(world: &mut World, number: usize, gone: Vec<SocketAddr>) -> Decision {
+    world.clients[number].gone = gone;
+    world.announce(number, AnnounceEvent::None).unwrap()
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_is_replaced_by_others_of_the_parent_site_for_a_minute() {
+    let mut world = hub();
+    for _ in 0..3 {
+        join(&mut world, 1, SIZE);
+    }
+    let gateway = world.join(3, true, 0);
+    let told = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
+    assert_eq!(told.len(), 2);
+    let after = upstream(&says_gone(&mut world, gateway, vec![told[0]]));
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&told[1]) && !after.contains(&told[0]), "{after:?}");
+    for _ in 0..5 {
+        world.advance(world.now + Duration::from_secs(10));
+        world.clients[gateway].have += 1;
+        assert!(!upstream(&says_gone(&mut world, gateway, vec![])).contains(&told[0]));
+    }
+    // others were told of it all the time, and so is this gateway after a minute, if it needs somebody
+    world.advance(world.now + Duration::from_secs(15));
+    let rest: Vec<SocketAddr> = after.into_iter().collect();
+    assert!(upstream(&says_gone(&mut world, gateway, rest[..1].to_vec())).contains(&told[0]));
+}
+
+#[test]
+fn a_gateway_that_reaches_nobody_at_its_parent_has_another_parent_in_the_same_reply() {
+    let mut world = hub();
+    let near: Vec<usize> = (0..2).map(|_| join(&mut world, 1, SIZE)).collect();
+    let far = join(&mut world, 2, SIZE);
+    let gateway = world.join(3, true, 0);
+    let told = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
+    assert!(
+        near.iter()
+            .all(|number| told.contains(&world.clients[*number].addr))
+    );
+    let after = upstream(&says_gone(&mut world, gateway, told));
+    assert_eq!(after, [world.clients[far].addr]);
+    // a parent that does not answer is better than none
+    let again = upstream(&says_gone(&mut world, gateway, after));
+    assert!(!again.is_empty());
+}
+
+#[test]
+fn a_seeder_that_two_neighbours_miss_and_that_is_silent_supplies_nobody_until_it_announces() {
+    let mut world = hub();
+    join(&mut world, 1, SIZE);
+    let seeder = join(&mut world, 3, SIZE);
+    let dead = world.clients[seeder].addr;
+    let members: Vec<usize> = (0..3).map(|_| join(&mut world, 3, 0)).collect();
+    // what one says changes nothing, however often, nor what is said of somebody who was there just now
+    assert!(!says_gone(&mut world, members[0], vec![dead]).outcome.seeder_gone);
+    assert!(!says_gone(&mut world, members[1], vec![dead]).outcome.seeder_gone);
+    world.advance(world.now + Duration::from_secs(35));
+    for _ in 0..3 {
+        let told = says_gone(&mut world, members[0], vec![dead]);
+        assert_eq!((told.role, told.outcome.seeder_gone), (Role::Member, false));
+    }
+    let told = says_gone(&mut world, members[1], vec![dead]);
+    assert!(told.outcome.seeder_gone);
+    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+    // it comes back
+    world.announce(seeder, AnnounceEvent::None);
+    assert_eq!(says_gone(&mut world, members[1], vec![]).role, Role::Member);
+}
+
+#[test]
+fn a_seeder_that_the_only_neighbour_misses_supplies_nobody() {
+    let mut world = hub();
+    join(&mut world, 1, SIZE);
+    let seeder = join(&mut world, 3, SIZE);
+    let dead = world.clients[seeder].addr;
+    let member = join(&mut world, 3, 0);
+    world.advance(world.now + Duration::from_secs(35));
+    let told = says_gone(&mut world, member, vec![dead]);
+    assert_eq!((told.role, told.outcome.seeder_gone), (Role::Gateway, true));
+}
+
+/// Its members notice a frozen gateway after 10 s of silence, all within a second.
+#[test]
+fn a_frozen_gateway_has_a_successor_within_two_seconds_of_the_reports() {
+    for members in 2..8 {
+        let mut world = hub();
+        join(&mut world, 1, SIZE);
+        let gateway = join(&mut world, 3, 0);
+        let members: Vec<usize> = (0..members).map(|n| join(&mut world, 3, n * 100)).collect();
+        world.advance(world.now + Duration::from_secs(20));
+        world.announce(gateway, AnnounceEvent::None);
+        let frozen = world.clients[gateway].addr;
+        world.clients[gateway].alive = false;
+        world.advance(world.now + Duration::from_secs(10));
+        let reported = world.now;
+        for (n, member) in members.iter().enumerate() {
+            let client = &mut world.clients[*member];
+            (client.lost, client.next) = (Some(frozen), reported + Duration::from_millis(n as u64 * 100));
+        }
+        let named = |world: &World| {
+            let mut there = world.clients.iter();
+            there.any(|client| client.alive && client.role == Role::Gateway && !client.upstream.is_empty())
+        };
+        while !named(&world) {
+            assert!(world.announce_next());
+        }
+        let took = world.now - reported;
+        assert!(
+            took < Duration::from_secs(2),
+            "{} members: {took:?}",
+            members.len()
+        );
+    }
+}
+
+/// The sites of the new map are others, so the old gateways of what is now one site both come back as such.
+#[test]
+fn a_tracker_restarted_with_another_map_adopts_by_the_new_map_and_has_one_gateway_per_site() {
+    let mut world = hub();
+    join(&mut world, 1, SIZE);
+    let gateways = [join(&mut world, 2, 10), join(&mut world, 3, 0)];
+    let members: Vec<usize> = (0..4).map(|n| join(&mut world, 2 + n % 2, 0)).collect();
+    assert!(
+        gateways
+            .iter()
+            .all(|number| world.clients[*number].role == Role::Gateway)
+    );
+    let text = "version: 1\nsites:\n  one: {networks: [10.1.0.0/16]}\n  both: {networks: [10.2.0.0/15]}\nlinks:\n  - \
+                {between: [one, both], rate: 10 Mbit/s}\n";
+    world.restart_tracker();
+    world.reload(MapText {
+        text: text.to_owned(),
+        sites: vec![1, 2, 3],
+    });
+    // members come first, and wait for the gateway that they are connected to
+    for number in members.iter().chain(&gateways) {
+        world.announce(*number, AnnounceEvent::None);
+    }
+    world.announce(0, AnnounceEvent::None);
+    for _ in 0..40 {
+        world.announce_next();
+        let count = world.clients.iter().filter(|client| !client.upstream.is_empty());
+        assert!(count.count() <= 1);
+    }
+    let office: Vec<usize> = world
+        .clients
+        .iter()
+        .filter(|client| client.role == Role::Gateway)
+        .map(|client| client.number)
+        .collect();
+    assert_eq!(office.len(), 1);
+    assert!(gateways.contains(&office[0]), "a gateway that worked was adopted");
+}

@@ -1,0 +1,261 @@
+//! Several parents where one cannot fill the links: agents that fetch each stripe from its parent, at its rate.
+
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+#[path = "sim/rng.rs"]
+mod rng;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_assignment::{Announce, Context, Decision, Ledger, Policy, Swarm, Time};
+use narrows_protocol::{AgentReport, AnnounceEvent, InfoHash, PeerId, Role};
+use narrows_topology::{SiteMap, max_flow};
+use rng::SplitMix;
+
+/// Of each of 4 to 12 stripes; what is finer does not matter to a fluid.
+const UNITS: usize = 12;
+const SIZE: f64 = 200_000_000.0;
+
+struct Agent {
+    addr: SocketAddr,
+    stock: bool,
+    /// What it has of each unit; unit u is of stripe u % n.
+    have: [f64; UNITS],
+    told: Option<Decision>,
+    next: Time,
+    done: Option<Time>,
+    wan: f64,
+}
+
+struct World {
+    map: SiteMap,
+    ledger: Ledger,
+    swarm: Swarm,
+    agents: Vec<Agent>,
+    now: Time,
+    wall: jiff::Timestamp,
+    rng: SplitMix,
+}
+
+impl World {
+    fn new(map: &str) -> World {
+        World {
+            map: SiteMap::parse("sites.yaml", map).unwrap_or_else(|e| panic!("{e}")),
+            ledger: Ledger::new(),
+            swarm: Swarm::with_size(InfoHash([9; 20]), SIZE as u64),
+            agents: Vec::new(),
+            now: Time::from_secs(1),
+            wall: "2026-11-23T12:00:00Z".parse().unwrap(),
+            rng: SplitMix(1),
+        }
+    }
+
+    fn join(&mut self, site: u8, seeder: bool, stock: bool) -> usize {
+        let number = self.agents.len();
+        self.agents.push(Agent {
+            addr: SocketAddr::from(([10, site, 0, number as u8 + 1], 6881)),
+            stock,
+            have: [if seeder { SIZE / UNITS as f64 } else { 0.0 }; UNITS],
+            told: None,
+            next: self.now,
+            done: seeder.then_some(Time::ZERO),
+            wan: 0.0,
+        });
+        self.announce(number);
+        number
+    }
+
+    fn announce(&mut self, number: usize) {
+        let agent = &self.agents[number];
+        let role = agent.told.as_ref().map_or(Role::Member, |told| told.role);
+        let report = AgentReport {
+            agent: format!("agent-{number}"),
+            role,
+            ..AgentReport::default()
+        };
+        let left = (SIZE - agent.have.iter().sum::<f64>()).max(0.0) as u64;
+        let announce = Announce {
+            addr: agent.addr,
+            peer_id: PeerId([number as u8; 20]),
+            left,
+            downloaded: 0,
+            uploaded: 0,
+            event: if agent.told.is_some() {
+                AnnounceEvent::None
+            } else {
+                AnnounceEvent::Started
+            },
+            numwant: None,
+            agent: (!agent.stock).then_some(&report),
+        };
+        let policy = Policy::default();
+        let cx = Context {
+            map: &self.map,
+            policy: &policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        };
+        let told = self
+            .swarm
+            .announce(&cx, &announce, self.now, &mut self.rng)
+            .unwrap();
+        let stripes: Vec<u8> = told.parts.iter().flat_map(|part| part.stripes.clone()).collect();
+        if !told.parts.is_empty() {
+            let each: BTreeSet<u8> = stripes.iter().copied().collect();
+            assert_eq!(stripes.len(), each.len(), "a stripe in two parts");
+            assert_eq!(each, (0..told.stripes).collect(), "every stripe is in a part");
+            let parted = told.parts.iter().map(|part| part.upstream.len()).sum::<usize>();
+            assert_eq!(parted, told.upstream.len());
+        }
+        let agent = &mut self.agents[number];
+        agent.next = self.now + told.interval;
+        agent.told = Some(told);
+    }
+
+    /// A tenth of a second: everybody fetches what its upstreams have.
+    fn flow(&mut self) {
+        const STEP: f64 = 0.1;
+        let before: Vec<(SocketAddr, [f64; UNITS])> = self.agents.iter().map(|a| (a.addr, a.have)).collect();
+        let has = |addr: &SocketAddr, unit: usize| {
+            let found = before.iter().find(|(at, _)| at == addr);
+            found.map_or(0.0, |(_, have)| have[unit])
+        };
+        for agent in &mut self.agents {
+            let Some(told) = &agent.told else { continue };
+            let of =
+                |peers: &[narrows_protocol::Peer]| peers.iter().map(|peer| peer.addr).collect::<Vec<_>>();
+            let mut sources: Vec<(Vec<SocketAddr>, f64, Vec<usize>)> = Vec::new();
+            let rate = |rate: narrows_topology::Rate| rate.bytes_per_second().map_or(1e9, |rate| rate as f64);
+            if told.parts.is_empty() {
+                if !told.upstream.is_empty() && !told.paused {
+                    sources.push((of(&told.upstream), rate(told.rate), (0..UNITS).collect()));
+                }
+            } else {
+                for part in told.parts.iter().filter(|part| !part.paused) {
+                    let mine =
+                        |unit: &usize| part.stripes.contains(&((unit % usize::from(told.stripes)) as u8));
+                    sources.push((
+                        of(&part.upstream),
+                        rate(part.rate),
+                        (0..UNITS).filter(mine).collect(),
+                    ));
+                }
+            }
+            for (upstream, rate, units) in sources {
+                let mut budget = rate * STEP;
+                // the unit that is furthest behind first, so that none is left over
+                for _ in 0..4 {
+                    let wanted = |unit: &usize| {
+                        let most = upstream.iter().map(|up| has(up, *unit)).fold(0.0, f64::max);
+                        (most - agent.have[*unit]).max(0.0)
+                    };
+                    let open: Vec<(usize, f64)> = units
+                        .iter()
+                        .map(|u| (*u, wanted(u)))
+                        .filter(|(_, want)| *want > 1e-6)
+                        .collect();
+                    if open.is_empty() || budget < 1e-6 {
+                        break;
+                    }
+                    let each = budget / open.len() as f64;
+                    for (unit, want) in open {
+                        let took = want.min(each);
+                        agent.have[unit] += took;
+                        agent.wan += took;
+                        budget -= took;
+                    }
+                }
+            }
+            if agent.done.is_none() && agent.have.iter().sum::<f64>() >= SIZE - 1.0 {
+                agent.done = Some(self.now);
+                agent.next = self.now;
+            }
+        }
+        self.now += Duration::from_millis(100);
+        self.wall += Duration::from_millis(100);
+    }
+
+    fn run(&mut self, limit: u64) {
+        let end = self.now + Duration::from_secs(limit);
+        while self.now < end && self.agents.iter().any(|agent| agent.done.is_none()) {
+            for number in 0..self.agents.len() {
+                if self.agents[number].next <= self.now {
+                    self.announce(number);
+                }
+            }
+            self.flow();
+        }
+    }
+}
+
+const DIAMOND: &str = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: \
+                       [10.2.0.0/16]}\n  c: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, a], rate: 10 Mbit/s}\n  - \
+                       {between: [hq, b], rate: 10 Mbit/s}\n  - {between: [a, c], rate: 10 Mbit/s}\n  - {between: [b, c], rate: 10 \
+                       Mbit/s}\n";
+
+#[test]
+fn on_a_diamond_the_links_are_filled_and_each_byte_enters_a_site_once() {
+    let mut world = World::new(DIAMOND);
+    world.join(0, true, false);
+    let clients: Vec<usize> = (1..4).map(|site| world.join(site, false, false)).collect();
+    world.run(1000);
+    let roots = [world.map.site_named("hq").unwrap()].into();
+    let mut bound: f64 = 0.0;
+    for name in ["a", "b", "c"] {
+        let rate = max_flow(
+            &world.map,
+            world.wall,
+            &roots,
+            world.map.site_named(name).unwrap(),
+        );
+        bound = bound.max(SIZE / rate.bytes_per_second().unwrap() as f64);
+    }
+    for client in clients {
+        let agent = &world.agents[client];
+        let took = agent.done.expect("everybody completes").as_secs_f64() - 1.0;
+        println!(
+            "{}: {took:.1} s of {bound:.1} s, {:.3} copies",
+            agent.addr,
+            agent.wan / SIZE
+        );
+        assert!(
+            took <= bound * 1.15,
+            "{}: {took} s, the bound is {bound} s",
+            agent.addr
+        );
+        assert!(agent.wan <= SIZE * 1.001, "{} fetched {}", agent.addr, agent.wan);
+    }
+}
+
+#[test]
+fn a_stock_gateway_on_a_diamond_has_one_parent() {
+    let mut world = World::new(DIAMOND);
+    world.join(0, true, false);
+    for site in 1..3 {
+        world.join(site, false, false);
+    }
+    let stock = world.join(3, false, true);
+    world.run(1000);
+    assert!(world.agents[stock].done.is_some());
+    assert!(world.agents.iter().all(|agent| agent.wan <= SIZE * 1.001));
+    let told = world.agents[stock].told.as_ref().unwrap();
+    assert!(told.parts.is_empty() && told.stripes == 1);
+}
+
+#[test]
+fn on_a_map_without_cycles_nobody_has_stripes() {
+    let tree = DIAMOND.replace("  - {between: [b, c], rate: 10 Mbit/s}\n", "");
+    let mut world = World::new(&tree);
+    world.join(0, true, false);
+    for site in 1..4 {
+        world.join(site, false, false);
+    }
+    world.run(30);
+    let told = world.agents.iter().filter_map(|agent| agent.told.as_ref());
+    assert!(
+        told.clone()
+            .all(|told| told.parts.is_empty() && told.stripes == 1)
+    );
+    assert_eq!(told.filter(|told| !told.upstream.is_empty()).count(), 3);
+}

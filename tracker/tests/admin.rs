@@ -1,0 +1,226 @@
+//! /brake and /explain on the admin port.
+
+mod support;
+
+use std::fs;
+use std::net::SocketAddr;
+
+use narrows_protocol::{AgentReport, AnnounceRequest, AnnounceResponse, Assignment, PeerId};
+use serde_json::Value;
+use support::*;
+
+/// Sends a request with a body.
+fn send(to: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Reply {
+    let mut stream = connect(to, None);
+    let length = body.len();
+    let text = format!(
+        "{method} {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    std::io::Write::write_all(&mut stream, text.as_bytes()).unwrap();
+    read_reply(&mut stream)
+}
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8(reply.body.clone()).unwrap()
+}
+
+fn json(reply: &Reply) -> Value {
+    assert_eq!(reply.status, 200, "{}", text(reply));
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+fn agent(name: &str, left: u64) -> AnnounceRequest {
+    let mut id = [b'x'; 20];
+    id[..name.len()].copy_from_slice(name.as_bytes());
+    AnnounceRequest {
+        left,
+        peer_id: PeerId(id),
+        narrows: Some(AgentReport {
+            agent: name.to_owned(),
+            ..AgentReport::default()
+        }),
+        ..announce()
+    }
+}
+
+/// A seeder at hq and a gateway and a member in munich; what the gateway is told.
+fn rollout(tracker: &Running) -> Assignment {
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    let told = gateway(tracker);
+    accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
+    told
+}
+
+fn gateway(tracker: &Running) -> Assignment {
+    let told: AnnounceResponse = accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
+    told.narrows.unwrap()
+}
+
+#[test]
+fn a_brake_pauses_the_gateway_and_its_release_lets_it_go_on() {
+    let tracker = Running::start("");
+    let before = rollout(&tracker);
+    assert!(
+        !before.paused && before.rate == 1_250_000 && before.dscp == Some(8),
+        "{before:?}"
+    );
+    let hash = "07".repeat(20);
+    let content = format!("/brake?content={hash}");
+    let json_type = "Content-Type: application/json\r\n";
+    let ways = [
+        ("/brake?link=munich-hq", "", ""),
+        ("/brake", "", "site=munich"),
+        (
+            "/brake",
+            json_type,
+            "{\"link\": [\"hq-munich\"], \"site\": \"hq\"}",
+        ),
+        ("/brake", json_type, "{\"all\": true}"),
+        (content.as_str(), "", ""),
+    ];
+    for (target, headers, body) in ways {
+        json(&send(tracker.admin, "POST", target, headers, body));
+        assert!(tracker.metric("narrows_tracker_brakes").unwrap() >= 1.0);
+        let told = gateway(&tracker);
+        assert!(
+            told.paused && told.upstream == before.upstream,
+            "{target} {body}: {told:?}"
+        );
+        let listed = json(&get(tracker.admin, "/brake"));
+        assert_eq!(listed["kept"], false);
+        let after = json(&send(tracker.admin, "DELETE", target, headers, body));
+        assert_eq!(after["links"].as_array().unwrap().len(), 0);
+        assert_eq!(gateway(&tracker), before);
+    }
+}
+
+#[test]
+fn what_cannot_be_braked_is_refused_with_a_sentence_and_nothing_changes() {
+    let tracker = Running::start("");
+    let wrong = [
+        ("/brake?link=hq-munch", "", "did you mean `hq-munich`?"),
+        ("/brake?site=munch", "", "did you mean `munich`?"),
+        ("/brake?sit=hq", "", "did you mean `site`?"),
+        ("/brake?content=office", "", "there is no content `office`"),
+        ("/brake?all=0", "", "all=1"),
+        ("/brake", "", "name what to stop"),
+        ("/brake?site=%zz", "", "percent-encoded"),
+        // one wrong name and one right one: nothing
+        ("/brake?site=hq&site=x", "", "there is no site `x`"),
+    ];
+    for (target, body, sentence) in wrong {
+        let reply = send(tracker.admin, "POST", target, "", body);
+        assert_eq!(reply.status, 400, "{target}");
+        assert!(text(&reply).contains(sentence), "{target}: {}", text(&reply));
+    }
+    let reply = send(
+        tracker.admin,
+        "POST",
+        "/brake",
+        "Content-Type: application/json\r\n",
+        "{",
+    );
+    assert_eq!(reply.status, 400);
+    assert_eq!(
+        send(tracker.admin, "DELETE", "/brake?site=hq", "", "").status,
+        400
+    );
+    assert_eq!(send(tracker.admin, "PUT", "/brake?site=hq", "", "").status, 405);
+    assert_eq!(tracker.metric("narrows_tracker_brakes"), Some(0.0));
+}
+
+#[test]
+fn brakes_outlive_a_restart_where_there_is_a_state_folder() {
+    let mut tracker = Running::start("state: state");
+    let listed = json(&send(tracker.admin, "POST", "/brake?link=hq-munich", "", ""));
+    assert_eq!(listed["kept"], true);
+    tracker.ask_to_stop();
+    tracker.join();
+    let old = fs::read(tracker.path("state/brakes.json")).unwrap();
+    let dir = files("state: state");
+    fs::create_dir(dir.path().join("state")).unwrap();
+    fs::write(dir.path().join("state/brakes.json"), old).unwrap();
+    let tracker = Running::start_in(dir);
+    assert!(rollout(&tracker).paused);
+    assert_eq!(tracker.metric("narrows_tracker_brakes"), Some(1.0));
+    json(&send(tracker.admin, "DELETE", "/brake?link=hq-munich", "", ""));
+    assert!(!gateway(&tracker).paused);
+}
+
+#[test]
+fn with_a_token_changes_need_it() {
+    let dir = files("admin_token: token");
+    fs::write(dir.path().join("token"), "0123456789abcdef\n").unwrap();
+    let tracker = Running::start_in(dir);
+    let post = |headers: &str| send(tracker.admin, "POST", "/brake?all=1", headers, "").status;
+    assert_eq!(post(""), 401);
+    assert_eq!(post("Authorization: Bearer 0123456789abcdeg\r\n"), 401);
+    assert_eq!(post("Authorization: Bearer 0123456789abcdef\r\n"), 200);
+    assert_eq!(get(tracker.admin, "/brake").status, 200);
+}
+
+#[test]
+fn without_a_token_no_web_page_may_change_anything() {
+    let tracker = Running::start("");
+    let reply = send(
+        tracker.admin,
+        "POST",
+        "/brake?all=1",
+        "Origin: http://example.org\r\n",
+        "",
+    );
+    assert_eq!(reply.status, 403);
+}
+
+#[test]
+fn an_agent_is_explained() {
+    let tracker = Running::start("");
+    rollout(&tracker);
+    let explained = json(&get(tracker.admin, "/explain?agent=munich-1"));
+    let gateway = &explained["contents"][0];
+    assert_eq!(gateway["site"], "munich");
+    assert_eq!(gateway["network"], "127.2.0.0/16");
+    assert_eq!(gateway["role"], "gateway");
+    assert_eq!(
+        gateway["lease_left_seconds"].as_u64().map(|left| left > 50),
+        Some(true)
+    );
+    let parent = &gateway["parents"][0];
+    assert_eq!(parent["site"], "hq");
+    assert_eq!(parent["path"][0], "hq-munich");
+    assert_eq!(parent["limited_by"], "hq-munich");
+    assert_eq!(parent["share"], "10 Mbit/s");
+    assert_eq!(parent["upstream"][0]["agent"], "hq-1");
+    assert_eq!(gateway["if_the_gateway_dies"]["successor"], "munich-2");
+    assert_eq!(gateway["peers"][0]["agent"], "munich-2");
+
+    let content = "07".repeat(20);
+    let explained = json(&get(
+        tracker.admin,
+        &format!("/explain?agent=munich-2&content={content}"),
+    ));
+    let member = &explained["contents"][0];
+    assert_eq!(member["role"], "member");
+    assert_eq!(member["lease_left_seconds"], Value::Null);
+    assert_eq!(member["peers"][0]["agent"], "munich-1");
+    assert!(member["peers"][0]["rule"].as_str().unwrap().contains("small"));
+}
+
+#[test]
+fn who_is_not_there_is_404_with_a_name_that_is_like_it() {
+    let tracker = Running::start("");
+    rollout(&tracker);
+    let reply = get(tracker.admin, "/explain?agent=munch-1");
+    assert_eq!(reply.status, 404);
+    assert!(
+        text(&reply).contains("did you mean `munich-1`?"),
+        "{}",
+        text(&reply)
+    );
+    assert_eq!(
+        get(tracker.admin, "/explain?agent=munich-1&content=office").status,
+        404
+    );
+    assert_eq!(get(tracker.admin, "/explain").status, 400);
+    assert_eq!(get(tracker.admin, "/explain?agnt=x").status, 400);
+}
