@@ -330,6 +330,34 @@ impl World {
         self.check_shares(&routes);
     }
 
+    /// Whether somebody fetches from a site that does not have everything.
+    fn somebody_is_capped(&self, routes: &[(usize, SiteId, SiteId, Route)]) -> bool {
+        let complete = |swarm: usize, at: SiteId| {
+            let mut there = self
+                .agents
+                .iter()
+                .filter(|other| other.alive && other.swarm == swarm);
+            there.any(|other| other.left == 0.0 && self.site_of(address(other)) == at)
+        };
+        let mut flows = routes.iter();
+        flows.any(|(number, from, ..)| !complete(self.agents[*number].swarm, *from))
+    }
+
+    fn share_by_status(&self, swarm: usize, site: SiteId) -> f64 {
+        let cx = Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        };
+        let status = self.swarms[swarm].status(&cx, self.now);
+        let name = self.map.name(site);
+        let found = status.sites.iter().find(|site| site.site == name);
+        found
+            .and_then(|site| site.rate)
+            .map_or(f64::INFINITY, |rate| rate as f64)
+    }
+
     /// Prints everything, for whoever looks for a mistake.
     fn describe(&self) {
         let cx = Context {
@@ -428,6 +456,13 @@ impl World {
                 fair
             } else {
                 fair.min(arriving / f64::from(flows[i].4))
+            };
+            // where somebody takes less than his share because his parent gets less, what he leaves may go to one whose
+            // gain is another's loss elsewhere: then the tracker's own shares, which know that, are the measure
+            let fair = if self.somebody_is_capped(routes) {
+                fair.min(self.share_by_status(agent.swarm, *to) / f64::from(flows[i].4))
+            } else {
+                fair
             };
             if agent.rate < fair * 0.9 {
                 self.describe();
