@@ -138,6 +138,9 @@ where
     }
 }
 
+/// Intervals below this are told in milliseconds too.
+const COARSE: Duration = Duration::from_secs(3);
+
 const UNMAPPED: &str =
     "your address belongs to no site of this tracker's site map; ask the operator to add its network";
 
@@ -153,6 +156,7 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
             rate: decision.rate.bytes_per_second().unwrap_or(0),
             paused: decision.paused,
             upstream: addresses(&decision.upstream),
+            again: again(decision.interval),
             dscp: decision.dscp,
             stripes: decision.stripes,
             parts: decision
@@ -199,6 +203,15 @@ fn later(tracker: &Tracker, reason: &'static str) -> Failure {
         interval: Some(interval),
         retry_in: Some(RetryIn::Minutes(RETRY_MINUTES)),
         ..Failure::new(reason)
+    }
+}
+
+/// The interval in milliseconds, if whole seconds say too little of it.
+fn again(interval: Duration) -> u32 {
+    if interval < COARSE {
+        u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)
+    } else {
+        0
     }
 }
 

@@ -204,11 +204,16 @@ fn assigned(response: AnnounceResponse) -> Assigned {
     if let Some(warning) = &response.warning {
         tracing::warn!(%warning, "the tracker warns");
     }
+    let again = response.narrows.as_ref().map_or(0, |assignment| assignment.again);
+    let interval = match again {
+        0 => Duration::from_secs(response.interval.into()),
+        again => Duration::from_millis(again.into()),
+    };
     Assigned {
         local: response.peers.into_iter().map(|peer| peer.addr).collect(),
         assignment: response.narrows,
-        interval: Duration::from_secs(response.interval.into()),
-        min_interval: Duration::from_secs(response.min_interval.into()),
+        interval,
+        min_interval: Duration::from_secs(response.min_interval.into()).min(interval),
         external_ip: response.external_ip,
     }
 }

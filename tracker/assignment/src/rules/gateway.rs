@@ -26,6 +26,9 @@ use crate::swarm::peer::{Class, Peer};
 use crate::swarm::site::{Gateway, Offer, Site, Standing};
 use crate::{Context, Outcome, Time};
 
+/// The soonest that a gateway comes back while a rollout begins: most sites have joined by then.
+const SHORTEST: Duration = Duration::from_millis(300);
+
 /// Most leechers that are compared when a successor is looked for.
 const CANDIDATES: usize = 64;
 
@@ -136,11 +139,11 @@ impl Swarm {
     }
 
     /// When a gateway that has not been in office for long is to come back: after as long as it has been, between
-    /// a second and [`crate::Policy::failover`].
+    /// [`SHORTEST`] and [`crate::Policy::failover`].
     pub(crate) fn settling(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Duration> {
         let since = self.sites.get(&id)?.gateways.get(&at)?.since;
         let age = now.saturating_sub(since);
-        let shortest = Duration::from_secs(1).min(cx.policy.failover);
+        let shortest = SHORTEST.min(cx.policy.failover);
         (age < cx.policy.settle).then(|| age.clamp(shortest, cx.policy.failover))
     }
 

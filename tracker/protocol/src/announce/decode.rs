@@ -145,6 +145,7 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                     .gateways
                     .extend(read.ok_or(ReplyError::Wrong("gateways6"))?);
             }
+            b"again" => assignment.again = small(value, "again")?,
             b"dscp" => {
                 let dscp = u8::try_from(integer(value, "dscp")?)
                     .ok()

@@ -58,6 +58,10 @@ impl AnnounceResponse {
 impl Assignment {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(b'd');
+        if self.again > 0 {
+            out.extend_from_slice(b"5:again");
+            bencode::integer(out, self.again.into());
+        }
         if let Some(dscp) = self.dscp {
             out.extend_from_slice(b"4:dscp");
             bencode::integer(out, dscp.into());

@@ -55,6 +55,9 @@ pub struct Assignment {
     pub paused: bool,
     /// Peers at the parent site that a gateway fetches from; with several parents, all of them together.
     pub upstream: Vec<SocketAddr>,
+    /// Milliseconds until the next regular announce, where `interval`, in seconds, is too coarse: while a rollout
+    /// begins; 0: `interval` says it.
+    pub again: u32,
     /// What packets across links are marked with (DSCP, RFC 2474: 0 to 63); `None`: nothing.
     pub dscp: Option<u8>,
     /// Into how many stripes of equal weight the pieces are divided; 0 and 1: not at all.
