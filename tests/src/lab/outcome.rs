@@ -116,10 +116,9 @@ impl Rollout {
         let begun = self.begun_at.len().max(1);
         let contents = self.prepared.task.contents.iter().take(begun);
         let torrents: Vec<_> = contents.map(|content| content.torrent.as_path()).collect();
-        let clients = self.prepared.hosts.iter().filter(|host| !host.seeder);
+        let mut clients = self.prepared.hosts.iter().filter(|host| !host.seeder);
         clients
-            .map(|host| write_agent(host, &torrents))
-            .collect::<anyhow::Result<()>>()
+            .try_for_each(|host| write_agent(host, &torrents))
             .map_err(|error| Stop::Failed(format!("{error:#}")))
     }
 
