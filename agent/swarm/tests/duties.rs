@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use narrows_protocol::{Assignment, Part};
 use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, Event, Origin, PeerKey};
-use narrows_wire::{ExtendedHandshake, Message};
+use narrows_wire::{Bitfield, ExtendedHandshake, Hello, Message};
 use table::{PIECES, Table, closed, gateway, hello, introduction, member, requests};
 
 const LOCAL: Origin = Origin::Dialled(Class::Local);
@@ -99,6 +99,60 @@ fn a_gateway_that_meets_another_one_asks_the_tracker_and_a_member_does_not() {
             "{out:?}"
         );
     }
+}
+
+#[test]
+fn a_gateway_that_a_restarted_tracker_names_nobody_goes_on_and_has_its_upstream_announce() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (upstream, _) = table.agent("10.0.0.1:6881", UPSTREAM, hello("hq", false, false));
+    let out = table.assign(gateway(&[]), &[]);
+    assert_eq!(closed(&out), None);
+    assert!(out.iter().any(|action| is_forgotten(action, upstream)), "{out:?}");
+    assert_eq!(closed(&table.wait(2)), None);
+    // named again, it has nothing to complain of
+    let out = table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    assert_eq!(closed(&out), None);
+    assert!(
+        !out.iter().any(|action| is_forgotten(action, upstream)),
+        "{out:?}"
+    );
+
+    let mut seeder = Table::new(all_pieces());
+    seeder.assign(member(), &[]);
+    seeder.wait(6);
+    let (gateway, _) = seeder.agent("10.2.0.1:5000", Origin::Accepted, hello("b1", true, true));
+    let forgotten = Hello {
+        forgotten: true,
+        ..hello("b1", true, true)
+    };
+    let out = seeder.say(gateway, introduction(forgotten.clone()));
+    assert!(out.contains(&Action::Announce(AnnounceReason::Doubt)));
+    let out = seeder.say(gateway, introduction(forgotten));
+    assert!(
+        !out.contains(&Action::Announce(AnnounceReason::Doubt)),
+        "not twice in five seconds"
+    );
+}
+
+fn is_forgotten(action: &Action, to: PeerKey) -> bool {
+    let Action::Send {
+        peer,
+        message: Message::Extended { id: 0, payload },
+    } = action
+    else {
+        return false;
+    };
+    let said = ExtendedHandshake::decode(payload).expect("well-formed");
+    *peer == to && said.narrows.is_some_and(|hello| hello.forgotten)
+}
+
+fn all_pieces() -> Bitfield {
+    let mut have = Bitfield::new(PIECES);
+    (0..PIECES).for_each(|piece| {
+        have.set(piece);
+    });
+    have
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub struct ExtendedHandshake {
     pub narrows: Option<Hello>,
 }
 
-/// What one agent tells another: the dictionary `d5:agent..7:gatewayi1e4:site..3:wani1ee`; `gateway` is left out if 0.
+/// What one agent tells another: the dictionary `d5:agent..9:forgotteni1e7:gatewayi1e4:site..3:wani1ee`; `forgotten` and
+/// `gateway` are left out if 0.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hello {
     /// The agent's stable id, 1 to 64 bytes.
@@ -36,6 +37,8 @@ pub struct Hello {
     pub wan: bool,
     /// It fetches across the WAN for its site at present.
     pub gateway: bool,
+    /// The tracker names it nobody to fetch from: it may have restarted, and not know the receiver yet.
+    pub forgotten: bool,
 }
 
 impl ExtendedHandshake {
@@ -46,6 +49,9 @@ impl ExtendedHandshake {
         if let Some(hello) = &self.narrows {
             out.extend_from_slice(b"7:narrowsd5:agent");
             push_text(&mut out, &hello.agent);
+            if hello.forgotten {
+                out.extend_from_slice(b"9:forgotteni1e");
+            }
             if hello.gateway {
                 out.extend_from_slice(b"7:gatewayi1e");
             }
@@ -105,7 +111,8 @@ impl Hello {
                 (b"site", Object::Bytes(text)) => out.site = printable(text).ok_or(BAD)?,
                 (b"wan", Object::Integer(text)) => out.wan = text != "0",
                 (b"gateway", Object::Integer(text)) => out.gateway = text != "0",
-                (b"agent" | b"gateway" | b"site" | b"wan", _) => return Err(BAD),
+                (b"forgotten", Object::Integer(text)) => out.forgotten = text != "0",
+                (b"agent" | b"forgotten" | b"gateway" | b"site" | b"wan", _) => return Err(BAD),
                 _ => {}
             }
         }

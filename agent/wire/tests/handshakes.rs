@@ -5,14 +5,19 @@ use narrows_wire::{ExtendedHandshake, Handshake, Hello, WireError};
 use proptest::prelude::*;
 
 fn hello() -> impl Strategy<Value = Hello> {
-    ("[!-~]{1,64}", "[a-z0-9/-]{0,64}", any::<bool>(), any::<bool>()).prop_map(
-        |(agent, site, wan, gateway)| Hello {
+    (
+        "[!-~]{1,64}",
+        "[a-z0-9/-]{0,64}",
+        any::<bool>(),
+        any::<(bool, bool)>(),
+    )
+        .prop_map(|(agent, site, wan, (gateway, forgotten))| Hello {
             agent,
             site,
             wan,
             gateway,
-        },
-    )
+            forgotten,
+        })
 }
 
 fn extended() -> impl Strategy<Value = ExtendedHandshake> {
@@ -72,6 +77,7 @@ fn the_narrows_dictionary_is_as_designed() {
         site: "munich".into(),
         wan: true,
         gateway: false,
+        forgotten: false,
     });
     let payload = ExtendedHandshake {
         narrows,

@@ -77,6 +77,7 @@ mod tests {
             site: site.into(),
             wan,
             gateway: false,
+            forgotten: false,
         }
     }
 

@@ -59,6 +59,20 @@ impl Duty {
         }
     }
 
+    /// Keeps a gateway's upstreams if the tracker names none: it has restarted and does not know them yet, or it knows
+    /// nobody better. Whether that was so.
+    pub fn keep_upstreams(&mut self, before: &Duty) -> bool {
+        let keeps = self.is_gateway()
+            && self.site == before.site
+            && self.upstreams().next().is_none()
+            && before.upstreams().next().is_some();
+        if keeps {
+            self.parts.clone_from(&before.parts);
+            (self.stripes, self.rate, self.paused) = (before.stripes, before.rate, before.paused);
+        }
+        keeps
+    }
+
     /// Whether we are gateway.
     pub fn is_gateway(&self) -> bool {
         self.role == Role::Gateway

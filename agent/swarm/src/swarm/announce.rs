@@ -63,7 +63,7 @@ impl Announcer {
         self.min_interval = min_interval.clamp(Time::from_millis(100), Time::from_secs(3600));
         // a lease is renewed well before it ends
         let lease = lease_ends.map_or(interval, |ends| ends.saturating_sub(now).mul_f64(0.7));
-        self.next = now + interval.min(lease).max(Time::from_millis(500));
+        self.next = now + interval.min(lease).max(Time::from_millis(250));
         self.last = Some(now);
         self.under_way = false;
         self.failures = 0;

@@ -17,10 +17,12 @@ impl Swarm {
         self.foreign = assignment.is_none();
         let role = self.duty.role;
         self.in_doubt = false;
-        self.duty = match &assignment {
+        let mut duty = match &assignment {
             Some(assignment) => Duty::new(assignment, self.config.gateway, now),
             None => Duty::default(),
         };
+        self.forgotten = duty.keep_upstreams(&self.duty);
+        self.duty = duty;
         if role != self.duty.role {
             self.role_since = now;
         }

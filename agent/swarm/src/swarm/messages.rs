@@ -265,5 +265,6 @@ impl Swarm {
             known.state = dial::State::Connected(key);
         }
         self.hear_of_gateway(key, now, out);
+        self.hear_of_oblivion(key, now, out);
     }
 }

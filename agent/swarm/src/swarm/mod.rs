@@ -54,8 +54,10 @@ pub struct Swarm {
     lines: Vec<Line>,
     /// Since when we are what we are.
     role_since: Time,
-    /// What we last told local agents: whether we are gateway, and our site.
-    told: (bool, String),
+    /// What we last told other agents: whether we are gateway, whether the tracker names us nobody, and our site.
+    told: (bool, bool, String),
+    /// The tracker names a gateway nobody to fetch from; we go on with those we have.
+    forgotten: bool,
     /// We were stopped for a while: nothing across the WAN before the tracker was asked.
     in_doubt: bool,
     /// No announce sooner because of a gateway that the tracker has not told us of.
@@ -137,7 +139,8 @@ impl Swarm {
             silence: Silence::default(),
             lines: Vec::new(),
             role_since: now,
-            told: (false, String::new()),
+            told: (false, false, String::new()),
+            forgotten: false,
             in_doubt: false,
             doubt_due: now,
             fresh: Fresh::default(),

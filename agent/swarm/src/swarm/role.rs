@@ -19,6 +19,7 @@ impl Swarm {
             site: self.duty.site.clone(),
             wan: peer.origin == Origin::Dialled(Class::Upstream),
             gateway: self.is_acting_gateway(),
+            forgotten: self.forgotten && self.is_acting_gateway(),
         };
         let handshake = ExtendedHandshake {
             client: concat!("Narrows ", env!("CARGO_PKG_VERSION")).into(),
@@ -35,11 +36,11 @@ impl Swarm {
     /// Tells agents that we are gateway now, or are not any more, or have learned our site. A second handshake replaces
     /// what the first one said (BEP 10).
     pub(super) fn tell_role(&mut self, out: &mut Vec<Action>) {
-        let told = (self.is_acting_gateway(), self.duty.site.clone());
+        let told = (self.is_acting_gateway(), self.forgotten, self.duty.site.clone());
         if self.told == told {
             return;
         }
-        let moved = self.told.1 != told.1;
+        let moved = (self.told.1, &self.told.2) != (told.1, &told.2);
         self.told = told;
         for (key, peer) in &self.peers {
             if peer.hello.is_some() && (moved || !peer.relation.is_wan()) {
@@ -48,6 +49,16 @@ impl Swarm {
                     message: self.introduction(peer),
                 });
             }
+        }
+    }
+
+    /// An upstream that hears that the tracker does not name it announces, so that a restarted tracker knows it again: as a
+    /// seeder it would do so in a quarter of an hour only.
+    pub(super) fn hear_of_oblivion(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let asks = |peer: &Peer| peer.hello.as_ref().is_some_and(|hello| hello.forgotten);
+        if self.peers.get(&key).is_some_and(asks) && now >= self.doubt_due {
+            self.doubt_due = now + DOUBT;
+            self.announce(AnnounceReason::Doubt, now, out);
         }
     }
 

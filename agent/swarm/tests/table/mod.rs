@@ -157,6 +157,7 @@ pub fn hello(site: &str, wan: bool, gateway: bool) -> Hello {
         site: site.into(),
         wan,
         gateway,
+        forgotten: false,
     }
 }
 

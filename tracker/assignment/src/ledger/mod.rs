@@ -2,10 +2,11 @@
 
 mod told;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use narrows_topology::{Load, Rate, Route, SiteMap, fair_rates_capped};
+use narrows_topology::{Hop, Load, Rate, Route, SiteMap, fair_rates_capped};
 
 use crate::Brakes;
 use crate::endpoint::Endpoint;
@@ -342,7 +343,9 @@ impl Book {
         let flows: Vec<(&Route, Rate)> = wanted
             .flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap)))
             .collect();
-        let mut shares = fair_rates_capped(map, at, &flows).into_iter();
+        let mut shares = fair_rates_capped(map, at, &flows);
+        leave_room(map, at, &flows, &mut shares);
+        let mut shares = shares.into_iter();
         for flow in self.flows.iter_mut().flatten() {
             flow.share = if wants(&&*flow) {
                 let parts = shares.by_ref().take(flow.weight as usize);
@@ -353,5 +356,34 @@ impl Book {
         }
         self.shared_at = Some(at);
         self.last_shared = Some(at);
+    }
+}
+
+/// What a flow sends the other way: acknowledgements, one frame of 66 bytes for two full segments, and requests.
+const BACKWARDS: f64 = 0.025;
+
+/// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without it such a
+/// link is offered more than its rate, its queues stay full, and a queue that drops requests costs more than they take.
+fn leave_room(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)], shares: &mut [Rate]) {
+    let mut sums: HashMap<Hop, u64> = HashMap::new();
+    for ((route, _), share) in flows.iter().zip(&*shares) {
+        for hop in route.hops.iter() {
+            let sum = sums.entry(*hop).or_default();
+            *sum = sum.saturating_add(share.bytes_per_second().unwrap_or(0));
+        }
+    }
+    for ((route, _), share) in flows.iter().zip(shares) {
+        let room = route.hops.iter().filter_map(|hop| {
+            let rate = map.rate(*hop, at).bytes_per_second().filter(|rate| *rate > 0)?;
+            let (there, back) = (*sums.get(hop)? as f64, *sums.get(&hop.reversed())? as f64);
+            Some((rate as f64 - BACKWARDS * back) / there)
+        });
+        let least = room.fold(1.0, f64::min);
+        if least < 1.0 {
+            let bytes = share
+                .bytes_per_second()
+                .map(|bytes| (bytes as f64 * least) as u64);
+            *share = bytes.map_or(Rate::UNLIMITED, Rate::from_bytes_per_second);
+        }
     }
 }
