@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests, as the README has it and as CI runs them: installs what is missing (Debian and Ubuntu, as root or
-# with sudo), then checks format and lints, runs every test, and a short rollout in the lab.
+# with sudo), then checks format and lints, runs every test, and two short rollouts in the lab.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -13,7 +13,9 @@ packages=(
     # measured against
     opentracker wrk nginx-light
     # what the tests call
-    python3 curl iproute2
+    python3 curl
+    # the lab's hosts and links
+    iproute2 util-linux mount
 )
 
 install() {
@@ -66,5 +68,12 @@ step "a short rollout: 60 MB to eight clients over two links of 80 Mbit/s, three
 programs="${CARGO_TARGET_DIR:-target}/release"
 # just built: --bin-dir spares cargo another look, and another choice of features
 "$programs/narrows-lab" --bin-dir "$programs" --size 60MB
+
+step "10 MB over three links of 20 Mbit/s that the kernel shapes and counts"
+if unshare --net true 2>/dev/null || unshare --user --map-root-user --net true 2>/dev/null; then
+    "$programs/narrows-lab" --bin-dir "$programs" --netns --sites tests/maps/star20.yaml --size 10MB --no-kills
+else
+    echo "skipped: this machine lets nobody make network namespaces"
+fi
 
 step "all good"
