@@ -35,6 +35,13 @@ pub struct Rollout {
     pub at: Timestamp,
 }
 
+impl Rollout {
+    /// The sites with seeders or clients.
+    fn sites(&self) -> BTreeSet<SiteId> {
+        self.seeds.keys().chain(self.clients.keys()).copied().collect()
+    }
+}
+
 /// Why there is no plan.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PlanError {

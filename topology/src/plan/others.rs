@@ -24,12 +24,7 @@ pub struct Other {
 /// Peers that choose each other at random, wherever they are: each client gets from each other peer an equal part, so
 /// `F x sum of n_v x (1 - (n_v - 1 + seeds_v) / (N + seeds - 1))` comes from other sites (notes/assignment.md, 2.2).
 pub(super) fn torrent(map: &SiteMap, rollout: &Rollout) -> Other {
-    let sites: BTreeSet<SiteId> = rollout
-        .seeds
-        .keys()
-        .chain(rollout.clients.keys())
-        .copied()
-        .collect();
+    let sites = rollout.sites();
     let of = |peers: &BTreeMap<SiteId, u32>, site: SiteId| f64::from(peers.get(&site).copied().unwrap_or(0));
     let peers = |site: SiteId| of(&rollout.seeds, site) + of(&rollout.clients, site);
     let others = sites.iter().map(|site| peers(*site)).sum::<f64>() - 1.0;
@@ -44,12 +39,7 @@ pub(super) fn torrent(map: &SiteMap, rollout: &Rollout) -> Other {
 
 /// Each client downloads from the seeders' site that it has the widest path from.
 pub(super) fn unicast(map: &SiteMap, rollout: &Rollout) -> Other {
-    let sites: BTreeSet<SiteId> = rollout
-        .seeds
-        .keys()
-        .chain(rollout.clients.keys())
-        .copied()
-        .collect();
+    let sites = rollout.sites();
     let room = Room::new(map, rollout.at, sites.clone(), &Load::default());
     let mut pairs = Vec::new();
     for (to, clients) in rollout

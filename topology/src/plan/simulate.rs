@@ -56,13 +56,7 @@ struct Simulation<'m> {
 
 /// Runs the rollout along these stripes until everybody is complete or nothing moves any more.
 pub(super) fn simulate(map: &SiteMap, rollout: &Rollout, stripes: &[Forest]) -> Outcome {
-    let sites = rollout
-        .seeds
-        .keys()
-        .chain(rollout.clients.keys())
-        .copied()
-        .collect();
-    let room = Room::new(map, rollout.at, sites, &Load::default());
+    let room = Room::new(map, rollout.at, rollout.sites(), &Load::default());
     let hops = room.hops().count();
     let named = 2 * map.links().count();
     let attached = room.sites.iter().filter_map(|site| match site {

@@ -3,8 +3,7 @@
 
 mod sim;
 
-use std::ops::Range;
-
+use sim::seeds::seeds;
 use sim::story::{self, Trouble};
 
 const CALM: Trouble = Trouble {
@@ -21,18 +20,6 @@ const ROUGH: Trouble = Trouble {
     operator: true,
     stock: true,
 };
-
-fn seeds(default: u64) -> Range<u64> {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text: String| text.parse::<u64>().ok())
-    };
-    match number("NARROWS_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("NARROWS_SEEDS").unwrap_or(default),
-    }
-}
 
 #[test]
 fn rollouts_with_joins_and_leaves_keep_the_rules() {

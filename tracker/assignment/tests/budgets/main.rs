@@ -5,25 +5,16 @@
 #[allow(unreachable_pub, reason = "shared with other tests")]
 #[path = "../sim/rng.rs"]
 mod rng;
+#[path = "../sim/seeds.rs"]
+mod seeds;
 mod world;
 
 use std::time::Duration;
 
 use narrows_assignment::Brakes;
 use rng::SplitMix;
+use seeds::seeds;
 use world::World;
-
-fn seeds(default: u64) -> std::ops::Range<u64> {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text: String| text.parse::<u64>().ok())
-    };
-    match number("NARROWS_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("NARROWS_SEEDS").unwrap_or(default),
-    }
-}
 
 /// Sites around one or two hubs, some behind others; some links with a schedule that changes at 13:00, 13:05 or so.
 fn random_map(rng: &mut SplitMix, schedules: bool) -> String {

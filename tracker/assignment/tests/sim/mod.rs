@@ -5,5 +5,6 @@ pub mod check;
 pub mod client;
 pub mod maps;
 pub mod rng;
+pub mod seeds;
 pub mod story;
 pub mod world;
