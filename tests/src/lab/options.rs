@@ -21,6 +21,9 @@ pub struct Options {
     /// With --netns: what each host's network card carries. Default: unlimited
     #[arg(long, value_name = "RATE", requires = "netns")]
     pub lan: Option<Rate>,
+    /// With --netns: TCP's congestion control between sites. Default: cubic, as on Linux and Windows
+    #[arg(long, value_name = "NAME", requires = "netns")]
+    pub congestion: Option<String>,
     /// With --netns: what a link itself carries, where the map's rate is but a budget: hq-b1=40 Mbit/s
     #[arg(long, value_name = "LINK=RATE", requires = "netns")]
     pub link_rate: Vec<LinkRate>,

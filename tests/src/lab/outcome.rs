@@ -131,10 +131,8 @@ impl Rollout {
             .filter_map(|probe| self.found(probe, view))
             .collect();
         report.contents = self.contents();
-        if self.prepared.net.is_some() {
-            let name = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
-            report.congestion_control = name.ok().map(|name| name.trim().to_owned());
-        }
+        let net = self.prepared.net.as_ref();
+        report.congestion_control = net.map(|net| net.congestion().to_owned());
     }
 
     fn contents(&self) -> Vec<Content> {

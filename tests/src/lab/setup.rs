@@ -17,6 +17,7 @@ use super::content::{self, Gathered};
 use super::events::What;
 use super::fleet::{Layout, Ports, content_name, free_space};
 use super::kills::{Kill, Who, default_plan};
+use super::net::congestion::congestion;
 use super::net::plan::NetPlan;
 use super::net::{Net, enter};
 use super::player::{Content, Host, Narrows, Player, PlayerKind, Task, TrackerKind};
@@ -273,7 +274,8 @@ fn build(
     let rate = |link| options::physical(&args.options, &world.map, link, now);
     let (hosts, routers) = (plan.hosts.len(), plan.routers.len());
     let lan = args.options.lan.unwrap_or(Rate::UNLIMITED);
-    let net = Net::build(plan, rate, lan, minder, &layout.tracker())?;
+    let congestion = congestion(args.options.congestion.as_deref()).map_err(Stop::Missing)?;
+    let net = Net::build(plan, rate, lan, congestion, minder, &layout.tracker())?;
     screen.say(&format!(
         "{hosts} hosts and {routers} routers in {:.1} s",
         begun.elapsed().as_secs_f64()

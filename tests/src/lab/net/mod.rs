@@ -3,6 +3,7 @@
 //! [`plan`] says who has which address and which routes, [`shape`] how fast a link is (both pure), [`enter`] gets the
 //! lab into namespaces of its own; here `ip` and `tc` are run, and counters read.
 
+pub mod congestion;
 pub mod enter;
 pub mod plan;
 pub mod shape;
@@ -19,7 +20,11 @@ use narrows_topology::{Hop, LinkId, Rate};
 use super::Stop;
 use super::player::CommandLine;
 use super::process::{Minder, Process};
-use plan::{HostPlan, NetPlan, Router};
+use plan::{End, HostPlan, NetPlan, Router};
+
+/// Frames that one packet may have inside a site, as offloads make them: without any, a lab of forty hosts would
+/// measure how fast its own machine switches packets. What leaves onto a link is cut into frames.
+const LAN_SEGMENTS: u32 = 8;
 
 /// A network that stands. It ends with the lab's last process.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Net {
     plan: NetPlan,
     /// What each link carries each way.
     links: BTreeMap<LinkId, Line>,
+    /// TCP's congestion control between sites.
+    congestion: String,
     /// One process per router that does nothing: by its number, /proc shows the router's counters.
     holders: Vec<Process>,
 }
@@ -42,7 +49,8 @@ struct Line {
 }
 
 impl Net {
-    /// Makes it. `rate` says how fast each link is; `lan` what each host may send, unlimited by default.
+    /// Makes it. `rate` says how fast each link is; `lan` what each host may send, unlimited by default;
+    /// `congestion` is TCP's between sites.
     ///
     /// # Errors
     /// The command that failed, and what it said.
@@ -50,6 +58,7 @@ impl Net {
         plan: NetPlan,
         rate: impl Fn(LinkId) -> Rate,
         lan: Rate,
+        congestion: String,
         minder: &Minder,
         folder: &Path,
     ) -> Result<Net, Stop> {
@@ -59,6 +68,7 @@ impl Net {
             .map(|wire| (wire.link, Line::new(rate(wire.link))));
         let mut net = Net {
             links: links.collect(),
+            congestion,
             plan,
             holders: Vec::new(),
         };
@@ -72,7 +82,7 @@ impl Net {
             .plan
             .hosts
             .iter()
-            .map(|host| (host.netns.clone(), interface(host)));
+            .map(|host| (host.netns.clone(), interface(host, &net.congestion)));
         batches("ip", routers.chain(hosts).collect())?;
         batches("tc", net.shaping(lan))?;
         for router in &net.plan.routers {
@@ -132,7 +142,7 @@ impl Net {
         for host in self.plan.hosts.iter().filter(|host| Some(host.router) == number) {
             let _ = writeln!(
                 text,
-                "link set {0} gso_max_segs 1\nlink set {0} master lan up",
+                "link set {0} gso_max_segs {LAN_SEGMENTS}\nlink set {0} master lan up",
                 host.netns
             );
         }
@@ -200,15 +210,22 @@ impl Net {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
         }
-        for host in &self.plan.hosts {
-            if offloads(&host.netns)? {
-                return Err(Stop::Missing(format!(
-                    "--netns: this kernel does not let gso_max_segs be 1 ({}): its counters would not be those of a wire",
-                    host.netns
-                )));
+        for wire in &self.plan.links {
+            for end in &wire.ends {
+                if offloads(end)? {
+                    return Err(Stop::Missing(format!(
+                        "--netns: this kernel does not let gso_max_segs be 1 ({}): its counters would not be those of a wire",
+                        end.device
+                    )));
+                }
             }
         }
         Ok(())
+    }
+
+    /// TCP's congestion control between sites.
+    pub fn congestion(&self) -> &str {
+        &self.congestion
     }
 
     fn line(&self, link: LinkId) -> Line {
@@ -326,14 +343,14 @@ pub enum Change {
 }
 
 /// Inside a host's namespace.
-fn interface(host: &HostPlan) -> String {
+fn interface(host: &HostPlan, congestion: &str) -> String {
     let mut text = format!(
-        "link set lo up\nlink set eth0 gso_max_segs 1\naddr add {} dev eth0\nlink set eth0 up\n\
-         addr add {}/16 dev manage\nlink set manage up\nroute add default via {}\n",
+        "link set lo up\nlink set eth0 gso_max_segs {LAN_SEGMENTS}\naddr add {} dev eth0\nlink set eth0 up\n\
+         addr add {}/16 dev manage\nlink set manage up\nroute add default via {} congctl {congestion}\n",
         host.addr, host.management, host.gateway
     );
     for net in &host.foreign {
-        let _ = writeln!(text, "route add {net} via {}", host.gateway);
+        let _ = writeln!(text, "route add {net} via {} congctl {congestion}", host.gateway);
     }
     text
 }
@@ -354,10 +371,11 @@ fn parse_sent(text: &str) -> BTreeMap<String, u64> {
     text.lines().filter_map(line).collect()
 }
 
-/// Whether packets larger than a frame may leave a host.
-fn offloads(netns: &str) -> Result<bool, Stop> {
+/// Whether packets larger than a frame may leave onto a link.
+fn offloads(end: &End) -> Result<bool, Stop> {
+    let netns = format!("r{}", end.router);
     let output = Command::new("ip")
-        .args(["-n", netns, "-d", "-j", "link", "show", "eth0"])
+        .args(["-n", &netns, "-d", "-j", "link", "show", &end.device])
         .output();
     let output = output.map_err(|error| Stop::Missing(format!("--netns: cannot run ip: {error}")))?;
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
