@@ -24,6 +24,10 @@ pub struct Ports {
     pub control: u16,
 }
 
+/// What changes at the tracker's admin port need (events `http`): in `--netns` that is not on a loopback address. The
+/// management network is the lab's own.
+pub(super) const ADMIN_TOKEN: &str = "narrows-lab-admin-token";
+
 /// What the programs use by default.
 const USUAL: Ports = Ports {
     tracker: 6969,
@@ -183,6 +187,7 @@ impl Layout {
         folder(&tracker.join("torrents"))?;
         file(&tracker.join("sites.yaml"), &world.text)?;
         file(&tracker.join("tracker.yaml"), &self.tracker_yaml())?;
+        file(&tracker.join("admin.token"), ADMIN_TOKEN)?;
         for place in &world.agents {
             folder(&self.data(place))?;
             folder(&self.agent(place).join("state"))?;
@@ -192,7 +197,7 @@ impl Layout {
 
     fn tracker_yaml(&self) -> String {
         format!(
-            "listen: {}\nadmin: {}\nsite_map: sites.yaml\ntorrents: torrents/\n",
+            "listen: {}\nadmin: {}\nadmin_token: admin.token\nstate: state/\nsite_map: sites.yaml\ntorrents: torrents/\n",
             self.announce_addr(),
             self.admin(),
         )

@@ -21,20 +21,25 @@ pub struct Ledger {
 #[derive(Debug, Clone)]
 struct Account {
     site: SiteId,
+    content: usize,
     /// Of the incarnation that runs now.
     last: Counters,
     /// Of all incarnations.
     sum: Counters,
-    /// `None` until the tracker has said from where it fetches.
-    route: Option<Vec<Hop>>,
+    /// Each with its part of the bytes; `None` until the tracker has said from where it fetches.
+    routes: Option<Vec<Share>>,
     /// Fetched until then; booked on its first route.
     pending: u64,
 }
 
+/// A route and the part of the bytes that takes it.
+pub type Share = (Vec<Hop>, f64);
+
 #[derive(Debug, Default, Clone)]
 struct Booked {
     bytes: u64,
-    sites: BTreeSet<SiteId>,
+    /// By the site that fetched and the content.
+    each: BTreeMap<(SiteId, usize), u64>,
     recent: VecDeque<(Duration, u64)>,
 }
 
@@ -65,28 +70,29 @@ impl Counters {
 }
 
 impl Ledger {
-    /// Of agents at these sites; an agent is its position here.
-    pub fn new(agents: impl IntoIterator<Item = SiteId>) -> Ledger {
+    /// Of agents at these sites, each with so many contents one after the other; an agent is its position here.
+    pub fn new(agents: impl IntoIterator<Item = SiteId>, contents: usize) -> Ledger {
         let none = Counters::default();
-        let account = |site| Account {
+        let account = |(i, site)| Account {
             site,
+            content: i % contents.max(1),
             last: none,
             sum: none,
-            route: None,
+            routes: None,
             pending: 0,
         };
         Ledger {
-            agents: agents.into_iter().map(account).collect(),
+            agents: agents.into_iter().enumerate().map(account).collect(),
             ..Ledger::default()
         }
     }
 
-    /// From now on the agent fetches along this route, in the direction of the data.
-    pub fn route(&mut self, agent: usize, route: Vec<Hop>, now: Duration) {
+    /// From now on the agent fetches along these routes, in the direction of the data; their parts add up to 1.
+    pub fn route(&mut self, agent: usize, routes: Vec<Share>, now: Duration) {
         let Some(account) = self.agents.get_mut(agent) else {
             return;
         };
-        account.route = Some(route);
+        account.routes = Some(routes);
         let waiting = std::mem::take(&mut account.pending);
         self.book(agent, waiting, now);
     }
@@ -118,17 +124,27 @@ impl Ledger {
         let Some(account) = self.agents.get_mut(agent).filter(|_| bytes > 0) else {
             return;
         };
-        let Some(route) = &account.route else {
+        let Some(routes) = &account.routes else {
             account.pending += bytes;
             return;
         };
-        for hop in route {
-            let booked = self.hops.entry(*hop).or_default();
-            booked.bytes += bytes;
-            booked.sites.insert(account.site);
-            booked.recent.push_back((now, bytes));
-            while booked.recent.front().is_some_and(|(at, _)| *at + WINDOW < now) {
-                booked.recent.pop_front();
+        let (mut left, mut parts) = (bytes, routes.len());
+        for (route, part) in routes {
+            parts -= 1;
+            // the last takes what rounding leaves
+            let bytes = match parts {
+                0 => left,
+                _ => ((bytes as f64 * part) as u64).min(left),
+            };
+            left -= bytes;
+            for hop in route {
+                let booked = self.hops.entry(*hop).or_default();
+                booked.bytes += bytes;
+                *booked.each.entry((account.site, account.content)).or_default() += bytes;
+                booked.recent.push_back((now, bytes));
+                while booked.recent.front().is_some_and(|(at, _)| *at + WINDOW < now) {
+                    booked.recent.pop_front();
+                }
             }
         }
     }
@@ -165,7 +181,29 @@ impl Ledger {
 
     /// How many sites fetched across a link in this direction.
     pub fn demanding(&self, hop: Hop) -> usize {
-        self.hops.get(&hop).map_or(0, |booked| booked.sites.len())
+        let sites = |booked: &Booked| {
+            let sites: BTreeSet<SiteId> = booked.each.keys().map(|(site, _)| *site).collect();
+            sites.len()
+        };
+        self.hops.get(&hop).map_or(0, sites)
+    }
+
+    /// Bytes of a content that crossed a link in this direction.
+    pub fn content(&self, hop: Hop, content: usize) -> u64 {
+        self.some(hop, |(_, other)| other == content)
+    }
+
+    /// Bytes that crossed a link in this direction for other sites than this one.
+    pub fn others(&self, hop: Hop, site: SiteId) -> u64 {
+        self.some(hop, |(other, _)| other != site)
+    }
+
+    fn some(&self, hop: Hop, which: impl Fn((SiteId, usize)) -> bool) -> u64 {
+        let those = |booked: &Booked| {
+            let those = booked.each.iter().filter(|(key, _)| which(**key));
+            those.map(|(_, bytes)| *bytes).sum()
+        };
+        self.hops.get(&hop).map_or(0, those)
     }
 
     /// Bytes per second across a link in this direction, over the last seconds.
@@ -221,6 +259,10 @@ mod tests {
         }
     }
 
+    fn one<const N: usize>(hops: [Hop; N]) -> Vec<Share> {
+        vec![(hops.to_vec(), 1.0)]
+    }
+
     fn wan(wan: u64) -> Counters {
         Counters {
             wan,
@@ -230,10 +272,10 @@ mod tests {
 
     #[test]
     fn bytes_are_booked_on_every_hop_of_the_route_in_force() {
-        let mut ledger = Ledger::new([SITE, OTHER]);
-        ledger.route(0, vec![hop(0), hop(1)], NOW);
+        let mut ledger = Ledger::new([SITE, OTHER], 1);
+        ledger.route(0, one([hop(0), hop(1)]), NOW);
         ledger.observe(0, wan(100), NOW);
-        ledger.route(0, vec![hop(2)], NOW);
+        ledger.route(0, one([hop(2)]), NOW);
         ledger.observe(0, wan(150), NOW);
         assert_eq!([0, 1, 2].map(|link| ledger.bytes(hop(link))), [100, 100, 50]);
         assert_eq!(ledger.bytes(hop(0).reversed()), 0);
@@ -243,16 +285,16 @@ mod tests {
 
     #[test]
     fn bytes_before_the_first_route_wait_for_it() {
-        let mut ledger = Ledger::new([SITE]);
+        let mut ledger = Ledger::new([SITE], 1);
         ledger.observe(0, wan(70), NOW);
         assert_eq!((ledger.unattributed(), ledger.total()), (70, 0));
-        ledger.route(0, vec![hop(0)], NOW);
+        ledger.route(0, one([hop(0)]), NOW);
         assert_eq!((ledger.unattributed(), ledger.total()), (0, 70));
     }
 
     #[test]
     fn a_restarted_agent_counts_from_zero_even_if_it_has_already_passed_its_old_count() {
-        let mut ledger = Ledger::new([SITE]);
+        let mut ledger = Ledger::new([SITE], 1);
         ledger.observe(0, wan(70), NOW);
         ledger.restarted(0);
         ledger.observe(0, wan(90), NOW);
@@ -261,8 +303,8 @@ mod tests {
 
     #[test]
     fn a_rate_forgets_what_is_older_than_the_window() {
-        let mut ledger = Ledger::new([SITE]);
-        ledger.route(0, vec![hop(0)], NOW);
+        let mut ledger = Ledger::new([SITE], 1);
+        ledger.route(0, one([hop(0)]), NOW);
         ledger.observe(0, wan(3000), NOW);
         assert_eq!(ledger.rate(hop(0), NOW), 1000);
         assert_eq!(ledger.rate(hop(0), NOW + WINDOW), 0);
@@ -274,12 +316,12 @@ mod tests {
         fn no_byte_is_lost_or_counted_twice(
             steps in proptest::collection::vec((0usize..3, 0u64..1000, prop::option::of(0u32..4), any::<bool>()), 0..60)
         ) {
-            let mut ledger = Ledger::new([SITE, SITE, OTHER]);
+            let mut ledger = Ledger::new([SITE, SITE, OTHER], 1);
             let (mut counters, mut fetched) = ([0u64; 3], 0u64);
             for (i, (agent, grown, route, restart)) in steps.into_iter().enumerate() {
                 let now = Duration::from_millis(200 * i as u64);
                 if let Some(link) = route {
-                    ledger.route(agent, vec![hop(link)], now);
+                    ledger.route(agent, vec![(vec![hop(link)], 0.3), (vec![hop(link + 4)], 0.7)], now);
                 }
                 if restart {
                     counters[agent] = 0;
@@ -292,5 +334,21 @@ mod tests {
             prop_assert_eq!(ledger.total() + ledger.unattributed(), fetched);
             prop_assert_eq!(ledger.site(SITE) + ledger.site(OTHER), fetched);
         }
+    }
+
+    #[test]
+    fn of_several_routes_each_carries_its_part_and_contents_are_told_apart() {
+        let mut ledger = Ledger::new([SITE, SITE, OTHER, OTHER], 2);
+        ledger.route(0, vec![(vec![hop(0)], 0.25), (vec![hop(1)], 0.75)], NOW);
+        ledger.route(3, one([hop(1)]), NOW);
+        ledger.observe(0, wan(1001), NOW);
+        ledger.observe(3, wan(10), NOW);
+        assert_eq!([0, 1].map(|link| ledger.bytes(hop(link))), [250, 761]);
+        assert_eq!([0, 1].map(|content| ledger.content(hop(1), content)), [751, 10]);
+        assert_eq!(
+            (ledger.others(hop(1), SITE), ledger.others(hop(1), OTHER)),
+            (10, 751)
+        );
+        assert_eq!(ledger.demanding(hop(1)), 2);
     }
 }

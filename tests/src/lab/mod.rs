@@ -5,8 +5,11 @@
 //! [`report`] are pure; [`verify`] reads what arrived.
 
 pub mod args;
+mod asked;
 pub mod binaries;
+pub mod budget;
 pub mod compare;
+mod conclude;
 pub mod content;
 pub mod events;
 pub mod fleet;
@@ -30,9 +33,11 @@ pub mod setup;
 mod snapshot;
 pub mod table;
 pub mod timeline;
+mod torrent;
 pub mod verify;
 pub mod view;
 pub mod wire;
+pub mod workplace;
 pub mod world;
 
 use std::ffi::OsString;

@@ -1,17 +1,18 @@
 //! What tracker and agents say of themselves, asked again and again and noted.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use narrows_topology::Hop;
+use narrows_topology::SiteId;
 
-use super::ledger::Counters;
+use super::ledger::{Counters, Share};
 use super::player::{Content, TrackerKind};
 use super::poll::{self, ContentStatus, SwarmStatus};
 use super::rollout::{POLL, Rollout};
-use super::world::{Place, World};
+use super::world::{Place, Way, World};
 
 /// What a poller heard.
 pub(super) enum News {
@@ -145,8 +146,8 @@ impl Rollout {
         let mut changes = Vec::new();
         for (number, swarm) in swarms.iter().enumerate() {
             for (agent, place) in world.agents.iter().enumerate() {
-                if let Some(route) = route(world, swarm, place) {
-                    self.ledger.route(agent * contents + number, route, now);
+                if let Some(routes) = routes(world, &self.ways, swarm, place) {
+                    self.ledger.route(agent * contents + number, routes, now);
                 }
             }
             let before = self.swarms.get(number);
@@ -180,21 +181,38 @@ fn ordered(mut heard: Vec<ContentStatus>, contents: &[Content]) -> Vec<Option<Co
     contents.iter().map(one).collect()
 }
 
-/// From where the tracker lets an agent fetch to its site.
-fn route(world: &World, swarm: &SwarmStatus, place: &Place) -> Option<Vec<Hop>> {
-    let name = world.map.name(place.site);
-    let site = swarm.sites.iter().find(|site| site.site == name)?;
-    let mine = |gateway: &&poll::GatewayStatus| gateway.agent.as_ref() == Some(&place.id);
-    let upstream = site
-        .gateways
-        .iter()
-        .find(mine)
-        .and_then(|gateway| gateway.upstream.first());
-    let from = upstream.and_then(|addr| world.map.locate(addr.ip()));
-    let parent = site
-        .parent
-        .as_ref()
-        .and_then(|parent| world.map.site_named(parent));
-    let from = from.or(parent).filter(|from| *from != place.site)?;
-    Some(world.map.path(from, place.site)?.hops.to_vec())
+/// The sites from which the gateways of a site were told to fetch; if there are none, its parent.
+pub(super) fn sources(world: &World, swarm: &SwarmStatus, site: SiteId) -> BTreeSet<SiteId> {
+    let name = world.map.name(site);
+    let Some(status) = swarm.sites.iter().find(|other| other.site == name) else {
+        return BTreeSet::new();
+    };
+    let upstreams = status.gateways.iter().flat_map(|gateway| &gateway.upstream);
+    let mut from: BTreeSet<SiteId> = upstreams.filter_map(|addr| world.map.locate(addr.ip())).collect();
+    if from.is_empty() {
+        let parent = status.parent.as_ref();
+        from.extend(parent.and_then(|parent| world.map.site_named(parent)));
+    }
+    from.remove(&site);
+    from
+}
+
+/// Along which routes an agent's site fetches now, each with its part: where it is fed by several, as planned, or in
+/// equal parts.
+fn routes(world: &World, planned: &[Way], swarm: &SwarmStatus, place: &Place) -> Option<Vec<Share>> {
+    let from = sources(world, swarm, place.site);
+    let share = |from: SiteId| {
+        let way = planned
+            .iter()
+            .find(|way| way.site == place.site && way.from == from);
+        way.map(|way| way.share)
+    };
+    let planned: Option<Vec<f64>> = from.iter().map(|from| share(*from)).collect();
+    // of a plan that is in force, all parts are known and make a whole
+    let planned = planned.filter(|shares| (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+    let shares = planned.unwrap_or_else(|| vec![1.0 / from.len().max(1) as f64; from.len()]);
+    let routes: Option<Vec<Share>> = (from.iter().zip(shares))
+        .map(|(from, share)| Some((world.map.path(*from, place.site)?.hops.to_vec(), share)))
+        .collect();
+    routes.filter(|routes| !routes.is_empty())
 }

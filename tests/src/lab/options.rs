@@ -101,10 +101,12 @@ pub fn check(options: &Options, world: &World) -> Result<(), String> {
                     peopled(&format!("--event {event}"), site)?;
                 }
             }
-            What::RestartTracker(Some(file)) if !file.is_file() => {
+            What::RestartTracker(Some(file)) | What::Map(file) if !file.is_file() => {
                 return Err(format!("--event {event}: no file {}", file.display()));
             }
-            What::RestartTracker(_) | What::Http(..) if options.tracker != TrackerKind::Narrows => {
+            What::RestartTracker(_) | What::Map(_) | What::Http(..)
+                if options.tracker != TrackerKind::Narrows =>
+            {
                 return Err(format!("--event {event}: that needs --tracker narrows"));
             }
             _ => {}

@@ -8,7 +8,8 @@ use std::time::Duration;
 use narrows_topology::{Hop, Rate, SiteId};
 
 use super::Stop;
-use super::events::judge::{self, Cost, Extra, Interruption};
+use super::events::claims::Gateways;
+use super::events::judge::{self, Claimed, Cost, Extra, Interruption, Inward};
 use super::fleet::write_agent;
 use super::options::Probe;
 use super::player::CommandLine;
@@ -131,6 +132,8 @@ impl Rollout {
             .filter_map(|probe| self.found(probe, view))
             .collect();
         report.contents = self.contents();
+        report.gateways = self.gateways();
+        report.budgets = self.budgets();
         let net = self.prepared.net.as_ref();
         report.congestion_control = net.map(|net| net.congestion().to_owned());
     }
@@ -163,25 +166,23 @@ impl Rollout {
             interruptions: happened
                 .sites
                 .iter()
+                // who is away for good needs nothing any more
+                .filter(|site| self.peopled(**site))
                 .map(|site| self.interruption(*site, happened.at, view))
                 .collect(),
-            extra: self.extra(&happened.sites),
+            extra: self.extra(&happened.sites, view),
+            gateways: self.claimed(&happened.sites, happened.at),
         };
         self.happened.iter().map(one).collect()
     }
 
     fn interruption(&self, site: SiteId, at: f64, view: &View) -> Interruption {
-        let map = &self.prepared.world.map;
-        let name = map.name(site).into_owned();
-        let leads = |hop: &Hop| {
-            let (a, b) = map.ends(hop.link);
-            (if hop.forward { b } else { a }) == site
-        };
+        let name = self.prepared.world.map.name(site).into_owned();
         let links: Vec<usize> = self
             .wire
             .hops()
             .enumerate()
-            .filter(|(_, hop)| leads(hop))
+            .filter(|(_, hop)| self.leads_to(*hop, site))
             .map(|(i, _)| i)
             .collect();
         let complete = view
@@ -195,30 +196,123 @@ impl Rollout {
         }
     }
 
-    /// Beyond the fewest bytes, on the planned ways to these sites.
-    fn extra(&self, sites: &BTreeSet<SiteId>) -> Vec<Extra> {
+    fn leads_to(&self, hop: Hop, site: SiteId) -> bool {
+        let (a, b) = self.prepared.world.map.ends(hop.link);
+        (if hop.forward { b } else { a }) == site
+    }
+
+    /// Whether somebody at a site is waited for.
+    fn peopled(&self, site: SiteId) -> bool {
+        let places = self.prepared.world.agents.iter().zip(&self.agents);
+        let mut those = places.filter(|(place, _)| place.site == site && !place.seeder);
+        those.any(|(_, agent)| !agent.gone)
+    }
+
+    /// What came into these sites beyond one copy, where they are complete.
+    fn extra(&self, sites: &BTreeSet<SiteId>, view: &View) -> Vec<Extra> {
         let world = &self.prepared.world;
         let piece = self.size.0 as f64 / f64::from(self.facts.pieces.max(1)) * HEADERS;
-        let into = self.planned_ways.iter().filter(|(site, _)| sites.contains(site));
-        let hops: BTreeSet<Hop> = into.flat_map(|(_, hops)| hops.iter().copied()).collect();
-        let one = |hop: Hop| {
-            let copies = self.planned.iter().filter(|other| **other == hop).count();
-            let least = copies as f64 * self.size.0 as f64 * HEADERS;
-            let bytes = judge::extra(
-                self.wire.of(hop).unwrap_or(0),
-                self.wire.of(hop.reversed()).unwrap_or(0),
-                least,
-            );
-            let (from, to) = world.hop_name(hop);
+        let counted = self.ledger.total() > 0;
+        let complete = |site: &&SiteId| {
+            let name = world.map.name(**site);
+            let row = view.sites.iter().find(|row| row.site == name);
+            self.peopled(**site) && row.is_some_and(|row| row.seconds.is_some())
+        };
+        let one = |site: &SiteId| {
+            let hops = self.wire.hops().filter(|hop| self.leads_to(*hop, *site));
+            let inward = |hop: Hop| {
+                let ways = self
+                    .ways
+                    .iter()
+                    .filter(|way| way.site != *site && way.hops.contains(&hop));
+                let planned = ways.map(|way| way.share).sum::<f64>() * self.size.0 as f64;
+                Inward {
+                    bytes: self.wire.of(hop).unwrap_or(0),
+                    back: self.wire.of(hop.reversed()).unwrap_or(0),
+                    // other players do not say what they fetched over which link
+                    others: if counted {
+                        self.ledger.others(hop, *site)
+                    } else {
+                        planned as u64
+                    },
+                }
+            };
+            let links: Vec<Inward> = hops.map(inward).collect();
+            let bytes = judge::extra(&links, self.size.0);
             Extra {
-                link: world.map.link_name(hop.link),
-                from,
-                to,
+                site: world.map.name(*site).into_owned(),
                 bytes,
                 pieces: (bytes as f64 / piece * 10.0).round() / 10.0,
             }
         };
-        hops.into_iter().map(one).collect()
+        sites.iter().filter(complete).map(one).collect()
+    }
+
+    /// Notes who says that it is gateway now, of all who can be heard by others.
+    pub(super) fn note_claims(&mut self, at: f64) {
+        if self.prepared.player.name() != "narrows" {
+            return;
+        }
+        let contents = self.prepared.task.contents.len();
+        let mut claims = Vec::new();
+        for site in &self.prepared.world.waiting {
+            let places = self.prepared.world.agents.iter().zip(&self.agents);
+            let those = places.filter(|(place, agent)| {
+                place.site == *site && agent.process.is_some() && !agent.frozen && !agent.unplugged
+            });
+            let those: Vec<_> = those.collect();
+            claims.extend((0..contents).map(|content| {
+                let claims = those.iter().filter_map(|(_, agent)| agent.status.get(content));
+                claims
+                    .filter(|content| content.gateway() && !content.complete())
+                    .count()
+            }));
+        }
+        self.claims.note(at, claims);
+    }
+
+    /// Each waiting site and content, with its place in the claims.
+    fn claimants(&self) -> impl Iterator<Item = (usize, SiteId, &str)> {
+        let contents = &self.prepared.task.contents;
+        let sites = self.prepared.world.waiting.iter();
+        let each = sites.flat_map(move |site| contents.iter().map(move |content| (*site, &*content.name)));
+        each.enumerate().map(|(i, (site, content))| (i, site, content))
+    }
+
+    fn gateways(&self) -> Vec<Gateways> {
+        if self.prepared.player.name() != "narrows" {
+            return Vec::new();
+        }
+        let map = &self.prepared.world.map;
+        let one = |(i, site, content): (usize, SiteId, &str)| {
+            let allowed = map.gateways(site) as usize;
+            Gateways {
+                site: map.name(site).into_owned(),
+                content: content.to_owned(),
+                allowed,
+                most: self.claims.most(i, 0.0, f64::INFINITY),
+                seconds_above: round(self.claims.above(i, allowed)),
+            }
+        };
+        self.claimants().map(one).collect()
+    }
+
+    /// The gateways of these sites from an event to the next.
+    fn claimed(&self, sites: &BTreeSet<SiteId>, at: f64) -> Vec<Claimed> {
+        if self.prepared.player.name() != "narrows" {
+            return Vec::new();
+        }
+        let later = self.happened.iter().map(|happened| happened.at);
+        let end = later.filter(|later| *later > at).fold(f64::INFINITY, f64::min);
+        let those = self
+            .claimants()
+            .filter(|(_, site, _)| sites.contains(site) && self.peopled(*site));
+        let one = |(i, site, content): (usize, SiteId, &str)| Claimed {
+            site: self.prepared.world.map.name(site).into_owned(),
+            content: content.to_owned(),
+            most: self.claims.most(i, at, end),
+        };
+        those.map(one).collect()
     }
 
     fn found(&self, running: &Running, view: &View) -> Option<Found> {

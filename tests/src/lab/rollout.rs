@@ -1,15 +1,17 @@
 //! The rollout itself: starts everything, watches, kills and restarts, until all clients are complete.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use narrows_topology::{Hop, SiteId};
+use narrows_topology::Hop;
 use tokio::sync::mpsc;
 
-use super::Stop;
 use super::args::{Args, Size};
+use super::budget::watch::Watch;
 use super::events::Schedule;
+use super::events::claims::Claims;
 use super::events::run::{Happened, Undo};
 use super::kills::Plan;
 use super::ledger::Ledger;
@@ -18,18 +20,17 @@ use super::net::Net;
 use super::news::News;
 use super::options::Probe;
 use super::outcome::Running;
-use super::player::{Host, TrackerKind};
-use super::plot;
+use super::player::TrackerKind;
 use super::poll::{self, ContentStatus, SwarmStatus};
 use super::process::{Process, Usage};
-use super::report::{self, Report};
+use super::report;
 use super::screen::Screen;
 use super::setup::{Prepared, last_words, prepare};
-use super::snapshot::planned_ways;
-use super::timeline::{Sample, Timeline};
-use super::verify::{self, Verdict};
+use super::{Stop, conclude};
+
 use super::view::View;
 use super::wire::Wires;
+use super::world::{Way, copies};
 
 /// Between two questions to the same process.
 pub(super) const POLL: Duration = Duration::from_millis(200);
@@ -50,79 +51,13 @@ pub async fn run(args: &Args) -> Result<bool, Stop> {
             Ok(()) => rollout.verdicts(&mut screen).await,
             Err(stop) => Err(stop),
         };
-        conclude(rollout, outcome, args, &mut screen)
+        conclude::conclude(rollout, outcome, args, &mut screen)
     };
     tokio::select! {
         result = work => result,
         // dropping the work drops every process, which kills it
         _ = interrupt.recv() => Err(Stop::Interrupted),
     }
-}
-
-/// Prints the report and says where logs are when they are worth reading.
-fn conclude(
-    rollout: Rollout,
-    outcome: Result<Vec<Verdict>, Stop>,
-    args: &Args,
-    screen: &mut Screen,
-) -> Result<bool, Stop> {
-    let view = super::snapshot::view(&rollout, rollout.elapsed(), true);
-    let timeline = rollout.timeline(&view);
-    let title = format!(
-        "{} to {} clients: {}, {} tracker",
-        view.size,
-        view.agents.iter().filter(|agent| !agent.seeder).count(),
-        rollout.prepared.player.name(),
-        rollout.prepared.tracker_name()
-    );
-    let report = outcome.map(|verdicts| {
-        let mut report = Report::new(&view, &verdicts, rollout.facts);
-        rollout.complete(&mut report, &view);
-        report
-    });
-    let Prepared {
-        workplace,
-        layout,
-        world,
-        ..
-    } = rollout.prepared;
-    let report = match report {
-        Ok(report) => report,
-        Err(stop) => {
-            let logs = workplace.keep_logs(&layout, &world);
-            screen.say(&format!("logs and configuration are in {}", logs.display()));
-            return Err(stop);
-        }
-    };
-    for line in report::lines(&view, &report) {
-        screen.say(&line);
-    }
-    if let Some(path) = &args.comparison.plot {
-        let about = plot::About::of(&view, &timeline, title);
-        match plot::write(path, &timeline, &about) {
-            Ok(()) => screen.say(&format!("the picture is {}", path.display())),
-            // the result is worth more than its picture
-            Err(error) => screen.say(&format!("--plot: {error:#}")),
-        }
-    }
-    if args.json {
-        let text = serde_json::to_string(&report).map_err(|error| Stop::Failed(error.to_string()))?;
-        println!("{text}");
-    }
-    if !report.ok {
-        for (place, row) in world.agents.iter().zip(&report.agents) {
-            if !row.ok() {
-                screen.say(&format!("{}: {}", row.id, last_words(&layout.agent(place))));
-            }
-        }
-        screen.say(&format!(
-            "logs and configuration are in {}",
-            workplace.keep_logs(&layout, &world).display()
-        ));
-    } else if let super::setup::Workplace::Kept(dir) = workplace {
-        screen.say(&format!("everything is in {}", dir.display()));
-    }
-    Ok(report.ok)
 }
 
 /// One message for Ctrl-C or SIGTERM.
@@ -162,10 +97,14 @@ pub(super) struct Rollout {
     pub(super) happened: Vec<Happened>,
     /// The kernel's counters.
     pub(super) wire: Wires,
-    /// Each link and direction as often as content has to cross it, as planned at the beginning.
-    pub(super) planned: Vec<Hop>,
-    /// The way to each waiting site in that plan.
-    pub(super) planned_ways: Vec<(SiteId, Vec<Hop>)>,
+    /// What is noted of links and their budgets.
+    pub(super) watch: Watch,
+    /// Who claimed to be gateway when.
+    pub(super) claims: Claims,
+    /// The ways to each waiting site, as planned at the beginning.
+    pub(super) ways: Vec<Way>,
+    /// How many copies have to cross each link and direction in that plan.
+    pub(super) planned: BTreeMap<Hop, f64>,
     pub(super) probes_asked: Vec<Probe>,
     pub(super) probes: Vec<Running>,
     /// Between the beginnings of two contents, if they do not begin at once.
@@ -176,6 +115,8 @@ pub(super) struct Rollout {
     begun: Instant,
     /// When the clients were started.
     pub(super) t0: Option<Instant>,
+    /// The same by the clock, which schedules go by.
+    pub(super) begun_clock: Timestamp,
     pub(super) swarms: Vec<SwarmStatus>,
 }
 
@@ -200,6 +141,8 @@ pub(super) struct Agent {
     pub(super) heard: Option<Instant>,
     /// It stands still and does not answer.
     pub(super) frozen: bool,
+    /// Its network cable is pulled.
+    pub(super) unplugged: bool,
     /// It will not be complete: nobody waits for it.
     pub(super) gone: bool,
 }
@@ -208,7 +151,7 @@ impl Rollout {
     fn new(prepared: Prepared, args: &Args) -> Rollout {
         let size = Size(prepared.task.contents.iter().map(|content| content.size).sum());
         let contents = prepared.task.contents.len();
-        let planned_ways = planned_ways(&prepared.world, Timestamp::now());
+        let ways = prepared.world.ways(Timestamp::now());
         let bound = prepared.world.bound(size.0, Timestamp::now()).unwrap_or(0.0);
         let timeout = args
             .timeout
@@ -226,14 +169,17 @@ impl Rollout {
                     .agents
                     .iter()
                     .flat_map(|place| std::iter::repeat_n(place.site, contents)),
+                contents,
             ),
             plan: Plan::new(prepared.kills.clone()),
             schedule: Schedule::new(args.options.event.clone()),
             undo: Vec::new(),
             happened: Vec::new(),
             wire: Wires::new(prepared.net.iter().flat_map(|net| net.plan().hops()).collect()),
-            planned: planned_ways.iter().flat_map(|(_, hops)| hops.clone()).collect(),
-            planned_ways,
+            watch: Watch::default(),
+            claims: Claims::default(),
+            planned: copies(&ways),
+            ways,
             probes_asked: args.options.probe.clone(),
             probes: Vec::new(),
             stagger: args.options.stagger.map(|stagger| stagger.0),
@@ -249,6 +195,7 @@ impl Rollout {
             timeout,
             begun: Instant::now(),
             t0: None,
+            begun_clock: Timestamp::now(),
             swarms: Vec::new(),
             prepared,
         }
@@ -289,7 +236,7 @@ impl Rollout {
             self.wire.begin(net.counters());
         }
         let clients = self.starts(|place| !place.seeder && !place.late)?;
-        self.t0 = Some(Instant::now());
+        (self.t0, self.begun_clock) = (Some(Instant::now()), Timestamp::now());
         screen.say(&format!(
             "the seeders seed; {clients} clients were started at once"
         ));
@@ -333,6 +280,8 @@ impl Rollout {
             let progress = self.agents.iter().map(|agent| agent.progress).collect();
             let counters = self.prepared.net.as_ref().map(Net::counters).unwrap_or_default();
             self.wire.sample(at, progress, &counters);
+            self.note_claims(at);
+            self.watch_links(at);
         }
     }
 
@@ -418,55 +367,6 @@ impl Rollout {
         for mut process in agents.chain(self.tracker.take()) {
             // it is ours and kill(2) of it cannot fail but for having ended
             let _ = process.kill().await;
-        }
-    }
-
-    /// Compares what every complete client has with what was sent.
-    async fn verdicts(&self, screen: &mut Screen) -> Result<Vec<Verdict>, Stop> {
-        screen.say("comparing every file of every client with its source");
-        let contents: Vec<_> = self.prepared.task.contents.iter().enumerate().collect();
-        let mut all = vec![Verdict::Identical; self.agents.len()];
-        for (number, content) in contents {
-            let target =
-                |(state, host): (&Agent, &Host)| state.done[number].map(|_| host.data.join(&content.name));
-            let folders: Vec<_> = self.agents.iter().zip(&self.prepared.hosts).map(target).collect();
-            let source = content.source.clone();
-            let compared = tokio::task::spawn_blocking(move || verify::verdicts(&source, &folders)).await;
-            let failed = |error: String| Stop::Failed(format!("cannot compare the files: {error}"));
-            let verdicts = compared
-                .map_err(|error| failed(error.to_string()))?
-                .map_err(|error| failed(format!("{error:#}")))?;
-            for (sum, verdict) in all.iter_mut().zip(verdicts) {
-                if *sum == Verdict::Identical {
-                    *sum = verdict;
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// Everything over time.
-    fn timeline(&self, view: &View) -> Timeline {
-        let world = &self.prepared.world;
-        let link = |hop: Hop| {
-            let (from, to) = world.hop_name(hop);
-            format!("{from} → {to}")
-        };
-        let mut samples = self.wire.samples.clone();
-        // the last client may have been complete since
-        if let Some(last) = samples.last().cloned() {
-            samples.push(Sample {
-                at: view.seconds().unwrap_or(last.at).max(last.at),
-                progress: self.agents.iter().map(|agent| agent.progress).collect(),
-                ..last
-            });
-        }
-        Timeline {
-            agents: world.agents.iter().map(|place| place.id.clone()).collect(),
-            links: self.wire.hops().map(link).collect(),
-            samples,
-            events: view.events.clone(),
-            bound: view.bound,
         }
     }
 

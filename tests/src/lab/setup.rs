@@ -2,89 +2,30 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_topology::{Rate, SiteId};
-use tempfile::TempDir;
 
 use super::args::{Args, Size};
+use super::asked::{kills, late, world};
 use super::content::{self, Gathered};
-use super::events::What;
-use super::fleet::{Layout, Ports, content_name, free_space};
-use super::kills::{Kill, Who, default_plan};
+use super::fleet::{Layout, Ports, content_name};
+use super::kills::Kill;
 use super::net::congestion::congestion;
 use super::net::plan::NetPlan;
 use super::net::{Net, enter};
 use super::player::{Content, Host, Narrows, Player, PlayerKind, Task, TrackerKind};
 use super::process::{Minder, log_of, tail};
 use super::screen::Screen;
-use super::world::{DEFAULT_MAP, World};
+use super::torrent::{create, sources};
+use super::workplace::{Workplace, space};
+use super::world::World;
 use super::{Stop, binaries};
 use super::{options, players};
-
-/// Room that is left over for logs, resume data and the system.
-const SPARE: u64 = 64 << 20;
-
-/// The folder of a run; removed at the end unless it is kept.
-#[derive(Debug)]
-pub enum Workplace {
-    /// Removed when dropped.
-    Temporary(TempDir),
-    /// The user's.
-    Kept(PathBuf),
-}
-
-impl Workplace {
-    /// An empty folder.
-    fn new(keep: Option<&Path>) -> Result<Workplace, Stop> {
-        let Some(dir) = keep else {
-            let made = tempfile::Builder::new().prefix("narrows-lab-").tempdir();
-            return made.map(Workplace::Temporary).map_err(|error| {
-                Stop::Missing(format!(
-                    "cannot make a folder in {}: {error}",
-                    std::env::temp_dir().display()
-                ))
-            });
-        };
-        let wrong = |error: std::io::Error| Stop::Wrong(format!("--keep: {}: {error}", dir.display()));
-        fs::create_dir_all(dir).map_err(wrong)?;
-        if fs::read_dir(dir).map_err(wrong)?.next().is_some() {
-            return Err(Stop::Wrong(format!(
-                "--keep: {} is not empty; name a new folder",
-                dir.display()
-            )));
-        }
-        Ok(Workplace::Kept(fs::canonicalize(dir).map_err(wrong)?))
-    }
-
-    /// Its absolute path.
-    pub fn path(&self) -> &Path {
-        match self {
-            Workplace::Temporary(dir) => dir.path(),
-            Workplace::Kept(dir) => dir,
-        }
-    }
-
-    /// After a failure: keeps logs and configuration, and removes the data unless the folder is the user's.
-    /// Where the logs are.
-    pub fn keep_logs(self, layout: &Layout, world: &World) -> PathBuf {
-        match self {
-            Workplace::Kept(dir) => dir,
-            Workplace::Temporary(dir) => {
-                for place in &world.agents {
-                    let _ = fs::remove_dir_all(layout.data(place));
-                }
-                let _ = fs::remove_dir_all(dir.path().join("content"));
-                dir.keep()
-            }
-        }
-    }
-}
 
 /// A run that can begin.
 #[derive(Debug)]
@@ -294,143 +235,10 @@ fn player(kind: PlayerKind, binaries: &binaries::Binaries) -> Result<Arc<dyn Pla
     Ok(player)
 }
 
-/// Clients that events add, there from the beginning, started later.
-fn late(args: &Args, world: &mut World) -> Result<(), Stop> {
-    for event in &args.options.event {
-        if let What::Add(groups) = &event.what {
-            for (site, count) in &groups.0 {
-                world.settle_late(site, *count).map_err(Stop::Wrong)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 fn probe_sites(args: &Args, world: &World) -> Vec<SiteId> {
     let probes = args.options.probe.iter();
     let names = probes.flat_map(|probe| [&probe.from, &probe.to]);
     names.filter_map(|name| world.map.site_named(name)).collect()
-}
-
-fn world(args: &Args) -> Result<World, Stop> {
-    let (name, text) = match &args.sites {
-        None => ("the default site map".to_owned(), DEFAULT_MAP.to_owned()),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text =
-                fs::read_to_string(path).map_err(|error| Stop::Wrong(format!("--sites: {name}: {error}")))?;
-            (name, text)
-        }
-    };
-    World::new(
-        &name,
-        &text,
-        args.seeds.as_ref(),
-        args.clients.as_ref(),
-        args.ground(),
-    )
-    .map_err(Stop::Wrong)
-}
-
-/// The kills that are asked for, each of somebody who is there.
-fn kills(args: &Args, world: &World) -> Result<Vec<Kill>, Stop> {
-    let sites = world.client_sites();
-    if args.no_kills || (args.kill.is_empty() && !args.options.event.is_empty()) {
-        return Ok(Vec::new());
-    }
-    if args.kill.is_empty() {
-        return Ok(default_plan(&sites));
-    }
-    for kill in &args.kill {
-        let Some((site, count)) = sites.iter().find(|(site, _)| *site == kill.site) else {
-            let names: Vec<_> = sites.iter().map(|(site, _)| site.as_str()).collect();
-            return Err(Stop::Wrong(format!(
-                "--kill {kill}: no clients at `{}`; there are at {}",
-                kill.site,
-                names.join(", ")
-            )));
-        };
-        if let Who::Number(number) = kill.who
-            && number >= *count
-        {
-            return Err(Stop::Wrong(format!(
-                "--kill {kill}: the clients at `{site}` are 0 to {}",
-                count - 1
-            )));
-        }
-    }
-    Ok(args.kill.clone())
-}
-
-/// Refuses to begin what the disk cannot hold: a copy for each client, and the content if it is gathered.
-fn space(workplace: &Workplace, world: &World, given: Option<&Gathered>, size: Size) -> Result<(), Stop> {
-    let clients = world.clients().count() as u64;
-    let (bytes, copies) = match given {
-        Some(content) => (content.bytes, clients),
-        None => (size.0, clients + 1),
-    };
-    let need = bytes.saturating_mul(copies).saturating_add(SPARE);
-    let free = free_space(workplace.path()).map_err(|error| Stop::Missing(format!("{error:#}")))?;
-    if need > free {
-        return Err(Stop::Missing(format!(
-            "{} for {clients} clients needs {} of space and {} has {}; use a smaller --size, fewer --clients, or \
-             another disk with --keep DIR or TMPDIR",
-            Size(bytes),
-            Size(need),
-            workplace.path().display(),
-            Size(free.max(1)),
-        )));
-    }
-    Ok(())
-}
-
-/// Files that a machine which can build this has: the Rust toolchain, then the system's.
-fn sources() -> Vec<(String, PathBuf)> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let sysroot = Command::new(rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .ok()
-        .filter(|out| out.status.success());
-    let sysroot = sysroot
-        .and_then(|out| String::from_utf8(out.stdout).ok())
-        .map(|text| PathBuf::from(text.trim()));
-    let rust = sysroot.map(|path| ("rust".to_owned(), path));
-    rust.into_iter()
-        .chain([("usr".to_owned(), PathBuf::from("/usr"))])
-        .collect()
-}
-
-/// `narrows-agent create`
-async fn create(
-    minder: &Minder,
-    agent: &Path,
-    content: &Path,
-    torrent: &Path,
-    layout: &Layout,
-) -> Result<(), Stop> {
-    let log = layout.tracker().join("create.log");
-    let announce = layout.announce();
-    let args = [
-        "create".as_ref(),
-        content.as_os_str(),
-        "--tracker".as_ref(),
-        announce.as_ref(),
-        "--output".as_ref(),
-    ];
-    let args = args.into_iter().chain([torrent.as_os_str()]);
-    let failed = |what: String| Stop::Failed(format!("narrows-agent create {what}"));
-    let mut process = minder
-        .spawn(agent, args, &log)
-        .map_err(|error| failed(format!("cannot be run: {error}")))?;
-    let status = process.wait().await.map_err(|error| failed(error.to_string()))?;
-    if !status.success() {
-        return Err(failed(format!(
-            "ended with {status}:\n{}",
-            tail(&log, 5).join("\n")
-        )));
-    }
-    Ok(())
 }
 
 /// The log of an agent or the tracker in this folder, for a message: its last lines and where it is.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use narrows_topology::{Hop, SiteId};
+use narrows_topology::Hop;
 
 use super::ledger::Counters;
 use super::rollout::{Agent, Rollout};
 use super::view::{AgentRow, LinkRow, SiteRow, View, Wire};
-use super::world::{Place, World};
+use super::world::Place;
 
 /// This moment of a rollout; the `last` has what takes longer to tell.
 pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
@@ -22,7 +22,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
             .iter()
             .zip(&rollout.agents)
             .filter(|(place, agent)| place.site == *site && !agent.gone);
-        let done = places.map(|(_, agent)| agent.seconds);
+        let mut done = places.map(|(_, agent)| agent.seconds).peekable();
         SiteRow {
             site: world.map.name(*site).into_owned(),
             bytes_wan: rollout.ledger.site(*site),
@@ -30,9 +30,9 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
                 .best_rate(*site, at)
                 .bytes_per_second()
                 .map(|rate| seconds(rollout.size.0, rate)),
-            seconds: done
-                .into_iter()
-                .try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?))),
+            seconds: (done.peek().is_some())
+                .then(|| done.try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?))))
+                .flatten(),
         }
     });
     View {
@@ -47,7 +47,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
             .map(|hop| link(rollout, hop, now, at, last))
             .collect(),
         sites: sites.collect(),
-        ideal_wan: world.planned_crossings(at).saturating_mul(rollout.size.0),
+        ideal_wan: (rollout.planned.values().sum::<f64>() * rollout.size.0 as f64) as u64,
         events: rollout.events.clone(),
     }
 }
@@ -57,25 +57,16 @@ fn hops(rollout: &Rollout) -> BTreeSet<Hop> {
     rollout
         .ledger
         .hops()
-        .chain(rollout.planned.iter().copied())
+        .chain(rollout.planned.keys().copied())
         .chain(rollout.wire.hops())
         .collect()
-}
-
-/// The way to each waiting site in the planned forest, from its parent.
-pub(super) fn planned_ways(world: &World, at: Timestamp) -> Vec<(SiteId, Vec<Hop>)> {
-    let planned = world.planned(at);
-    let ways = planned
-        .iter()
-        .filter_map(|(site, parent)| Some((*site, world.map.path(parent.site, *site)?.hops.to_vec())));
-    ways.collect()
 }
 
 fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -> LinkRow {
     let world = &rollout.prepared.world;
     let (from, to) = world.hop_name(hop);
     let wire = rollout.wire.of(hop).map(|bytes| {
-        let planned = rollout.planned.iter().filter(|other| **other == hop).count();
+        let planned = rollout.planned.get(&hop).copied().unwrap_or(0.0);
         Wire {
             bytes,
             rate: rollout.wire.rate(hop),

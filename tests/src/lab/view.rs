@@ -77,7 +77,7 @@ pub struct LinkRow {
 }
 
 /// Frames on a link in one direction, with all their headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wire {
     /// Since the clients' start.
     pub bytes: u64,
@@ -85,8 +85,9 @@ pub struct Wire {
     pub rate: u64,
     /// Bytes per second in the busiest five seconds.
     pub peak: u64,
-    /// Copies that have to cross, at least: as often as the tracker's plan has the content cross this link.
-    pub planned: usize,
+    /// Copies that have to cross, at least: as often as the tracker's plan has the content cross this link; of a plan
+    /// with stripes, their part of it.
+    pub planned: f64,
 }
 
 /// A site that has to fetch.
@@ -109,12 +110,12 @@ pub const HEADERS: f64 = 1.045;
 impl View {
     /// The fewest bytes on the wire of a link: its planned copies with their headers.
     pub fn wire_minimum(&self, wire: Wire) -> f64 {
-        wire.planned as f64 * self.size.0 as f64 * HEADERS
+        wire.planned * self.size.0 as f64 * HEADERS
     }
 
     /// Bytes on the wire over the fewest; `None` where nothing has to cross.
     pub fn wire_ratio(&self, wire: Wire) -> Option<f64> {
-        (wire.planned > 0).then(|| wire.bytes as f64 / self.wire_minimum(wire).max(1.0))
+        (wire.planned > 0.0).then(|| wire.bytes as f64 / self.wire_minimum(wire).max(1.0))
     }
 
     /// The worst link's, over its fewest; `None` without the kernel's counters.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::lab::timeline::Sample;
+use crate::lab::view::HEADERS;
 
 /// Less than this part of what flowed before is no supply: acknowledgements, announces, retries.
 const QUIET: f64 = 0.1;
@@ -28,20 +29,27 @@ pub struct Interruption {
     pub seconds: Option<f64>,
 }
 
-/// Frames that crossed a link beyond what had to.
+/// Frames that came into a site beyond what had to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Extra {
-    /// As in the map.
-    pub link: String,
-    /// Where bytes come from.
-    pub from: String,
-    /// Where they go.
-    pub to: String,
-    /// Bytes beyond planned copies with 4.5 % of headers, and acknowledgements of what crossed the other way; of the
-    /// whole run. Negative if headers took less.
+    /// The site's name.
+    pub site: String,
+    /// Bytes into the site over its links, by the kernel's counters, of the whole run: beyond one copy with 4.5 % of
+    /// headers, what crossed for other sites by the agents' counts, and acknowledgements. Negative if headers took less.
     pub bytes: i64,
     /// The same in pieces with their headers.
     pub pieces: f64,
+}
+
+/// How many gateways a site had at the same time after an event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Claimed {
+    /// The site's name.
+    pub site: String,
+    /// The content's.
+    pub content: String,
+    /// The most until the next event, or the end.
+    pub most: usize,
 }
 
 /// What an event cost.
@@ -53,8 +61,10 @@ pub struct Cost {
     pub what: String,
     /// Sites that it may have cut off.
     pub interruptions: Vec<Interruption>,
-    /// Links that lead to them.
+    /// What came into those that were complete at the end.
     pub extra: Vec<Extra>,
+    /// The gateways that those claimed to have.
+    pub gateways: Vec<Claimed>,
 }
 
 /// From an event at `at` to the end of the first pause of a site's supply after it. `links` are the positions of
@@ -78,7 +88,11 @@ pub fn interruption(samples: &[Sample], links: &[usize], at: f64, complete: Opti
         .filter(|(from, to, _)| *from >= at - BEFORE && *to <= at)
         .map(|(.., rate)| *rate)
         .collect();
-    let usual = before.iter().sum::<f64>() / before.len().max(1) as f64;
+    let before = before.iter().sum::<f64>() / before.len().max(1) as f64;
+    // where nothing flowed just then, what did until then: else an announce would count as supply
+    let until = samples.iter().take_while(|sample| sample.at <= at).last();
+    let all = until.map_or(0.0, |sample| bytes(sample) as f64 / sample.at.max(1.0));
+    let usual = before.max(all / 2.0);
     let quiet = |rate: f64| rate < (usual * QUIET).max(1000.0);
     let end = complete.unwrap_or(f64::INFINITY);
     let mut since: Option<f64> = None;
@@ -101,9 +115,21 @@ pub fn interruption(samples: &[Sample], links: &[usize], at: f64, complete: Opti
     }
 }
 
-/// Bytes beyond what had to cross in a direction.
-pub fn extra(bytes: u64, back: u64, least: f64) -> i64 {
-    (bytes as f64 - least - ACKS * back as f64).round() as i64
+/// What a link carried into a site.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Inward {
+    /// Bytes of frames.
+    pub bytes: u64,
+    /// Bytes of frames the other way.
+    pub back: u64,
+    /// Bytes of content that other sites fetched over it.
+    pub others: u64,
+}
+
+/// Bytes of frames into a site beyond one copy of `size` bytes.
+pub fn extra(links: &[Inward], size: u64) -> i64 {
+    let own = |link: &Inward| link.bytes as f64 - HEADERS * link.others as f64 - ACKS * link.back as f64;
+    (links.iter().map(own).sum::<f64>() - HEADERS * size as f64).round() as i64
 }
 
 #[cfg(test)]
@@ -151,8 +177,21 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements_are_no_extra_bytes() {
-        assert_eq!(extra(1_000_000, 50_000_000, 0.0), -250_000);
-        assert_eq!(extra(53_000_000, 1_000_000, 52_250_000.0), 725_000);
+    fn a_pause_that_has_begun_ends_with_supply_and_not_with_an_announce() {
+        // braked from 6 s to 30 s, an announce at 20 s; the release at 29 s is judged
+        let mut samples = flow(6.0..30.0);
+        for sample in samples.iter_mut().skip_while(|sample| sample.at < 29.4) {
+            sample.link_bytes[0] += 3_000;
+        }
+        let found = interruption(&samples, &[0], 29.0, Some(40.0)).unwrap();
+        assert!((found - 1.0).abs() <= 0.41, "{found}");
+    }
+
+    #[test]
+    fn neither_acknowledgements_nor_what_others_fetch_is_extra() {
+        let link = |bytes, back, others| Inward { bytes, back, others };
+        assert_eq!(extra(&[link(1_000_000, 50_000_000, 0)], 0), -250_000);
+        let through = [link(53_000_000, 1_000_000, 0), link(104_500_000, 0, 100_000_000)];
+        assert_eq!(extra(&through, 50_000_000), 725_000);
     }
 }

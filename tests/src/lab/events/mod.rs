@@ -5,12 +5,13 @@
 //! WHEN   = "30%" (of the agent's progress, else of all clients' mean) | "12s" since the clients' start
 //!        | "spread" (some client has everything)
 //! WHAT   = kill AGENT [no-restart] | stop AGENT [no-restart] | freeze AGENT | thaw AGENT | vanish AGENT | return AGENT
-//!        | cut LINK | restore LINK | slow LINK to RATE | restart tracker [with FILE] | kill tracker
+//!        | cut LINK | restore LINK | slow LINK to RATE | restart tracker [with FILE] | kill tracker | map FILE
 //!        | add SITE=N | remove-last-seeder | http METHOD PATH
 //! AGENT  = SITE ":" ( number | gateway | member | upstream | all ) | seeders
 //! ```
 //! `for TIME` undoes it after that time: thaw, return, restore, start again. A kill or stop comes back after 5 s.
 
+pub mod claims;
 mod due;
 pub mod judge;
 pub(super) mod run;
@@ -49,6 +50,8 @@ pub enum What {
     Slow(String, Rate),
     /// SIGKILL to the tracker, which starts at once (or after `for`), with this site map if one is named.
     RestartTracker(Option<PathBuf>),
+    /// The tracker's site map is replaced by this file while it runs.
+    Map(PathBuf),
     /// Clients start.
     Add(Groups),
     /// A request to the tracker's admin address: method and path.
@@ -234,6 +237,7 @@ fn parse_what(words: &[&str]) -> Result<What, String> {
         ["restart", "tracker", "with", file @ ..] if !file.is_empty() => {
             Ok(What::RestartTracker(Some(PathBuf::from(file.join(" ")))))
         }
+        ["map", file @ ..] if !file.is_empty() => Ok(What::Map(PathBuf::from(file.join(" ")))),
         ["kill", who] => agents(Deed::Kill { forever: false }, who),
         ["kill", who, "no-restart"] => agents(Deed::Kill { forever: true }, who),
         ["stop", who] => agents(Deed::Stop { forever: false }, who),
@@ -256,7 +260,7 @@ fn parse_what(words: &[&str]) -> Result<What, String> {
         }
         _ => Err(
             "there are: kill|stop AGENT [no-restart], freeze|thaw|vanish|return AGENT, cut|restore LINK, \
-             slow LINK to RATE, restart tracker [with FILE], kill tracker, add SITE=N, remove-last-seeder, \
+             slow LINK to RATE, restart tracker [with FILE], kill tracker, map FILE, add SITE=N, remove-last-seeder, \
              http METHOD PATH"
                 .to_owned(),
         ),
@@ -306,6 +310,7 @@ impl fmt::Display for What {
             What::Slow(link, rate) => write!(f, "slow {link} to {rate}"),
             What::RestartTracker(None) => f.write_str("restart tracker"),
             What::RestartTracker(Some(file)) => write!(f, "restart tracker with {}", file.display()),
+            What::Map(file) => write!(f, "map {}", file.display()),
             What::Add(groups) => {
                 let groups: Vec<_> = groups.0.iter().map(|(site, n)| format!("{site}={n}")).collect();
                 write!(f, "add {}", groups.join(","))

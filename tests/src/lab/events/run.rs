@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use narrows_topology::{LinkId, SiteId};
+use narrows_topology::{LinkId, Rate, SiteId, SiteMap};
 
 use super::due::Moment;
 use super::{Deed, Due, Seen, What};
 use crate::lab::Stop;
+use crate::lab::budget::rates::Ruling;
+use crate::lab::fleet::ADMIN_TOKEN;
 use crate::lab::net::Change;
 use crate::lab::poll::{self, ContentStatus};
 use crate::lab::process::Signal;
@@ -128,21 +130,31 @@ impl Rollout {
                 .find_map(|other| other.parent.clone());
             parent.and_then(|parent| world.map.site_named(&parent))
         };
-        let places = agents.iter().filter_map(|agent| world.agents.get(*agent));
-        let touched: BTreeSet<SiteId> = places.map(|place| place.site).collect();
+        let places = || agents.iter().filter_map(|agent| world.agents.get(*agent));
+        let touched: BTreeSet<SiteId> = places().map(|place| place.site).collect();
+        let addrs: BTreeSet<_> = places().map(|place| place.addr).collect();
+        // those of which a gateway was told to fetch from one of them
+        let feeds = |site: SiteId| {
+            let name = world.map.name(site);
+            let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
+            let gateways = sites
+                .filter(|other| other.site == name)
+                .flat_map(|other| &other.gateways);
+            gateways
+                .flat_map(|gateway| &gateway.upstream)
+                .any(|upstream| addrs.contains(&upstream.ip()))
+        };
         let link = match what {
             What::Cut(link) | What::Restore(link) | What::Slow(link, _) => self.link_named(link),
             _ => None,
         };
         let hit = |site: &&SiteId| match what {
-            What::Agents(..) => {
-                touched.contains(site) || parent(**site).is_some_and(|parent| touched.contains(&parent))
-            }
+            What::Agents(..) => touched.contains(site) || feeds(**site),
             What::Cut(_) | What::Restore(_) | What::Slow(..) => {
                 let route = parent(**site).and_then(|parent| world.map.path(parent, **site));
                 route.is_some_and(|route| route.hops.iter().any(|hop| Some(hop.link) == link))
             }
-            What::RestartTracker(_) | What::Http(..) => true,
+            What::RestartTracker(_) | What::Map(_) | What::Http(..) => true,
             What::Add(_) => false,
         };
         world.waiting.iter().filter(hit).copied().collect()
@@ -170,11 +182,15 @@ impl Rollout {
             }
             What::RestartTracker(file) => {
                 if let Some(file) = file {
-                    self.exchange_map(file)?;
+                    self.exchange_map(what, file)?;
                 }
                 self.kill_tracker().await?;
                 self.tracker_restart = Some(Instant::now() + lasts.unwrap_or_default());
                 self.event("killed the tracker".to_owned());
+            }
+            What::Map(file) => {
+                self.exchange_map(what, file)?;
+                self.event(format!("the site map is now {}", file.display()));
             }
             What::Add(groups) => {
                 for (site, count) in &groups.0 {
@@ -184,11 +200,16 @@ impl Rollout {
             }
             What::Http(method, path) => {
                 let admin = self.prepared.layout.admin();
-                let answer = poll::request(method, admin, path, Duration::from_secs(5)).await;
+                let token = Some(ADMIN_TOKEN);
+                let answer = poll::authorized(method, admin, path, token, Duration::from_secs(5)).await;
+                let brake = answer.is_ok() && method != "GET" && path.starts_with("/brake");
                 self.event(match answer {
                     Ok(_) => format!("{method} {path}: done"),
                     Err(error) => format!("{method} {path}: {error:#}"),
                 });
+                if brake {
+                    self.note_brakes().await;
+                }
             }
         }
         Ok(())
@@ -198,6 +219,12 @@ impl Rollout {
         let link = self.link_named(name);
         if let (Some(net), Some(link)) = (&mut self.prepared.net, link) {
             net.change(link, change)?;
+            let rate = match change {
+                Change::Rate(rate) => Some(rate),
+                Change::Cut(true) => Some(Rate::ZERO),
+                Change::Cut(false) | Change::Original => None,
+            };
+            self.rule(Ruling::Line(name.to_owned(), rate));
         }
         if !what.is_empty() {
             self.event(format!("{what}: {name}"));
@@ -257,7 +284,8 @@ impl Rollout {
                 if let Some(net) = &self.prepared.net {
                     net.plug(agent + 1, back)?;
                 }
-                self.agents[agent].gone = !back && lasts.is_none();
+                let state = &mut self.agents[agent];
+                (state.unplugged, state.gone) = (!back, !back && lasts.is_none());
                 let verb = if back { "plugged in" } else { "unplugged" };
                 self.event(format!("{verb} {id}{gateway}"));
             }
@@ -266,21 +294,20 @@ impl Rollout {
     }
 
     /// The tracker gets another site map, with the same sites' networks as this run's.
-    fn exchange_map(&mut self, file: &std::path::Path) -> Result<(), Stop> {
+    fn exchange_map(&mut self, what: &What, file: &std::path::Path) -> Result<(), Stop> {
         let to = self.prepared.layout.tracker().join("sites.yaml");
-        let wrong = |error: String| {
-            Stop::Wrong(format!(
-                "--event restart tracker with {}: {error}",
-                file.display()
-            ))
-        };
+        let wrong = |error: String| Stop::Wrong(format!("--event {what}: {error}"));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
         let text = self
             .prepared
             .world
             .rewritten(&file.display().to_string(), &text)
             .map_err(wrong)?;
-        std::fs::write(&to, text).map_err(|error| wrong(error.to_string()))
+        std::fs::write(&to, &text).map_err(|error| wrong(error.to_string()))?;
+        let map = SiteMap::parse(&file.display().to_string(), &text);
+        let map = map.map_err(|mistakes| wrong(mistakes.to_string()))?;
+        self.rule(Ruling::Map(Box::new(map)));
+        Ok(())
     }
 }
 

@@ -37,6 +37,7 @@ fn what() -> impl Strategy<Value = What> {
             .prop_map(|(link, n)| What::Slow(link, Rate::from_bits_per_second(n * 1_000_000))),
         Just(What::RestartTracker(None)),
         "[a-z]{1,8}\\.yaml".prop_map(|file| What::RestartTracker(Some(file.into()))),
+        "[a-z]{1,8}\\.yaml".prop_map(|file| What::Map(file.into())),
         (site(), 1usize..200).prop_map(|(site, n)| What::Add(Groups(vec![(site, n)]))),
         "/[a-z]{1,8}".prop_map(|path| What::Http("POST".into(), path)),
     ]
@@ -86,6 +87,7 @@ fn what_people_write_is_understood() {
         "slow hq-b1 to 5 Mbit/s @50%",
         "restart tracker @30% for 10s",
         "restart tracker with other.yaml @1.5s",
+        "map other.yaml @10s",
         "http POST /brake?all=1 @40%",
         "remove-last-seeder",
     ] {

@@ -1,60 +1,27 @@
 //! Sites and agents: a site map of which every address can be used here, and who is at which.
+//!
+//! [`ground`] says which addresses can be used, [`ways`] how the content gets from site to site at best and as planned.
+
+mod ground;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
-use narrows_topology::{Forest, Hop, Load, Rate, SiteId, SiteMap, forest, max_flow};
+use narrows_topology::{Hop, Rate, SiteId, SiteMap, max_flow};
 
 use super::args::Groups;
+pub use ground::Ground;
+use ground::{moved, usable};
+pub use ways::{Way, copies};
 
 /// The map that is used when none is given.
-pub const DEFAULT_MAP: &str = include_str!("../../maps/default.yaml");
-
-const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-
-/// Networks that no site in a namespace can have: this host, the lab's own links between routers and its
-/// management network, multicast and above.
-const RESERVED: [Ipv4Net; 5] = [
-    Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8),
-    LOOPBACK,
-    Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
-    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
-    Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3),
-];
+pub const DEFAULT_MAP: &str = include_str!("../../../maps/default.yaml");
 
 /// The first agent's place in its site's network; those before it are for the router, the tracker and probes.
 const FIRST: u32 = 10;
-
-/// Where the sites' addresses come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
-    /// This machine's loopback, 127.0.0.0/8.
-    Loopback,
-    /// Network namespaces: any addresses.
-    Namespaces,
-}
-
-impl Ground {
-    /// Whether a site can have this network here.
-    fn takes(self, net: Ipv4Net) -> bool {
-        match self {
-            Ground::Loopback => LOOPBACK.contains(&net),
-            Ground::Namespaces => {
-                net.prefix_len() <= 27 && RESERVED.iter().all(|r| !r.contains(&net) && !net.contains(r))
-            }
-        }
-    }
-
-    /// The first byte of networks that stand in for those of a map.
-    fn stand_in(self) -> u8 {
-        match self {
-            Ground::Loopback => 127,
-            Ground::Namespaces => 10,
-        }
-    }
-}
 
 /// How many clients a site gets when none are asked for.
 const CLIENTS: usize = 4;
@@ -221,30 +188,6 @@ impl World {
         Ok(first..self.agents.len())
     }
 
-    /// Another map's text with this world's networks for the sites of the same names.
-    ///
-    /// # Errors
-    /// It is no site map, or none that fits.
-    pub fn rewritten(&self, name: &str, text: &str) -> Result<String, String> {
-        SiteMap::parse(name, text).map_err(|mistakes| mistakes.to_string())?;
-        let mut value: serde_json::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        let peopled = self
-            .map
-            .sites()
-            .filter_map(|site| Some((site, self.network(site)?)));
-        for (site, net) in peopled {
-            let site = value
-                .get_mut("sites")
-                .and_then(|sites| sites.get_mut(&*self.map.name(site)));
-            if let Some(site) = site.and_then(serde_json::Value::as_object_mut) {
-                site.insert("networks".to_owned(), serde_json::json!([net.to_string()]));
-            }
-        }
-        let text = serde_yaml::to_string(&value).map_err(|error| error.to_string())?;
-        SiteMap::parse(name, &text).map_err(|mistakes| mistakes.to_string())?;
-        Ok(text)
-    }
-
     /// Adds agents to a site, after those that are there.
     fn settle(&mut self, site: SiteId, count: usize, seeder: bool, late: bool) -> Result<(), String> {
         let name = self.map.name(site).into_owned();
@@ -306,44 +249,6 @@ impl World {
         sites
     }
 
-    /// The most that can reach a site from all seeders together, over any paths.
-    pub fn best_rate(&self, site: SiteId, at: Timestamp) -> Rate {
-        max_flow(&self.map, at, &self.roots, site)
-    }
-
-    /// The seconds that `size` bytes need to the worst-connected waiting site; `None` if no limited link is
-    /// in the way of any.
-    pub fn bound(&self, size: u64, at: Timestamp) -> Option<f64> {
-        let rates = self
-            .waiting
-            .iter()
-            .filter_map(|site| self.best_rate(*site, at).bytes_per_second());
-        rates.min().map(|rate| size as f64 / rate.max(1) as f64)
-    }
-
-    /// The distribution forest that the design's rule 3 plans for these sites.
-    pub fn planned(&self, at: Timestamp) -> Forest {
-        let none = BTreeSet::new();
-        forest(
-            &self.map,
-            at,
-            &self.roots,
-            &self.waiting,
-            &Forest::new(),
-            &none,
-            &Load::default(),
-        )
-    }
-
-    /// How many links the content crosses in the planned forest, all sites together.
-    pub fn planned_crossings(&self, at: Timestamp) -> u64 {
-        let planned = self.planned(at);
-        let hops = planned
-            .iter()
-            .filter_map(|(site, parent)| self.map.path(parent.site, *site));
-        hops.map(|route| route.hops.len() as u64).sum()
-    }
-
     /// `hq → b1`: a link in one direction.
     pub fn hop_name(&self, hop: Hop) -> (String, String) {
         let (a, b) = self.map.ends(hop.link);
@@ -355,44 +260,6 @@ impl World {
 fn example(map: &SiteMap) -> String {
     let site = map.sites().find(|site| !map.is_transit(*site));
     site.map_or("hq".to_owned(), |site| map.name(site).into_owned())
-}
-
-/// The site's first network that can be used here.
-fn usable(map: &SiteMap, site: SiteId, ground: Ground) -> Option<Ipv4Net> {
-    map.networks(site).into_iter().find_map(|net| match net {
-        IpNet::V4(net) if ground.takes(net) => Some(net),
-        _ => None,
-    })
-}
-
-/// The same map with 127.N.0.0/16, or 10.N.0.0/16, in place of each site's networks.
-fn moved(name: &str, text: &str, asked: &SiteMap, ground: Ground) -> Result<(SiteMap, String), String> {
-    let wrong =
-        |what: String| format!("--sites: cannot give the sites of {name} addresses of this machine: {what}");
-    let mut value: serde_json::Value =
-        serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    let peopled: Vec<SiteId> = asked.sites().filter(|site| !asked.is_transit(*site)).collect();
-    if peopled.len() > 254 {
-        return Err(wrong(format!("{} sites are more than 254", peopled.len())));
-    }
-    for (number, site) in (1u8..).zip(peopled) {
-        let pointer = value
-            .get_mut("sites")
-            .and_then(|sites| sites.get_mut(&*asked.name(site)));
-        let Some(site) = pointer.and_then(serde_json::Value::as_object_mut) else {
-            return Err(wrong(format!(
-                "site `{}` is not written as a mapping",
-                asked.name(site)
-            )));
-        };
-        site.insert(
-            "networks".to_owned(),
-            serde_json::json!([format!("{}.{number}.0.0/16", ground.stand_in())]),
-        );
-    }
-    let text = serde_yaml::to_string(&value).map_err(|error| wrong(error.to_string()))?;
-    let map = SiteMap::parse(name, &text).map_err(|mistakes| wrong(mistakes.to_string()))?;
-    Ok((map, text))
 }
 
 fn located(map: &SiteMap, option: &str, groups: &Groups) -> Result<Vec<(SiteId, usize)>, String> {
@@ -416,98 +283,4 @@ fn located(map: &SiteMap, option: &str, groups: &Groups) -> Result<Vec<(SiteId, 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn groups(text: &str) -> Groups {
-        text.parse().unwrap()
-    }
-
-    fn world(text: &str, seeds: &str, clients: &str) -> Result<World, String> {
-        World::new(
-            "sites.yaml",
-            text,
-            Some(&groups(seeds)),
-            Some(&groups(clients)),
-            Ground::Loopback,
-        )
-    }
-
-    const REAL: &str = "
-version: 1
-sites:
-  hq: {networks: [10.1.0.0/16, '2001:db8:1::/48']}
-  munich: {networks: [10.2.0.0/16]}
-  backbone: {}
-links:
-  - {between: [hq, backbone], rate: 100 Mbit/s}
-  - {between: [munich, backbone], rate: 10 Mbit/s}
-";
-
-    #[test]
-    fn the_default_world_is_four_seeders_and_twice_four_clients_fifty_seconds_away() {
-        let world = World::new("default", DEFAULT_MAP, None, None, Ground::Loopback).unwrap();
-        assert_eq!(world.agents.len(), 12);
-        assert_eq!(world.agents.iter().filter(|place| place.seeder).count(), 4);
-        assert_eq!(world.client_sites().len(), 2);
-        assert_eq!(world.bound(500_000_000, Timestamp::now()), Some(50.0));
-        assert_eq!(world.planned_crossings(Timestamp::now()), 2);
-        let hq0 = world.agents.iter().find(|place| place.id == "hq-0").unwrap();
-        assert_eq!(hq0.addr.to_string(), "127.1.0.10");
-    }
-
-    #[test]
-    fn the_maps_beside_it_are_right() {
-        for text in [
-            include_str!("../../maps/staged.yaml"),
-            include_str!("../../maps/transit.yaml"),
-        ] {
-            let world = World::new("map", text, None, None, Ground::Loopback).unwrap();
-            assert_eq!(world.bound(500_000_000, Timestamp::now()), Some(50.0));
-            assert_eq!(world.text, text);
-        }
-    }
-
-    #[test]
-    fn a_map_of_the_real_world_moves_to_loopback_and_keeps_its_links() {
-        let world = world(REAL, "hq=1", "munich=2").unwrap();
-        assert!(world.agents.iter().all(|place| place.addr.is_loopback()));
-        assert!(
-            world
-                .agents
-                .iter()
-                .all(|place| world.map.locate(place.addr) == Some(place.site))
-        );
-        assert_eq!(world.bound(12_500_000, Timestamp::now()), Some(10.0));
-        assert_eq!(world.map.links().count(), 2);
-    }
-
-    #[test]
-    fn what_cannot_be_laid_out_is_refused_with_the_option_that_is_wrong() {
-        let tiny = "{version: 1, sites: {a: {networks: [127.9.0.0/28]}, b: {networks: [127.8.0.0/16]}}, \
-                    links: [{between: [a, b], rate: 1 Mbit/s}]}";
-        let nested = "{version: 1, sites: {a: {networks: [127.9.0.0/16]}, b: {networks: [127.9.0.0/24]}}, \
-                      links: [{between: [a, b], rate: 1 Mbit/s}]}";
-        for (text, seeds, clients, option, what) in [
-            (DEFAULT_MAP, "hqq=1", "b1=1", "--seeds", "hq"),
-            (DEFAULT_MAP, "hq=1", "b3=1", "--clients", "b1, b2"),
-            (REAL, "hq=1", "backbone=1", "--clients", "transit"),
-            ("sites: {", "hq=1", "b1=1", "--sites", "sites.yaml"),
-            (tiny, "b=1", "a=9", "--sites", "too small"),
-            (nested, "b=1", "a=1", "--sites", "longer network"),
-        ] {
-            let error = world(text, seeds, clients).unwrap_err();
-            assert!(error.contains(option) && error.contains(what), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_site_with_seeders_may_have_clients_that_need_no_link() {
-        let world = world(DEFAULT_MAP, "hq=1", "hq=2,b1=1").unwrap();
-        let ids: Vec<_> = world.agents.iter().map(|place| place.id.as_str()).collect();
-        assert_eq!(ids, ["hq-0", "hq-c0", "hq-c1", "b1-0"]);
-        let addrs: BTreeSet<_> = world.agents.iter().map(|place| place.addr).collect();
-        assert_eq!(addrs.len(), 4);
-        assert_eq!(world.waiting.len(), 1);
-    }
-}
+mod tests;
