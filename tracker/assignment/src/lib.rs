@@ -34,7 +34,7 @@ pub use decision::{Announce, Decision, Outcome, Part, Refusal};
 pub use explain::{Explanation, Starvation, Succession, ToldParent, ToldPeer};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
-pub use status::{GatewayStatus, SiteStatus, SwarmStatus};
+pub use status::{GatewayStatus, SiteStatus, SourceStatus, SwarmStatus};
 pub use swarm::{Counts, Swarm};
 
 /// A moment: the time since the tracker's start.

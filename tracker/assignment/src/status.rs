@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use narrows_topology::{Rate, SiteId};
+use narrows_topology::{Hop, Rate, SiteId};
 use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::swarm::peer::Class;
-use crate::swarm::site::{Gateway, Site};
+use crate::swarm::site::{Flow, Gateway, Site};
 use crate::{Context, Swarm, Time};
 
 /// One content.
@@ -44,12 +44,26 @@ pub struct SiteStatus {
     pub parent: Option<String>,
     /// The links from the parent, in the order in which bytes cross them.
     pub route: Vec<String>,
+    /// Every site that its gateways fetch from now: the parent; several where the content comes in stripes, or where
+    /// somebody starved.
+    pub sources: Vec<SourceStatus>,
     /// Who fetches across the WAN.
     pub gateways: Vec<GatewayStatus>,
     /// The site's share of its route, bytes per second; `None`: no limit, or nothing to fetch.
     pub rate: Option<u64>,
     /// Bytes that its agents say they fetched across links.
     pub wan_bytes: u64,
+}
+
+/// Where a site's gateways fetch from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SourceStatus {
+    /// The site's name.
+    pub site: String,
+    /// The links from there, in the order in which bytes cross them.
+    pub route: Vec<String>,
+    /// The share of this way, bytes per second; `None`: no limit; 0: paused by a schedule or a brake.
+    pub rate: Option<u64>,
 }
 
 /// One gateway.
@@ -97,9 +111,11 @@ impl Swarm {
         };
         let parent = self.forest.get(&id).map(|parent| parent.site);
         let route = parent.and_then(|parent| cx.map.path(parent, id));
-        let hops = route.iter().flat_map(|route| route.hops.iter());
+        let names = |hops: &[Hop]| hops.iter().map(|hop| cx.map.link_name(hop.link)).collect();
         let used = site.flows.iter().filter(|flow| flow.users > 0);
-        let shares = used.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id));
+        let shares: Vec<(&Flow, Rate)> = used
+            .map(|flow| (flow, cx.ledger.share(cx.map, cx.wall, flow.id)))
+            .collect();
         SiteStatus {
             site: cx.map.name(id).into_owned(),
             peers: number(site.peers.len()),
@@ -107,13 +123,23 @@ impl Swarm {
             leechers: number(site.peers.len() - seeders),
             progress: progress.map(|part| part.clamp(0.0, 1.0)),
             parent: parent.map(|parent| cx.map.name(parent).into_owned()),
-            route: hops.map(|hop| cx.map.link_name(hop.link).to_string()).collect(),
+            route: route.map_or_else(Vec::new, |route| names(&route.hops)),
+            sources: shares
+                .iter()
+                .map(|(flow, rate)| SourceStatus {
+                    site: cx.map.name(flow.source).into_owned(),
+                    route: names(&flow.route.hops),
+                    rate: rate.bytes_per_second(),
+                })
+                .collect(),
             gateways: site
                 .gateways
                 .iter()
                 .map(|(at, gateway)| gateway_status(site, *at, gateway, now))
                 .collect(),
             rate: shares
+                .iter()
+                .map(|(_, rate)| *rate)
                 .reduce(Rate::saturating_add)
                 .and_then(Rate::bytes_per_second),
             wan_bytes: site.wan,

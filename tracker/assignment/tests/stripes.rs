@@ -259,3 +259,35 @@ fn on_a_map_without_cycles_nobody_has_stripes() {
     );
     assert_eq!(told.filter(|told| !told.upstream.is_empty()).count(), 3);
 }
+
+#[test]
+fn the_status_names_every_site_that_a_gateway_fetches_from() {
+    let mut world = World::new(DIAMOND);
+    world.join(0, true, false);
+    for site in 1..4 {
+        world.join(site, false, false);
+    }
+    world.run(30);
+    let policy = Policy::default();
+    let cx = Context {
+        map: &world.map,
+        policy: &policy,
+        ledger: &world.ledger,
+        wall: world.wall,
+    };
+    let status = world.swarm.status(&cx, world.now);
+    let far = status.sites.iter().find(|site| site.site == "c").unwrap();
+    let mut ways: Vec<(&str, &[String])> = Vec::new();
+    ways.extend(
+        far.sources
+            .iter()
+            .map(|source| (source.site.as_str(), &*source.route)),
+    );
+    ways.sort();
+    assert_eq!(
+        ways,
+        [("a", &["a-c".to_owned()][..]), ("b", &["b-c".to_owned()][..])]
+    );
+    let rates = far.sources.iter().map(|source| source.rate.unwrap());
+    assert_eq!(rates.sum::<u64>(), far.rate.unwrap());
+}
