@@ -52,6 +52,9 @@ pub fn lines(budgets: &[Budget], contents: usize) -> Vec<String> {
 }
 
 fn rate(bytes: Option<u64>) -> String {
+    if bytes == Some(0) {
+        return "0".to_owned();
+    }
     bytes
         .map_or(Rate::UNLIMITED, Rate::from_bytes_per_second)
         .to_string()

@@ -1,30 +1,30 @@
 //! The lab's own network (`--netns`): hosts, routers and links as network namespaces, shaped and counted by the kernel.
 //!
 //! [`plan`] says who has which address and which routes, [`shape`] how fast a link is (both pure), [`enter`] gets the
-//! lab into namespaces of its own; here `ip` and `tc` are run, and counters read.
+//! lab into namespaces of its own; [`texts`] says what `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
 
+mod commands;
 pub mod congestion;
+mod counters;
 pub mod enter;
 pub mod plan;
 pub mod shape;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use narrows_topology::{Hop, LinkId, Rate};
 
 use super::Stop;
 use super::player::CommandLine;
 use super::process::{Minder, Process};
-use plan::{End, HostPlan, NetPlan, Router};
-
-/// Frames that one packet may have inside a site, as offloads make them: without any, a lab of forty hosts would
-/// measure how fast its own machine switches packets. What leaves onto a link is cut into frames.
-const LAN_SEGMENTS: u32 = 8;
+use commands::{batch, batches};
+use counters::sent;
+use plan::{End, NetPlan, Router};
+use texts::interface;
 
 /// A network that stands. It ends with the lab's last process.
 #[derive(Debug)]
@@ -96,96 +96,6 @@ impl Net {
         }
         net.ready()?;
         Ok(net)
-    }
-
-    /// Namespaces, veth pairs and the management bridge.
-    fn interfaces(&self) -> String {
-        let mut text = format!(
-            "link add manage type bridge\nlink set manage up\naddr add {}/16 dev manage\n",
-            NetPlan::lab()
-        );
-        let routers = self.plan.routers.iter().map(|router| &router.netns);
-        for netns in routers.chain(self.plan.hosts.iter().map(|host| &host.netns)) {
-            let _ = writeln!(text, "netns add {netns}");
-        }
-        for wire in &self.plan.links {
-            let [a, b] = &wire.ends;
-            let _ = writeln!(
-                text,
-                "link add {} netns r{} type veth peer name {} netns r{}",
-                a.device, a.router, b.device, b.router
-            );
-        }
-        for host in &self.plan.hosts {
-            let name = &host.netns;
-            let _ = writeln!(
-                text,
-                "link add eth0 netns {name} type veth peer name {name} netns r{}\n\
-                 link add m{name} type veth peer name manage netns {name}\n\
-                 link set m{name} master manage up",
-                host.router
-            );
-        }
-        text
-    }
-
-    /// Inside a router's namespace.
-    fn router(&self, router: &Router) -> String {
-        let number = self.plan.routers.iter().position(|other| other == router);
-        let mut text = "link set lo up\n".to_owned();
-        if let Some(lan) = router.lan {
-            let _ = writeln!(
-                text,
-                "link add lan type bridge\naddr add {lan} dev lan\nlink set lan up"
-            );
-        }
-        for host in self.plan.hosts.iter().filter(|host| Some(host.router) == number) {
-            let _ = writeln!(
-                text,
-                "link set {0} gso_max_segs {LAN_SEGMENTS}\nlink set {0} master lan up",
-                host.netns
-            );
-        }
-        for wire in &self.plan.links {
-            let [a, b] = &wire.ends;
-            for (own, other) in [(a, b), (b, a)]
-                .iter()
-                .filter(|(own, _)| Some(own.router) == number)
-            {
-                let _ = writeln!(
-                    text,
-                    "link set {0} gso_max_segs 1\naddr add {1} peer {2} dev {0}\nlink set {0} up",
-                    own.device, own.addr, other.addr
-                );
-            }
-        }
-        for route in &router.routes {
-            let _ = writeln!(text, "route add {} via {}", route.to.trunc(), route.via);
-        }
-        text
-    }
-
-    /// Per namespace what `tc` is to do.
-    fn shaping(&self, lan: Rate) -> Vec<(String, String)> {
-        let mut texts: Vec<(String, String)> = Vec::new();
-        for (number, router) in self.plan.routers.iter().enumerate() {
-            let ends = self
-                .plan
-                .links
-                .iter()
-                .flat_map(|wire| wire.ends.iter().map(move |end| (wire.link, end)));
-            let own = ends.filter(|(_, end)| end.router == number);
-            let mut text: String = own
-                .map(|(link, end)| shape::shape(&end.device, self.line(link).rate, false))
-                .collect();
-            let hosts = self.plan.hosts.iter().filter(|host| host.router == number);
-            text.extend(hosts.map(|host| shape::shape(&host.netns, lan, false)));
-            texts.push((router.netns.clone(), text));
-        }
-        let hosts = self.plan.hosts.iter();
-        texts.extend(hosts.map(|host| (host.netns.clone(), shape::shape("eth0", lan, false))));
-        texts.retain(|(_, text)| !text.is_empty());
-        texts
     }
 
     /// Waits for the holders to be where they belong, then checks that no packet is larger than a frame.
@@ -342,35 +252,6 @@ pub enum Change {
     Cut(bool),
 }
 
-/// Inside a host's namespace.
-fn interface(host: &HostPlan, congestion: &str) -> String {
-    let mut text = format!(
-        "link set lo up\nlink set eth0 gso_max_segs {LAN_SEGMENTS}\naddr add {} dev eth0\nlink set eth0 up\n\
-         addr add {}/16 dev manage\nlink set manage up\nroute add default via {} congctl {congestion}\n",
-        host.addr, host.management, host.gateway
-    );
-    for net in &host.foreign {
-        let _ = writeln!(text, "route add {net} via {} congctl {congestion}", host.gateway);
-    }
-    text
-}
-
-/// Bytes sent per interface, in the network namespace of a process: /proc/PID/net/dev.
-fn sent(pid: u32) -> BTreeMap<String, u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
-    parse_sent(&text)
-}
-
-/// The ninth number of each line of proc_net_dev(5).
-fn parse_sent(text: &str) -> BTreeMap<String, u64> {
-    let line = |line: &str| {
-        let (name, numbers) = line.split_once(':')?;
-        let bytes = numbers.split_whitespace().nth(8)?.parse().ok()?;
-        Some((name.trim().to_owned(), bytes))
-    };
-    text.lines().filter_map(line).collect()
-}
-
 /// Whether packets larger than a frame may leave onto a link.
 fn offloads(end: &End) -> Result<bool, Stop> {
     let netns = format!("r{}", end.router);
@@ -383,77 +264,4 @@ fn offloads(end: &End) -> Result<bool, Stop> {
         .pointer("/0/gso_max_segs")
         .and_then(serde_json::Value::as_u64)
         != Some(1))
-}
-
-/// Runs some, a few at a time.
-fn batches(program: &str, texts: Vec<(String, String)>) -> Result<(), Stop> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || {
-        while let Some((netns, text)) = texts.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            batch(program, Some(netns), text)?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
-        let results = threads.into_iter().map(|thread| match thread.join() {
-            Ok(result) => result,
-            Err(_) => Err(Stop::Failed(format!("--netns: running {program} failed"))),
-        });
-        results.collect()
-    })
-}
-
-/// `ip -batch` or `tc -batch`, all in one process.
-fn batch(program: &str, netns: Option<&str>, text: &str) -> Result<(), Stop> {
-    let failed = |what: String| {
-        let place = netns.map_or(String::new(), |netns| format!(" in {netns}"));
-        Stop::Missing(format!("--netns: {program}{place}: {what}"))
-    };
-    let mut command = Command::new(program);
-    if let Some(netns) = netns {
-        command.args(["-n", netns]);
-    }
-    let mut child = command
-        .args(["-batch", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(error.to_string()))?;
-    if let Some(mut input) = child.stdin.take() {
-        input
-            .write_all(text.as_bytes())
-            .map_err(|error| failed(error.to_string()))?;
-    }
-    let output = child
-        .wait_with_output()
-        .map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-    // the batch is numbered in what they say
-    let number = said
-        .rsplit(':')
-        .next()
-        .and_then(|n| n.trim().parse::<usize>().ok());
-    let line = number
-        .and_then(|n| text.lines().nth(n.saturating_sub(1)))
-        .unwrap_or_default();
-    Err(failed(format!("{said} `{line}`")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_sent_are_read_per_interface() {
-        let text = "Inter-|   Receive  |  Transmit\n face |bytes packets\n    lo:  1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n\
-                    l0a:  1 2 3 4 5 6 7 8 1514000 10 11 12 13 14 15 16\n";
-        assert_eq!(parse_sent(text).get("l0a"), Some(&1_514_000));
-        assert_eq!(parse_sent(text).len(), 2);
-        assert!(parse_sent("").is_empty());
-    }
 }

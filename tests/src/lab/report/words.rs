@@ -1,5 +1,7 @@
 //! The report for people.
 
+use std::collections::BTreeMap;
+
 use super::Report;
 use crate::lab::budget;
 use crate::lab::table::bytes;
@@ -132,37 +134,44 @@ fn clients(report: &Report) -> Vec<String> {
 fn costs(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for cost in &report.costs {
-        for site in &cost.interruptions {
-            let time = match site.seconds {
-                Some(seconds) if seconds > 0.0 => format!("{seconds:.1} s until the next useful bytes"),
-                Some(_) => "no interruption".to_owned(),
-                None => "no useful bytes any more".to_owned(),
-            };
-            lines.push(format!(
-                "{} (at {:.1} s): {}: {time}",
-                cost.what, cost.at, site.site
-            ));
-        }
-        for extra in &cost.extra {
-            lines.push(format!(
-                "{} (at {:.1} s): {}: {:+.1} pieces beyond one copy",
-                cost.what, cost.at, extra.site, extra.pieces
-            ));
-        }
+        let interruptions = cost.interruptions.iter().map(|site| match site.seconds {
+            Some(seconds) if seconds > 0.0 => {
+                format!("{} {seconds:.1} s until the next useful bytes", site.site)
+            }
+            Some(_) => format!("{} no interruption", site.site),
+            None => format!("{} no useful bytes any more", site.site),
+        });
+        let mut parts: Vec<String> = interruptions.collect();
         if !cost.gateways.is_empty() {
-            let each: Vec<String> = (cost.gateways.iter())
-                .map(|gateways| match report.contents.len() {
-                    0 | 1 => format!("{} {}", gateways.site, gateways.most),
-                    _ => format!("{} of {} {}", gateways.site, gateways.content, gateways.most),
-                })
-                .collect();
-            lines.push(format!(
-                "{} (at {:.1} s): gateways at the same time from then on, at most: {}",
-                cost.what,
-                cost.at,
+            let each = cost.gateways.iter().map(|claimed| match report.contents.len() {
+                0 | 1 => format!("{} {}", claimed.site, claimed.most),
+                _ => format!("{} {} of {}", claimed.site, claimed.most, claimed.content),
+            });
+            let each: Vec<String> = each.collect();
+            parts.push(format!(
+                "gateways at once from then on at most {}",
                 each.join(", ")
             ));
         }
+        if !parts.is_empty() {
+            lines.push(format!(
+                "{} (at {:.1} s): {}",
+                cost.what,
+                cost.at,
+                parts.join("; ")
+            ));
+        }
+    }
+    // of the whole run, so the same whichever event a site is named with
+    let extra: BTreeMap<&str, f64> = (report.costs.iter())
+        .flat_map(|cost| &cost.extra)
+        .map(|extra| (&*extra.site, extra.pieces))
+        .collect();
+    if !extra.is_empty() {
+        let each: Vec<String> = (extra.iter())
+            .map(|(site, pieces)| format!("{site} {pieces:+.1} pieces"))
+            .collect();
+        lines.push(format!("beyond one copy, in the whole run: {}", each.join(", ")));
     }
     for probe in &report.probes {
         let share = probe.share.map_or(String::new(), |share| {
