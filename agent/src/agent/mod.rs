@@ -1,7 +1,10 @@
 //! The contents that run, and how a reload changes them.
 
+mod answers;
+mod door;
 mod plan;
 mod state;
+pub use answers::{AgentExplained, AgentStatus};
 pub(crate) use plan::read_torrent;
 pub use state::StateInUse;
 
@@ -13,28 +16,21 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use narrows_protocol::{InfoHash, PeerId};
-use narrows_swarm::Origin;
-use narrows_wire::Handshake;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
-use crate::content::{
-    self, Command, ContentExplained, ContentState, ContentStatus, Handle, Input, Shared, Spec,
-};
+use crate::content::{self, Command, Handle, Shared, Spec};
 use crate::limit::Gate;
-use crate::net::{self, Bans, Buffers, Door, Listener};
+use crate::net::{self, Bans, Buffers, Listener};
+use door::AgentDoor;
 use plan::Wanted;
 use state::Paused;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
-
-/// How long an actor may take to say how it is; it never blocks, so this is for a machine in trouble.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// A running agent.
 #[derive(Debug)]
@@ -59,31 +55,6 @@ struct Entry {
     wanted: Wanted,
     /// `None` if `wanted` holds an error.
     handle: Option<Handle>,
-}
-
-/// `GET /status`.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct AgentStatus {
-    /// The agent's stable name.
-    pub id: String,
-    /// Its site, as the tracker says; empty until it did.
-    pub site: String,
-    /// Whether the operator paused the whole agent.
-    pub paused: bool,
-    /// The program's version.
-    #[serde(default)]
-    pub version: String,
-    /// In the order of the configuration.
-    pub content: Vec<ContentStatus>,
-}
-
-/// `GET /explain`.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct AgentExplained {
-    /// The agent's stable name.
-    pub id: String,
-    /// In the order of the configuration.
-    pub content: Vec<ContentExplained>,
 }
 
 /// What a reload did.
@@ -246,44 +217,6 @@ impl Agent {
         Entry { wanted, handle }
     }
 
-    /// How everything is.
-    pub async fn status(&self) -> AgentStatus {
-        let mut content = Vec::new();
-        for entry in self.entries() {
-            content.push(entry.status().await);
-        }
-        let site = content
-            .iter()
-            .map(|content| &content.site)
-            .find(|site| !site.is_empty());
-        AgentStatus {
-            id: self.shared.id.clone(),
-            site: site.cloned().unwrap_or_default(),
-            paused: self.with_paused(|paused| paused.all),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            content,
-        }
-    }
-
-    /// Who is connected and why; of one content (name or info hash) or of all. `None`: there is no such content.
-    pub async fn explain(&self, which: Option<&str>) -> Option<AgentExplained> {
-        let mut content = Vec::new();
-        for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
-            if !handle.is_meant(which) {
-                continue;
-            }
-            let (reply, answer) = oneshot::channel();
-            let asked = async {
-                handle.commands.send(Command::Explain(reply)).await.ok()?;
-                answer.await.ok()
-            };
-            // one that does not answer is in `status`, with that as its error
-            content.extend(timeout(ANSWER, asked).await.ok().flatten());
-        }
-        let id = self.shared.id.clone();
-        (which.is_none() || !content.is_empty()).then_some(AgentExplained { id, content })
-    }
-
     /// Stops fetching and serving; of one content (name or info hash) or of all; also after a restart. `None`: there is no
     /// such content.
     pub async fn pause(&self, which: Option<&str>) -> Option<Vec<String>> {
@@ -379,30 +312,6 @@ impl Agent {
     }
 }
 
-impl Entry {
-    async fn status(&self) -> ContentStatus {
-        let broken = |error: String| ContentStatus {
-            name: self.wanted.name(),
-            state: ContentState::Error,
-            role: narrows_protocol::Role::Member.as_str().to_owned(),
-            error: Some(error),
-            ..ContentStatus::default()
-        };
-        let Some(handle) = &self.handle else {
-            return broken(self.wanted.meta.as_ref().err().cloned().unwrap_or_default());
-        };
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
-            handle.commands.send(Command::Status(reply)).await.ok()?;
-            answer.await.ok()
-        };
-        match timeout(ANSWER, asked).await {
-            Ok(Some(status)) => status,
-            _ => broken("the content does not answer; see the log".to_owned()),
-        }
-    }
-}
-
 /// Stops all at once and waits for them, but not for ever.
 async fn stop_all(entries: &[Entry]) {
     let mut waiting = Vec::new();
@@ -441,37 +350,4 @@ fn peer_id() -> PeerId {
     let mut id: [u8; 20] = rand::random();
     id[..8].copy_from_slice(b"-NW0100-");
     PeerId(id)
-}
-
-/// Decides about connections that come in.
-#[derive(Clone)]
-struct AgentDoor(Arc<Agent>);
-
-impl Door for AgentDoor {
-    fn admits(&self, addr: SocketAddr) -> bool {
-        !self.0.shared.bans.holds(addr.ip(), self.0.shared.now())
-    }
-
-    fn serves(&self, info_hash: InfoHash) -> bool {
-        self.0.handle(info_hash).is_some()
-    }
-
-    fn peer_id(&self) -> PeerId {
-        self.0.shared.peer_id
-    }
-
-    async fn enter(&self, stream: TcpStream, addr: SocketAddr, theirs: Handshake) {
-        if let Some(handle) = self.0.handle(theirs.info_hash) {
-            // an actor that just ended drops the connection
-            let _ = handle
-                .inputs
-                .send(Input::Connected {
-                    stream,
-                    addr,
-                    origin: Origin::Accepted,
-                    theirs,
-                })
-                .await;
-        }
-    }
 }
