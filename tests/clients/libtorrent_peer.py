@@ -35,6 +35,11 @@ MANAGED = {
 }
 
 
+def start(listen: str, ip: str, more: dict) -> lt.session:
+    """A session that listens and dials at one address only."""
+    return lt.session(MANAGED | {"listen_interfaces": listen, "outgoing_interfaces": ip} | more)
+
+
 def lab() -> int:
     """Runs until it is killed."""
     parser = argparse.ArgumentParser()
@@ -44,7 +49,7 @@ def lab() -> int:
     parser.add_argument("torrents", nargs="+")
     args = parser.parse_args()
     ip = args.listen.rpartition(":")[0].strip("[]")
-    session = lt.session(MANAGED | {"listen_interfaces": args.listen, "outgoing_interfaces": ip})
+    session = start(args.listen, ip, {})
     handles = []
     for torrent in args.torrents:
         info = lt.torrent_info(torrent)
@@ -75,21 +80,12 @@ def main() -> int:
     if "--status" in sys.argv:
         return lab()
     torrent, save_dir, ip, port = sys.argv[1:5]
-    session = lt.session(
-        {
-            "listen_interfaces": f"{ip}:{port}",
-            "outgoing_interfaces": ip,
-            "enable_dht": False,
-            "enable_lsd": False,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "enable_incoming_utp": False,
-            "enable_outgoing_utp": False,
-            "allow_multiple_connections_per_ip": True,
-            # the library never asks its tracker more often than this; 300 s would outlast the test
-            "min_announce_interval": 1,
-        }
-    )
+    impatient = {
+        "allow_multiple_connections_per_ip": True,
+        # the library never asks its tracker more often than this; 300 s would outlast the test
+        "min_announce_interval": 1,
+    }
+    session = start(f"{ip}:{port}", ip, impatient)
     handle = session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": save_dir})
     seen = set()
     while True:

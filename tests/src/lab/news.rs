@@ -181,14 +181,21 @@ fn ordered(mut heard: Vec<ContentStatus>, contents: &[Content]) -> Vec<Option<Co
     contents.iter().map(one).collect()
 }
 
-/// The sites from which the gateways of a site were told to fetch; if there are none, its parent.
+/// The sites from which the gateways of a site fetch, by the tracker's list or by whom they were told of; if there are
+/// none, its parent.
 pub(super) fn sources(world: &World, swarm: &SwarmStatus, site: SiteId) -> BTreeSet<SiteId> {
     let name = world.map.name(site);
     let Some(status) = swarm.sites.iter().find(|other| other.site == name) else {
         return BTreeSet::new();
     };
-    let upstreams = status.gateways.iter().flat_map(|gateway| &gateway.upstream);
-    let mut from: BTreeSet<SiteId> = upstreams.filter_map(|addr| world.map.locate(addr.ip())).collect();
+    let named = status.sources.iter();
+    let mut from: BTreeSet<SiteId> = named
+        .filter_map(|source| world.map.site_named(&source.site))
+        .collect();
+    if from.is_empty() {
+        let upstreams = status.gateways.iter().flat_map(|gateway| &gateway.upstream);
+        from.extend(upstreams.filter_map(|addr| world.map.locate(addr.ip())));
+    }
     if from.is_empty() {
         let parent = status.parent.as_ref();
         from.extend(parent.and_then(|parent| world.map.site_named(parent)));

@@ -154,10 +154,20 @@ pub struct SiteStatus {
     pub site: String,
     /// The name of the site it is fed from.
     pub parent: Option<String>,
+    /// The sites that its gateways fetch from now: several where the content comes in stripes.
+    pub sources: Vec<SourceStatus>,
     /// Who fetches across links.
     pub gateways: Vec<GatewayStatus>,
     /// What its agents say they fetched across links.
     pub wan_bytes: u64,
+}
+
+/// A site that another fetches from.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SourceStatus {
+    /// Its name.
+    pub site: String,
 }
 
 /// One gateway.
@@ -237,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_swarm_is_found_among_others() {
         let body = r#"{"uptime":1,"swarms":[{"info_hash":"aa","sites":[]},{"info_hash":"bb","peers":3,"sites":[
-            {"site":"b1","parent":"hq","route":["hq-b1"],"gateways":[{"agent":"b1-2","address":"127.2.0.12:6881",
+            {"site":"b1","parent":"hq","route":["hq-b1"],"sources":[{"site":"hq","route":["hq-b1"],"rate":5}],"gateways":[{"agent":"b1-2","address":"127.2.0.12:6881",
             "since_seconds":1,"upstream":["127.1.0.10:6881"]}],"wan_bytes":5},{"site":"hq","parent":null}]}]}"#;
         let hashes = ["bb".to_owned(), "cc".to_owned()];
         let both = swarms(fake(ok(body)).await, &hashes).await.unwrap();
@@ -247,6 +257,7 @@ mod tests {
             found.sites[0].gateways[0].upstream,
             ["127.1.0.10:6881".parse().unwrap()]
         );
+        assert_eq!(found.sites[0].sources[0].site, "hq");
         assert_eq!(found.sites[1].parent, None);
         assert_eq!(both[1], SwarmStatus::default());
     }

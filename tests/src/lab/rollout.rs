@@ -264,7 +264,7 @@ impl Rollout {
         while let Ok(more) = news.try_recv() {
             self.hear(more);
         }
-        self.sample();
+        self.sample(false);
         self.kill_due().await?;
         self.events_due().await?;
         self.probes_due()?;
@@ -273,10 +273,10 @@ impl Rollout {
         self.nobody_died()
     }
 
-    /// Notes the kernel's counters and everybody's progress, if it is time to.
-    fn sample(&mut self) {
+    /// Notes the kernel's counters and everybody's progress, if it is time to, or for the `last` time.
+    fn sample(&mut self, last: bool) {
         let at = self.elapsed().as_secs_f64();
-        if self.t0.is_some() && self.wire.due(at) {
+        if self.t0.is_some() && (last || self.wire.due(at)) {
             let progress = self.agents.iter().map(|agent| agent.progress).collect();
             let counters = self.prepared.net.as_ref().map(Net::counters).unwrap_or_default();
             self.wire.sample(at, progress, &counters);
@@ -349,7 +349,7 @@ impl Rollout {
         self.facts.wan_sent = sum.sent;
         self.facts.wasted = sum.wasted;
         self.facts.unattributed = self.ledger.unattributed();
-        self.sample();
+        self.sample(true);
         let tracker = self.tracker.as_ref().and_then(Process::usage).unwrap_or_default();
         self.facts.tracker.cpu_seconds += tracker.cpu_seconds;
         self.facts.tracker.rss_peak = self.facts.tracker.rss_peak.max(tracker.rss_peak);

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+
+use crate::lab::players::rpc::{self, Answer};
+use crate::lab::players::{aria2, libtorrent, transmission};
 
 /// The port every stock client listens on for peers.
 pub const PEER_PORT: u16 = 6900;
@@ -150,26 +153,17 @@ impl Stock {
 
     fn call_aria2(&self, method: &str, params: Value) -> Result<Value> {
         let body = json!({"jsonrpc": "2.0", "id": "t", "method": method, "params": params});
-        let (_, answer) = post(self.rpc(), "/jsonrpc", &[], &body)?;
-        Ok(serde_json::from_str::<Value>(&answer)?["result"].clone())
+        Ok(post(self.rpc(), "/jsonrpc", &[], &body)?.json()?["result"].clone())
     }
 
     fn call_transmission(&self, method: &str, arguments: Value) -> Result<Value> {
         let body = json!({"method": method, "arguments": arguments});
-        let (head, _) = post(self.rpc(), "/transmission/rpc", &[], &body)?;
-        // the first answer is always 409 and carries the session id
-        let session = head
-            .lines()
-            .find_map(|line| line.strip_prefix("X-Transmission-Session-Id: "))
-            .context("Transmission gave no session id")?
-            .to_owned();
-        let (_, answer) = post(
-            self.rpc(),
-            "/transmission/rpc",
-            &[("X-Transmission-Session-Id", &session)],
-            &body,
-        )?;
-        Ok(serde_json::from_str(&answer)?)
+        let refused = post(self.rpc(), transmission::PATH, &[], &body)?;
+        let session = refused
+            .header(transmission::SESSION)
+            .context("Transmission gave no session id")?;
+        let headers = [(transmission::SESSION, session)];
+        post(self.rpc(), transmission::PATH, &headers, &body)?.json()
     }
 
     fn add_to_transmission(&self, torrent: &Path) -> Result<()> {
@@ -199,11 +193,9 @@ impl Drop for Stock {
 }
 
 fn libtorrent(ip: IpAddr, torrent: &Path, dir: &Path) -> Command {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients/libtorrent_peer.py");
-    // Debian's interpreter: the one python3-libtorrent is built for
-    let mut command = Command::new("/usr/bin/python3");
+    let mut command = Command::new(libtorrent::PYTHON);
     command
-        .arg(script)
+        .arg(libtorrent::peer())
         .arg(torrent)
         .arg(dir)
         .arg(ip.to_string())
@@ -214,47 +206,15 @@ fn libtorrent(ip: IpAddr, torrent: &Path, dir: &Path) -> Command {
 fn aria2(ip: IpAddr, torrent: &Path, dir: &Path) -> Command {
     let mut command = Command::new("aria2c");
     command
-        .arg("--no-conf")
+        .args(aria2::arguments(dir, PEER_PORT, RPC_PORT))
         .arg(format!("--interface={ip}"))
-        .arg(format!("--listen-port={PEER_PORT}"))
-        .arg(format!("--dir={}", dir.display()))
-        .args([
-            "--enable-rpc",
-            "--rpc-listen-all=true",
-            "--seed-ratio=0.0",
-            "--check-integrity=true",
-        ])
-        .args([
-            "--enable-dht=false",
-            "--enable-peer-exchange=false",
-            "--bt-enable-lpd=false",
-        ])
-        .args([
-            "--bt-tracker-interval=2",
-            "--allow-overwrite=true",
-            "--file-allocation=none",
-        ])
-        .arg(format!("--rpc-listen-port={RPC_PORT}"))
+        .arg("--bt-tracker-interval=2")
         .arg(torrent);
     command
 }
 
 fn transmission(ip: IpAddr, dir: &Path, scratch: &Path) -> Result<Command> {
-    let settings = json!({
-        "bind-address-ipv4": ip.to_string(),
-        "peer-port": PEER_PORT,
-        "download-dir": dir,
-        "rpc-bind-address": ip.to_string(),
-        "rpc-port": RPC_PORT,
-        "rpc-whitelist-enabled": false,
-        "dht-enabled": false,
-        "lpd-enabled": false,
-        "pex-enabled": false,
-        "utp-enabled": false,
-        "port-forwarding-enabled": false,
-        // 0: plain text is fine; agents speak no obfuscation
-        "encryption": 0,
-    });
+    let settings = transmission::settings(ip, PEER_PORT, dir, SocketAddr::new(ip, RPC_PORT));
     std::fs::write(scratch.join("settings.json"), settings.to_string())?;
     let mut command = Command::new("transmission-daemon");
     command.arg("--foreground").arg("--config-dir").arg(scratch);
@@ -269,21 +229,13 @@ fn addresses(list: &Value, address: impl Fn(&Value) -> &Value) -> BTreeSet<IpAdd
         .collect()
 }
 
-/// A small HTTP/1.0 POST: the stock clients' control ports want no more.
-fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<(String, String)> {
-    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let body = body.to_string();
-    let mut head = format!(
-        "POST {path} HTTP/1.0\r\nHost: {to}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    write!(stream, "{head}\r\n{body}")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
-    Ok((head.to_owned(), body.to_owned()))
+/// POST, for those who wait.
+fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let answer = tokio::time::timeout(Duration::from_secs(5), rpc::post(to, path, headers, body));
+        answer.await.context("no answer within 5 s")?
+    })
 }

@@ -204,6 +204,10 @@ impl Rollout {
                 let answer = poll::authorized(method, admin, path, token, Duration::from_secs(5)).await;
                 let brake = answer.is_ok() && method != "GET" && path.starts_with("/brake");
                 self.event(match answer {
+                    // a question is asked for its answer
+                    Ok(body) if method == "GET" => {
+                        format!("{method} {path}: {}", String::from_utf8_lossy(&body).trim())
+                    }
                     Ok(_) => format!("{method} {path}: done"),
                     Err(error) => format!("{method} {path}: {error:#}"),
                 });

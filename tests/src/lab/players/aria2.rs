@@ -1,6 +1,7 @@
 //! aria2c, asked over its JSON-RPC.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -40,31 +41,7 @@ impl Player for Aria2 {
     }
 
     fn command(&self, host: &Host, task: &Task) -> CommandLine {
-        let mut dir = OsString::from("--dir=");
-        dir.push(&host.data);
-        let mut args: Vec<OsString> = vec![
-            "--no-conf".into(),
-            dir,
-            format!("--listen-port={}", host.peer_port).into(),
-            format!("--rpc-listen-port={}", host.control.port()).into(),
-        ];
-        let fixed = [
-            "--enable-rpc",
-            "--rpc-listen-all=true",
-            "--enable-dht=false",
-            "--enable-dht6=false",
-            "--enable-peer-exchange=false",
-            "--bt-enable-lpd=false",
-            // for ever
-            "--seed-ratio=0.0",
-            "--check-integrity=true",
-            "--allow-overwrite=true",
-            // as sparse as the others write
-            "--file-allocation=none",
-            "--summary-interval=0",
-            "--console-log-level=warn",
-        ];
-        args.extend(fixed.map(OsString::from));
+        let mut args = arguments(&host.data, host.peer_port, host.control.port());
         args.extend(task.contents.iter().map(|content| content.torrent.clone().into()));
         CommandLine {
             program: "aria2c".into(),
@@ -81,6 +58,36 @@ impl Player for Aria2 {
             Ok(status(host, parse(&answer.json()?, task)?))
         }))
     }
+}
+
+/// Options for a private torrent in a managed network; where it listens for peers and for questions.
+pub fn arguments(data: &Path, peers: u16, rpc: u16) -> Vec<OsString> {
+    let mut dir = OsString::from("--dir=");
+    dir.push(data);
+    let mut args: Vec<OsString> = vec![
+        "--no-conf".into(),
+        dir,
+        format!("--listen-port={peers}").into(),
+        format!("--rpc-listen-port={rpc}").into(),
+    ];
+    let fixed = [
+        "--enable-rpc",
+        "--rpc-listen-all=true",
+        "--enable-dht=false",
+        "--enable-dht6=false",
+        "--enable-peer-exchange=false",
+        "--bt-enable-lpd=false",
+        // for ever
+        "--seed-ratio=0.0",
+        "--check-integrity=true",
+        "--allow-overwrite=true",
+        // as sparse as the others write
+        "--file-allocation=none",
+        "--summary-interval=0",
+        "--console-log-level=warn",
+    ];
+    args.extend(fixed.map(OsString::from));
+    args
 }
 
 /// Of an answer to aria2.tellActive, in which numbers and truths are strings.

@@ -13,7 +13,7 @@ use super::super::player::{Answer, CommandLine, Host, Player, Task};
 use super::{Phase, Progress, in_order, script, status};
 
 /// Debian's interpreter: the one that python3-libtorrent is built for.
-const PYTHON: &str = "/usr/bin/python3";
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// A state that is older than this is of an earlier life, or of a client that hangs.
 const STALE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ impl Player for Libtorrent {
     /// `libtorrent_peer.py --status FILE --dir DATA --listen ADDR:PORT TORRENT...`
     fn command(&self, host: &Host, task: &Task) -> CommandLine {
         let mut args = vec![
-            script("libtorrent_peer.py").into(),
+            peer().into(),
             "--status".into(),
             state_file(host).into(),
             "--dir".into(),
@@ -73,6 +73,11 @@ impl Player for Libtorrent {
             Ok(status(host, parse(&text, task)?))
         })
     }
+}
+
+/// The script that is libtorrent's client.
+pub fn peer() -> PathBuf {
+    script("libtorrent_peer.py")
 }
 
 fn state_file(host: &Host) -> PathBuf {

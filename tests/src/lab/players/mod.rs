@@ -10,7 +10,7 @@ pub mod aria2;
 pub mod http;
 pub mod libtorrent;
 pub mod opentracker;
-mod rpc;
+pub mod rpc;
 pub mod transmission;
 
 use std::fs;

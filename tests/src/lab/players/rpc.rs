@@ -11,14 +11,15 @@ use tokio::net::TcpStream;
 const MOST: u64 = 8 << 20;
 
 /// An answer.
-pub(super) struct Answer {
+#[derive(Debug)]
+pub struct Answer {
     head: String,
     body: String,
 }
 
 impl Answer {
     /// The value of a header, by its name in any case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -26,19 +27,20 @@ impl Answer {
     }
 
     /// The body as JSON.
-    pub(super) fn json(&self) -> Result<Value> {
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn json(&self) -> Result<Value> {
         let wrong = || format!("this is no JSON: {:.100}", self.body);
         serde_json::from_str(&self.body).with_context(wrong)
     }
 }
 
 /// POST on a fresh connection, which the server closes.
-pub(super) async fn post(
-    to: SocketAddr,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &Value,
-) -> Result<Answer> {
+///
+/// # Errors
+/// The connection's, or that the answer is not whole.
+pub async fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer> {
     let body = body.to_string();
     let mut request = format!(
         "POST {path} HTTP/1.0\r\nHost: {to}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",

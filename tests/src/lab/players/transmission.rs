@@ -1,6 +1,7 @@
 //! transmission-daemon, asked over its RPC (its `rpc-spec`).
 
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -9,8 +10,10 @@ use super::super::Stop;
 use super::super::player::{Answer, CommandLine, Host, Player, Task};
 use super::{Phase, Progress, in_order, in_time, installed, rpc, status, write};
 
-const PATH: &str = "/transmission/rpc";
-const SESSION: &str = "X-Transmission-Session-Id";
+/// Where it takes questions.
+pub const PATH: &str = "/transmission/rpc";
+/// The header that a question needs, with what the first answer, 409, has in it.
+pub const SESSION: &str = "X-Transmission-Session-Id";
 const FIELDS: [&str; 9] = [
     "hashString",
     "status",
@@ -42,22 +45,7 @@ impl Player for Transmission {
     }
 
     fn prepare(&self, host: &Host, _task: &Task) -> Result<()> {
-        let settings = json!({
-            "bind-address-ipv4": host.addr.to_string(),
-            "peer-port": host.peer_port,
-            "download-dir": host.data,
-            "rpc-bind-address": host.control.ip().to_string(),
-            "rpc-port": host.control.port(),
-            "rpc-whitelist-enabled": false,
-            "rpc-host-whitelist-enabled": false,
-            "dht-enabled": false,
-            "lpd-enabled": false,
-            "pex-enabled": false,
-            "utp-enabled": false,
-            "port-forwarding-enabled": false,
-            // 0: plain text preferred
-            "encryption": 0,
-        });
+        let settings = settings(host.addr, host.peer_port, &host.data, host.control);
         write(&config(host).join("settings.json"), &settings.to_string())
     }
 
@@ -97,6 +85,27 @@ impl Player for Transmission {
     }
 }
 
+/// `settings.json` for private torrents in a managed network; where it listens for peers, keeps files, and listens for
+/// questions.
+pub fn settings(addr: IpAddr, peers: u16, data: &Path, rpc: SocketAddr) -> Value {
+    json!({
+        "bind-address-ipv4": addr.to_string(),
+        "peer-port": peers,
+        "download-dir": data,
+        "rpc-bind-address": rpc.ip().to_string(),
+        "rpc-port": rpc.port(),
+        "rpc-whitelist-enabled": false,
+        "rpc-host-whitelist-enabled": false,
+        "dht-enabled": false,
+        "lpd-enabled": false,
+        "pex-enabled": false,
+        "utp-enabled": false,
+        "port-forwarding-enabled": false,
+        // 0: plain text preferred
+        "encryption": 0,
+    })
+}
+
 fn config(host: &Host) -> PathBuf {
     host.folder.join("transmission")
 }
@@ -122,7 +131,7 @@ impl Session<'_> {
             .json()
     }
 
-    async fn add(&mut self, torrent: &std::path::Path) -> Result<()> {
+    async fn add(&mut self, torrent: &Path) -> Result<()> {
         let answer = self
             .call(&json!({"method": "torrent-add", "arguments": {"filename": torrent}}))
             .await?;
