@@ -333,3 +333,31 @@ fn a_second_agent_on_one_state_folder_ends_with_a_clear_error() {
     assert!(text.contains("in use by another running agent"), "{text}");
     assert!(first.status().content.is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn systemd_is_told_once_the_agent_listens() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Agent::new(dir.path(), &[]);
+    agent.write_config();
+    let path = dir.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_secs(30)))
+        .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+        .args(["run", "--config"])
+        .arg(agent.config_path())
+        .env("NOTIFY_SOCKET", &path)
+        .spawn()
+        .unwrap();
+    let mut message = [0; 64];
+    let told = socket.recv(&mut message);
+    let listens =
+        std::net::TcpStream::connect(agent.listen()).and(std::net::TcpStream::connect(agent.control()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let length = told.expect("systemd is told within 30 s");
+    assert_eq!(&message[..length], b"READY=1");
+    listens.expect("what was announced as ready listens");
+}
