@@ -52,12 +52,14 @@ impl Rollout {
             self.happen(&undo.what, &undo.agents, None).await?;
         }
         for Due { event, agents } in self.schedule_due() {
-            let happened = Happened {
-                at: self.elapsed().as_secs_f64(),
-                what: event.to_string(),
-                sites: self.affected(&event.what, &agents),
-            };
-            self.happened.push(happened);
+            // a question changes nothing
+            if !matches!(&event.what, What::Http(method, _) if method == "GET") {
+                self.happened.push(Happened {
+                    at: self.elapsed().as_secs_f64(),
+                    what: event.to_string(),
+                    sites: self.affected(&event.what, &agents),
+                });
+            }
             self.happen(&event.what, &agents, event.lasts).await?;
             if let (Some(lasts), Some(what)) = (event.lasts, event.what.undone()) {
                 let at = Instant::now() + lasts;
