@@ -71,7 +71,7 @@ run() {
         --timeout "$seconds" >"$file.json.new" 2>"$file.log" || true
     if [ -s "$file.json.new" ]; then
         mv "$file.json.new" "$file.json"
-        python3 -c 'import json, sys; r = json.load(open(sys.argv[1]))[0]["report"] or {}; print(r.get("seconds"), "s")' \
+        python3 -c 'import json, sys; r = json.load(open(sys.argv[1]))[0]["report"] or {}; s = r.get("seconds"); print(f"{s:.1f} s" if s else "not complete")' \
             "$file.json" >&2
     else
         rm -f "$file.json.new"
