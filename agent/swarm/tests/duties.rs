@@ -67,6 +67,50 @@ fn a_member_gives_a_silent_gateway_ten_seconds_and_announces_the_loss() {
 }
 
 #[test]
+fn an_upstream_speaks_every_four_seconds_to_the_gateways_it_serves() {
+    let mut table = Table::new(all_pieces());
+    table.assign(member(), &["10.1.0.1:6881"]);
+    let (remote, _) = table.agent("10.2.0.1:6881", Origin::Accepted, hello("b2", true, true));
+    let (local, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+    let (stock, _) = table.connect("10.3.0.1:6881", Origin::Accepted, true);
+    let out = table.wait(21);
+    let said = [remote, local, stock].map(|peer| keepalives(&out, peer));
+    assert_eq!(said, [5, 0, 0]);
+}
+
+#[test]
+fn a_gateway_that_is_level_with_its_upstream_notices_within_ten_seconds_that_it_vanished() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
+    let (upstream, _) = table.agent("10.0.0.1:6881", UPSTREAM, hello("hq", false, false));
+    table.say(upstream, Message::HaveNone);
+    for _ in 0..4 {
+        assert_eq!(closed(&table.wait(8)), None, "it speaks");
+        table.say(upstream, Message::KeepAlive);
+    }
+    let out = table.wait(11);
+    assert!(out.contains(&Action::Close {
+        peer: upstream,
+        reason: CloseReason::Silent
+    }));
+    let addr = "10.0.0.1:6881".parse().expect("an address");
+    assert_eq!(table.swarm.report().gone, [addr]);
+    assert!(
+        out.iter().any(|action| matches!(action, Action::Announce(_))),
+        "{out:?}"
+    );
+}
+
+#[test]
+fn a_stock_upstream_may_be_silent_for_long() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (stock, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    table.say(stock, Message::HaveNone);
+    assert_eq!(closed(&table.wait(60)), None);
+}
+
+#[test]
 fn who_was_asleep_blames_nobody_and_as_gateway_asks_the_tracker_first() {
     let mut table = Table::leecher();
     table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);

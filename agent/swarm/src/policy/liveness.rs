@@ -2,10 +2,11 @@
 
 use crate::Time;
 
-/// A gateway that has sent a local agent nothing for so long sends a keep-alive.
-pub const GATEWAY_SPEAKS: Time = Time::from_secs(4);
-/// A local agent that calls itself gateway and has said nothing for so long is gone: two keep-alives are missing.
-pub const GATEWAY_SILENT: Time = Time::from_secs(10);
+/// Whom others wait for speaks so often: a gateway to the agents of its site, an upstream to the gateways it serves.
+pub const SPEAKS: Time = Time::from_secs(4);
+/// A local agent that calls itself gateway, or an upstream that has nothing to send, and has said nothing for so long is
+/// gone: two keep-alives are missing.
+pub const SILENT: Time = Time::from_secs(10);
 /// A round of housekeeping that comes so much too late means that we were stopped, or the machine slept.
 const SLEPT: Time = Time::from_secs(4);
 /// How long an upstream that we know nothing of may take for its first block.
@@ -17,9 +18,9 @@ pub const GONE: Time = Time::from_secs(30);
 /// The most gone peers an announce names.
 pub const MOST_GONE: usize = 8;
 
-/// Whether a gateway last heard of at `heard` is frozen or has vanished.
-pub fn gateway_is_gone(heard: Time, now: Time) -> bool {
-    now >= heard + GATEWAY_SILENT
+/// Whether somebody who speaks every [`SPEAKS`] and was last heard of at `heard` is frozen or has vanished.
+pub fn is_gone(heard: Time, now: Time) -> bool {
+    now >= heard + SILENT
 }
 
 /// Whether we ourselves were stopped: housekeeping was due at `due`. Others' silence then says nothing.
@@ -59,7 +60,7 @@ mod tests {
     #[test]
     fn a_gateway_may_miss_one_keep_alive_but_not_two() {
         let at = Time::from_secs;
-        assert!(!gateway_is_gone(at(0), GATEWAY_SPEAKS * 2) && gateway_is_gone(at(0), at(10)));
+        assert!(!is_gone(at(0), SPEAKS * 2) && is_gone(at(0), at(10)));
         assert!(!have_slept(at(5), at(6)) && have_slept(at(5), at(9)));
     }
 }

@@ -100,7 +100,7 @@ impl Swarm {
 
     /// Who would notice, how soon, and what comes then.
     fn if_gateway_dies(&self, gateways: &[GatewayFacts]) -> String {
-        let frozen = liveness::GATEWAY_SILENT.as_secs();
+        let frozen = liveness::SILENT.as_secs();
         let notices = format!("at once if the process ends, after {frozen} s if the machine freezes");
         let after = "announces that, and the tracker names a successor: who has most, at the next announce";
         let agents = self.peers.values().filter(|peer| peer.is_local_agent()).count();

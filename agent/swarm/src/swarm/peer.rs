@@ -178,6 +178,16 @@ impl Peer {
         self.relation == Relation::Local && self.hello.is_some()
     }
 
+    /// A gateway of another site that is one of our agents: it fetches from us.
+    pub(super) fn is_remote_agent(&self) -> bool {
+        self.relation == Relation::Remote && self.hello.is_some()
+    }
+
+    /// One of our agents that we fetch from across a link.
+    pub(super) fn is_upstream_agent(&self) -> bool {
+        self.relation == Relation::Upstream && self.hello.is_some()
+    }
+
     /// Whether it is of our site and says that it is gateway.
     pub(super) fn is_local_gateway(&self) -> bool {
         self.relation == Relation::Local && self.hello.as_ref().is_some_and(|hello| hello.gateway)

@@ -75,8 +75,8 @@ impl Swarm {
             self.close(key, CloseReason::Idle, now, out);
             return false;
         }
-        let keepalive = if self.told.0 && peer.is_local_agent() {
-            liveness::GATEWAY_SPEAKS
+        let keepalive = if (self.told.0 && peer.is_local_agent()) || peer.is_remote_agent() {
+            liveness::SPEAKS
         } else {
             KEEPALIVE
         };
@@ -92,8 +92,10 @@ impl Swarm {
             self.leave_if_done(key, now, out);
             return true;
         }
-        if peer.is_local_gateway() && liveness::gateway_is_gone(peer.last_heard, now) && self.is_fetching() {
-            // its keep-alives are missing; the tracker names a successor
+        // its keep-alives are missing: the tracker names a successor, or others to fetch from. An upstream that owes us
+        // blocks has longer where a block takes long.
+        let owes_words = peer.is_local_gateway() || (peer.is_upstream_agent() && peer.asked.is_empty());
+        if owes_words && liveness::is_gone(peer.last_heard, now) && self.is_fetching() {
             self.close(key, CloseReason::Silent, now, out);
             return true;
         }
