@@ -191,3 +191,38 @@ fn a_tracker_restarted_with_another_map_adopts_by_the_new_map_and_has_one_gatewa
     assert_eq!(office.len(), 1);
     assert!(gateways.contains(&office[0]), "a gateway that worked was adopted");
 }
+
+/// hq (1) - region (2) - branch (3), 20 Mbit/s each.
+fn chain() -> World {
+    let text = "version: 1\nsites:\n  s1: {networks: [10.1.0.0/16]}\n  s2: {networks: [10.2.0.0/16]}\n  s3: {networks: \
+                [10.3.0.0/16]}\nlinks:\n  - {between: [s1, s2], rate: 20 Mbit/s}\n  - {between: [s2, s3], rate: 20 Mbit/s}\n";
+    world(text, &[1, 2, 3])
+}
+
+#[test]
+fn who_takes_over_from_a_parent_site_that_vanished_has_a_share_of_its_links_at_once() {
+    let mut world = chain();
+    for _ in 0..2 {
+        join(&mut world, 1, SIZE);
+    }
+    let region: Vec<usize> = (0..4).map(|_| join(&mut world, 2, SIZE / 2)).collect();
+    let branch = join(&mut world, 3, 0);
+    // past the first seconds, the shares are told: the region uses all of the link that the branch will need
+    for _ in 0..3 {
+        world.advance(world.now + Duration::from_secs(10));
+        for number in [region[0], branch] {
+            world.clients[number].have += 1;
+            world.announce(number, AnnounceEvent::None);
+        }
+    }
+    let told: Vec<SocketAddr> = world.clients[branch].upstream.clone();
+    assert_eq!(told.len(), 2, "two of the region");
+    let after = says_gone(&mut world, branch, told);
+    let home = |addr: &SocketAddr| addr.to_string().starts_with("10.1.");
+    assert!(
+        !after.upstream.is_empty() && upstream(&after).iter().all(home),
+        "{after:?}"
+    );
+    let rate = after.rate.bytes_per_second().unwrap();
+    assert!(rate >= 1_000_000, "half of 2.5 MB/s, not {rate}");
+}

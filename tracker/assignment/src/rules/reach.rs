@@ -46,7 +46,7 @@ impl Swarm {
             }
         }
         if !gone.is_empty() {
-            self.avoid_parents((id, at), now);
+            self.avoid_parents(cx, (id, at), now);
         }
         soon
     }
@@ -115,8 +115,10 @@ impl Swarm {
         }
     }
 
-    /// A parent of which a gateway reaches nobody, or two upstreams and no third, is not planned with for a while.
-    fn avoid_parents(&mut self, (id, at): (SiteId, Endpoint), now: Time) {
+    /// A parent of which a gateway reaches nobody, or two upstreams and no third, is not planned with for a while. If the
+    /// parent is gone, its gateways use nothing of what they were told; if it is not, they are told anew within an interval,
+    /// and until then a link they share with this site may be asked for up to half as much again.
+    fn avoid_parents(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) {
         let Some(site) = self.sites.get(&id) else { return };
         let Some(gateway) = site.gateways.get(&at).filter(|gateway| !gateway.from_root) else {
             return;
@@ -135,6 +137,17 @@ impl Swarm {
             self.avoided.retain(|_, until| *until > now);
             if self.avoided.insert((id, parent), now + AVOIDED).is_none() {
                 self.replan = true;
+                self.free_grants(cx, parent);
+            }
+        }
+    }
+
+    /// What a site's gateways were told does not keep others from their shares any more.
+    fn free_grants(&self, cx: &Context<'_>, id: SiteId) {
+        let Some(site) = self.sites.get(&id) else { return };
+        for gateway in site.gateways.keys() {
+            for flow in self.used_flows(id, *gateway) {
+                cx.ledger.forget(flow.id, *gateway);
             }
         }
     }
