@@ -39,6 +39,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
         size: rollout.size,
         elapsed: now.as_secs_f64(),
         bound: world.bound(rollout.size.0, at),
+        max_flow: world.max_flow_bound(rollout.size.0, at),
         agents: (0..world.agents.len())
             .map(|i| agent(rollout, i, &world.agents[i], &rollout.agents[i]))
             .collect(),

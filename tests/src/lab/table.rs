@@ -239,6 +239,7 @@ pub(super) mod tests {
             size: Size(500_000_000),
             elapsed: 51.0,
             bound: Some(50.0),
+            max_flow: Some(50.0),
             agents,
             links: vec![link],
             sites: vec![SiteRow {

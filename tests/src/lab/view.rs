@@ -10,8 +10,10 @@ pub struct View {
     pub size: Size,
     /// Seconds since the clients were started.
     pub elapsed: f64,
-    /// The shortest time that the links allow, in seconds; `None` if they do not limit it.
+    /// The size over the best path's rate, in seconds; `None` if no link limits it.
     pub bound: Option<f64>,
+    /// The same over all paths at once.
+    pub max_flow: Option<f64>,
     /// In the order of their sites.
     pub agents: Vec<AgentRow>,
     /// Every link and direction that something crossed or is planned to cross.
@@ -97,7 +99,7 @@ pub struct SiteRow {
     pub site: String,
     /// Bytes that its agents fetched across links.
     pub bytes_wan: u64,
-    /// The shortest time that the links to it allow, in seconds.
+    /// The size over the rate of the best path to it, in seconds.
     pub bound: Option<f64>,
     /// When all its clients were complete.
     pub seconds: Option<f64>,

@@ -43,10 +43,12 @@ pub struct Report {
     pub agents: Vec<Agent>,
     /// When the last client was complete; null if one is not.
     pub seconds: Option<f64>,
-    /// The shortest time that the links allow; null if they do not limit it.
+    /// The size over the best path's rate; null if no link limits it.
     pub bound_seconds: Option<f64>,
     /// The former over the latter.
     pub time_over_bound: Option<f64>,
+    /// The size over the maximum flow from all seeders' sites, over all paths at once: less than the bound on meshed maps.
+    pub max_flow_seconds: Option<f64>,
     /// The most bytes that one site fetched across links, over the size.
     pub copies_per_site_max: f64,
     /// Fewest possible bytes on links over bytes on links; null if there were none.
@@ -96,7 +98,7 @@ pub struct Site {
     pub copies: f64,
     /// When all its clients were complete.
     pub seconds: Option<f64>,
-    /// The shortest time that the links to it allow.
+    /// The size over the rate of the best path to it.
     pub bound_seconds: Option<f64>,
 }
 
@@ -253,6 +255,7 @@ impl Report {
             time_over_bound: seconds
                 .zip(view.bound)
                 .map(|(seconds, bound)| round(seconds / bound)),
+            max_flow_seconds: view.max_flow.map(round),
             copies_per_site_max: round(view.copies_per_site_max()),
             efficiency: view.efficiency().map(round),
             wire_over_minimum_max: view.wire_ratio_max().map(round),

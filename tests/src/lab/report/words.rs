@@ -235,7 +235,11 @@ fn summary(view: &View, report: &Report) -> String {
     let good = clients.clone().filter(|agent| agent.ok()).count();
     let time = match (report.seconds, report.bound_seconds, report.time_over_bound) {
         (Some(seconds), Some(bound), Some(ratio)) => {
-            format!("{seconds:.1} s, {ratio:.2} x the {bound:.1} s that size / max-flow allows")
+            let meshed = report.max_flow_seconds.filter(|flow| *flow < bound * 0.99);
+            let meshed = meshed.map_or(String::new(), |flow| {
+                format!(" ({:.2} x the {flow:.1} s of all paths at once)", seconds / flow)
+            });
+            format!("{seconds:.1} s, {ratio:.2} x the {bound:.1} s of size / best path's rate{meshed}")
         }
         (Some(seconds), ..) => format!("{seconds:.1} s"),
         (None, ..) => "not complete".to_owned(),

@@ -52,6 +52,25 @@ fn the_maps_beside_it_are_right() {
 }
 
 #[test]
+fn the_bound_is_the_best_paths_rate_whichever_sites_pass_it_on_and_all_paths_together_may_do_better() {
+    let seconds = |text, seeds, clients| {
+        let world = world(text, seeds, clients).unwrap();
+        let now = Timestamp::now();
+        (
+            world.bound(50_000_000, now),
+            world.max_flow_bound(50_000_000, now),
+        )
+    };
+    let ring = include_str!("../../../maps/ring20.yaml");
+    // each site by itself: the slow link adds its own to what comes the long way round
+    let (best, together) = seconds(ring, "hq=1", "b1=1,b2=1,b3=1");
+    assert_eq!(best, Some(20.0));
+    assert!((together.unwrap() - 50.0 / 3.0).abs() < 1e-9, "{together:?}");
+    let diamond = include_str!("../../../maps/diamond10.yaml");
+    assert_eq!(seconds(diamond, "hq=1", "far=1"), (Some(40.0), Some(20.0)));
+}
+
+#[test]
 fn a_map_of_the_real_world_moves_to_loopback_and_keeps_its_links() {
     let world = world(REAL, "hq=1", "munich=2").unwrap();
     assert!(world.agents.iter().all(|place| place.addr.is_loopback()));

@@ -21,18 +21,47 @@ pub struct Way {
 }
 
 impl World {
-    /// The most that can reach a site from all seeders together, over any paths.
+    /// What the best path brings to a site from any seeders' site, over whatever sites pass it on.
     pub fn best_rate(&self, site: SiteId, at: Timestamp) -> Rate {
-        max_flow(&self.map, at, &self.roots, site)
+        let mut best: BTreeMap<SiteId, Rate> = BTreeMap::new();
+        best.extend(self.roots.iter().map(|root| (*root, Rate::UNLIMITED)));
+        // Bellman and Ford: a path has fewer links than there are sites
+        for _ in self.map.sites() {
+            let mut changed = false;
+            for link in self.map.links() {
+                let (a, b) = self.map.ends(link);
+                for (from, to, forward) in [(a, b, true), (b, a, false)] {
+                    let rate = self.map.rate(Hop { link, forward }, at);
+                    let Some(through) = best.get(&from).map(|to_there| rate.min(*to_there)) else {
+                        continue;
+                    };
+                    if best.get(&to).is_none_or(|known| *known < through) {
+                        best.insert(to, through);
+                        changed = true;
+                    }
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        best.get(&site).copied().unwrap_or(Rate::ZERO)
     }
 
-    /// The seconds that `size` bytes need to the worst-connected waiting site; `None` if no limited link is
-    /// in the way of any.
+    /// The seconds that `size` bytes need to the worst-connected waiting site by its best path; `None` if no limited
+    /// link is in the way of any.
     pub fn bound(&self, size: u64, at: Timestamp) -> Option<f64> {
-        let rates = self
-            .waiting
-            .iter()
-            .filter_map(|site| self.best_rate(*site, at).bytes_per_second());
+        self.slowest(size, |site| self.best_rate(site, at))
+    }
+
+    /// The same over all paths at once: the most that any plan could reach.
+    pub fn max_flow_bound(&self, size: u64, at: Timestamp) -> Option<f64> {
+        self.slowest(size, |site| max_flow(&self.map, at, &self.roots, site))
+    }
+
+    fn slowest(&self, size: u64, rate: impl Fn(SiteId) -> Rate) -> Option<f64> {
+        let rates = self.waiting.iter();
+        let rates = rates.filter_map(|site| rate(*site).bytes_per_second());
         rates.min().map(|rate| size as f64 / rate.max(1) as f64)
     }
 
