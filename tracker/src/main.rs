@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use narrows_topology::SiteMap;
 use narrows_tracker::{Config, Listeners, Prepared, open_files, run, signals};
 use tracing_subscriber::EnvFilter;
 
@@ -27,43 +28,48 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Say all mistakes of the configuration and of its site map; exit 64 if there are any.
+    /// Say all mistakes of the configuration and of its site map, or of a site map alone; exit 64 if there are any.
     Check {
         /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
+        #[arg(long, required_unless_present = "site_map")]
+        config: Option<PathBuf>,
+        /// A site map that no configuration names yet, instead.
+        #[arg(long, conflicts_with = "config")]
+        site_map: Option<PathBuf>,
     },
 }
 
 fn main() -> ExitCode {
-    let (path, serves) = match Arguments::parse().command {
-        Command::Run { config } => (config, true),
-        Command::Check { config } => (config, false),
+    let outcome = match Arguments::parse().command {
+        Command::Run { config } => prepare(&config).map(serve),
+        Command::Check { config, site_map } => check(config.as_deref(), site_map.as_deref()).map(Ok),
     };
-    let prepared = match prepare(&path) {
-        Ok(prepared) => prepared,
-        Err(mistakes) => {
-            eprintln!("{}", mistakes.trim_end());
-            return ExitCode::from(BAD_CONFIG);
-        }
-    };
-    if !serves {
-        let map = prepared.site_map();
-        println!(
-            "{}: ok, {} sites, {} links",
-            path.display(),
-            map.sites().count(),
-            map.links().count()
-        );
-        return ExitCode::SUCCESS;
-    }
-    match serve(prepared) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+        Err(mistakes) => {
+            eprintln!("{}", mistakes.trim_end());
+            ExitCode::from(BAD_CONFIG)
+        }
     }
+}
+
+/// Reads all that a configuration names, or one site map, and says how much it is; the error is all mistakes.
+fn check(config: Option<&Path>, site_map: Option<&Path>) -> Result<(), String> {
+    let say = |path: &Path, map: &SiteMap| {
+        let (sites, links) = (map.sites().count(), map.links().count());
+        println!("{}: ok, {sites} sites, {links} links", path.display());
+    };
+    if let Some(path) = config {
+        say(path, prepare(path)?.site_map());
+    }
+    if let Some(path) = site_map {
+        say(path, &SiteMap::load(path).map_err(|error| error.to_string())?);
+    }
+    Ok(())
 }
 
 fn prepare(path: &Path) -> Result<Prepared, String> {

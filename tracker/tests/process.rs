@@ -111,9 +111,13 @@ impl Drop for Process {
 }
 
 fn run_to_end(command: &str, config: &Path) -> Output {
+    run_with(command, "--config", config)
+}
+
+fn run_with(command: &str, option: &str, file: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_narrows-tracker"))
-        .args([command, "--config"])
-        .arg(config)
+        .args([command, option])
+        .arg(file)
         .output()
         .unwrap()
 }
@@ -271,6 +275,24 @@ fn check_says_ok_or_every_mistake_with_its_place() {
     ] {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
+}
+
+#[test]
+fn a_site_map_can_be_checked_before_a_configuration_names_it() {
+    let dir = files("");
+    let map = dir.path().join("sites.yaml");
+    let checked = run_with("check", "--site-map", &map);
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("sites.yaml: ok, 2 sites, 1 links"));
+
+    fs::write(&map, "version: 1\nsites: {a: {network: [10.0.0.0/8]}}\n").unwrap();
+    let checked = run_with("check", "--site-map", &map);
+    assert_eq!(checked.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        said.contains("sites.yaml:2:") && said.contains("did you mean `networks`?"),
+        "{said}"
+    );
 }
 
 #[test]
