@@ -42,6 +42,11 @@ pub(crate) enum Kind {
     File,
     Folder,
     Symlink,
+    /// Pipes, devices and the like.
+    #[cfg_attr(
+        windows,
+        expect(dead_code, reason = "no such thing lies in a folder of Windows")
+    )]
     Special,
 }
 

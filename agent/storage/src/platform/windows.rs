@@ -94,9 +94,9 @@ impl Folder {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Not known without unsafe code; a full disk is noticed when it is written to.
+    /// Bytes that we may still write to this volume.
     pub(crate) fn free_space(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
+        fs4::available_space(&self.0)
     }
 
     /// Removes an empty folder.
