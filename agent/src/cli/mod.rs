@@ -5,7 +5,11 @@ mod control;
 mod create;
 mod explain;
 mod get;
+#[cfg(any(windows, test))]
+mod log_file;
 mod run;
+#[cfg(windows)]
+mod service;
 mod show;
 
 use std::net::SocketAddr;
@@ -13,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::agent::StateInUse;
 use crate::config::{Config, ConfigError};
@@ -53,6 +58,10 @@ enum Command {
     Verify(control::CommandArgs),
     /// Read the configuration again; a wrong one is refused and everything runs as before.
     Reload(control::ControlArgs),
+    /// Install, remove or run the Windows service.
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
 }
 
 #[derive(Args, Debug)]
@@ -75,22 +84,28 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => control::command("resume", &args),
         Command::Verify(args) => control::command("verify", &args),
         Command::Reload(args) => control::reload(&args),
+        #[cfg(windows)]
+        Command::Service(command) => service::service(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("narrows-agent: {}", whole_text(&error));
-            let io = error
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref);
-            let is_config = error.downcast_ref::<ConfigError>().is_some();
-            let is_in_use = io.is_some_and(|inner| inner.is::<StateInUse>());
-            ExitCode::from(match (is_config, is_in_use) {
-                (true, _) => EXIT_CONFIG,
-                (_, true) => EXIT_IN_USE,
-                _ => 1,
-            })
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let io = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    if error.downcast_ref::<ConfigError>().is_some() {
+        EXIT_CONFIG
+    } else if io.is_some_and(|inner| inner.is::<StateInUse>()) {
+        EXIT_IN_USE
+    } else {
+        1
     }
 }
 
@@ -130,11 +145,15 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Logs to stderr; `RUST_LOG` says how much.
 fn log(default: &str) {
+    log_to(default, std::io::stderr);
+}
+
+fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(false)
         .init();
 }

@@ -16,6 +16,11 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     // a wrong file must be known before anything is bound
     let config = Config::load(path)?;
     log("info");
+    run_until_stopped(config, path)
+}
+
+/// The agent, until it is told to stop; the log has begun.
+pub(super) fn run_until_stopped(config: Config, path: &Path) -> anyhow::Result<()> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(until_stopped(config, path));
     runtime.shutdown_timeout(LINGER);

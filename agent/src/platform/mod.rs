@@ -7,12 +7,14 @@ pub use unix::{
     Signals, default_config, default_data, default_state, free_space, notify_ready, write_private,
 };
 
-#[cfg(not(unix))]
-mod other;
-#[cfg(not(unix))]
-pub use other::{
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{
     Signals, default_config, default_data, default_state, free_space, notify_ready, write_private,
 };
+#[cfg(windows)]
+pub(crate) use windows::{protect_default_folder, service};
 
 /// What the operating system asks of the agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

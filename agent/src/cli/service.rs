@@ -1,0 +1,92 @@
+//! `service`: the agent as a service of Windows. Elsewhere systemd and its like do this.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::log_file::LogFile;
+use super::{ConfigArg, exit_code, log_to, run, whole_text};
+use crate::config::{Config, ConfigError};
+use crate::platform::{self, service};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ServiceCommand {
+    /// Install the service, or change the installed one: it starts with Windows, and again after a failure.
+    Install(ConfigArg),
+    /// Stop the service and remove it; configuration, content and state stay.
+    Uninstall,
+    /// Run as the service: for the service control manager alone; it logs to agent.log in the state folder.
+    Run(ConfigArg),
+}
+
+pub(super) fn service(command: ServiceCommand) -> anyhow::Result<()> {
+    match command {
+        ServiceCommand::Install(args) => install(&args.config),
+        ServiceCommand::Uninstall => uninstall(),
+        ServiceCommand::Run(args) => Ok(service::run(Box::new(move || serve(&args.config)))?),
+    }
+}
+
+fn install(config: &Path) -> anyhow::Result<()> {
+    // services run in a folder of the system's
+    let config = std::path::absolute(config)?;
+    // a service that cannot start is not installed
+    Config::load(&config)?;
+    if let Err(error) = platform::protect_default_folder() {
+        eprintln!("narrows-agent: cannot restrict who may write to our folder: {error}");
+    }
+    let executable = std::env::current_exe().context("cannot tell where this program lies")?;
+    let arguments = vec![
+        "service".into(),
+        "run".into(),
+        "--config".into(),
+        config.clone().into(),
+    ];
+    let unset = service::install(executable, arguments).context("cannot install the service")?;
+    for what in unset {
+        eprintln!("narrows-agent: this Windows does not let us set {what}");
+    }
+    println!(
+        "{}: installed with {}; start it with `sc start {0}`",
+        service::NAME,
+        config.display()
+    );
+    Ok(())
+}
+
+fn uninstall() -> anyhow::Result<()> {
+    let was_there = service::uninstall().context("cannot remove the service")?;
+    let done = if was_there { "removed" } else { "is not installed" };
+    println!("{}: {done}", service::NAME);
+    Ok(())
+}
+
+/// The service, until it is told to stop; its exit code.
+fn serve(path: &Path) -> u8 {
+    let config = Config::load(path);
+    let logs = start_log(&config);
+    let outcome = config.map_err(anyhow::Error::from).and_then(|config| {
+        // without its state folder the agent itself says what is wrong with it
+        if let Err(error) = &logs {
+            tracing::warn!(%error, "no log");
+        }
+        run::run_until_stopped(config, path)
+    });
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::error!("{}", whole_text(&error));
+            exit_code(&error)
+        }
+    }
+}
+
+/// Logs to the state folder; with a wrong configuration to the default one, for want of a better one.
+fn start_log(config: &Result<Config, ConfigError>) -> std::io::Result<()> {
+    let default = PathBuf::from(platform::default_state());
+    let folder = config.as_ref().map_or(default, |config| config.state.clone());
+    log_to("info", std::sync::Mutex::new(LogFile::open(&folder)?));
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
+}
