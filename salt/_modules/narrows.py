@@ -1,0 +1,406 @@
+"""
+Steers the Narrows agent on this machine, over its control port.
+
+:maintainer: the Narrows developers
+:maturity: new
+:depends: a running narrows-agent, for all that asks or tells it something
+:platform: all
+
+What the agent fetches is in its configuration, which the state ``narrows.agent`` writes from the pillar. The
+configuration is looked for where the formula puts it; ``narrows.config`` in the minion's configuration says otherwise.
+
+Errors: each function raises ``CommandExecutionError`` with one sentence if the agent does not answer or refuses.
+"""
+
+import json
+import os
+import shutil
+import time
+
+import salt.utils.files
+import salt.utils.platform
+import salt.utils.yaml
+from salt.exceptions import CommandExecutionError
+
+__virtualname__ = "narrows"
+
+#: Bounds the waiting of functions that wait, in seconds.
+_POLL = 0.2
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _config_path():
+    default = r"C:\ProgramData\Narrows\agent.yaml" if salt.utils.platform.is_windows() else "/etc/narrows/agent.yaml"
+    return __salt__["config.get"]("narrows.config", default)
+
+
+def _config(path=None):
+    path = path or _config_path()
+    try:
+        with salt.utils.files.fopen(path) as file:
+            config = salt.utils.yaml.safe_load(file) or {}
+    except OSError as error:
+        raise CommandExecutionError(
+            f"Cannot read the agent's configuration {path} ({error.strerror}); apply the state narrows.agent."
+        ) from error
+    except salt.utils.yaml.YAMLError as error:
+        raise CommandExecutionError(f"The agent's configuration {path} is no YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise CommandExecutionError(f"The agent's configuration {path} is no configuration; apply the state narrows.agent.")
+    return config
+
+
+def _state_folder(config):
+    default = r"C:\ProgramData\Narrows\state" if salt.utils.platform.is_windows() else "/var/lib/narrows/state"
+    return config.get("state", default)
+
+
+def _ask(method, path, query=None, timeout=10):
+    config = _config()
+    token = None
+    if method != "GET":
+        file = os.path.join(_state_folder(config), "control.token")
+        try:
+            with salt.utils.files.fopen(file) as lines:
+                token = lines.read().strip()
+        except OSError as error:
+            raise CommandExecutionError(
+                f"Cannot read the agent's token {file} ({error.strerror}); start its service, which writes it."
+            ) from error
+    address = config.get("control", "127.0.0.1:6882")
+    return __utils__["narrows_http.request"](method, address, path, query=query, token=token, timeout=timeout)
+
+
+def contents():
+    """
+    What the agent's configuration lists: name to ``torrent``, ``target`` and ``version`` (8 digits of the info hash).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' narrows.contents
+    """
+    found = {}
+    for entry in _config().get("content") or []:
+        name, version = __utils__["narrows_pillar.content_name"](str(entry["torrent"]))
+        found[name] = {"torrent": entry["torrent"], "target": entry.get("target"), "version": version}
+    return found
+
+
+def status(name=None):
+    """
+    What the agent does: ``id``, ``site`` (as the tracker says), ``paused``, and each content by its name in Salt.
+
+    name
+        One content only; an error if the agent does not have it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' narrows.status
+        salt 'munich-*' narrows.status office
+    """
+    answer = _ask("GET", "/status")
+    named = {}
+    for content_name, content in contents().items():
+        named.setdefault(content["version"], content_name)
+    found = {}
+    for content in answer.get("content", []):
+        content_name = named.get(content["info_hash"][:8], content["name"])
+        content["complete"] = content["state"] == "seeding"
+        found[content_name] = content
+    answer["content"] = found
+    if name is None:
+        return answer
+    if name not in found:
+        raise CommandExecutionError(_unknown(name, found))
+    return found[name]
+
+
+def _unknown(name, known):
+    said = ", ".join(sorted(known)) or "none"
+    return f"The agent has no content {name} (it has: {said}); publish it, or apply the state narrows.content."
+
+
+def _command(command, name):
+    query = None
+    if name is not None:
+        query = {"content": status(name)["info_hash"]}
+    return _ask("POST", f"/{command}", query=query)["content"]
+
+
+def pause(name=None):
+    """
+    Stops fetching and serving: one content, or all. A restart of the agent does not forget it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'munich-*' narrows.pause office
+    """
+    return _command("pause", name)
+
+
+def resume(name=None):
+    """
+    Goes on after a pause.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'munich-*' narrows.resume
+    """
+    return _command("resume", name)
+
+
+def verify(name=None, timeout=0):
+    """
+    Hashes what is on disk again, and fetches what is wrong.
+
+    timeout
+        Seconds to wait for the result; 0: do not wait.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' narrows.verify office timeout=600
+    """
+    names = _command("verify", name)
+    deadline = time.monotonic() + timeout
+    while timeout:
+        states = [content["state"] for key, content in status()["content"].items() if name in (None, key)]
+        if "checking" not in states:
+            break
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(f"Still verifying after {timeout} s; ask narrows.status for the progress.")
+        time.sleep(_POLL)
+    return names
+
+
+def peers(name=None):
+    """
+    Whom the agent is connected to: each peer of one content, or of all.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt munich-017 narrows.peers office
+    """
+    found = {}
+    for key, content in explain(name).items():
+        found[key] = content.get("peers", [])
+    return found
+
+
+def explain(name=None):
+    """
+    The agent's role, and who it is connected to and why. (The tracker's side of it: ``narrows_tracker.explain``.)
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt munich-017 narrows.explain office
+    """
+    known = status()["content"]
+    if name is not None and name not in known:
+        raise CommandExecutionError(_unknown(name, known))
+    by_hash = {content["info_hash"]: key for key, content in known.items()}
+    query = {"content": known[name]["info_hash"]} if name is not None else None
+    answer = _ask("GET", "/explain", query=query)
+    return {by_hash.get(content["info_hash"], content["name"]): content for content in answer["content"]}
+
+
+def reload():  # pylint: disable=redefined-builtin
+    """
+    Has the agent read its configuration again; a wrong one is refused, and everything runs as before.
+
+    Returns what was ``added`` and ``removed``, and which keys ``needs_restart``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' narrows.reload
+    """
+    return _ask("POST", "/reload", timeout=30)
+
+
+def add(name, torrent, target, info_hash=None):
+    """
+    Adds a content by hand. The pillar is the whole truth: the next ``narrows.agent`` state takes it away again
+    unless the pillar has it too.
+
+    torrent
+        The .torrent: a path, ``salt://`` or ``https://`` URL.
+
+    target
+        The folder that its file or folder goes into.
+
+    info_hash
+        Refuse any other torrent.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt lab-1 narrows.add office salt://narrows/torrents/office-0a1b2c3d.torrent /opt/deploy
+    """
+    cached = __salt__["cp.cache_file"](torrent)
+    if not cached:
+        raise CommandExecutionError(f"There is no {torrent}; publish the content, or correct the path.")
+    info = torrent_info(cached)
+    if info_hash and info["info_hash"] != info_hash:
+        raise CommandExecutionError(
+            f"{torrent} has the info hash {info['info_hash']}, not {info_hash}; correct one of them."
+        )
+    path, config = _config_path(), _config()
+    if name in contents():
+        raise CommandExecutionError(f"The agent has a content {name} already; remove it first, or choose another name.")
+    place = os.path.join(os.path.dirname(path), "torrents", f"{name}-{info['info_hash'][:8]}.torrent")
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    shutil.copyfile(cached, place)
+    entries = list(config.get("content") or []) + [{"torrent": place, "target": target}]
+    _write(path, dict(config, content=entries))
+    return reload()
+
+
+def remove(name):
+    """
+    Takes a content from the agent by hand: it is served no more; its files stay. The next ``narrows.agent`` state
+    brings it back if the pillar has it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt lab-1 narrows.remove office
+    """
+    path, config = _config_path(), _config()
+    known = contents()
+    if name not in known:
+        raise CommandExecutionError(_unknown(name, known))
+    keep = [entry for entry in config["content"] if entry["torrent"] != known[name]["torrent"]]
+    _write(path, dict(config, content=keep))
+    return reload()
+
+
+def _write(path, config):
+    """
+    Replaces the configuration as a whole, with the owner and mode that it has.
+    """
+    new = path + ".new"
+    before = os.stat(path)
+    with salt.utils.files.fopen(new, "w") as file:
+        salt.utils.yaml.safe_dump(config, file, default_flow_style=False)
+    shutil.copymode(path, new)
+    if not salt.utils.platform.is_windows():
+        os.chown(new, before.st_uid, before.st_gid)
+    os.replace(new, path)
+
+
+def torrent_info(path):
+    """
+    What a .torrent says: ``name``, ``info_hash``, ``size`` in bytes, number of ``files``, ``private``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt lab-1 narrows.torrent_info /etc/narrows/torrents/office-0a1b2c3d.torrent
+    """
+    try:
+        return __utils__["narrows_metainfo.read"](path)
+    except (OSError, ValueError) as error:
+        raise CommandExecutionError(f"Cannot use {path}: {error}; make it with narrows-agent create.") from error
+
+
+def is_complete(info_hash):
+    """
+    Whether the agent had all of a content when it last wrote down what it has; also when it does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt lab-1 narrows.is_complete 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d
+    """
+    return _phase(_state_folder(_config()), info_hash) == "complete"
+
+
+def _phase(state, info_hash):
+    """
+    From the record ``<state>/<info hash>.resume``: a line with its SHA-1, then JSON.
+    """
+    try:
+        with salt.utils.files.fopen(os.path.join(state, f"{info_hash}.resume")) as file:
+            return json.loads(file.read().partition("\n")[2])["phase"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def check_pillar(pillar=None):
+    """
+    What is wrong in the pillar below ``narrows``, a sentence each.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' narrows.check_pillar
+    """
+    if pillar is None:
+        pillar = __salt__["pillar.get"]("narrows", {}) or {}
+    return __utils__["narrows_pillar.check"](pillar)
+
+
+# what the SLS files ask; `place` is `agent` of map.jinja
+
+
+def wanted(pillar, place):
+    """
+    The contents of the pillar with what it leaves out filled in. For the states of the formula.
+
+    CLI Example: not meant for the command line; see ``pillar.item narrows``.
+    """
+    return __utils__["narrows_pillar.wanted"](pillar, place)
+
+
+def agent_config(pillar, place):
+    """
+    What agent.yaml shall say. For the states of the formula.
+
+    CLI Example: not meant for the command line; read agent.yaml.
+    """
+    return __utils__["narrows_pillar.agent_config"](pillar, place, __grains__["id"])
+
+
+def folders_outside(pillar, place):
+    """
+    Targets that the unit has to be allowed to write to. For the states of the formula.
+
+    CLI Example: not meant for the command line; see ``systemctl cat narrows-agent``.
+    """
+    return __utils__["narrows_pillar.folders_outside"](pillar, place)
+
+
+def missing(pillar, place):
+    """
+    The wanted contents that this machine does not have all of. For the states of the formula.
+
+    CLI Example: not meant for the command line; see ``narrows.status``.
+    """
+    return [
+        content["name"]
+        for content in wanted(pillar, place)
+        if content["ensure"] == "present" and _phase(place["state"], content["info_hash"]) != "complete"
+    ]

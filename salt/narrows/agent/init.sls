@@ -1,0 +1,11 @@
+{%- from 'narrows/map.jinja' import narrows with context %}
+{%- if narrows.mistakes %}
+{%-   from 'narrows/mistakes.jinja' import failed with context %}
+{{- failed('narrows-agent-pillar', narrows.mistakes) }}
+{%- else %}
+include:
+  - narrows.agent.package
+  - narrows.agent.config
+  - narrows.agent.service
+  - narrows.agent.beacon
+{%- endif %}

@@ -1,0 +1,63 @@
+{%- from 'narrows/map.jinja' import narrows with context %}
+{%- set agent = narrows.agent %}
+{%- set active = (narrows.pillar.get('agent') or {}).get('active', true) %}
+
+include:
+  - narrows.agent.package
+  - narrows.agent.config
+{% if narrows.windows %}
+narrows-agent-service-unit:
+  cmd.run:
+    - name: '"{{ agent.binary }}" service install --config "{{ agent.config }}"'
+    - unless:
+      - fun: service.available
+        name: {{ agent.service }}
+    - require:
+      - narrows-agent-package-installed
+{% else %}
+narrows-agent-service-unit:
+  file.managed:
+    - name: {{ agent.unit }}
+    - source: salt://narrows/files/narrows-agent.service
+    - template: jinja
+    - mode: '0644'
+    - context:
+        agent: {{ agent | json }}
+        targets: {{ salt['narrows.folders_outside'](narrows.pillar, agent) | json }}
+
+narrows-agent-service-daemon-reload:
+  module.run:
+    - name: service.systemctl_reload
+    - onchanges:
+      - file: narrows-agent-service-unit
+    - require_in:
+      - service: narrows-agent-service
+{% endif %}
+{%- if active == 'on_demand' %}
+{#- runs only while something is missing; the reactor stops it when its site needs it no more #}
+{%-   set function = 'running' if salt['narrows.missing'](narrows.pillar, agent) or salt['service.status'](agent.service) else 'dead' %}
+{%- else %}
+{%-   set function = 'running' if active else 'dead' %}
+{%- endif %}
+narrows-agent-service:
+  service.{{ function }}:
+    - name: {{ agent.service }}
+    - enable: {{ (active == true) | json }}
+    - require:
+      - narrows-agent-service-unit
+{%- if function == 'running' %}
+      - file: narrows-agent-config-file-managed
+    - watch:
+      - narrows-agent-package-installed
+      - narrows-agent-service-unit
+
+# not a restart: what is being fetched goes on
+narrows-agent-service-reloaded:
+  narrows.reloaded:
+    - name: {{ agent.config | json }}
+    - service: {{ agent.service }}
+    - require:
+      - service: narrows-agent-service
+    - onchanges:
+      - file: narrows-agent-config-file-managed
+{%- endif %}

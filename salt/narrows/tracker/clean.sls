@@ -1,0 +1,53 @@
+{%- from 'narrows/map.jinja' import narrows with context %}
+{%- set tracker = narrows.tracker %}
+{%- if not narrows.windows %}
+narrows-tracker-clean-service-dead:
+  service.dead:
+    - name: {{ tracker.service }}
+    - enable: false
+    - onlyif:
+      - fun: service.available
+        name: {{ tracker.service }}
+
+narrows-tracker-clean-unit:
+  file.absent:
+    - name: {{ tracker.unit }}
+    - require:
+      - service: narrows-tracker-clean-service-dead
+
+narrows-tracker-clean-daemon-reload:
+  module.run:
+    - name: service.systemctl_reload
+    - onchanges:
+      - file: narrows-tracker-clean-unit
+{% for path in [tracker.config, tracker.site_map, tracker.token, tracker.torrents, tracker.state] %}
+narrows-tracker-clean-{{ loop.index }}:
+  file.absent:
+    - name: {{ path | json }}
+    - require:
+      - service: narrows-tracker-clean-service-dead
+{% endfor %}
+{%- set package = (narrows.pillar.get('tracker') or {}).get('package') or tracker.package %}
+narrows-tracker-clean-package:
+{%- if package %}
+  pkg.removed:
+    - name: {{ package }}
+{%- else %}
+  file.absent:
+    - name: {{ tracker.binary | json }}
+{%- endif %}
+    - require:
+      - file: narrows-tracker-clean-unit
+
+narrows-tracker-clean-user:
+  user.absent:
+    - name: {{ tracker.user }}
+    - require:
+      - service: narrows-tracker-clean-service-dead
+
+narrows-tracker-clean-group:
+  group.absent:
+    - name: {{ tracker.group }}
+    - require:
+      - user: narrows-tracker-clean-user
+{%- endif %}
