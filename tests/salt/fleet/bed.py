@@ -44,7 +44,7 @@ class Bed:
 
     def __enter__(self) -> Bed:
         if not enter.is_inside():
-            raise Trouble("the bed is to be started by fleet.enter.command, in namespaces of its own")
+            raise Trouble("the bed is to be started by fleet.enter.start, in namespaces of its own")
         try:
             self._begin()
         except BaseException:

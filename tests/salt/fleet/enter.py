@@ -7,8 +7,10 @@ there, and with them go the networks and mounts.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,9 @@ mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/m &&
 ip link add try0 type veth peer name try1 && ip link set try0 gso_max_segs 1 &&
 tc qdisc add dev try0 root handle 1: htb && ip link add try2 type bridge
 """
+
+#: prctl(2): the signal for a process whose parent has ended
+PR_SET_PDEATHSIG = 1
 
 UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
 
@@ -104,11 +109,29 @@ def is_inside() -> bool:
     return INSIDE in os.environ
 
 
-def command(line: list[str]) -> list[str]:
-    """The command line that runs ``line`` in new namespaces, with :func:`environment`."""
-    return [*UNSHARE, "sh", "-c", BEGIN, *line]
+def start(line: list[str], folder: Path) -> int:
+    """Runs ``line`` in new namespaces, in that folder, to its end. Signals are passed on, so that it can clean up."""
+    env = {**os.environ, "PATH": search_path(), VENV: str(venv()), INSIDE: "1"}
+    # should this process be killed, `unshare` is, and with it everything inside
+    libc = ctypes.CDLL(None)
+    outer = subprocess.Popen(
+        [*UNSHARE, "sh", "-c", BEGIN, *line],
+        env=env,
+        cwd=folder,
+        start_new_session=True,
+        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+    )
 
+    def pass_on(number: int, _: object) -> None:
+        try:
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+            os.kill(int(children[0]), number)
+        except (OSError, IndexError):
+            outer.kill()
 
-def environment() -> dict[str, str]:
-    """For what runs inside."""
-    return {**os.environ, "PATH": search_path(), VENV: str(venv()), INSIDE: "1"}
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return outer.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -27,17 +27,27 @@ class Seen:
     state: str = ""
     progress: float = 0.0
     role: str = ""
-    site: str = ""
+    #: of the agent that runs now, and of those before it
     bytes_wan: int = 0
-    bytes_lan: int = 0
+    bytes_wan_before: int = 0
     #: the agent answers
     up: bool = False
-    first_payload: float | None = None
+    #: it has not answered for a while, and not yet said how much it has
+    away: bool = False
+    #: the first verified piece, and everything
+    first_piece: float | None = None
     complete: float | None = None
-    #: the roles it had
-    roles: set[str] = field(default_factory=set)
-    #: the highest progress before it was stopped
+    #: how far it was at most, of verified bytes
     best: float = 0.0
+    #: how far it was when its agent had started again, of verified bytes; one number per start
+    kept: list[float] = field(default_factory=list)
+    #: when there was more of it than before
+    gains: list[float] = field(default_factory=list)
+
+    @property
+    def wan(self) -> int:
+        """Payload that came across links."""
+        return self.bytes_wan_before + self.bytes_wan
 
 
 def enter(netns: str) -> None:
@@ -75,25 +85,35 @@ class Watch:
             status = json.loads(connection.getresponse().read())
             connection.close()
         except (OSError, ValueError, http.client.HTTPException):
+            seen.away = seen.away or (seen.up and seen.best > 0)
             seen.up = False
             return
-        seen.up = True
-        seen.site = status.get("site", "")
         for content in status.get("content", []):
             if content["name"] == self.content:
                 self._note(seen, content)
+        seen.up = True
 
     @staticmethod
     def _note(seen: Seen, content: dict) -> None:
         now = time.time()
-        seen.state, seen.progress, seen.role = content["state"], content["progress"], content["role"]
-        seen.bytes_wan, seen.bytes_lan = content["bytes_wan"], content["bytes_lan"]
+        if content["bytes_wan"] < seen.bytes_wan:
+            # another process counts from the beginning
+            seen.bytes_wan_before += seen.bytes_wan
+        seen.state, seen.role, seen.bytes_wan = content["state"], content["role"], content["bytes_wan"]
+        # while it checks what it has, `progress` says how much of that is checked
+        if seen.state not in ("fetching", "seeding"):
+            return
+        if seen.away:
+            seen.away = False
+            seen.kept.append(content["progress"])
+        elif content["progress"] > seen.progress:
+            seen.gains.append(now)
+        seen.progress = content["progress"]
         seen.best = max(seen.best, seen.progress)
-        seen.roles.add(seen.role)
-        if seen.first_payload is None and (seen.progress > 0 or seen.bytes_wan + seen.bytes_lan > 0):
-            seen.first_payload = now
-        if seen.state == "seeding":
-            seen.complete = seen.complete or now
+        if content["bytes_done"] and seen.first_piece is None:
+            seen.first_piece = now
+        if seen.state == "seeding" and seen.complete is None:
+            seen.complete = now
 
     def close(self) -> None:
         """Watches no more."""
