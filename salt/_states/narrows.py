@@ -68,6 +68,19 @@ def _found(name, info_hash):
     return next((content for content in known.values() if content["info_hash"] == info_hash), None)
 
 
+def refused(name, mistakes):
+    """
+    Fails with all mistakes of a pillar, in test mode too. The formula has it in place of what would act on them.
+
+    name
+        Where they are.
+
+    mistakes
+        A sentence each.
+    """
+    return _ret(name, False, f"Nothing was changed, for {name} is wrong. " + " ".join(mistakes))
+
+
 def torrent(name, source, info_hash):
     """
     A .torrent is at its place, and it is the right one.
@@ -98,6 +111,29 @@ def torrent(name, source, info_hash):
         return _ret(name, False, f"{source} is not private (BEP 27); make it with narrows-agent create.")
     ret = __states__["file.managed"](name, source=cached, mode="0644" if os.name == "posix" else None)
     return {**ret, "name": name}
+
+
+def torrents_only(name, keep):
+    """
+    A folder has no .torrent files but some.
+
+    name
+        The folder.
+
+    keep
+        Their paths.
+    """
+    there = [os.path.join(name, file) for file in sorted(os.listdir(name))] if os.path.isdir(name) else []
+    gone = [path for path in there if path.endswith(".torrent") and path not in keep]
+    changes = {path: {"old": "present", "new": "removed"} for path in gone}
+    if __opts__["test"]:
+        return _ret(name, None if gone else True, f"{len(gone)} would be removed." if gone else "", changes)
+    for path in gone:
+        try:
+            __salt__["file.remove"](path)
+        except (CommandExecutionError, OSError) as error:
+            return _ret(name, False, f"Cannot remove {path}: {error}")
+    return _ret(name, True, f"{len(gone)} removed." if gone else "", changes)
 
 
 def reloaded(name, service="narrows-agent"):
@@ -201,7 +237,8 @@ def present(name, info_hash=None, verify=False, timeout=0):
         if verify:
             __salt__["narrows.verify"](name, timeout=max(timeout, 1))
         content = _found(name, info_hash)
-        while content and not content["complete"] and content["state"] != "error" and time.monotonic() < deadline:
+        # an error may heal, as a full disk does
+        while content and not content["complete"] and time.monotonic() < deadline:
             time.sleep(_POLL)
             content = _found(name, info_hash)
     except CommandExecutionError as error:
@@ -234,7 +271,7 @@ def absent(name, info_hash=None, target=None, file=None, purge=False, unassign=F
     except CommandExecutionError:
         # no configuration, so nothing is assigned
         listed = False
-    if listed and not unassign:
+    if listed and not unassign and not __opts__["test"]:
         return _ret(name, False, f"The agent's configuration has {name}; say `ensure: absent` in the pillar.")
     if purge and not (target and file and os.path.basename(file) == file and file not in (".", "..")):
         return _ret(name, False, f"What {name} left cannot be removed: name its target and its file.")

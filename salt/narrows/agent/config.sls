@@ -39,7 +39,6 @@ narrows-agent-config-torrent-{{ content.name }}:
     - info_hash: {{ content.info_hash | json }}
     - require_in:
       - file: narrows-agent-config-file-managed
-      - file: narrows-agent-config-torrents-clean
 {# the agent makes the folder itself where it may; only what lies outside of its own needs an owner #}
 narrows-agent-config-target-{{ content.name }}:
   file.directory:
@@ -72,10 +71,9 @@ narrows-agent-config-file-managed:
     - require:
       - narrows-agent-package-installed
 
-narrows-agent-config-torrents-clean:
-  file.directory:
+narrows-agent-config-torrents-only:
+  narrows.torrents_only:
     - name: {{ agent.torrents | json }}
-    - clean: true
-    - exclude_pat: '*.part'
+    - keep: {{ contents | selectattr('ensure', 'equalto', 'present') | map(attribute='path') | list | json }}
     - require:
       - file: narrows-agent-config-file-managed

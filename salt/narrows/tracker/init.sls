@@ -3,9 +3,8 @@
 {%-   from 'narrows/mistakes.jinja' import failed with context %}
 {{- failed('narrows-tracker-pillar', narrows.mistakes) }}
 {%- elif not narrows.pillar.get('tracker', {}).get('sites') %}
-narrows-tracker-pillar:
-  test.fail_without_changes:
-    - name: This minion has no site map; write it into the pillar of the tracker, as narrows:tracker:sites (see pillar.example).
+{%-   from 'narrows/mistakes.jinja' import failed with context %}
+{{- failed('narrows-tracker-pillar', ["There is no site map in it; write it as narrows:tracker:sites, see pillar.example."]) }}
 {%- else %}
 include:
   - narrows.tracker.package
