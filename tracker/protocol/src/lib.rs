@@ -13,7 +13,7 @@ pub mod scrape;
 
 pub use announce::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Assignment, Failure,
-    GatewayPreference, Part, Peer, ReplyError, RetryIn, Role,
+    GatewayPreference, Part, Peer, ReplyError, RetryIn, Role, Sharing,
 };
 pub use ids::{InfoHash, ParseInfoHashError, PeerId};
 pub use query::RequestError;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Assignment, Failure,
-    GatewayPreference, InfoHash, Part, Peer, PeerId, RequestError, RetryIn, Role,
+    GatewayPreference, InfoHash, Part, Peer, PeerId, RequestError, RetryIn, Role, Sharing,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -194,7 +194,7 @@ mod a_request {
 
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
-        let report = "&agent=munich-017&role=gateway&wan=500&stalled=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer\
+        let report = "&agent=munich-017&role=gateway&wan=500&stalled=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
                       &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
@@ -207,10 +207,20 @@ mod a_request {
                 stalled: true,
                 lost: "[2001:db8::1]:1".parse().ok(),
                 preference: GatewayPreference::Prefer,
+                share: Sharing::Never,
                 gone: vec!["10.1.0.7:6881".parse().unwrap(), "10.1.0.8:6881".parse().unwrap()],
                 sources: vec![("hüb:one".into(), 400), ("hq".into(), 100)],
             })
         );
+    }
+
+    #[test]
+    fn of_an_agent_that_shares_does_not_speak_of_it() {
+        let agent = |more: &str| parse_with(&format!("&narrows=1&agent=a{more}"));
+        assert_eq!(agent("").narrows.unwrap().share, Sharing::Always);
+        assert_eq!(agent("&share=always"), agent(""));
+        assert!(!agent("").to_query().contains("share"));
+        assert!(agent("&share=never").to_query().ends_with("&share=never"));
     }
 
     #[test]
@@ -226,6 +236,7 @@ mod a_request {
             ("&agent=a&gateway=10.0.0.1", RequestError::BadGateway),
             ("&agent=a&lost=x:1", RequestError::BadLost),
             ("&agent=a&gw=perhaps", RequestError::BadPreference),
+            ("&agent=a&share=sometimes", RequestError::BadShare),
             ("&agent=a&gone=", RequestError::BadGone),
             ("&agent=a&from=hq", RequestError::BadFrom),
             ("&agent=a&from=hq:many", RequestError::BadFrom),
@@ -424,9 +435,10 @@ prop_compose! {
         agent in "\\PC{1,64}", role in role(), gateway in option::of(addr()), wan: u64, stalled: bool,
         lost in option::of(addr()),
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
+        share in select(vec![Sharing::Always, Sharing::Never]),
         gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5),
     ) -> AgentReport {
-        AgentReport { agent, role, gateway, wan, stalled, lost, preference, gone, sources }
+        AgentReport { agent, role, gateway, wan, stalled, lost, preference, share, gone, sources }
     }
 }
 

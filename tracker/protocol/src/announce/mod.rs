@@ -9,5 +9,5 @@ mod request;
 mod response;
 
 pub use decode::ReplyError;
-pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role};
+pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role, Sharing};
 pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};

@@ -51,6 +51,16 @@ pub enum GatewayPreference {
     Prefer,
 }
 
+/// Whether an agent serves others what it has (`share:` in agent.yaml).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Sharing {
+    /// Everybody who asks.
+    #[default]
+    Always,
+    /// Nobody: it only fetches, over a metered line for instance.
+    Never,
+}
+
 /// A valid announce.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AnnounceRequest {
@@ -99,6 +109,8 @@ pub struct AgentReport {
     pub lost: Option<SocketAddr>,
     /// Whether it may, must not or should be a gateway (`gw=never|prefer`; absent: auto).
     pub preference: GatewayPreference,
+    /// Whether it serves others (`share=never`; absent: always).
+    pub share: Sharing,
     /// Peers it was told of that do not answer: a dial failed or they fell silent (`gone=`, repeated, at most 8).
     pub gone: Vec<SocketAddr>,
     /// Of `wan`: the bytes by the parent site they came from (`from=SITE:BYTES`, repeated, at most 16).
@@ -188,6 +200,10 @@ impl AgentReport {
             GatewayPreference::Never => out.push_str("&gw=never"),
             GatewayPreference::Prefer => out.push_str("&gw=prefer"),
         }
+        match self.share {
+            Sharing::Always => {}
+            Sharing::Never => out.push_str("&share=never"),
+        }
     }
 }
 
@@ -237,6 +253,7 @@ struct Fields<'q> {
     stalled: bool,
     lost: &'q str,
     preference: &'q str,
+    share: &'q str,
     gone: Vec<&'q str>,
     sources: Vec<&'q str>,
 }
@@ -264,6 +281,7 @@ impl Default for Fields<'_> {
             stalled: false,
             lost: "",
             preference: "",
+            share: "",
             gone: Vec::new(),
             sources: Vec::new(),
         }
@@ -309,6 +327,7 @@ impl<'q> Fields<'q> {
             "stalled" => self.stalled = value == "1",
             "lost" => self.lost = value,
             "gw" => self.preference = value,
+            "share" => self.share = value,
             "gone" if self.gone.len() < GONE_MAX => self.gone.push(value),
             "from" if self.sources.len() < SOURCES_MAX => self.sources.push(value),
             _ => {}
@@ -355,6 +374,11 @@ impl<'q> Fields<'q> {
                 "never" => GatewayPreference::Never,
                 "prefer" => GatewayPreference::Prefer,
                 _ => return Err(RequestError::BadPreference),
+            },
+            share: match self.share {
+                "" | "always" => Sharing::Always,
+                "never" => Sharing::Never,
+                _ => return Err(RequestError::BadShare),
             },
             gone: self
                 .gone
