@@ -36,9 +36,9 @@ pub type Forest = BTreeMap<SiteId, Parent>;
 ///
 /// # Kept parents
 /// `keep` holds the parents in force. A site stays with its parent unless that is no longer a root or waiting,
-/// no longer able to serve or reach it, or has nothing to give (`barren`: pairs of child and parent), or unless
-/// that would close a loop; only sites without a kept parent are attached anew. If a site cannot be attached at all, those below it
-/// move. The rates of kept flows are planned anew for the present rates of the links.
+/// no longer able to serve or reach it, or has nothing to give (`barren`: pairs of child and parent; a site paired
+/// with itself serves nobody), or unless that would close a loop; only sites without a kept parent are attached
+/// anew. If a site cannot be attached at all, those below it move. The rates of kept flows are planned anew for the present rates of the links.
 ///
 /// # The slowest site
 /// Fastest-first alone may spend an uplink that a slower site will need: on maps whose links are all but equal
@@ -58,7 +58,8 @@ pub fn forest(
     barren: &BTreeSet<(SiteId, SiteId)>,
     load: &Load,
 ) -> Forest {
-    let room = room::Room::new(map, at, roots.union(waiting).copied().collect(), load);
+    let mut room = room::Room::new(map, at, roots.union(waiting).copied().collect(), load);
+    room.silence(barren);
     let mut plan = plan::Plan::new(room, roots, waiting, barren);
     plan.keep(keep);
     plan.attach();

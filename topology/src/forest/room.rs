@@ -16,6 +16,8 @@ pub(crate) struct Room<'m> {
     hubs: Vec<u32>,
     /// Per site, the hop outwards from its hub, if it is attached; the way in is its neighbour, `^ 1`.
     spurs: Vec<Option<u32>>,
+    /// Per site, whether it may serve others.
+    serves: Vec<bool>,
     /// Whether any site is attached.
     attached: bool,
     hops: Vec<Planned>,
@@ -64,9 +66,11 @@ impl<'m> Room<'m> {
         }
         let hubs = sites.iter().filter_map(|site| map.hub(*site)).collect();
         let reached = vec![(Rate::ZERO, u32::MAX); map.sites().count()];
+        let serves = sites.iter().map(|site| map.may_serve(*site)).collect();
         let attached = spurs.iter().any(Option::is_some);
         Room {
             map,
+            serves,
             attached,
             sites,
             hubs,
@@ -182,9 +186,16 @@ impl<'m> Room<'m> {
         }
     }
 
+    /// Keeps sites that are paired with themselves from serving others.
+    pub(crate) fn silence(&mut self, barren: &BTreeSet<(SiteId, SiteId)>) {
+        for (site, serves) in self.sites.iter().zip(&mut self.serves) {
+            *serves &= !barren.contains(&(*site, *site));
+        }
+    }
+
     /// Whether peers of a site may serve other sites.
     pub(crate) fn may_serve(&self, site: u32) -> bool {
-        self.map.may_serve(self.sites[site as usize])
+        self.serves[site as usize]
     }
 
     /// How many nodes there are: the sites of the map, then one for each attached site that takes part.

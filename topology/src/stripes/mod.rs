@@ -72,7 +72,8 @@ pub fn stripes(
         return None;
     }
     let waiting: BTreeSet<SiteId> = waiting.difference(roots).copied().collect();
-    let room = Room::new(map, at, roots.union(&waiting).copied().collect(), load);
+    let mut room = Room::new(map, at, roots.union(&waiting).copied().collect(), load);
+    room.silence(barren);
     let Cut { core, outer } = cut(&room, roots, &waiting, barren)?;
     let inner: BTreeSet<SiteId> = core
         .sites

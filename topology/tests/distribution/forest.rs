@@ -279,6 +279,28 @@ links:
 }
 
 #[test]
+fn a_site_that_is_paired_with_itself_serves_nobody_and_is_served() {
+    let map = map("
+version: 1
+sites: {a: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}, c: {networks: [10.3.0.0/16]}}
+links:
+  - {between: [a, b], rate: 10 Mbit/s}
+  - {between: [b, c], rate: 10 Mbit/s}
+");
+    let site = |name: &str| map.site_named(name).unwrap();
+    let (roots, waiting) = (
+        BTreeSet::from([site("a")]),
+        BTreeSet::from([site("b"), site("c")]),
+    );
+    let plan =
+        |keep: &Forest, barren: &Barren| forest(&map, AT, &roots, &waiting, keep, barren, &Load::default());
+    let before = plan(&Forest::new(), &Barren::new());
+    assert_eq!(spelled(&map, &before), "b<a c<b");
+    let barren = Barren::from([(site("b"), site("b"))]);
+    assert_eq!(spelled(&map, &plan(&before, &barren)), "b<a c<a");
+}
+
+#[test]
 fn unknown_networks_take_part_as_sites_of_their_own() {
     let map = map("
 version: 1
