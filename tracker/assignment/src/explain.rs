@@ -26,6 +26,8 @@ pub struct Explanation {
     pub network: String,
     /// `seeder`, `leecher`, or `partial seed` (BEP 21).
     pub class: &'static str,
+    /// Whether it serves others (`share:` in agent.yaml).
+    pub shares: bool,
     /// Bytes it lacks; `None`: it does not say.
     pub left: Option<u64>,
     /// Seconds since its last announce.
@@ -135,10 +137,11 @@ impl Swarm {
             site: cx.map.name(id).into_owned(),
             network: network.map_or_else(String::new, |(network, _)| network.to_string()),
             class: match class {
-                Class::Seeder => "seeder",
-                Class::Leecher => "leecher",
-                Class::Partial => "partial seed",
+                _ if class.is_complete(peer.left) => "seeder",
+                Class::Leecher | Class::Guest => "leecher",
+                Class::Seeder | Class::Partial | Class::Sated => "partial seed",
             },
+            shares: class.shares(),
             left: (peer.left != u64::MAX).then_some(peer.left),
             announced_seconds_ago: now.saturating_sub(seen.time()).as_secs(),
             role: if gateway.is_some() { "gateway" } else { "member" },
@@ -172,7 +175,21 @@ impl Swarm {
         let text = match (class, gateway) {
             (Class::Seeder, _) => "it has everything and is told nobody to fetch from",
             (Class::Partial, _) => "it wants no more",
+            (Class::Sated, _) => {
+                "it wants no more, and it does not share (`share: never`), so nobody is told of it"
+            }
             (_, Some(_)) if !site.sharing => "its site may not share, so everybody there fetches for itself",
+            (Class::Guest, Some(_)) => {
+                "it does not share (`share: never`), and nobody of its site that does could fetch for it, so it fetches for \
+                 itself alone"
+            }
+            (Class::Guest, None) if site.is_each_alone() => {
+                "it does not share (`share: never`) and is about to fetch for itself, unless somebody of its site comes who \
+                 shares"
+            }
+            (Class::Guest, None) => {
+                "it does not share (`share: never`), so it fetches from its site and is nobody's gateway"
+            }
             (_, Some(gateway)) if gateway.extra => {
                 "it starved inside its site, so it may fetch by itself until it comes on"
             }
@@ -231,9 +248,7 @@ impl Swarm {
                 let (class, peer) = self.sites.get(&parent)?.peers.find(up.peer)?;
                 let rule = match class {
                     Class::Seeder => "seeder of the parent site, by rendezvous hash",
-                    Class::Leecher | Class::Partial => {
-                        "the parent site's gateway or best-supplied peer, which passes on what it has"
-                    }
+                    _ => "the parent site's gateway or best-supplied peer, which passes on what it has",
                 };
                 Some(told(peer, up.addr, rule))
             });
@@ -291,10 +306,11 @@ impl Swarm {
             .gateways
             .get_key_value(&at)
             .or_else(|| site.gateways.first())?;
-        let (_, holder) = site.peers.find(*gateway)?;
+        let (_, holder) = site.peers.find(*gateway).filter(|(class, _)| class.shares())?;
         let successor = self.successor(id, Some(*gateway), false);
         let found = successor.and_then(|at| Some((at, site.leecher(at)?)));
-        let others = site.peers.iter().filter(|(_, other, _)| other != gateway);
+        let others = site.peers.iter();
+        let others = others.filter(|(class, other, _)| class.shares() && other != gateway);
         let best = others
             .map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left })
             .min();

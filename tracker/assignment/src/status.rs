@@ -101,12 +101,14 @@ impl Swarm {
 
     fn site_status(&self, cx: &Context<'_>, id: SiteId, site: &Site, now: Time) -> SiteStatus {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let seeders = site.peers.count(Class::Seeder);
-        let progress = match (self.size(), site.peers.best()) {
+        let sated = site.peers.of(Class::Sated);
+        let sated = sated.filter(|(_, peer)| Class::Sated.is_complete(peer.left));
+        let seeders = site.peers.count(Class::Seeder) + sated.count();
+        let best = site.peers.best().map(|(left, _)| left);
+        let guests = site.peers.of(Class::Guest).map(|(_, peer)| peer.left);
+        let progress = match (self.size(), best.into_iter().chain(guests).min()) {
             _ if seeders > 0 => Some(1.0),
-            (Some(size), Some((left, _))) if size > 0 && left != u64::MAX => {
-                Some(1.0 - left as f64 / size as f64)
-            }
+            (Some(size), Some(left)) if size > 0 && left != u64::MAX => Some(1.0 - left as f64 / size as f64),
             _ => None,
         };
         let parent = self.forest.get(&id).map(|parent| parent.site);

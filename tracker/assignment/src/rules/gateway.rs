@@ -11,7 +11,9 @@
 //! waits: the bound and the working gateway go first, and when it is done the site has a seeder.
 //!
 //! In a site that may not share (`sharing: false`) every leecher is its own gateway, since nobody there may
-//! serve it; the bound of rule 6 is then per peer.
+//! serve it; the bound of rule 6 is then per peer. So it is with agents that do not share (`share: never`) as long as
+//! nobody of their site could fetch for them, neither a seeder nor a leecher that shares; from then on they are members,
+//! whatever happens: what they fetch is of no use to anybody else. Whoever shares has a moment to come (back) first.
 
 use std::time::Duration;
 
@@ -90,8 +92,8 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return Seat::Member;
         };
-        let (standing, sharing) = (site.standing, site.sharing);
-        let peer = site.leecher(at).map(|peer| (peer.step, peer.still));
+        let (standing, alone, retiring) = (site.standing, site.is_each_alone(), site.is_retiring(at));
+        let peer = site.wanting(at).map(|peer| (peer.step, peer.still));
         let Some(gateway) = site.gateways.get_mut(&at) else {
             return Seat::Member;
         };
@@ -102,14 +104,14 @@ impl Swarm {
             self.release(cx, id, at);
             return Seat::Member;
         };
-        let needed = !sharing || step >= 2 || (standing == Standing::Waiting && regular);
-        if !needed {
+        let needed = alone || step >= 2 || (standing == Standing::Waiting && regular);
+        if !needed || retiring {
             self.release(cx, id, at);
             return Seat::Member;
         }
         let claim = site.claim.filter(|claim| claim.until > now && claim.to != at);
         let stuck = (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
-        if sharing && regular && stuck {
+        if !alone && regular && stuck {
             let other = claim
                 .map(|claim| claim.to)
                 .or_else(|| self.successor(id, Some(at), true));
@@ -159,9 +161,12 @@ impl Swarm {
         let Some(site) = self.sites.get(&id) else {
             return Seat::Member;
         };
-        let Some(peer) = site.leecher(at) else {
+        let Some(peer) = site.wanting(at) else {
             return Seat::Member;
         };
+        if site.is_guest(at) {
+            return self.elect_guest(cx, id, at, report, now, outcome);
+        }
         if !site.sharing {
             return self.grant(id, at, false, now, outcome);
         }
@@ -185,6 +190,29 @@ impl Swarm {
         } else {
             Seat::Member
         }
+    }
+
+    /// A peer that does not share fetches for itself if nobody of its site could do so for it.
+    fn elect_guest(
+        &mut self,
+        cx: &Context<'_>,
+        id: SiteId,
+        at: Endpoint,
+        report: Option<&AgentReport>,
+        now: Time,
+        outcome: &mut Outcome,
+    ) -> Seat {
+        let Some(site) = self.sites.get(&id).filter(|site| site.is_each_alone()) else {
+            return Seat::Member;
+        };
+        let works = report.is_some_and(|report| report.role == Role::Gateway);
+        let expected = site.expected.map_or(now, |expected| expected.until);
+        let until = expected.max(site.progressed + cx.policy.failover);
+        if site.sharing && !works && now < until {
+            return Seat::Soon((until - now).min(cx.policy.intervals.min));
+        }
+        outcome.adopted = works;
+        self.grant(id, at, true, now, outcome)
     }
 
     /// A lease is free.

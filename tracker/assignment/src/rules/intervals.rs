@@ -28,9 +28,9 @@ pub(crate) fn announced(policy: &Policy, class: Class, is_stock: bool, expires: 
 
 fn life(policy: &Policy, class: Class, is_gateway: bool, is_stock: bool) -> Duration {
     let regular = match class {
-        Class::Seeder => policy.intervals.seeder,
-        Class::Leecher if is_gateway => policy.intervals.gateway,
-        Class::Leecher | Class::Partial => policy.intervals.leecher,
+        Class::Seeder | Class::Sated => policy.intervals.seeder,
+        Class::Leecher | Class::Guest if is_gateway => policy.intervals.gateway,
+        Class::Leecher | Class::Guest | Class::Partial => policy.intervals.leecher,
     };
     let regular = if is_stock {
         regular.max(policy.stock_interval)

@@ -26,7 +26,8 @@ pub(crate) enum Rule {
 type Chosen<'s> = Vec<(Endpoint, &'s Peer, Rule)>;
 
 impl Swarm {
-    /// Peers of the own site, seeders first; at most `want`. Seeders are told of leechers only, who need them.
+    /// Peers of the own site, seeders first; at most `want`. Seeders are told of leechers only, who need them. Of those
+    /// that do not share nobody is told.
     /// A starving peer (`step` > 0) of a large site is told twice as many. What is drawn at random depends on the
     /// peer and on `now` alone, so that it can be explained later.
     pub(crate) fn neighbours(
@@ -77,11 +78,18 @@ impl Swarm {
         }
         let classes: &[Class] = match class {
             Class::Seeder => &[Class::Leecher],
-            Class::Leecher => &[Class::Seeder, Class::Leecher, Class::Partial],
+            Class::Leecher | Class::Guest => &[Class::Seeder, Class::Leecher, Class::Partial],
             Class::Partial => &[Class::Leecher],
+            Class::Sated => &[],
         };
         let mut draw = Draw::of(&self.info_hash, peer_name(me.key(), at), Tick::of(now).number());
-        let everybody = site.peers.len() <= cx.policy.full_mesh as usize + 1;
+        // many that only fetch spread over the others
+        let crowd = if class.shares() {
+            site.peers.sharers()
+        } else {
+            site.peers.len()
+        };
+        let everybody = crowd <= cx.policy.full_mesh as usize + 1;
         if everybody {
             return all(&site.peers, classes, at, want, &mut draw);
         }

@@ -8,7 +8,7 @@ use crate::Context;
 use crate::endpoint::Endpoint;
 use crate::rules::stripes::Cause;
 use crate::swarm::Swarm;
-use crate::swarm::site::Standing;
+use crate::swarm::site::{Site, Standing};
 
 /// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew: with
 /// the newcomer in between, the content crosses the links before it once for both.
@@ -53,9 +53,18 @@ impl Swarm {
             }
         }
         let newcomers = self.newcomers(&roots, &waiting);
+        let serves = |site: &SiteId| self.sites.get(site).is_some_and(Site::can_serve);
+        let silent = waiting.iter().filter(|site| !serves(site));
+        let silent: BTreeSet<(SiteId, SiteId)> = silent.map(|site| (*site, *site)).collect();
         let avoided = self.avoided.iter().filter(|(_, until)| **until > now);
         let avoided = avoided.map(|(pair, _)| *pair);
-        let barren: BTreeSet<(SiteId, SiteId)> = self.barren.iter().copied().chain(avoided).collect();
+        let barren: BTreeSet<(SiteId, SiteId)> = self
+            .barren
+            .iter()
+            .chain(&silent)
+            .copied()
+            .chain(avoided)
+            .collect();
         let keep: Forest = self
             .forest
             .iter()
@@ -65,7 +74,7 @@ impl Swarm {
                     && (roots.contains(&parent.site) || waiting.contains(&parent.site))
                     && !barren.contains(&(**child, parent.site))
                     && !self.is_paused(cx, parent.site, **child)
-                    && self.sites.get(&parent.site).is_some_and(|site| site.sharing)
+                    && serves(&parent.site)
             })
             .map(|(child, parent)| (*child, *parent))
             .collect();
@@ -81,7 +90,7 @@ impl Swarm {
         let mut plan = forest(cx.map, cx.wall, &roots, &waiting, &keep, &barren, &load);
         if plan.len() < waiting.len() {
             // a barren parent is better than none, and so is another than one that can be kept no more
-            plan = forest(cx.map, cx.wall, &roots, &waiting, &plan, &BTreeSet::new(), &load);
+            plan = forest(cx.map, cx.wall, &roots, &waiting, &plan, &silent, &load);
         }
         let cause = Cause {
             roots,
@@ -94,15 +103,20 @@ impl Swarm {
         true
     }
 
-    /// The sites that may serve since this plan: they joined or became supplied since the last one.
+    /// The sites that may serve since this plan: they joined, became supplied or got somebody who shares since the last
+    /// one.
     fn newcomers(&mut self, roots: &BTreeSet<SiteId>, waiting: &BTreeSet<SiteId>) -> BTreeSet<SiteId> {
+        let serve = |sites: &BTreeSet<SiteId>| -> BTreeSet<SiteId> {
+            let serves = |id: &&SiteId| self.sites.get(id).is_some_and(Site::can_serve);
+            sites.iter().filter(serves).copied().collect()
+        };
+        let (roots, waiting) = (serve(roots), serve(waiting));
         let known = std::mem::replace(&mut self.known, (roots.clone(), waiting.clone()));
         let joined = waiting
             .iter()
             .filter(|site| !known.0.contains(site) && !known.1.contains(site));
         let supplied = roots.iter().filter(|site| !known.0.contains(site));
-        let may_serve = |site: &&SiteId| self.sites.get(site).is_some_and(|site| site.sharing);
-        joined.chain(supplied).filter(may_serve).copied().collect()
+        joined.chain(supplied).copied().collect()
     }
 
     /// Whether a link between two sites is at rate 0 now.

@@ -74,7 +74,7 @@ impl Swarm {
         };
         let announced =
             intervals::announced(cx.policy, Class::Seeder, seeder.agent.is_none(), seeder.expires);
-        if site.leecher(at).is_none() || announced + RECENT > now {
+        if site.wanting(at).is_none() || announced + RECENT > now {
             return false;
         }
         site.gone
@@ -85,7 +85,7 @@ impl Swarm {
             at: now,
         });
         let reporters = site.gone.iter().filter(|report| report.peer == gone).count();
-        let leechers = site.peers.of(Class::Leecher);
+        let leechers = site.peers.of(Class::Leecher).chain(site.peers.of(Class::Guest));
         let neighbours = leechers.filter(|(_, peer)| peer.agent.is_some()).take(2).count();
         if reporters >= neighbours {
             site.gone.retain(|report| report.peer != gone);
@@ -126,7 +126,7 @@ impl Swarm {
         let lost = |parent: &SiteId| {
             let told = gateway.upstreams.iter().filter(|up| up.site == *parent);
             let told: Vec<&Upstream> = told.collect();
-            let peers = self.sites.get(parent).map_or(0, |parent| parent.peers.len());
+            let peers = self.sites.get(parent).map_or(0, |parent| parent.peers.sharers());
             !told.is_empty()
                 && told.iter().all(|up| !gateway.reaches(up.peer, now))
                 && told.len() >= peers.min(2)

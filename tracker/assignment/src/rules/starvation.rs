@@ -37,7 +37,11 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
-        let extra = site.gateways.get(&at).is_some_and(|gateway| gateway.extra);
+        let alone = site.is_each_alone();
+        let extra = site
+            .gateways
+            .get(&at)
+            .is_some_and(|gateway| gateway.extra && !alone);
         let Some(peer) = site.peers.find_mut(at) else {
             return;
         };
@@ -84,7 +88,12 @@ impl Swarm {
             .sites
             .get(&id)
             .is_some_and(|site| site.standing == Standing::Waiting);
-        if waits && !self.knows_size() && self.counts().complete == 0 {
+        let seeded = || {
+            self.sites
+                .values()
+                .any(|site| site.peers.count(Class::Seeder) > 0)
+        };
+        if waits && !self.knows_size() && !seeded() {
             self.assume_data = true;
             self.replan = true;
         }
@@ -95,12 +104,14 @@ impl Swarm {
         let Some(site) = self.sites.get(&id) else {
             return true;
         };
-        let Some(peer) = site.leecher(at) else { return true };
+        let Some(peer) = site.wanting(at) else { return true };
         if let Some(gateway) = site.gateways.get(&at) {
             let more = gateway.upstreams.iter().any(|up| {
                 let found = self.sites.get(&up.site).and_then(|site| site.peers.find(up.peer));
                 // a record that says nothing may hold anything
-                found.is_some_and(|(class, other)| class == Class::Seeder || has_more(other, peer))
+                found.is_some_and(|(class, other)| {
+                    class == Class::Seeder || (class.shares() && has_more(other, peer))
+                })
             });
             return !more || !self.may_fetch(cx, id, at);
         }

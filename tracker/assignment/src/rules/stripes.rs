@@ -37,7 +37,7 @@ impl Swarm {
     pub(crate) fn parents(&self, id: SiteId, at: Endpoint) -> Vec<(SiteId, Vec<u8>)> {
         let site = self.sites.get(&id);
         let is_agent = site
-            .and_then(|site| site.leecher(at))
+            .and_then(|site| site.wanting(at))
             .is_some_and(|peer| peer.agent.is_some());
         let single = self.forest.get(&id).map(|parent| (parent.site, Vec::new()));
         if !is_agent || self.stripes.is_empty() {

@@ -72,15 +72,21 @@ impl Swarm {
         now: Time,
     ) -> Option<Vec<Upstream>> {
         let site = self.sites.get(&id)?;
-        let peer = site.leecher(at)?;
+        let peer = site.wanting(at)?;
         let gateway = site.gateways.get(&at)?;
         let is_stock = peer.agent.is_none();
         let lives = |up: &Upstream| {
             self.sites
                 .get(&up.site)
-                .is_some_and(|site| site.peers.find(up.peer).is_some())
+                .and_then(|site| site.peers.find(up.peer))
+                .is_some_and(|(class, _)| class.shares())
         };
-        let mut told: Vec<Upstream> = gateway.told.iter().copied().filter(lives).collect();
+        // a stock client stays connected to one that does not share any more
+        let exists = |up: &Upstream| {
+            let site = self.sites.get(&up.site);
+            site.is_some_and(|site| site.peers.find(up.peer).is_some())
+        };
+        let mut told: Vec<Upstream> = gateway.told.iter().copied().filter(exists).collect();
         let current = gateway.upstreams.iter().copied();
         let current: Vec<Upstream> = current
             .filter(|up| lives(up) && sources.contains(&up.site) && gateway.reaches(up.peer, now))
@@ -89,7 +95,8 @@ impl Swarm {
         if chosen.len() < allowed {
             // who starves is worth another connection that is never closed
             let spares = cx.policy.stock_spares as usize + usize::from(peer.step);
-            let known = told.iter().copied().filter(|up| sources.contains(&up.site));
+            let known = told.iter().copied();
+            let known = known.filter(|up| lives(up) && sources.contains(&up.site));
             let mut candidates: Vec<Upstream> = if is_stock { known.collect() } else { Vec::new() };
             for source in sources {
                 candidates.extend(self.candidates(*source, id, at, peer, allowed * 2));
@@ -125,7 +132,8 @@ impl Swarm {
         }
         if chosen.is_empty() && allowed > 0 {
             // a stock client that may be told of nobody else keeps one that it is connected to anyway
-            chosen.extend(told.iter().copied().filter(|up| up.site != id).take(1));
+            let known = told.iter().copied().filter(|up| lives(up) && up.site != id);
+            chosen.extend(known.take(1));
         }
         chosen.truncate(allowed);
         let gateway = self.sites.get_mut(&id)?.gateways.get_mut(&at)?;
@@ -180,10 +188,11 @@ impl Swarm {
             return 0;
         };
         let cap = cx.map.max_seeders(&route);
-        if !site.sharing {
+        if site.is_each_alone() {
             return cap;
         }
-        let others = site.gateways.iter().filter(|(other, _)| **other != at);
+        let others = site.gateways.iter();
+        let others = others.filter(|(other, _)| **other != at && !site.is_retiring(**other));
         let held = others.flat_map(|(_, gateway)| &gateway.upstreams);
         let held = u32::try_from(held.filter(|up| up.site == source).count()).unwrap_or(u32::MAX);
         let room = (cx.map.gateways(id).max(1) * cap).saturating_sub(held).min(cap);
@@ -224,11 +233,12 @@ impl Swarm {
         }
         let routes = sources.iter().filter_map(|source| cx.map.path(*source, id));
         let caps = routes.map(|route| cx.map.max_seeders(&route));
-        if !site.sharing {
+        if site.is_each_alone() {
             return caps.min().unwrap_or(0);
         }
         let used = site.flows.iter().filter(|flow| flow.users > 0);
-        let others = site.gateways.iter().filter(|(other, _)| **other != at);
+        let others = site.gateways.iter();
+        let others = others.filter(|(other, _)| **other != at && !site.is_retiring(**other));
         let (mut held, mut any) = (0, false);
         for (_, gateway) in others {
             held += u32::try_from(gateway.upstreams.len()).unwrap_or(u32::MAX);

@@ -56,7 +56,7 @@ impl Swarm {
                 self.expect(cx, id, gateway, now);
             }
         }
-        let wants = self.sites.get(&id).is_some_and(|site| site.leecher(at).is_some());
+        let wants = self.sites.get(&id).is_some_and(|site| site.wanting(at).is_some());
         if let (Some(left_before), true) = (left_before, wants) {
             self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
@@ -145,11 +145,13 @@ impl Swarm {
         now: Time,
         outcome: &mut Outcome,
     ) -> Option<u64> {
-        let class = match (announce.left, announce.event) {
-            (0, _) => Class::Seeder,
-            (_, AnnounceEvent::Paused) => Class::Partial,
-            _ => Class::Leecher,
-        };
+        let class = Class::of(announce);
+        let complete = class.is_complete(announce.left);
+        let before = self.sites.get(&id).and_then(|site| site.peers.find(at));
+        if before.is_some_and(|(before, _)| before.shares() != class.shares()) {
+            // a lease is held for others, or for oneself alone
+            self.release(cx, id, at);
+        }
         let waited = self
             .sites
             .get(&id)
@@ -165,13 +167,12 @@ impl Swarm {
             .as_ref()
             .and_then(|site| site.peers.find(at))
             .map(|(class, peer)| (class, peer.left));
-        outcome.completed = class == Class::Seeder
-            && announce.event == AnnounceEvent::Completed
-            && known.is_none_or(|(before, _)| before != Class::Seeder);
+        let was_complete = known.is_some_and(|(before, left)| before.is_complete(left));
+        outcome.completed = complete && announce.event == AnnounceEvent::Completed && !was_complete;
         self.counts.downloaded += u32::from(outcome.completed);
 
         match (known, site) {
-            (Some((before, _)), Some(site)) if before == class => {
+            (Some((before, _)), Some(site)) if before == class && was_complete == complete => {
                 // a new session of a gateway
                 if let Some(gateway) = site
                     .gateways
@@ -183,9 +184,7 @@ impl Swarm {
                 if let Some(peer) = site.peers.find_mut(at) {
                     write(peer, announce, expires);
                 }
-                if class != Class::Seeder {
-                    site.peers.note(at, announce.left);
-                }
+                site.peers.note(class, at, announce.left);
                 if announce.left != u64::MAX {
                     self.most_left = self.most_left.max(announce.left);
                 }
@@ -194,10 +193,7 @@ impl Swarm {
             (Some(_), Some(site)) => {
                 // the record is taken out by hand, so that a site of one peer is not dropped meanwhile
                 if let Some((before, mut peer)) = site.peers.remove(at) {
-                    match before {
-                        Class::Seeder => self.counts.complete -= 1,
-                        Class::Leecher | Class::Partial => self.counts.incomplete -= 1,
-                    }
+                    self.counts.remove(before, peer.left);
                     write(&mut peer, announce, expires);
                     (peer.still, peer.step) = (0, 0);
                     self.insert(cx, (id, at), class, peer, now);

@@ -21,8 +21,11 @@ impl Swarm {
         };
         site.lost.retain(|lost| lost.gateway != at);
         if !gateway.extra {
-            match site.gateways.values_mut().find(|other| other.extra) {
-                Some(other) => other.extra = false,
+            let mut others = site.gateways.iter_mut();
+            let peers = &site.peers;
+            let shares = |at: &Endpoint| peers.find(*at).is_some_and(|(class, _)| class.shares());
+            match others.find(|(at, other)| other.extra && shares(at)) {
+                Some((_, other)) => other.extra = false,
                 None => site.orphaned = site.stand() == Standing::Waiting,
             }
         }

@@ -32,6 +32,24 @@ pub struct Counts {
     pub downloaded: u32,
 }
 
+impl Counts {
+    fn add(&mut self, class: Class, left: u64) {
+        *self.of(class, left) += 1;
+    }
+
+    fn remove(&mut self, class: Class, left: u64) {
+        *self.of(class, left) -= 1;
+    }
+
+    fn of(&mut self, class: Class, left: u64) -> &mut u32 {
+        if class.is_complete(left) {
+            &mut self.complete
+        } else {
+            &mut self.incomplete
+        }
+    }
+}
+
 /// Everything the tracker knows of one content.
 #[derive(Debug)]
 pub struct Swarm {
@@ -146,10 +164,7 @@ impl Swarm {
         if let Some(key) = peer.key() {
             self.agents.insert(key, at);
         }
-        match class {
-            Class::Seeder => self.counts.complete += 1,
-            Class::Leecher | Class::Partial => self.counts.incomplete += 1,
-        }
+        self.counts.add(class, peer.left);
         let site = self
             .sites
             .entry(at.0)
@@ -164,10 +179,7 @@ impl Swarm {
         if let Some(key) = peer.key() {
             self.agents.remove(&key);
         }
-        match class {
-            Class::Seeder => self.counts.complete -= 1,
-            Class::Leecher | Class::Partial => self.counts.incomplete -= 1,
-        }
+        self.counts.remove(class, peer.left);
         self.release(cx, at.0, at.1);
         self.look_at(at.0);
         self.drop_empty(cx, at.0);
@@ -187,19 +199,21 @@ impl Swarm {
         }
     }
 
-    /// Plans parents anew when a site joins, leaves or becomes supplied.
+    /// Plans parents anew when a site joins, leaves, becomes supplied, or has somebody who shares for the first time or
+    /// no more.
     fn look_at(&mut self, id: SiteId) {
         let nobody_known = self.root.is_none() && self.forest.is_empty();
         let Some(site) = self.sites.get(&id) else { return };
         let (standing, root_without_data) = (site.stand(), self.root == Some(id) && !self.has_data(site));
         let first_data = nobody_known && self.has_data(site);
-        let changed = site.standing != standing;
+        let serves = site.can_serve();
+        let changed = site.standing != standing || site.serves != serves;
         let supplied_empty = standing == Standing::Supplied;
         if changed || root_without_data || (first_data && !supplied_empty) {
             self.replan = true;
         }
         if let Some(site) = self.sites.get_mut(&id) {
-            site.standing = standing;
+            (site.standing, site.serves) = (standing, serves);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use narrows_protocol::{GatewayPreference, PeerId};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, PeerId, Sharing};
 
-use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
+use crate::{Announce, Time};
 
 /// A moment in tenths of a second since the tracker's start: 13 years in four bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -35,6 +35,49 @@ pub(crate) enum Class {
     Leecher = 1,
     /// Has some and wants no more (BEP 21): no demand, but a source.
     Partial = 2,
+    /// Wants something and serves nobody (`share: never`).
+    Guest = 3,
+    /// Wants nothing and serves nobody.
+    Sated = 4,
+}
+
+impl Class {
+    pub(crate) const ALL: [Class; 5] = [
+        Class::Seeder,
+        Class::Leecher,
+        Class::Partial,
+        Class::Guest,
+        Class::Sated,
+    ];
+
+    /// What a peer is that announces this.
+    pub(crate) fn of(announce: &Announce<'_>) -> Class {
+        let shares = announce
+            .agent
+            .is_none_or(|report| report.share == Sharing::Always);
+        match (announce.left, announce.event) {
+            (0, _) if shares => Class::Seeder,
+            (_, AnnounceEvent::Paused) if shares => Class::Partial,
+            (0, _) | (_, AnnounceEvent::Paused) => Class::Sated,
+            _ if shares => Class::Leecher,
+            _ => Class::Guest,
+        }
+    }
+
+    /// Whether it serves others: only then is anybody told of it.
+    pub(crate) fn shares(self) -> bool {
+        matches!(self, Class::Seeder | Class::Leecher | Class::Partial)
+    }
+
+    /// Whether it wants something.
+    pub(crate) fn wants(self) -> bool {
+        matches!(self, Class::Leecher | Class::Guest)
+    }
+
+    /// Whether a peer that lacks so much counts as having everything.
+    pub(crate) fn is_complete(self, left: u64) -> bool {
+        self == Class::Seeder || (self == Class::Sated && left == 0)
+    }
 }
 
 #[derive(Debug)]

@@ -14,18 +14,16 @@ const SAMPLE: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Peers {
-    classes: [IndexMap<Endpoint, Peer>; 3],
-    /// Everybody in the order of addresses, in sites with more than `ring_from` peers.
+    classes: [IndexMap<Endpoint, Peer>; 5],
+    /// Everybody who shares in the order of addresses, in sites with more than `ring_from` of them.
     ring: BTreeSet<Endpoint>,
     ring_from: usize,
     /// Second addresses of agents.
     others: HashMap<Endpoint, Endpoint>,
     agents: u32,
-    /// Who of those without everything lacks least.
+    /// Who of those that share and are without everything lacks least.
     best: Option<(u64, Endpoint)>,
 }
-
-const CLASSES: [Class; 3] = [Class::Seeder, Class::Leecher, Class::Partial];
 
 impl Peers {
     pub(crate) fn new(ring_from: usize) -> Peers {
@@ -41,6 +39,12 @@ impl Peers {
 
     pub(crate) fn len(&self) -> usize {
         self.classes.iter().map(IndexMap::len).sum()
+    }
+
+    /// How many serve others.
+    pub(crate) fn sharers(&self) -> usize {
+        let sharing = Class::ALL.into_iter().filter(|class| class.shares());
+        sharing.map(|class| self.count(class)).sum()
     }
 
     pub(crate) fn count(&self, class: Class) -> usize {
@@ -62,7 +66,7 @@ impl Peers {
     }
 
     pub(crate) fn find(&self, at: Endpoint) -> Option<(Class, &Peer)> {
-        CLASSES
+        Class::ALL
             .into_iter()
             .find_map(|class| Some((class, self.classes[class as usize].get(&at)?)))
     }
@@ -78,7 +82,7 @@ impl Peers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Class, Endpoint, &Peer)> {
-        CLASSES.into_iter().flat_map(|class| {
+        Class::ALL.into_iter().flat_map(|class| {
             self.classes[class as usize]
                 .iter()
                 .map(move |(at, peer)| (class, *at, peer))
@@ -86,7 +90,7 @@ impl Peers {
     }
 
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Class, Endpoint, Peer)> {
-        CLASSES
+        Class::ALL
             .into_iter()
             .zip(self.classes)
             .flat_map(|(class, peers)| peers.into_iter().map(move |(at, peer)| (class, at, peer)))
@@ -105,7 +109,7 @@ impl Peers {
         }
     }
 
-    /// Up to two neighbours each way in the order of addresses, which is a ring.
+    /// Up to two neighbours each way, of those that share, in the order of addresses, which is a ring.
     pub(crate) fn ring_neighbours(&self, at: Endpoint) -> impl Iterator<Item = Endpoint> {
         use std::ops::Bound::{Excluded, Unbounded};
         let up = self
@@ -117,7 +121,7 @@ impl Peers {
         up.chain(down).copied()
     }
 
-    /// Who of those without everything lacks least, and how much. In large sites, after that peer has gone, one
+    /// Who of those that share and are without everything lacks least, and how much. In large sites, after that peer has gone, one
     /// of a sample until somebody better announces.
     pub(crate) fn best(&self) -> Option<(u64, Endpoint)> {
         self.best
@@ -132,18 +136,20 @@ impl Peers {
         }
         let left = peer.left;
         self.classes[class as usize].insert(at, peer);
-        if class != Class::Seeder {
-            self.note(at, left);
+        self.note(class, at, left);
+        if !class.shares() {
+            return;
         }
         if !self.ring.is_empty() {
             self.ring.insert(at);
-        } else if self.len() > self.ring_from {
-            self.ring = self.iter().map(|(_, at, _)| at).collect();
+        } else if self.sharers() > self.ring_from {
+            let sharing = self.iter().filter(|(class, ..)| class.shares());
+            self.ring = sharing.map(|(_, at, _)| at).collect();
         }
     }
 
     pub(crate) fn remove(&mut self, at: Endpoint) -> Option<(Class, Peer)> {
-        let found = CLASSES
+        let found = Class::ALL
             .into_iter()
             .find_map(|class| Some((class, self.classes[class as usize].swap_remove(&at)?)));
         let (class, peer) = found?;
@@ -154,7 +160,7 @@ impl Peers {
             }
         }
         self.ring.remove(&at);
-        if self.len() <= self.ring_from / 2 {
+        if self.sharers() <= self.ring_from / 2 {
             self.ring.clear();
         }
         // a site that shrinks gives its memory back
@@ -200,9 +206,10 @@ impl Peers {
         true
     }
 
-    /// A peer without everything now lacks so much.
-    pub(crate) fn note(&mut self, at: Endpoint, left: u64) {
+    /// A peer now lacks so much.
+    pub(crate) fn note(&mut self, class: Class, at: Endpoint, left: u64) {
         match self.best {
+            _ if !matches!(class, Class::Leecher | Class::Partial) => {}
             Some((least, best)) if best == at && left > least => self.find_best(),
             Some((least, best)) if best != at && left >= least => {}
             _ => self.best = Some((left, at)),

@@ -61,10 +61,11 @@ impl Swarm {
             let Some(id) = cx.map.locate(at.ip()) else {
                 continue;
             };
-            let Some(site) = self.sites.get(&id).filter(|site| site.leecher(at).is_some()) else {
+            let Some(site) = self.sites.get(&id).filter(|site| site.wanting(at).is_some()) else {
                 continue;
             };
-            if site.sharing && site.gateways.len() >= cx.map.gateways(id) as usize {
+            let (alone, is_guest) = (site.is_each_alone(), site.is_guest(at));
+            if !alone && (is_guest || site.gateways.len() >= cx.map.gateways(id) as usize) {
                 continue;
             }
             let translate = |told: &[Upstream]| -> Vec<Upstream> {
@@ -76,7 +77,7 @@ impl Swarm {
             let caps = upstreams.iter().filter_map(|up| cx.map.path(up.site, id));
             let cap = caps.map(|route| cx.map.max_seeders(&route)).min().unwrap_or(0);
             upstreams.truncate(cap as usize);
-            gateway.extra = false;
+            gateway.extra = is_guest;
             if let Some(site) = self.sites.get_mut(&id) {
                 site.gateways.insert(at, gateway);
             }
@@ -111,7 +112,7 @@ impl Swarm {
         let site = cx.map.locate(up.peer.ip())?;
         let here: &Site = self.sites.get(&site)?;
         here.sharing.then_some(())?;
-        here.peers.find(up.peer)?;
+        here.peers.find(up.peer).filter(|(class, _)| class.shares())?;
         Some(Upstream { site, ..up })
     }
 }

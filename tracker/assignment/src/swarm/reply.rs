@@ -41,10 +41,10 @@ impl Swarm {
     ) -> Decision {
         let intervals = &cx.policy.intervals;
         let site = self.sites.get(&id);
-        let wants = site.is_some_and(|site| site.leecher(at).is_some());
+        let wants = site.is_some_and(|site| site.wanting(at).is_some());
         let is_seeder = site
             .and_then(|site| site.peers.find(at))
-            .is_some_and(|(class, _)| class == Class::Seeder);
+            .is_some_and(|(class, _)| matches!(class, Class::Seeder | Class::Sated));
         let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
         let is_gateway = told.seat == Seat::Gateway;
         let mut upstream = Vec::with_capacity(told.upstream.len());
@@ -87,10 +87,11 @@ impl Swarm {
             gateway.due = now + interval + LATE;
         }
         let site = self.sites.get(&id);
-        let gateways = site.filter(|site| site.sharing).map_or(Vec::new(), |site| {
+        // who fetches for itself alone divides the pieces with nobody
+        let gateways = site.filter(|site| !site.is_each_alone());
+        let gateways = gateways.map_or(Vec::new(), |site| {
             let keys = site.gateways.keys();
-            let told =
-                keys.filter_map(|key| site.peers.find(*key).map(|(_, peer)| peer.address_for(*key, at)));
+            let told = keys.filter_map(|key| site.leecher(*key).map(|peer| peer.address_for(*key, at)));
             told.map(Endpoint::addr).collect()
         });
         Decision {

@@ -25,8 +25,10 @@ pub(crate) enum Standing {
 
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// Whether its peers may serve others.
+    /// Whether the map lets its peers serve others.
     pub(crate) sharing: bool,
+    /// As of the last look, whether anybody there does; a change makes the parents be planned anew.
+    pub(crate) serves: bool,
     pub(crate) peers: Peers,
     /// As of the last look; a change makes the parents be planned anew.
     pub(crate) standing: Standing,
@@ -85,7 +87,7 @@ pub(crate) struct Gone {
 pub(crate) struct Gateway {
     pub(crate) since: Time,
     pub(crate) renewed: Time,
-    /// Whether it was added by the starvation ladder.
+    /// Whether it was added by the starvation ladder, or fetches for itself because it does not share.
     pub(crate) extra: bool,
     /// Whether it fetches from a root site instead of the parent, until it is off the ladder.
     pub(crate) from_root: bool,
@@ -125,6 +127,7 @@ impl Site {
     pub(crate) fn new(map: &SiteMap, policy: &Policy, id: SiteId, now: Time) -> Site {
         Site {
             sharing: map.sharing(id),
+            serves: map.sharing(id),
             peers: Peers::new(policy.full_mesh as usize),
             standing: Standing::Idle,
             gateways: IndexMap::new(),
@@ -143,22 +146,52 @@ impl Site {
         }
     }
 
-    /// Rule 2. The seeders of a site that may not share supply nobody.
+    /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not share.
     pub(crate) fn stand(&self) -> Standing {
         if self.sharing && self.peers.count(Class::Seeder) > 0 {
             Standing::Supplied
-        } else if self.peers.count(Class::Leecher) > 0 {
+        } else if self.peers.count(Class::Leecher) > 0 || self.peers.count(Class::Guest) > 0 {
             Standing::Waiting
         } else {
             Standing::Idle
         }
     }
 
+    /// A peer that wants something and shares what it gets.
     pub(crate) fn leecher(&self, at: Endpoint) -> Option<&Peer> {
-        match self.peers.find(at) {
-            Some((Class::Leecher, peer)) => Some(peer),
-            _ => None,
-        }
+        let found = self.peers.find(at).filter(|(class, _)| *class == Class::Leecher);
+        found.map(|(_, peer)| peer)
+    }
+
+    /// A peer that wants something.
+    pub(crate) fn wanting(&self, at: Endpoint) -> Option<&Peer> {
+        let found = self.peers.find(at).filter(|(class, _)| class.wants());
+        found.map(|(_, peer)| peer)
+    }
+
+    /// Whether a peer wants something and does not share what it gets.
+    pub(crate) fn is_guest(&self, at: Endpoint) -> bool {
+        matches!(self.peers.find(at), Some((Class::Guest, _)))
+    }
+
+    /// Whether there is somebody whom others may be told of.
+    pub(crate) fn can_serve(&self) -> bool {
+        self.sharing && self.peers.sharers() > 0
+    }
+
+    /// Whether everybody here fetches for himself: the site may not share, or nobody who shares could fetch for the
+    /// others.
+    pub(crate) fn is_each_alone(&self) -> bool {
+        !self.sharing
+            || (self.peers.count(Class::Guest) > 0
+                && self.peers.count(Class::Leecher) == 0
+                && self.peers.count(Class::Seeder) == 0)
+    }
+
+    /// Whether a gateway is one until it announces again: it does not share, and meanwhile somebody does who can fetch
+    /// for it.
+    pub(crate) fn is_retiring(&self, at: Endpoint) -> bool {
+        self.is_guest(at) && !self.is_each_alone()
     }
 
     /// Whether some gateway was told of somebody, and has announced since it could have lost its lease.
@@ -168,7 +201,7 @@ impl Site {
             .any(|gateway| !gateway.upstreams.is_empty())
     }
 
-    /// Gateways in office, without those of the starvation ladder.
+    /// Gateways in office, without those of the starvation ladder and those that fetch for themselves alone.
     pub(crate) fn regular(&self) -> usize {
         self.gateways.values().filter(|gateway| !gateway.extra).count()
     }

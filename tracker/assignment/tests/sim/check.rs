@@ -42,11 +42,11 @@ impl Checks {
                 continue;
             };
             let sharing = world.map.sharing(site);
-            if sharing && client.have > 0 {
+            if sharing && client.have > 0 && client.announced_sharing() {
                 holders.insert(site);
             }
             if client.is_seeder() && client.completed {
-                if sharing {
+                if sharing && client.announced_sharing() {
                     supplied.insert(site);
                 }
             } else {
@@ -94,8 +94,8 @@ fn registered(world: &World) -> impl Iterator<Item = &Client> {
         .filter(|client| client.alive && client.announced.is_some_and(|at| at > world.epoch))
 }
 
-/// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are several);
-/// one peer never more than max_seeders.
+/// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are several),
+/// but for those that do not share; one peer never more than max_seeders.
 fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
     let mut held: BTreeMap<(SiteId, SiteId), u32> = BTreeMap::new();
     let cap = |source: SiteId, site: SiteId| {
@@ -133,7 +133,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
                 client.addr
             ));
         }
-        if world.map.sharing(site) {
+        if world.map.sharing(site) && client.announced_sharing() {
             for up in &client.upstream {
                 if let Some(source) = world.site(*up) {
                     *held.entry((site, source)).or_default() += 1;
@@ -188,6 +188,42 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
             |addr: &&std::net::SocketAddr| world.site(**addr).is_some_and(|s| !world.map.sharing(s));
         if let Some(private) = told.filter(|_| client.agent).find(private) {
             return Err(format!("{} was told {private}, which may not share", client.addr));
+        }
+        let told = client
+            .local
+            .iter()
+            .chain(&client.upstream)
+            .chain(&client.gateways);
+        // in the same moment the one or the other may have been first
+        let before = |peer: &Client| peer.announced < Some(world.now);
+        let is_silent = |peer: &Client| before(peer) && !peer.announced_sharing();
+        let silent = |addr: &&std::net::SocketAddr| world.client(**addr).is_some_and(is_silent);
+        if let Some(silent) = told.filter(|_| client.agent).find(silent) {
+            return Err(format!(
+                "{client:?} was told {silent}, which does not share: {:?}",
+                world.client(*silent)
+            ));
+        }
+        // the record of one that neighbours cannot reach may be gone
+        let is_known = |other: &Client| {
+            let agent = format!("agent-{}", other.number);
+            world.swarm.explain(&world.context(), &agent, world.now).is_some()
+        };
+        let could = |other: &&Client| {
+            other.announced_sharing()
+                && before(other)
+                && world.site(other.announced_from) == site
+                && site.is_some_and(|site| world.map.sharing(site))
+                && is_known(other)
+        };
+        if !client.announced_sharing()
+            && client.role == Role::Gateway
+            && let Some(other) = registered(world).find(could)
+        {
+            return Err(format!(
+                "{} does not share and is gateway beside {}",
+                client.addr, other.addr
+            ));
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use narrows_assignment::{Announce, Decision, Time};
-use narrows_protocol::{AgentReport, AnnounceEvent, GatewayPreference, PeerId, Role};
+use narrows_protocol::{AgentReport, AnnounceEvent, GatewayPreference, PeerId, Role, Sharing};
 
 /// The size of the content.
 pub const SIZE: u64 = 100_000;
@@ -20,6 +20,9 @@ pub struct Client {
     /// A stock client knows nothing of roles and never drops a peer.
     pub agent: bool,
     pub preference: GatewayPreference,
+    pub share: Sharing,
+    /// As it last announced.
+    pub announced_share: Sharing,
     pub alive: bool,
     /// Whether its present record was announced.
     pub announced: Option<Time>,
@@ -79,6 +82,8 @@ impl Client {
             announced_from: addr,
             agent,
             preference: GatewayPreference::Auto,
+            share: Sharing::Always,
+            announced_share: Sharing::Always,
             alive: true,
             announced: None,
             have: 0,
@@ -102,6 +107,15 @@ impl Client {
 
     pub fn is_seeder(&self) -> bool {
         self.have >= SIZE
+    }
+
+    pub fn shares(&self) -> bool {
+        self.share == Sharing::Always
+    }
+
+    /// Whether the tracker takes it for one that shares.
+    pub fn announced_sharing(&self) -> bool {
+        self.announced_share == Sharing::Always
     }
 
     /// A new session: nothing is known of anybody.
@@ -130,6 +144,7 @@ impl Client {
             stalled: self.stalled,
             lost: self.lost,
             preference: self.preference,
+            share: self.share,
             gone: self.gone.clone(),
             ..AgentReport::default()
         })
@@ -168,6 +183,7 @@ impl Client {
         }
         self.lost = None;
         self.announced = Some(now);
+        self.announced_share = self.share;
         self.announced_from = self.addr;
         self.next = now + decision.interval.max(Duration::from_millis(100));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narrows_protocol::GatewayPreference;
+use narrows_protocol::{GatewayPreference, Sharing};
 
 use super::check::Checks;
 use super::client::SIZE;
@@ -123,6 +123,9 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
                 1 => GatewayPreference::Never,
                 _ => GatewayPreference::Auto,
             };
+            if agent && world.rng.one_in(6) {
+                world.clients[number].share = Sharing::Never;
+            }
         }
         (8..10, Some(number)) if world.clients[number].announced.is_some() => world.stop(number),
         (10..13, Some(number)) if trouble.crashes => world.crash(number),
@@ -151,6 +154,13 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
             let most = world.text.sites.len() + 2;
             let text = maps::random(&mut world.rng, most);
             world.reload(text);
+        }
+        (22, Some(number)) if trouble.operator && world.clients[number].agent => {
+            let client = &mut world.clients[number];
+            client.share = match client.share {
+                Sharing::Always => Sharing::Never,
+                Sharing::Never => Sharing::Always,
+            };
         }
         (21, _) if trouble.operator && world.rng.one_in(4) => world.restart_tracker(),
         _ => {}

@@ -236,7 +236,7 @@ impl World {
             sources.extend(
                 addrs
                     .filter_map(|addr| self.client(*addr))
-                    .filter(|c| c.number != number),
+                    .filter(|c| c.number != number && c.shares()),
             );
         }
         let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
@@ -361,6 +361,7 @@ impl World {
             .for_each(|log| log.push("the tracker restarts".to_owned()));
         self.ledger = Ledger::new();
         self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
+        self.clients.iter_mut().for_each(|client| client.ever.clear());
         self.epoch = self.now;
         self.restarted = self.now;
         self.advance(self.now + Duration::from_millis(1));

@@ -1,0 +1,262 @@
+//! Agents that do not share (`share: never`): they fetch, and nobody is told of them.
+
+mod sim;
+
+use std::time::Duration;
+
+use narrows_assignment::Decision;
+use narrows_protocol::{AnnounceEvent, Role, Sharing};
+use sim::client::SIZE;
+use sim::maps::MapText;
+use sim::rng::SplitMix;
+use sim::world::World;
+
+/// hq (1) - region (2) - branch (3).
+fn chain() -> World {
+    let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  region: {networks: [10.2.0.0/16]}\n  \
+                branch: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, region], rate: 10 Mbit/s}\n  - \
+                {between: [region, branch], rate: 10 Mbit/s}\n";
+    let text = MapText {
+        text: text.to_owned(),
+        sites: vec![1, 2, 3],
+    };
+    World::with_map(1, SplitMix(1), text)
+}
+
+fn join(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
+    let number = world.join(site, true, have);
+    let told = world.announce(number, AnnounceEvent::Started).unwrap();
+    (number, told)
+}
+
+fn join_guest(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
+    let number = world.join(site, true, have);
+    world.clients[number].share = Sharing::Never;
+    let told = world.announce(number, AnnounceEvent::Started).unwrap();
+    (number, told)
+}
+
+fn again(world: &mut World, number: usize, after: Duration) -> Decision {
+    let later = world.now + after;
+    world.advance(later);
+    world.announce(number, AnnounceEvent::None).unwrap()
+}
+
+fn addrs(world: &World, numbers: &[usize]) -> Vec<std::net::SocketAddr> {
+    numbers.iter().map(|number| world.clients[*number].addr).collect()
+}
+
+fn local(decision: &Decision) -> Vec<std::net::SocketAddr> {
+    decision.local.iter().map(|peer| peer.addr).collect()
+}
+
+fn upstream(decision: &Decision) -> Vec<std::net::SocketAddr> {
+    decision.upstream.iter().map(|peer| peer.addr).collect()
+}
+
+const MOMENT: Duration = Duration::from_secs(2);
+
+#[test]
+fn nobody_is_told_of_one_that_does_not_share_and_it_is_told_of_those_that_do() {
+    let mut world = chain();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let (gateway, _) = join(&mut world, 2, 0);
+    let (guest, told) = join_guest(&mut world, 2, SIZE / 2);
+    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
+    assert_eq!(local(&told), addrs(&world, &[gateway]));
+    assert_eq!(told.gateways, addrs(&world, &[gateway]));
+    let (_, told) = join(&mut world, 2, 0);
+    assert_eq!(local(&told), addrs(&world, &[gateway]));
+    let told = again(&mut world, gateway, Duration::from_secs(1));
+    assert!(!local(&told).contains(&world.clients[guest].addr));
+    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+}
+
+#[test]
+fn a_site_is_not_supplied_by_one_that_has_everything_and_does_not_share() {
+    let mut world = chain();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let (_, told) = join_guest(&mut world, 2, SIZE);
+    assert_eq!((told.local.len(), told.complete), (0, 2));
+    let (_, told) = join(&mut world, 2, 0);
+    assert_eq!(told.role, Role::Gateway);
+    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    let status = world.swarm.status(&world.context(), world.now);
+    let region = status.sites.iter().find(|site| site.site == "region").unwrap();
+    assert_eq!((region.peers, region.seeders, region.leechers), (2, 1, 1));
+}
+
+#[test]
+fn where_nobody_has_everything_who_has_most_and_does_not_share_is_no_root() {
+    let mut world = chain();
+    join_guest(&mut world, 1, SIZE - 1);
+    let (half, _) = join(&mut world, 2, SIZE / 2);
+    let (_, told) = join(&mut world, 3, 0);
+    assert_eq!(upstream(&told), addrs(&world, &[half]));
+}
+
+#[test]
+fn where_nobody_could_fetch_for_them_those_that_do_not_share_fetch_for_themselves() {
+    let mut world = chain();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let guests: Vec<usize> = (0..3).map(|_| join_guest(&mut world, 2, 0).0).collect();
+    for guest in &guests {
+        assert_eq!(
+            world.clients[*guest].role,
+            Role::Member,
+            "who shares may come yet"
+        );
+    }
+    let later = world.now + MOMENT;
+    world.advance(later);
+    for guest in &guests {
+        let told = world.announce(*guest, AnnounceEvent::None).unwrap();
+        assert_eq!((told.role, told.local.len()), (Role::Gateway, 0));
+        assert_eq!(upstream(&told), addrs(&world, &[origin]));
+        assert!(told.gateways.is_empty(), "each fetches all of it");
+    }
+    let explained = world
+        .swarm
+        .explain(&world.context(), "agent-1", world.now)
+        .unwrap();
+    assert!(
+        explained.because.contains("does not share"),
+        "{}",
+        explained.because
+    );
+    assert!(!explained.shares && explained.if_the_gateway_dies.is_none());
+}
+
+#[test]
+fn they_are_members_again_as_soon_as_somebody_comes_who_shares() {
+    let mut world = chain();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let (guest, _) = join_guest(&mut world, 2, 0);
+    assert_eq!(again(&mut world, guest, MOMENT).role, Role::Gateway);
+    let (gateway, told) = join(&mut world, 2, 0);
+    assert_eq!(told.role, Role::Gateway);
+    assert_eq!(upstream(&told), addrs(&world, &[origin]), "it waits for nobody");
+    let told = again(&mut world, guest, Duration::from_secs(1));
+    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
+    assert_eq!(local(&told), addrs(&world, &[gateway]));
+    let explained = world
+        .swarm
+        .explain(&world.context(), "agent-1", world.now)
+        .unwrap();
+    assert!(
+        explained.because.contains("nobody's gateway"),
+        "{}",
+        explained.because
+    );
+    // and fetch for themselves when it has gone
+    world.stop(gateway);
+    assert_eq!(again(&mut world, guest, MOMENT).role, Role::Gateway);
+}
+
+#[test]
+fn a_starving_member_that_does_not_share_does_not_become_a_gateway_beside_one_that_does() {
+    let mut world = chain();
+    join(&mut world, 1, SIZE);
+    let (gateway, _) = join(&mut world, 2, 0);
+    let (guest, _) = join_guest(&mut world, 2, 0);
+    for _ in 0..6 {
+        world.clients[gateway].have += 1;
+        world.clients[guest].stalled = true;
+        again(&mut world, gateway, Duration::from_secs(1));
+        assert_eq!(
+            again(&mut world, guest, Duration::from_secs(10)).role,
+            Role::Member
+        );
+    }
+    assert_eq!(
+        again(&mut world, gateway, Duration::from_secs(1)).role,
+        Role::Gateway
+    );
+}
+
+#[test]
+fn a_site_of_such_agents_is_nobodys_parent() {
+    let mut world = chain();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let (guest, _) = join_guest(&mut world, 2, 0);
+    let (branch, told) = join(&mut world, 3, 0);
+    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    // who shares comes between, as always
+    let (region, _) = join(&mut world, 2, 0);
+    let told = again(&mut world, branch, Duration::from_secs(1));
+    assert_eq!(upstream(&told), addrs(&world, &[region]));
+    world.stop(region);
+    again(&mut world, guest, MOMENT);
+    let told = again(&mut world, branch, Duration::from_secs(1));
+    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+}
+
+#[test]
+fn who_changes_its_mind_is_treated_so_from_its_next_announce_on() {
+    let mut world = chain();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let (one, told) = join(&mut world, 2, 0);
+    assert_eq!(told.role, Role::Gateway);
+    let (two, _) = join(&mut world, 2, 0);
+    world.clients[one].share = Sharing::Never;
+    let told = again(&mut world, one, Duration::from_secs(1));
+    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
+    assert_eq!(local(&told), addrs(&world, &[two]));
+    let told = again(&mut world, two, Duration::from_secs(1));
+    assert_eq!((told.role, told.local.len()), (Role::Gateway, 0));
+    world.clients[one].share = Sharing::Always;
+    again(&mut world, one, Duration::from_secs(1));
+    let told = again(&mut world, two, Duration::from_secs(1));
+    assert_eq!(local(&told), addrs(&world, &[one]));
+
+    // and a seeder
+    world.clients[origin].share = Sharing::Never;
+    again(&mut world, origin, Duration::from_secs(1));
+    let told = again(&mut world, two, Duration::from_secs(1));
+    assert!(told.upstream.is_empty());
+    assert_eq!(world.swarm.counts().complete, 1);
+    world.clients[origin].share = Sharing::Always;
+    again(&mut world, origin, Duration::from_secs(1));
+    let told = again(&mut world, two, Duration::from_secs(1));
+    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+}
+
+#[test]
+fn a_restarted_tracker_waits_for_the_gateway_that_one_of_them_is_served_by() {
+    let mut world = chain();
+    join(&mut world, 1, SIZE);
+    let (gateway, _) = join(&mut world, 2, 0);
+    let (guest, _) = join_guest(&mut world, 2, 0);
+    world.restart_tracker();
+    world.announce(0, AnnounceEvent::None).unwrap();
+    for _ in 0..4 {
+        let told = again(&mut world, guest, Duration::from_secs(3));
+        assert_eq!(told.role, Role::Member);
+        // it is still connected
+        world.clients[guest].gateways = addrs(&world, &[gateway]);
+    }
+    assert_eq!(again(&mut world, gateway, MOMENT).role, Role::Gateway);
+    assert_eq!(again(&mut world, guest, MOMENT).role, Role::Member);
+}
+
+/// More of them than a small site holds: each is told a few of those that share, and those know each other.
+#[test]
+fn a_crowd_of_them_spreads_over_those_that_share() {
+    let mut world = chain();
+    join(&mut world, 1, SIZE);
+    let sharing: Vec<usize> = (0..20).map(|_| join(&mut world, 2, 0).0).collect();
+    let guests: Vec<usize> = (0..200).map(|_| join_guest(&mut world, 2, 0).0).collect();
+    for guest in guests {
+        let told = again(&mut world, guest, Duration::from_millis(10));
+        let degree = world.policy.degree as usize;
+        assert!(
+            (degree / 2..=degree).contains(&told.local.len()),
+            "{}",
+            told.local.len()
+        );
+        let shares = |addr| sharing.iter().any(|number| world.clients[*number].addr == addr);
+        assert!(local(&told).into_iter().all(shares));
+    }
+    let told = again(&mut world, sharing[0], Duration::from_secs(1));
+    assert_eq!(told.local.len(), 19);
+}
