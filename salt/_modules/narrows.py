@@ -256,7 +256,7 @@ def add(name, torrent, target, info_hash=None):
         salt lab-1 narrows.add office salt://narrows/torrents/office-0a1b2c3d.torrent /opt/deploy
     """
     cached = __salt__["cp.cache_file"](torrent)
-    if not cached:
+    if not cached or not os.path.exists(cached):
         raise CommandExecutionError(f"There is no {torrent}; publish the content, or correct the path.")
     info = torrent_info(cached)
     if info_hash and info["info_hash"] != info_hash:

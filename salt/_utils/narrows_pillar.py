@@ -56,7 +56,10 @@ def check(pillar):
     _unknown(pillar, "", "narrows", out)
     for part in ("tracker", "agent"):
         _check_part(part, pillar.get(part), out)
-    _is_map(pillar.get("lookup"), "narrows:lookup", out)
+    if _is_map(pillar.get("lookup"), "narrows:lookup", out):
+        for part, places in (pillar.get("lookup") or {}).items():
+            if isinstance(places, dict) and places.get("user") == "root":
+                out.append(f"narrows:lookup:{part}:user is root, whom the states would make anew; name a user of its own.")
     contents = pillar.get("content")
     if _is_map(contents, "narrows:content", out):
         for name, content in (contents or {}).items():

@@ -88,6 +88,8 @@ def _options(root, modules, more):
         "pillar_roots": {"base": [str(root / "pillar")]},
         "enable_fqdns_grains": False,
         "enable_gpu_grains": False,
+        # as after fileserver.clear_file_list_cache
+        "fileserver_list_cache_time": 0,
         "log_level": "error",
         **more,
     }
@@ -137,7 +139,7 @@ class Minion:
                     "torrents": str(root / "tracked"),
                     "state": str(root / "tracker-state"),
                     "unit": str(self.units / "narrows-tracker.service"),
-                    "user": "root",
+                    "user": None,
                     "group": "root",
                 },
             },

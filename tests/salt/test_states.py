@@ -221,8 +221,6 @@ def test_clean_undoes_everything_but_what_has_arrived(minion, source):
     minion.pillar["content"] = {"office": dict(source.content("office"), target=str(minion.root / "opt"))}
     minion.apply("narrows")
     assert minion.state("narrows.present", name="office", timeout=30)["result"] is True
-    # the users of a test are root's, which must stay
-    minion.pillar["lookup"]["tracker"].update(user=None, group=None)
     would = minion.apply("narrows.agent.clean", test=True)
     assert not failed(would) and minion.config.exists()
     states = minion.apply("narrows.agent.clean")

@@ -39,6 +39,8 @@ narrows-tracker-clean-package:
     - require:
       - file: narrows-tracker-clean-unit
 
+{%- if tracker.user %}
+
 narrows-tracker-clean-user:
   user.absent:
     - name: {{ tracker.user }}
@@ -50,4 +52,5 @@ narrows-tracker-clean-group:
     - name: {{ tracker.group }}
     - require:
       - user: narrows-tracker-clean-user
+{%- endif %}
 {%- endif %}

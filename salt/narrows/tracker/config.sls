@@ -21,11 +21,13 @@ narrows-tracker-config-own-directory-{{ loop.index }}:
   file.directory:
     - name: {{ folder | json }}
     - makedirs: true
+    - mode: '0755'
+{%-   if tracker.user %}
     - user: {{ tracker.user }}
     - group: {{ tracker.group }}
-    - mode: '0755'
     - require:
       - user: narrows-tracker-package-user-present
+{%-   endif %}
     - require_in:
       - file: narrows-tracker-config-file-managed
 {% endfor %}
@@ -40,7 +42,7 @@ narrows-tracker-config-token-managed:
     - group: {{ tracker.group }}
     - mode: '0640'
     - require:
-      - user: narrows-tracker-package-user-present
+      - narrows-tracker-package-installed
       - file: narrows-tracker-config-directory
     - require_in:
       - file: narrows-tracker-config-file-managed
@@ -74,6 +76,6 @@ narrows-tracker-config-torrents:
   narrows.tracked:
     - name: {{ config.torrents | json }}
     - source: salt://narrows/torrents
-    - user: {{ tracker.user }}
+    - user: {{ tracker.user | json }}
     - require:
       - file: narrows-tracker-config-file-managed

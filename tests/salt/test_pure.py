@@ -1,0 +1,220 @@
+"""
+The parts without Salt: torrents, pillars, rollouts, events.
+"""
+
+import hashlib
+import pathlib
+import random
+
+import narrows as beacon
+import narrows_metainfo
+import narrows_pillar
+import narrows_rollout
+import pytest
+import yaml
+
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "salt/pillar.example"
+PLACE = {"torrents": "/etc/narrows/torrents", "data": "/data", "state": "/state", "writable": ["/opt"]}
+
+
+def bencode(value):
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    if isinstance(value, list):
+        return b"l" + b"".join(map(bencode, value)) + b"e"
+    return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
+
+
+def test_random_torrents_are_read_as_they_were_written():
+    chance = random.Random(4)
+    for _ in range(300):
+        info = {b"name": chance.randbytes(3).hex().encode(), b"piece length": 16384, b"pieces": chance.randbytes(20)}
+        sizes = [chance.randrange(10**12) for _ in range(chance.randrange(1, 5))]
+        if len(sizes) == 1:
+            info[b"length"] = sizes[0]
+        else:
+            info[b"files"] = [{b"length": size, b"path": [chance.randbytes(2).hex().encode()]} for size in sizes]
+        if chance.random() < 0.5:
+            info[b"private"] = 1
+        data = bencode({b"announce": b"http://x/announce", b"info": info, b"zz": [1, {b"a": -5}]})
+        read = narrows_metainfo.parse(data)
+        assert read["info_hash"] == hashlib.sha1(bencode(info)).hexdigest()
+        assert (read["size"], read["files"]) == (sum(sizes), len(sizes))
+        assert read["private"] == (b"private" in info)
+        # and what is torn or bent is refused, never half read
+        broken = bytearray(data)
+        broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)
+        for bad in (data[: chance.randrange(len(data))], data + b"x", bytes(broken)):
+            try:
+                assert narrows_metainfo.parse(bad)["size"] >= 0 or bad == bytes(broken)
+            except ValueError:
+                pass
+
+
+@pytest.mark.parametrize("data", [b"", b"d", b"le", b"de", b"d4:infoi1ee", b"i" * 10**5, b"l" * 10**5, b"9:x"])
+def test_what_is_no_torrent_is_a_value_error(data):
+    with pytest.raises(ValueError):
+        narrows_metainfo.parse(data)
+
+
+def test_the_example_pillar_is_right_and_names_every_key():
+    pillar = yaml.safe_load(EXAMPLE.read_text())["narrows"]
+    assert narrows_pillar.check(pillar) == []
+    text = EXAMPLE.read_text()
+    for part, keys in narrows_pillar.KEYS.items():
+        for key in keys:
+            assert f"{key}:" in text, (part, key)
+
+
+@pytest.mark.parametrize(
+    ("pillar", "said"),
+    [
+        ("text", "narrows is `text`, not keys with values"),
+        ({"tracker": ["x"]}, "narrows:tracker is"),
+        ({"agent": {"active": "on-demand"}}, "write one of true, false, on_demand"),
+        ({"agent": {"active": 1}}, "narrows:agent:active is `1`"),
+        ({"agent": {"source": "https://x/agent"}}, "add its hash"),
+        ({"agent": {"source": "/x", "package": "y"}}, "keep one of them"),
+        ({"agent": {"config": {"content": []}}}, "write it as narrows:content"),
+        ({"agent": {"config": "x"}}, "narrows:agent:config is"),
+        ({"agent": {"idle_after": "5m"}}, "write a number of seconds"),
+        ({"tracker": {"config": {"site_map": "x"}}}, "write it as narrows:tracker:sites"),
+        ({"lookup": {"agent": {"user": "root"}}}, "name a user of its own"),
+        ({"tracker": {"site": {}}}, "did you mean `sites`?"),
+        ({"content": {"a": None}}, "narrows:content:a is empty"),
+        ({"content": {"a": {"torent": "x"}}}, "did you mean `torrent`?"),
+        ({"content": {"../a": {}}}, "choose another"),
+        ({"content": {"a": {"torrent": "x", "info_hash": "a" * 40, "file": "a/b"}}}, "without a path"),
+        ({"content": {"a": {"torrent": "x", "info_hash": "A" * 40}}}, "40 hex digits"),
+        ({"content": {"a": {"info_hash": "a" * 40, "ensure": "absent", "purge": True}}}, "purge wants to know"),
+        ({"content": {n: {"torrent": n, "info_hash": "a" * 40, "target": "/x", "file": "f"} for n in "ab"}}, "another target"),
+    ],
+)
+def test_each_mistake_of_a_pillar_is_said_with_what_to_do(pillar, said):
+    assert said in " ".join(narrows_pillar.check(pillar))
+
+
+def test_any_pillar_is_judged_without_an_error():
+    chance = random.Random(5)
+    values = [None, True, 1, -1, 0.5, "", "x", [], ["a"], {}, {"a": 1}]
+
+    def any_map(depth=0):
+        keys = [key for known in narrows_pillar.KEYS.values() for key in known] + ["a", "b"]
+        return {
+            chance.choice(keys): any_map(depth + 1) if depth < 3 and chance.random() < 0.6 else chance.choice(values)
+            for _ in range(chance.randrange(5))
+        }
+
+    for _ in range(3000):
+        pillar = any_map()
+        if not narrows_pillar.check(pillar):
+            # what is right can be used
+            config = narrows_pillar.agent_config(pillar, PLACE, "m")
+            assert config["id"] and isinstance(config["content"], list)
+            narrows_pillar.folders_outside(pillar, PLACE)
+
+
+def test_windows_paths_are_joined_as_windows_does():
+    place = dict(PLACE, torrents=r"C:\ProgramData\Narrows\torrents", data=r"C:\data")
+    pillar = {"content": {"office": {"torrent": "x", "info_hash": "ab" * 20, "target": r"C:\deploy"}}}
+    assert narrows_pillar.check(pillar) == []
+    path = narrows_pillar.wanted(pillar, place)[0]["path"]
+    assert path == r"C:\ProgramData\Narrows\torrents\office-abababab.torrent"
+    assert narrows_pillar.content_name(path) == ("office", "abababab")
+
+
+def status(state="seeding", progress=1.0, info_hash="h", site="hq", **more):
+    content = {"info_hash": info_hash, "state": state, "progress": progress, "complete": state == "seeding", "site": site}
+    content.update({"name": "f", "rate_down": 0, "rate_up": 0, "role": "member", "error": None})
+    content.update({"uploaded_lan": 0, "uploaded_wan": 0, **more})
+    return {"site": site, "content": {"office": content}}
+
+
+def test_a_rollout_counts_who_is_complete_missing_and_silent_by_site():
+    answers = {
+        "a": status(),
+        "b": status("fetching", 0.999, rate_down=1_000_000),
+        "c": status(site="munich"),
+        "d": "ERROR: The agent does not answer at x; start its service.",
+        "e": status(info_hash="old", site="munich"),
+    }
+    rollout = narrows_rollout.merge("office", "h", ["a", "b", "c", "d", "e", "f"], answers, sites={"f": "munich"})
+    assert {name: row["state"] for name, row in rollout["minions"].items()} == {
+        "a": "seeding",
+        "b": "fetching",
+        "c": "seeding",
+        "d": "failed",
+        "e": "not assigned",
+        "f": "no answer",
+    }
+    assert rollout["minions"]["b"]["percent"] == 99, "100 is for those that have all of it"
+    assert rollout["sites"]["hq"] == {"minions": 2, "complete": 1, "no_answer": 0, "percent": 99, "rate": 1_000_000}
+    assert rollout["sites"]["munich"]["minions"] == 3 and rollout["sites"]["munich"]["no_answer"] == 1
+    assert rollout["total"]["complete"] == 2 and rollout["total"]["minions"] == 6
+    text = narrows_rollout.table(rollout)
+    assert "8.0 Mbit/s" in text and "no answer" in text and "start its service" in text
+
+
+def test_enough_is_enough_at_every_site():
+    both = {"a": status(), "b": status(site="munich"), "c": status("fetching", 0.5, site="munich")}
+    rollout = narrows_rollout.merge("office", "h", list("abc"), both)
+    assert narrows_rollout.reached(rollout, 50) and not narrows_rollout.reached(rollout, 60)
+    silent = narrows_rollout.merge("office", "h", list("abcdef"), both)
+    assert not narrows_rollout.reached(silent, 50), "who has never said its site counts for all"
+    assert narrows_rollout.reached(narrows_rollout.merge("office", "h", [], {}), 100)
+
+
+def test_an_agent_is_needed_while_somebody_of_its_site_or_of_no_known_site_lacks_the_content():
+    answers = {"a": status(), "b": status(site="munich"), "c": status("fetching", 0.5, site="munich")}
+    rollout = narrows_rollout.merge("office", "h", list("abc"), answers)
+    assert narrows_rollout.is_needed(rollout, "munich") and not narrows_rollout.is_needed(rollout, "hq")
+    unknown = narrows_rollout.merge("office", "h", list("abcd"), answers)
+    assert narrows_rollout.is_needed(unknown, "hq")
+
+
+def tags(events):
+    return [event["tag"] for event in events]
+
+
+def test_completed_is_told_once_per_version_and_again_after_it_was_missing():
+    known = {"office": {"target": "/opt"}}
+    events, told = beacon.news(status(), known, {}, 0, 300)
+    assert events == [{"tag": "completed", "content": "office", "info_hash": "h", "name": "f", "target": "/opt"}]
+    for state in ("seeding", "paused", "checking", "seeding"):
+        events, told = beacon.news(status(state, 0.3), known, told, 1, 300)
+        assert events == [], state
+    events, told = beacon.news(status(info_hash="new"), known, told, 2, 300)
+    assert tags(events) == ["completed"]
+    events, told = beacon.news(status("fetching", 0.9, info_hash="new"), known, told, 3, 300)
+    assert events == []
+    events, told = beacon.news(status(info_hash="new"), known, told, 4, 300)
+    assert tags(events) == ["completed"]
+
+
+def test_a_failure_is_told_once_per_reason():
+    events, told = beacon.news(status("error", error="disk is full"), {}, {}, 0, 300)
+    assert tags(events) == ["failed"] and events[0]["error"] == "disk is full"
+    events, told = beacon.news(status("error", error="disk is full"), {}, told, 1, 300)
+    assert events == []
+    events, told = beacon.news(status("error", error="torrent is gone"), {}, told, 2, 300)
+    assert tags(events) == ["failed"]
+
+
+def test_idle_is_told_after_a_while_without_work_and_again_after_as_long():
+    told, seen = {}, []
+    for second in range(0, 1000, 5):
+        sent = min(second, 100)
+        events, told = beacon.news(status(uploaded_lan=sent), {}, told, second, 300)
+        seen += [second for tag in tags(events) if tag == "idle"]
+    # 100 s of serving, a look at which nothing has been sent since, then 300 s of rest
+    assert seen == [405, 705], seen
+    events, told = beacon.news(status("fetching", 0.5, uploaded_lan=100), {}, told, 2000, 300)
+    assert tags(events) == []
+
+
+def test_the_beacons_configuration_is_checked():
+    assert beacon.validate([{"interval": 5}, {"idle_after": 60}])[0]
+    assert not beacon.validate([{"idle_after": "5m"}])[0]
+    assert not beacon.validate({"idle_after": 5})[0]
