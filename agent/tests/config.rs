@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use narrows_agent::config::{Config, ConfigError, Mistake, Rate};
+use narrows_protocol::Sharing;
 use narrows_swarm::GatewayMode;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -26,6 +27,7 @@ fn the_file_of_the_design_is_understood() {
          state: /var/lib/narrows/state\n\
          content:\n  - torrent: torrents/office.torrent\n    target: /opt/deploy          # default: data\n  - torrent: other.torrent\n\
          gateway: prefer\n\
+         share: never\n\
          limits: {upload: unlimited, download: 10 Mbit/s}\n",
     )
     .unwrap();
@@ -37,7 +39,10 @@ fn the_file_of_the_design_is_understood() {
     );
     assert_eq!(config.content[0].target, Path::new("/opt/deploy"));
     assert_eq!(config.content[1].target, Path::new("/var/lib/narrows/data"));
-    assert_eq!(config.gateway, GatewayMode::Prefer);
+    assert_eq!(
+        (config.gateway, config.share),
+        (GatewayMode::Prefer, Sharing::Never)
+    );
     assert_eq!(
         (config.limits.upload, config.limits.download),
         (Rate::UNLIMITED, Rate::bytes_per_second(1_250_000))
@@ -52,6 +57,10 @@ fn every_key_has_a_default() {
         assert_eq!(config.listen.port(), 6881);
         assert!(config.control.ip().is_loopback());
         assert!(config.content.is_empty());
+        assert_eq!(
+            (config.gateway, config.share),
+            (GatewayMode::Auto, Sharing::Always)
+        );
     }
 }
 
@@ -68,7 +77,7 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known keys are id, listen, control, data, state, content, gateway, limits",
+            "known keys are id, listen, control, data, state, content, gateway, share, limits",
         ),
     ] {
         let found = mistakes(text);
@@ -97,11 +106,11 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
 fn all_wrong_values_are_reported_at_once() {
     let found = mistakes(
         "id: \"\"\nlisten: nowhere\ngateway: sometimes\nlimits: {upload: fast, download: 0 Mbit/s}\n\
-         content:\n  - torrent: a.torrent\n  - torrent: a.torrent\n",
+         content:\n  - torrent: a.torrent\n  - torrent: a.torrent\nshare: sometimes\n",
     );
     let lines: Vec<u64> = found.iter().map(|mistake| mistake.line).collect();
-    assert_eq!(found.len(), 6, "{found:?}");
-    for line in [1, 2, 3, 4, 7] {
+    assert_eq!(found.len(), 7, "{found:?}");
+    for line in [1, 2, 3, 4, 7, 8] {
         assert!(lines.contains(&line), "{line} of {lines:?}");
     }
     assert!(found.iter().all(|mistake| !mistake.help.is_empty()));

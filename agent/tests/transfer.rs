@@ -9,7 +9,7 @@ use common::content::{assert_same, folder, noise, torrent};
 use common::eventually;
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
-use narrows_protocol::AnnounceEvent;
+use narrows_protocol::{AnnounceEvent, Sharing};
 
 const MB: usize = 1_000_000;
 const PIECE: u32 = 128 << 10;
@@ -186,4 +186,58 @@ fn a_download_limit_is_kept() {
         seconds > least,
         "took {seconds:.1} s, at 2 MB/s at least {least:.1} s"
     );
+}
+
+#[test]
+fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 4, 4 * MB);
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    let mut seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    seeder.wait_for(ContentState::Seeding);
+    let targets = [dir.path().join("one"), dir.path().join("two")];
+    let mut metered = Agent::new(&dir.path().join("m"), &[(&file, &targets[0])])
+        .with("share: never")
+        .started();
+    metered.wait_for(ContentState::Seeding);
+    assert_same(&source, &targets[0].join("office"));
+    seeder.terminate();
+
+    // this tracker tells of everybody
+    let leecher = Agent::new(&dir.path().join("l"), &[(&file, &targets[1])]).started();
+    let announces = || {
+        tracker
+            .heard()
+            .into_iter()
+            .filter(|(peer, _)| *peer == leecher.listen())
+    };
+    eventually("it has asked for peers again and again", || {
+        (announces().count() > 3).then_some(())
+    });
+    assert_eq!(leecher.content().bytes_done, 0);
+    let sent = metered.content();
+    assert_eq!((sent.uploaded_lan, sent.uploaded_wan), (0, 0));
+    let shares = |request: &narrows_protocol::AnnounceRequest| request.narrows.as_ref().map(|it| it.share);
+    let said = || {
+        tracker
+            .heard()
+            .into_iter()
+            .filter(|(peer, _)| *peer == metered.listen())
+    };
+    assert!(said().all(|(_, request)| shares(&request) == Some(Sharing::Never)));
+
+    metered.set_extra("share: always");
+    assert_eq!(metered.post("/reload").0, 200);
+    leecher.wait_for(ContentState::Seeding);
+    assert_same(&source, &targets[1].join("office"));
+    let said = tracker
+        .heard()
+        .into_iter()
+        .rfind(|(peer, _)| *peer == metered.listen());
+    assert_eq!(
+        said.and_then(|(_, request)| shares(&request)),
+        Some(Sharing::Always)
+    );
+    assert!(metered.content().uploaded_lan <= meta.total);
 }

@@ -167,8 +167,8 @@ impl Agent {
         self.shared
             .download
             .set_rate(config.limits.download.limit().unwrap_or(0));
-        let (entries, gateway) = (config.content.clone(), config.gateway);
-        let wanted = spawn_blocking(move || plan::read(&entries, gateway))
+        let (entries, gateway, share) = (config.content.clone(), config.gateway, config.share);
+        let wanted = spawn_blocking(move || plan::read(&entries, gateway, share))
             .await
             .unwrap_or_default();
         let running = self.entries();
@@ -204,6 +204,7 @@ impl Agent {
                         meta,
                         target,
                         gateway: wanted.gateway,
+                        share: wanted.share,
                         paused,
                     },
                     self.shared.clone(),

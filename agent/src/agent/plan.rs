@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_swarm::GatewayMode;
 
@@ -18,6 +19,7 @@ pub(super) struct Wanted {
     pub(super) torrent: PathBuf,
     pub(super) target: PathBuf,
     pub(super) gateway: GatewayMode,
+    pub(super) share: Sharing,
     /// Or what is wrong with the torrent, for a person.
     pub(super) meta: Result<Arc<Metainfo>, String>,
 }
@@ -41,13 +43,14 @@ impl PartialEq for Wanted {
         let trackers = |wanted: &Self| wanted.meta.as_ref().map(|meta| meta.announce.clone()).ok();
         self.target == other.target
             && self.gateway == other.gateway
+            && self.share == other.share
             && self.same_content(other)
             && trackers(self) == trackers(other)
     }
 }
 
 /// Reads the torrents of all entries. One that cannot be used is an error in its place; the others go on.
-pub(super) fn read(entries: &[ContentEntry], gateway: GatewayMode) -> Vec<Wanted> {
+pub(super) fn read(entries: &[ContentEntry], gateway: GatewayMode, share: Sharing) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
     for entry in entries {
         let meta = read_torrent(&entry.torrent).map(Arc::new);
@@ -55,6 +58,7 @@ pub(super) fn read(entries: &[ContentEntry], gateway: GatewayMode) -> Vec<Wanted
             torrent: entry.torrent.clone(),
             target: entry.target.clone(),
             gateway,
+            share,
             meta,
         };
         if let Some(first) = out.iter().find(|first| first.same_content(&wanted)) {

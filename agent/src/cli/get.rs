@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
+use narrows_protocol::Sharing;
 use narrows_swarm::GatewayMode;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -70,6 +71,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
             target: args.to.clone(),
         }],
         gateway: GatewayMode::Auto,
+        share: Sharing::Always,
         limits: Limits {
             upload: args.upload_limit,
             download: args.download_limit,

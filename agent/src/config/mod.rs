@@ -10,6 +10,7 @@
 //!   - torrent: torrents/office.torrent
 //!     target: /opt/deploy          # default: data
 //! gateway: auto                    # auto | never | prefer
+//! share: always                    # always | never: it only fetches, over a metered line for instance
 //! limits: {upload: unlimited, download: 10 Mbit/s}
 //! ```
 //! Relative paths are relative to the file.
@@ -20,6 +21,7 @@ mod rate;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use narrows_protocol::Sharing;
 use narrows_swarm::GatewayMode;
 use serde::Deserialize;
 use serde_yaml::Spanned;
@@ -50,6 +52,8 @@ pub struct Config {
     pub content: Vec<ContentEntry>,
     /// Whether this agent may fetch across the WAN for its site.
     pub gateway: GatewayMode,
+    /// Whether this agent serves others what it has.
+    pub share: Sharing,
     /// For all content together.
     pub limits: Limits,
 }
@@ -123,6 +127,7 @@ struct Raw {
     #[serde(default)]
     content: Option<Vec<RawEntry>>,
     gateway: Option<Spanned<String>>,
+    share: Option<Spanned<String>>,
     limits: Option<RawLimits>,
 }
 
@@ -155,6 +160,7 @@ impl Raw {
             state,
             content,
             gateway: gateway(self.gateway, mistakes),
+            share: share(self.share, mistakes),
             limits: Limits {
                 upload: rate(limits.upload, mistakes),
                 download: rate(limits.download, mistakes),
@@ -237,6 +243,19 @@ fn gateway(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> GatewayMod
             let problem = format!("`{other}` is not a gateway mode");
             mistakes.add(raw.referenced, &problem, "one of auto, never, prefer");
             GatewayMode::Auto
+        }
+    }
+}
+
+fn share(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Sharing {
+    let Some(raw) = raw else { return Sharing::Always };
+    match raw.value.as_str() {
+        "always" => Sharing::Always,
+        "never" => Sharing::Never,
+        other => {
+            let problem = format!("`{other}` does not say whether to share");
+            mistakes.add(raw.referenced, &problem, "one of always, never");
+            Sharing::Always
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use narrows_protocol::metainfo::Metainfo;
-use narrows_protocol::{InfoHash, PeerId};
+use narrows_protocol::{InfoHash, PeerId, Sharing};
 use narrows_storage::StorageError;
 use narrows_swarm::{GatewayMode, Origin, PeerKey, Time};
 use narrows_wire::{Block, Handshake, Message};
@@ -71,6 +71,7 @@ pub(crate) struct Spec {
     pub(crate) meta: Arc<Metainfo>,
     pub(crate) target: PathBuf,
     pub(crate) gateway: GatewayMode,
+    pub(crate) share: Sharing,
     pub(crate) paused: bool,
 }
 

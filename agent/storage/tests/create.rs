@@ -1,13 +1,16 @@
 //! Torrents that are made, and trees of which none can be.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::Mutex;
 
 use narrows_protocol::metainfo::Metainfo;
 use narrows_storage::{CreateError, CreateOptions, create};
 
+#[cfg(unix)]
 fn make(path: &Path, options: CreateOptions) -> Result<Metainfo, CreateError> {
     create(path, options, &|_, _| {}).map(|bytes| Metainfo::parse(&bytes).expect("what is made can be read"))
 }
@@ -81,8 +84,10 @@ fn announce_tiers_names_and_progress_are_as_asked_for() {
 }
 
 /// A name, how such a thing is made, and what the refusal says.
+#[cfg(unix)]
 type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
 
+#[cfg(unix)]
 #[test]
 fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
     let cases: &[Case] = &[
@@ -127,6 +132,7 @@ fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn other_refusals_say_what_to_do() {
     use std::os::unix::ffi::OsStrExt;

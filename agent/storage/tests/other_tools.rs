@@ -1,4 +1,5 @@
 //! `create` makes the torrents that other tools make: the same tree has the same info hash.
+#![cfg(unix)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,11 +4,10 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use common::{PIECE, Place, Sample, check};
+use common::{PIECE, Place, Sample, check, overwrite};
 use narrows_storage::{StorageError, Stored};
 use proptest::prelude::*;
 
@@ -158,7 +157,7 @@ fn a_zeroed_payload_of_the_right_size_is_not_reported_complete() {
         .write(true)
         .open(place.target().join("tree"))
         .expect("the file");
-    file.write_all_at(&vec![0; sample.data.len()], 0).expect("zeros");
+    overwrite(&file, &vec![0; sample.data.len()], 0);
     let opened = place.open(&sample);
     assert_eq!(opened.have.count(), 0);
     assert_eq!(opened.to_check, sample.pieces());
@@ -181,7 +180,7 @@ fn bytes_changed_behind_an_unchanged_time_are_caught_by_the_spot_check() {
         .metadata()
         .and_then(|metadata| metadata.modified())
         .expect("a time");
-    file.write_all_at(&[0; 64], 100).expect("zeros");
+    overwrite(&file, &[0; 64], 100);
     file.set_modified(modified).expect("the time as it was");
     drop(file);
     assert!(place.open(&sample).have.is_empty());
@@ -248,7 +247,7 @@ fn verify_all_finds_what_rotted_while_it_was_seeded() {
     assert!(content.verify_all(&|_| {}, &go).expect("a check").is_full());
     let path = sample.path(&place.target(), &sample.meta.files[2].path);
     let file = fs::OpenOptions::new().write(true).open(path).expect("the file");
-    file.write_all_at(b"rot", 49_990).expect("rot");
+    overwrite(&file, b"rot", 49_990);
     let have = content.verify_all(&|_| {}, &go).expect("a check");
     assert_eq!(have.iter_missing().collect::<Vec<_>>(), [sample.pieces() - 1]);
     assert!(!content.is_published());

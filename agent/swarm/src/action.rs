@@ -123,6 +123,8 @@ pub enum CloseReason {
     Duplicate,
     /// Both sides have everything.
     BothSeeders,
+    /// We have everything and serve nobody.
+    Sated,
     /// Nothing came for three minutes.
     Idle,
     /// It owes us blocks and sends nothing.
@@ -149,6 +151,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Myself => "it is ourselves",
             CloseReason::Duplicate => "already connected to this peer",
             CloseReason::BothSeeders => "both sides have everything",
+            CloseReason::Sated => "we have everything and do not share",
             CloseReason::Idle => "nothing came for three minutes",
             CloseReason::Silent => "owes us data and sends nothing",
             CloseReason::Protocol(what) => return write!(f, "protocol violation: {what}"),

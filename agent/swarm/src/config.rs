@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{InfoHash, PeerId};
+use narrows_protocol::{InfoHash, PeerId, Sharing};
 use narrows_wire::Bitfield;
 
 /// Everything a [`Swarm`](crate::Swarm) needs to know at its start.
@@ -23,6 +23,8 @@ pub struct Config {
     pub have: Bitfield,
     /// Whether we may serve our site as gateway.
     pub gateway: GatewayMode,
+    /// Whether we serve others; if not, we do not tell them what we have either.
+    pub share: Sharing,
     /// What the operator allows.
     pub limits: Limits,
     /// Seed of every random choice: ties between pieces, jitter of back-offs.

@@ -25,8 +25,8 @@ pub struct ExtendedHandshake {
     pub narrows: Option<Hello>,
 }
 
-/// What one agent tells another: the dictionary `d5:agent..9:forgotteni1e7:gatewayi1e4:site..3:wani1ee`; `forgotten` and
-/// `gateway` are left out if 0.
+/// What one agent tells another: the dictionary `d5:agent..9:forgotteni1e7:gatewayi1e5:guesti1e4:site..3:wani1ee`;
+/// `forgotten`, `gateway` and `guest` are left out if 0.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hello {
     /// The agent's stable id, 1 to 64 bytes.
@@ -39,6 +39,8 @@ pub struct Hello {
     pub gateway: bool,
     /// The tracker names it nobody to fetch from: it may have restarted, and not know the receiver yet.
     pub forgotten: bool,
+    /// It serves nobody and does not say what it has.
+    pub guest: bool,
 }
 
 impl ExtendedHandshake {
@@ -54,6 +56,9 @@ impl ExtendedHandshake {
             }
             if hello.gateway {
                 out.extend_from_slice(b"7:gatewayi1e");
+            }
+            if hello.guest {
+                out.extend_from_slice(b"5:guesti1e");
             }
             out.extend_from_slice(b"4:site");
             push_text(&mut out, &hello.site);
@@ -112,7 +117,8 @@ impl Hello {
                 (b"wan", Object::Integer(text)) => out.wan = text != "0",
                 (b"gateway", Object::Integer(text)) => out.gateway = text != "0",
                 (b"forgotten", Object::Integer(text)) => out.forgotten = text != "0",
-                (b"agent" | b"forgotten" | b"gateway" | b"site" | b"wan", _) => return Err(BAD),
+                (b"guest", Object::Integer(text)) => out.guest = text != "0",
+                (b"agent" | b"forgotten" | b"gateway" | b"guest" | b"site" | b"wan", _) => return Err(BAD),
                 _ => {}
             }
         }

@@ -9,14 +9,15 @@ fn hello() -> impl Strategy<Value = Hello> {
         "[!-~]{1,64}",
         "[a-z0-9/-]{0,64}",
         any::<bool>(),
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
     )
-        .prop_map(|(agent, site, wan, (gateway, forgotten))| Hello {
+        .prop_map(|(agent, site, wan, (gateway, forgotten, guest))| Hello {
             agent,
             site,
             wan,
             gateway,
             forgotten,
+            guest,
         })
 }
 
@@ -78,6 +79,7 @@ fn the_narrows_dictionary_is_as_designed() {
         wan: true,
         gateway: false,
         forgotten: false,
+        guest: false,
     });
     let payload = ExtendedHandshake {
         narrows,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use narrows_protocol::{AnnounceEvent, InfoHash};
+use narrows_protocol::{AnnounceEvent, InfoHash, Sharing};
 use narrows_storage::Content;
 use narrows_swarm::{Action, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Codec};
@@ -43,6 +43,7 @@ pub(super) struct Session {
     name: String,
     info_hash: InfoHash,
     gateway: GatewayMode,
+    share: Sharing,
     shared: Arc<Shared>,
     jobs: Jobs,
     content: Arc<Content>,
@@ -102,6 +103,7 @@ impl Session {
             listen: shared.listen,
             have,
             gateway: spec.gateway,
+            share: spec.share,
             limits,
             seed: rand::random(),
         };
@@ -111,6 +113,7 @@ impl Session {
             name: spec.meta.name.clone(),
             info_hash: spec.meta.info_hash,
             gateway: spec.gateway,
+            share: spec.share,
             announcer: Announcer {
                 shared: shared.clone(),
                 trackers,

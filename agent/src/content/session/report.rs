@@ -1,6 +1,6 @@
 //! What a session tells the tracker and `/status`.
 
-use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Sharing};
+use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
 use narrows_swarm::explain::Explanation;
 use narrows_swarm::{GatewayMode, State, Status, Time};
 
@@ -35,7 +35,7 @@ impl Session {
                     GatewayMode::Never => GatewayPreference::Never,
                     GatewayMode::Prefer => GatewayPreference::Prefer,
                 },
-                share: Sharing::Always,
+                share: self.share,
                 gone: report.gone,
                 sources: report.from,
             }),

@@ -203,6 +203,14 @@ pub fn check(content: &Content) -> Bitfield {
         .expect("a check that ends")
 }
 
+/// Changes a file's bytes from `at` on.
+pub fn overwrite(mut file: &fs::File, bytes: &[u8], at: u64) {
+    use std::io::{Seek, SeekFrom, Write};
+    file.seek(SeekFrom::Start(at)).expect("a place in the file");
+    file.write_all(bytes).expect("bytes written");
+}
+
+#[cfg(unix)]
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0)
 }

@@ -78,6 +78,7 @@ mod tests {
             wan,
             gateway: false,
             forgotten: false,
+            guest: false,
         }
     }
 

@@ -78,7 +78,7 @@ impl Swarm {
 
     /// Dials what is due.
     pub(super) fn dial(&mut self, now: Time, out: &mut Vec<Action>) {
-        if self.paused {
+        if self.paused || self.is_sated() {
             return;
         }
         let limit = self.config.limits.connections;

@@ -138,7 +138,7 @@ impl Swarm {
             };
             return piece.or_else(|| self.picker.pick_endgame(key, theirs));
         };
-        let wanted = |peer: &super::Peer| peer.relation == Relation::Local && peer.wants;
+        let wanted = |peer: &super::Peer| peer.relation == Relation::Local && peer.wants && !peer.is_guest();
         let wanted = self.peers.values().any(wanted);
         // the assigned rate too: the measured one shrinks while we wait
         let rate = self.down.rate().max(self.duty.rate) as f64 / length as f64;
@@ -300,12 +300,15 @@ impl Swarm {
             self.fresh.came(piece, now);
         }
         let mut sated = Vec::new();
+        let shares = self.shares();
         for (key, peer) in &mut self.peers {
-            peer.last_said = now;
-            out.push(Action::Send {
-                peer: *key,
-                message: Message::Have(piece),
-            });
+            if shares {
+                peer.last_said = now;
+                out.push(Action::Send {
+                    peer: *key,
+                    message: Message::Have(piece),
+                });
+            }
             if peer.has.has(piece) {
                 peer.lacking = peer.lacking.saturating_sub(1);
                 if peer.lacking == 0 {

@@ -104,7 +104,10 @@ impl Swarm {
         let notices = format!("at once if the process ends, after {frozen} s if the machine freezes");
         let after = "announces that, and the tracker names a successor: who has most, at the next announce";
         let agents = self.peers.values().filter(|peer| peer.is_local_agent()).count();
-        if self.left == 0 {
+        if self.is_sated() {
+            "Nothing for us: we have everything. We do not share, so nobody fetches from us either."
+                .to_owned()
+        } else if self.left == 0 {
             "Nothing for us: we have everything, and our site needs nothing across the WAN.".to_owned()
         } else if self.duty.is_gateway() && agents > 0 {
             format!(

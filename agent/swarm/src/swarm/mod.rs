@@ -17,7 +17,7 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use narrows_protocol::Role;
+use narrows_protocol::{Role, Sharing};
 use narrows_wire::Bitfield;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -314,6 +314,16 @@ impl Swarm {
     /// Whether we want pieces now.
     fn is_fetching(&self) -> bool {
         self.state() == State::Fetching
+    }
+
+    /// Whether we serve others.
+    fn shares(&self) -> bool {
+        self.config.share == Sharing::Always
+    }
+
+    /// Whether we need nobody and are of use to nobody.
+    fn is_sated(&self) -> bool {
+        !self.shares() && self.left == 0
     }
 
     /// Whether we may ask upstreams now.

@@ -178,6 +178,11 @@ impl Peer {
         self.relation == Relation::Local && self.hello.is_some()
     }
 
+    /// Whether it keeps what it gets: nobody else will have it from there.
+    pub(super) fn is_guest(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.guest)
+    }
+
     /// A gateway of another site that is one of our agents: it fetches from us.
     pub(super) fn is_remote_agent(&self) -> bool {
         self.relation == Relation::Remote && self.hello.is_some()

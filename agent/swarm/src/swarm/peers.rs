@@ -53,6 +53,8 @@ impl Swarm {
         let upstream = peer.is_upstream_dial();
         if self.paused {
             Some(CloseReason::Paused)
+        } else if self.is_sated() {
+            Some(CloseReason::Sated)
         } else if peer.peer_id == self.config.peer_id {
             Some(CloseReason::Myself)
         } else if self.is_banned(peer.addr.ip(), now) {
@@ -74,12 +76,13 @@ impl Swarm {
         self.peers.iter().find(|(_, old)| same(old)).map(|(key, _)| *key)
     }
 
-    /// Says what we have, who we are, and that everybody may ask.
+    /// Says what we have, who we are, and that everybody may ask; who does not share says that it has nothing, and
+    /// leaves everybody choked.
     fn greet(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
-        let have = &self.config.have;
+        let (have, shares) = (&self.config.have, self.shares());
         let mut send = |message| out.push(Action::Send { peer: key, message });
-        match (peer.fast, have.is_full(), have.is_empty()) {
+        match (peer.fast, have.is_full() && shares, have.is_empty() || !shares) {
             (true, true, _) => send(Message::HaveAll),
             (true, _, true) => send(Message::HaveNone),
             (false, _, true) => {}
@@ -88,7 +91,9 @@ impl Swarm {
         if peer.extended {
             send(self.introduction(peer));
         }
-        send(Message::Unchoke);
+        if shares {
+            send(Message::Unchoke);
+        }
     }
 
     /// Classifies a connection anew with what is known now.
@@ -255,12 +260,17 @@ impl Swarm {
         }
     }
 
-    /// Seeders have nothing to say to each other.
+    /// Seeders have nothing to say to each other, and one that does not share has nothing to say to anybody.
     pub(super) fn close_seeders(&mut self, now: Time, out: &mut Vec<Action>) {
         if self.left > 0 {
             return;
         }
-        let whole = |peer: &Peer| peer.has.is_full() || peer.relation == Relation::Upstream;
+        let (sated, reason) = if self.is_sated() {
+            (true, CloseReason::Sated)
+        } else {
+            (false, CloseReason::BothSeeders)
+        };
+        let whole = |peer: &Peer| sated || peer.has.is_full() || peer.relation == Relation::Upstream;
         let done: Vec<PeerKey> = self
             .peers
             .iter()
@@ -268,7 +278,7 @@ impl Swarm {
             .map(|(key, _)| *key)
             .collect();
         for key in done {
-            self.close(key, CloseReason::BothSeeders, now, out);
+            self.close(key, reason, now, out);
         }
     }
 }

@@ -18,8 +18,9 @@ impl Swarm {
             agent: self.config.agent.clone(),
             site: self.duty.site.clone(),
             wan: peer.origin == Origin::Dialled(Class::Upstream),
-            gateway: self.is_acting_gateway(),
+            gateway: self.is_site_gateway(),
             forgotten: self.forgotten && self.is_acting_gateway(),
+            guest: !self.shares(),
         };
         let handshake = ExtendedHandshake {
             client: concat!("Narrows ", env!("CARGO_PKG_VERSION")).into(),
@@ -36,7 +37,7 @@ impl Swarm {
     /// Tells agents that we are gateway now, or are not any more, or have learned our site. A second handshake replaces
     /// what the first one said (BEP 10).
     pub(super) fn tell_role(&mut self, out: &mut Vec<Action>) {
-        let told = (self.is_acting_gateway(), self.forgotten, self.duty.site.clone());
+        let told = (self.is_site_gateway(), self.forgotten, self.duty.site.clone());
         if self.told == told {
             return;
         }
@@ -97,6 +98,11 @@ impl Swarm {
     pub(super) fn site_at(&self, addr: std::net::SocketAddr) -> Option<String> {
         let line = self.lines.get(self.line_at(addr)?)?;
         Some(line.site.clone()).filter(|site| !site.is_empty())
+    }
+
+    /// Whether others of our site are fed by us.
+    fn is_site_gateway(&self) -> bool {
+        self.is_acting_gateway() && self.shares()
     }
 
     /// Whether we are gateway and still need something.

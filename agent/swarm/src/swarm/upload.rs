@@ -10,7 +10,8 @@ use crate::{Action, CloseReason, PeerKey, Time};
 impl Swarm {
     /// A peer asks for a block that lies within a piece.
     pub(super) fn requested(&mut self, key: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) {
-        let have = self.config.have.has(block.piece);
+        let shares = self.shares();
+        let have = shares && self.config.have.has(block.piece);
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
@@ -61,19 +62,21 @@ impl Swarm {
             if !self.up_pace.is_open(now) {
                 return false;
             }
-            let remote = peer.relation == Relation::Remote && !copies.is_empty();
+            // what a guest gets nobody else has from there
+            let guest = peer.is_guest();
+            let remote = peer.relation == Relation::Remote && !copies.is_empty() && !guest;
             let weight = |piece: u32| u32::from(copies.get(piece as usize).copied().unwrap_or(0));
             // a neighbour gets first what no other one has
             let known = |piece: u32| u32::from(!self.fresh.is_due(piece));
             let next = if remote {
                 peer.queue.pop(Some(&weight))
-            } else if peer.relation == Relation::Local && !self.fresh.is_empty() {
+            } else if peer.relation == Relation::Local && !self.fresh.is_empty() && !guest {
                 peer.queue.pop(Some(&known))
             } else {
                 peer.queue.pop(None)
             };
             let Some((block, begins)) = next else { break };
-            if begins && peer.relation == Relation::Local {
+            if begins && peer.relation == Relation::Local && !guest {
                 self.fresh.sends(block.piece);
             }
             if remote

@@ -5,6 +5,7 @@
 
 mod failover;
 mod net;
+mod share;
 mod sim;
 mod stripes;
 mod tracker;

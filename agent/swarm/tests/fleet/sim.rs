@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{InfoHash, PeerId, Role};
+use narrows_protocol::{InfoHash, PeerId, Role, Sharing};
 use narrows_swarm::policy::pacing::wire;
 use narrows_swarm::{
     Action, AnnounceReason, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
@@ -301,6 +301,11 @@ impl Sim {
                     listen: a.addr,
                     have: a.have.clone(),
                     gateway: GatewayMode::Auto,
+                    share: if self.tracker.guests.contains(&agent) {
+                        Sharing::Never
+                    } else {
+                        Sharing::Always
+                    },
                     limits: Limits::default(),
                     seed: self.seed ^ (agent as u64) << 8 ^ u64::from(life),
                 };
@@ -532,6 +537,12 @@ impl Sim {
                 if let Message::Request(block) = message {
                     self.check_request(agent, peer.0, *block);
                 }
+                use Message::{Bitfield as Bits, Have, HaveAll, Unchoke};
+                let inviting = matches!(message, Bits(_) | Have(_) | HaveAll | Unchoke);
+                assert!(
+                    !inviting || !self.tracker.guests.contains(&agent),
+                    "agent {agent} does not share and says {message:?}"
+                );
                 let bytes = match message {
                     Message::Bitfield(bits) => bits.len() as u32 + 45,
                     _ => 57,
@@ -548,6 +559,10 @@ impl Sim {
                 assert!(
                     self.agents[agent].have.has(block.piece),
                     "serves what it does not have"
+                );
+                assert!(
+                    !self.tracker.guests.contains(&agent),
+                    "agent {agent} does not share"
                 );
                 let corrupt = self.agents[agent].corrupt;
                 let data = Happening::Data(peer.0 ^ 1, *block, corrupt);

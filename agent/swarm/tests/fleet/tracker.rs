@@ -1,6 +1,6 @@
 //! A toy tracker: the first leecher of a site is its gateway; a successor when one is lost or silent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ pub struct Tracker {
     /// Share of the bottleneck that is assigned.
     pub share: f64,
     pub turn: usize,
+    /// Agents that do not share: nobody is told of them, and they are gateways only where nobody else is.
+    pub guests: BTreeSet<usize>,
+    /// When the first agent of each site came.
+    pub came: BTreeMap<usize, Time>,
 }
 
 impl Tracker {
@@ -72,24 +76,35 @@ impl Tracker {
         self.gone
             .retain(|gone, at| now < *at + Duration::from_secs(30) && *gone != addr);
         let entries = &self.entries;
-        let supplied = |site: usize| entries.values().any(|e| e.site == site && e.left == 0);
+        let guests = &self.guests;
+        let sharing = || entries.iter().filter(|(id, _)| !guests.contains(id));
+        let supplied = |site: usize| sharing().any(|(_, e)| e.site == site && e.left == 0);
+        let alone = !sharing().any(|(_, e)| e.site == site);
+        // who shares has a moment to come
+        let came = *self.came.entry(site).or_insert(now);
+        let waits_for_others = alone && now < came + Duration::from_secs(2);
         let gateways = self.gateways.entry(site).or_default();
         gateways.retain(|id| {
             entries
                 .get(id)
                 .is_some_and(|e| e.site == site && e.left > 0 && now < e.seen + LEASE)
+                && (alone || !guests.contains(id))
         });
         if supplied(site) {
             gateways.clear();
-        } else if report.left > 0 && gateways.len() < self.wanted && !gateways.contains(&agent) {
-            gateways.push(agent);
+        } else if report.left > 0 && !gateways.contains(&agent) {
+            let is_guest = guests.contains(&agent);
+            if alone && is_guest && !waits_for_others || !is_guest && gateways.len() < self.wanted {
+                gateways.push(agent);
+            }
         }
         let gateway = gateways.contains(&agent);
-        let roster = gateways.iter().map(|id| entries[id].addr).collect();
+        let listed = gateways.iter().filter(|id| !guests.contains(id));
+        let roster = listed.map(|id| entries[id].addr).collect();
         self.turn += usize::from(report.stalled);
         let (fed, gone, turn) = (&self.gateways, &self.gone, self.turn);
         let upstreams = |parent: usize| -> Vec<SocketAddr> {
-            let mut there: Vec<_> = entries.iter().filter(|(_, e)| e.site == parent).collect();
+            let mut there: Vec<_> = sharing().filter(|(_, e)| e.site == parent).collect();
             let fed = fed.get(&parent).cloned().unwrap_or_default();
             there.sort_by_key(|(id, e)| {
                 let lacks = e.left > 0;
@@ -124,7 +139,7 @@ impl Tracker {
                 .collect(),
             _ => Vec::new(),
         };
-        let waits = parts.iter().any(|part| part.upstream.is_empty());
+        let waits = waits_for_others || parts.iter().any(|part| part.upstream.is_empty());
         let parent = self.parents.get(&site).copied();
         let (upstream, rate) = match parent.filter(|_| parts.is_empty()) {
             Some(parent) if gateway => (upstreams(parent), rate(parent)),
@@ -134,8 +149,7 @@ impl Tracker {
                 parts.iter().map(|part| part.rate).sum(),
             ),
         };
-        let local = entries
-            .iter()
+        let local = sharing()
             .filter(|(id, e)| **id != agent && e.site == site)
             .map(|(_, e)| e.addr)
             .collect();

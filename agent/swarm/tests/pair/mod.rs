@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{InfoHash, PeerId};
+use narrows_protocol::{InfoHash, PeerId, Sharing};
 use narrows_swarm::{
     Action, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
 };
@@ -28,6 +28,7 @@ pub fn config(lengths: Lengths, have: Bitfield, id: u8) -> Config {
         listen: format!("10.1.0.{id}:6881").parse().expect("an address"),
         have,
         gateway: GatewayMode::Auto,
+        share: Sharing::Always,
         limits: Limits::default(),
         seed: 1,
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{Assignment, PeerId, Role};
-use narrows_swarm::{Action, Assigned, CloseReason, Event, Origin, PeerKey, Swarm, Time};
+use narrows_protocol::{Assignment, PeerId, Role, Sharing};
+use narrows_swarm::{Action, Assigned, CloseReason, Config, Event, Origin, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Block, ExtendedHandshake, Hello, Message};
 
 use crate::pair;
@@ -28,8 +28,16 @@ pub fn block(piece: u32, index: u32) -> Block {
 
 impl Table {
     pub fn new(have: Bitfield) -> Table {
+        Table::sharing(have, Sharing::Always)
+    }
+
+    pub fn sharing(have: Bitfield, share: Sharing) -> Table {
         let lengths = Lengths::new(PIECE, u64::from(PIECE * PIECES)).expect("a content");
-        let swarm = Swarm::new(pair::config(lengths, have, 9), Time::ZERO);
+        let config = Config {
+            share,
+            ..pair::config(lengths, have, 9)
+        };
+        let swarm = Swarm::new(config, Time::ZERO);
         let mut table = Table {
             swarm,
             now: Time::ZERO,
@@ -158,6 +166,7 @@ pub fn hello(site: &str, wan: bool, gateway: bool) -> Hello {
         wan,
         gateway,
         forgotten: false,
+        guest: false,
     }
 }
 

@@ -1,0 +1,185 @@
+//! One swarm among peers, with `share: never`, and among peers one of which does not share.
+
+#![allow(unreachable_pub)] // modules of one test program
+
+#[allow(dead_code)] // the other test programs use the rest
+mod pair;
+#[allow(dead_code)]
+mod table;
+
+use narrows_protocol::Sharing;
+use narrows_swarm::{Action, Class, CloseReason, Event, Origin, PeerKey};
+use narrows_wire::{Bitfield, ExtendedHandshake, Hello, Message};
+use table::{PIECES, Table, block, closed, gateway, hello, member, requests};
+
+const LOCAL: Origin = Origin::Dialled(Class::Local);
+const UPSTREAM: Origin = Origin::Dialled(Class::Upstream);
+
+/// One that does not share, and lacks the last `lacks` pieces.
+fn guest(lacks: u32) -> Table {
+    let mut have = Bitfield::new(PIECES);
+    (0..PIECES - lacks).for_each(|piece| {
+        have.set(piece);
+    });
+    Table::sharing(have, Sharing::Never)
+}
+
+fn said(actions: &[Action]) -> Vec<&Message> {
+    let sent = actions.iter().filter_map(|action| match action {
+        Action::Send { message, .. } => Some(message),
+        _ => None,
+    });
+    sent.collect()
+}
+
+/// Whether anything was said that makes others ask.
+fn invites(actions: &[Action]) -> bool {
+    use Message::{Bitfield, Have, HaveAll, Unchoke};
+    said(actions)
+        .iter()
+        .any(|message| matches!(message, Bitfield(_) | Have(_) | HaveAll | Unchoke))
+}
+
+fn serves(actions: &[Action]) -> bool {
+    actions
+        .iter()
+        .any(|action| matches!(action, Action::Serve { .. }))
+}
+
+/// Answers whatever is asked of `peer`, until nothing is; all that was done.
+fn feed(table: &mut Table, peer: PeerKey, mut next: Vec<Action>) -> Vec<Action> {
+    let mut all = Vec::new();
+    loop {
+        let asked = requests(&next);
+        all.append(&mut next);
+        if asked.is_empty() {
+            return all;
+        }
+        for block in asked {
+            let out = table.tell(Event::Block { peer, block });
+            let whole = out.iter().find_map(|action| match action {
+                Action::Verify { piece, .. } => Some(*piece),
+                _ => None,
+            });
+            next.extend(out);
+            if let Some(piece) = whole {
+                next.extend(table.tell(Event::Verified { piece, ok: true }));
+            }
+        }
+    }
+}
+
+#[test]
+fn who_does_not_share_says_that_it_has_nothing_and_leaves_everybody_choked() {
+    let mut table = guest(1);
+    table.assign(member(), &["10.1.0.1:6881"]);
+    let (_, out) = table.connect("10.1.0.1:6881", LOCAL, true);
+    assert_eq!(said(&out).first(), Some(&&Message::HaveNone));
+    assert!(!invites(&out), "{out:?}");
+    let (_, out) = table.connect("10.1.0.2:5000", Origin::Accepted, false);
+    assert!(said(&out).is_empty(), "{out:?}");
+    let (_, out) = table.agent("10.1.0.3:6881", LOCAL, hello("b1", false, false));
+    let introduced = said(&out).into_iter().find_map(|message| match message {
+        Message::Extended { payload, .. } => ExtendedHandshake::decode(payload).ok()?.narrows,
+        _ => None,
+    });
+    assert!(introduced.expect("an agent").guest);
+}
+
+#[test]
+fn requests_to_it_are_rejected_or_met_with_silence() {
+    let mut table = guest(1);
+    table.assign(member(), &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    let (fast, _) = table.connect("10.1.0.1:6881", LOCAL, true);
+    let (plain, _) = table.connect("10.1.0.2:6881", LOCAL, false);
+    let out = table.say(fast, Message::Request(block(0, 0)));
+    assert_eq!(said(&out), [&Message::Reject(block(0, 0))]);
+    let out = table.say(plain, Message::Request(block(0, 0)));
+    assert_eq!((said(&out).len(), closed(&out)), (0, None));
+    let out = table.wait(10);
+    assert!(!serves(&out) && closed(&out).is_none(), "{out:?}");
+}
+
+#[test]
+fn it_fetches_without_a_word_about_it_and_then_leaves() {
+    let mut table = guest(3);
+    table.assign(member(), &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    let (seeder, _) = table.connect("10.1.0.1:6881", LOCAL, true);
+    let (other, _) = table.connect("10.1.0.2:6881", LOCAL, true);
+    table.say(other, Message::HaveNone);
+    table.say(seeder, Message::HaveAll);
+    let next = table.say(seeder, Message::Unchoke);
+    let out = feed(&mut table, seeder, next);
+    assert!(out.contains(&Action::Completed) && !invites(&out) && !serves(&out));
+    for peer in [seeder, other] {
+        let reason = CloseReason::Sated;
+        assert!(out.contains(&Action::Close { peer, reason }), "{out:?}");
+    }
+    // nobody is taken in or dialled from here on
+    let (_, out) = table.connect("10.1.0.3:5000", Origin::Accepted, true);
+    assert_eq!(closed(&out), Some(CloseReason::Sated));
+    let mut out = table.assign(member(), &["10.1.0.1:6881", "10.1.0.3:6881"]);
+    out.extend(table.wait(60));
+    assert!(!out.iter().any(|action| matches!(action, Action::Dial { .. })));
+}
+
+#[test]
+fn as_gateway_for_itself_it_does_not_call_itself_the_gateway_of_its_site() {
+    let mut table = guest(3);
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
+    let (_, out) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+    let gateways = said(&out).into_iter().filter_map(|message| match message {
+        Message::Extended { payload, .. } => ExtendedHandshake::decode(payload).ok()?.narrows,
+        _ => None,
+    });
+    assert!(gateways.map(|hello| hello.gateway).all(|gateway| !gateway));
+    let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    table.say(upstream, Message::HaveAll);
+    let next = table.say(upstream, Message::Unchoke);
+    assert!(feed(&mut table, upstream, next).contains(&Action::Completed));
+}
+
+fn guest_hello() -> Hello {
+    Hello {
+        guest: true,
+        ..hello("b1", false, false)
+    }
+}
+
+#[test]
+fn others_serve_it_and_stay_connected_although_it_never_has_anything() {
+    let mut table = Table::new(Bitfield::full(PIECES));
+    table.assign(member(), &[]);
+    let (guest, out) = table.agent("10.1.0.1:5000", Origin::Accepted, guest_hello());
+    assert!(said(&out).contains(&&Message::Unchoke));
+    table.say(guest, Message::HaveNone);
+    table.say(guest, Message::Interested);
+    for minute in 0..10 {
+        let out = table.say(guest, Message::Request(block(minute, 0)));
+        assert!(serves(&out), "{out:?}");
+        table.tell(Event::Sent {
+            peer: guest,
+            bytes: 16384,
+        });
+        let out = table.wait(60);
+        assert_eq!(closed(&out), None);
+        table.say(guest, Message::KeepAlive);
+    }
+}
+
+#[test]
+fn a_gateway_does_not_wait_for_it_to_pass_pieces_on() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (guest, _) = table.agent("10.1.0.1:5000", Origin::Accepted, guest_hello());
+    table.say(guest, Message::HaveNone);
+    table.say(guest, Message::Interested);
+    let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    table.say(upstream, Message::HaveAll);
+    let next = table.say(upstream, Message::Unchoke);
+    let out = feed(&mut table, upstream, next);
+    assert!(
+        out.contains(&Action::Completed),
+        "no time has passed, and it has all"
+    );
+}
