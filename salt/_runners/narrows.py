@@ -19,6 +19,8 @@ In the master's configuration, all optional:
 The pillar's top file gives all agents the SLS ``narrows.content``, which this runner writes.
 """
 
+import functools
+import inspect
 import logging
 import os
 import shutil
@@ -28,8 +30,6 @@ import tempfile
 import time
 
 import salt.cache
-import salt.client
-import salt.utils.minions
 from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "narrows"
@@ -51,6 +51,25 @@ def __virtual__():
     return __virtualname__
 
 
+def _says_errors(function):
+    """
+    Errors of a runner reach the terminal as tracebacks; one sentence and a failed job is what helps.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except CommandExecutionError as error:
+            __context__["retcode"] = 1  # noqa: F821
+            return str(error)
+
+    # which arguments there are is read by Salt
+    wrapped.__signature__ = inspect.signature(function)
+    return wrapped
+
+
+@_says_errors
 def publish(
     path,
     name,
@@ -107,7 +126,8 @@ def publish(
     if isinstance(tgt, (list, tuple)):
         tgt = ",".join(tgt)
     matcher = _COMPOUND[tgt_type].format(tgt)
-    file_root, pillar_root = _root("file_root", "file_roots", saltenv), _root("pillar_root", "pillar_roots", saltenv)
+    file_root = __utils__["narrows_master.file_root"](saltenv)
+    pillar_root = __utils__["narrows_master.pillar_root"](saltenv)
     before = __utils__["narrows_published.load"](pillar_root, name)
     file, info = _make_torrent(path, name, file_root, piece_length)
     version = info["info_hash"][:8]
@@ -128,13 +148,13 @@ def publish(
     }
     __salt__["fileserver.clear_file_list_cache"](saltenv=saltenv)
     _tell(f"{name}: the tracker takes {file}")
-    _tracker("track", source=data["torrent"])
+    __utils__["narrows_master.tracker"]("track", source=data["torrent"])
     changed = before is None or any(before.get(key) != value for key, value in data.items())
     if changed:
         __utils__["narrows_published.save"](pillar_root, name, data)
-    minions = _expected(data)
+    minions = __utils__["narrows_master.expected"](data)
     if changed:
-        _refresh(minions)
+        __utils__["narrows_master.refresh"](minions)
     result = {
         "name": name,
         "changed": changed,
@@ -146,7 +166,7 @@ def publish(
         "previous": data["previous"],
     }
     if apply:
-        result["applied"] = _apply(minions)
+        result["applied"] = __utils__["narrows_master.apply"](minions)
     return result
 
 
@@ -154,13 +174,14 @@ def _make_torrent(path, name, file_root, piece_length):
     """
     The .torrent's file name below file_roots, and what it says.
     """
-    program = _options().get("agent") or shutil.which("narrows-agent", path="/usr/local/bin:" + os.environ.get("PATH", ""))
+    path_variable = "/usr/local/bin" + os.pathsep + os.environ.get("PATH", "")
+    program = __utils__["narrows_master.options"]().get("agent") or shutil.which("narrows-agent", path=path_variable)
     if not program:
         raise CommandExecutionError(
             "There is no narrows-agent on the master, which makes .torrent files; install it, or say where it is: "
             "`narrows: {agent: PATH}` in the master's configuration."
         )
-    url = _announce_url()
+    url = __utils__["narrows_master.announce_url"]()
     folder = __utils__["narrows_published.torrent_folder"](file_root)
     _tell(f"{name}: hashing {path}")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as work:
@@ -192,6 +213,7 @@ def _previous(before, file):
     return [old for old in dict.fromkeys(former) if old != file]
 
 
+@_says_errors
 def published():
     """
     All that has been published: name to version, size, target, who shall have it, and whether it is retired.
@@ -202,11 +224,12 @@ def published():
 
         salt-run narrows.published
     """
-    root = _root("pillar_root", "pillar_roots")
+    root = __utils__["narrows_master.pillar_root"]()
     keys = ("version", "info_hash", "size", "target", "tgt", "seeder", "ensure", "previous")
     return {name: {key: _load(name)[key] for key in keys} for name in __utils__["narrows_published.names"](root)}
 
 
+@_says_errors
 def rollout_status(name, timeout=10, table=False):
     """
     How far a rollout is: per site and per minion percent, rate, role, complete, no answer.
@@ -230,12 +253,13 @@ def rollout_status(name, timeout=10, table=False):
 
 
 def _rollout(name, data, timeout):
-    expected = _expected(data)
+    expected = __utils__["narrows_master.expected"](data)
     cache = salt.cache.factory(__opts__)
     sites = cache.fetch("narrows", "sites") or {}
     answers = {}
     if expected:
-        returned = _client().cmd(expected, "narrows.status", tgt_type="list", timeout=timeout, full_return=True)
+        client = __utils__["narrows_master.client"]()
+        returned = client.cmd(expected, "narrows.status", tgt_type="list", timeout=timeout, full_return=True)
         answers = {minion: answer.get("ret") for minion, answer in returned.items() if isinstance(answer, dict)}
     rollout = __utils__["narrows_rollout.merge"](name, data["info_hash"], expected, answers, sites=sites)
     seen = {minion: row["site"] for minion, row in rollout["minions"].items() if row["site"]}
@@ -244,6 +268,7 @@ def _rollout(name, data, timeout):
     return rollout
 
 
+@_says_errors
 def wait(name, percent=100, timeout=3600, poll=5):
     """
     Waits until at least ``percent`` of the minions of each site are complete and verified. For orchestrations.
@@ -269,6 +294,7 @@ def wait(name, percent=100, timeout=3600, poll=5):
         time.sleep(poll)
 
 
+@_says_errors
 def settle(name, force=False):
     """
     Retires former versions of a content once the present one is everywhere. The example reactor calls it.
@@ -291,10 +317,11 @@ def settle(name, force=False):
     for file in data["previous"]:
         _forget_torrent(file)
     retired, data["previous"] = data["previous"], []
-    __utils__["narrows_published.save"](_root("pillar_root", "pillar_roots"), name, data)
+    __utils__["narrows_published.save"](__utils__["narrows_master.pillar_root"](), name, data)
     return {"name": name, "retired": retired}
 
 
+@_says_errors
 def install(name, minion, sls=None):
     """
     Applies the state ``install.<content>`` to a minion on which the content has arrived, if the master has that state.
@@ -310,16 +337,18 @@ def install(name, minion, sls=None):
         salt-run narrows.install office munich-017
     """
     data = _load(name)
-    if minion not in _expected(data):
+    if minion not in __utils__["narrows_master.expected"](data):
         return {"minion": minion, "installed": False, "why": f"{name} is not meant for it"}
     sls = sls or f"install.{name}"
     path = sls.replace(".", "/")
     if not any(os.path.exists(os.path.join(root, path + end)) for root in _file_roots() for end in (".sls", "/init.sls")):
         return {"minion": minion, "installed": False, "why": f"there is no state {sls}"}
-    jid = _client().cmd_async([minion], "state.apply", [sls], kwarg={"queue": True}, tgt_type="list")
+    client = __utils__["narrows_master.client"]()
+    jid = client.cmd_async([minion], "state.apply", [sls], kwarg={"queue": True}, tgt_type="list")
     return {"minion": minion, "installed": True, "jid": jid}
 
 
+@_says_errors
 def retire(name, purge=False, forget=False):
     """
     Ends a content: the tracker forgets it at once, the agents drop it with their next ``narrows.content`` state.
@@ -340,22 +369,24 @@ def retire(name, purge=False, forget=False):
     files = [*data["previous"], *([os.path.basename(data["torrent"])] if data.get("torrent") else [])]
     for file in files:
         _forget_torrent(file)
-    root = _root("pillar_root", "pillar_roots")
-    minions = _expected(data)
+    root = __utils__["narrows_master.pillar_root"]()
+    minions = __utils__["narrows_master.expected"](data)
     after = None if forget else dict(data, ensure="absent", purge=bool(purge), torrent=None, previous=[])
     __utils__["narrows_published.save"](root, name, after)
-    _refresh(minions)
+    __utils__["narrows_master.refresh"](minions)
     return {"name": name, "retired": files, "minions": len(minions), "forgotten": bool(forget)}
 
 
 def _forget_torrent(file):
-    _tracker("untrack", file=file)
-    place = os.path.join(__utils__["narrows_published.torrent_folder"](_root("file_root", "file_roots")), file)
+    __utils__["narrows_master.tracker"]("untrack", file=file)
+    folder = __utils__["narrows_published.torrent_folder"](__utils__["narrows_master.file_root"]())
+    place = os.path.join(folder, file)
     if os.path.exists(place):
         os.remove(place)
     __salt__["fileserver.clear_file_list_cache"]()
 
 
+@_says_errors
 def stop(name):
     """
     The emergency brake: no new byte of a content, or of ``all``, crosses a link within one gateway interval (30 s), until
@@ -367,9 +398,10 @@ def stop(name):
 
         salt-run narrows.stop all
     """
-    return _tracker("brake", **_braked(name))
+    return __utils__["narrows_master.tracker"]("brake", **_braked(name))
 
 
+@_says_errors
 def start(name):
     """
     Takes the brake off again.
@@ -380,13 +412,14 @@ def start(name):
 
         salt-run narrows.start all
     """
-    return _tracker("release", **_braked(name))
+    return __utils__["narrows_master.tracker"]("release", **_braked(name))
 
 
 def _braked(name):
     return {"everything": True} if name == "all" else {"content": _load(name)["info_hash"]}
 
 
+@_says_errors
 def rest(minion):
     """
     Stops the agent of a minion that has nothing to do and whose site does not need it, if its pillar says
@@ -398,30 +431,20 @@ def rest(minion):
 
         salt-run narrows.rest munich-017
     """
-    asked = _client().cmd([minion], "pillar.get", ["narrows:agent:active"], tgt_type="list")
+    client = __utils__["narrows_master.client"]()
+    asked = client.cmd([minion], "pillar.get", ["narrows:agent:active"], tgt_type="list")
     if asked.get(minion) != "on_demand":
         return {"minion": minion, "stopped": False, "why": "its agent is not on demand"}
-    for name in __utils__["narrows_published.names"](_root("pillar_root", "pillar_roots")):
+    for name in __utils__["narrows_published.names"](__utils__["narrows_master.pillar_root"]()):
         data = _load(name)
-        if data["ensure"] != "present" or minion not in _expected(data):
+        if data["ensure"] != "present" or minion not in __utils__["narrows_master.expected"](data):
             continue
         rollout = _rollout(name, data, timeout=10)
         site = rollout["minions"][minion]["site"]
         if __utils__["narrows_rollout.is_needed"](rollout, site):
             return {"minion": minion, "stopped": False, "why": f"{site or 'its site'} does not have all of {name} yet"}
-    stopped = _client().cmd([minion], "service.stop", ["narrows-agent"], tgt_type="list").get(minion)
+    stopped = client.cmd([minion], "service.stop", ["narrows-agent"], tgt_type="list").get(minion)
     return {"minion": minion, "stopped": bool(stopped), "why": "nothing to do"}
-
-
-def _options():
-    return __opts__.get("narrows") or {}
-
-
-def _root(option, roots, saltenv="base"):
-    found = _options().get(option) or next(iter((__opts__.get(roots) or {}).get(saltenv) or []), None)
-    if not found:
-        raise CommandExecutionError(f"The master has no {roots} for {saltenv}; name one: `narrows: {{{option}: PATH}}`.")
-    return found
 
 
 def _file_roots(saltenv="base"):
@@ -429,83 +452,12 @@ def _file_roots(saltenv="base"):
 
 
 def _load(name):
-    root = _root("pillar_root", "pillar_roots")
+    root = __utils__["narrows_master.pillar_root"]()
     data = __utils__["narrows_published.load"](root, name)
     if data is None:
         known = ", ".join(__utils__["narrows_published.names"](root)) or "none"
         raise CommandExecutionError(f"No content {name} has been published (there are: {known}); correct the name.")
     return data
-
-
-def _expected(data):
-    """
-    The accepted minions that a content targets.
-    """
-    found = salt.utils.minions.CkMinions(__opts__).check_minions(data["tgt"], "compound")
-    minions = set(found["minions"] if isinstance(found, dict) else found)
-    return sorted(minions | ({data["seeder"]} if data.get("seeder") else set()))
-
-
-def _client():
-    return salt.client.get_local_client(__opts__["conf_file"], mopts=__opts__)
-
-
-def _refresh(minions):
-    if minions:
-        _client().cmd(minions, "saltutil.refresh_pillar", kwarg={"wait": True}, tgt_type="list", timeout=15)
-
-
-def _apply(minions):
-    """
-    Minion to whether all states came true; None: no answer.
-    """
-    returned = _client().cmd(
-        minions, "state.apply", ["narrows.content"], kwarg={"queue": True}, tgt_type="list", timeout=60, full_return=True
-    )
-    return {minion: returned[minion].get("retcode") == 0 if minion in returned else None for minion in minions}
-
-
-def _tracker_minion():
-    if _options().get("tracker"):
-        return _options()["tracker"]
-    found = salt.utils.minions.CkMinions(__opts__).check_minions("narrows:tracker:url:*", "pillar")
-    minions = sorted(found["minions"] if isinstance(found, dict) else found)
-    if len(minions) != 1:
-        count = f"{len(minions)} minions have" if minions else "no minion has"
-        raise CommandExecutionError(
-            f"Which minion is the tracker? {count} the pillar narrows:tracker:url; say it in the master's configuration: "
-            "`narrows: {tracker: MINION}`."
-        )
-    return minions[0]
-
-
-def _announce_url():
-    url = _options().get("url")
-    if not url:
-        minion = _tracker_minion()
-        url = _client().cmd([minion], "pillar.get", ["narrows:tracker:url"], tgt_type="list", timeout=15).get(minion)
-        if not url:
-            raise CommandExecutionError(
-                f"The announce URL is not known: {minion} does not answer, or its pillar has no narrows:tracker:url; "
-                "say it in the master's configuration: `narrows: {url: http://HOST:6969/announce}`."
-            )
-    return url
-
-
-def _tracker(function, **arguments):
-    """
-    Calls a function of the module narrows_tracker on the tracker's minion.
-    """
-    minion = _tracker_minion()
-    returned = _client().cmd(
-        [minion], f"narrows_tracker.{function}", kwarg=arguments, tgt_type="list", timeout=20, full_return=True
-    )
-    answer = returned.get(minion)
-    if not isinstance(answer, dict):
-        raise CommandExecutionError(f"The tracker's minion {minion} does not answer; start it, and run this again.")
-    if answer.get("retcode"):
-        raise CommandExecutionError(str(answer.get("ret")).replace("ERROR: ", "").strip())
-    return answer["ret"]
 
 
 def _tell(message):

@@ -9,6 +9,7 @@ What has been published: files below ``narrows/`` in the master's file_roots and
 it an ``init.sls`` that gives each minion the contents that target it.
 """
 
+import json
 import os
 import re
 
@@ -91,7 +92,7 @@ def save(pillar_root, name, data):
 
 
 def _write_init(pillar_root, known):
-    text = _INIT.format(names=salt.utils.yaml.safe_dump(known, default_flow_style=True, width=10**6).strip())
+    text = _INIT.format(names=json.dumps(known))
     _replace(os.path.join(pillar_root, "narrows", "content", "init.sls"), text)
 
 

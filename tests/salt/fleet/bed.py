@@ -133,7 +133,7 @@ class Bed:
         for container in self.machines():
             for unit in ("narrows-agent", "narrows-tracker"):
                 try:
-                    words = container.run("journalctl", "-u", unit, "-n", "8", "--no-pager", "-o", "cat").strip()
+                    words = container.run("journalctl", "-u", unit, "-n", "3", "--no-pager", "-o", "cat").strip()
                 except Trouble as trouble:
                     words = str(trouble)
                 if words and "No entries" not in words:

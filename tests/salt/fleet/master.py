@@ -161,12 +161,21 @@ class Master:
     def run(self, fun: str, *arg: str, seconds: float = 120) -> Any:
         """``salt-run``: its JSON."""
         line = self._within(str(self.venv / "bin/salt-run"), "-c", str(self.config), "--out=json", fun, *arg)
-        output = run(line, seconds, env=self._env)
-        starts = [place for place in (output.find("{"), output.find("[")) if place >= 0]
         try:
-            return json.loads(output[min(starts):] if starts else output)
+            output = run(line, seconds, env=self._env)
+        except Trouble as trouble:
+            # a runner's error is a JSON string with a traceback, whose last line says it
+            words = str(trouble).replace("\\n", "\n").strip().strip('"').strip().splitlines()
+            raise Trouble(f"`salt-run {fun}` failed: {words[-1]}") from trouble
+        # what it says on the way comes first, an object each
+        decoder, answer, place = json.JSONDecoder(), None, 0
+        try:
+            while place < len(output.rstrip()):
+                place += len(output[place:]) - len(output[place:].lstrip())
+                answer, place = decoder.raw_decode(output, place)
         except ValueError as error:
             raise Trouble(f"salt-run {fun} answered no JSON: {output}") from error
+        return answer
 
     def accepted(self) -> set[str]:
         """The minions whose keys it has."""
@@ -174,9 +183,10 @@ class Master:
         return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
     def tail(self) -> str:
-        """The last lines of its log."""
+        """The last of its log, without what is only information."""
         log = self.folder / "log/master.log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "\n".join([line for line in lines if "[INFO " not in line][-40:])
 
     def end(self) -> None:
         """Ends both processes."""

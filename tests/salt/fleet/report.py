@@ -28,6 +28,7 @@ def make(
     master_sent: int,
     issued: float,
     begun: dict[str, float],
+    state_seconds: dict[str, float],
     seen: dict[str, Seen],
     stopped: dict[str, Any],
     statuses: dict[str, dict],
@@ -77,6 +78,7 @@ def make(
         "copies_max": max(link["copies"] for link in links),
         "clients": clients,
         "first_piece_after_state_run_max": max(firsts, default=None),
+        "state_seconds": state_seconds,
         "seconds": max(times, default=None),
         "bound_seconds": rounded(bound),
         "time_over_bound": rounded(max(times) / bound) if times else None,
@@ -134,7 +136,8 @@ def words(report: Report) -> str:
         f"{report['size'] / 1e6:.0f} MB to {sum(not c['had_it'] for c in report['clients'].values())} clients in "
         f"{report['seconds']:.1f} s from the command on; at best {report['bound_seconds']:.1f} s "
         f"(x {report['time_over_bound']:.3f})",
-        f"the first piece came {report['first_piece_after_state_run_max']:.1f} s after the state run's start, at the latest",
+        f"the first piece came {report['first_piece_after_state_run_max']:.1f} s after the state run's start, at the latest; "
+        f"of its states took longest {', '.join(f'{name} {t:.1f} s' for name, t in list(report['state_seconds'].items())[:3])}",
         f"the master sent {report['master_sent'] / 1e6:.1f} MB; its file server has {report['file_server']['bytes'] / 1e6:.2f} MB, "
         f"of torrents {sum(report['file_server']['torrents'].values()) / 1e3:.1f} kB",
     ]

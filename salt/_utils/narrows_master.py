@@ -1,0 +1,122 @@
+"""
+From the master to its minions: who shall have a content, and the tracker's minion.
+
+:maintainer: the Narrows developers
+:maturity: new
+:platform: all
+"""
+
+import salt.client
+import salt.utils.minions
+from salt.exceptions import CommandExecutionError
+
+
+def options():
+    """
+    ``narrows`` of the master's configuration.
+    """
+    return __opts__.get("narrows") or {}
+
+
+def file_root(saltenv="base"):
+    """
+    Where ``narrows/torrents/`` goes.
+    """
+    return _root("file_root", "file_roots", saltenv)
+
+
+def pillar_root(saltenv="base"):
+    """
+    Where ``narrows/content/`` goes.
+    """
+    return _root("pillar_root", "pillar_roots", saltenv)
+
+
+def _root(option, roots, saltenv):
+    found = options().get(option) or next(iter((__opts__.get(roots) or {}).get(saltenv) or []), None)
+    if not found:
+        raise CommandExecutionError(f"The master has no {roots} for {saltenv}; name one: `narrows: {{{option}: PATH}}`.")
+    return found
+
+
+def expected(data):
+    """
+    The accepted minions that a content targets.
+    """
+    found = salt.utils.minions.CkMinions(__opts__).check_minions(data["tgt"], "compound")
+    minions = set(found["minions"] if isinstance(found, dict) else found)
+    return sorted(minions | ({data["seeder"]} if data.get("seeder") else set()))
+
+
+def client():
+    """
+    Salt's client for all minions.
+    """
+    return salt.client.get_local_client(__opts__["conf_file"], mopts=__opts__)
+
+
+def refresh(minions):
+    """
+    Has minions read their pillar again; who is off does so when it comes back.
+    """
+    if minions:
+        client().cmd(minions, "saltutil.refresh_pillar", kwarg={"wait": True}, tgt_type="list", timeout=15)
+
+
+def apply(minions):
+    """
+    Minion to whether all states came true; None: no answer.
+    """
+    returned = client().cmd(
+        minions, "state.apply", ["narrows.content"], kwarg={"queue": True}, tgt_type="list", timeout=60, full_return=True
+    )
+    return {minion: returned[minion].get("retcode") == 0 if minion in returned else None for minion in minions}
+
+
+def tracker_minion():
+    """
+    The id of the tracker's minion.
+    """
+    if options().get("tracker"):
+        return options()["tracker"]
+    found = salt.utils.minions.CkMinions(__opts__).check_minions("narrows:tracker:url:*", "pillar")
+    minions = sorted(found["minions"] if isinstance(found, dict) else found)
+    if len(minions) != 1:
+        count = f"{len(minions)} minions have" if minions else "no minion has"
+        raise CommandExecutionError(
+            f"Which minion is the tracker? {count} the pillar narrows:tracker:url; say it in the master's configuration: "
+            "`narrows: {tracker: MINION}`."
+        )
+    return minions[0]
+
+
+def announce_url():
+    """
+    What .torrent files say of where the tracker is.
+    """
+    url = options().get("url")
+    if not url:
+        minion = tracker_minion()
+        url = client().cmd([minion], "pillar.get", ["narrows:tracker:url"], tgt_type="list", timeout=15).get(minion)
+        if not url:
+            raise CommandExecutionError(
+                f"The announce URL is not known: {minion} does not answer, or its pillar has no narrows:tracker:url; "
+                "say it in the master's configuration: `narrows: {url: http://HOST:6969/announce}`."
+            )
+    return url
+
+
+def tracker(function, **arguments):
+    """
+    Calls a function of the module narrows_tracker on the tracker's minion.
+    """
+    minion = tracker_minion()
+    returned = client().cmd(
+        [minion], f"narrows_tracker.{function}", kwarg=arguments, tgt_type="list", timeout=20, full_return=True
+    )
+    answer = returned.get(minion)
+    if not isinstance(answer, dict):
+        raise CommandExecutionError(f"The tracker's minion {minion} does not answer; start it, and run this again.")
+    if answer.get("retcode"):
+        raise CommandExecutionError(str(answer.get("ret")).replace("ERROR: ", "").strip())
+    return answer["ret"]
