@@ -70,7 +70,9 @@ def apply(minions):
     returned = client().cmd(
         minions, "state.apply", ["narrows.content"], kwarg={"queue": True}, tgt_type="list", timeout=60, full_return=True
     )
-    return {minion: returned[minion].get("retcode") == 0 if minion in returned else None for minion in minions}
+    # who does not answer is missing, or False
+    answers = {minion: answer for minion, answer in returned.items() if isinstance(answer, dict)}
+    return {minion: answers[minion].get("retcode") == 0 if minion in answers else None for minion in minions}
 
 
 def tracker_minion():
