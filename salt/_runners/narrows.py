@@ -30,7 +30,7 @@ import tempfile
 import time
 
 import salt.cache
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, NotImplemented  # pylint: disable=redefined-builtin
 
 __virtualname__ = "narrows"
 
@@ -61,8 +61,8 @@ def _says_errors(function):
         try:
             return function(*args, **kwargs)
         except CommandExecutionError as error:
-            __context__["retcode"] = 1  # noqa: F821
-            return str(error)
+            # the one kind whose words Salt shows without a traceback, and exits with 1
+            raise NotImplemented(str(error)) from error
 
     # which arguments there are is read by Salt
     wrapped.__signature__ = inspect.signature(function)

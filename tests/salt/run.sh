@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Tests of the Salt formula and modules against real Salt, from virtualenvs below target/ with pinned versions.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: tests/salt/run.sh [--fleet] [--salt VERSION] [PYTEST-ARGUMENT...]
+
+  (nothing)  states, modules and pure parts with Salt 3006 and 3008; a real master with three minions with 3006
+  --fleet    the talk's demo instead: twelve booted clients, 500 MB (NARROWS_FLEET_SIZE_MB); root, systemd-container
+  --salt     one version instead of both
+
+It needs python3 (3.9 or later) and release builds of narrows-agent and narrows-tracker (or NARROWS_BIN_DIR).
+TEXT
+}
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+versions=(3006.28 3008.3) fleet='' arguments=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        --fleet) fleet=1 ;;
+        --salt)
+            [ $# -ge 2 ] || { echo "--salt needs a version" >&2; exit 64; }
+            versions=("$2") && shift
+            ;;
+        --help | -h) usage && exit ;;
+        *) arguments+=("$1") ;;
+    esac
+    shift
+done
+
+# made once; a stamp says that it is whole
+environment() {
+    local place=$target/salt-$1
+    if [ ! -e "$place/whole" ]; then
+        rm -rf "$place"
+        python3 -m venv "$place"
+        "$place/bin/pip" install -q --disable-pip-version-check "salt==$1" "pytest==9.2.0"
+        touch "$place/whole"
+    fi
+}
+
+cd "$root/tests/salt"
+if [ -n "$fleet" ]; then
+    environment "${versions[0]}"
+    exec "$target/salt-${versions[0]}/bin/python" -m pytest -q -p no:cacheprovider -s test_fleet.py "${arguments[@]}"
+fi
+for version in "${versions[@]}"; do
+    environment "$version"
+    files=(test_pure.py test_states.py test_modules.py test_tracker_states.py)
+    [ "$version" != "${versions[0]}" ] || files+=(test_master.py)
+    printf '\nSalt %s\n' "$version"
+    "$target/salt-$version/bin/python" -m pytest -q -p no:cacheprovider "${files[@]}" "${arguments[@]}"
+done
