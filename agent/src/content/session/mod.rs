@@ -25,9 +25,10 @@ use crate::net::Outbox;
 /// Memory for pieces that are being fetched, all content together, in bytes.
 const PIECE_MEMORY: u64 = 64 << 20;
 
-/// What has been stored is made durable after so many bytes or so much time.
-const SYNC_BYTES: u64 = 64 << 20;
-const SYNC_TIME: Duration = Duration::from_secs(30);
+/// What has been stored is made durable after so many bytes or so much time: a machine that is switched off loses no
+/// more, and the end of a rollout waits for no long flush.
+const SYNC_BYTES: u64 = 16 << 20;
+const SYNC_TIME: Duration = Duration::from_secs(5);
 
 /// How often a disk that refused is asked whether it takes data again.
 const PROBE: Duration = Duration::from_secs(3);
