@@ -45,7 +45,7 @@ done
 # a machine has a disk of its own; forty agents that flush to one would measure it, so they write to memory if there is
 # enough (three seconds of 24 at 50 MB to 36 clients were the disk's). All players alike.
 room=$(df --output=avail -B1 /dev/shm 2>/dev/null | tail -1)
-memory=$(awk '/MemAvailable/ { print $2 * 1024 }' /proc/meminfo)
+memory=$(awk '/MemAvailable/ { printf "%d", $2 * 1024 }' /proc/meminfo)
 [ -n "${TMPDIR:-}" ] || [ "${room:-0}" -lt 16000000000 ] || [ "$memory" -lt 16000000000 ] || export TMPDIR=/dev/shm
 
 [ -n "$out" ] || out=$(mktemp -d -t narrows-wan-XXXXXX)

@@ -383,8 +383,13 @@ def test_a_retired_content_is_forgotten_and_purged(fleet):
 
 
 def test_a_minion_that_is_off_has_not_answered_and_joins_by_itself_when_it_is_back(fleet):
+    file = depot(fleet, "h/early.bin", "early ")
+    publish(fleet, file, "early", f"target={fleet.root}/opt-early", "tgt=client-*", "seeder=client-1", "apply=true")
+    complete(fleet, "early")
+    assert fleet.run("narrows.rollout_status", "early")["minions"]["client-2"]["site"] == "munich"
+    # switched off: a minion that is asked to end may take longer than anybody waits
     process = fleet.processes[-1]
-    process.terminate()
+    process.kill()
     process.wait(PATIENCE)
     file = depot(fleet, "h/late.bin", "late ")
     done = publish(fleet, file, "late", f"target={fleet.root}/opt-late", "tgt=client-*", "seeder=client-1", "apply=true")
