@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests, as the README has it and as CI runs them: installs what is missing (Debian and Ubuntu, as root or
-# with sudo), then checks format and lints, runs every test, and two short rollouts in the lab.
+# with sudo), then checks format and lints, runs every test, two short rollouts in the lab, and the formula under real Salt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -24,6 +24,8 @@ packages=(
     python3 curl
     # the lab's hosts and links
     iproute2 util-linux mount
+    # Salt, in virtualenvs with pinned versions, and the fleet's booted containers
+    python3-venv systemd-container dbus
 )
 
 install() {
@@ -86,6 +88,12 @@ if unshare --net true 2>/dev/null || unshare --user --map-root-user --net true 2
 else
     echo "the rollout over shaped links: this machine lets nobody make network namespaces" >>"$NARROWS_SKIPPED"
 fi
+
+step "Salt: states, modules and pure parts with 3006 and 3008, and a real master with three minions"
+NARROWS_BIN_DIR=$(realpath "$programs") bash tests/salt/run.sh
+
+step "Salt: 500 MB to twelve booted clients at three sites"
+NARROWS_BIN_DIR=$(realpath "$programs") bash tests/salt/run.sh --fleet
 
 skipped=$(wc -l <"$NARROWS_SKIPPED")
 if [ "$skipped" -eq 0 ]; then

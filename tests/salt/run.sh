@@ -33,10 +33,11 @@ done
 # made once; a stamp says that it is whole
 environment() {
     local place=$target/salt-$1
+    python3 -m venv --help >/dev/null || { echo "python3 cannot make a virtualenv: install python3-venv" >&2; exit 69; }
     if [ ! -e "$place/whole" ]; then
         rm -rf "$place"
         python3 -m venv "$place"
-        "$place/bin/pip" install -q --disable-pip-version-check "salt==$1" "pytest==9.2.0"
+        "$place/bin/pip" install -q --disable-pip-version-check "salt==$1" "pytest==9.2.0" "pytest-xdist==3.8.0"
         touch "$place/whole"
     fi
 }
@@ -48,8 +49,11 @@ if [ -n "$fleet" ]; then
 fi
 for version in "${versions[@]}"; do
     environment "$version"
-    files=(test_pure.py test_states.py test_modules.py test_tracker_states.py)
-    [ "$version" != "${versions[0]}" ] || files+=(test_master.py)
+    python=$target/salt-$version/bin/python
     printf '\nSalt %s\n' "$version"
-    "$target/salt-$version/bin/python" -m pytest -q -p no:cacheprovider "${files[@]}" "${arguments[@]}"
+    # a state run of Salt is three seconds of its loader, so one worker per processor
+    "$python" -m pytest -q -p no:cacheprovider -n "$(nproc)" test_pure.py test_states.py test_modules.py \
+        test_tracker_states.py "${arguments[@]}"
+    # processes of its own, which want the processors
+    [ "$version" != "${versions[0]}" ] || "$python" -m pytest -q -p no:cacheprovider test_master.py "${arguments[@]}"
 done
