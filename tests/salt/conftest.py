@@ -18,7 +18,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUPPORT = pathlib.Path(__file__).resolve().parent / "support"
-PATIENCE = 30
+PATIENCE = 60
 
 # the pure parts are imported as they are, without Salt's loader
 sys.path[:0] = [str(ROOT / "salt" / folder) for folder in ("_utils", "_beacons")]

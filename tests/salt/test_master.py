@@ -271,7 +271,7 @@ def complete(fleet, name, count=2):
     return until(
         lambda: (r := fleet.run("narrows.rollout_status", name))["total"]["complete"] == count and r,
         f"{name} is complete on {count}",
-        60,
+        180,
     )
 
 
@@ -335,7 +335,7 @@ def test_what_has_arrived_is_installed_by_the_reactor(fleet):
     file = depot(fleet, "d/app.bin", "app ")
     publish(fleet, file, "app", f"target={fleet.root}/opt-app", "tgt=client-*", "seeder=client-1", "apply=true")
     for name in CLIENTS:
-        until(lambda name=name: (fleet.root / f"installed-{name}").exists(), f"the reactor has installed it on {name}", 60)
+        until(lambda name=name: (fleet.root / f"installed-{name}").exists(), f"the reactor has installed it on {name}", 180)
 
 
 def test_an_orchestration_assigns_waits_and_then_runs_a_state(fleet):
@@ -436,7 +436,7 @@ def test_an_agent_on_demand_rests_when_its_site_needs_it_no_more(fleet):
     file = depot(fleet, "i/rest.bin", "rest ")
     publish(fleet, file, "rest", f"target={fleet.root}/opt-rest", "tgt=client-2", "seeder=client-1", "apply=true")
     complete(fleet, "rest")
-    until(lambda: not fleet.do("client-2", "service.status", "narrows-agent")["client-2"], "its agent rests", 90)
+    until(lambda: not fleet.do("client-2", "service.status", "narrows-agent")["client-2"], "its agent rests", 180)
     states = fleet.do("client-2", "state.apply", "narrows.content", queue=True)["client-2"]
     assert all(state["result"] for state in states.values()), states
     assert fleet.run("narrows.rest", "client-1") == {
