@@ -206,35 +206,27 @@ fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() 
 
     // this tracker tells of everybody
     let leecher = Agent::new(&dir.path().join("l"), &[(&file, &targets[1])]).started();
-    let announces = || {
+    let heard_from = |agent: &Agent| {
+        let listen = agent.listen();
         tracker
             .heard()
             .into_iter()
-            .filter(|(peer, _)| *peer == leecher.listen())
+            .filter(move |(peer, _)| *peer == listen)
     };
     eventually("it has asked for peers again and again", || {
-        (announces().count() > 3).then_some(())
+        (heard_from(&leecher).count() > 3).then_some(())
     });
     assert_eq!(leecher.content().bytes_done, 0);
     let sent = metered.content();
     assert_eq!((sent.uploaded_lan, sent.uploaded_wan), (0, 0));
     let shares = |request: &narrows_protocol::AnnounceRequest| request.narrows.as_ref().map(|it| it.share);
-    let said = || {
-        tracker
-            .heard()
-            .into_iter()
-            .filter(|(peer, _)| *peer == metered.listen())
-    };
-    assert!(said().all(|(_, request)| shares(&request) == Some(Sharing::Never)));
+    assert!(heard_from(&metered).all(|(_, request)| shares(&request) == Some(Sharing::Never)));
 
     metered.set_extra("share: always");
     assert_eq!(metered.post("/reload").0, 200);
     leecher.wait_for(ContentState::Seeding);
     assert_same(&source, &targets[1].join("office"));
-    let said = tracker
-        .heard()
-        .into_iter()
-        .rfind(|(peer, _)| *peer == metered.listen());
+    let said = heard_from(&metered).next_back();
     assert_eq!(
         said.and_then(|(_, request)| shares(&request)),
         Some(Sharing::Always)

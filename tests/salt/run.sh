@@ -33,7 +33,6 @@ done
 # made once; a stamp says that it is whole
 environment() {
     local place=$target/salt-$1
-    python3 -m venv --help >/dev/null || { echo "python3 cannot make a virtualenv: install python3-venv" >&2; exit 69; }
     if [ ! -e "$place/whole" ]; then
         rm -rf "$place"
         python3 -m venv "$place"
