@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
 use crate::{Hop, Rate, Route, SiteMap};
@@ -79,7 +80,7 @@ impl Links {
     fn of(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)]) -> Links {
         let mut links: Vec<Link> = Vec::new();
         // `None`: unlimited
-        let mut numbers: HashMap<Hop, Option<usize>> = HashMap::new();
+        let mut numbers: HashMap<Hop, Option<usize>, RandomState> = HashMap::default();
         let (mut crossed, mut ends) = (Vec::new(), vec![0]);
         for (flow, (route, _)) in flows.iter().enumerate() {
             for hop in route.hops.iter() {

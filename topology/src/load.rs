@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::{Hop, Rate, Route};
 
 /// Flows and their planned rates on each directed hop; to [`crate::forest`], those of the *other* swarms.
 #[derive(Default, Clone, Debug, PartialEq)]
 pub struct Load {
-    hops: HashMap<Hop, Planned>,
+    hops: HashMap<Hop, Planned, RandomState>,
 }
 
 #[derive(Default, Clone, Copy, Debug, PartialEq)]

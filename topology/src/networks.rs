@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Per prefix length its mask, and from network to prefix length and site.
-type Lengths<K> = Vec<(K, HashMap<K, (u8, u32)>)>;
+type Lengths<K> = Vec<(K, HashMap<K, (u8, u32), RandomState>)>;
 
 /// A longest-prefix table: one hash map per prefix length that occurs, longest first. Maps of companies use
 /// a handful of lengths, so a lookup is a handful of probes.
@@ -71,7 +72,7 @@ fn insert<K: Eq + std::hash::Hash + Copy>(lengths: &mut Lengths<K>, mask: K, net
         Some((_, nets)) => {
             nets.insert(network, value);
         }
-        None => lengths.push((mask, HashMap::from([(network, value)]))),
+        None => lengths.push((mask, HashMap::from_iter([(network, value)]))),
     }
 }
 

@@ -86,7 +86,7 @@ impl Swarm {
         let mut sites: Vec<SiteStatus> = self
             .sites
             .iter()
-            .map(|(id, site)| self.site_status(cx, *id, site, now))
+            .map(|(id, site)| self.site_status(cx, id, site, now))
             .collect();
         sites.sort_by(|a, b| a.site.cmp(&b.site));
         SwarmStatus {

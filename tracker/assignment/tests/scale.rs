@@ -24,7 +24,7 @@ fn rollout(seed: u64, churn: f64) -> Report {
         seed,
         ..Setup::default()
     };
-    let report = simulate(setup).unwrap();
+    let report = simulate(setup, |_| ()).unwrap();
     assert!(report.complete, "seed {seed}: {report:#?}");
     assert_eq!(report.time.done, report.sites, "seed {seed}: {report:#?}");
     report

@@ -10,10 +10,10 @@ mod model;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use model::{Report, Setup, simulate};
+use model::{Progress, Report, Setup, simulate};
 
 /// Simulates a rollout: the real core of the tracker, a fluid model of the agents.
 #[derive(Debug, Parser)]
@@ -80,7 +80,7 @@ fn run(options: &Options) -> Result<(), String> {
     if let Some(path) = &options.write_map {
         std::fs::write(path, setup.map().0).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let report = simulate(setup)?;
+    let report = simulate(setup, tell())?;
     if options.json {
         let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
         println!("{json}");
@@ -88,6 +88,33 @@ fn run(options: &Options) -> Result<(), String> {
         print(&report);
     }
     Ok(())
+}
+
+/// How often a long simulation says how far it is.
+const TELL: Duration = Duration::from_secs(10);
+
+fn tell() -> impl FnMut(&Progress) {
+    let started = Instant::now();
+    let mut next = TELL;
+    move |progress| {
+        let elapsed = started.elapsed();
+        if elapsed < next {
+            return;
+        }
+        next = elapsed + TELL;
+        let Progress {
+            now,
+            to_come,
+            done,
+            announces,
+        } = progress;
+        eprintln!(
+            "{:>4} s: simulated {:>6} s; {announces} announces; {done} sites have everything; {to_come} arrivals, \
+             departures and returns to come",
+            elapsed.as_secs(),
+            now.as_secs()
+        );
+    }
 }
 
 fn print(report: &Report) {

@@ -5,6 +5,7 @@ mod told;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
 use narrows_topology::{Hop, Load, Rate, Route, SiteMap, fair_rates_capped};
 
@@ -366,7 +367,7 @@ const BACKWARDS: f64 = 0.03;
 /// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without it such a
 /// link is offered more than its rate, its queues stay full, and a queue that drops requests costs more than they take.
 fn leave_room(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)], shares: &mut [Rate]) {
-    let mut sums: HashMap<Hop, u64> = HashMap::new();
+    let mut sums: HashMap<Hop, u64, RandomState> = HashMap::default();
     for ((route, _), share) in flows.iter().zip(&*shares) {
         for hop in route.hops.iter() {
             let sum = sums.entry(*hop).or_default();

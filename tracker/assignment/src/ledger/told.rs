@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use narrows_topology::{Hop, Rate, Route, SiteMap};
 
 /// The sum of what gateways were told, on each hop.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    hops: HashMap<Hop, Sum>,
+    hops: HashMap<Hop, Sum, RandomState>,
 }
 
 #[derive(Debug, Default)]

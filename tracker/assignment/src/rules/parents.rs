@@ -40,7 +40,7 @@ impl Swarm {
                 .sites
                 .iter()
                 .filter(move |(_, site)| site.standing == standing);
-            sites.map(|(id, _)| *id).collect::<BTreeSet<SiteId>>()
+            sites.map(|(id, _)| id).collect::<BTreeSet<SiteId>>()
         };
         let mut roots = standing(Standing::Supplied);
         let mut waiting = standing(Standing::Waiting);
@@ -150,14 +150,14 @@ impl Swarm {
     fn best_supplied(&self) -> Option<SiteId> {
         let sites = self.sites.iter().filter(|(_, site)| self.has_data(site));
         sites
-            .filter_map(|(id, site)| Some((site.peers.best()?.0, *id)))
+            .filter_map(|(id, site)| Some((site.peers.best()?.0, id)))
             .min()
             .map(|(_, id)| id)
     }
 
     /// Puts a plan into the ledger.
     fn adopt(&mut self, cx: &Context<'_>, plan: Forest) {
-        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        let ids: Vec<SiteId> = self.sites.ids().collect();
         for id in ids {
             let flows = self.planned_flows(id, &plan);
             if let Some(site) = self.sites.get_mut(&id) {
@@ -186,14 +186,14 @@ impl Swarm {
     /// itself and `not`; ties go to fewer hops, then to the name.
     pub(crate) fn nearest_root(&self, cx: &Context<'_>, id: SiteId, not: Option<SiteId>) -> Option<SiteId> {
         let roots = self.sites.iter().filter(|(root, site)| {
-            **root != id
-                && Some(**root) != not
+            *root != id
+                && Some(*root) != not
                 && site.sharing
-                && (site.standing == Standing::Supplied || self.root == Some(**root))
+                && (site.standing == Standing::Supplied || self.root == Some(*root))
         });
         let routes = roots.filter_map(|(root, _)| {
-            let route = cx.map.path(*root, id)?;
-            Some((*root, route))
+            let route = cx.map.path(root, id)?;
+            Some((root, route))
         });
         let routes: Vec<_> = routes.collect();
         cx.ledger.with_load(|load| {

@@ -158,9 +158,9 @@ impl Swarm {
         let parent = parents.first().copied();
         if self.root == Some(id) {
             let others = self.sites.iter().filter(|(other, site)| {
-                **other != id && self.has_data(site) && cx.map.path(**other, id).is_some()
+                *other != id && self.has_data(site) && cx.map.path(*other, id).is_some()
             });
-            let mut others: Vec<_> = others.map(|(other, site)| (site.peers.best(), *other)).collect();
+            let mut others: Vec<_> = others.map(|(other, site)| (site.peers.best(), other)).collect();
             others.sort_unstable();
             return others.into_iter().map(|(_, other)| other).take(SOURCES).collect();
         }

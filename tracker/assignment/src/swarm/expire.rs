@@ -12,9 +12,9 @@ impl Swarm {
     pub fn expire(&mut self, cx: &Context<'_>, now: Time) -> usize {
         let tick = Tick::of(now);
         let mut gone: Vec<(SiteId, Endpoint)> = Vec::new();
-        for (id, site) in &self.sites {
+        for (id, site) in self.sites.iter() {
             let expired = site.peers.iter().filter(|(_, _, peer)| peer.is_expired(tick));
-            gone.extend(expired.map(|(_, at, _)| (*id, at)));
+            gone.extend(expired.map(|(_, at, _)| (id, at)));
         }
         for at in &gone {
             self.remove(cx, *at);
@@ -24,7 +24,7 @@ impl Swarm {
 
     /// Forgets everything: the swarm's flows leave the ledger. Call before dropping a swarm.
     pub fn retire(&mut self, cx: &Context<'_>) {
-        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        let ids: Vec<SiteId> = self.sites.ids().collect();
         for id in ids {
             self.drop_flows(cx, id);
         }

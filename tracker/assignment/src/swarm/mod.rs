@@ -8,9 +8,11 @@ pub(crate) mod peers;
 mod remap;
 mod reply;
 pub(crate) mod site;
+mod sites;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use narrows_protocol::InfoHash;
 use narrows_topology::{Forest, SiteId};
 
@@ -20,6 +22,7 @@ use crate::rules::stripes::Cause;
 use crate::{Context, Time};
 use peer::{Class, Peer};
 use site::{Site, Standing};
+use sites::Sites;
 
 /// How many peers a swarm has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,13 +65,13 @@ pub struct Swarm {
     pub(crate) assume_data: bool,
     /// When the first peer came; a tracker that restarted knows nothing from before.
     pub(crate) born: Option<Time>,
-    pub(crate) sites: BTreeMap<SiteId, Site>,
+    pub(crate) sites: Sites,
     /// Where each agent is.
-    pub(crate) agents: HashMap<AgentKey, (SiteId, Endpoint)>,
+    pub(crate) agents: HashMap<AgentKey, (SiteId, Endpoint), RandomState>,
     /// What each agent last reported to have fetched across links; kept while an agent is away.
-    wan: HashMap<AgentKey, u64>,
+    wan: HashMap<AgentKey, u64, RandomState>,
     /// As `wan`, by the hash of the parent site's name.
-    wan_from: HashMap<(AgentKey, u64), u64>,
+    wan_from: HashMap<(AgentKey, u64), u64, RandomState>,
     pub(crate) forest: Forest,
     /// The site with most bytes, while no site is supplied.
     pub(crate) root: Option<SiteId>,
@@ -98,10 +101,10 @@ impl Swarm {
             most_left: 0,
             assume_data: false,
             born: None,
-            sites: BTreeMap::new(),
-            agents: HashMap::new(),
-            wan: HashMap::new(),
-            wan_from: HashMap::new(),
+            sites: Sites::default(),
+            agents: HashMap::default(),
+            wan: HashMap::default(),
+            wan_from: HashMap::default(),
             forest: Forest::new(),
             root: None,
             barren: BTreeSet::new(),
@@ -165,10 +168,8 @@ impl Swarm {
             self.agents.insert(key, at);
         }
         self.counts.add(class, peer.left);
-        let site = self
-            .sites
-            .entry(at.0)
-            .or_insert_with(|| Site::new(cx.map, cx.policy, at.0, now));
+        let new = || Site::new(cx.map, cx.policy, at.0, now);
+        let site = self.sites.get_or_insert_with(at.0, new);
         site.peers.insert(class, at.1, peer);
         self.look_at(at.0);
     }

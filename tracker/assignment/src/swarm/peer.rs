@@ -117,10 +117,13 @@ impl Peer {
 
     /// The address to tell somebody at `asker`: of the same family, if the peer has one.
     pub(crate) fn address_for(&self, at: Endpoint, asker: Endpoint) -> Endpoint {
-        match self.agent.as_ref().and_then(|agent| agent.other) {
-            Some(other) if at.is_ipv4() != asker.is_ipv4() && other.is_ipv4() == asker.is_ipv4() => other,
-            _ => at,
+        let family = asker.is_ipv4();
+        // first what is at hand: the agent is a cache miss
+        if at.is_ipv4() == family {
+            return at;
         }
+        let other = self.agent.as_ref().and_then(|agent| agent.other);
+        other.filter(|other| other.is_ipv4() == family).unwrap_or(at)
     }
 
     /// How fit it is to be a gateway: agents before stock clients, which never drop a peer they were told of.

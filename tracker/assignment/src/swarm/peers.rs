@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::peer::{Class, Peer, Tick};
@@ -14,12 +15,12 @@ const SAMPLE: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Peers {
-    classes: [IndexMap<Endpoint, Peer>; 5],
+    classes: [IndexMap<Endpoint, Peer, RandomState>; 5],
     /// Everybody who shares in the order of addresses, in sites with more than `ring_from` of them.
     ring: BTreeSet<Endpoint>,
     ring_from: usize,
     /// Second addresses of agents.
-    others: HashMap<Endpoint, Endpoint>,
+    others: HashMap<Endpoint, Endpoint, RandomState>,
     agents: u32,
     /// Who of those that share and are without everything lacks least.
     best: Option<(u64, Endpoint)>,
@@ -31,7 +32,7 @@ impl Peers {
             classes: Default::default(),
             ring: BTreeSet::new(),
             ring_from,
-            others: HashMap::new(),
+            others: HashMap::default(),
             agents: 0,
             best: None,
         }

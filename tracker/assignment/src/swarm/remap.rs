@@ -14,7 +14,7 @@ impl Swarm {
     /// are planned anew, gateways that work stay as far as the map has room for them.
     pub fn remap(&mut self, cx: &Context<'_>, now: Time) {
         let told = self.told(cx);
-        let ids: Vec<SiteId> = self.sites.keys().copied().collect();
+        let ids: Vec<SiteId> = self.sites.ids().collect();
         for id in ids {
             self.drop_flows(cx, id);
         }
@@ -30,7 +30,7 @@ impl Swarm {
 
         let mut leases = Vec::new();
         let mut moved: BTreeMap<SiteId, SiteId> = BTreeMap::new();
-        for (old, site) in sites {
+        for (old, site) in sites.into_iter() {
             let Site {
                 peers, gateways, wan, ..
             } = site;
@@ -95,10 +95,10 @@ impl Swarm {
     /// What each gateway was told, over all its flows.
     fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
         let mut told = HashMap::new();
-        for (id, site) in &self.sites {
+        for (id, site) in self.sites.iter() {
             for at in site.gateways.keys() {
                 let rates = self
-                    .used_flows(*id, *at)
+                    .used_flows(id, *at)
                     .filter_map(|flow| cx.ledger.told(flow.id, *at));
                 if let Some(rate) = rates.reduce(Rate::saturating_add) {
                     told.insert(*at, rate);

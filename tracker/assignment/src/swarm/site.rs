@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
@@ -32,7 +33,7 @@ pub(crate) struct Site {
     pub(crate) peers: Peers,
     /// As of the last look; a change makes the parents be planned anew.
     pub(crate) standing: Standing,
-    pub(crate) gateways: IndexMap<Endpoint, Gateway>,
+    pub(crate) gateways: IndexMap<Endpoint, Gateway, RandomState>,
     /// Where its gateways fetch from.
     pub(crate) flows: Vec<Flow>,
     /// Whether its gateways' links were at rate 0 when one last announced.
@@ -130,7 +131,7 @@ impl Site {
             serves: map.sharing(id),
             peers: Peers::new(policy.full_mesh as usize),
             standing: Standing::Idle,
-            gateways: IndexMap::new(),
+            gateways: IndexMap::default(),
             flows: Vec::new(),
             paused: false,
             orphaned: false,

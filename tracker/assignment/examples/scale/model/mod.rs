@@ -30,4 +30,4 @@ mod world;
 
 pub(crate) use report::Report;
 pub(crate) use setup::Setup;
-pub(crate) use world::simulate;
+pub(crate) use world::{Progress, simulate};

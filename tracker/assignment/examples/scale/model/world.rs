@@ -47,14 +47,25 @@ pub(crate) struct World {
     pub(crate) meter: Meter,
 }
 
-/// Simulates a rollout.
+/// How far a simulation is.
+pub(crate) struct Progress {
+    /// Simulated time.
+    pub(crate) now: Duration,
+    /// Arrivals, departures and returns to come.
+    pub(crate) to_come: usize,
+    /// Sites that have everything.
+    pub(crate) done: usize,
+    pub(crate) announces: u64,
+}
+
+/// Simulates a rollout; `watch` hears of it every five simulated seconds.
 ///
 /// # Errors
 /// What of the setup to change.
-pub(crate) fn simulate(setup: Setup) -> Result<Report, String> {
+pub(crate) fn simulate(setup: Setup, watch: impl FnMut(&Progress)) -> Result<Report, String> {
     setup.check()?;
     let mut world = World::new(setup)?;
-    world.run();
+    world.run(watch);
     Ok(report::report(&world))
 }
 
@@ -134,7 +145,7 @@ impl World {
         }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, mut watch: impl FnMut(&Progress)) {
         let step = self.setup.step.as_millis() as Millis;
         let limit = Millis::try_from(self.setup.limit.as_millis()).unwrap_or(Millis::MAX / 2);
         let mut swept = 0;
@@ -156,7 +167,17 @@ impl World {
                 swept = self.now;
                 self.sweep();
                 self.meter.look_at_memory(self.calendar.bytes() as u64);
+                watch(&self.progress());
             }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            now: self.time().0,
+            to_come: self.to_come,
+            done: self.sites.iter().filter(|site| site.done.is_some()).count(),
+            announces: self.meter.announces.iter().copied().map(u64::from).sum(),
         }
     }
 
