@@ -120,7 +120,9 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         "1 if the operator paused the agent.",
         i64::from(status.paused),
     )?;
-    if let Ok(free) = platform::free_space(data) {
+    // the folder is made when something is put there
+    let folder = data.ancestors().find(|folder| folder.exists());
+    if let Some(Ok(free)) = folder.map(platform::free_space) {
         single(
             &registry,
             "disk_free_bytes",
@@ -128,7 +130,7 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
             clamp(free),
         )?;
     }
-    if let Ok(size) = platform::disk_size(data) {
+    if let Some(Ok(size)) = folder.map(platform::disk_size) {
         single(
             &registry,
             "disk_size_bytes",
