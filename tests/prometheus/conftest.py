@@ -74,8 +74,8 @@ class Lab:
         """
         An announce from the tracker's own address, which is in no site.
         """
-        status = json.loads(answers(f"http://{self.admin}/status"))
-        info_hash = bytes.fromhex(status["contents"][0]["info_hash"])
+        contents = until(lambda: json.loads(answers(f"http://{self.admin}/status"))["contents"], "there is a rollout")
+        info_hash = bytes.fromhex(contents[0]["info_hash"])
         query = {"info_hash": info_hash, "peer_id": b"-XX0000-000000000000", "port": 6881, "left": 1, "uploaded": 0, "downloaded": 0}
         assert b"failure reason" in answers(f"{self.announce}?{urllib.parse.urlencode(query)}")
 
