@@ -164,7 +164,7 @@ class Run:
         lab.await_end()
         lab.stranger()
         complete = "min(narrows_tracker_rollout_complete_ratio)"
-        until(lambda: prometheus.query(complete)[0][1] == 1, "Prometheus has heard that all is complete")
+        until(lambda: [value for _, value in prometheus.query(complete)] == [1], "Prometheus has heard that all is complete")
         self.exposed = {"tracker": lab.metrics(lab.admin), "agent": lab.metrics(lab.agent())}
         self.targets = prometheus.ask("targets", state="active")["activeTargets"]
         self.starved_resolved = until(lambda: "NarrowsSiteStarved" not in prometheus.firing(), "nobody is starved any more")
