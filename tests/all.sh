@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests, as the README has it and as CI runs them: installs what is missing (Debian and Ubuntu, as root or
-# with sudo), then checks format and lints, runs every test, two short rollouts in the lab, and the formula under real Salt.
+# with sudo), then checks format and lints, runs every test, two short rollouts in the lab, and what is shipped for
+# Prometheus and Salt with the real ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -24,6 +25,8 @@ packages=(
     python3 curl
     # the lab's hosts and links
     iproute2 util-linux mount
+    # beside a rollout, with the shipped rules
+    prometheus
     # Salt, in virtualenvs with pinned versions, and the fleet's booted containers
     python3-venv systemd-container dbus
 )
@@ -43,7 +46,7 @@ install() {
         command -v sudo >/dev/null || { echo "missing: ${missing[*]}; install them as root" >&2; exit 1; }
         root=(sudo)
     fi
-    # opentracker and transmission-daemon would start as services and take ports; the tests run them themselves
+    # opentracker, transmission-daemon and prometheus would start as services and take ports; the tests run them themselves
     local policy=/usr/sbin/policy-rc.d
     if [ ! -e $policy ]; then
         printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
@@ -88,6 +91,9 @@ if unshare --net true 2>/dev/null || unshare --user --map-root-user --net true 2
 else
     echo "the rollout over shaped links: this machine lets nobody make network namespaces" >>"$NARROWS_SKIPPED"
 fi
+
+step "Prometheus: rules, names, and a real one beside 90 MB to two sites"
+NARROWS_BIN_DIR=$(realpath "$programs") bash tests/prometheus/run.sh
 
 step "Salt: states, modules and pure parts with 3006 and 3008, and a real master with three minions"
 NARROWS_BIN_DIR=$(realpath "$programs") bash tests/salt/run.sh

@@ -225,6 +225,16 @@ fn status_is_a_table_for_people_and_json_for_machines() {
         metrics.contains("narrows_agent_received_bytes_total{class=\"wan\",content=\"office\"} 0"),
         "{metrics}"
     );
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or_else(|| panic!("{name}: {metrics}"))
+    };
+    let (free, size) = (
+        value("narrows_agent_disk_free_bytes "),
+        value("narrows_agent_disk_size_bytes "),
+    );
+    assert!(0.0 < free && free <= size, "{free} of {size}");
 }
 
 #[test]

@@ -5,42 +5,20 @@ own folder and the loopback is touched.
 
 import hashlib
 import json
-import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUPPORT = pathlib.Path(__file__).resolve().parent / "support"
-PATIENCE = 60
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness import PATIENCE, ROOT, answers, free_port, program_folder, until  # noqa: E402
 
 # the pure parts are imported as they are, without Salt's loader
 sys.path[:0] = [str(ROOT / "salt" / folder) for folder in ("_utils", "_beacons")]
-
-
-def until(condition, what, patience=PATIENCE):
-    """
-    Waits until `condition()` is true and returns it.
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"after {patience} s still not: {what}"
-        time.sleep(0.05)
-
-
-def free_port(host="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +26,9 @@ def programs():
     """
     The folder of narrows-agent and narrows-tracker: NARROWS_BIN_DIR, or the workspace's builds.
     """
-    given = os.environ.get("NARROWS_BIN_DIR")
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    for folder in [pathlib.Path(given)] if given else [target / "release", target / "debug"]:
-        if (folder / "narrows-agent").exists() and (folder / "narrows-tracker").exists():
-            return folder.resolve()
+    folder = program_folder("narrows-agent", "narrows-tracker")
+    if folder:
+        return folder
     pytest.fail("no narrows-agent and narrows-tracker: build them (cargo build --release), or set NARROWS_BIN_DIR")
 
 
@@ -224,7 +200,7 @@ class Source:
         )
         self.url = f"http://127.0.0.1:{self.tracker_port}/announce"
         self._start("narrows-tracker", "tracker.yaml")
-        until(lambda: _answers(f"http://127.0.0.1:{admin}/healthz"), "the tracker answers")
+        until(lambda: answers(f"http://127.0.0.1:{admin}/healthz"), "the tracker answers")
         self.contents = {}
 
     def _start(self, program, config):
@@ -270,7 +246,7 @@ class Source:
         self._start("narrows-agent", "agent.yaml")
 
         def seeding():
-            answer = _answers(f"http://127.0.0.1:{control}/status")
+            answer = answers(f"http://127.0.0.1:{control}/status")
             return answer and all(content["state"] == "seeding" for content in json.loads(answer)["content"])
 
         until(seeding, "the seeder has everything")
@@ -280,14 +256,6 @@ class Source:
             process.terminate()
         for process in self.processes:
             process.wait(PATIENCE)
-
-
-def _answers(url):
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.read()
-    except OSError:
-        return None
 
 
 @pytest.fixture

@@ -30,24 +30,18 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# made once; a stamp says that it is whole
-environment() {
-    local place=$target/salt-$1
-    if [ ! -e "$place/whole" ]; then
-        rm -rf "$place"
-        python3 -m venv "$place"
-        "$place/bin/pip" install -q --disable-pip-version-check "salt==$1" "pytest==9.2.0" "pytest-xdist==3.8.0"
-        touch "$place/whole"
-    fi
+. "$root/tests/environment.sh"
+salt_environment() {
+    environment "salt-$1" "salt==$1" pytest==9.2.0 pytest-xdist==3.8.0
 }
 
 cd "$root/tests/salt"
 if [ -n "$fleet" ]; then
-    environment "${versions[0]}"
+    salt_environment "${versions[0]}"
     exec "$target/salt-${versions[0]}/bin/python" -m pytest -q -p no:cacheprovider -s test_fleet.py "${arguments[@]}"
 fi
 for version in "${versions[@]}"; do
-    environment "$version"
+    salt_environment "$version"
     python=$target/salt-$version/bin/python
     printf '\nSalt %s\n' "$version"
     # a state run of Salt is three seconds of its loader, so one worker per processor

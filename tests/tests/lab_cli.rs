@@ -45,6 +45,11 @@ fn wrong_input_is_refused_in_one_line_that_names_the_option_and_exits_64() {
         ),
         (vec!["--bin-dir", "/nowhere"], "--bin-dir", "narrows-tracker"),
         (vec!["--port", "65535"], "--port", "four ports"),
+        (
+            vec!["--hold", "--compare", "narrows,aria2+opentracker"],
+            "--hold",
+            "--compare",
+        ),
         (vec!["--wat"], "--wat", "unexpected"),
     ] {
         let text = refused(&args);

@@ -1,21 +1,6 @@
 //! `GET /metrics`, in Prometheus' text format. Made from the status at each scrape, so content that is gone leaves no
 //! stale series behind. Labels: `content` (its name), `class`, `role`; never an address, peer or error text.
-//!
-//! | metric | labels | meaning |
-//! |---|---|---|
-//! | `narrows_agent_content_bytes` | content | size |
-//! | `narrows_agent_content_done_bytes` | content | in verified pieces |
-//! | `narrows_agent_progress_ratio` | content | 0 to 1 |
-//! | `narrows_agent_content_checking`, `_fetching`, `_seeding`, `_paused`, `_error` | content | 1 for the present state; alert on `_error` |
-//! | `narrows_agent_received_bytes_total`, `_sent_bytes_total` | content, class = lan, wan | payload |
-//! | `narrows_agent_wasted_bytes_total` | content | received and thrown away |
-//! | `narrows_agent_pieces_bad_total` | content | pieces with a wrong hash; alert on any increase |
-//! | `narrows_agent_receive_bytes_per_second`, `_send_bytes_per_second` | content | now |
-//! | `narrows_agent_peers` | content, class = local, upstream, remote | open connections |
-//! | `narrows_agent_role` | content, role | 1 for the present role |
-//! | `narrows_agent_tracker_up` | content | 0 if the last announce failed |
-//! | `narrows_agent_paused` | | 1 if the operator paused the agent |
-//! | `narrows_agent_disk_free_bytes` | | where `data` is |
+//! What they mean, and when to be alarmed: tracker/prometheus/README.md.
 
 use std::path::Path;
 
@@ -135,12 +120,22 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         "1 if the operator paused the agent.",
         i64::from(status.paused),
     )?;
-    if let Ok(free) = platform::free_space(data) {
+    // the folder is made when something is put there
+    let folder = data.ancestors().find(|folder| folder.exists());
+    if let Some(Ok(free)) = folder.map(platform::free_space) {
         single(
             &registry,
             "disk_free_bytes",
             "Free bytes where data is.",
             clamp(free),
+        )?;
+    }
+    if let Some(Ok(size)) = folder.map(platform::disk_size) {
+        single(
+            &registry,
+            "disk_size_bytes",
+            "Bytes of the disk where data is, free or not.",
+            clamp(size),
         )?;
     }
     TextEncoder::new().encode_to_string(&registry.gather())

@@ -59,6 +59,9 @@ pub struct Args {
     /// Work in this folder (new or empty) and keep it: data, logs, configuration
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// When all is done, let everything run until standard input ends: for Prometheus, or for a look at /status
+    #[arg(long, conflicts_with = "compare")]
+    pub hold: bool,
     /// Give up after this long. Default: 3 x the bound + 60 s
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<Seconds>,

@@ -13,6 +13,7 @@ mod conclude;
 pub mod content;
 pub mod events;
 pub mod fleet;
+mod hold;
 pub mod kills;
 pub mod ledger;
 mod lives;

@@ -26,7 +26,7 @@ use super::process::{Process, Usage};
 use super::report;
 use super::screen::Screen;
 use super::setup::{Prepared, last_words, prepare};
-use super::{Stop, conclude};
+use super::{Stop, conclude, hold};
 
 use super::view::View;
 use super::wire::Wires;
@@ -45,7 +45,10 @@ pub async fn run(args: &Args) -> Result<bool, Stop> {
     let work = async {
         let prepared = prepare(args, &mut screen).await?;
         let mut rollout = Rollout::new(prepared, args);
-        let result = rollout.run(&mut screen).await;
+        let mut result = rollout.run(&mut screen).await;
+        if args.hold && result.is_ok() {
+            result = hold::hold(&mut screen).await;
+        }
         rollout.stop().await;
         let outcome = match result {
             Ok(()) => rollout.verdicts(&mut screen).await,

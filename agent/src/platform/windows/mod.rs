@@ -98,6 +98,14 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     fs4::available_space(path)
 }
 
+/// Bytes that the volume of `path` has, free or not.
+///
+/// # Errors
+/// The system's.
+pub fn disk_size(path: &Path) -> io::Result<u64> {
+    fs4::total_space(path)
+}
+
 /// Makes the folder that the defaults lie in, where only administrators and the system may write: by default everyone
 /// may add files in ProgramData.
 ///
