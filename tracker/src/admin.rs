@@ -1,4 +1,4 @@
-//! The admin port: /metrics, /healthz, /status, /explain and /brake.
+//! The admin port: /metrics, /healthz, /status, /sd, /explain and /brake.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::brake::{self, BrakeError};
 use crate::explain;
 use crate::gauges::{self, Described};
 use crate::http::text;
+use crate::sd;
 use crate::serve::{Request, Response};
 use crate::tracker::Tracker;
 
@@ -81,11 +82,12 @@ pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response
         "/metrics" => |tracker, _| Ok((TEXT_FORMAT, metrics(tracker).ok_or_else(broken)?)),
         "/status" => |tracker, _| json(&status(tracker)),
         "/brake" => |tracker, _| json(&brake::state(tracker)),
+        "/sd" => |tracker, _| json(&sd::targets(tracker)),
         "/explain" => |tracker, query| json(&explain::explain(tracker, query)?),
         _ => {
             return text(
                 StatusCode::NOT_FOUND,
-                "not found: this port serves /metrics, /healthz, /status, /explain and /brake\n",
+                "not found: this port serves /metrics, /healthz, /status, /sd, /explain and /brake\n",
             );
         }
     };
@@ -180,7 +182,10 @@ fn status(tracker: &Tracker) -> Status {
 fn metrics(tracker: &Tracker) -> Option<Vec<u8>> {
     let contents = described(tracker);
     let mut families = tracker.metrics.gather();
-    families.extend(gauges::gather(tracker.store.world().view().map(), &contents).ok()?);
+    let world = tracker.store.world();
+    let view = world.view();
+    let links = tracker.metrics.links.by_content();
+    families.extend(gauges::gather(&view.context(), &contents, &links).ok()?);
     families.sort_by(|a, b| a.name().cmp(b.name()));
     let mut out = Vec::new();
     TextEncoder::new().encode(&families, &mut out).ok()?;

@@ -134,7 +134,10 @@ where
         });
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
-        Err(Refusal::UnmappedAddress) => Err((AnnounceOutcome::Unmapped, later(tracker, UNMAPPED))),
+        Err(Refusal::UnmappedAddress) => {
+            tracker.metrics.unmapped(ip);
+            Err((AnnounceOutcome::Unmapped, later(tracker, UNMAPPED)))
+        }
     }
 }
 

@@ -1,12 +1,27 @@
-//! Gauges over swarms: taken from a fresh registry whenever somebody asks, so that series of gone contents end.
+//! Gauges over swarms and links: taken from a fresh registry whenever somebody asks, so that series of gone contents end.
 
-use narrows_assignment::SwarmStatus;
-use narrows_topology::{SiteId, SiteMap};
+mod series;
+mod sums;
+
+use std::collections::{BTreeMap, HashMap};
+
+use narrows_assignment::{Context, SwarmStatus};
+use narrows_topology::{Hop, Rate, SiteId};
+use prometheus::Registry;
 use prometheus::proto::MetricFamily;
-use prometheus::{GaugeVec, Opts, Registry};
+
+use crate::link_bytes::{Labels, link_label};
+use series::Series;
+use sums::{Rollout, SiteSum};
 
 /// More contents than this share the label `other`: an open tracker must not fill the database of its operator.
 const CONTENTS_MAX: usize = 1000;
+
+/// Most sites in swarms with series of their own, of eight gauges each; beyond, the sites of a content are one: `other`.
+const SITES_MAX: usize = 1200;
+
+/// The label of what has no series of its own.
+const OTHER: &str = "other";
 
 /// A content with its name and size, and its swarm's state.
 pub(crate) struct Described {
@@ -15,110 +30,84 @@ pub(crate) struct Described {
     pub(crate) status: SwarmStatus,
 }
 
-struct Gauges {
-    peers: GaugeVec,
-    gateways: GaugeVec,
-    starved: GaugeVec,
-    wan_bytes: GaugeVec,
-    copies: GaugeVec,
-    efficiency: GaugeVec,
-}
-
-/// The families of all gauges over swarms.
-pub(crate) fn gather(map: &SiteMap, contents: &[Described]) -> prometheus::Result<Vec<MetricFamily>> {
+/// The families of all gauges over swarms, and over links with what was counted on them.
+pub(crate) fn gather(
+    cx: &Context<'_>,
+    contents: &[Described],
+    links: &[(Labels, u64)],
+) -> prometheus::Result<Vec<MetricFamily>> {
     let registry = Registry::new();
-    let gauges = Gauges::new(&registry)?;
-    for (position, content) in contents.iter().enumerate() {
+    let series = Series::new(&registry)?;
+    let mut rollouts: BTreeMap<&str, Rollout> = BTreeMap::new();
+    let mut room = SITES_MAX;
+    // who waits is looked at first
+    let mut order: Vec<(usize, &Described)> = contents.iter().enumerate().collect();
+    order.sort_by_key(|(_, content)| !content.status.sites.iter().any(|site| site.waiting));
+    for (position, content) in order {
         let label = if position < CONTENTS_MAX {
             content.name.as_str()
         } else {
-            "other"
+            OTHER
         };
-        gauges.take(map, label, content);
+        let rollout = rollouts.entry(label).or_default();
+        rollout.add(content);
+        for (site, sum) in by_site(cx, content, &mut room) {
+            series.site(&site, label, &sum);
+        }
     }
+    for (label, rollout) in &rollouts {
+        series.rollout(label, rollout);
+    }
+    take_links(cx, contents, links, &series);
     Ok(registry.gather())
 }
 
-impl Gauges {
-    fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let gauge = |name: &str, help: &str, labels: &[&str]| {
-            let gauge = GaugeVec::new(Opts::new(format!("narrows_tracker_{name}"), help), labels)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
+/// The sums of a content's sites by their labels, within the room that there is.
+fn by_site(cx: &Context<'_>, content: &Described, room: &mut usize) -> BTreeMap<String, SiteSum> {
+    let mut sites: Vec<_> = content.status.sites.iter().collect();
+    sites.sort_by_key(|site| !site.waiting);
+    let mut sums: BTreeMap<String, SiteSum> = BTreeMap::new();
+    for site in sites {
+        let mut label = match cx.map.site_named(&site.site) {
+            Some(SiteId::Named(_)) => site.site.as_str(),
+            _ => "attached",
         };
-        let by_site = &["site", "content"][..];
-        Ok(Self {
-            peers: gauge(
-                "peers",
-                "Peers, by whether they have all of the content.",
-                &["site", "content", "role"],
-            )?,
-            gateways: gauge(
-                "gateways",
-                "Peers that hold their site's lease to fetch across the WAN.",
-                by_site,
-            )?,
-            starved: gauge(
-                "starved_sites",
-                "Sites that wait and have no parent site.",
-                &["content"],
-            )?,
-            wan_bytes: gauge(
-                "site_wan_bytes",
-                "Bytes that a site's present agents fetched across links.",
-                by_site,
-            )?,
-            copies: gauge(
-                "site_copies",
-                "Bytes a site's present agents fetched across links over the content's size.",
-                by_site,
-            )?,
-            efficiency: gauge(
-                "rollout_wan_efficiency",
-                "Fewest possible WAN bytes over WAN bytes, of what has been fetched so far; 1 is best.",
-                &["content"],
-            )?,
-        })
-    }
-
-    fn take(&self, map: &SiteMap, content: &str, described: &Described) {
-        let (mut fewest, mut fetched, mut starved) = (0.0, 0.0, 0u32);
-        for site in &described.status.sites {
-            let label = match map.site_named(&site.site) {
-                Some(SiteId::Named(_)) => site.site.as_str(),
-                _ => "attached",
-            };
-            self.peers
-                .with_label_values(&[label, content, "seeder"])
-                .add(site.seeders.into());
-            self.peers
-                .with_label_values(&[label, content, "leecher"])
-                .add(site.leechers.into());
-            self.gateways
-                .with_label_values(&[label, content])
-                .add(site.gateways.len() as f64);
-            self.wan_bytes
-                .with_label_values(&[label, content])
-                .add(site.wan_bytes as f64);
-            if site.seeders == 0 && site.leechers > 0 && site.parent.is_none() {
-                starved += 1;
-            }
-            if let Some(size) = described.size.filter(|size| *size > 0) {
-                let size = size as f64;
-                self.copies
-                    .with_label_values(&[label, content])
-                    .add(site.wan_bytes as f64 / size);
-                if site.wan_bytes > 0 {
-                    fetched += site.wan_bytes as f64;
-                    fewest += (site.progress.unwrap_or(0.0) * size).min(site.wan_bytes as f64);
-                }
+        if !sums.contains_key(label) {
+            if *room == 0 {
+                label = OTHER;
+            } else {
+                *room -= 1;
             }
         }
-        self.starved.with_label_values(&[content]).add(starved.into());
-        if fetched > 0.0 {
-            self.efficiency
-                .with_label_values(&[content])
-                .set(fewest / fetched);
+        sums.entry(label.to_owned()).or_default().add(site, content.size);
+    }
+    sums
+}
+
+fn take_links(cx: &Context<'_>, contents: &[Described], links: &[(Labels, u64)], series: &Series) {
+    let brakes = cx.ledger.brakes();
+    for link in cx.map.links() {
+        let (one, other) = cx.map.ends(link);
+        let hop = Hop { link, forward: true };
+        let rate = if brakes.stops_link(cx.map, one, other) {
+            Rate::ZERO
+        } else {
+            cx.map.rate(hop, cx.wall)
+        };
+        let rate = rate.bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64);
+        series.link_rate(&link_label(cx.map, link), rate);
+    }
+    let sizes: HashMap<&str, u64> = contents
+        .iter()
+        .filter_map(|content| Some((content.name.as_str(), content.size?)))
+        .collect();
+    for (labels, bytes) in links {
+        if let Some(size) = sizes.get(labels.content.as_str()).filter(|size| **size > 0) {
+            series.link_copies(labels, *bytes as f64 / *size as f64);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "gauges_tests.rs"]
+mod tests;

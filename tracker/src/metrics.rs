@@ -1,20 +1,16 @@
 //! What Prometheus is told. Labels are site, link, role, content, outcome and tier: never an address or a peer.
-//!
-//! | metric | alert when |
-//! |---|---|
-//! | `narrows_tracker_site_map_valid` | 0: the file on disk was refused, an older map is in force |
-//! | `narrows_tracker_torrents_broken` | above 0: a .torrent is not tracked |
-//! | `narrows_tracker_starved_sites` | above 0 for minutes: a site waits and nobody can give it anything |
-//! | `narrows_tracker_unmapped_addresses_total` | rises: the site map lacks a network |
-//! | `narrows_tracker_site_copies` | well above 1: a site fetched the same bytes across the WAN more than once |
-//! | `narrows_tracker_failovers_total` | rises fast: gateways keep dying |
-//! | `narrows_tracker_accept_errors_total` | rises: out of file descriptors |
+//! One table of all: `tracker/prometheus/README.md`.
+
+use std::net::IpAddr;
 
 use narrows_assignment::Decision;
 use narrows_protocol::AnnounceEvent;
-use narrows_topology::{LinkId, SiteMap};
+use narrows_topology::SiteMap;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::link_bytes::LinkBytes;
+use crate::unmapped::Unmapped;
 
 /// What became of an announce: the event of an accepted one, or why it was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,10 +81,11 @@ pub(crate) struct Metrics {
     starved: IntCounter,
     moves: IntCounter,
     completions: IntCounter,
-    unmapped: IntCounter,
-    link_bytes: IntCounterVec,
+    unmapped: Unmapped,
+    pub(crate) links: LinkBytes,
     reloads: IntCounterVec,
     map_valid: IntGauge,
+    map_version: IntGauge,
     map_sites: IntGauge,
     map_links: IntGauge,
     pub(crate) brakes: IntGauge,
@@ -125,10 +122,6 @@ impl Metrics {
         for outcome in ["ok", "refused"] {
             reloads.with_label_values(&[outcome]);
         }
-        let link_bytes = Opts::new(
-            "narrows_tracker_link_bytes_total",
-            "Bytes that agents say they fetched across a link, by content.",
-        );
         Ok(Self {
             announces: AnnounceOutcome::ALL
                 .iter()
@@ -160,17 +153,18 @@ impl Metrics {
                 "Agents that came back from another address or site.",
             )?,
             completions: counter(r, "completions_total", "Peers that became seeders.")?,
-            unmapped: counter(
-                r,
-                "unmapped_addresses_total",
-                "Announces from addresses in no site.",
-            )?,
-            link_bytes: register(r, IntCounterVec::new(link_bytes, &["link", "content"])?)?,
+            unmapped: Unmapped::new(r)?,
+            links: LinkBytes::new(r)?,
             reloads,
             map_valid: gauge(
                 r,
                 "site_map_valid",
                 "1 if the site map file is the one in force, 0 if it was refused.",
+            )?,
+            map_version: gauge(
+                r,
+                "site_map_version",
+                "Grows with each site map that is put in force.",
             )?,
             map_sites: gauge(r, "site_map_sites", "Sites of the map in force.")?,
             map_links: gauge(r, "site_map_links", "Links of the map in force.")?,
@@ -214,9 +208,11 @@ impl Metrics {
         if let Some(counter) = self.announces.get(outcome as usize) {
             counter.inc();
         }
-        if outcome == AnnounceOutcome::Unmapped {
-            self.unmapped.inc();
-        }
+    }
+
+    /// Counts an announce from an address that is in no site.
+    pub(crate) fn unmapped(&self, from: IpAddr) {
+        self.unmapped.count(from);
     }
 
     pub(crate) fn scrape(&self, ok: bool) {
@@ -250,10 +246,7 @@ impl Metrics {
                 continue;
             };
             for hop in route.hops.iter() {
-                let link = link_label(map, hop.link);
-                self.link_bytes
-                    .with_label_values(&[link.as_str(), content.as_str()])
-                    .inc_by(*bytes);
+                self.links.add(map, *hop, &content, *bytes);
             }
         }
     }
@@ -265,6 +258,7 @@ impl Metrics {
 
     pub(crate) fn map_in_force(&self, sites: usize, links: usize) {
         self.map_valid.set(1);
+        self.map_version.inc();
         self.map_sites.set(sites as i64);
         self.map_links.set(links as i64);
     }
@@ -280,14 +274,6 @@ impl Metrics {
 
     pub(crate) fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
         self.registry.gather()
-    }
-}
-
-/// A link's name. Links to unknown networks share one: there may be thousands.
-fn link_label(map: &SiteMap, link: LinkId) -> String {
-    match link {
-        LinkId::Named(_) => map.link_name(link),
-        LinkId::Attached(_) => "attached".to_owned(),
     }
 }
 

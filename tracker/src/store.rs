@@ -8,6 +8,8 @@
 //! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its sites
 //! are counted by are therefore always of one generation.
 
+use std::net::SocketAddr;
+
 use dashmap::{DashMap, Entry};
 use narrows_assignment::{Announce, Counts, Decision, Explanation, Refusal, Swarm, SwarmStatus};
 use narrows_protocol::InfoHash;
@@ -134,6 +136,25 @@ impl Store {
             Some((hash, tracked.swarm.status(&view.context(), view.now)))
         };
         hashes.into_iter().filter_map(status).collect()
+    }
+
+    /// Id, site and address of agents that want their metrics to be read: of each swarm, so an agent may come more than
+    /// once.
+    pub(crate) fn metrics_addresses(&self) -> Vec<(String, String, SocketAddr)> {
+        let mut found = Vec::new();
+        for hash in self.hashes() {
+            let Some(mut tracked) = self.swarms.get_mut(&hash) else {
+                continue;
+            };
+            let view = self.world.view();
+            tracked.follow(&view);
+            let agents = tracked.swarm.metrics_addresses();
+            found.extend(
+                agents
+                    .map(|(site, id, address)| (id.to_owned(), view.map().name(site).into_owned(), address)),
+            );
+        }
+        found
     }
 
     /// Explains an agent of a swarm; `None`: it is not in it.

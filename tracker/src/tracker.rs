@@ -1,5 +1,6 @@
 //! The state of a tracker, shared by everything that serves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -76,6 +77,8 @@ impl Tracker {
             let contents = contents.load();
             self.metrics.torrents.set(contents.len() as i64);
             self.metrics.torrents_broken.set(contents.broken as i64);
+            let names: HashSet<&str> = contents.iter().map(|(_, content)| &*content.name).collect();
+            self.metrics.links.keep(|content| names.contains(content));
         }
     }
 

@@ -5,7 +5,9 @@ mod support;
 use std::fs;
 use std::net::SocketAddr;
 
-use narrows_protocol::{AgentReport, AnnounceRequest, AnnounceResponse, Assignment, PeerId};
+use narrows_protocol::{
+    AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, InfoHash, PeerId,
+};
 use serde_json::Value;
 use support::*;
 
@@ -54,6 +56,82 @@ fn rollout(tracker: &Running) -> Assignment {
 fn gateway(tracker: &Running) -> Assignment {
     let told: AnnounceResponse = accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
     told.narrows.unwrap()
+}
+
+#[test]
+fn prometheus_finds_every_agent_once_that_says_where_its_metrics_are_at_the_address_it_announces_from() {
+    let tracker = Running::start("");
+    let found = |metrics| {
+        let mut agent = agent("munich-1", 1000);
+        agent.narrows.as_mut().unwrap().metrics = metrics;
+        agent
+    };
+    let mut other = found(Some(6882));
+    other.info_hash = InfoHash([8; 20]);
+    for (address, announce) in [
+        ("127.2.0.1", &found(Some(6882))),
+        ("127.2.0.1", &other),
+        ("127.2.0.2", &agent("munich-2", 1000)),
+        ("127.1.0.1", &announce()),
+    ] {
+        accepted(say(tracker.addr, address, announce));
+    }
+    let reply = get(tracker.admin, "/sd");
+    assert!(
+        reply
+            .head
+            .to_lowercase()
+            .contains("content-type: application/json"),
+        "{}",
+        reply.head
+    );
+    let expected = serde_json::json!([
+        {"targets": ["127.2.0.1:6882"], "labels": {"site": "munich", "id": "munich-1"}}
+    ]);
+    assert_eq!(json(&reply), expected);
+    // it does not want to be found any more
+    accepted(say(tracker.addr, "127.2.0.1", &found(None)));
+    other.event = AnnounceEvent::Stopped;
+    accepted(say(tracker.addr, "127.2.0.1", &other));
+    assert_eq!(json(&get(tracker.admin, "/sd")), serde_json::json!([]));
+}
+
+#[test]
+fn a_braked_rollout_is_never_done_and_its_link_carries_nothing() {
+    let tracker = Running::start("");
+    rollout(&tracker);
+    let hash = "07".repeat(20);
+    let bound = format!("narrows_tracker_rollout_bound_seconds{{content=\"{hash}\"}}");
+    let rate = "narrows_tracker_link_rate_bytes_per_second{link=\"hq-munich\"}";
+    assert_eq!(tracker.metric(&bound), Some(1000.0 / 1.25e6));
+    assert_eq!(tracker.metric(rate), Some(1.25e6));
+    for (target, left) in [
+        ("/brake?link=hq-munich", 0.0),
+        ("/brake?site=munich", 1.25e6),
+        (&format!("/brake?content={hash}"), 1.25e6),
+        ("/brake?all=1", 0.0),
+    ] {
+        json(&send(tracker.admin, "POST", target, "", ""));
+        assert_eq!(tracker.metric(&bound), Some(f64::INFINITY), "{target}");
+        assert_eq!(tracker.metric(rate), Some(left), "{target}");
+        json(&send(tracker.admin, "DELETE", target, "", ""));
+    }
+    assert_eq!(tracker.metric(&bound), Some(1000.0 / 1.25e6));
+}
+
+#[test]
+fn who_has_nobody_to_fetch_from_is_counted_until_somebody_comes() {
+    let tracker = Running::start("");
+    let starved = format!(
+        "narrows_tracker_starved_leechers{{content=\"{}\"}}",
+        "07".repeat(20)
+    );
+    accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
+    accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
+    assert_eq!(tracker.metric(&starved), Some(2.0));
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
+    assert_eq!(tracker.metric(&starved), Some(0.0));
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn an_address_in_no_network_is_refused_with_a_reason_and_leaves_nothing() {
     assert!(failure.reason.contains("site"), "{}", failure.reason);
     assert!(failure.interval.is_some() && failure.retry_in.is_some());
     assert_eq!(
-        tracker.metric("narrows_tracker_unmapped_addresses_total"),
+        tracker.metric("narrows_tracker_unmapped_addresses_total{network=\"127.9.0.0/24\"}"),
         Some(1.0)
     );
     assert_eq!(tracker.status()["contents"], serde_json::json!([]));

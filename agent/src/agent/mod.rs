@@ -113,6 +113,7 @@ impl Agent {
             fetching: AtomicU64::new(0),
             next_peer: AtomicU64::new(1),
             key: rand::random(),
+            metrics: config.announce_metrics.then(|| config.control.port()),
         };
         let agent = Arc::new(Self {
             shared: Arc::new(shared),
@@ -337,6 +338,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("id", old.id != new.id),
         ("listen", old.listen != new.listen),
         ("control", old.control != new.control),
+        ("announce_metrics", old.announce_metrics != new.announce_metrics),
         ("state", old.state != new.state),
     ];
     changed

@@ -64,6 +64,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
         id: format!("{:.50}-get-{:08x}", host_name(), rand::random::<u32>()),
         listen: args.listen,
         control: ([127, 0, 0, 1], 0).into(),
+        announce_metrics: false,
         data: args.to.clone(),
         state: state.to_owned(),
         content: vec![ContentEntry {

@@ -4,6 +4,7 @@
 //! id: munich-017                   # stable; default the host name
 //! listen: 0.0.0.0:6881
 //! control: 127.0.0.1:6882
+//! announce_metrics: false          # whether Prometheus finds this agent by the tracker's /sd; default: if control is no loopback
 //! data: /var/lib/narrows/data
 //! state: /var/lib/narrows/state
 //! content:
@@ -44,6 +45,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where status, metrics and commands are served.
     pub control: SocketAddr,
+    /// Whether the tracker is told the port of `control`, so that Prometheus finds this agent's metrics there. It looks
+    /// for them at the address that the agent announces from. The default: unless `control` is a loopback address.
+    pub announce_metrics: bool,
     /// Where content goes that names no target.
     pub data: PathBuf,
     /// Resume data and the control token.
@@ -122,6 +126,7 @@ struct Raw {
     id: Option<Spanned<String>>,
     listen: Option<Spanned<String>>,
     control: Option<Spanned<String>>,
+    announce_metrics: Option<bool>,
     data: Option<PathBuf>,
     state: Option<PathBuf>,
     #[serde(default)]
@@ -152,10 +157,12 @@ impl Raw {
         let state = base.join(self.state.unwrap_or_else(|| platform::default_state().into()));
         let content = entries(self.content.unwrap_or_default(), base, &data, mistakes);
         let limits = self.limits.unwrap_or_default();
+        let control = address(self.control, ([127, 0, 0, 1], 6882).into(), mistakes);
         Config {
             id: agent_id(self.id, mistakes),
             listen: address(self.listen, ([0, 0, 0, 0], 6881).into(), mistakes),
-            control: address(self.control, ([127, 0, 0, 1], 6882).into(), mistakes),
+            control,
+            announce_metrics: self.announce_metrics.unwrap_or(!control.ip().is_loopback()),
             data,
             state,
             content,

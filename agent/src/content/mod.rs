@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) next_peer: AtomicU64,
     /// The tracker's name for our process across address changes (BEP 7 `key`).
     pub(crate) key: u32,
+    /// The port of our metrics, if the tracker is told.
+    pub(crate) metrics: Option<u16>,
 }
 
 impl Shared {

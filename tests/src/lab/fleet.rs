@@ -220,10 +220,12 @@ pub fn write_agent(host: &Host, torrents: &[&Path]) -> Result<()> {
     // a JSON string is a YAML string, whatever the path holds
     let quoted = |path: &Path| json!(path.to_string_lossy()).to_string();
     let mut text = format!(
-        "id: {}\nlisten: {}\ncontrol: {}\ndata: {}\nstate: {}\ncontent:{}\n",
+        "id: {}\nlisten: {}\ncontrol: {}\nannounce_metrics: {}\ndata: {}\nstate: {}\ncontent:{}\n",
         json!(host.id),
         SocketAddr::new(host.addr, host.peer_port),
         host.control,
+        // Prometheus looks for them where the agent announces from
+        host.control.ip() == host.addr,
         quoted(&host.data),
         quoted(&host.folder.join("state")),
         if torrents.is_empty() { " []" } else { "" },

@@ -58,8 +58,17 @@ impl Brakes {
             || (!self.links.is_empty()
                 && route.hops.iter().any(|hop| {
                     let (one, other) = map.ends(hop.link);
-                    self.links
-                        .contains(&Brakes::link(&map.name(one), &map.name(other)))
+                    self.has_link(map, one, other)
                 }))
+    }
+
+    /// Whether nothing at all is to be fetched across the link between two sites.
+    pub fn stops_link(&self, map: &SiteMap, one: SiteId, other: SiteId) -> bool {
+        self.all || (!self.links.is_empty() && self.has_link(map, one, other))
+    }
+
+    fn has_link(&self, map: &SiteMap, one: SiteId, other: SiteId) -> bool {
+        self.links
+            .contains(&Brakes::link(&map.name(one), &map.name(other)))
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::swarm::peer::Class;
-use crate::swarm::site::{Flow, Gateway, Site};
+use crate::swarm::site::{Flow, Gateway, Site, Standing};
 use crate::{Context, Swarm, Time};
 
 /// One content.
@@ -40,6 +40,19 @@ pub struct SiteStatus {
     pub leechers: u32,
     /// What the best-supplied peer has, 0.0 to 1.0; `None` while the size is unknown.
     pub progress: Option<f64>,
+    /// What its peers have on average, 0.0 to 1.0; `None` while the size is unknown.
+    pub progress_mean: Option<f64>,
+    /// Whether it waits for the content: somebody wants it, and nobody there could give all of it to others.
+    pub waiting: bool,
+    /// Whether everybody there fetches for himself.
+    pub each_alone: bool,
+    /// Peers that want something and get nothing: nobody of a site that waits has anybody to fetch from, or they said
+    /// that they are stalled and no step of the ladder has helped yet.
+    pub starving: u32,
+    /// The least time until the site can have everything, by the present rates of the links between it and where its
+    /// content comes from, in seconds; infinite (JSON: null) while one of them is paused or braked; `None`: it does not
+    /// wait, or nobody knows from where or how much.
+    pub bound_seconds: Option<f64>,
     /// The parent site's name.
     pub parent: Option<String>,
     /// The links from the parent, in the order in which bytes cross them.
@@ -99,6 +112,47 @@ impl Swarm {
         }
     }
 
+    /// Agents that want their metrics to be read: their site, their id, and where.
+    pub fn metrics_addresses(&self) -> impl Iterator<Item = (SiteId, &str, SocketAddr)> {
+        self.sites.iter().flat_map(|(id, site)| {
+            site.peers.iter().filter_map(move |(_, at, peer)| {
+                let agent = peer.agent.as_ref()?;
+                Some((id, &*agent.name, SocketAddr::new(at.ip(), agent.metrics?.get())))
+            })
+        })
+    }
+
+    fn progress_mean(&self, site: &Site) -> Option<f64> {
+        let size = self.size().filter(|size| *size > 0)? as f64;
+        let (tally, peers) = (site.peers.tally(), site.peers.len() as f64);
+        let lacking = tally.lacking as f64 + f64::from(tally.silent) * size;
+        (peers > 0.0).then(|| (1.0 - lacking / (size * peers)).clamp(0.0, 1.0))
+    }
+
+    /// In what time a site that lacks `left` can have everything at best: see [`SiteStatus::bound_seconds`].
+    fn bound(&self, cx: &Context<'_>, id: SiteId, site: &Site, left: u64) -> Option<f64> {
+        if site.standing != Standing::Waiting || left == u64::MAX {
+            return None;
+        }
+        let brakes = cx.ledger.brakes();
+        let (mut source, mut braked) = (id, false);
+        // a forest has no cycles
+        while let Some(parent) = self.forest.get(&source) {
+            let route = cx.map.path(parent.site, source)?;
+            braked |= brakes.stop(cx.map, &self.info_hash, (parent.site, source), &route);
+            source = parent.site;
+        }
+        let route = cx.map.path(source, id).filter(|_| source != id)?;
+        let rates = route.hops.iter().map(|hop| cx.map.rate(*hop, cx.wall));
+        let rate = rates.min().unwrap_or(Rate::UNLIMITED);
+        Some(match rate.bytes_per_second() {
+            _ if braked => f64::INFINITY,
+            None => 0.0,
+            Some(0) => f64::INFINITY,
+            Some(rate) => left as f64 / rate as f64,
+        })
+    }
+
     fn site_status(&self, cx: &Context<'_>, id: SiteId, site: &Site, now: Time) -> SiteStatus {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let sated = site.peers.of(Class::Sated);
@@ -106,7 +160,8 @@ impl Swarm {
         let seeders = site.peers.count(Class::Seeder) + sated.count();
         let best = site.peers.best().map(|(left, _)| left);
         let guests = site.peers.of(Class::Guest).map(|(_, peer)| peer.left);
-        let progress = match (self.size(), best.into_iter().chain(guests).min()) {
+        let least = best.into_iter().chain(guests).min();
+        let progress = match (self.size(), least) {
             _ if seeders > 0 => Some(1.0),
             (Some(size), Some(left)) if size > 0 && left != u64::MAX => Some(1.0 - left as f64 / size as f64),
             _ => None,
@@ -124,6 +179,11 @@ impl Swarm {
             seeders: number(seeders),
             leechers: number(site.peers.len() - seeders),
             progress: progress.map(|part| part.clamp(0.0, 1.0)),
+            progress_mean: self.progress_mean(site),
+            waiting: site.standing == Standing::Waiting,
+            each_alone: site.is_each_alone(),
+            starving: starving(site),
+            bound_seconds: least.and_then(|left| self.bound(cx, id, site, left)),
             parent: parent.map(|parent| cx.map.name(parent).into_owned()),
             route: route.map_or_else(Vec::new, |route| names(&route.hops)),
             sources: shares
@@ -146,6 +206,15 @@ impl Swarm {
                 .and_then(Rate::bytes_per_second),
             wan_bytes: site.wan,
         }
+    }
+}
+
+fn starving(site: &Site) -> u32 {
+    if site.standing == Standing::Waiting && !site.is_fed() {
+        let wanting = site.peers.count(Class::Leecher) + site.peers.count(Class::Guest);
+        u32::try_from(wanting).unwrap_or(u32::MAX)
+    } else {
+        site.peers.tally().starving
     }
 }
 

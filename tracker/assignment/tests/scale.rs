@@ -4,14 +4,29 @@
 mod model;
 
 use std::ops::Range;
+use std::time::Duration;
 
-use model::{Report, Setup, simulate};
+use model::{Progress, Report, Setup, simulate};
 
 fn seeds() -> Range<u64> {
     let seed = std::env::var("NARROWS_SEED").ok();
     match seed.and_then(|text| text.parse::<u64>().ok()) {
         Some(seed) => seed..seed + 1,
         None => 1..3,
+    }
+}
+
+/// Checks that what is said on the way only ever grows.
+fn said_to_go_on() -> impl FnMut(&Progress) {
+    let mut before = (Duration::ZERO, 0, 0);
+    move |progress| {
+        let now = (progress.now, progress.done, progress.announces);
+        assert!(
+            now.0 > before.0 && now.1 >= before.1 && now.2 >= before.2,
+            "{now:?} after {before:?}"
+        );
+        assert!(progress.to_come <= 2 * 20_000 + 1);
+        before = now;
     }
 }
 
@@ -24,7 +39,7 @@ fn rollout(seed: u64, churn: f64) -> Report {
         seed,
         ..Setup::default()
     };
-    let report = simulate(setup, |_| ()).unwrap();
+    let report = simulate(setup, said_to_go_on()).unwrap();
     assert!(report.complete, "seed {seed}: {report:#?}");
     assert_eq!(report.time.done, report.sites, "seed {seed}: {report:#?}");
     report

@@ -195,7 +195,7 @@ mod a_request {
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
         let report = "&agent=munich-017&role=gateway&wan=500&stalled=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
-                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100";
+                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
             parse_with(&format!("{report}&narrows=1")).narrows,
@@ -210,6 +210,7 @@ mod a_request {
                 share: Sharing::Never,
                 gone: vec!["10.1.0.7:6881".parse().unwrap(), "10.1.0.8:6881".parse().unwrap()],
                 sources: vec![("hüb:one".into(), 400), ("hq".into(), 100)],
+                metrics: Some(6882),
             })
         );
     }
@@ -221,6 +222,14 @@ mod a_request {
         assert_eq!(agent("&share=always"), agent(""));
         assert!(!agent("").to_query().contains("share"));
         assert!(agent("&share=never").to_query().ends_with("&share=never"));
+    }
+
+    #[test]
+    fn of_an_agent_with_an_impossible_port_for_its_metrics_is_taken_without() {
+        for port in ["", "0", "70000", "here"] {
+            let agent = parse_with(&format!("&narrows=1&agent=a&metrics={port}"));
+            assert_eq!(agent.narrows.unwrap().metrics, None, "{port}");
+        }
     }
 
     #[test]
@@ -436,9 +445,9 @@ prop_compose! {
         lost in option::of(addr()),
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
         share in select(vec![Sharing::Always, Sharing::Never]),
-        gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5),
+        gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5), metrics in option::of(1u16..),
     ) -> AgentReport {
-        AgentReport { agent, role, gateway, wan, stalled, lost, preference, share, gone, sources }
+        AgentReport { agent, role, gateway, wan, stalled, lost, preference, share, gone, sources, metrics }
     }
 }
 

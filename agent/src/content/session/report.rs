@@ -38,6 +38,7 @@ impl Session {
                 share: self.share,
                 gone: report.gone,
                 sources: report.from,
+                metrics: self.shared.metrics,
             }),
         }
     }

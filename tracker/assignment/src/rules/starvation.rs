@@ -47,6 +47,7 @@ impl Swarm {
         };
         let stalled = report.is_some_and(|report| report.stalled);
         let moved = peer.left < left_before;
+        let step_before = peer.step;
         if moved {
             let wan = report.map_or(0, |report| report.wan);
             let agent = peer.agent.as_mut();
@@ -72,6 +73,7 @@ impl Swarm {
         }
         outcome.step = peer.step;
         let (step, still, left) = (peer.step, peer.still, peer.left);
+        site.peers.climbed(step_before, step);
         if let Some(gateway) = site.gateways.get_mut(&at) {
             gateway.from_root = step == TOP || (gateway.from_root && step > 0);
             self.judge_parents(cx, (id, at), left, now);

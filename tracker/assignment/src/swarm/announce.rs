@@ -1,5 +1,7 @@
 //! An announce, from the record to the reply.
 
+use std::num::NonZeroU16;
+
 use narrows_protocol::AnnounceEvent;
 use narrows_topology::SiteId;
 use rand::Rng;
@@ -172,7 +174,7 @@ impl Swarm {
         self.counts.downloaded += u32::from(outcome.completed);
 
         match (known, site) {
-            (Some((before, _)), Some(site)) if before == class && was_complete == complete => {
+            (Some((before, left)), Some(site)) if before == class && was_complete == complete => {
                 // a new session of a gateway
                 if let Some(gateway) = site
                     .gateways
@@ -184,7 +186,7 @@ impl Swarm {
                 if let Some(peer) = site.peers.find_mut(at) {
                     write(peer, announce, expires);
                 }
-                site.peers.note(class, at, announce.left);
+                site.peers.restate(class, at, left, announce.left);
                 if announce.left != u64::MAX {
                     self.most_left = self.most_left.max(announce.left);
                 }
@@ -208,6 +210,7 @@ impl Swarm {
                         seen: [Tick::of(now); 2],
                         preference: report.preference,
                         wan: report.wan,
+                        metrics: report.metrics.and_then(NonZeroU16::new),
                     })
                 });
                 let peer = Peer {
@@ -273,5 +276,6 @@ fn write(peer: &mut Peer, announce: &Announce<'_>, expires: Tick) {
     peer.expires = expires;
     if let (Some(agent), Some(report)) = (&mut peer.agent, announce.agent) {
         agent.preference = report.preference;
+        agent.metrics = report.metrics.and_then(NonZeroU16::new);
     }
 }

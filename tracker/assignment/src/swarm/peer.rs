@@ -1,5 +1,6 @@
 //! What is kept of one peer. Memory per peer counts: 48 bytes, and a box for agents.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use narrows_protocol::{AnnounceEvent, GatewayPreference, PeerId, Sharing};
@@ -108,6 +109,8 @@ pub(crate) struct Agent {
     pub(crate) preference: GatewayPreference,
     /// What its `wan` was when it last moved on the ladder.
     pub(crate) wan: u64,
+    /// At which port its metrics are, if it says so.
+    pub(crate) metrics: Option<NonZeroU16>,
 }
 
 impl Peer {

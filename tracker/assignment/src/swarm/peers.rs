@@ -22,8 +22,36 @@ pub(crate) struct Peers {
     /// Second addresses of agents.
     others: HashMap<Endpoint, Endpoint, RandomState>,
     agents: u32,
+    tally: Tally,
     /// Who of those that share and are without everything lacks least.
     best: Option<(u64, Endpoint)>,
+}
+
+/// Sums over all peers of a site, so that nobody has to walk them while announces wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Bytes that those lack who say it.
+    pub(crate) lacking: u128,
+    /// How many do not say what they lack.
+    pub(crate) silent: u32,
+    /// How many are on the starvation ladder.
+    pub(crate) starving: u32,
+}
+
+impl Tally {
+    fn add(&mut self, left: u64) {
+        match left {
+            u64::MAX => self.silent += 1,
+            left => self.lacking += u128::from(left),
+        }
+    }
+
+    fn remove(&mut self, left: u64) {
+        match left {
+            u64::MAX => self.silent -= 1,
+            left => self.lacking -= u128::from(left),
+        }
+    }
 }
 
 impl Peers {
@@ -34,6 +62,7 @@ impl Peers {
             ring_from,
             others: HashMap::default(),
             agents: 0,
+            tally: Tally::default(),
             best: None,
         }
     }
@@ -55,6 +84,10 @@ impl Peers {
     /// How many agents are among them.
     pub(crate) fn agents(&self) -> u32 {
         self.agents
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// The key of the peer with this address.
@@ -136,6 +169,8 @@ impl Peers {
             }
         }
         let left = peer.left;
+        self.tally.add(left);
+        self.tally.starving += u32::from(peer.step > 0);
         self.classes[class as usize].insert(at, peer);
         self.note(class, at, left);
         if !class.shares() {
@@ -154,6 +189,8 @@ impl Peers {
             .into_iter()
             .find_map(|class| Some((class, self.classes[class as usize].swap_remove(&at)?)));
         let (class, peer) = found?;
+        self.tally.remove(peer.left);
+        self.tally.starving -= u32::from(peer.step > 0);
         if let Some(agent) = &peer.agent {
             self.agents -= 1;
             if let Some(other) = agent.other {
@@ -207,8 +244,21 @@ impl Peers {
         true
     }
 
+    /// A peer, whose record says so already, lacks `left` now and lacked `before`.
+    pub(crate) fn restate(&mut self, class: Class, at: Endpoint, before: u64, left: u64) {
+        self.tally.remove(before);
+        self.tally.add(left);
+        self.note(class, at, left);
+    }
+
+    /// A peer, whose record says so already, is on another step of the starvation ladder.
+    pub(crate) fn climbed(&mut self, before: u8, step: u8) {
+        self.tally.starving -= u32::from(before > 0);
+        self.tally.starving += u32::from(step > 0);
+    }
+
     /// A peer now lacks so much.
-    pub(crate) fn note(&mut self, class: Class, at: Endpoint, left: u64) {
+    fn note(&mut self, class: Class, at: Endpoint, left: u64) {
         match self.best {
             _ if !matches!(class, Class::Leecher | Class::Partial) => {}
             Some((least, best)) if best == at && left > least => self.find_best(),

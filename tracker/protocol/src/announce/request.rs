@@ -115,6 +115,8 @@ pub struct AgentReport {
     pub gone: Vec<SocketAddr>,
     /// Of `wan`: the bytes by the parent site they came from (`from=SITE:BYTES`, repeated, at most 16).
     pub sources: Vec<(String, u64)>,
+    /// At which port of the address it announces from it serves `/metrics`; absent: it does not want to be found.
+    pub metrics: Option<u16>,
 }
 
 impl AnnounceRequest {
@@ -204,6 +206,9 @@ impl AgentReport {
             Sharing::Always => {}
             Sharing::Never => out.push_str("&share=never"),
         }
+        if let Some(port) = self.metrics {
+            let _ = write!(out, "&metrics={port}");
+        }
     }
 }
 
@@ -256,6 +261,7 @@ struct Fields<'q> {
     share: &'q str,
     gone: Vec<&'q str>,
     sources: Vec<&'q str>,
+    metrics: &'q str,
 }
 
 impl Default for Fields<'_> {
@@ -284,6 +290,7 @@ impl Default for Fields<'_> {
             share: "",
             gone: Vec::new(),
             sources: Vec::new(),
+            metrics: "",
         }
     }
 }
@@ -328,6 +335,7 @@ impl<'q> Fields<'q> {
             "lost" => self.lost = value,
             "gw" => self.preference = value,
             "share" => self.share = value,
+            "metrics" => self.metrics = value,
             "gone" if self.gone.len() < GONE_MAX => self.gone.push(value),
             "from" if self.sources.len() < SOURCES_MAX => self.sources.push(value),
             _ => {}
@@ -390,6 +398,8 @@ impl<'q> Fields<'q> {
                 .iter()
                 .map(|source| parse_source(source).ok_or(RequestError::BadFrom))
                 .collect::<Result<_, _>>()?,
+            // no cause to refuse an announce: then nobody looks at its metrics
+            metrics: self.metrics.parse().ok().filter(|port| *port != 0),
         })
     }
 }

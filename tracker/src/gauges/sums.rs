@@ -1,0 +1,98 @@
+//! What the gauges say, from what swarms say. Pure.
+
+use narrows_assignment::SiteStatus;
+
+use super::Described;
+
+/// A site in a swarm, or several that share a label.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(super) struct SiteSum {
+    pub(super) peers: f64,
+    pub(super) seeders: f64,
+    pub(super) leechers: f64,
+    pub(super) gateways: f64,
+    /// For how long the longest-held lease has been held, in seconds.
+    pub(super) held: f64,
+    pub(super) wan_bytes: f64,
+    /// Those bytes over the size, if that is known.
+    pub(super) copies: Option<f64>,
+    /// What each peer has, from 0 to 1, summed.
+    had: Option<f64>,
+}
+
+impl SiteSum {
+    pub(super) fn add(&mut self, site: &SiteStatus, size: Option<u64>) {
+        let peers = f64::from(site.peers);
+        self.peers += peers;
+        self.seeders += f64::from(site.seeders);
+        self.leechers += f64::from(site.leechers);
+        self.gateways += site.gateways.len() as f64;
+        let held = site.gateways.iter().map(|gateway| gateway.since_seconds).max();
+        self.held = self.held.max(held.unwrap_or(0) as f64);
+        self.wan_bytes += site.wan_bytes as f64;
+        if let Some(size) = size.filter(|size| *size > 0) {
+            *self.copies.get_or_insert(0.0) += site.wan_bytes as f64 / size as f64;
+        }
+        if let Some(progress) = site.progress_mean {
+            *self.had.get_or_insert(0.0) += progress * peers;
+        }
+    }
+
+    /// What a peer has on average.
+    pub(super) fn progress(&self) -> Option<f64> {
+        self.had.filter(|_| self.peers > 0.0).map(|had| had / self.peers)
+    }
+
+    /// Complete peers over all.
+    pub(super) fn complete(&self) -> Option<f64> {
+        (self.peers > 0.0).then(|| self.seeders / self.peers)
+    }
+}
+
+/// A content, or several that share a label.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(super) struct Rollout {
+    pub(super) size: Option<f64>,
+    pub(super) waiting_sites: f64,
+    pub(super) starved_sites: f64,
+    pub(super) starved_leechers: f64,
+    /// The slowest site's.
+    pub(super) bound: f64,
+    /// What crossed links for what is there.
+    pub(super) fetched: f64,
+    /// The least that had to.
+    pub(super) fewest: f64,
+}
+
+impl Rollout {
+    pub(super) fn add(&mut self, content: &Described) {
+        if let Some(size) = content.size {
+            *self.size.get_or_insert(0.0) += size as f64;
+        }
+        for site in &content.status.sites {
+            self.waiting_sites += f64::from(u8::from(site.waiting));
+            self.starved_leechers += f64::from(site.starving);
+            self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));
+            if site.seeders == 0 && site.leechers > 0 && site.parent.is_none() {
+                self.starved_sites += 1.0;
+            }
+            let size = content.size.filter(|size| *size > 0 && site.wan_bytes > 0);
+            if let Some(size) = size {
+                // where nobody serves others, each has to fetch what he has
+                let times = if site.each_alone {
+                    site.progress_mean.map(|mean| mean * f64::from(site.peers))
+                } else {
+                    site.progress
+                };
+                let fetched = site.wan_bytes as f64;
+                self.fetched += fetched;
+                self.fewest += (times.unwrap_or(0.0) * size as f64).min(fetched);
+            }
+        }
+    }
+
+    /// The least over what crossed; nothing has: `None`.
+    pub(super) fn efficiency(&self) -> Option<f64> {
+        (self.fetched > 0.0).then(|| self.fewest / self.fetched)
+    }
+}

@@ -1,0 +1,38 @@
+//! `GET /sd`: Prometheus' HTTP service discovery of the agents.
+//!
+//! Agents that want to be found announce the port of their metrics; the address is the one that they announce from, so
+//! nobody can send Prometheus elsewhere.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::tracker::Tracker;
+
+/// Targets of one set of labels, as `http_sd_configs` reads them.
+#[derive(PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct TargetGroup {
+    targets: Vec<String>,
+    labels: Labels,
+}
+
+#[derive(PartialEq, Eq, Debug, Serialize)]
+struct Labels {
+    site: String,
+    id: String,
+}
+
+/// Every live agent that announced where its metrics are, once, whatever contents it has.
+pub(crate) fn targets(tracker: &Tracker) -> Vec<TargetGroup> {
+    let mut agents: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for (id, site, address) in tracker.store.metrics_addresses() {
+        agents.insert(id, (site, address.to_string()));
+    }
+    agents
+        .into_iter()
+        .map(|(id, (site, address))| TargetGroup {
+            targets: vec![address],
+            labels: Labels { site, id },
+        })
+        .collect()
+}
