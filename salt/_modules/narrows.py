@@ -393,6 +393,15 @@ def folders_outside(pillar, place):
     return __utils__["narrows_pillar.folders_outside"](pillar, place)
 
 
+def listen_port(pillar):
+    """
+    The port on which the agent is to accept its neighbours' connections. For the states of the formula.
+
+    CLI Example: not meant for the command line; see ``listen`` in agent.yaml.
+    """
+    return __utils__["narrows_pillar.listen_port"](pillar)
+
+
 def missing(pillar, place):
     """
     The wanted contents that this machine does not have all of. For the states of the formula.

@@ -24,6 +24,7 @@ KEYS = {
         "idle_after",
         "beacon",
         "beacon_interval",
+        "firewall",
     ],
     "content": ["torrent", "info_hash", "version", "size", "file", "target", "ensure", "purge"],
 }
@@ -82,6 +83,8 @@ def _check_part(part, wanted, out):
         out.append(f"{where} has a package and a source; keep one of them.")
     if source and str(source).startswith(("http://", "https://", "ftp://")) and not wanted.get("source_hash"):
         out.append(f"{where}:source is a URL; add its hash as {where}:source_hash, like sha256=<64 hex digits>.")
+    if not isinstance(wanted.get("firewall", True), bool):
+        out.append(f"{where}:firewall is `{wanted['firewall']}`; write true or false.")
     for key in ("idle_after", "beacon_interval"):
         value = wanted.get(key, 1)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
@@ -197,6 +200,15 @@ def agent_config(pillar, place, minion_id):
         if content["ensure"] == "present"
     ]
     return config
+
+
+def listen_port(pillar):
+    """
+    The port that neighbours connect to: that of ``listen``. One that is none is the agent's to complain of.
+    """
+    listen = str(((pillar.get("agent") or {}).get("config") or {}).get("listen", ""))
+    port = listen.rpartition(":")[2]
+    return int(port) if port.isascii() and port.isdigit() and 0 < int(port) < 65536 else 6881
 
 
 def folders_outside(pillar, place):

@@ -125,6 +125,13 @@ class Minion:
             },
         }
 
+    def pretend(self, **grains):
+        """
+        Other grains than this system's, as far as states are rendered.
+        """
+        file = self.root / "etc/minion"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "grains": grains}))
+
     @property
     def config(self):
         return self.root / "conf/agent.yaml"

@@ -116,6 +116,16 @@ def test_any_pillar_is_judged_without_an_error():
             narrows_pillar.folders_outside(pillar, PLACE)
 
 
+@pytest.mark.parametrize(
+    ("listen", "port"),
+    [("10.2.0.1:7000", 7000), ("[::]:7001", 7001), (None, 6881), ("nowhere", 6881), ("10.2.0.1:0", 6881), ("1.2.3.4:70000", 6881)],
+)
+def test_the_port_for_neighbours_is_that_of_listen(listen, port):
+    config = {} if listen is None else {"listen": listen}
+    assert narrows_pillar.listen_port({"agent": {"config": config}}) == port
+    assert narrows_pillar.listen_port({"agent": None}) == 6881
+
+
 def test_windows_paths_are_joined_as_windows_does():
     place = dict(PLACE, torrents=r"C:\ProgramData\Narrows\torrents", data=r"C:\data")
     pillar = {"content": {"office": {"torrent": "x", "info_hash": "ab" * 20, "target": r"C:\deploy"}}}

@@ -3,8 +3,6 @@
 //! Agents that want to be found announce the port of their metrics; the address is the one that they announce from, so
 //! nobody can send Prometheus elsewhere.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::tracker::Tracker;
@@ -24,14 +22,11 @@ struct Labels {
 
 /// Every live agent that announced where its metrics are, once, whatever contents it has.
 pub(crate) fn targets(tracker: &Tracker) -> Vec<TargetGroup> {
-    let mut agents: BTreeMap<String, (String, String)> = BTreeMap::new();
-    for (id, site, address) in tracker.store.metrics_addresses() {
-        agents.insert(id, (site, address.to_string()));
-    }
+    let agents = tracker.store.metrics_addresses();
     agents
         .into_iter()
         .map(|(id, (site, address))| TargetGroup {
-            targets: vec![address],
+            targets: vec![address.to_string()],
             labels: Labels { site, id },
         })
         .collect()

@@ -8,6 +8,7 @@
 //! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its sites
 //! are counted by are therefore always of one generation.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use dashmap::{DashMap, Entry};
@@ -138,23 +139,24 @@ impl Store {
         hashes.into_iter().filter_map(status).collect()
     }
 
-    /// Id, site and address of agents that want their metrics to be read: of each swarm, so an agent may come more than
-    /// once.
-    pub(crate) fn metrics_addresses(&self) -> Vec<(String, String, SocketAddr)> {
-        let mut found = Vec::new();
+    /// Agents that want their metrics to be read, by id: their site and where.
+    pub(crate) fn metrics_addresses(&self) -> BTreeMap<String, (String, SocketAddr)> {
+        let mut found = HashMap::new();
         for hash in self.hashes() {
             let Some(mut tracked) = self.swarms.get_mut(&hash) else {
                 continue;
             };
             let view = self.world.view();
             tracked.follow(&view);
-            let agents = tracked.swarm.metrics_addresses();
-            found.extend(
-                agents
-                    .map(|(site, id, address)| (id.to_owned(), view.map().name(site).into_owned(), address)),
-            );
+            for (site, id, address) in tracked.swarm.metrics_addresses() {
+                // most agents are in many swarms
+                if !found.contains_key(id) {
+                    let site = view.map().name(site).into_owned();
+                    found.insert(id.to_owned(), (site, address));
+                }
+            }
         }
-        found
+        found.into_iter().collect()
     }
 
     /// Explains an agent of a swarm; `None`: it is not in it.

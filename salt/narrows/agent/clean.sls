@@ -14,6 +14,14 @@ narrows-agent-clean-service-dead:
       - fun: service.available
         name: {{ agent.service }}
 {% if narrows.windows %}
+{%-   set port = salt['narrows.listen_port'](narrows.pillar) %}
+narrows-agent-clean-firewall:
+  win_firewall.delete_rule:
+    - name: 'Narrows agent (TCP {{ port }})'
+    - localport: {{ port }}
+    - protocol: tcp
+    - dir: in
+
 narrows-agent-clean-unit:
   cmd.run:
     - name: '"{{ agent.binary }}" service uninstall'

@@ -7,5 +7,8 @@ include:
   - narrows.agent.package
   - narrows.agent.config
   - narrows.agent.service
+{%-   if narrows.windows and (narrows.pillar.get('agent') or {}).get('firewall', true) %}
+  - narrows.agent.firewall
+{%-   endif %}
   - narrows.agent.beacon
 {%- endif %}
