@@ -24,7 +24,7 @@ mod schedule;
 pub mod spell;
 mod stripes;
 
-pub use draw::draw;
+pub use draw::{draw, positions};
 pub use fair::{fair_rates, fair_rates_capped};
 pub use file::schema;
 pub use flow::max_flow;

@@ -1,7 +1,9 @@
 //! Who may change something over the admin port.
 
-use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
+use std::net::IpAddr;
+
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use hyper::{Method, StatusCode, Uri};
 
 /// What the admin port asks of a request that changes something.
 #[derive(Debug)]
@@ -12,7 +14,47 @@ pub(crate) struct Access {
     pub(crate) is_loopback: bool,
 }
 
+/// What programs ask for; a page that a foreign name serves could learn nothing of people's doings from it.
+const FOR_PROGRAMS: [&str; 3] = ["/metrics", "/healthz", "/sd"];
+
 impl Access {
+    /// Whether a request comes from where it may. A browser says if another site's page sent it; and a loopback port
+    /// without a token answers only to a loopback name or an address, as any page could have a name of its own point
+    /// there (DNS rebinding).
+    ///
+    /// # Errors
+    /// A status and a sentence with what to do.
+    pub(crate) fn admit(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), (StatusCode, &'static str)> {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        let is_foreign = headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site.as_bytes() == b"cross-site");
+        if is_foreign && !is_read {
+            return Err((
+                StatusCode::FORBIDDEN,
+                "a page of another site may not change or ask anything here\n",
+            ));
+        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        if self.is_loopback
+            && self.token.is_none()
+            && !FOR_PROGRAMS.contains(&uri.path())
+            && !host.is_none_or(is_local_name)
+        {
+            return Err((
+                StatusCode::MISDIRECTED_REQUEST,
+                "the admin port is bound to a loopback address and answers to localhost or an address only; to reach it by \
+                 another name, set `admin_token: FILE` in tracker.yaml\n",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether a request with these headers may change something.
     ///
     /// # Errors
@@ -49,6 +91,16 @@ impl Access {
             )),
         }
     }
+}
+
+/// Whether a Host header names this machine or an address, and nothing that somebody could have registered.
+fn is_local_name(host: &str) -> bool {
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = name.map_or(host, |(name, _)| name);
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost") || bare.unwrap_or(name).parse::<IpAddr>().is_ok()
 }
 
 /// Compares in a time that does not tell how much is right.

@@ -1,9 +1,9 @@
-//! The admin port: /metrics, /healthz, /status, /sd, /explain and /brake.
+//! The admin port: the page with its parts, /metrics, /healthz, /status, /sd, /explain and /brake.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use narrows_assignment::SwarmStatus;
@@ -14,6 +14,7 @@ use crate::brake::{self, BrakeError};
 use crate::explain;
 use crate::gauges::{self, Described};
 use crate::http::text;
+use crate::page;
 use crate::sd;
 use crate::serve::{Request, Response};
 use crate::tracker::Tracker;
@@ -51,8 +52,21 @@ type Body = (&'static str, Vec<u8>);
 /// A request to the admin port may carry so many bytes.
 const BODY_MAX: usize = 64 * 1024;
 
-/// Answers one request. Walking the swarms may take a while, so it happens off the runtime's workers.
+/// Answers one request, with headers that keep other pages out.
 pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response {
+    let mut response = match tracker
+        .access
+        .admit(request.method(), request.uri(), request.headers())
+    {
+        Ok(()) => route(tracker, request).await,
+        Err((status, reason)) => text(status, reason),
+    };
+    page::protect(response.headers_mut());
+    response
+}
+
+/// Walking the swarms may take a while, so it happens off the runtime's workers.
+async fn route(tracker: Arc<Tracker>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let is_read = matches!(method, Method::GET | Method::HEAD);
@@ -63,6 +77,8 @@ pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response
     let query = request.uri().query().unwrap_or_default().to_owned();
     match path.as_str() {
         "/brake" if changes => return brake(tracker, request, query, method == Method::POST).await,
+        "/check" if method == Method::POST => return page::check(request).await,
+        "/events" if is_read => return tracker.feed.subscribe(&tracker),
         "/brake" if !is_read => {
             return text(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -77,17 +93,23 @@ pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response
         }
         _ => {}
     }
+    if let Some(asset) = page::asset(&path) {
+        return asset;
+    }
     let body: fn(&Tracker, &str) -> Answer = match path.as_str() {
         "/healthz" => return text(StatusCode::OK, "ok\n"),
         "/metrics" => |tracker, _| Ok((TEXT_FORMAT, metrics(tracker).ok_or_else(broken)?)),
         "/status" => |tracker, _| json(&status(tracker)),
         "/brake" => |tracker, _| json(&brake::state(tracker)),
         "/sd" => |tracker, _| json(&sd::targets(tracker)),
+        "/map" => |tracker, _| json(&page::map(tracker)),
+        "/rollout" => |tracker, query| json(&page::rollout(tracker, query)?),
+        "/agents" => |tracker, query| json(&page::agents(tracker, query)?),
         "/explain" => |tracker, query| json(&explain::explain(tracker, query)?),
         _ => {
             return text(
                 StatusCode::NOT_FOUND,
-                "not found: this port serves /metrics, /healthz, /status, /sd, /explain and /brake\n",
+                "not found: this port serves a page at /, /metrics, /healthz, /status, /sd, /explain and /brake\n",
             );
         }
     };
@@ -148,7 +170,7 @@ fn answer(made: Result<Answer, tokio::task::JoinError>) -> Response {
             format!("{sentence}\n").into_bytes(),
         ),
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(body))));
     *response.status_mut() = status;
     response
         .headers_mut()
@@ -192,7 +214,7 @@ fn metrics(tracker: &Tracker) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn described(tracker: &Tracker) -> Vec<Described> {
+pub(crate) fn described(tracker: &Tracker) -> Vec<Described> {
     let contents = tracker.contents.as_ref().map(|contents| contents.load_full());
     let describe = |(hash, status)| {
         let content = contents.as_ref().and_then(|contents| contents.of(&hash));

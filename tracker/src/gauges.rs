@@ -12,7 +12,8 @@ use prometheus::proto::MetricFamily;
 
 use crate::link_bytes::{Labels, link_label};
 use series::Series;
-use sums::{Rollout, SiteSum};
+pub(crate) use sums::Rollout;
+use sums::SiteSum;
 
 /// More contents than this share the label `other`: an open tracker must not fill the database of its operator.
 const CONTENTS_MAX: usize = 1000;

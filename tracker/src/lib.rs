@@ -16,6 +16,7 @@ mod listen;
 mod maps;
 mod metrics;
 pub mod open_files;
+mod page;
 mod proxies;
 mod run;
 mod sd;

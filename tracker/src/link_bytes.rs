@@ -1,6 +1,6 @@
 //! Bytes across links, as agents report them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use narrows_topology::{Hop, LinkId, SiteId, SiteMap};
@@ -77,6 +77,17 @@ impl LinkBytes {
             }
             keep
         });
+    }
+
+    /// What was counted of all contents, by link and the site at whose end it came out.
+    pub(crate) fn totals(&self) -> BTreeMap<(String, String), u64> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = BTreeMap::new();
+        for Labels { content, link, site } in known.iter() {
+            let bytes = self.bytes.with_label_values(&[link, site, content]).get();
+            *sums.entry((link.clone(), site.clone())).or_default() += bytes;
+        }
+        sums
     }
 
     /// What was counted, but for contents without a name of their own.

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::listen::Listeners;
 use crate::maps::MapFile;
 use crate::metrics::Metrics;
+use crate::page::Feed;
 use crate::sd_notify::{self, State};
 use crate::serve::{self, Shared};
 use crate::signals::Reloads;
@@ -34,7 +35,7 @@ use crate::{admin, http};
 /// Connections at a time. Idle ones close after seconds, so this is a bound on memory, not on the fleet.
 const CONNECTIONS_MAX: usize = 16 * 1024;
 /// Connections to the admin port at a time; apart, so that a busy tracker can still be looked at.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
+const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// How often peers that did not come back are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long requests under way may take when the tracker stops.
@@ -172,6 +173,7 @@ pub async fn run(
             token,
             is_loopback: listeners.admin_addr().is_some_and(|addr| addr.ip().is_loopback()),
         },
+        feed: Feed::default(),
     });
     tracker.count_contents();
     metrics.brakes.set(brakes.count() as i64);
@@ -197,7 +199,7 @@ pub async fn run(
         }));
     }
     let listener = TcpListener::from_std(listeners.admin)?;
-    info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /status, /explain and /brake");
+    info!(address = %listener.local_addr()?, "serving the page, /metrics, /healthz, /status, /sd, /explain and /brake");
     let admin_tracker = Arc::clone(&tracker);
     accepting.spawn(serve::accept(listener, private.clone(), move |request, _| {
         admin::respond(Arc::clone(&admin_tracker), request)
@@ -223,6 +225,8 @@ pub async fn run(
     // fails only if every receiver is gone, and then nobody accepts
     let _ = stop.send(true);
     accepting.join_all().await;
+    // streams of events would go on for ever
+    tracker.feed.close();
     // all permits are back when all connections have ended
     let drained = async {
         let _ = public.slots.acquire_many(CONNECTIONS_MAX as u32).await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::metrics::Metrics;
+use crate::page::EventStream;
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -29,7 +30,7 @@ const BACK_OFF_MIN: Duration = Duration::from_millis(5);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
 pub(crate) type Request = hyper::Request<Incoming>;
-pub(crate) type Response = hyper::Response<Full<Bytes>>;
+pub(crate) type Response = hyper::Response<Either<Full<Bytes>, EventStream>>;
 
 /// What a listener needs beside its socket.
 #[derive(Clone)]

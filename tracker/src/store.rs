@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use dashmap::{DashMap, Entry};
-use narrows_assignment::{Announce, Counts, Decision, Explanation, Refusal, Swarm, SwarmStatus};
+use narrows_assignment::{Announce, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmStatus};
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 
@@ -157,6 +157,25 @@ impl Store {
             }
         }
         found.into_iter().collect()
+    }
+
+    /// A page of a swarm's peers at a site: see [`Swarm::roster`].
+    pub(crate) fn roster(
+        &self,
+        hash: InfoHash,
+        site: &str,
+        filter: &str,
+        page: (usize, usize),
+    ) -> (usize, Vec<Listed>) {
+        let Some(mut tracked) = self.swarms.get_mut(&hash) else {
+            return (0, Vec::new());
+        };
+        let view = self.world.view();
+        tracked.follow(&view);
+        match view.map().site_named(site) {
+            Some(site) => tracked.swarm.roster(site, filter, page, view.now),
+            None => (0, Vec::new()),
+        }
     }
 
     /// Explains an agent of a swarm; `None`: it is not in it.

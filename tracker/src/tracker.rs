@@ -10,6 +10,7 @@ use narrows_protocol::InfoHash;
 use crate::access::Access;
 use crate::brake::BrakeFile;
 use crate::metrics::Metrics;
+use crate::page::Feed;
 use crate::store::Store;
 use crate::torrents::Contents;
 
@@ -21,6 +22,7 @@ pub(crate) struct Tracker {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) brakes: BrakeFile,
     pub(crate) access: Access,
+    pub(crate) feed: Feed,
 }
 
 /// What is known of an info hash beforehand.

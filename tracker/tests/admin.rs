@@ -16,7 +16,7 @@ fn send(to: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -
     let mut stream = connect(to, None);
     let length = body.len();
     let text = format!(
-        "{method} {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     std::io::Write::write_all(&mut stream, text.as_bytes()).unwrap();
     read_reply(&mut stream)

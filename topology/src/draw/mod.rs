@@ -41,6 +41,15 @@ pub fn draw(map: &SiteMap, at: Timestamp, plan: Option<&Plan>) -> String {
     picture.scene().svg()
 }
 
+/// Where [`draw`] puts each site of the map: x and y in pixels, y downwards.
+pub fn positions(map: &SiteMap) -> Vec<(SiteId, f64, f64)> {
+    let sites: Vec<SiteId> = map.sites().collect::<BTreeSet<_>>().into_iter().collect();
+    let picture = Picture::new(map, Timestamp::UNIX_EPOCH, None, sites, map.links().collect());
+    let points = picture.layout.points.iter();
+    let placed = picture.sites.iter().zip(points);
+    placed.map(|(site, point)| (*site, point.x, point.y)).collect()
+}
+
 struct Picture<'m> {
     map: &'m SiteMap,
     at: Timestamp,

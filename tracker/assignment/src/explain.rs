@@ -171,7 +171,7 @@ impl Swarm {
         names.take(most).collect()
     }
 
-    fn role_because(&self, site: &Site, class: Class, gateway: Option<&Gateway>) -> String {
+    pub(crate) fn role_because(&self, site: &Site, class: Class, gateway: Option<&Gateway>) -> String {
         let text = match (class, gateway) {
             (Class::Seeder, _) => "it has everything and is told nobody to fetch from",
             (Class::Partial, _) => "it wants no more",

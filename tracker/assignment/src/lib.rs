@@ -25,6 +25,7 @@ mod explain;
 mod hash;
 mod ledger;
 mod policy;
+mod roster;
 mod rules;
 mod status;
 mod swarm;
@@ -34,6 +35,7 @@ pub use decision::{Announce, Decision, Outcome, Part, Refusal};
 pub use explain::{Explanation, Starvation, Succession, ToldParent, ToldPeer};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
+pub use roster::Listed;
 pub use status::{GatewayStatus, SiteStatus, SourceStatus, SwarmStatus};
 pub use swarm::{Counts, Swarm};
 

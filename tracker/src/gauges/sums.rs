@@ -51,7 +51,7 @@ impl SiteSum {
 
 /// A content, or several that share a label.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(super) struct Rollout {
+pub(crate) struct Rollout {
     pub(super) size: Option<f64>,
     pub(super) waiting_sites: f64,
     pub(super) starved_sites: f64,
@@ -65,7 +65,7 @@ pub(super) struct Rollout {
 }
 
 impl Rollout {
-    pub(super) fn add(&mut self, content: &Described) {
+    pub(crate) fn add(&mut self, content: &Described) {
         if let Some(size) = content.size {
             *self.size.get_or_insert(0.0) += size as f64;
         }
@@ -91,8 +91,13 @@ impl Rollout {
         }
     }
 
+    /// The least time until every waiting site can have everything, in seconds.
+    pub(crate) fn bound(&self) -> f64 {
+        self.bound
+    }
+
     /// The least over what crossed; nothing has: `None`.
-    pub(super) fn efficiency(&self) -> Option<f64> {
+    pub(crate) fn efficiency(&self) -> Option<f64> {
         (self.fetched > 0.0).then(|| self.fewest / self.fetched)
     }
 }

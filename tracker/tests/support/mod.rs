@@ -102,6 +102,13 @@ impl Running {
         metric(self.admin, series)
     }
 
+    /// Asks it to stop; the drop awaits its end.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
     pub fn status(&self) -> serde_json::Value {
         serde_json::from_slice(&get(self.admin, "/status").body).unwrap()
     }
@@ -109,9 +116,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        self.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -175,7 +180,7 @@ pub fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 
 pub fn request(to: SocketAddr, source: Option<IpAddr>, target: &str, headers: &str) -> Reply {
     let mut stream = connect(to, source);
-    let head = format!("GET {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{headers}\r\n");
+    let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     read_reply(&mut stream)
 }

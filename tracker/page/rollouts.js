@@ -1,0 +1,66 @@
+// Rollouts as a list, and the chosen one by site as a table.
+
+import { bytes, duration, element, fill, percent, rate } from "./text.js";
+import { useWords } from "./map.js";
+
+const list = document.getElementById("rollouts");
+const cards = new Map();
+
+const SITE_HEADS = [["Site"], ["Has", "number"], ["Complete", "number"], ["From"], ["Share", "number"]];
+const LINK_HEADS = [["Link"], ["Towards"], ["Use"]];
+
+function words(rollout) {
+  if (rollout.waiting_sites === 0) {
+    return rollout.complete === rollout.peers ? "complete everywhere" : "every site has it; its machines are filling up";
+  }
+  const left = rollout.bound_seconds === null ? "paused" : `at least ${duration(rollout.bound_seconds)} more`;
+  return `${rollout.waiting_sites} of ${rollout.sites} sites wait; ${left}`;
+}
+
+/** `choose` is called with a rollout's name. */
+export function show(rollouts, chosen, choose) {
+  const names = new Set(rollouts.map((rollout) => rollout.name));
+  for (const [name, card] of cards) {
+    if (!names.has(name)) { card.button.remove(); cards.delete(name); }
+  }
+  rollouts.forEach((rollout, n) => {
+    let card = cards.get(rollout.name);
+    if (!card) {
+      const bar = element("progress", { max: "1", "aria-label": `What the machines have of ${rollout.name}` });
+      const [state, more] = [element("span"), element("span")];
+      const button = element("button", { type: "button", class: "rollout" }, element("strong", {}, rollout.name), bar, state, more);
+      button.dataset.rollout = rollout.name;
+      button.addEventListener("click", () => choose(rollout.name));
+      card = { button, bar, state, more };
+      cards.set(rollout.name, card);
+    }
+    if (list.children[n] !== card.button) list.insertBefore(card.button, list.children[n] ?? null);
+    card.button.setAttribute("aria-pressed", String(rollout.name === chosen));
+    card.bar.value = rollout.progress ?? 0;
+    card.state.textContent = `${percent(rollout.progress)} of ${bytes(rollout.size)}, ${rollout.complete} of ${rollout.peers} machines complete; ${words(rollout)}`;
+    const starving = rollout.starving > 0 ? `; ${rollout.starving} machines get nothing` : "";
+    card.more.textContent = `WAN efficiency ${rollout.efficiency === null ? "not known yet" : percent(rollout.efficiency)}${starving}`;
+    card.more.className = rollout.starving > 0 ? "bad" : "";
+  });
+  if (rollouts.length === 0) list.replaceChildren("Nobody has or wants anything yet.");
+  else if (list.firstChild?.nodeType === Node.TEXT_NODE) list.firstChild.remove();
+}
+
+/** The table of sites; `pick` is called with a site's name. */
+export function showSites(rollout, pick) {
+  document.getElementById("chosen").textContent = rollout?.name ?? "no rollout";
+  const rows = (rollout?.sites ?? []).map((site) => {
+    const button = element("button", { type: "button", class: "place" }, site.site);
+    button.addEventListener("click", () => pick(button.textContent));
+    const from = site.sources.map((source) => source.site).join(", ");
+    const state = site.starving > 0 ? "nobody to fetch from" : from || (site.waiting ? "waits" : "");
+    return [button, percent(site.progress), `${site.complete} of ${site.peers}`, state, site.waiting ? rate(site.rate) : ""];
+  });
+  fill(document.getElementById("sites"), SITE_HEADS, rows);
+}
+
+export function showLinks(uses) {
+  // those in use first, so that nobody has to look for them
+  const sorted = [...uses].sort((a, b) => b.used - a.used || a.link.localeCompare(b.link)).slice(0, 200);
+  fill(document.getElementById("links"), LINK_HEADS, sorted.map((use) => [use.link, use.to, useWords(use)]));
+}

@@ -1,0 +1,126 @@
+//! `GET /rollout?content=NAME`: one content by site. And the same of all contents in short, for the events.
+
+use hyper::StatusCode;
+use narrows_assignment::{SiteStatus, SwarmStatus};
+use serde::Serialize;
+
+use crate::admin::described;
+use crate::brake::form;
+use crate::gauges::{Described, Rollout};
+use crate::tracker::Tracker;
+
+/// A content in short.
+#[derive(Serialize)]
+pub(super) struct Short {
+    name: String,
+    size: Option<u64>,
+    peers: u32,
+    complete: u32,
+    /// What its peers have on average.
+    progress: Option<f64>,
+    sites: usize,
+    waiting_sites: u32,
+    starving: u32,
+    efficiency: Option<f64>,
+    /// The least time that is left, in seconds; null while it is paused.
+    bound_seconds: Option<f64>,
+}
+
+impl Short {
+    pub(super) fn of(content: &Described) -> Short {
+        let mut sum = Rollout::default();
+        sum.add(content);
+        let SwarmStatus {
+            peers,
+            seeders,
+            sites,
+            ..
+        } = &content.status;
+        let known = sites
+            .iter()
+            .filter_map(|site| Some((site.progress_mean?, f64::from(site.peers))));
+        let (had, of) = known.fold((0.0, 0.0), |(had, of), (mean, peers)| {
+            (had + mean * peers, of + peers)
+        });
+        Short {
+            name: content.name.clone(),
+            size: content.size,
+            peers: *peers,
+            complete: *seeders,
+            progress: (of > 0.0).then(|| had / of),
+            sites: sites.len(),
+            waiting_sites: sites.iter().map(|site| u32::from(site.waiting)).sum(),
+            starving: sites.iter().map(|site| site.starving).sum(),
+            efficiency: sum.efficiency(),
+            bound_seconds: Some(sum.bound()).filter(|bound| bound.is_finite()),
+        }
+    }
+}
+
+/// A content by site.
+#[derive(Serialize)]
+pub(crate) struct InFull {
+    name: String,
+    sites: Vec<AtSite>,
+}
+
+#[derive(Serialize)]
+struct AtSite {
+    site: String,
+    peers: u32,
+    complete: u32,
+    progress: Option<f64>,
+    waiting: bool,
+    starving: u32,
+    gateways: usize,
+    /// The sites that it fetches from, with the links in the order in which bytes cross them.
+    sources: Vec<Source>,
+    /// Its share of the links, bytes per second; null: no limit, or nothing to fetch.
+    rate: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Source {
+    site: String,
+    route: Vec<String>,
+}
+
+/// # Errors
+/// A status and a sentence.
+pub(crate) fn rollout(tracker: &Tracker, query: &str) -> Result<InFull, (StatusCode, String)> {
+    let wanted = form(query)?.into_iter().find(|(key, _)| key == "content");
+    let (_, wanted) = wanted.ok_or_else(|| {
+        let sentence = "name a content: /rollout?content=NAME; /status lists them";
+        (StatusCode::BAD_REQUEST, sentence.to_owned())
+    })?;
+    let found = described(tracker)
+        .into_iter()
+        .find(|content| content.name == wanted);
+    let content = found.ok_or_else(|| {
+        let sentence =
+            format!("there is no content `{wanted}` that anybody has or wants; /status lists them");
+        (StatusCode::NOT_FOUND, sentence)
+    })?;
+    Ok(InFull {
+        name: content.name,
+        sites: content.status.sites.into_iter().map(at_site).collect(),
+    })
+}
+
+fn at_site(site: SiteStatus) -> AtSite {
+    let sources = site.sources.into_iter().map(|source| Source {
+        site: source.site,
+        route: source.route,
+    });
+    AtSite {
+        site: site.site,
+        peers: site.peers,
+        complete: site.seeders,
+        progress: site.progress_mean,
+        waiting: site.waiting,
+        starving: site.starving,
+        gateways: site.gateways.len(),
+        sources: sources.collect(),
+        rate: site.rate,
+    }
+}

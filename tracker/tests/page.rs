@@ -1,0 +1,375 @@
+//! The page on the admin port, what it asks, and what keeps others out.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+
+use narrows_protocol::{AgentReport, AnnounceRequest, PeerId};
+use serde_json::Value;
+use support::*;
+
+const ROUTES: [&str; 15] = [
+    "/",
+    "/page/main.js",
+    "/page/text.js",
+    "/page/map.js",
+    "/page/rollouts.js",
+    "/page/agents.js",
+    "/page/check.js",
+    "/page/page.css",
+    "/page/icon.svg",
+    "/map",
+    "/status",
+    "/brake",
+    "/metrics",
+    "/sd",
+    "/nowhere",
+];
+
+fn agent(name: &str, left: u64) -> AnnounceRequest {
+    let mut id = [b'x'; 20];
+    id[..name.len()].copy_from_slice(name.as_bytes());
+    AnnounceRequest {
+        left,
+        peer_id: PeerId(id),
+        narrows: Some(AgentReport {
+            agent: name.to_owned(),
+            ..AgentReport::default()
+        }),
+        ..announce()
+    }
+}
+
+fn json(to: SocketAddr, target: &str) -> Value {
+    let reply = get(to, target);
+    assert_eq!(
+        reply.status,
+        200,
+        "{target}: {}",
+        String::from_utf8_lossy(&reply.body)
+    );
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+fn check(to: SocketAddr, headers: &str, body: &str) -> Reply {
+    let mut stream = connect(to, None);
+    let length = body.len();
+    write!(stream, "POST /check HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}").unwrap();
+    read_reply(&mut stream)
+}
+
+#[test]
+fn no_answer_may_be_framed_sniffed_or_run_scripts_from_elsewhere() {
+    let tracker = Running::start("");
+    for route in ROUTES {
+        let head = get(tracker.admin, route).head.to_lowercase();
+        for header in [
+            "x-frame-options: deny",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+            "cross-origin-resource-policy: same-origin",
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(head.contains(header), "{route} without {header}: {head}");
+        }
+        assert!(
+            !head.contains("unsafe-inline") && !head.contains("access-control-allow"),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn the_page_is_whole_and_asks_nothing_of_others() {
+    let tracker = Running::start("");
+    for route in &ROUTES[..9] {
+        let reply = get(tracker.admin, route);
+        let text = String::from_utf8(reply.body).unwrap();
+        assert!(reply.status == 200 && !text.is_empty(), "{route}");
+        let foreign = text.replace("http://www.w3.org/", "").contains("://");
+        assert!(
+            !foreign && !text.contains("innerHTML") && !text.contains(" style="),
+            "{route}"
+        );
+        for named in text.split(['"', '\'']).filter(|part| part.starts_with("/page/")) {
+            assert!(ROUTES.contains(&named), "{route} names {named}");
+        }
+    }
+}
+
+#[test]
+fn a_loopback_port_without_a_token_answers_no_name_that_somebody_could_have_pointed_here() {
+    let tracker = Running::start("");
+    let ask = |host: &str, path: &str| {
+        let mut stream = connect(tracker.admin, None);
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        read_reply(&mut stream).status
+    };
+    for host in [
+        "localhost",
+        "LOCALHOST:6970",
+        "127.0.0.1:6970",
+        "127.0.0.1",
+        "[::1]:6970",
+        "[::1]",
+    ] {
+        assert_eq!(ask(host, "/status"), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "evil.example:6970",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:80",
+    ] {
+        assert_eq!(ask(host, "/status"), 421, "{host}");
+        assert_eq!(ask(host, "/"), 421, "{host}");
+        assert_eq!(ask(host, "/metrics"), 200, "Prometheus may call it by a name");
+    }
+}
+
+#[test]
+fn a_page_of_another_site_cannot_ask_for_anything_but_reading() {
+    let tracker = Running::start("");
+    assert_eq!(
+        check(tracker.admin, "Sec-Fetch-Site: cross-site\r\n", "version: 1\n").status,
+        403
+    );
+    assert_eq!(
+        check(tracker.admin, "Sec-Fetch-Site: same-origin\r\n", "version: 1\n").status,
+        200
+    );
+}
+
+#[test]
+fn the_token_is_in_nothing_that_is_served() {
+    let token = "a-token-of-many-digits-0123456789";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, token).unwrap();
+    let tracker = Running::start(&format!("admin_token: {}", file.display()));
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    for route in ROUTES {
+        assert!(
+            !String::from_utf8_lossy(&get(tracker.admin, route).body).contains(token),
+            "{route}"
+        );
+    }
+}
+
+#[test]
+fn the_map_has_every_site_apart_from_the_others_and_every_link_with_its_rate() {
+    let tracker = Running::start("");
+    let map = json(tracker.admin, "/map");
+    let sites = map["sites"].as_array().unwrap();
+    assert_eq!(
+        sites
+            .iter()
+            .filter(|site| site["name"] == "hq" || site["name"] == "munich")
+            .count(),
+        2
+    );
+    for (n, site) in sites.iter().enumerate() {
+        assert!(
+            sites[..n]
+                .iter()
+                .all(|other| (&other["x"], &other["y"]) != (&site["x"], &site["y"]))
+        );
+    }
+    let link = &map["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|link| link["name"] == "hq-munich")
+        .unwrap();
+    assert_eq!(link["rate"], 1_250_000);
+}
+
+#[test]
+fn agents_of_a_site_come_in_pages_gateways_first_each_with_its_role_and_why() {
+    let tracker = Running::start("");
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    for n in 1..=7 {
+        accepted(say(
+            tracker.addr,
+            &format!("127.2.0.{n}"),
+            &agent(&format!("munich-{n}"), 1000),
+        ));
+    }
+    let content = "07".repeat(20);
+    let page = |more: &str| {
+        json(
+            tracker.admin,
+            &format!("/agents?site=munich&content={content}{more}"),
+        )
+    };
+    let all = page("");
+    assert_eq!(
+        (all["total"].as_u64(), all["agents"].as_array().unwrap().len()),
+        (Some(7), 7)
+    );
+    assert_eq!(
+        (&all["agents"][0]["id"], &all["agents"][0]["role"]),
+        (&"munich-1".into(), &"gateway".into())
+    );
+    assert!(
+        all["agents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|agent| !agent["because"].as_str().unwrap().is_empty())
+    );
+    let mut seen = Vec::new();
+    for offset in [0, 3, 6, 9] {
+        let part = page(&format!("&offset={offset}&limit=3"));
+        assert_eq!(part["total"], 7);
+        seen.extend(part["agents"].as_array().unwrap().clone());
+    }
+    assert_eq!(&seen, all["agents"].as_array().unwrap());
+    assert_eq!(page("&filter=munich-3")["total"], 1);
+    assert_eq!(page("&filter=127.2.0.4")["agents"][0]["id"], "munich-4");
+    for (query, status, said) in [
+        ("site=munich", 400, "write /agents"),
+        ("site=munch&content=x", 404, "no site `munch`"),
+        ("site=munich&content=x", 404, "no content `x`"),
+        ("site=munich&content=x&offset=-1", 400, "no number"),
+        ("site=munich&sort=1", 400, "unknown key `sort`"),
+    ] {
+        let reply = get(tracker.admin, &format!("/agents?{query}"));
+        assert_eq!(reply.status, status, "{query}");
+        assert!(String::from_utf8_lossy(&reply.body).contains(said), "{query}");
+    }
+}
+
+#[test]
+fn a_rollout_is_shown_by_site_with_where_each_fetches_from() {
+    let tracker = Running::start("");
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
+    let rollout = json(tracker.admin, &format!("/rollout?content={}", "07".repeat(20)));
+    let munich = rollout["sites"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|site| site["site"] == "munich")
+        .unwrap();
+    assert_eq!(
+        (&munich["waiting"], &munich["gateways"]),
+        (&true.into(), &1.into())
+    );
+    assert_eq!(
+        munich["sources"],
+        serde_json::json!([{"site": "hq", "route": ["hq-munich"]}])
+    );
+    assert_eq!(get(tracker.admin, "/rollout?content=none").status, 404);
+    assert_eq!(get(tracker.admin, "/rollout").status, 400);
+}
+
+#[test]
+fn a_site_map_that_is_not_in_force_is_checked_and_laid_out_and_changes_nothing() {
+    let tracker = Running::start("");
+    let before = json(tracker.admin, "/map");
+    let right = "version: 1\nsites:\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\nlinks:\n  - {between: [a, b], rate: 10 Mbit/s}\n";
+    let checked: Value = serde_json::from_slice(&check(tracker.admin, "", right).body).unwrap();
+    assert_eq!(checked["map"]["sites"].as_array().unwrap().len(), 2);
+    let wrong = right.replace("[a, b]", "[a, c]").replace("10 Mbit/s", "10 Mbit");
+    let checked: Value = serde_json::from_slice(&check(tracker.admin, "", &wrong).body).unwrap();
+    let mistakes = checked["mistakes"].as_array().unwrap();
+    assert!(
+        mistakes.len() >= 2 && mistakes.iter().all(|mistake| mistake["line"] == 6),
+        "{mistakes:?}"
+    );
+    assert!(
+        mistakes
+            .iter()
+            .any(|mistake| mistake["problem"].as_str().unwrap().contains("no site"))
+    );
+    assert_eq!(check(tracker.admin, "", &"#".repeat((1 << 20) + 1)).status, 413);
+    assert_eq!(json(tracker.admin, "/map"), before);
+}
+
+/// The first events of a stream, as JSON; and whether it has ended after them.
+struct Stream(BufReader<std::net::TcpStream>);
+
+impl Stream {
+    fn open(to: SocketAddr) -> (u16, Self) {
+        let mut stream = connect(to, None);
+        write!(stream, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        (line.split(' ').nth(1).unwrap().parse().unwrap(), Self(reader))
+    }
+
+    fn event(&mut self) -> Value {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "the stream has ended");
+            if let Some(data) = line.strip_prefix("data: ") {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn events_say_how_things_are_to_every_listener_until_the_tracker_stops() {
+    let mut tracker = Running::start("");
+    let (status, mut first) = Stream::open(tracker.admin);
+    assert_eq!(status, 200);
+    let event = first.event();
+    assert_eq!(event["rollouts"], serde_json::json!([]));
+    assert_eq!(
+        event["links"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|link| link["link"] == "hq-munich")
+            .count(),
+        2
+    );
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
+    let (_, mut second) = Stream::open(tracker.admin);
+    for stream in [&mut first, &mut second] {
+        let event =
+            std::iter::repeat_with(|| stream.event()).find(|event| event["rollouts"][0]["peers"] == 2);
+        let rollout = &event.unwrap()["rollouts"][0];
+        assert_eq!(
+            (&rollout["complete"], &rollout["waiting_sites"]),
+            (&1.into(), &1.into())
+        );
+    }
+    tracker.stop();
+    let mut rest = Vec::new();
+    first.0.read_to_end(&mut rest).unwrap();
+    assert!(
+        rest.ends_with(b"0\r\n\r\n"),
+        "the stream was cut off: {:?}",
+        String::from_utf8_lossy(&rest)
+    );
+}
+
+#[test]
+fn more_pages_than_can_be_served_are_told_so_and_one_that_closes_makes_room() {
+    let tracker = Running::start("");
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        let (status, mut stream) = Stream::open(tracker.admin);
+        assert_eq!(status, 200);
+        stream.event();
+        open.push(stream);
+    }
+    assert_eq!(Stream::open(tracker.admin).0, 503);
+    assert_eq!(get(tracker.admin, "/healthz").status, 200);
+    open.pop();
+    until("a place is free", || Stream::open(tracker.admin).0 == 200);
+}
