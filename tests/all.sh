@@ -27,6 +27,8 @@ packages=(
     iproute2 util-linux mount
     # beside a rollout, with the shipped rules
     prometheus
+    # the page on the admin port
+    chromium chromium-driver fonts-dejavu-core
     # Salt, in virtualenvs with pinned versions, and the fleet's booted containers
     python3-venv systemd-container dbus
 )
@@ -94,6 +96,9 @@ fi
 
 step "Prometheus: rules, names, and a real one beside 90 MB to two sites"
 NARROWS_BIN_DIR=$(realpath "$programs") bash tests/prometheus/run.sh
+
+step "The page in Chromium, beside a rollout in the lab"
+NARROWS_BIN_DIR=$(realpath "$programs") bash tests/page/run.sh
 
 step "Salt: states, modules and pure parts with 3006 and 3008, and a real master with three minions"
 NARROWS_BIN_DIR=$(realpath "$programs") bash tests/salt/run.sh
