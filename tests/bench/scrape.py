@@ -30,6 +30,7 @@ def arguments():
     parser.add_argument("--agents", type=int, default=10_000)
     parser.add_argument("--contents", type=int, default=100)
     parser.add_argument("--sites", type=int, default=200)
+    parser.add_argument("--hold", action="store_true", help="say where the page is, and wait for Enter at the end")
     parser.add_argument("--bin-dir", type=pathlib.Path, default=root / "target/release")
     return parser.parse_args()
 
@@ -116,6 +117,25 @@ def latencies(options, port, count=4000):
     return sorted(took)
 
 
+def show_page(admin, count=5):
+    """
+    What the page is told every second, and what it asks.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", admin, timeout=60)
+    connection.request("GET", "/events")
+    answer = connection.getresponse()
+    sizes = []
+    while len(sizes) < count:
+        line = answer.readline()
+        if line.startswith(b"data: "):
+            sizes.append(len(line))
+    connection.close()
+    print(f"/events: {max(sizes) / 1e3:.0f} kB a second")
+    content = "01" * 19 + "00"
+    for path in (f"/rollout?content={content}", f"/agents?site=s001&content={content}"):
+        show(path.split("?")[0], sorted(fetch(admin, path)[0] for _ in range(20)))
+
+
 def show(name, took):
     part = lambda share: took[min(int(len(took) * share), len(took) - 1)] * 1000  # noqa: E731
     print(f"{name:<34} p50 {part(0.5):7.2f} ms   p99 {part(0.99):7.2f}   max {took[-1] * 1000:7.2f}")
@@ -164,6 +184,9 @@ def main():
             finally:
                 done.set()
                 scraper.join()
+            show_page(admin)
+            if options.hold:
+                input(f"http://127.0.0.1:{admin}/ is the page; Enter ends it\n")
         finally:
             tracker.send_signal(signal.SIGTERM)
             tracker.wait(30)

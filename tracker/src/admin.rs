@@ -7,6 +7,7 @@ use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use narrows_assignment::SwarmStatus;
+use narrows_protocol::InfoHash;
 use prometheus::{Encoder as _, TEXT_FORMAT, TextEncoder};
 use serde::Serialize;
 
@@ -190,7 +191,7 @@ fn status(tracker: &Tracker) -> Status {
             links: view.map().links().count(),
             loaded_seconds_ago: view.map_age().as_secs(),
         },
-        contents: described(tracker)
+        contents: described(tracker, tracker.store.statuses())
             .into_iter()
             .map(|Described { name, size, status }| ContentStatus {
                 name,
@@ -202,7 +203,7 @@ fn status(tracker: &Tracker) -> Status {
 }
 
 fn metrics(tracker: &Tracker) -> Option<Vec<u8>> {
-    let contents = described(tracker);
+    let contents = in_short(tracker);
     let mut families = tracker.metrics.gather();
     let world = tracker.store.world();
     let view = world.view();
@@ -214,7 +215,12 @@ fn metrics(tracker: &Tracker) -> Option<Vec<u8>> {
     Some(out)
 }
 
-pub(crate) fn described(tracker: &Tracker) -> Vec<Described> {
+/// All contents, without the ways of their bytes.
+pub(crate) fn in_short(tracker: &Tracker) -> Vec<Described> {
+    described(tracker, tracker.store.statuses_in_short())
+}
+
+fn described(tracker: &Tracker, statuses: Vec<(InfoHash, SwarmStatus)>) -> Vec<Described> {
     let contents = tracker.contents.as_ref().map(|contents| contents.load_full());
     let describe = |(hash, status)| {
         let content = contents.as_ref().and_then(|contents| contents.of(&hash));
@@ -224,5 +230,5 @@ pub(crate) fn described(tracker: &Tracker) -> Vec<Described> {
             status,
         }
     };
-    tracker.store.statuses().into_iter().map(describe).collect()
+    statuses.into_iter().map(describe).collect()
 }

@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use dashmap::{DashMap, Entry};
-use narrows_assignment::{Announce, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmStatus};
+use narrows_assignment::{
+    Announce, Context, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmStatus, Time,
+};
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 
@@ -128,14 +130,18 @@ impl Store {
 
     /// Describes all swarms, one after the other, ordered by hash.
     pub(crate) fn statuses(&self) -> Vec<(InfoHash, SwarmStatus)> {
+        self.each(Swarm::status)
+    }
+
+    /// The same in short: see [`Swarm::status_in_short`].
+    pub(crate) fn statuses_in_short(&self) -> Vec<(InfoHash, SwarmStatus)> {
+        self.each(Swarm::status_in_short)
+    }
+
+    fn each(&self, describe: fn(&Swarm, &Context<'_>, Time) -> SwarmStatus) -> Vec<(InfoHash, SwarmStatus)> {
         let mut hashes = self.hashes();
         hashes.sort_unstable();
-        let status = |hash: InfoHash| {
-            let mut tracked = self.swarms.get_mut(&hash)?;
-            let view = self.world.view();
-            tracked.follow(&view);
-            Some((hash, tracked.swarm.status(&view.context(), view.now)))
-        };
+        let status = |hash: InfoHash| Some((hash, self.described(hash, describe)?));
         hashes.into_iter().filter_map(status).collect()
     }
 
@@ -157,6 +163,22 @@ impl Store {
             }
         }
         found.into_iter().collect()
+    }
+
+    /// Describes one swarm.
+    pub(crate) fn status(&self, hash: InfoHash) -> Option<SwarmStatus> {
+        self.described(hash, Swarm::status)
+    }
+
+    fn described(
+        &self,
+        hash: InfoHash,
+        describe: fn(&Swarm, &Context<'_>, Time) -> SwarmStatus,
+    ) -> Option<SwarmStatus> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.world.view();
+        tracked.follow(&view);
+        Some(describe(&tracked.swarm, &view.context(), view.now))
     }
 
     /// A page of a swarm's peers at a site: see [`Swarm::roster`].

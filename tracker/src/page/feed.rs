@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::rollout::Short;
-use crate::admin::described;
+use crate::admin::in_short;
 use crate::http::text;
 use crate::link_bytes::{link_label, site_label};
 use crate::serve::Response;
@@ -194,7 +194,7 @@ struct Meter {
 
 impl Meter {
     fn look(&mut self, tracker: &Tracker, now: Instant) -> Event {
-        let mut contents = described(tracker);
+        let mut contents = in_short(tracker);
         contents.sort_by_key(|content| !content.status.sites.iter().any(|site| site.waiting));
         let counts = tracker.metrics.links.totals();
         let world = tracker.store.world();

@@ -4,7 +4,6 @@ use hyper::StatusCode;
 use narrows_assignment::{SiteStatus, SwarmStatus};
 use serde::Serialize;
 
-use crate::admin::described;
 use crate::brake::form;
 use crate::gauges::{Described, Rollout};
 use crate::tracker::Tracker;
@@ -93,17 +92,16 @@ pub(crate) fn rollout(tracker: &Tracker, query: &str) -> Result<InFull, (StatusC
         let sentence = "name a content: /rollout?content=NAME; /status lists them";
         (StatusCode::BAD_REQUEST, sentence.to_owned())
     })?;
-    let found = described(tracker)
-        .into_iter()
-        .find(|content| content.name == wanted);
-    let content = found.ok_or_else(|| {
+    let named = tracker.contents_named().find(|(name, _)| *name == wanted);
+    let found = named.and_then(|(_, hash)| tracker.store.status(hash));
+    let status = found.ok_or_else(|| {
         let sentence =
             format!("there is no content `{wanted}` that anybody has or wants; /status lists them");
         (StatusCode::NOT_FOUND, sentence)
     })?;
     Ok(InFull {
-        name: content.name,
-        sites: content.status.sites.into_iter().map(at_site).collect(),
+        name: wanted,
+        sites: status.sites.into_iter().map(at_site).collect(),
     })
 }
 
