@@ -77,7 +77,7 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known keys are id, listen, control, data, state, content, gateway, share, limits",
+            "known keys are id, listen, control, announce_metrics, data, state, content, gateway, share, limits",
         ),
     ] {
         let found = mistakes(text);
@@ -126,4 +126,20 @@ fn wrong_yaml_is_reported_with_its_place() {
         Config::load(Path::new("/nonexistent/agent.yaml")),
         Err(ConfigError::Unreadable { .. })
     ));
+}
+
+#[test]
+fn an_agent_whose_control_port_others_can_reach_lets_prometheus_find_it_unless_told_otherwise() {
+    for (text, announced) in [
+        ("", false),
+        ("control: 127.0.0.2:6882", false),
+        ("control: \"[::1]:6882\"", false),
+        ("control: 10.2.0.10:6882", true),
+        ("control: 0.0.0.0:6882", true),
+        ("control: 10.2.0.10:6882\nannounce_metrics: false", false),
+        ("announce_metrics: true", true),
+    ] {
+        let config = Config::parse(text, Path::new("/etc/narrows/agent.yaml")).unwrap();
+        assert_eq!(config.announce_metrics, announced, "{text}");
+    }
 }
