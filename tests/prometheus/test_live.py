@@ -57,7 +57,10 @@ def test_bytes_per_link_and_direction_are_those_that_the_lab_counted(run):
     for link in run.lab["links"]:
         told, counted = stored.pop((link["link"], link["to"]), 0), link["bytes"]
         least = counted - lost if link["to"] == site else counted
-        assert 0.98 * least <= told <= 1.02 * counted, f"{link['link']} towards {link['to']}, where {site} has lost {lost}"
+        # of what the link carried both ways: when a site changes its source, agents say what came from where, and the lab
+        # books a moment's bytes by where the tracker lets them fetch
+        margin = 0.02 * sum(other["bytes"] for other in run.lab["links"] if other["link"] == link["link"])
+        assert least - margin <= told <= counted + margin, f"{link['link']} towards {link['to']}, where {site} has lost {lost}"
     assert not any(stored.values()), "the tracker has a direction that the lab has not"
 
 
