@@ -59,6 +59,8 @@ class Fleet:
                 {"salt/minion/*/start": ["salt://reactor/narrows/start.sls"]},
             ],
             "narrows": {"agent": str(self.programs / "narrows-agent")},
+            # the reactor keeps the runners that it knew for so long: on a new master it would not know ours for a minute
+            "reactor_refresh_interval": 1,
             "log_level_logfile": "info",
         }
         folder = self.root / "m/etc"
