@@ -59,8 +59,6 @@ class Fleet:
                 {"salt/minion/*/start": ["salt://reactor/narrows/start.sls"]},
             ],
             "narrows": {"agent": str(self.programs / "narrows-agent")},
-            # the reactor keeps the runners that it knew for so long: on a new master it would not know ours for a minute
-            "reactor_refresh_interval": 1,
             "log_level_logfile": "info",
         }
         folder = self.root / "m/etc"
@@ -208,6 +206,7 @@ class Fleet:
         until(lambda: self._answer() == {"tracker-1", *CLIENTS}, "all minions answer", 120)
         self.do("*", "saltutil.sync_all")
         self.run("saltutil.sync_all")
+        self.synced = time.monotonic()
         # the reactor's first run of the states may still be under way
         states = self.do("*", "state.apply", queue=True)
         for name, returned in states.items():
@@ -334,6 +333,8 @@ def test_what_has_arrived_is_installed_by_the_reactor(fleet):
         f"app-installed:\n  file.managed:\n    - name: {fleet.root}/installed-{{{{ grains.id }}}}\n    - contents: done\n"
         "    - require: [narrows: here]\n"
     )
+    # until then the reactor may know only the runners that there were before the sync (reactor_refresh_interval)
+    until(lambda: time.monotonic() > fleet.synced + 61, "the reactor looks for runners anew", 70)
     file = depot(fleet, "d/app.bin", "app ")
     publish(fleet, file, "app", f"target={fleet.root}/opt-app", "tgt=client-*", "seeder=client-1", "apply=true")
     for name in CLIENTS:
