@@ -22,7 +22,9 @@ map.start(pick);
 check.start(() => inForce, (other, changes) => {
   drawsOther = other !== null;
   map.draw(other ?? inForce, changes);
-  if (!drawsOther) paint();
+  if (drawsOther || !state) return;
+  map.showUse(state.links);
+  paint();
 });
 
 search.addEventListener("change", () => {
@@ -82,9 +84,7 @@ async function readDetail() {
 
 function paint() {
   rollouts.showSites(detail, pick);
-  if (drawsOther || !state) return;
-  map.showUse(state.links);
-  map.showRollout(detail, chosenSite);
+  if (!drawsOther) map.showRollout(detail, chosenSite);
 }
 
 function choose(name) {

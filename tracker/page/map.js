@@ -8,6 +8,7 @@ const LABELS = ["idle", "up to 50 %", "up to 90 %", "up to 105 %", "above its bu
 const RADIUS = 13;
 
 let drawn = null;
+let places = new Map();
 let parts = new Map();
 let view = { x: 0, y: 0, width: 100, height: 100 };
 let onSite = () => {};
@@ -100,7 +101,7 @@ function showAll() {
 
 /** Brings a site to the middle and gives it the focus. */
 export function goTo(name) {
-  const site = drawn?.sites.find((one) => one.name === name);
+  const site = places.get(name);
   if (!site) return false;
   const width = Math.min(view.width, 700);
   const height = width * view.height / view.width;
@@ -113,7 +114,7 @@ export function goTo(name) {
 export function draw(map, changes = new Set()) {
   drawn = map;
   parts = new Map();
-  const places = new Map(map.sites.map((site) => [site.name, site]));
+  places = new Map(map.sites.map((site) => [site.name, site]));
   const marker = shape("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
     shape("path", { d: "M0 0 8 4 0 8z", class: "arrow-head" }));
   const lines = shape("g");
@@ -198,7 +199,6 @@ export function showRollout(rollout, chosen) {
 
 /** Along the links of the way, beside their lines. */
 function arrow(source, to) {
-  const places = new Map(drawn.sites.map((site) => [site.name, site]));
   const way = [places.get(source.site)];
   for (const name of source.route) {
     const here = way.at(-1)?.name;

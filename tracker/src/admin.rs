@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Either, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
 use narrows_assignment::SwarmStatus;
 use narrows_protocol::InfoHash;
@@ -14,7 +13,7 @@ use serde::Serialize;
 use crate::brake::{self, BrakeError};
 use crate::explain;
 use crate::gauges::{self, Described};
-use crate::http::text;
+use crate::http::{text, typed};
 use crate::page;
 use crate::sd;
 use crate::serve::{Request, Response};
@@ -171,12 +170,7 @@ fn answer(made: Result<Answer, tokio::task::JoinError>) -> Response {
             format!("{sentence}\n").into_bytes(),
         ),
     };
-    let mut response = Response::new(Either::Left(Full::new(Bytes::from(body))));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
+    typed(status, kind, body.into())
 }
 
 fn status(tracker: &Tracker) -> Status {

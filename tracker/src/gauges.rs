@@ -10,19 +10,15 @@ use narrows_topology::{Hop, Rate, SiteId};
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
-use crate::link_bytes::{Labels, link_label};
+use crate::link_bytes::{ATTACHED, Labels, OTHER, link_label};
 use series::Series;
-pub(crate) use sums::Rollout;
-use sums::SiteSum;
+pub(crate) use sums::{Rollout, SiteSum};
 
 /// More contents than this share the label `other`: an open tracker must not fill the database of its operator.
 const CONTENTS_MAX: usize = 1000;
 
 /// Most sites in swarms with series of their own, of eight gauges each; beyond, the sites of a content are one: `other`.
 const SITES_MAX: usize = 1200;
-
-/// The label of what has no series of its own.
-const OTHER: &str = "other";
 
 /// A content with its name and size, and its swarm's state.
 pub(crate) struct Described {
@@ -71,7 +67,7 @@ fn by_site(cx: &Context<'_>, content: &Described, room: &mut usize) -> BTreeMap<
     for site in sites {
         let mut label = match cx.map.site_named(&site.site) {
             Some(SiteId::Named(_)) => site.site.as_str(),
-            _ => "attached",
+            _ => ATTACHED,
         };
         if !sums.contains_key(label) {
             if *room == 0 {

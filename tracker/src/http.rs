@@ -43,19 +43,20 @@ pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) ->
         .metrics
         .request_duration
         .observe(started.elapsed().as_secs_f64());
-    plain(StatusCode::OK, body)
+    typed(StatusCode::OK, "text/plain", body)
 }
 
 /// A response for a person or a program that reads text.
 pub(crate) fn text(status: StatusCode, body: &'static str) -> Response {
-    plain(status, Bytes::from_static(body.as_bytes()))
+    typed(status, "text/plain", Bytes::from_static(body.as_bytes()))
 }
 
-fn plain(status: StatusCode, body: Bytes) -> Response {
+/// A response that is whole, with its content type.
+pub(crate) fn typed(status: StatusCode, kind: &'static str, body: Bytes) -> Response {
     let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

@@ -10,8 +10,11 @@ use prometheus::{IntCounterVec, Opts, Registry};
 /// the label `other`.
 const SERIES_MAX: usize = 2500;
 
-/// The content of what is beyond [`SERIES_MAX`].
+/// The label of what has no series of its own, as the content of what is beyond [`SERIES_MAX`].
 pub(crate) const OTHER: &str = "other";
+
+/// The label of pseudo-sites and their links, of which there may be thousands.
+pub(crate) const ATTACHED: &str = "attached";
 
 /// Counts bytes by link, direction and content. The direction is the site at whose end of the link they came out.
 pub(crate) struct LinkBytes {
@@ -104,11 +107,11 @@ impl LinkBytes {
     }
 }
 
-/// A link's name. Links to unknown networks share one: there may be thousands.
+/// A link's name; links to unknown networks share one.
 pub(crate) fn link_label(map: &SiteMap, link: LinkId) -> String {
     match link {
         LinkId::Named(_) => map.link_name(link),
-        LinkId::Attached(_) => "attached".to_owned(),
+        LinkId::Attached(_) => ATTACHED.to_owned(),
     }
 }
 
@@ -116,7 +119,7 @@ pub(crate) fn link_label(map: &SiteMap, link: LinkId) -> String {
 pub(crate) fn site_label(map: &SiteMap, site: SiteId) -> String {
     match site {
         SiteId::Named(_) => map.name(site).into_owned(),
-        SiteId::Attached(_) => "attached".to_owned(),
+        SiteId::Attached(_) => ATTACHED.to_owned(),
     }
 }
 

@@ -3,24 +3,10 @@
 mod support;
 
 use std::fs;
-use std::net::SocketAddr;
 
-use narrows_protocol::{
-    AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, InfoHash, PeerId,
-};
+use narrows_protocol::{AnnounceEvent, AnnounceResponse, Assignment, InfoHash};
 use serde_json::Value;
 use support::*;
-
-/// Sends a request with a body.
-fn send(to: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Reply {
-    let mut stream = connect(to, None);
-    let length = body.len();
-    let text = format!(
-        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-    );
-    std::io::Write::write_all(&mut stream, text.as_bytes()).unwrap();
-    read_reply(&mut stream)
-}
 
 fn text(reply: &Reply) -> String {
     String::from_utf8(reply.body.clone()).unwrap()
@@ -29,20 +15,6 @@ fn text(reply: &Reply) -> String {
 fn json(reply: &Reply) -> Value {
     assert_eq!(reply.status, 200, "{}", text(reply));
     serde_json::from_slice(&reply.body).unwrap()
-}
-
-fn agent(name: &str, left: u64) -> AnnounceRequest {
-    let mut id = [b'x'; 20];
-    id[..name.len()].copy_from_slice(name.as_bytes());
-    AnnounceRequest {
-        left,
-        peer_id: PeerId(id),
-        narrows: Some(AgentReport {
-            agent: name.to_owned(),
-            ..AgentReport::default()
-        }),
-        ..announce()
-    }
 }
 
 /// A seeder at hq and a gateway and a member in munich; what the gateway is told.

@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 
-use narrows_protocol::{AgentReport, AnnounceRequest, PeerId};
 use serde_json::Value;
 use support::*;
 
@@ -28,20 +27,6 @@ const ROUTES: [&str; 15] = [
     "/nowhere",
 ];
 
-fn agent(name: &str, left: u64) -> AnnounceRequest {
-    let mut id = [b'x'; 20];
-    id[..name.len()].copy_from_slice(name.as_bytes());
-    AnnounceRequest {
-        left,
-        peer_id: PeerId(id),
-        narrows: Some(AgentReport {
-            agent: name.to_owned(),
-            ..AgentReport::default()
-        }),
-        ..announce()
-    }
-}
-
 fn json(to: SocketAddr, target: &str) -> Value {
     let reply = get(to, target);
     assert_eq!(
@@ -54,10 +39,7 @@ fn json(to: SocketAddr, target: &str) -> Value {
 }
 
 fn check(to: SocketAddr, headers: &str, body: &str) -> Reply {
-    let mut stream = connect(to, None);
-    let length = body.len();
-    write!(stream, "POST /check HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}").unwrap();
-    read_reply(&mut stream)
+    send(to, "POST", "/check", headers, body)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::Described;
 
 /// A site in a swarm, or several that share a label.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(super) struct SiteSum {
+pub(crate) struct SiteSum {
     pub(super) peers: f64,
     pub(super) seeders: f64,
     pub(super) leechers: f64,
@@ -21,7 +21,7 @@ pub(super) struct SiteSum {
 }
 
 impl SiteSum {
-    pub(super) fn add(&mut self, site: &SiteStatus, size: Option<u64>) {
+    pub(crate) fn add(&mut self, site: &SiteStatus, size: Option<u64>) {
         let peers = f64::from(site.peers);
         self.peers += peers;
         self.seeders += f64::from(site.seeders);
@@ -39,7 +39,7 @@ impl SiteSum {
     }
 
     /// What a peer has on average.
-    pub(super) fn progress(&self) -> Option<f64> {
+    pub(crate) fn progress(&self) -> Option<f64> {
         self.had.filter(|_| self.peers > 0.0).map(|had| had / self.peers)
     }
 
@@ -56,8 +56,8 @@ pub(crate) struct Rollout {
     pub(super) waiting_sites: f64,
     pub(super) starved_sites: f64,
     pub(super) starved_leechers: f64,
-    /// The slowest site's.
-    pub(super) bound: f64,
+    /// The least time until every waiting site can have everything, in seconds.
+    pub(crate) bound: f64,
     /// What crossed links for what is there.
     pub(super) fetched: f64,
     /// The least that had to.
@@ -89,11 +89,6 @@ impl Rollout {
                 self.fewest += (times.unwrap_or(0.0) * size as f64).min(fetched);
             }
         }
-    }
-
-    /// The least time until every waiting site can have everything, in seconds.
-    pub(crate) fn bound(&self) -> f64 {
-        self.bound
     }
 
     /// The least over what crossed; nothing has: `None`.

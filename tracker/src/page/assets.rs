@@ -1,9 +1,9 @@
 //! The page's files, part of the program.
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::StatusCode;
 
+use crate::http::typed;
 use crate::serve::Response;
 
 macro_rules! files {
@@ -28,9 +28,9 @@ files! {
 /// The file at this path.
 pub(crate) fn asset(path: &str) -> Option<Response> {
     let (_, kind, content) = FILES.iter().find(|(at, ..)| *at == path)?;
-    let mut response = Response::new(Either::Left(Full::new(Bytes::from_static(content.as_bytes()))));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    Some(response)
+    Some(typed(
+        StatusCode::OK,
+        kind,
+        Bytes::from_static(content.as_bytes()),
+    ))
 }

@@ -2,16 +2,14 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Either, Full, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use narrows_topology::SiteMap;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::layout::{Drawn, drawn};
-use crate::http::text;
+use crate::http::{text, typed};
 use crate::serve::{Request, Response};
 
 /// The longest site map that is looked at, in bytes.
@@ -54,13 +52,7 @@ pub(crate) async fn check(request: Request) -> Response {
     };
     let checked = tokio::task::spawn_blocking(move || serde_json::to_vec(&checked(&sites))).await;
     match checked {
-        Ok(Ok(json)) => {
-            let mut response = Response::new(Either::Left(Full::new(Bytes::from(json))));
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
+        Ok(Ok(json)) => typed(StatusCode::OK, "application/json", json.into()),
         _ => text(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the site map could not be checked here; try narrows-topology check\n",

@@ -5,7 +5,7 @@ use narrows_assignment::{SiteStatus, SwarmStatus};
 use serde::Serialize;
 
 use crate::brake::form;
-use crate::gauges::{Described, Rollout};
+use crate::gauges::{Described, Rollout, SiteSum};
 use crate::tracker::Tracker;
 
 /// A content in short.
@@ -35,23 +35,21 @@ impl Short {
             sites,
             ..
         } = &content.status;
-        let known = sites
-            .iter()
-            .filter_map(|site| Some((site.progress_mean?, f64::from(site.peers))));
-        let (had, of) = known.fold((0.0, 0.0), |(had, of), (mean, peers)| {
-            (had + mean * peers, of + peers)
-        });
+        let mut everywhere = SiteSum::default();
+        for site in sites {
+            everywhere.add(site, content.size);
+        }
         Short {
             name: content.name.clone(),
             size: content.size,
             peers: *peers,
             complete: *seeders,
-            progress: (of > 0.0).then(|| had / of),
+            progress: everywhere.progress(),
             sites: sites.len(),
             waiting_sites: sites.iter().map(|site| u32::from(site.waiting)).sum(),
             starving: sites.iter().map(|site| site.starving).sum(),
             efficiency: sum.efficiency(),
-            bound_seconds: Some(sum.bound()).filter(|bound| bound.is_finite()),
+            bound_seconds: Some(sum.bound).filter(|bound| bound.is_finite()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use narrows_protocol::{
-    AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Failure, InfoHash, PeerId,
+    AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Failure, InfoHash, PeerId,
 };
 use narrows_tracker::{Config, Listeners, Prepared, RunError, run};
 use socket2::{Domain, Socket, Type};
@@ -185,6 +185,17 @@ pub fn request(to: SocketAddr, source: Option<IpAddr>, target: &str, headers: &s
     read_reply(&mut stream)
 }
 
+/// Sends a request with a body.
+pub fn send(to: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Reply {
+    let mut stream = connect(to, None);
+    let length = body.len();
+    let text = format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(text.as_bytes()).unwrap();
+    read_reply(&mut stream)
+}
+
 pub fn get(to: SocketAddr, target: &str) -> Reply {
     request(to, None, target, "")
 }
@@ -205,6 +216,21 @@ pub fn announce() -> AnnounceRequest {
         key: None,
         ip: None,
         narrows: None,
+    }
+}
+
+/// An agent's announce.
+pub fn agent(name: &str, left: u64) -> AnnounceRequest {
+    let mut id = [b'x'; 20];
+    id[..name.len()].copy_from_slice(name.as_bytes());
+    AnnounceRequest {
+        left,
+        peer_id: PeerId(id),
+        narrows: Some(AgentReport {
+            agent: name.to_owned(),
+            ..AgentReport::default()
+        }),
+        ..announce()
     }
 }
 
