@@ -1,41 +1,40 @@
 {%- from 'narrows/map.jinja' import narrows with context %}
 {%- set agent = narrows.agent %}
+{#- asked once, here: for `onlyif` Salt loads every state module it has, and no state of this run makes a service #}
+{%- set is_service = salt['service.available'](agent.service) %}
 {%- if opts.get('file_client') != 'local' %}
 narrows-agent-clean-beacon:
   beacon.absent:
     - name: narrows
     - save: true
 {% endif %}
+{#- what is below needs a service that does not run, be it that there is none #}
 narrows-agent-clean-service-dead:
+{%- if is_service %}
   service.dead:
     - name: {{ agent.service }}
     - enable: false
-    - onlyif:
-      - fun: service.available
-        name: {{ agent.service }}
+{%- else %}
+  test.nop
+{%- endif %}
 {% if narrows.windows %}
-{%-   set port = salt['narrows.listen_port'](narrows.pillar) %}
-narrows-agent-clean-firewall:
-  win_firewall.delete_rule:
-    - name: 'Narrows agent (TCP {{ port }})'
-    - localport: {{ port }}
-    - protocol: tcp
-    - dir: in
-
+{%    if is_service %}
 narrows-agent-clean-unit:
   cmd.run:
     - name: '"{{ agent.binary }}" service uninstall'
-    - onlyif:
-      - fun: service.available
-        name: {{ agent.service }}
     - require:
-      - service: narrows-agent-clean-service-dead
-{% else %}
+      - narrows-agent-clean-service-dead
+    - require_in:
+      - narrows-agent-clean-package
+{%    endif %}
+{%- else %}
 narrows-agent-clean-unit:
   file.absent:
     - name: {{ agent.unit }}
     - require:
-      - service: narrows-agent-clean-service-dead
+      - narrows-agent-clean-service-dead
+    - require_in:
+      - narrows-agent-clean-package
 
 narrows-agent-clean-daemon-reload:
   module.run:
@@ -48,7 +47,7 @@ narrows-agent-clean-{{ loop.index }}:
   file.absent:
     - name: {{ path | json }}
     - require:
-      - service: narrows-agent-clean-service-dead
+      - narrows-agent-clean-service-dead
 {% endfor %}
 {%- set package = (narrows.pillar.get('agent') or {}).get('package') or agent.package %}
 narrows-agent-clean-package:
@@ -59,14 +58,12 @@ narrows-agent-clean-package:
   file.absent:
     - name: {{ agent.binary | json }}
 {%- endif %}
-    - require:
-      - narrows-agent-clean-unit
 {% if agent.user %}
 narrows-agent-clean-user:
   user.absent:
     - name: {{ agent.user }}
     - require:
-      - service: narrows-agent-clean-service-dead
+      - narrows-agent-clean-service-dead
 
 narrows-agent-clean-group:
   group.absent:

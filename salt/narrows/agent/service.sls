@@ -1,19 +1,29 @@
 {%- from 'narrows/map.jinja' import narrows with context %}
 {%- set agent = narrows.agent %}
 {%- set active = (narrows.pillar.get('agent') or {}).get('active', true) %}
+{%- if active == 'on_demand' %}
+{#- runs only while something is missing; the reactor stops it when its site needs it no more #}
+{%-   set function = 'running' if salt['narrows.missing'](narrows.pillar, agent) or salt['service.status'](agent.service) else 'dead' %}
+{%- else %}
+{%-   set function = 'running' if active else 'dead' %}
+{%- endif %}
 
 include:
   - narrows.agent.package
   - narrows.agent.config
 {% if narrows.windows %}
+{#- asked here: for `unless` Salt loads every state module it has. A package of this same run may bring the service after
+    we asked; then this makes it the same service once more #}
+{%-   if not salt['service.available'](agent.service) %}
 narrows-agent-service-unit:
   cmd.run:
     - name: '"{{ agent.binary }}" service install --config "{{ agent.config }}"'
-    - unless:
-      - fun: service.available
-        name: {{ agent.service }}
     - require:
       - narrows-agent-package-installed
+      - file: narrows-agent-config-file-managed
+    - require_in:
+      - service: narrows-agent-service
+{%-   endif %}
 {% else %}
 narrows-agent-service-unit:
   file.managed:
@@ -24,6 +34,8 @@ narrows-agent-service-unit:
     - context:
         agent: {{ agent | json }}
         targets: {{ salt['narrows.folders_outside'](narrows.pillar, agent) | json }}
+    - {{ 'watch_in' if function == 'running' else 'require_in' }}:
+      - service: narrows-agent-service
 
 narrows-agent-service-daemon-reload:
   module.run:
@@ -33,23 +45,15 @@ narrows-agent-service-daemon-reload:
     - require_in:
       - service: narrows-agent-service
 {% endif %}
-{%- if active == 'on_demand' %}
-{#- runs only while something is missing; the reactor stops it when its site needs it no more #}
-{%-   set function = 'running' if salt['narrows.missing'](narrows.pillar, agent) or salt['service.status'](agent.service) else 'dead' %}
-{%- else %}
-{%-   set function = 'running' if active else 'dead' %}
-{%- endif %}
 narrows-agent-service:
   service.{{ function }}:
     - name: {{ agent.service }}
     - enable: {{ (active == true) | json }}
-    - require:
-      - narrows-agent-service-unit
 {%- if function == 'running' %}
+    - require:
       - file: narrows-agent-config-file-managed
     - watch:
       - narrows-agent-package-installed
-      - narrows-agent-service-unit
 
 # not a restart: what is being fetched goes on
 narrows-agent-service-reloaded:

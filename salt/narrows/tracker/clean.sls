@@ -1,19 +1,21 @@
 {%- from 'narrows/map.jinja' import narrows with context %}
 {%- set tracker = narrows.tracker %}
 {%- if not narrows.windows %}
+{#- asked here: for `onlyif` Salt loads every state module it has, and no state of this run makes a service #}
 narrows-tracker-clean-service-dead:
+{%-   if salt['service.available'](tracker.service) %}
   service.dead:
     - name: {{ tracker.service }}
     - enable: false
-    - onlyif:
-      - fun: service.available
-        name: {{ tracker.service }}
+{%-   else %}
+  test.nop
+{%-   endif %}
 
 narrows-tracker-clean-unit:
   file.absent:
     - name: {{ tracker.unit }}
     - require:
-      - service: narrows-tracker-clean-service-dead
+      - narrows-tracker-clean-service-dead
 
 narrows-tracker-clean-daemon-reload:
   module.run:
@@ -25,7 +27,7 @@ narrows-tracker-clean-{{ loop.index }}:
   file.absent:
     - name: {{ path | json }}
     - require:
-      - service: narrows-tracker-clean-service-dead
+      - narrows-tracker-clean-service-dead
 {% endfor %}
 {%- set package = (narrows.pillar.get('tracker') or {}).get('package') or tracker.package %}
 narrows-tracker-clean-package:
@@ -45,7 +47,7 @@ narrows-tracker-clean-user:
   user.absent:
     - name: {{ tracker.user }}
     - require:
-      - service: narrows-tracker-clean-service-dead
+      - narrows-tracker-clean-service-dead
 
 narrows-tracker-clean-group:
   group.absent:
