@@ -384,6 +384,15 @@ def agent_config(pillar, place):
     return __utils__["narrows_pillar.agent_config"](pillar, place, __grains__["id"])
 
 
+def open_port(pillar):
+    """
+    The port that neighbours connect to. For the states of the formula.
+
+    CLI Example: not meant for the command line; see ``listen`` in agent.yaml.
+    """
+    return __utils__["narrows_pillar.open_port"](pillar)
+
+
 def folders_outside(pillar, place):
     """
     Targets that the unit has to be allowed to write to. For the states of the formula.
@@ -391,15 +400,6 @@ def folders_outside(pillar, place):
     CLI Example: not meant for the command line; see ``systemctl cat narrows-agent``.
     """
     return __utils__["narrows_pillar.folders_outside"](pillar, place)
-
-
-def listen_port(pillar):
-    """
-    The port on which the agent is to accept its neighbours' connections. For the states of the formula.
-
-    CLI Example: not meant for the command line; see ``listen`` in agent.yaml.
-    """
-    return __utils__["narrows_pillar.listen_port"](pillar)
 
 
 def missing(pillar, place):

@@ -44,6 +44,9 @@ OWN = {
     },
 }
 
+#: What the agent listens on if its configuration does not say.
+DEFAULT_PORT = 6881
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{40}")
 
@@ -202,13 +205,15 @@ def agent_config(pillar, place, minion_id):
     return config
 
 
-def listen_port(pillar):
+def open_port(pillar):
     """
-    The port that neighbours connect to: that of ``listen``. One that is none is the agent's to complain of.
+    The TCP port that neighbours connect to; None if the agent does not run, or if its address is wrong, which the
+    agent's own check says better.
     """
-    listen = str(((pillar.get("agent") or {}).get("config") or {}).get("listen", ""))
-    port = listen.rpartition(":")[2]
-    return int(port) if port.isascii() and port.isdigit() and 0 < int(port) < 65536 else 6881
+    agent = pillar.get("agent") or {}
+    port = str((agent.get("config") or {}).get("listen") or f"0.0.0.0:{DEFAULT_PORT}").rpartition(":")[2]
+    usable = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
+    return int(port) if usable and agent.get("active", True) is not False else None
 
 
 def folders_outside(pillar, place):

@@ -76,10 +76,10 @@ def _options(root, modules, more):
 
 class Minion:
     """
-    A masterless minion whose agent and tracker live below `root`.
+    A masterless minion whose agent and tracker live below `root`; `more` goes into its configuration.
     """
 
-    def __init__(self, root, programs, modules):
+    def __init__(self, root, programs, modules, **more):
         self.root, self.programs = root, programs
         self.units = root / "units"
         self.units.mkdir(parents=True)
@@ -92,6 +92,7 @@ class Minion:
                 "process_service": str(self.units),
                 "narrows.config": str(root / "conf/agent.yaml"),
                 "narrows.tracker_config": str(root / "conf/tracker.yaml"),
+                **more,
             },
         )
         self.listen, self.control = free_port(), free_port()
@@ -124,13 +125,6 @@ class Minion:
                 "config": {"listen": f"127.0.0.1:{self.listen}", "control": f"127.0.0.1:{self.control}"},
             },
         }
-
-    def pretend(self, **grains):
-        """
-        Other grains than this system's, as far as states are rendered.
-        """
-        file = self.root / "etc/minion"
-        file.write_text(json.dumps({**json.loads(file.read_text()), "grains": grains}))
 
     @property
     def config(self):

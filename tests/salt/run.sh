@@ -46,7 +46,7 @@ for version in "${versions[@]}"; do
     printf '\nSalt %s\n' "$version"
     # a state run of Salt is three seconds of its loader, so one worker per processor
     "$python" -m pytest -q -p no:cacheprovider -n "$(nproc)" test_pure.py test_states.py test_modules.py \
-        test_tracker_states.py "${arguments[@]}"
+        test_tracker_states.py test_windows_states.py "${arguments[@]}"
     # processes of its own, which want the processors
     [ "$version" != "${versions[0]}" ] || "$python" -m pytest -q -p no:cacheprovider test_master.py "${arguments[@]}"
 done

@@ -87,6 +87,8 @@ def test_the_example_pillar_is_right_and_names_every_key():
         ({"content": {"a": {"torent": "x"}}}, "did you mean `torrent`?"),
         ({"content": {"../a": {}}}, "choose another"),
         ({"content": {"a": {"torrent": "x", "info_hash": "a" * 40, "file": "a/b"}}}, "without a path"),
+        ({"agent": {"firewall": "no"}}, "narrows:agent:firewall is `no`; write true or false."),
+        ({"tracker": {"firewall": False}}, "unknown key `firewall`"),
         ({"content": {"a": {"torrent": "x", "info_hash": "A" * 40}}}, "40 hex digits"),
         ({"content": {"a": {"info_hash": "a" * 40, "ensure": "absent", "purge": True}}}, "purge wants to know"),
         ({"content": {n: {"torrent": n, "info_hash": "a" * 40, "target": "/x", "file": "f"} for n in "ab"}}, "another target"),
@@ -114,16 +116,19 @@ def test_any_pillar_is_judged_without_an_error():
             config = narrows_pillar.agent_config(pillar, PLACE, "m")
             assert config["id"] and isinstance(config["content"], list)
             narrows_pillar.folders_outside(pillar, PLACE)
+            port = narrows_pillar.open_port(pillar)
+            assert port is None or isinstance(port, int)
 
 
 @pytest.mark.parametrize(
     ("listen", "port"),
-    [("10.2.0.1:7000", 7000), ("[::]:7001", 7001), (None, 6881), ("nowhere", 6881), ("10.2.0.1:0", 6881), ("1.2.3.4:70000", 6881)],
+    [("10.2.0.1:7000", 7000), ("[::]:7001", 7001), (None, 6881), ("nowhere", None), ("10.2.0.1:0", None), ("1.2.3.4:70000", None)],
 )
 def test_the_port_for_neighbours_is_that_of_listen(listen, port):
     config = {} if listen is None else {"listen": listen}
-    assert narrows_pillar.listen_port({"agent": {"config": config}}) == port
-    assert narrows_pillar.listen_port({"agent": None}) == 6881
+    assert narrows_pillar.open_port({"agent": {"config": config}}) == port
+    assert narrows_pillar.open_port({"agent": None}) == 6881
+    assert narrows_pillar.open_port({"agent": {"active": False, "config": config}}) is None
 
 
 def test_windows_paths_are_joined_as_windows_does():

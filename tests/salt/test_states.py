@@ -2,7 +2,6 @@
 The formula on a masterless minion: what the states write and start, and what wrong pillars do not.
 """
 
-import collections
 import json
 import os
 import pathlib
@@ -31,31 +30,6 @@ def test_the_agent_is_installed_configured_and_started_and_then_nothing_changes(
     assert not failed(again), failed(again)
     assert not changed(again), changed(again)
     assert not any(state["result"] is None for state in minion.apply("narrows", test=True).values())
-
-
-def test_on_windows_the_firewall_lets_neighbours_in_unless_the_pillar_says_no(minion):
-    minion.pretend(os_family="Windows")
-
-    def rules(sls):
-        states = minion.call("state.show_sls", sls)
-        assert isinstance(states, dict), states
-        found = [state["win_firewall"] for state in states.values() if "win_firewall" in state]
-        # the function stands among its arguments
-        return [({"function": part} if isinstance(part, str) else part for part in rule) for rule in found]
-
-    minion.pillar["agent"]["config"]["listen"] = "0.0.0.0:7000"
-    [rule] = [collections.ChainMap(*parts) for parts in rules("narrows.agent")]
-    assert (rule["function"], rule["action"], rule["dir"]) == ("add_rule", "allow", "in")
-    assert (rule["name"], rule["localport"]) == ("Narrows agent (TCP 7000)", 7000)
-    [gone] = [collections.ChainMap(*parts) for parts in rules("narrows.agent.clean")]
-    assert (gone["function"], gone["name"], gone["localport"]) == ("delete_rule", rule["name"], 7000)
-    minion.pillar["agent"]["firewall"] = False
-    assert rules("narrows.agent") == []
-    minion.pillar["agent"]["firewall"] = "off"
-    assert "write true or false" in str(minion.call("state.show_sls", "narrows.agent"))
-    minion.pretend()
-    minion.pillar["agent"]["firewall"] = True
-    assert rules("narrows.agent") == []
 
 
 def test_all_mistakes_of_a_pillar_are_said_at_once_and_nothing_is_touched(minion):

@@ -18,6 +18,9 @@ narrows-agent-clean-service-dead:
   test.nop
 {%- endif %}
 {% if narrows.windows %}
+narrows-agent-clean-firewall:
+  narrows_firewall.only:
+    - name: Narrows agent
 {%    if is_service %}
 narrows-agent-clean-unit:
   cmd.run:

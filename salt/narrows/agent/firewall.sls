@@ -1,11 +1,16 @@
-{#- Windows lets nobody in unless told: neighbours could not fetch from this machine. `win_firewall.add_rule` looks only at a
-    rule's name, so the port is in it. Included on Windows alone, unless the pillar says firewall: false. #}
+{#- On Windows nobody reaches a service before its port is open; elsewhere the firewall is the administrator's. #}
 {%- from 'narrows/map.jinja' import narrows with context %}
-{%- set port = salt['narrows.listen_port'](narrows.pillar) %}
+{%- set wanted = narrows.pillar.get('agent') or {} %}
+{%- if narrows.windows and wanted.get('firewall', true) %}
+include:
+  - narrows.agent.config
+
 narrows-agent-firewall:
-  win_firewall.add_rule:
-    - name: 'Narrows agent (TCP {{ port }})'
-    - localport: {{ port }}
-    - protocol: tcp
-    - action: allow
-    - dir: in
+  narrows_firewall.only:
+    - name: Narrows agent
+    - port: {{ salt['narrows.open_port'](narrows.pillar) | json }}
+    - require:
+      - file: narrows-agent-config-file-managed
+{%- else %}
+{}
+{%- endif %}

@@ -6,9 +6,9 @@
 include:
   - narrows.agent.package
   - narrows.agent.config
-  - narrows.agent.service
-{%-   if narrows.windows and (narrows.pillar.get('agent') or {}).get('firewall', true) %}
+{%-   if narrows.windows %}
   - narrows.agent.firewall
 {%-   endif %}
+  - narrows.agent.service
   - narrows.agent.beacon
 {%- endif %}
