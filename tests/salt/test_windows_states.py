@@ -4,9 +4,12 @@ What the formula does on Windows, as far as Linux can tell: a minion that calls 
 """
 
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
-from conftest import Minion, changed, failed
+import yaml
+from conftest import ROOT, Minion, changed, failed
 
 #: `narrows-agent service install` registers with the stand-in for the service manager; the rest is the real agent's.
 AGENT = """#!/bin/sh
@@ -127,3 +130,26 @@ def test_clean_removes_the_rule_and_the_service_and_finds_nothing_the_second_tim
     again = windows.apply("narrows.agent.clean")
     assert not failed(again) and not changed(again), (failed(again), changed(again))
     assert not any(state["result"] is None for state in windows.apply("narrows.agent.clean", test=True).values())
+
+
+def test_a_package_brings_its_service_anew_and_it_is_completed_each_time(windows):
+    del windows.pillar["agent"]["source"]
+    windows.pillar["agent"].update(package="narrows-agent", version="0.1.0")
+
+    def service_unit():
+        rendered = windows.call("state.show_sls", "narrows.agent.service")
+        assert "installed" in rendered["narrows-agent-package-installed"]["pkg"]
+        return rendered["narrows-agent-service-unit"]["cmd"]
+
+    assert not any("onchanges" in part for part in service_unit()), "it is not there yet"
+    (windows.units / "narrows-agent.service").touch()
+    assert {"onchanges": ["narrows-agent-package-installed"]} in service_unit()
+
+
+def test_winrepo_names_the_package_as_the_msi_does_and_has_the_version_of_this_source():
+    package = yaml.safe_load((ROOT / "salt/win/repo-ng/narrows-agent/init.sls").read_text())["narrows-agent"]
+    product = ElementTree.parse(ROOT / "agent/windows/narrows-agent.wxs").getroot()[0]
+    # else Salt does not find in the registry what it has installed
+    assert {version["full_name"] for version in package.values()} == {product.get("Name")}
+    version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    assert package[version]["installer"].endswith(f"/narrows-agent/narrows-agent-{version}.msi")

@@ -1,6 +1,7 @@
 {%- from 'narrows/map.jinja' import narrows with context %}
 {%- set agent = narrows.agent %}
-{%- set active = (narrows.pillar.get('agent') or {}).get('active', true) %}
+{%- set wanted = narrows.pillar.get('agent') or {} %}
+{%- set active = wanted.get('active', true) %}
 {%- if active == 'on_demand' %}
 {#- runs only while something is missing; the reactor stops it when its site needs it no more #}
 {%-   set function = 'running' if salt['narrows.missing'](narrows.pillar, agent) or salt['service.status'](agent.service) else 'dead' %}
@@ -12,15 +13,21 @@ include:
   - narrows.agent.package
   - narrows.agent.config
 {% if narrows.windows %}
-{#- asked here: for `unless` Salt loads every state module it has. A package of this same run may bring the service after
-    we asked; then this makes it the same service once more #}
-{%-   if not salt['service.available'](agent.service) %}
+{#- asked here: for `unless` Salt loads every state module it has. A package may bring the service after we asked, and one
+    that takes another's place brings it anew: this completes it, with restarts after failures for one #}
+{%-   set is_service = salt['service.available'](agent.service) %}
+{%-   set package = wanted.get('package') or agent.package %}
+{%-   if package or not is_service %}
 narrows-agent-service-unit:
   cmd.run:
     - name: '"{{ agent.binary }}" service install --config "{{ agent.config }}"'
     - require:
       - narrows-agent-package-installed
       - file: narrows-agent-config-file-managed
+{%-     if is_service %}
+    - onchanges:
+      - narrows-agent-package-installed
+{%-     endif %}
     - require_in:
       - service: narrows-agent-service
 {%-   endif %}
