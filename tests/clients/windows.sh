@@ -160,6 +160,8 @@ windows sc start narrows-agent >/dev/null
 until_says RUNNING windows sc query narrows-agent
 until_says seeding status "$win_control"
 diff -r content/office "$drive/deploy/office"
+curl -s --max-time 5 "http://127.0.0.1:$win_control/metrics" >metrics.log
+grep -q '^narrows_agent_disk_size_bytes' metrics.log
 fetched=$(number "$win_control" bytes_lan)
 [ "$fetched" -lt 18000000 ] || fail "it fetched $fetched bytes anew"
 windows "$agent" pause >/dev/null
