@@ -359,8 +359,22 @@ def check_pillar(pillar=None):
         salt '*' narrows.check_pillar
     """
     if pillar is None:
-        pillar = __salt__["pillar.get"]("narrows", {}) or {}
+        # not pillar.get: since Salt 3008 what it returns outside of states is masked
+        pillar = __pillar__.get("narrows") or {}
     return __utils__["narrows_pillar.check"](pillar)
+
+
+def on_demand():
+    """
+    Whether the pillar wants the agent to run only while there is something to do.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt munich-017 narrows.on_demand
+    """
+    return ((__pillar__.get("narrows") or {}).get("agent") or {}).get("active") == "on_demand"
 
 
 # what the SLS files ask; `place` is `agent` of map.jinja

@@ -53,6 +53,19 @@ def _ask(method, path, query=None):
     return __utils__["narrows_http.request"](method, address, path, query=query, token=token, who="The tracker")
 
 
+def announce_url():
+    """
+    What .torrent files say of where the tracker is, by this minion's pillar; None if it does not say.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt tracker-1 narrows_tracker.announce_url
+    """
+    return ((__pillar__.get("narrows") or {}).get("tracker") or {}).get("url")
+
+
 def _folder():
     folder = _config().get("torrents")
     if not folder:

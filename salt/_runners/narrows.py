@@ -432,8 +432,7 @@ def rest(minion):
         salt-run narrows.rest munich-017
     """
     client = __utils__["narrows_master.client"]()
-    asked = client.cmd([minion], "pillar.get", ["narrows:agent:active"], tgt_type="list")
-    if asked.get(minion) != "on_demand":
+    if client.cmd([minion], "narrows.on_demand", tgt_type="list").get(minion) is not True:
         return {"minion": minion, "stopped": False, "why": "its agent is not on demand"}
     for name in __utils__["narrows_published.names"](__utils__["narrows_master.pillar_root"]()):
         data = _load(name)

@@ -98,12 +98,12 @@ def announce_url():
     """
     url = options().get("url")
     if not url:
-        minion = tracker_minion()
-        url = client().cmd([minion], "pillar.get", ["narrows:tracker:url"], tgt_type="list", timeout=15).get(minion)
+        # not pillar.get: since Salt 3008 what it returns to others is masked
+        url = tracker("announce_url")
         if not url:
             raise CommandExecutionError(
-                f"The announce URL is not known: {minion} does not answer, or its pillar has no narrows:tracker:url; "
-                "say it in the master's configuration: `narrows: {url: http://HOST:6969/announce}`."
+                f"The announce URL is not known: the pillar of {tracker_minion()} has no narrows:tracker:url; "
+                "say it there, or in the master's configuration: `narrows: {url: http://HOST:6969/announce}`."
             )
     return url
 

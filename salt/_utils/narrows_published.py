@@ -25,13 +25,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _INIT = """\
 #!jinja|yaml
 # Written by the runner narrows (salt-run narrows.publish, narrows.retire); changes made here are lost.
-# Beside it lies what was published, a file each, with its target as a compound matcher.
+# Beside it lies what was published, a file each, with its target as a compound matcher. The id is said, for since Salt 3008
+# the module takes its own for the master's here.
 {{%- set mine = {{}} %}}
 {{%- for name in {names} %}}
 {{%-   import_yaml 'narrows/content/' ~ name ~ '.yaml' as data %}}
 {{%-   if data.seeder == opts.id %}}
 {{%-     set _ = mine.update({{name: dict(data.pillar, target=data.seeder_target)}}) %}}
-{{%-   elif salt['match.compound'](data.tgt) %}}
+{{%-   elif salt['match.compound'](data.tgt, opts.id) %}}
 {{%-     set _ = mine.update({{name: data.pillar}}) %}}
 {{%-   endif %}}
 {{%- endfor %}}

@@ -215,7 +215,7 @@ class Fleet:
 
     def end(self):
         for pids in self.root.glob("*/units/*.pid"):
-            _end(int(pids.read_text()), pids.parent)
+            _end(int(pids.read_text().split()[0]), pids.parent)
         for process in self.processes:
             process.terminate()
         for process in self.processes:

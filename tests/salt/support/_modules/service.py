@@ -25,14 +25,26 @@ def _place(name, end):
     return os.path.join(__opts__["process_service"], name + end)
 
 
+def _began(pid):
+    """
+    When a process began, in the kernel's ticks; None if it does not run. Numbers of processes come again within minutes
+    where many are started, so a number alone may be anybody's.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
 def _pid(name):
     try:
         with open(_place(name, ".pid"), encoding="ascii") as file:
-            pid = int(file.read())
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return None if file.read().rpartition(")")[2].split()[0] == "Z" else pid
+            pid, began = file.read().split()
     except (OSError, ValueError):
         return None
+    return int(pid) if _began(pid) == began else None
 
 
 def available(name):
@@ -62,7 +74,7 @@ def start(name):
             shlex.split(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": told}
         )
         with open(_place(name, ".pid"), "w", encoding="ascii") as file:
-            file.write(str(process.pid))
+            file.write(f"{process.pid} {_began(process.pid)}")
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline and process.poll() is None:
             try:
