@@ -260,7 +260,8 @@ def _rollout(name, data, timeout):
     if expected:
         client = __utils__["narrows_master.client"]()
         returned = client.cmd(expected, "narrows.status", tgt_type="list", timeout=timeout, full_return=True)
-        answers = {minion: answer.get("ret") for minion, answer in returned.items() if isinstance(answer, dict)}
+        came = __utils__["narrows_master.answers"](returned)
+        answers = {minion: answer.get("ret") for minion, answer in came.items()}
     rollout = __utils__["narrows_rollout.merge"](name, data["info_hash"], expected, answers, sites=sites)
     seen = {minion: row["site"] for minion, row in rollout["minions"].items() if row["site"]}
     if any(sites.get(minion) != site for minion, site in seen.items()):
@@ -443,7 +444,7 @@ def rest(minion):
         if __utils__["narrows_rollout.is_needed"](rollout, site):
             return {"minion": minion, "stopped": False, "why": f"{site or 'its site'} does not have all of {name} yet"}
     stopped = client.cmd([minion], "service.stop", ["narrows-agent"], tgt_type="list").get(minion)
-    return {"minion": minion, "stopped": bool(stopped), "why": "nothing to do"}
+    return {"minion": minion, "stopped": stopped is True, "why": "nothing to do"}
 
 
 def _file_roots(saltenv="base"):

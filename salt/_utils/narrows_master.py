@@ -70,9 +70,20 @@ def apply(minions):
     returned = client().cmd(
         minions, "state.apply", ["narrows.content"], kwarg={"queue": True}, tgt_type="list", timeout=60, full_return=True
     )
-    # who does not answer is missing, or False
-    answers = {minion: answer for minion, answer in returned.items() if isinstance(answer, dict)}
-    return {minion: answers[minion].get("retcode") == 0 if minion in answers else None for minion in minions}
+    came = answers(returned)
+    return {minion: came[minion].get("retcode") == 0 if minion in came else None for minion in minions}
+
+
+def answers(returned):
+    """
+    Of what `cmd` with `full_return` gave, that which minions said: who did not answer is missing, or False, or since
+    Salt 3008 there is a text about it in his place.
+    """
+    return {
+        minion: answer
+        for minion, answer in returned.items()
+        if isinstance(answer, dict) and answer.get("out") != "no_return"
+    }
 
 
 def tracker_minion():
@@ -116,8 +127,8 @@ def tracker(function, **arguments):
     returned = client().cmd(
         [minion], f"narrows_tracker.{function}", kwarg=arguments, tgt_type="list", timeout=20, full_return=True
     )
-    answer = returned.get(minion)
-    if not isinstance(answer, dict):
+    answer = answers(returned).get(minion)
+    if answer is None:
         raise CommandExecutionError(f"The tracker's minion {minion} does not answer; start it, and run this again.")
     if answer.get("retcode"):
         raise CommandExecutionError(str(answer.get("ret")).replace("ERROR: ", "").strip())
