@@ -4,12 +4,15 @@ What the Python tests of Salt and of Prometheus share: waiting, ports, our progr
 
 import os
 import pathlib
+import random
 import socket
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PATIENCE = 60
+# the system's, for pytest's workers must not draw the same numbers
+_RANDOM = random.SystemRandom()
 
 
 def until(condition, what, patience=PATIENCE):
@@ -26,9 +29,20 @@ def until(condition, what, patience=PATIENCE):
 
 
 def free_port(host="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    """
+    A port that nobody listens on. Not one that the system would give: of those it gives away more, to connections and to
+    tests beside this one, before ours is in use.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        system = int(file.read().split()[0])
+    while True:
+        port = _RANDOM.randrange(10000, max(system, 20000))
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError:
+                continue
 
 
 def answers(url):
