@@ -223,6 +223,7 @@ impl Actor {
             return;
         };
         self.totals.add(&session.swarm_status(self.shared.now()));
+        session.note_wan();
         let content = session.content();
         self.jobs.session += 1;
         self.check(content, self.spec.meta.piece_count(), true);

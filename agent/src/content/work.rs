@@ -100,12 +100,20 @@ impl Jobs {
         self.blocking(move || Work::Probed(content.reserve()));
     }
 
-    pub(super) fn announce(&self, announcer: Announcer, request: AnnounceRequest) {
+    /// Writes the content's ledger and announces: a tracker never hears of more than we will remember.
+    pub(super) fn announce(&self, announcer: Announcer, request: AnnounceRequest, content: Arc<Content>) {
         let jobs = self.clone();
         tokio::spawn(async move {
+            // it only ends early if the runtime does
+            let _ = spawn_blocking(move || save_ledger(&content)).await;
             let result = announcer.announce(&request).await;
             jobs.answer(Work::Announced(result)).await;
         });
+    }
+
+    /// Writes the content's ledger.
+    pub(super) fn save_ledger(&self, content: Arc<Content>) {
+        spawn_blocking(move || save_ledger(&content));
     }
 
     fn blocking(&self, job: impl FnOnce() -> Work + Send + 'static) {
@@ -126,5 +134,12 @@ impl Jobs {
                 work,
             })
             .await;
+    }
+}
+
+/// Writes a content's ledger. If that fails, statistics may lack something after a kill; nothing else does.
+pub(super) fn save_ledger(content: &Content) {
+    if let Err(error) = content.ledger().save() {
+        tracing::debug!(%error, "cannot write down what has come across the WAN");
     }
 }

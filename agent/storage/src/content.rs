@@ -14,6 +14,7 @@ use sha1::{Digest, Sha1};
 use crate::StorageError;
 use crate::disk::{Disk, Side};
 use crate::layout::Layout;
+use crate::ledger::Ledger;
 use crate::plan::{self, Plan};
 use crate::resume::{Phase, Record, Resume};
 
@@ -24,6 +25,7 @@ use crate::resume::{Phase, Record, Resume};
 pub struct Content {
     pub(crate) disk: Disk,
     pub(crate) resume: Resume,
+    pub(crate) ledger: Ledger,
     /// Held for moments, never during I/O on the content; the journal's 8 bytes per piece are written under it
     /// so that a sync cannot come between a piece and its entry.
     state: Mutex<State>,
@@ -98,6 +100,7 @@ impl Content {
     pub fn open(meta: Arc<Metainfo>, target: &Path, state_dir: &Path) -> Result<Opened, StorageError> {
         std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
         let resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
+        let ledger = Ledger::open(state_dir, meta.info_hash);
         let disk = Disk::open(meta, target)?;
         let (staging, at_target) = (disk.survey(Side::Staging)?, disk.survey(Side::Target)?);
         let record = resume.load();
@@ -126,6 +129,7 @@ impl Content {
         let content = Self {
             disk,
             resume,
+            ledger,
             state: Mutex::new(State {
                 staged: plan.staged,
                 at_target: plan.at_target,
@@ -238,6 +242,11 @@ impl Content {
         } else {
             state.at_target.has(piece).then_some(Side::Target)
         }
+    }
+
+    /// What was fetched across the WAN.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Makes all stored pieces durable and says so in the resume data. Call it every 30 s or 64 MiB or so; it

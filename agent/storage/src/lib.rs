@@ -5,6 +5,7 @@
 //! <target>/.narrows/<info hash>/<name>     the content while it is fetched
 //! <target>/.narrows/replaced/<name>        the folder that the content has replaced; the last one only
 //! <state>/<info hash>.resume, .journal     what need not be read again at the next start
+//! <state>/<info hash>.wan                  what was fetched across the WAN, over all runs
 //! ```
 //! Nothing is read or written through a symbolic link below the target; the target itself may be one.
 
@@ -15,6 +16,7 @@ mod disk;
 mod error;
 mod handles;
 mod layout;
+mod ledger;
 mod plan;
 mod platform;
 mod publish;
@@ -24,3 +26,4 @@ mod space;
 pub use content::{Content, Opened, Stored};
 pub use create::{CreateError, CreateOptions, create};
 pub use error::StorageError;
+pub use ledger::{Ledger, WanTotals};

@@ -74,9 +74,8 @@ impl Content {
         self.disk.close_files();
         self.disk.remove(self.disk.base(Side::Staging))?;
         self.disk.folder.remove_folder(Path::new(STAGING_FOLDER)).ok(); // if it is empty
-        self.resume
-            .remove()
-            .map_err(StorageError::io("remove", &self.resume.record_path()))
+        let removed = self.ledger.remove().and_then(|()| self.resume.remove());
+        removed.map_err(StorageError::io("remove", &self.resume.record_path()))
     }
 
     fn require_whole(&self) -> Result<(), StorageError> {

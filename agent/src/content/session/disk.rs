@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use narrows_storage::{StorageError, Stored};
 use narrows_swarm::{Event, Time};
 
-use super::{PIECE_MEMORY, PROBE, SYNC_BYTES, SYNC_TIME, Session};
+use super::{NOTE_BYTES, NOTE_TIME, PIECE_MEMORY, PROBE, SYNC_BYTES, SYNC_TIME, Session};
 use crate::content::Work;
 
 impl Session {
@@ -123,6 +123,16 @@ impl Session {
                 self.disk.publish_error = Some(error.to_string());
                 self.disk.next_publish = now + PROBE;
             }
+        }
+    }
+
+    /// Writes down what has come across the WAN when it is time to.
+    pub(super) fn keep_ledger(&mut self, now: Time) {
+        let new = self.swarm.bytes_wan() - self.noted_wan;
+        if new >= NOTE_BYTES || (new > 0 && now >= self.last_note + NOTE_TIME) {
+            self.last_note = now;
+            self.note_wan();
+            self.jobs.save_ledger(self.content.clone());
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use narrows_protocol::{AnnounceEvent, InfoHash, Sharing};
-use narrows_storage::Content;
+use narrows_storage::{Content, WanTotals};
 use narrows_swarm::{Action, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Codec};
 use tokio::task::spawn_blocking;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::announce::{Announcer, Schedule, Trackers};
 use crate::content::pieces::Pieces;
-use crate::content::work::Jobs;
+use crate::content::work::{Jobs, save_ledger};
 use crate::content::{Input, Shared, Spec};
 use crate::net::Outbox;
 
@@ -29,6 +29,11 @@ const PIECE_MEMORY: u64 = 64 << 20;
 /// more, and the end of a rollout waits for no long flush.
 const SYNC_BYTES: u64 = 16 << 20;
 const SYNC_TIME: Duration = Duration::from_secs(5);
+
+/// What has come across the WAN is written down after so many bytes or so much time: of a gateway that is killed, the
+/// tracker does not hear of more. Not before [`TICK`], so that a fast link does not mean many writes.
+const NOTE_BYTES: u64 = 1 << 20;
+const NOTE_TIME: Duration = Duration::from_secs(1);
 
 /// How often a disk that refused is asked whether it takes data again.
 const PROBE: Duration = Duration::from_secs(3);
@@ -64,6 +69,11 @@ pub(super) struct Session {
     tracker_error: Option<String>,
     disk: Disk,
     counted_as_fetching: bool,
+    /// Across the WAN, in earlier runs and sessions.
+    fetched_before: WanTotals,
+    /// Across the WAN in this session, as far as the ledger knows, and since when.
+    noted_wan: u64,
+    last_note: Time,
 }
 
 /// What we know of the disk.
@@ -109,6 +119,7 @@ impl Session {
             seed: rand::random(),
         };
         tracing::info!(content = %spec.meta.name, have = config.have.count(), pieces = config.have.len(), "ready");
+        let fetched_before = content.ledger().totals();
         let trackers = Trackers::new(spec.meta.announce.clone());
         let mut session = Self {
             name: spec.meta.name.clone(),
@@ -138,6 +149,9 @@ impl Session {
                 ..Disk::default()
             },
             counted_as_fetching: false,
+            fetched_before,
+            noted_wan: 0,
+            last_note: now,
         };
         if paused {
             session.feed(Event::Pause, None, now);
@@ -177,11 +191,14 @@ impl Session {
             self.share_memory(now);
             self.feed(Event::Tick, None, now);
             self.care_for_disk(now);
+            self.keep_ledger(now);
         }
         self.flush(now);
         if let Some(event) = self.schedule.begin(now) {
             let request = self.request(event);
-            self.jobs.announce(self.announcer.clone(), request);
+            self.note_wan();
+            self.jobs
+                .announce(self.announcer.clone(), request, self.content.clone());
         }
     }
 
@@ -233,7 +250,12 @@ impl Session {
     /// Closes all connections, tells the tracker and makes everything durable, both at once.
     pub(super) async fn stop(&mut self) {
         self.peers.clear();
+        self.note_wan();
+        let content = self.content.clone();
+        let noted = spawn_blocking(move || save_ledger(&content));
         let goodbye = async {
+            // a tracker never hears of more than we will remember
+            let _ = noted.await;
             if self.schedule.is_known() {
                 let request = self.request(AnnounceEvent::Stopped);
                 let _ = timeout(GOODBYE, self.announcer.announce(&request)).await;

@@ -1,8 +1,9 @@
 //! What a session tells the tracker and `/status`.
 
 use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
+use narrows_storage::WanTotals;
 use narrows_swarm::explain::Explanation;
-use narrows_swarm::{GatewayMode, State, Status, Time};
+use narrows_swarm::{GatewayMode, Report, State, Status, Time};
 
 use super::Session;
 use crate::content::{ContentState, ContentStatus};
@@ -10,6 +11,7 @@ use crate::content::{ContentState, ContentStatus};
 impl Session {
     pub(super) fn request(&self, event: AnnounceEvent) -> AnnounceRequest {
         let report = self.swarm.report();
+        let fetched = self.wan_totals(&report);
         AnnounceRequest {
             info_hash: self.info_hash,
             peer_id: self.shared.peer_id,
@@ -27,7 +29,7 @@ impl Session {
                 agent: self.shared.id.clone(),
                 role: report.role,
                 gateway: report.gateway,
-                wan: report.wan,
+                wan: fetched.bytes,
                 stalled: report.stalled,
                 lost: report.lost,
                 preference: match self.gateway {
@@ -37,10 +39,23 @@ impl Session {
                 },
                 share: self.share,
                 gone: report.gone,
-                sources: report.from,
+                sources: fetched.by_site.into_iter().collect(),
                 metrics: self.shared.metrics,
             }),
         }
+    }
+
+    /// What was fetched across the WAN, over all runs.
+    fn wan_totals(&self, report: &Report) -> WanTotals {
+        let from = report.from.iter().cloned();
+        self.fetched_before.plus(report.wan, from)
+    }
+
+    /// Tells the ledger what was fetched; [`Ledger::save`](narrows_storage::Ledger::save) writes it down.
+    pub(in crate::content) fn note_wan(&mut self) {
+        self.noted_wan = self.swarm.bytes_wan();
+        let totals = self.wan_totals(&self.swarm.report());
+        self.content.ledger().set(totals);
     }
 
     pub(in crate::content) fn swarm_status(&self, now: Time) -> Status {

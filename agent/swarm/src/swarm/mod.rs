@@ -226,6 +226,11 @@ impl Swarm {
         paces.chain([self.next_housekeeping]).min()
     }
 
+    /// Payload bytes received across the WAN in this run.
+    pub fn bytes_wan(&self) -> u64 {
+        self.totals.wan
+    }
+
     /// What an announce says now.
     pub fn report(&self) -> Report {
         let gateway = if self.duty.is_gateway() {

@@ -11,7 +11,7 @@ use super::peer::{Agent, Class, Peer, Tick};
 use super::reply::{Told, farewell};
 use super::site::Standing;
 use crate::endpoint::Endpoint;
-use crate::hash::{AgentKey, name_hash};
+use crate::hash::AgentKey;
 use crate::rules::gateway::Seat;
 use crate::rules::intervals::{expiry, lease};
 use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
@@ -34,14 +34,14 @@ impl Swarm {
         self.born.get_or_insert(now);
         let at = self.identify(cx, announce, id, from, now, &mut outcome);
         if announce.event == AnnounceEvent::Stopped {
+            self.count_wan(cx, announce, id, &mut outcome);
+            self.add_wan(id, &outcome);
             self.remove(cx, (id, at));
             return Ok(farewell(self, cx, id, rng, outcome));
         }
         self.count_wan(cx, announce, id, &mut outcome);
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
-        if let Some(site) = self.sites.get_mut(&id) {
-            site.wan += outcome.wan_bytes;
-        }
+        self.add_wan(id, &outcome);
 
         let mut soon = false;
         if let Some(site) = self.sites.get_mut(&id) {
@@ -233,29 +233,26 @@ impl Swarm {
         known.map(|(_, left)| left)
     }
 
-    /// Bytes across links since the agent's last report, by the sites they came from. Who counts less than before
-    /// has started anew.
+    /// Bytes across links since the agent's last report, by the sites they came from.
     fn count_wan(&mut self, cx: &Context<'_>, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
-        let Some(report) = announce.agent.filter(|report| report.wan > 0) else {
+        let Some(report) = announce.agent else {
             return;
         };
-        let since =
-            |before: Option<u64>, total: u64| total - before.filter(|before| *before <= total).unwrap_or(0);
-        let key = AgentKey::of(&report.agent);
-        outcome.wan_bytes = since(self.wan.insert(key, report.wan), report.wan);
-        let mut known = 0;
-        for (name, total) in &report.sources {
-            let bytes = since(self.wan_from.insert((key, name_hash(name)), *total), *total);
-            let bytes = bytes.min(outcome.wan_bytes - known);
-            if let Some(from) = cx.map.site_named(name).filter(|_| bytes > 0) {
-                outcome.wan_from.push((from, bytes));
-                known += bytes;
-            }
-        }
-        if known < outcome.wan_bytes
+        let news = self
+            .fetched
+            .news(report, announce.event, |name| cx.map.site_named(name));
+        let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
+        (outcome.wan_bytes, outcome.wan_from) = (news.bytes, news.from);
+        if known < news.bytes
             && let Some(from) = self.likely_source(announce, id)
         {
-            outcome.wan_from.push((from, outcome.wan_bytes - known));
+            outcome.wan_from.push((from, news.bytes - known));
+        }
+    }
+
+    fn add_wan(&mut self, id: SiteId, outcome: &Outcome) {
+        if let Some(site) = self.sites.get_mut(&id) {
+            site.wan += outcome.wan_bytes;
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod announce;
 mod expire;
+mod fetched;
 mod flows;
 pub(crate) mod peer;
 pub(crate) mod peers;
@@ -20,6 +21,7 @@ use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::stripes::Cause;
 use crate::{Context, Time};
+use fetched::Fetched;
 use peer::{Class, Peer};
 use site::{Site, Standing};
 use sites::Sites;
@@ -68,10 +70,8 @@ pub struct Swarm {
     pub(crate) sites: Sites,
     /// Where each agent is.
     pub(crate) agents: HashMap<AgentKey, (SiteId, Endpoint), RandomState>,
-    /// What each agent last reported to have fetched across links; kept while an agent is away.
-    wan: HashMap<AgentKey, u64, RandomState>,
-    /// As `wan`, by the hash of the parent site's name.
-    wan_from: HashMap<(AgentKey, u64), u64, RandomState>,
+    /// What agents reported to have fetched across links.
+    fetched: Fetched,
     pub(crate) forest: Forest,
     /// The site with most bytes, while no site is supplied.
     pub(crate) root: Option<SiteId>,
@@ -103,8 +103,7 @@ impl Swarm {
             born: None,
             sites: Sites::default(),
             agents: HashMap::default(),
-            wan: HashMap::default(),
-            wan_from: HashMap::default(),
+            fetched: Fetched::default(),
             forest: Forest::new(),
             root: None,
             barren: BTreeSet::new(),

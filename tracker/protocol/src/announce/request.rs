@@ -101,7 +101,7 @@ pub struct AgentReport {
     pub role: Role,
     /// The gateway it is served by, if connected.
     pub gateway: Option<SocketAddr>,
-    /// Bytes it fetched across links.
+    /// Bytes it fetched across links, over all its runs.
     pub wan: u64,
     /// Nobody it knows has a piece it lacks.
     pub stalled: bool,

@@ -1,0 +1,149 @@
+//! What was fetched across the WAN over all runs, so that a tracker is told all of it although the agent was killed.
+//!
+//! `<info hash>.wan` is replaced as a whole and never synced: over a kill nothing is lost, and over a power failure the
+//! last seconds may be. It may be missing or damaged: then counting begins anew, nothing worse.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use narrows_protocol::InfoHash;
+use serde::{Deserialize, Serialize};
+
+/// Payload bytes received across the WAN.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct WanTotals {
+    /// All of them.
+    pub bytes: u64,
+    /// Of these, as far as it was known: by the site they came from.
+    pub by_site: BTreeMap<String, u64>,
+}
+
+impl WanTotals {
+    /// These and those of another run.
+    pub fn plus(&self, bytes: u64, by_site: impl IntoIterator<Item = (String, u64)>) -> Self {
+        let mut sum = self.clone();
+        sum.bytes = sum.bytes.saturating_add(bytes);
+        for (site, bytes) in by_site {
+            let known = sum.by_site.entry(site).or_default();
+            *known = known.saturating_add(bytes);
+        }
+        sum
+    }
+}
+
+/// The totals of one content, in memory and in the state folder.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    totals: Mutex<WanTotals>,
+    /// What the file says. Locked while it is written, so that an older one never takes the place of a newer one.
+    written: Mutex<u64>,
+}
+
+impl Ledger {
+    pub(crate) fn open(folder: &Path, info_hash: InfoHash) -> Self {
+        let path = folder.join(format!("{info_hash}.wan"));
+        let read = fs::read(&path).map(|bytes| serde_json::from_slice::<WanTotals>(&bytes));
+        let totals = match read {
+            Ok(Ok(totals)) => totals,
+            Ok(Err(error)) => {
+                tracing::warn!(path = %path.display(), %error, "what was fetched across the WAN is not readable; it is counted anew");
+                WanTotals::default()
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(path = %path.display(), %error, "what was fetched across the WAN is not readable; it is counted anew");
+                }
+                WanTotals::default()
+            }
+        };
+        Self {
+            path,
+            written: Mutex::new(totals.bytes),
+            totals: Mutex::new(totals),
+        }
+    }
+
+    /// The last totals that were [`set`](Self::set), or what the file said.
+    pub fn totals(&self) -> WanTotals {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers new totals, in memory alone.
+    pub fn set(&self, totals: WanTotals) {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+    }
+
+    /// Writes the totals if the file has others. Blocks.
+    ///
+    /// # Errors
+    /// The disk's; the file is then as it was.
+    pub fn save(&self) -> io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = self.totals();
+        if *written == totals.bytes {
+            return Ok(());
+        }
+        let new = self.path.with_extension("wan.new");
+        fs::write(&new, serde_json::to_vec(&totals)?)?;
+        fs::rename(&new, &self.path)?;
+        *written = totals.bytes;
+        Ok(())
+    }
+
+    /// Removes the file; there need not be one.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: InfoHash = InfoHash([7; 20]);
+
+    fn some() -> WanTotals {
+        WanTotals::default().plus(70, [("hq".to_owned(), 40)])
+    }
+
+    #[test]
+    fn the_next_run_goes_on_from_what_was_saved_and_adds_to_it_by_site() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::open(dir.path(), HASH);
+        assert_eq!(ledger.totals(), WanTotals::default());
+        ledger.set(some());
+        ledger.save().expect("saved");
+        ledger.set(some().plus(1, []));
+        let next = Ledger::open(dir.path(), HASH).totals();
+        assert_eq!(next, some(), "what was not saved is lost");
+        let sum = next.plus(12, [("b1".to_owned(), 2), ("hq".to_owned(), 10)]);
+        assert_eq!((sum.bytes, sum.by_site["hq"], sum.by_site["b1"]), (82, 50, 2));
+    }
+
+    #[test]
+    fn a_damaged_file_or_none_is_counted_anew_and_one_that_cannot_be_written_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::open(dir.path(), HASH);
+        ledger.set(some());
+        ledger.save().expect("saved");
+        let new = ledger.path.with_extension("wan.new");
+        fs::create_dir(&new).expect("in its way");
+        ledger.set(some().plus(1, []));
+        assert!(ledger.save().is_err());
+        assert_eq!(Ledger::open(dir.path(), HASH).totals(), some());
+        fs::remove_dir(&new).expect("removed");
+        ledger.save().expect("it is tried again");
+        assert_eq!(Ledger::open(dir.path(), HASH).totals().bytes, 71);
+        fs::write(&ledger.path, "{\"bytes\": 7").expect("damaged");
+        assert_eq!(Ledger::open(dir.path(), HASH).totals(), WanTotals::default());
+        ledger.remove().expect("removed");
+        ledger.remove().expect("there is none");
+    }
+}

@@ -1,0 +1,160 @@
+//! What agents say they fetched across links, and what of it is new.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use narrows_protocol::{AgentReport, AnnounceEvent};
+use narrows_topology::SiteId;
+
+use crate::hash::{AgentKey, name_hash};
+
+/// The last totals of each agent that fetched across a link; kept while an agent is away.
+///
+/// An agent's totals go on over its restarts. Totals that are less than before are of an agent that forgot them (its
+/// state folder is new, or its machine lost power before they were written) or that does not keep them.
+#[derive(Debug, Default)]
+pub(super) struct Fetched(HashMap<AgentKey, Totals, RandomState>);
+
+#[derive(Debug, Default)]
+struct Totals {
+    all: u64,
+    /// By the hash of the parent site's name, for numbers of sites change with the site map.
+    by_site: Vec<(u64, u64)>,
+}
+
+/// Bytes that no report had spoken of.
+#[derive(PartialEq, Eq, Debug, Default)]
+pub(super) struct News {
+    pub(super) bytes: u64,
+    /// Of these, as far as the agent knows where they came from.
+    pub(super) from: Vec<(SiteId, u64)>,
+}
+
+impl Fetched {
+    /// Takes a report; `site` finds a site by its name.
+    pub(super) fn news(
+        &mut self,
+        report: &AgentReport,
+        event: AnnounceEvent,
+        site: impl Fn(&str) -> Option<SiteId>,
+    ) -> News {
+        let key = AgentKey::of(&report.agent);
+        let starts = event == AnnounceEvent::Started;
+        if report.wan == 0 {
+            // the many that never fetch across a link leave nothing here
+            if starts {
+                self.0.remove(&key);
+            }
+            return News::default();
+        }
+        let totals = self.0.entry(key).or_default();
+        let less = report.wan < totals.all;
+        if less {
+            *totals = Totals::default();
+        }
+        let mut news = News {
+            bytes: report.wan - totals.all,
+            from: Vec::new(),
+        };
+        totals.all = report.wan;
+        let mut unknown = news.bytes;
+        for (name, total) in &report.sources {
+            let Some(id) = site(name) else { continue };
+            let name = name_hash(name);
+            let before = match totals.by_site.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => std::mem::replace(known, *total),
+                None => {
+                    totals.by_site.push((name, *total));
+                    0
+                }
+            };
+            let bytes = total.saturating_sub(before).min(unknown);
+            if bytes > 0 {
+                news.from.push((id, bytes));
+                unknown -= bytes;
+            }
+        }
+        // who has only just started has fetched nothing yet; what it remembers was counted
+        if less && starts { News::default() } else { news }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HQ: SiteId = SiteId::Named(0);
+    const B1: SiteId = SiteId::Named(1);
+
+    fn report(sources: &[(&str, u64)]) -> AgentReport {
+        AgentReport {
+            agent: "b2-017".to_owned(),
+            wan: sources.iter().map(|(_, bytes)| bytes).sum(),
+            sources: sources
+                .iter()
+                .map(|(name, bytes)| ((*name).to_owned(), *bytes))
+                .collect(),
+            ..AgentReport::default()
+        }
+    }
+
+    fn told(fetched: &mut Fetched, event: AnnounceEvent, sources: &[(&str, u64)]) -> Vec<(SiteId, u64)> {
+        let news = fetched.news(&report(sources), event, |name| match name {
+            "hq" => Some(HQ),
+            "b1" => Some(B1),
+            _ => None,
+        });
+        let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(news.bytes, known);
+        news.from
+    }
+
+    #[test]
+    fn totals_that_go_on_over_a_restart_are_counted_once_and_so_is_what_came_before_it_unsaid() {
+        let mut fetched = Fetched::default();
+        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[]), []);
+        assert_eq!(
+            told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]),
+            [(HQ, 500)]
+        );
+        assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]), []);
+        // it was killed at 700
+        assert_eq!(
+            told(&mut fetched, AnnounceEvent::Started, &[("hq", 700)]),
+            [(HQ, 200)]
+        );
+        let sources = [("b1", 40), ("hq", 710)];
+        assert_eq!(
+            told(&mut fetched, AnnounceEvent::None, &sources),
+            [(B1, 40), (HQ, 10)]
+        );
+    }
+
+    #[test]
+    fn an_agent_that_forgot_its_totals_is_counted_from_there_on() {
+        let mut fetched = Fetched::default();
+        told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]);
+        // with a new state folder
+        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[]), []);
+        assert_eq!(
+            told(&mut fetched, AnnounceEvent::None, &[("hq", 600)]),
+            [(HQ, 600)]
+        );
+        // its machine lost power before it had written the last 100
+        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[("hq", 500)]), []);
+        assert_eq!(
+            told(&mut fetched, AnnounceEvent::None, &[("hq", 650)]),
+            [(HQ, 150)]
+        );
+        // one that does not keep them, and whose first announce was lost
+        assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 30)]), [(HQ, 30)]);
+    }
+
+    #[test]
+    fn bytes_from_a_site_that_nobody_knows_are_counted_without_one() {
+        let mut fetched = Fetched::default();
+        let said = report(&[("gone", 300), ("hq", 20)]);
+        let news = fetched.news(&said, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));
+        assert_eq!((news.bytes, news.from), (320, vec![(HQ, 20)]));
+    }
+}
