@@ -13,8 +13,10 @@ function words(rollout) {
   if (rollout.waiting_sites === 0) {
     return rollout.complete === rollout.peers ? "complete everywhere" : "every site has it; its machines are filling up";
   }
-  const left = rollout.bound_seconds === null ? "paused" : `at least ${duration(rollout.bound_seconds)} more`;
-  return `${rollout.waiting_sites} of ${rollout.sites} sites wait; ${left}`;
+  const wait = `${rollout.waiting_sites} of ${rollout.sites} sites wait`;
+  if (rollout.paused_sites >= rollout.waiting_sites) return `${wait}; paused`;
+  const paused = rollout.paused_sites > 0 ? `, ${rollout.paused_sites} of them paused` : "";
+  return `${wait}${paused}; at least ${duration(rollout.bound_seconds)} more`;
 }
 
 /** `choose` is called with a rollout's name. */

@@ -16,6 +16,7 @@ pub(super) struct Series {
     copies: GaugeVec,
     progress: GaugeVec,
     complete: GaugeVec,
+    site_bound: GaugeVec,
     content_bytes: GaugeVec,
     waiting: GaugeVec,
     starved_sites: GaugeVec,
@@ -71,6 +72,11 @@ impl Series {
                 "Complete peers of a site over all of it.",
                 &BY_SITE,
             )?,
+            site_bound: gauge(
+                "site_bound_seconds",
+                "The least time until a site can have everything, from now; 0: it does not wait; +Inf while paused.",
+                &BY_SITE,
+            )?,
             content_bytes: gauge("content_bytes", "Size of the content.", &BY_CONTENT)?,
             waiting: gauge(
                 "rollout_waiting_sites",
@@ -84,12 +90,12 @@ impl Series {
             )?,
             starved_leechers: gauge(
                 "starved_leechers",
-                "Leechers whose site waits and has nobody to fetch from, or that say they are stalled.",
+                "Leechers whose site waits and has nobody to fetch from, or that say they are stalled; but for paused sites.",
                 &BY_CONTENT,
             )?,
             bound: gauge(
                 "rollout_bound_seconds",
-                "The least time until every waiting site can have everything, from now; +Inf while paused.",
+                "The least time until every waiting site can have everything, from now; +Inf while one is paused.",
                 &BY_CONTENT,
             )?,
             rollout_bytes: gauge(
@@ -131,6 +137,8 @@ impl Series {
         self.wan_bytes.with_label_values(&labels).add(sum.wan_bytes);
         let held = self.held.with_label_values(&labels);
         held.set(held.get().max(sum.held));
+        let bound = self.site_bound.with_label_values(&labels);
+        bound.set(bound.get().max(sum.bound));
         if let Some(copies) = sum.copies {
             self.copies.with_label_values(&labels).add(copies);
         }

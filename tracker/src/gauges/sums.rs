@@ -18,6 +18,8 @@ pub(crate) struct SiteSum {
     pub(super) copies: Option<f64>,
     /// What each peer has, from 0 to 1, summed.
     had: Option<f64>,
+    /// The least time until the site can have everything, in seconds; 0: it does not wait.
+    pub(super) bound: f64,
 }
 
 impl SiteSum {
@@ -33,6 +35,7 @@ impl SiteSum {
         if let Some(size) = size.filter(|size| *size > 0) {
             *self.copies.get_or_insert(0.0) += site.wan_bytes as f64 / size as f64;
         }
+        self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));
         if let Some(progress) = site.progress_mean {
             *self.had.get_or_insert(0.0) += progress * peers;
         }
@@ -56,7 +59,7 @@ pub(crate) struct Rollout {
     pub(super) waiting_sites: f64,
     pub(super) starved_sites: f64,
     pub(super) starved_leechers: f64,
-    /// The least time until every waiting site can have everything, in seconds.
+    /// The least time until every waiting site can have everything, in seconds; infinite if one is paused or braked.
     pub(crate) bound: f64,
     /// What crossed links for what is there.
     pub(super) fetched: f64,
@@ -71,8 +74,12 @@ impl Rollout {
         }
         for site in &content.status.sites {
             self.waiting_sites += f64::from(u8::from(site.waiting));
-            self.starved_leechers += f64::from(site.starving);
-            self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));
+            let bound = site.bound_seconds.unwrap_or(0.0);
+            self.bound = self.bound.max(bound);
+            // whose links are paused is meant to get nothing
+            if bound.is_finite() {
+                self.starved_leechers += f64::from(site.starving);
+            }
             if site.seeders == 0 && site.leechers > 0 && site.parent.is_none() {
                 self.starved_sites += 1.0;
             }

@@ -21,8 +21,10 @@ pub(super) struct Short {
     waiting_sites: u32,
     starving: u32,
     efficiency: Option<f64>,
-    /// The least time that is left, in seconds; null while it is paused.
-    bound_seconds: Option<f64>,
+    /// Waiting sites whose way is paused or braked.
+    paused_sites: usize,
+    /// The least time until the other waiting sites can have it, in seconds.
+    bound_seconds: f64,
 }
 
 impl Short {
@@ -39,6 +41,7 @@ impl Short {
         for site in sites {
             everywhere.add(site, content.size);
         }
+        let bounds = || sites.iter().filter_map(|site| site.bound_seconds);
         Short {
             name: content.name.clone(),
             size: content.size,
@@ -49,7 +52,8 @@ impl Short {
             waiting_sites: sites.iter().map(|site| u32::from(site.waiting)).sum(),
             starving: sites.iter().map(|site| site.starving).sum(),
             efficiency: sum.efficiency(),
-            bound_seconds: Some(sum.bound).filter(|bound| bound.is_finite()),
+            paused_sites: bounds().filter(|bound| bound.is_infinite()).count(),
+            bound_seconds: bounds().filter(|bound| bound.is_finite()).fold(0.0, f64::max),
         }
     }
 }
