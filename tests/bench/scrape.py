@@ -11,15 +11,20 @@ while somebody scrapes without a pause. Ends the tracker.
 """
 
 import argparse
+import contextlib
 import http.client
 import pathlib
 import random
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness import answers, free_port, until  # noqa: E402
 
 BATCH = 500
 
@@ -33,12 +38,6 @@ def arguments():
     parser.add_argument("--hold", action="store_true", help="say where the page is, and wait for Enter at the end")
     parser.add_argument("--bin-dir", type=pathlib.Path, default=root / "target/release")
     return parser.parse_args()
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def site_map(sites):
@@ -141,55 +140,59 @@ def show(name, took):
     print(f"{name:<34} p50 {part(0.5):7.2f} ms   p99 {part(0.99):7.2f}   max {took[-1] * 1000:7.2f}")
 
 
-def main():
-    options = arguments()
-    assert options.sites <= 250 and options.contents <= 256 and options.agents <= options.sites * 62_500
+@contextlib.contextmanager
+def running(bin_dir, sites):
+    """
+    A tracker with a map of so many sites: its ports for announces and for us. Ends with the block.
+    """
     with tempfile.TemporaryDirectory(prefix="narrows-scrape-") as folder:
         folder = pathlib.Path(folder)
         port, admin = free_port(), free_port()
-        (folder / "sites.yaml").write_text(site_map(options.sites))
+        (folder / "sites.yaml").write_text(site_map(sites))
         (folder / "tracker.yaml").write_text(
             f"listen: 127.0.0.1:{port}\nadmin: 127.0.0.1:{admin}\nsite_map: sites.yaml\ntrusted_proxies: [127.0.0.1]\n"
         )
-        command = [options.bin_dir / "narrows-tracker", "run", "--config", folder / "tracker.yaml"]
+        command = [bin_dir / "narrows-tracker", "run", "--config", folder / "tracker.yaml"]
         tracker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            for _ in range(200):
-                try:
-                    fetch(admin, "/healthz")
-                    break
-                except OSError:
-                    time.sleep(0.05)
-            begun = time.perf_counter()
-            announces = fill(options, port)
-            seconds = time.perf_counter() - begun
-            print(f"{announces} announces of {options.agents} agents at {options.sites} sites, {options.contents} contents: {seconds:.0f} s")
-            scrapes = sorted(fetch(admin, "/metrics")[0] for _ in range(30))
-            _, text = fetch(admin, "/metrics")
-            series = sum(not line.startswith(b"#") for line in text.splitlines())
-            print(f"/metrics: {series} series, {len(text) / 1e6:.2f} MB")
-            show("/metrics", scrapes)
-            show("/sd", sorted(fetch(admin, "/sd")[0] for _ in range(10)))
-            show("announce, nobody scrapes", latencies(options, port))
-            done = threading.Event()
-
-            def scrape_on():
-                while not done.is_set():
-                    fetch(admin, "/metrics")
-
-            scraper = threading.Thread(target=scrape_on)
-            scraper.start()
-            try:
-                show("announce, scrapes without a pause", latencies(options, port))
-            finally:
-                done.set()
-                scraper.join()
-            show_page(admin)
-            if options.hold:
-                input(f"http://127.0.0.1:{admin}/ is the page; Enter ends it\n")
+            until(lambda: answers(f"http://127.0.0.1:{admin}/healthz"), "the tracker answers")
+            yield port, admin
         finally:
             tracker.send_signal(signal.SIGTERM)
             tracker.wait(30)
+
+
+def main():
+    options = arguments()
+    assert options.sites <= 250 and options.contents <= 256 and options.agents <= options.sites * 62_500
+    with running(options.bin_dir, options.sites) as (port, admin):
+        begun = time.perf_counter()
+        announces = fill(options, port)
+        seconds = time.perf_counter() - begun
+        print(f"{announces} announces of {options.agents} agents at {options.sites} sites, {options.contents} contents: {seconds:.0f} s")
+        scrapes = sorted(fetch(admin, "/metrics")[0] for _ in range(30))
+        _, text = fetch(admin, "/metrics")
+        series = sum(not line.startswith(b"#") for line in text.splitlines())
+        print(f"/metrics: {series} series, {len(text) / 1e6:.2f} MB")
+        show("/metrics", scrapes)
+        show("/sd", sorted(fetch(admin, "/sd")[0] for _ in range(10)))
+        show("announce, nobody scrapes", latencies(options, port))
+        done = threading.Event()
+
+        def scrape_on():
+            while not done.is_set():
+                fetch(admin, "/metrics")
+
+        scraper = threading.Thread(target=scrape_on)
+        scraper.start()
+        try:
+            show("announce, scrapes without a pause", latencies(options, port))
+        finally:
+            done.set()
+            scraper.join()
+        show_page(admin)
+        if options.hold:
+            input(f"http://127.0.0.1:{admin}/ is the page; Enter ends it\n")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,29 @@ import pytest
 import yaml
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from harness import answers, program_folder, until  # noqa: E402
+
+
+def all_of(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def text(browser, selector):
+    return browser.find_element(By.CSS_SELECTOR, selector).text
+
+
+def open_page(browser, url, sites):
+    """
+    The browser, with a page that is live and has drawn so many sites.
+    """
+    browser.get(url)
+    until(lambda: text(browser, "#connection") == "live", "the page is live")
+    until(lambda: len(all_of(browser, ".site")) == sites, "the map is drawn")
+    return browser
 
 
 class Lab:
@@ -65,7 +84,7 @@ def lab(tmp_path_factory):
     lab.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"

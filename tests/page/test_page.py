@@ -7,20 +7,12 @@ import re
 
 import pytest
 from axe_selenium_python import Axe
-from conftest import HERE
+from conftest import HERE, all_of, open_page, text
 from harness import until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 SITES = {"hq", "region", "north", "south", "coast"}
-
-
-def all_of(browser, selector):
-    return browser.find_elements(By.CSS_SELECTOR, selector)
-
-
-def text(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector).text
 
 
 def progress(browser):
@@ -29,10 +21,7 @@ def progress(browser):
 
 @pytest.fixture(scope="module")
 def page(lab, browser):
-    browser.get(lab.url)
-    until(lambda: text(browser, "#connection") == "live", "the page is live")
-    until(lambda: len(all_of(browser, ".site")) == len(SITES), "the map is drawn")
-    return browser
+    return open_page(browser, lab.url, len(SITES))
 
 
 def test_every_site_and_link_of_the_map_is_drawn_and_the_rollout_moves_by_itself(page):

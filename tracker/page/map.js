@@ -5,11 +5,18 @@ import { percent, rate, shape } from "./text.js";
 const svg = document.getElementById("map");
 const CLASSES = ["use-0", "use-1", "use-2", "use-3", "use-4", "stopped"];
 const LABELS = ["idle", "up to 50 %", "up to 90 %", "up to 105 %", "above its budget", "paused or braked"];
+// of a map with room; where sites lie closer, all of it is drawn smaller
 const RADIUS = 13;
+const ROOM = 64;
+const FONT = 13;
+const RATE_FONT = 11;
+// of the letters of a name, on average, in parts of their size
+const LETTER = 0.62;
 
 let drawn = null;
 let places = new Map();
 let parts = new Map();
+let size = { scale: 1, font: FONT };
 let view = { x: 0, y: 0, width: 100, height: 100 };
 let onSite = () => {};
 
@@ -80,7 +87,8 @@ function look(wanted) {
   const box = svg.getBoundingClientRect();
   const scale = Math.max(view.width / (box.width || 1), view.height / (box.height || 1));
   // texts smaller than nine pixels only hide the map
-  svg.classList.toggle("small-labels", 13 / scale < 9);
+  svg.classList.toggle("small-labels", size.font / scale < 9);
+  svg.classList.toggle("small-rates", (RATE_FONT * size.scale) / scale < 9);
 }
 
 function zoom(factor, centre = { x: view.x + view.width / 2, y: view.y + view.height / 2 }) {
@@ -99,11 +107,23 @@ function showAll() {
   look({ x: left, y: top, width: Math.max(...xs) + 70 - left, height: Math.max(...ys) + 60 - top });
 }
 
+/** How large to draw sites, and their names, so that neither covers those beside. */
+function fit(sites) {
+  let nearest = Infinity;
+  sites.forEach((one, n) => {
+    for (const other of sites.slice(n + 1)) nearest = Math.min(nearest, Math.hypot(one.x - other.x, one.y - other.y));
+  });
+  const scale = Math.min(1, nearest / ROOM);
+  // beside each other names have as much room as their sites
+  const longest = Math.max(1, ...sites.map((site) => site.name.length));
+  return { scale, font: Math.min(FONT * scale, (0.95 * nearest) / (LETTER * longest)) };
+}
+
 /** Brings a site to the middle and gives it the focus. */
 export function goTo(name) {
   const site = places.get(name);
   if (!site) return false;
-  const width = Math.min(view.width, 700);
+  const width = Math.min(view.width, 700 * size.scale);
   const height = width * view.height / view.width;
   look({ x: site.x - width / 2, y: site.y - height / 2, width, height });
   parts.get(`site ${name}`).group.focus();
@@ -114,6 +134,8 @@ export function goTo(name) {
 export function draw(map, changes = new Set()) {
   drawn = map;
   parts = new Map();
+  size = fit(map.sites);
+  svg.style.setProperty("--scale", size.scale);
   places = new Map(map.sites.map((site) => [site.name, site]));
   const marker = shape("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
     shape("path", { d: "M0 0 8 4 0 8z", class: "arrow-head" }));
@@ -123,22 +145,22 @@ export function draw(map, changes = new Set()) {
     const [a, b] = link.ends.map((end) => places.get(end));
     const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
     const megabits = link.base_rate === null ? 10000 : (link.base_rate * 8) / 1e6;
-    const width = Math.min(14, Math.max(1.5, 2 + 2.2 * Math.log10(Math.max(megabits, 0.5))));
+    const width = size.scale * Math.min(14, Math.max(1.5, 2 + 2.2 * Math.log10(Math.max(megabits, 0.5))));
     // each half is the direction towards its end
     const halves = [a, b].map((end) => shape("path", { d: `M${middle.x} ${middle.y} ${end.x} ${end.y}`, class: "link use-0", "stroke-width": width }));
     if (changes.has(link.name)) halves.forEach((half) => half.classList.add("new"));
     const title = shape("title", {}, `${link.name}: ${rate(link.rate)}`);
-    const label = shape("text", { class: "rate", x: middle.x, y: middle.y - 4, "font-size": 11 }, rate(link.rate));
+    const label = shape("text", { class: "rate", x: middle.x, y: middle.y - 4 * size.scale, "font-size": RATE_FONT * size.scale }, rate(link.rate));
     lines.append(shape("g", {}, title, ...halves));
     rates.append(label);
     parts.set(`link ${link.name}`, { halves, title, label, ends: link.ends });
   }
   const sites = shape("g");
   for (const site of map.sites) {
-    const radius = site.transit ? 6 : RADIUS;
+    const radius = size.scale * (site.transit ? 6 : RADIUS);
     const body = shape("circle", { class: "body", r: radius });
     const ring = shape("circle", { class: "ring", r: radius, pathLength: 100, "stroke-dasharray": "0 100", transform: "rotate(-90)" });
-    const label = shape("text", { y: radius + 16, "font-size": 13 }, site.name);
+    const label = shape("text", { y: radius + 3 * size.scale + size.font, "font-size": size.font }, site.name);
     const title = shape("title", {}, `${site.name}: ${site.transit ? "transit" : site.networks.join(", ")}`);
     const group = shape("g", { class: site.transit ? "site transit" : "site", transform: `translate(${site.x} ${site.y})` }, title, body, ring, label);
     if (!site.transit) {
@@ -212,9 +234,9 @@ function arrow(source, to) {
     const [a, b] = [way[n], way[n + 1]];
     const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
     const [ux, uy] = [(b.x - a.x) / length, (b.y - a.y) / length];
-    const aside = 9;
-    const begin = n === 0 ? RADIUS + 3 : 6;
-    const end = n + 2 === way.length ? RADIUS + 5 : 6;
+    const aside = 9 * size.scale;
+    const begin = size.scale * (n === 0 ? RADIUS + 3 : 6);
+    const end = size.scale * (n + 2 === way.length ? RADIUS + 5 : 6);
     points.push([a.x + ux * begin - uy * aside, a.y + uy * begin + ux * aside]);
     points.push([b.x - ux * end - uy * aside, b.y - uy * end + ux * aside]);
   }
