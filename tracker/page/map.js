@@ -113,6 +113,8 @@ function fit(sites) {
   sites.forEach((one, n) => {
     for (const other of sites.slice(n + 1)) nearest = Math.min(nearest, Math.hypot(one.x - other.x, one.y - other.y));
   });
+  // two in one place hide each other, but not all the others
+  nearest = Math.max(nearest, 1);
   const scale = Math.min(1, nearest / ROOM);
   // beside each other names have as much room as their sites
   const longest = Math.max(1, ...sites.map((site) => site.name.length));

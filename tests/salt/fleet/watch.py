@@ -35,6 +35,8 @@ class Seen:
     #: it has not answered for a while, and not yet said how much it has
     away: bool = False
     #: the first verified piece, and everything
+    # when its agent first had the content in its list
+    known: float | None = None
     first_piece: float | None = None
     complete: float | None = None
     #: how far it was at most, of verified bytes
@@ -96,6 +98,7 @@ class Watch:
     @staticmethod
     def _note(seen: Seen, content: dict) -> None:
         now = time.time()
+        seen.known = seen.known or now
         if content["bytes_wan"] < seen.bytes_wan:
             # another process counts from the beginning
             seen.bytes_wan_before += seen.bytes_wan
