@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,8 +141,7 @@ def words(report: Report) -> str:
         f"{report['seconds']:.1f} s from the command on; at best {report['bound_seconds']:.1f} s "
         f"(x {report['time_over_bound']:.3f})",
         f"the first piece came {report['first_piece_after_state_run_max']:.1f} s after the state run's start, at the latest, and "
-        f"{report['first_piece_after_told_max']:.1f} s after the agent was told of the content: the rest is Salt's, at twelve minions "
-        f"on {os.cpu_count()} processors; "
+        f"{report['first_piece_after_told_max']:.1f} s after the agent was told of the content, the rest is Salt's; "
         f"of its states took longest {', '.join(f'{name} {t:.1f} s' for name, t in list(report['state_seconds'].items())[:3])}",
         f"the master sent {report['master_sent'] / 1e6:.1f} MB; its file server has {report['file_server']['bytes'] / 1e6:.2f} MB, "
         f"of torrents {sum(report['file_server']['torrents'].values()) / 1e3:.1f} kB",
