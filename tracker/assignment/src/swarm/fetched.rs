@@ -47,6 +47,7 @@ impl Fetched {
             }
             return News::default();
         }
+        let unknown = !self.0.contains_key(&key);
         let totals = self.0.entry(key).or_default();
         let less = report.wan < totals.all;
         if less {
@@ -57,7 +58,7 @@ impl Fetched {
             from: Vec::new(),
         };
         totals.all = report.wan;
-        let mut unknown = news.bytes;
+        let mut left = news.bytes;
         for (name, total) in &report.sources {
             let Some(id) = site(name) else { continue };
             let name = name_hash(name);
@@ -68,14 +69,18 @@ impl Fetched {
                     0
                 }
             };
-            let bytes = total.saturating_sub(before).min(unknown);
+            let bytes = total.saturating_sub(before).min(left);
             if bytes > 0 {
                 news.from.push((id, bytes));
-                unknown -= bytes;
+                left -= bytes;
             }
         }
-        // who has only just started has fetched nothing yet; what it remembers was counted
-        if less && starts { News::default() } else { news }
+        // who has only just started has fetched nothing yet: what it remembers crossed before, perhaps long before the
+        // tracker's own start
+        match starts && (less || unknown) {
+            true => News::default(),
+            false => news,
+        }
     }
 }
 
@@ -148,6 +153,18 @@ mod tests {
         );
         // one that does not keep them, and whose first announce was lost
         assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 30)]), [(HQ, 30)]);
+    }
+
+    #[test]
+    fn what_crossed_before_the_tracker_started_is_counted_if_the_agent_runs_and_not_if_it_starts_later() {
+        let mut fetched = Fetched::default();
+        assert_eq!(
+            told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]),
+            [(HQ, 500)]
+        );
+        let mut fetched = Fetched::default();
+        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[("hq", 500)]), []);
+        assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 502)]), [(HQ, 2)]);
     }
 
     #[test]
