@@ -24,6 +24,8 @@ from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "narrows"
 
+_SERVICE = "narrows-agent"
+
 #: Bounds the waiting of functions that wait, in seconds.
 _POLL = 0.2
 
@@ -375,6 +377,52 @@ def on_demand():
         salt munich-017 narrows.on_demand
     """
     return ((__pillar__.get("narrows") or {}).get("agent") or {}).get("active") == "on_demand"
+
+
+def _all_held():
+    """
+    The agent's contents by name, with their info hashes; None if its disk does not have all of one.
+    """
+    found = {name: torrent_info(content["torrent"])["info_hash"] for name, content in contents().items()}
+    return found if all(is_complete(info_hash) for info_hash in found.values()) else None
+
+
+def report():
+    """
+    What ``narrows.status`` says; of an agent on demand that rests, what it has of its contents.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt munich-017 narrows.report
+    """
+    try:
+        return status()
+    except CommandExecutionError:
+        held = _all_held() if on_demand() and not __salt__["service.status"](_SERVICE) else None
+        if held is None:
+            raise
+    rests = {"state": "resting", "complete": True, "progress": 1.0, "rate_down": 0, "role": "", "site": "", "error": None}
+    return {"site": "", "content": {name: {"info_hash": info_hash, **rests} for name, info_hash in held.items()}}
+
+
+def rest():
+    """
+    Stops the agent if the pillar wants it on demand and it has all of its contents. Whether its site needs it is for the
+    master to know: ``salt-run narrows.rest``.
+
+    Returns whether it was stopped. It looks again here, for a content may have come since the master looked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt munich-017 narrows.rest
+    """
+    if not on_demand() or _all_held() is None:
+        return False
+    return bool(__salt__["service.stop"](_SERVICE))
 
 
 # what the SLS files ask; `place` is `agent` of map.jinja

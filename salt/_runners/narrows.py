@@ -259,7 +259,7 @@ def _rollout(name, data, timeout):
     answers = {}
     if expected:
         client = __utils__["narrows_master.client"]()
-        returned = client.cmd(expected, "narrows.status", tgt_type="list", timeout=timeout, full_return=True)
+        returned = client.cmd(expected, "narrows.report", tgt_type="list", timeout=timeout, full_return=True)
         came = __utils__["narrows_master.answers"](returned)
         answers = {minion: answer.get("ret") for minion, answer in came.items()}
     rollout = __utils__["narrows_rollout.merge"](name, data["info_hash"], expected, answers, sites=sites)
@@ -443,8 +443,8 @@ def rest(minion):
         site = rollout["minions"][minion]["site"]
         if __utils__["narrows_rollout.is_needed"](rollout, site):
             return {"minion": minion, "stopped": False, "why": f"{site or 'its site'} does not have all of {name} yet"}
-    stopped = client.cmd([minion], "service.stop", ["narrows-agent"], tgt_type="list").get(minion)
-    return {"minion": minion, "stopped": stopped is True, "why": "nothing to do"}
+    stopped = client.cmd([minion], "narrows.rest", tgt_type="list").get(minion) is True
+    return {"minion": minion, "stopped": stopped, "why": "nothing to do" if stopped else "it has something to do again"}
 
 
 def _file_roots(saltenv="base"):

@@ -17,7 +17,7 @@ def merge(name, info_hash, expected, answers, sites=None):
         The ids of the minions that shall have it.
 
     answers
-        Minion id to what ``narrows.status`` returned, or to an error's text. Who is missing has not answered.
+        Minion id to what ``narrows.report`` returned, or to an error's text. Who is missing has not answered.
 
     sites
         Minion id to the site where it was last, for those that do not say.

@@ -440,6 +440,7 @@ def test_an_agent_on_demand_rests_when_its_site_needs_it_no_more(fleet):
     publish(fleet, file, "rest", f"target={fleet.root}/opt-rest", "tgt=client-2", "seeder=client-1", "apply=true")
     complete(fleet, "rest")
     until(lambda: not fleet.do("client-2", "service.status", "narrows-agent")["client-2"], "its agent rests", 180)
+    assert complete(fleet, "rest")["minions"]["client-2"]["state"] == "resting"
     states = fleet.do("client-2", "state.apply", "narrows.content", queue=True)["client-2"]
     assert all(state["result"] for state in states.values()), states
     assert fleet.run("narrows.rest", "client-1") == {

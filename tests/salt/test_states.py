@@ -201,10 +201,29 @@ def test_on_demand_the_agent_runs_while_something_is_missing_and_may_rest_then(m
     assert minion.call("service.status", "narrows-agent") and not minion.call("service.enabled", "narrows-agent")
     assert minion.state("narrows.present", name="office", timeout=30)["result"] is True
     assert not changed(minion.apply("narrows")), "its site may need it, so no state stops it"
-    minion.call("service.stop", "narrows-agent")
+    assert minion.call("narrows.report")["content"]["office"]["state"] == "seeding"
+    assert minion.call("narrows.rest") is True
     states = minion.apply("narrows")
     assert not failed(states) and not changed(states), (failed(states), changed(states))
     assert states["narrows-content-office"]["comment"] == "Complete; the agent rests."
+    office = minion.call("narrows.report")["content"]["office"]
+    assert (office["state"], office["complete"]) == ("resting", True), "it counts as complete while it rests"
+    minion.pillar["content"]["maps"] = {**source.content("maps", seeded=False), "target": str(minion.root / "maps")}
+    assert not failed(minion.apply("narrows"))
+    assert minion.call("narrows.rest") is False, "something has come that it does not have"
+    assert minion.call("service.status", "narrows-agent")
+
+
+def test_an_agent_that_is_not_on_demand_never_rests_and_is_missed_when_it_does_not_answer(minion, source):
+    minion.pillar["content"] = {"office": source.content("office")}
+    minion.apply("narrows")
+    assert minion.state("narrows.present", name="office", timeout=30)["result"] is True
+    assert minion.call("narrows.rest") is False
+    minion.call("service.stop", "narrows-agent")
+    from salt.exceptions import CommandExecutionError
+
+    with pytest.raises(CommandExecutionError, match="does not answer"):
+        minion.call("narrows.report")
 
 
 def test_an_inactive_agent_is_stopped_and_stays_configured(minion, source):
