@@ -100,13 +100,11 @@ impl Jobs {
         self.blocking(move || Work::Probed(content.reserve()));
     }
 
-    /// Writes the content's ledger and announces: a tracker never hears of more than we will remember.
+    /// See [`announce`].
     pub(super) fn announce(&self, announcer: Announcer, request: AnnounceRequest, content: Arc<Content>) {
         let jobs = self.clone();
         tokio::spawn(async move {
-            // it only ends early if the runtime does
-            let _ = spawn_blocking(move || save_ledger(&content)).await;
-            let result = announcer.announce(&request).await;
+            let result = announce(&announcer, &request, content).await;
             jobs.answer(Work::Announced(result)).await;
         });
     }
@@ -137,8 +135,19 @@ impl Jobs {
     }
 }
 
+/// Writes the content's ledger and announces: a tracker never hears of more than we will remember.
+pub(super) async fn announce(
+    announcer: &Announcer,
+    request: &AnnounceRequest,
+    content: Arc<Content>,
+) -> Result<Assigned, String> {
+    // it only ends early if the runtime does
+    let _ = spawn_blocking(move || save_ledger(&content)).await;
+    announcer.announce(request).await
+}
+
 /// Writes a content's ledger. If that fails, statistics may lack something after a kill; nothing else does.
-pub(super) fn save_ledger(content: &Content) {
+fn save_ledger(content: &Content) {
     if let Err(error) = content.ledger().save() {
         tracing::debug!(%error, "cannot write down what has come across the WAN");
     }

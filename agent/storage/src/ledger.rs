@@ -12,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use narrows_protocol::InfoHash;
 use serde::{Deserialize, Serialize};
 
+use crate::resume::absent_is_fine;
+
 /// Payload bytes received across the WAN.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct WanTotals {
@@ -46,20 +48,13 @@ pub struct Ledger {
 impl Ledger {
     pub(crate) fn open(folder: &Path, info_hash: InfoHash) -> Self {
         let path = folder.join(format!("{info_hash}.wan"));
-        let read = fs::read(&path).map(|bytes| serde_json::from_slice::<WanTotals>(&bytes));
-        let totals = match read {
-            Ok(Ok(totals)) => totals,
-            Ok(Err(error)) => {
+        let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        let totals: WanTotals = read.unwrap_or_else(|error: io::Error| {
+            if error.kind() != io::ErrorKind::NotFound {
                 tracing::warn!(path = %path.display(), %error, "what was fetched across the WAN is not readable; it is counted anew");
-                WanTotals::default()
             }
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(path = %path.display(), %error, "what was fetched across the WAN is not readable; it is counted anew");
-                }
-                WanTotals::default()
-            }
-        };
+            WanTotals::default()
+        });
         Self {
             path,
             written: Mutex::new(totals.bytes),
@@ -96,10 +91,7 @@ impl Ledger {
 
     /// Removes the file; there need not be one.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
+        absent_is_fine(fs::remove_file(&self.path))
     }
 }
 

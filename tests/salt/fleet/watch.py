@@ -34,9 +34,9 @@ class Seen:
     up: bool = False
     #: it has not answered for a while, and not yet said how much it has
     away: bool = False
-    #: the first verified piece, and everything
-    # when its agent first had the content in its list
+    #: when its agent first had the content in its list
     known: float | None = None
+    #: the first verified piece, and everything
     first_piece: float | None = None
     complete: float | None = None
     #: how far it was at most, of verified bytes

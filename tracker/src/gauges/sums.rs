@@ -60,7 +60,7 @@ pub(crate) struct Rollout {
     pub(super) starved_sites: f64,
     pub(super) starved_leechers: f64,
     /// The least time until every waiting site can have everything, in seconds; infinite if one is paused or braked.
-    pub(crate) bound: f64,
+    pub(super) bound: f64,
     /// What crossed links for what is there.
     pub(super) fetched: f64,
     /// The least that had to.

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::announce::{Announcer, Schedule, Trackers};
 use crate::content::pieces::Pieces;
-use crate::content::work::{Jobs, save_ledger};
+use crate::content::work::{Jobs, announce};
 use crate::content::{Input, Shared, Spec};
 use crate::net::Outbox;
 
@@ -196,7 +196,6 @@ impl Session {
         self.flush(now);
         if let Some(event) = self.schedule.begin(now) {
             let request = self.request(event);
-            self.note_wan();
             self.jobs
                 .announce(self.announcer.clone(), request, self.content.clone());
         }
@@ -250,15 +249,11 @@ impl Session {
     /// Closes all connections, tells the tracker and makes everything durable, both at once.
     pub(super) async fn stop(&mut self) {
         self.peers.clear();
-        self.note_wan();
-        let content = self.content.clone();
-        let noted = spawn_blocking(move || save_ledger(&content));
+        let request = self.request(AnnounceEvent::Stopped);
         let goodbye = async {
-            // a tracker never hears of more than we will remember
-            let _ = noted.await;
             if self.schedule.is_known() {
-                let request = self.request(AnnounceEvent::Stopped);
-                let _ = timeout(GOODBYE, self.announcer.announce(&request)).await;
+                let goodbye = announce(&self.announcer, &request, self.content.clone());
+                let _ = timeout(GOODBYE, goodbye).await;
             }
         };
         let content = self.content.clone();

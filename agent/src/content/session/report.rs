@@ -9,9 +9,11 @@ use super::Session;
 use crate::content::{ContentState, ContentStatus};
 
 impl Session {
-    pub(super) fn request(&self, event: AnnounceEvent) -> AnnounceRequest {
+    /// An announce; what it says of the WAN is in the ledger, too, and has to be [saved](crate::content::work::announce)
+    /// first.
+    pub(super) fn request(&mut self, event: AnnounceEvent) -> AnnounceRequest {
         let report = self.swarm.report();
-        let fetched = self.wan_totals(&report);
+        let fetched = self.note(&report);
         AnnounceRequest {
             info_hash: self.info_hash,
             peer_id: self.shared.peer_id,
@@ -45,17 +47,17 @@ impl Session {
         }
     }
 
-    /// What was fetched across the WAN, over all runs.
-    fn wan_totals(&self, report: &Report) -> WanTotals {
-        let from = report.from.iter().cloned();
-        self.fetched_before.plus(report.wan, from)
-    }
-
     /// Tells the ledger what was fetched; [`Ledger::save`](narrows_storage::Ledger::save) writes it down.
     pub(in crate::content) fn note_wan(&mut self) {
-        self.noted_wan = self.swarm.bytes_wan();
-        let totals = self.wan_totals(&self.swarm.report());
-        self.content.ledger().set(totals);
+        self.note(&self.swarm.report());
+    }
+
+    /// What was fetched across the WAN, over all runs, as the ledger knows from now on.
+    fn note(&mut self, report: &Report) -> WanTotals {
+        self.noted_wan = report.wan;
+        let totals = self.fetched_before.plus(report.wan, report.from.iter().cloned());
+        self.content.ledger().set(totals.clone());
+        totals
     }
 
     pub(in crate::content) fn swarm_status(&self, now: Time) -> Status {
