@@ -1,11 +1,14 @@
 """
-What the Python tests of Salt and of Prometheus share: waiting, ports, our programs.
+What the Python tests of Salt, of Prometheus and of the page share: waiting, ports, our programs, a rollout in the lab.
 """
 
+import json
 import os
 import pathlib
 import random
+import re
 import socket
+import subprocess
 import time
 import urllib.request
 
@@ -17,14 +20,14 @@ _RANDOM = random.SystemRandom()
 
 def until(condition, what, patience=PATIENCE):
     """
-    Waits until `condition()` is true and returns it.
+    Waits until `condition()` is true and returns it. `what` is a text, or a function that says at the end what is missing.
     """
     deadline = time.monotonic() + patience
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"after {patience} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {patience} s still not: {what() if callable(what) else what}"
         time.sleep(0.05)
 
 
@@ -66,3 +69,70 @@ def program_folder(*names):
         if all((folder / name).exists() for name in names):
             return folder.resolve()
     return None
+
+
+def address(file, key):
+    """
+    The address behind a key of a tracker.yaml or an agent.yaml that the lab has written.
+    """
+    (found,) = re.findall(rf"^{key}: *[\"']?([^\"'\s]+)", file.read_text(), re.M)
+    return found
+
+
+class Lab:
+    """
+    A rollout in narrows-lab, in the new folder `root`. At its end everything stays until `release` or `stop`.
+    """
+
+    PROGRAMS = ("narrows-lab", "narrows-tracker", "narrows-agent")
+
+    def __init__(self, root, sites, arguments):
+        programs = program_folder(*self.PROGRAMS)
+        assert programs, f"no {', '.join(self.PROGRAMS)}: build them, or set NARROWS_BIN_DIR"
+        root.mkdir()
+        self.root, self.said, self.result = root / "run", root / "lab.err", root / "lab.json"
+        command = [programs / "narrows-lab", "--bin-dir", programs, "--keep", self.root, "--sites", sites, "--json", "--hold"]
+        with open(self.said, "wb") as said, open(self.result, "wb") as result:
+            self.process = subprocess.Popen([*command, *arguments], stdin=subprocess.PIPE, stdout=result, stderr=said)
+        self.tracker = self.root / "tracker/tracker.yaml"
+        try:
+            until(lambda: self._alive() and self._is_configured(), "the lab has configured a tracker")
+            self.url = f"http://{address(self.tracker, 'admin')}/"
+            until(lambda: self._alive() and answers(f"{self.url}healthz"), "the tracker answers")
+            until(lambda: self._alive() and self.status()["contents"], "there is a rollout")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _alive(self):
+        assert self.process.poll() is None, self.said.read_text()
+        return True
+
+    def _is_configured(self):
+        return self.tracker.exists() and "torrents:" in self.tracker.read_text()
+
+    def status(self):
+        """
+        What the tracker's `/status` says.
+        """
+        with urllib.request.urlopen(f"{self.url}status", timeout=10) as answer:
+            return json.load(answer)
+
+    def await_end(self):
+        until(lambda: self._alive() and "until standard input ends" in self.said.read_text(), "all is complete", 300)
+
+    def release(self):
+        """
+        Lets it end, and returns its report.
+        """
+        self.process.stdin.close()
+        assert self.process.wait(120) == 0, self.said.read_text()
+        return json.loads(self.result.read_text())
+
+    def stop(self):
+        """
+        Ends it where it is still there.
+        """
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)

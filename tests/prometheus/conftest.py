@@ -12,12 +12,11 @@ import urllib.parse
 import urllib.request
 
 import pytest
-import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import shipped  # noqa: E402
-from harness import answers, free_port, program_folder, until  # noqa: E402
+from harness import Lab, address, answers, free_port, until  # noqa: E402
 
 # alerts that have to fire while the test looks on: of these alone `for` is shortened
 AWAITED = ("NarrowsSiteMapRefused", "NarrowsSiteStarved")
@@ -27,67 +26,34 @@ SHORTER = rf"/alert: ({'|'.join(AWAITED)})$/,/for:/ s/for: .*/for: 2s/"
 WHOLE = "15m"
 
 
-class Lab:
+class Rollout(Lab):
     """
-    A rollout in which a gateway is killed and all seeders are away for a while, and which is held at its end.
+    A gateway is killed in it, and all seeders are away for a while.
     """
 
-    COMMAND = (
-        "--json --hold --size 90MB --seeds hq=2 --clients b1=3,b2=2 --kill b1:gateway@25% --timeout 240".split()
-        + ["--event", "stop seeders @60% for 10s", "--sites", HERE / "sites.yaml"]
+    ARGUMENTS = (
+        "--size 90MB --seeds hq=2 --clients b1=3,b2=2 --kill b1:gateway@25% --timeout 240".split()
+        + ["--event", "stop seeders @60% for 10s"]
     )
 
-    def __init__(self, root, programs):
-        self.root, self.said, self.result = root, root / "lab.err", root / "lab.json"
-        root.mkdir()
-        with open(self.said, "wb") as said, open(self.result, "wb") as result:
-            command = [programs / "narrows-lab", "--bin-dir", programs, "--keep", root / "run", *self.COMMAND]
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=result, stderr=said)
-        self.tracker = root / "run/tracker"
-        config = until(lambda: self._alive() and self._config(), "the lab has configured a tracker")
-        self.admin, self.announce = config["admin"], f"http://{config['listen']}/announce"
-        until(lambda: self._alive() and self.metrics(self.admin), "the tracker answers")
+    def __init__(self, root):
+        super().__init__(root, HERE / "sites.yaml", self.ARGUMENTS)
 
-    def _config(self):
-        file = self.tracker / "tracker.yaml"
-        config = yaml.safe_load(file.read_text()) if file.exists() else None
-        return config if config and "torrents" in config else None
-
-    def _alive(self):
-        assert self.process.poll() is None, self.said.read_text()
-        return True
-
-    def await_end(self):
-        until(lambda: self._alive() and "until standard input ends" in self.said.read_text(), "all is complete", 300)
-
-    def metrics(self, address):
-        text = answers(f"http://{address}/metrics")
-        return text and text.decode()
-
-    def agent(self):
+    def exposed(self, file, key):
         """
-        The address of a client's metrics.
+        The metrics that are served at an address in a configuration.
         """
-        return yaml.safe_load((self.root / "run/agents/b1-0/agent.yaml").read_text())["control"]
+        url = f"http://{address(file, key)}/metrics"
+        return until(lambda: answers(url), f"{file} has its metrics served").decode()
 
     def stranger(self):
         """
         An announce from the tracker's own address, which is in no site.
         """
-        contents = until(lambda: json.loads(answers(f"http://{self.admin}/status"))["contents"], "there is a rollout")
-        info_hash = bytes.fromhex(contents[0]["info_hash"])
+        info_hash = bytes.fromhex(self.status()["contents"][0]["info_hash"])
         query = {"info_hash": info_hash, "peer_id": b"-XX0000-000000000000", "port": 6881, "left": 1, "uploaded": 0, "downloaded": 0}
-        assert b"failure reason" in answers(f"{self.announce}?{urllib.parse.urlencode(query)}")
-
-    def release(self):
-        self.process.stdin.close()
-        assert self.process.wait(120) == 0, self.said.read_text()
-        return json.loads(self.result.read_text())
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
+        announce = f"http://{address(self.tracker, 'listen')}/announce?{urllib.parse.urlencode(query)}"
+        assert b"failure reason" in until(lambda: answers(announce), "the tracker answers an announce")
 
 
 class Prometheus:
@@ -95,10 +61,10 @@ class Prometheus:
     The shipped configuration, once a second instead of every 15 and 30, on a free port.
     """
 
-    def __init__(self, root, admin):
+    def __init__(self, root, tracker):
         (root / "rules").mkdir(parents=True)
         config = (shipped.SHIPPED / "prometheus.yml").read_text()
-        config, addresses = re.subn(r"127\.0\.0\.1:6970", admin, config)
+        config, addresses = re.subn(r"127\.0\.0\.1:6970", urllib.parse.urlsplit(tracker).netloc, config)
         config, intervals = re.subn(r"(_interval): \d+s", r"\1: 1s", config)
         assert (addresses, intervals) == (3, 4), "prometheus.yml is not what this test knows"
         (root / "prometheus.yml").write_text(config)
@@ -165,10 +131,11 @@ class Run:
         lab.stranger()
         complete = "min(narrows_tracker_rollout_complete_ratio)"
         until(lambda: [value for _, value in prometheus.query(complete)] == [1], "Prometheus has heard that all is complete")
-        self.exposed = {"tracker": lab.metrics(lab.admin), "agent": lab.metrics(lab.agent())}
-        self.targets = prometheus.ask("targets", state="active")["activeTargets"]
+        client = lab.root / "agents/b1-0/agent.yaml"
+        self.exposed = {"tracker": lab.exposed(lab.tracker, "admin"), "agent": lab.exposed(client, "control")}
+        self.targets = self._scraped(lab)
         self.starved_resolved = until(lambda: "NarrowsSiteStarved" not in prometheus.firing(), "nobody is starved any more")
-        sites = lab.tracker / "sites.yaml"
+        sites = lab.tracker.with_name("sites.yaml")
         right = sites.read_text()
         sites.write_text(right.replace("between: [hq, b2]", "between: [hq, b3]"))
         until(lambda: "NarrowsSiteMapRefused" in prometheus.firing(), "the alert on the refused map fires")
@@ -177,16 +144,29 @@ class Run:
         self.rules = prometheus.ask("rules")["groups"]
         self.lab = lab.release()
 
+    def _scraped(self, lab):
+        """
+        Prometheus' targets once it has found as many agents as there are, and reached all. It takes a few seconds to find
+        those that were away, and on a busy machine a scrape fails that may last no more than a second.
+        """
+        there = len(list((lab.root / "agents").iterdir())) + 1
+
+        def targets():
+            return self.prometheus.ask("targets", state="active")["activeTargets"]
+
+        def all_up():
+            found = targets()
+            return found if [target["health"] for target in found] == ["up"] * there else None
+
+        return until(all_up, lambda: f"the tracker and all agents, {there} together, are found and reached: {targets()}")
+
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
-    programs = program_folder("narrows-lab", "narrows-tracker", "narrows-agent")
-    if not programs:
-        pytest.fail("no narrows-lab, narrows-tracker and narrows-agent: build them, or set NARROWS_BIN_DIR")
     root = tmp_path_factory.mktemp("live")
-    lab = Lab(root / "lab", programs)
+    lab = Rollout(root / "lab")
     try:
-        prometheus = Prometheus(root / "prometheus", lab.admin)
+        prometheus = Prometheus(root / "prometheus", lab.url)
         try:
             yield Run(lab, prometheus)
         finally:
