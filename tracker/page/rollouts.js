@@ -55,7 +55,7 @@ export function showSites(rollout, pick) {
     const button = element("button", { type: "button", class: "place" }, site.site);
     button.addEventListener("click", () => pick(button.textContent));
     const from = site.sources.map((source) => source.site).join(", ");
-    const state = site.starving > 0 ? "nobody to fetch from" : from || (site.waiting ? "waits" : "");
+    const state = site.paused ? "paused" : site.starving > 0 ? "nobody to fetch from" : from || (site.waiting ? "waits" : "");
     return [button, percent(site.progress), `${site.complete} of ${site.peers}`, state, site.waiting ? rate(site.rate) : ""];
   });
   fill(document.getElementById("sites"), SITE_HEADS, rows);

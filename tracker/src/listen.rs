@@ -21,9 +21,7 @@ pub struct Listeners {
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
-#[error(
-    "cannot listen on {address}: {source}; is another process there, or does this host not have the address?"
-)]
+#[error("cannot listen on {address} (is another process there, or does this host not have the address?)")]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,

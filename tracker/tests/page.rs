@@ -236,20 +236,31 @@ fn a_rollout_is_shown_by_site_with_where_each_fetches_from() {
     let tracker = Running::start("");
     accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
     accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
-    let rollout = json(tracker.admin, &format!("/rollout?content={}", "07".repeat(20)));
-    let munich = rollout["sites"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|site| site["site"] == "munich")
-        .unwrap();
+    let munich = || {
+        let rollout = json(tracker.admin, &format!("/rollout?content={}", "07".repeat(20)));
+        let sites = rollout["sites"].as_array().unwrap().iter();
+        sites
+            .clone()
+            .find(|site| site["site"] == "munich")
+            .unwrap()
+            .clone()
+    };
+    let told = |keys: [&str; 3]| Value::from(keys.map(|key| munich()[key].clone()).to_vec());
     assert_eq!(
-        (&munich["waiting"], &munich["gateways"]),
-        (&true.into(), &1.into())
+        told(["waiting", "gateways", "paused"]),
+        serde_json::json!([true, 1, false])
     );
     assert_eq!(
-        munich["sources"],
+        munich()["sources"],
         serde_json::json!([{"site": "hq", "route": ["hq-munich"]}])
+    );
+    assert_eq!(
+        send(tracker.admin, "POST", "/brake?site=munich", "", "").status,
+        200
+    );
+    assert_eq!(
+        told(["waiting", "starving", "paused"]),
+        serde_json::json!([true, 0, true])
     );
     assert_eq!(get(tracker.admin, "/rollout?content=none").status, 404);
     assert_eq!(get(tracker.admin, "/rollout").status, 400);

@@ -47,7 +47,8 @@ pub struct SiteStatus {
     /// Whether everybody there fetches for himself.
     pub each_alone: bool,
     /// Peers that want something and get nothing: nobody of a site that waits has anybody to fetch from, or they said
-    /// that they are stalled and no step of the ladder has helped yet.
+    /// that they are stalled and no step of the ladder has helped yet. Nobody of a site whose way is paused or braked,
+    /// which is meant to get nothing.
     pub starving: u32,
     /// The least time until the site can have everything, by the present rates of the links between it and where its
     /// content comes from, in seconds; infinite (JSON: null) while one of them is paused or braked; `None`: it does not
@@ -184,6 +185,8 @@ impl Swarm {
         };
         let parent = self.forest.get(&id).map(|parent| parent.site);
         let route = parent.filter(|_| ways).and_then(|parent| cx.map.path(parent, id));
+        let bound_seconds = least.and_then(|left| self.bound(cx, id, site, left));
+        let is_paused = bound_seconds.is_some_and(f64::is_infinite);
         let names = |hops: &[Hop]| hops.iter().map(|hop| cx.map.link_name(hop.link)).collect();
         let used = site.flows.iter().filter(|flow| ways && flow.users > 0);
         let shares: Vec<(&Flow, Rate)> = used
@@ -198,8 +201,8 @@ impl Swarm {
             progress_mean: self.progress_mean(site),
             waiting: site.standing == Standing::Waiting,
             each_alone: site.is_each_alone(),
-            starving: starving(site),
-            bound_seconds: least.and_then(|left| self.bound(cx, id, site, left)),
+            starving: if is_paused { 0 } else { starving(site) },
+            bound_seconds,
             parent: parent.map(|parent| cx.map.name(parent).into_owned()),
             route: route.map_or_else(Vec::new, |route| names(&route.hops)),
             sources: shares

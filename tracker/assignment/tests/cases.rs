@@ -250,6 +250,30 @@ fn a_site_whose_link_is_paused_is_fed_over_another() {
 }
 
 #[test]
+fn a_gateway_that_gets_nothing_starves_until_its_link_is_paused() {
+    let text = "version: 1\ntimezone: UTC\nsites:\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\nlinks:\n  \
+                - {between: [a, b], rate: 1 Gbit/s, schedule: [{days: mon-sun, hours: 13:00-14:00, rate: 0}]}\n";
+    let mut world = world(text, &[1, 2]);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let gateway = world.join(2, true, 0);
+    world.announce(gateway, AnnounceEvent::Started);
+    for _ in 0..3 {
+        world.now += Duration::from_secs(10);
+        world.announce(seeder, AnnounceEvent::None);
+        world.clients[gateway].stalled = true;
+        world.announce(gateway, AnnounceEvent::None);
+    }
+    let starving = |world: &World| -> u32 {
+        let status = world.swarm.status(&world.context(), world.now);
+        status.sites.iter().map(|site| site.starving).sum()
+    };
+    assert_eq!(starving(&world), 1);
+    world.wall = "2026-11-23T13:00:00Z".parse().unwrap();
+    assert_eq!(starving(&world), 0);
+}
+
+#[test]
 fn a_gateway_that_dies_as_soon_as_it_is_named_has_a_successor_within_seconds() {
     let mut world = star(2);
     let origin = world.join(1, true, SIZE);

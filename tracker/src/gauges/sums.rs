@@ -74,12 +74,8 @@ impl Rollout {
         }
         for site in &content.status.sites {
             self.waiting_sites += f64::from(u8::from(site.waiting));
-            let bound = site.bound_seconds.unwrap_or(0.0);
-            self.bound = self.bound.max(bound);
-            // whose links are paused is meant to get nothing
-            if bound.is_finite() {
-                self.starved_leechers += f64::from(site.starving);
-            }
+            self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));
+            self.starved_leechers += f64::from(site.starving);
             if site.seeders == 0 && site.leechers > 0 && site.parent.is_none() {
                 self.starved_sites += 1.0;
             }

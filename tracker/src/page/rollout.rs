@@ -72,6 +72,8 @@ struct AtSite {
     complete: u32,
     progress: Option<f64>,
     waiting: bool,
+    /// Whether its way is paused or braked.
+    paused: bool,
     starving: u32,
     gateways: usize,
     /// The sites that it fetches from, with the links in the order in which bytes cross them.
@@ -118,6 +120,7 @@ fn at_site(site: SiteStatus) -> AtSite {
         complete: site.seeders,
         progress: site.progress_mean,
         waiting: site.waiting,
+        paused: site.bound_seconds.is_some_and(f64::is_infinite),
         starving: site.starving,
         gateways: site.gateways.len(),
         sources: sources.collect(),
