@@ -22,8 +22,5 @@ fn a_block_costs_little() {
             "{pieces} pieces of {piece}: {per_block} ns and {calls:.2} calls per block, both sides together"
         );
         assert!(calls < 5.0, "{calls} calls per block");
-        if !cfg!(debug_assertions) {
-            assert!(per_block < 10_000, "{per_block} ns per block");
-        }
     }
 }
