@@ -1,7 +1,7 @@
 //! The folders and configuration files of a tracker and its agents.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -219,13 +219,20 @@ pub fn content_name(content: usize) -> String {
 pub fn write_agent(host: &Host, torrents: &[&Path]) -> Result<()> {
     // a JSON string is a YAML string, whatever the path holds
     let quoted = |path: &Path| json!(path.to_string_lossy()).to_string();
+    // in a network of its own it listens as one that nobody configured; in one with others an address is all that is its own
+    let shares_network = host.control.ip() == host.addr;
+    let listen = match host.addr {
+        own if shares_network => own,
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
     let mut text = format!(
         "id: {}\nlisten: {}\ncontrol: {}\nannounce_metrics: {}\ndata: {}\nstate: {}\ncontent:{}\n",
         json!(host.id),
-        SocketAddr::new(host.addr, host.peer_port),
+        SocketAddr::new(listen, host.peer_port),
         host.control,
         // Prometheus looks for them where the agent announces from
-        host.control.ip() == host.addr,
+        shares_network,
         quoted(&host.data),
         quoted(&host.folder.join("state")),
         if torrents.is_empty() { " []" } else { "" },

@@ -98,11 +98,11 @@ fn parts(assignment: &Assignment) -> Vec<Part> {
     }]
 }
 
-/// Which gateway of the roster we are: the one at the address that the tracker sees, else at the one we listen on; if
-/// it is neither, the only one with our port; else the address we would have.
-pub fn myself(listen: SocketAddr, seen: Option<IpAddr>, roster: &[SocketAddr]) -> SocketAddr {
+/// Our own address among those of our site: the one that the tracker sees, else the one we listen on. A gateway that the
+/// roster has at neither is the only one there with its port; a member is none of them, however many listen on that port.
+pub fn myself(listen: SocketAddr, seen: Option<IpAddr>, role: Role, roster: &[SocketAddr]) -> SocketAddr {
     let seen = SocketAddr::new(seen.unwrap_or(listen.ip()), listen.port());
-    if roster.contains(&seen) {
+    if role == Role::Member || roster.contains(&seen) {
         return seen;
     }
     if roster.contains(&listen) {
@@ -175,12 +175,21 @@ mod tests {
     }
 
     #[test]
-    fn we_find_ourselves_in_the_roster_by_the_address_the_tracker_sees() {
+    fn a_gateway_finds_itself_in_the_roster_by_the_address_the_tracker_sees() {
         let roster = [addr("10.2.0.7:6881"), addr("10.2.0.8:6881")];
-        let seen = Some("10.2.0.8".parse().expect("an address"));
-        assert_eq!(myself(addr("0.0.0.0:6881"), seen, &roster), roster[1]);
-        assert_eq!(myself(roster[0], None, &roster), roster[0]);
-        assert_eq!(myself(addr("0.0.0.0:6881"), None, &roster[..1]), roster[0]);
+        let (seen, anywhere) = (addr("10.2.0.8:0").ip(), addr("0.0.0.0:6881"));
+        let me = |listen, seen, roster| myself(listen, seen, Role::Gateway, roster);
+        assert_eq!(me(anywhere, Some(seen), &roster), roster[1]);
+        assert_eq!(me(roster[0], None, &roster), roster[0]);
+        assert_eq!(me(anywhere, None, &roster[..1]), roster[0]);
+    }
+
+    #[test]
+    fn a_member_does_not_take_the_only_gateway_for_itself() {
+        let (gateway, anywhere) = (addr("10.2.0.7:6881"), addr("0.0.0.0:6881"));
+        for seen in [None, Some(addr("10.2.0.8:0").ip())] {
+            assert_ne!(myself(anywhere, seen, Role::Member, &[gateway]), gateway);
+        }
     }
 
     #[test]

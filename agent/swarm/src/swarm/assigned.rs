@@ -31,7 +31,7 @@ impl Swarm {
         if self.paused {
             return;
         }
-        self.me = myself(self.config.listen, external_ip, &self.duty.roster);
+        self.me = myself(self.config.listen, external_ip, self.duty.role, &self.duty.roster);
         self.silence.set_roster(&self.duty.roster, now);
         self.set_lines(now, out);
         self.leave_upstreams(now, out);

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
@@ -298,7 +298,8 @@ impl Sim {
                     info_hash: InfoHash([7; 20]),
                     peer_id: PeerId(peer_id),
                     agent: format!("agent{agent}"),
-                    listen: a.addr,
+                    // as agents do that nobody configured
+                    listen: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), a.addr.port()),
                     have: a.have.clone(),
                     gateway: GatewayMode::Auto,
                     share: if self.tracker.guests.contains(&agent) {
