@@ -78,6 +78,12 @@ def test_who_was_stopped_by_salt_kept_what_it_had(report: dict) -> None:
         assert kept and kept[0] >= before - 0.005, (name, before, kept)
 
 
+def test_while_its_gateway_is_stopped_another_client_fetches_for_the_site(report: dict) -> None:
+    stopped = report["stopped"]
+    had = stopped["progress_before"][stopped["gateway"]]
+    assert stopped["progress_of_others"] > had + 0.01, stopped
+
+
 def test_the_payload_never_passes_the_salt_file_server(report: dict) -> None:
     server = report["file_server"]
     assert not server["payload_below_file_roots"]

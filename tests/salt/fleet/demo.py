@@ -193,6 +193,7 @@ class Demo:
         if any(states.values()):
             raise Trouble(f"after service.stop some agents run: {states}")
         wait_until("the pause", lambda: time.monotonic() >= stopped + STOPPED_SECONDS, STOPPED_SECONDS + 1)
+        meanwhile = max(watch.seen[name].progress for name in sites[first] if name not in victims)
         self.say(f"service.start {SERVICE} on {', '.join(victims)}")
         self.master.do(victims, "service.start", SERVICE)
         return {
@@ -201,6 +202,7 @@ class Demo:
             "members": [member, third],
             "at": at,
             "progress_before": before,
+            "progress_of_others": meanwhile,
             "seconds": round(time.monotonic() - stopped, 1),
         }
 
