@@ -1,12 +1,13 @@
 //! The lab's own network (`--netns`): hosts, routers and links as network namespaces, shaped and counted by the kernel.
 //!
-//! [`plan`] says who has which address and which routes, [`shape`] how fast a link is (both pure), [`enter`] gets the
-//! lab into namespaces of its own; [`texts`] says what `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
+//! [`plan`] says who has which address and which routes, [`shape`] how fast a link is, [`neighbours`] who finds whom
+//! without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
 
 mod commands;
 pub mod congestion;
 mod counters;
 pub mod enter;
+mod neighbours;
 pub mod plan;
 pub mod shape;
 mod texts;
@@ -84,6 +85,9 @@ impl Net {
             .iter()
             .map(|host| (host.netns.clone(), interface(host, &net.congestion)));
         batches("ip", routers.chain(hosts).collect())?;
+        if neighbours::are_fixed(&net.plan) {
+            net.fix_neighbours()?;
+        }
         batches("tc", net.shaping(lan))?;
         for router in &net.plan.routers {
             let script = "echo 1 > /proc/sys/net/ipv4/ip_forward && exec sleep 1000000000";
@@ -96,6 +100,18 @@ impl Net {
         }
         net.ready()?;
         Ok(net)
+    }
+
+    /// Tells everybody who his neighbours are.
+    fn fix_neighbours(&self) -> Result<(), Stop> {
+        let plan = &self.plan;
+        batch("ip", None, &neighbours::of_lab(plan))?;
+        let routers = plan.routers.iter().enumerate();
+        let routers =
+            routers.map(|(number, router)| (router.netns.clone(), neighbours::of_router(plan, number)));
+        let hosts = plan.hosts.iter();
+        let hosts = hosts.map(|host| (host.netns.clone(), neighbours::of_host(plan, host)));
+        batches("ip", routers.chain(hosts).collect())
     }
 
     /// Waits for the holders to be where they belong, then checks that no packet is larger than a frame.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use narrows_topology::Rate;
 
+use super::neighbours::mac;
 use super::plan::{HostPlan, NetPlan, Router};
 use super::{Net, shape};
 
@@ -15,7 +16,8 @@ impl Net {
     /// Namespaces, veth pairs and the management bridge.
     pub(super) fn interfaces(&self) -> String {
         let mut text = format!(
-            "link add manage type bridge\nlink set manage up\naddr add {}/16 dev manage\n",
+            "link add manage address {} type bridge\nlink set manage up\naddr add {}/16 dev manage\n",
+            mac(NetPlan::lab()),
             NetPlan::lab()
         );
         let routers = self.plan.routers.iter().map(|router| &router.netns);
@@ -34,10 +36,12 @@ impl Net {
             let name = &host.netns;
             let _ = writeln!(
                 text,
-                "link add eth0 netns {name} type veth peer name {name} netns r{}\n\
-                 link add m{name} type veth peer name manage netns {name}\n\
+                "link add eth0 address {} netns {name} type veth peer name {name} netns r{}\n\
+                 link add m{name} type veth peer name manage address {} netns {name}\n\
                  link set m{name} master manage up",
-                host.router
+                mac(host.addr.addr()),
+                host.router,
+                mac(host.management)
             );
         }
         text
@@ -50,7 +54,8 @@ impl Net {
         if let Some(lan) = router.lan {
             let _ = writeln!(
                 text,
-                "link add lan type bridge\naddr add {lan} dev lan\nlink set lan up"
+                "link add lan address {} type bridge\naddr add {lan} dev lan\nlink set lan up",
+                mac(lan.addr())
             );
         }
         for host in self.plan.hosts.iter().filter(|host| Some(host.router) == number) {
