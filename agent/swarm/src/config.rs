@@ -50,7 +50,10 @@ pub struct Limits {
     pub download: u64,
     /// Payload bytes per second to all peers together; 0 = no limit.
     pub upload: u64,
-    /// Most connections of this content.
+    /// As long as there are fewer connections of this content, we dial.
+    pub dialled: usize,
+    /// Most connections of this content. Many more than we would dial, for those who have nobody else: the gateways of
+    /// hundreds of sites at the only seeder, the members of a large site at their gateway.
     pub connections: usize,
     /// Most bytes of pieces that are being fetched or verified (they lie in memory); at least two pieces are allowed.
     pub memory: u64,
@@ -61,7 +64,8 @@ impl Default for Limits {
         Limits {
             download: 0,
             upload: 0,
-            connections: 64,
+            dialled: 64,
+            connections: 512,
             memory: 64 << 20,
         }
     }

@@ -67,6 +67,28 @@ fn a_member_gives_a_silent_gateway_ten_seconds_and_announces_the_loss() {
 }
 
 #[test]
+fn a_gateway_that_has_no_room_is_not_lost_and_one_that_spoke_is() {
+    for spoke in [false, true] {
+        let mut table = Table::leecher();
+        let roster = "10.1.0.1:6881".parse().expect("an address");
+        let assignment = member().map(|a| Assignment {
+            gateways: vec![roster],
+            ..a
+        });
+        table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+        table.agent("10.1.0.2:6881", LOCAL, hello("b1", false, false));
+        let peer = if spoke {
+            table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, true)).0
+        } else {
+            table.connect("10.1.0.1:6881", LOCAL, true).0
+        };
+        let out = table.tell(Event::Closed { peer });
+        let told = out.contains(&Action::Announce(AnnounceReason::Lost(roster)));
+        assert_eq!(told, spoke);
+    }
+}
+
+#[test]
 fn an_upstream_speaks_every_four_seconds_to_the_gateways_it_serves() {
     let mut table = Table::new(all_pieces());
     table.assign(member(), &["10.1.0.1:6881"]);

@@ -185,6 +185,7 @@ fn the_loss_of_the_gateway_is_announced_at_once() {
     );
     let (peer, _) = table.connect("10.1.0.1:6881", Origin::Dialled(Class::Local), true);
     assert_eq!(table.swarm.report().gateway, Some(roster[0]));
+    table.say(peer, Message::HaveNone);
     let out = table.tell(Event::Closed { peer });
     assert!(out.contains(&Action::Announce(AnnounceReason::Lost(roster[0]))));
     assert_eq!(table.swarm.report().lost, Some(roster[0]));

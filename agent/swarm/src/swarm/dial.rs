@@ -81,7 +81,7 @@ impl Swarm {
         if self.paused || self.is_sated() {
             return;
         }
-        let limit = self.config.limits.connections;
+        let limit = self.config.limits.dialled;
         let under_way = self
             .known
             .values()

@@ -252,7 +252,8 @@ impl Swarm {
             if line.is_some() {
                 self.note_gone(peer.addr, now);
             }
-            self.report_loss(&peer, now, out);
+            let refused = reason.is_none() && !peer.spoke && !peer.introduced;
+            self.report_loss(&peer, refused, now, out);
         }
         if reason != Some(CloseReason::Paused) {
             self.choose_upstream(now, out);
