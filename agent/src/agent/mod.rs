@@ -110,6 +110,8 @@ impl Agent {
             hashers: Arc::new(Semaphore::new(cores)),
             buffers: Arc::new(Buffers::default()),
             bans: Bans::default(),
+            open_files: crate::platform::raise_open_files(),
+            contents: AtomicU64::new(0),
             fetching: AtomicU64::new(0),
             next_peer: AtomicU64::new(1),
             key: rand::random(),

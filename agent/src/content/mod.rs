@@ -50,7 +50,11 @@ pub(crate) struct Shared {
     pub(crate) hashers: Arc<Semaphore>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) bans: Bans,
-    /// How many contents are fetching; they share the memory for pieces.
+    /// How many files and connections may be open.
+    pub(crate) open_files: u64,
+    /// How many contents there are; they share the connections.
+    pub(crate) contents: AtomicU64,
+    /// How many of them are fetching; those share the memory for pieces.
     pub(crate) fetching: AtomicU64,
     /// Names connections, across all content.
     pub(crate) next_peer: AtomicU64,

@@ -4,6 +4,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal as Source, SignalKind, signal};
 
 use super::Signal;
@@ -52,6 +53,18 @@ impl Signals {
             _ = self.hangup.recv() => Signal::Reload,
         }
     }
+}
+
+/// Lets this process have as many files and connections open as it may (`RLIMIT_NOFILE`, the hard limit; mostly the soft
+/// one is 1,024, for programs that use select(2)), and says how many those are.
+pub fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let now = setrlimit(Resource::Nofile, raised).map_or(limit, |()| raised);
+    now.current.unwrap_or(u64::MAX)
 }
 
 /// Tells systemd that the service is ready, if systemd asked for that (sd_notify(3), without its library).

@@ -1,11 +1,9 @@
 //! What the disk says, and when it is asked to make things durable.
 
-use std::sync::atomic::Ordering;
-
 use narrows_storage::{StorageError, Stored};
 use narrows_swarm::{Event, Time};
 
-use super::{NOTE_BYTES, NOTE_TIME, PIECE_MEMORY, PROBE, SYNC_BYTES, SYNC_TIME, Session};
+use super::{NOTE_BYTES, NOTE_TIME, PROBE, SYNC_BYTES, SYNC_TIME, Session};
 use crate::content::Work;
 
 impl Session {
@@ -55,23 +53,6 @@ impl Session {
             }
             // of the actor
             Work::Opened(_) | Work::Checked(_) => {}
-        }
-    }
-
-    /// Gives this content its part of the memory for pieces.
-    pub(super) fn share_memory(&mut self, now: Time) {
-        let fetching = !self.swarm.have().is_full();
-        if fetching != self.counted_as_fetching {
-            self.counted_as_fetching = fetching;
-            match fetching {
-                true => self.shared.fetching.fetch_add(1, Ordering::Relaxed),
-                false => self.shared.fetching.fetch_sub(1, Ordering::Relaxed),
-            };
-        }
-        let memory = PIECE_MEMORY / self.shared.fetching.load(Ordering::Relaxed).max(1);
-        if memory != self.limits.memory {
-            self.limits.memory = memory;
-            self.feed(Event::SetLimits(self.limits), None, now);
         }
     }
 

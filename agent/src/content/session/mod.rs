@@ -3,6 +3,7 @@
 mod actions;
 mod disk;
 mod report;
+mod shares;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,9 +22,6 @@ use crate::content::pieces::Pieces;
 use crate::content::work::{Jobs, announce};
 use crate::content::{Input, Shared, Spec};
 use crate::net::Outbox;
-
-/// Memory for pieces that are being fetched, all content together, in bytes.
-const PIECE_MEMORY: u64 = 64 << 20;
 
 /// What has been stored is made durable after so many bytes or so much time: a machine that is switched off loses no
 /// more, and the end of a rollout waits for no long flush.
@@ -102,10 +100,8 @@ impl Session {
         paused: bool,
     ) -> Self {
         let now = shared.now();
-        let limits = Limits {
-            memory: PIECE_MEMORY,
-            ..Limits::default()
-        };
+        // its part comes with the first tick
+        let limits = Limits::default();
         let config = Config {
             lengths: spec.meta.lengths(),
             info_hash: spec.meta.info_hash,
@@ -153,6 +149,7 @@ impl Session {
             noted_wan: 0,
             last_note: now,
         };
+        session.shared.contents.fetch_add(1, Ordering::Relaxed);
         if paused {
             session.feed(Event::Pause, None, now);
         }
@@ -188,7 +185,7 @@ impl Session {
         let due = self.swarm.next_wakeup(now).is_some_and(|wake| wake <= now);
         if due || self.next_tick <= now {
             self.next_tick = now + if self.peers.is_empty() { TICK_IDLE } else { TICK };
-            self.share_memory(now);
+            self.share_limits(now);
             self.feed(Event::Tick, None, now);
             self.care_for_disk(now);
             self.keep_ledger(now);
@@ -267,6 +264,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.shared.contents.fetch_sub(1, Ordering::Relaxed);
         if self.counted_as_fetching {
             self.shared.fetching.fetch_sub(1, Ordering::Relaxed);
         }

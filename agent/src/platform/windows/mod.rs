@@ -90,6 +90,11 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// How many files and connections this process may have open: Windows sets no limit.
+pub fn raise_open_files() -> u64 {
+    u64::MAX
+}
+
 /// Bytes that are free for us on the volume of `path`.
 ///
 /// # Errors

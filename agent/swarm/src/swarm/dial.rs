@@ -81,7 +81,7 @@ impl Swarm {
         if self.paused || self.is_sated() {
             return;
         }
-        let limit = self.config.limits.dialled;
+        let limit = self.config.limits.dialled.min(self.config.limits.connections);
         let under_way = self
             .known
             .values()
