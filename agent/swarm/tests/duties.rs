@@ -7,6 +7,7 @@ mod pair;
 #[allow(dead_code)]
 mod table;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_protocol::{Assignment, Part};
@@ -28,6 +29,18 @@ fn keepalives(actions: &[Action], to: PeerKey) -> usize {
     actions.iter().filter(is).count()
 }
 
+/// A member of a site of three, and its gateway, 10.1.0.1.
+fn served_by_a_gateway() -> (Table, SocketAddr) {
+    let mut table = Table::leecher();
+    let roster = "10.1.0.1:6881".parse().expect("an address");
+    let assignment = member().map(|a| Assignment {
+        gateways: vec![roster],
+        ..a
+    });
+    table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    (table, roster)
+}
+
 #[test]
 fn a_gateway_speaks_every_four_seconds_to_agents_of_its_site_alone() {
     let mut table = Table::leecher();
@@ -40,13 +53,7 @@ fn a_gateway_speaks_every_four_seconds_to_agents_of_its_site_alone() {
 
 #[test]
 fn a_member_gives_a_silent_gateway_ten_seconds_and_announces_the_loss() {
-    let mut table = Table::leecher();
-    let roster = "10.1.0.1:6881".parse().expect("an address");
-    let assignment = member().map(|a| Assignment {
-        gateways: vec![roster],
-        ..a
-    });
-    table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    let (mut table, roster) = served_by_a_gateway();
     let (speaks, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, true));
     table.agent("10.1.0.2:6881", LOCAL, hello("b1", false, false));
     for _ in 0..4 {
@@ -69,13 +76,7 @@ fn a_member_gives_a_silent_gateway_ten_seconds_and_announces_the_loss() {
 #[test]
 fn a_gateway_that_has_no_room_is_not_lost_and_one_that_spoke_is() {
     for spoke in [false, true] {
-        let mut table = Table::leecher();
-        let roster = "10.1.0.1:6881".parse().expect("an address");
-        let assignment = member().map(|a| Assignment {
-            gateways: vec![roster],
-            ..a
-        });
-        table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+        let (mut table, roster) = served_by_a_gateway();
         table.agent("10.1.0.2:6881", LOCAL, hello("b1", false, false));
         let peer = if spoke {
             table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, true)).0

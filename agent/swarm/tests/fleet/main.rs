@@ -148,6 +148,22 @@ fn two_gateways_share_the_pieces() {
 }
 
 #[test]
+fn the_only_seeder_feeds_the_gateways_of_a_hundred_sites_at_once() {
+    let (wan, sites) = (link(2.0, 20), 100);
+    let agents = vec![1; sites + 1];
+    let mut sim = fleet(&vec![(0, wan); sites], &vec![0; sites], &agents, 20, 5);
+    sim.run(HOUR);
+    sim.assert_complete();
+    for site in 1..=sites {
+        let (copies, time) = figures(&sim, site, wan.rate);
+        assert!(
+            copies <= 1.02 && time <= 1.1,
+            "site {site}: {copies} copies, {time} x bound"
+        );
+    }
+}
+
+#[test]
 fn the_death_of_a_gateway_costs_at_most_eight_pieces() {
     for seed in 0..6 {
         let wan = link(20.0, 20);

@@ -1,7 +1,8 @@
 //! The lab's own network (`--netns`): hosts, routers and links as network namespaces, shaped and counted by the kernel.
 //!
 //! [`plan`] says who has which address and which routes, [`shape`] how fast a link is, [`neighbours`] who finds whom
-//! without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
+//! without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what `ip` and `tc` are told,
+//! [`commands`] runs them, [`counters`] reads.
 
 mod commands;
 pub mod congestion;

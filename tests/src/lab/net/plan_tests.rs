@@ -1,5 +1,6 @@
 use super::*;
 use crate::lab::args::Groups;
+use crate::lab::net::neighbours;
 use crate::lab::world::Ground;
 use proptest::prelude::*;
 
@@ -140,4 +141,27 @@ fn a_branch_inside_the_networks_of_headquarters_is_reached_by_the_router() {
     let [hq, b] = [1, 2].map(|host: usize| plan.hosts[host].router);
     assert_eq!(walk(&plan, hq, Ipv4Addr::new(10, 9, 0, 10)).unwrap().len(), 1);
     assert_eq!(walk(&plan, b, Ipv4Addr::new(10, 0, 0, 10)).unwrap().len(), 1);
+}
+
+#[test]
+fn where_the_kernels_table_would_be_full_everybody_is_told_his_neighbours() {
+    let map = "version: 1\nsites: {hq: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}}\nlinks: [{between: [hq, b], \
+               rate: 10 Mbit/s}]\n";
+    let plan = |clients| NetPlan::new(&world(map, "hq=2", clients), &[]).unwrap();
+    assert!(!neighbours::are_fixed(&plan("b=25")) && neighbours::are_fixed(&plan("b=40")));
+    let plan = plan("b=40");
+    let b = plan.hosts.last().unwrap().router;
+    let at_b: Vec<&HostPlan> = plan.hosts.iter().filter(|host| host.router == b).collect();
+    for host in &at_b {
+        let text = neighbours::of_host(&plan, host);
+        // 39 others, the router and the lab
+        assert_eq!(text.lines().count(), 41);
+        for other in at_b.iter().filter(|other| other.addr != host.addr) {
+            let addr = other.addr.addr();
+            let line = format!("neigh replace {addr} lladdr {} dev eth0", neighbours::mac(addr));
+            assert!(text.contains(&line), "{line}");
+        }
+    }
+    assert_eq!(neighbours::of_router(&plan, b).lines().count(), 40);
+    assert_eq!(neighbours::of_lab(&plan).lines().count(), plan.hosts.len());
 }
