@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import random
-import re
 import socket
 import subprocess
 import time
@@ -82,8 +81,10 @@ def address(file, key):
     """
     The address behind a key of a tracker.yaml or an agent.yaml that the lab has written.
     """
-    (found,) = re.findall(rf"^{key}: *[\"']?([^\"'\s]+)", file.read_text(), re.M)
-    return found
+    # the benches that use this file do without it
+    import yaml
+
+    return yaml.safe_load(file.read_text())[key]
 
 
 class Lab:

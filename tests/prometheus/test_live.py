@@ -18,6 +18,7 @@ def test_the_rollout_was_what_it_was_to_be(run):
 
 
 def test_prometheus_finds_the_tracker_and_through_it_every_agent_with_site_and_id(run):
+    assert all(target["health"] == "up" for target in run.targets), run.targets
     labels = [target["labels"] for target in run.targets]
     agents = {(one["site"], one["id"]) for one in labels if one["job"] == "narrows-agent"}
     assert agents == {(agent["site"], agent["id"]) for agent in run.lab["agents"]}

@@ -139,12 +139,14 @@ fn where_nobody_serves_others_each_has_to_fetch_what_he_has() {
 fn a_rollout_of_which_a_site_is_paused_ends_never_and_the_other_sites_have_their_own_time() {
     let map = map(3);
     let (mut paused, mut open) = (site("s001", 8, 0, 0), site("s002", 8, 0, 0));
-    (paused.bound_seconds, open.bound_seconds) = (Some(f64::INFINITY), Some(90.0));
+    (paused.bound_seconds, paused.starving) = (Some(f64::INFINITY), 0);
+    (open.bound_seconds, open.starving) = (Some(90.0), 1);
     let sites = vec![site("hq", 2, 2, 0), paused, open];
     let found = gathered(&map, &[content("office".into(), sites)], &[]);
     assert_eq!(value(&found, "rollout_bound_seconds", &["office"]), f64::INFINITY);
     let bound = |site| value(&found, "site_bound_seconds", &["office", site]);
     assert_eq!(["hq", "s001", "s002"].map(bound), [0.0, f64::INFINITY, 90.0]);
+    assert_eq!(value(&found, "starved_leechers", &["office"]), 1.0);
 }
 
 #[test]

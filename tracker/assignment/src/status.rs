@@ -69,6 +69,17 @@ pub struct SiteStatus {
     pub wan_bytes: u64,
 }
 
+impl SiteStatus {
+    /// Whether it waits, and its way is paused or braked.
+    pub fn is_paused(&self) -> bool {
+        is_paused(self.bound_seconds)
+    }
+}
+
+fn is_paused(bound_seconds: Option<f64>) -> bool {
+    bound_seconds.is_some_and(f64::is_infinite)
+}
+
 /// Where a site's gateways fetch from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SourceStatus {
@@ -186,7 +197,6 @@ impl Swarm {
         let parent = self.forest.get(&id).map(|parent| parent.site);
         let route = parent.filter(|_| ways).and_then(|parent| cx.map.path(parent, id));
         let bound_seconds = least.and_then(|left| self.bound(cx, id, site, left));
-        let is_paused = bound_seconds.is_some_and(f64::is_infinite);
         let names = |hops: &[Hop]| hops.iter().map(|hop| cx.map.link_name(hop.link)).collect();
         let used = site.flows.iter().filter(|flow| ways && flow.users > 0);
         let shares: Vec<(&Flow, Rate)> = used
@@ -201,7 +211,11 @@ impl Swarm {
             progress_mean: self.progress_mean(site),
             waiting: site.standing == Standing::Waiting,
             each_alone: site.is_each_alone(),
-            starving: if is_paused { 0 } else { starving(site) },
+            starving: if is_paused(bound_seconds) {
+                0
+            } else {
+                starving(site)
+            },
             bound_seconds,
             parent: parent.map(|parent| cx.map.name(parent).into_owned()),
             route: route.map_or_else(Vec::new, |route| names(&route.hops)),

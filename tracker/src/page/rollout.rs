@@ -41,7 +41,7 @@ impl Short {
         for site in sites {
             everywhere.add(site, content.size);
         }
-        let bounds = || sites.iter().filter_map(|site| site.bound_seconds);
+        let bounds = sites.iter().filter_map(|site| site.bound_seconds);
         Short {
             name: content.name.clone(),
             size: content.size,
@@ -52,8 +52,8 @@ impl Short {
             waiting_sites: sites.iter().map(|site| u32::from(site.waiting)).sum(),
             starving: sites.iter().map(|site| site.starving).sum(),
             efficiency: sum.efficiency(),
-            paused_sites: bounds().filter(|bound| bound.is_infinite()).count(),
-            bound_seconds: bounds().filter(|bound| bound.is_finite()).fold(0.0, f64::max),
+            paused_sites: sites.iter().filter(|site| site.is_paused()).count(),
+            bound_seconds: bounds.filter(|bound| bound.is_finite()).fold(0.0, f64::max),
         }
     }
 }
@@ -110,6 +110,7 @@ pub(crate) fn rollout(tracker: &Tracker, query: &str) -> Result<InFull, (StatusC
 }
 
 fn at_site(site: SiteStatus) -> AtSite {
+    let paused = site.is_paused();
     let sources = site.sources.into_iter().map(|source| Source {
         site: source.site,
         route: source.route,
@@ -120,7 +121,7 @@ fn at_site(site: SiteStatus) -> AtSite {
         complete: site.seeders,
         progress: site.progress_mean,
         waiting: site.waiting,
-        paused: site.bound_seconds.is_some_and(f64::is_infinite),
+        paused,
         starving: site.starving,
         gateways: site.gateways.len(),
         sources: sources.collect(),

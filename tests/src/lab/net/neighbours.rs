@@ -21,25 +21,21 @@ pub(super) fn mac(addr: Ipv4Addr) -> String {
 
 /// Whether the table would be full: at a site everybody talks to everybody and to the router, and the lab to all.
 pub(super) fn are_fixed(plan: &NetPlan) -> bool {
-    let at = |router: usize| plan.hosts.iter().filter(|host| host.router == router).count();
-    let pairs = (0..plan.routers.len()).map(|router| at(router) * (at(router) + 1));
+    let hosts = (0..plan.routers.len()).map(|router| plan.hosts_at(router).count());
+    let pairs = hosts.map(|hosts| hosts * (hosts + 1));
     pairs.sum::<usize>() + 2 * plan.hosts.len() > TABLE
 }
 
 /// Of a host: the others of its site, its router, and the lab.
 pub(super) fn of_host(plan: &NetPlan, host: &HostPlan) -> String {
-    let mates = plan
-        .hosts
-        .iter()
-        .filter(|other| other.router == host.router && other.addr != host.addr);
+    let mates = plan.hosts_at(host.router).filter(|other| other.addr != host.addr);
     let mates = mates.map(|other| other.addr.addr()).chain([host.gateway]);
     entries("eth0", mates) + &entries("manage", [NetPlan::lab()])
 }
 
 /// Of a router, by its position: the hosts of its site.
 pub(super) fn of_router(plan: &NetPlan, router: usize) -> String {
-    let hosts = plan.hosts.iter().filter(|host| host.router == router);
-    entries("lan", hosts.map(|host| host.addr.addr()))
+    entries("lan", plan.hosts_at(router).map(|host| host.addr.addr()))
 }
 
 /// Of the lab: all hosts.

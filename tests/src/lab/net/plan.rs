@@ -182,6 +182,11 @@ impl NetPlan {
         Ok(())
     }
 
+    /// The hosts of a router's site, by the router's position.
+    pub fn hosts_at(&self, router: usize) -> impl Iterator<Item = &HostPlan> {
+        self.hosts.iter().filter(move |host| host.router == router)
+    }
+
     /// The lab's own address on the management network.
     pub fn lab() -> Ipv4Addr {
         Ipv4Addr::from(u32::from(MANAGEMENT) + 1)

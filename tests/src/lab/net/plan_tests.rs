@@ -151,7 +151,7 @@ fn where_the_kernels_table_would_be_full_everybody_is_told_his_neighbours() {
     assert!(!neighbours::are_fixed(&plan("b=25")) && neighbours::are_fixed(&plan("b=40")));
     let plan = plan("b=40");
     let b = plan.hosts.last().unwrap().router;
-    let at_b: Vec<&HostPlan> = plan.hosts.iter().filter(|host| host.router == b).collect();
+    let at_b: Vec<&HostPlan> = plan.hosts_at(b).collect();
     for host in &at_b {
         let text = neighbours::of_host(&plan, host);
         // 39 others, the router and the lab

@@ -97,7 +97,7 @@ impl Net {
             let mut text: String = own
                 .map(|(link, end)| shape::shape(&end.device, self.line(link).rate, false))
                 .collect();
-            let hosts = self.plan.hosts.iter().filter(|host| host.router == number);
+            let hosts = self.plan.hosts_at(number);
             text.extend(hosts.map(|host| shape::shape(&host.netns, lan, false)));
             texts.push((router.netns.clone(), text));
         }
