@@ -190,6 +190,9 @@ impl Swarm {
             (Class::Guest, None) => {
                 "it does not share (`share: never`), so it fetches from its site and is nobody's gateway"
             }
+            (_, Some(_)) if site.supply.is_slow() => {
+                "its site's own seeders bring less than half of what the link would, so it fetches across beside them"
+            }
             (_, Some(gateway)) if gateway.extra => {
                 "it starved inside its site, so it may fetch by itself until it comes on"
             }

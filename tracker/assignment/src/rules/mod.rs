@@ -10,4 +10,5 @@ mod parents;
 mod reach;
 mod starvation;
 pub(crate) mod stripes;
+pub(crate) mod supply;
 mod upstream;

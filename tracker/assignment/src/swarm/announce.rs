@@ -60,6 +60,12 @@ impl Swarm {
         }
         let wants = self.sites.get(&id).is_some_and(|site| site.wanting(at).is_some());
         if let (Some(left_before), true) = (left_before, wants) {
+            let judged = self.sites.get(&id).and_then(|site| site.peers.find(at));
+            // what lies before a start says nothing of its neighbours
+            if let Some((_, peer)) = judged.filter(|_| announce.event != AnnounceEvent::Started) {
+                let before = (peer.judged, left_before);
+                self.measure_supply(cx, (id, at), before, now);
+            }
             self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
         self.note_pause(cx, id, at);

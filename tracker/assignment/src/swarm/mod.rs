@@ -20,6 +20,7 @@ use narrows_topology::{Forest, SiteId};
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::stripes::Cause;
+use crate::rules::supply;
 use crate::{Context, Time};
 use fetched::Fetched;
 use peer::{Class, Peer};
@@ -201,7 +202,11 @@ impl Swarm {
 
     /// Plans parents anew when a site joins, leaves, becomes supplied, or has somebody who shares for the first time or
     /// no more.
-    fn look_at(&mut self, id: SiteId) {
+    pub(crate) fn look_at(&mut self, id: SiteId) {
+        if let Some(site) = self.sites.get_mut(&id) {
+            let seeders = u32::try_from(site.peers.count(Class::Seeder)).unwrap_or(u32::MAX);
+            site.supply.follow(seeders, supply::wanting(site));
+        }
         let nobody_known = self.root.is_none() && self.forest.is_empty();
         let Some(site) = self.sites.get(&id) else { return };
         let (standing, root_without_data) = (site.stand(), self.root == Some(id) && !self.has_data(site));

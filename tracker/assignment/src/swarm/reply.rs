@@ -14,6 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::rules::budget::Allowance;
 use crate::rules::gateway::Seat;
 use crate::rules::intervals::{jittered, lease};
+use crate::rules::supply;
 use crate::{Context, Decision, Outcome, Time};
 
 /// Beyond its interval, a gateway has so long to come back before it is called overdue.
@@ -46,6 +47,7 @@ impl Swarm {
             .and_then(|site| site.peers.find(at))
             .is_some_and(|(class, _)| matches!(class, Class::Seeder | Class::Sated));
         let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
+        let unmeasured = site.is_some_and(|site| site.supply.is_unknown(supply::wanting(site)));
         let is_gateway = told.seat == Seat::Gateway;
         let mut upstream = Vec::with_capacity(told.upstream.len());
         upstream.extend(told.upstream.iter().filter_map(|up| self.tell(up)));
@@ -67,7 +69,7 @@ impl Swarm {
                     _ if !wants => intervals.leecher,
                     Seat::Gateway if upstream.is_empty() => intervals.min,
                     Seat::Gateway => intervals.gateway,
-                    Seat::Soon(_) | Seat::Member if !fed => intervals.min,
+                    Seat::Soon(_) | Seat::Member if !fed || unmeasured => intervals.min,
                     Seat::Soon(_) | Seat::Member => intervals.leecher,
                 },
                 rng,

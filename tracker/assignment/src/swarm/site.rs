@@ -11,6 +11,7 @@ use super::peers::Peers;
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
 use crate::rules::marks;
+use crate::rules::supply::Supply;
 use crate::{Policy, Time};
 
 /// What a site is to the others.
@@ -20,7 +21,7 @@ pub(crate) enum Standing {
     Idle,
     /// Somebody wants something, and nobody has everything (or nobody may share it).
     Waiting,
-    /// Somebody has everything.
+    /// Somebody has everything, and serves it as fast as the site's link would bring it.
     Supplied,
 }
 
@@ -58,6 +59,8 @@ pub(crate) struct Site {
     pub(crate) mark: Option<Hop>,
     /// Seeders that neighbours cannot reach.
     pub(crate) gone: Vec<Gone>,
+    /// What its seeders bring.
+    pub(crate) supply: Supply,
 }
 
 /// Something kept for a peer until a moment.
@@ -144,12 +147,14 @@ impl Site {
             wan: 0,
             mark: marks::at(map, id),
             gone: Vec::new(),
+            supply: Supply::default(),
         }
     }
 
-    /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not share.
+    /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not share, nor those
+    /// that bring less than the link would.
     pub(crate) fn stand(&self) -> Standing {
-        if self.sharing && self.peers.count(Class::Seeder) > 0 {
+        if self.sharing && self.peers.count(Class::Seeder) > 0 && !self.supply.is_slow() {
             Standing::Supplied
         } else if self.peers.count(Class::Leecher) > 0 || self.peers.count(Class::Guest) > 0 {
             Standing::Waiting

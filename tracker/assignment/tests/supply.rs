@@ -1,0 +1,143 @@
+//! Supply is a rate: a site fetches across its link while its own seeders bring less than that would.
+
+mod sim;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_assignment::Decision;
+use narrows_protocol::{AnnounceEvent, Role};
+use sim::client::SIZE;
+use sim::maps::MapText;
+use sim::rng::SplitMix;
+use sim::world::World;
+
+const TEN: Duration = Duration::from_secs(10);
+
+/// hq (1) and branch (2), and between them a link of 10 kbit/s: of a content of 100,000 bytes, 1,250 a second.
+fn pair() -> World {
+    let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  branch: {networks: [10.2.0.0/16]}\nlinks:\n  - \
+                {between: [hq, branch], rate: 10 kbit/s}\n";
+    let text = MapText {
+        text: text.to_owned(),
+        sites: vec![1, 2],
+    };
+    World::with_map(1, SplitMix(1), text)
+}
+
+fn join(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
+    let number = world.join(site, true, have);
+    let told = world.announce(number, AnnounceEvent::Started).unwrap();
+    (number, told)
+}
+
+/// Lets time pass, in which a client gets so many bytes.
+fn gain(world: &mut World, number: usize, bytes: u64, after: Duration) -> Decision {
+    world.advance(world.now + after);
+    world.clients[number].have += bytes;
+    world.announce(number, AnnounceEvent::None).unwrap()
+}
+
+fn upstream(decision: &Decision) -> Vec<SocketAddr> {
+    decision.upstream.iter().map(|peer| peer.addr).collect()
+}
+
+#[test]
+fn a_site_with_one_slow_seeder_fetches_across_the_link_beside_it_after_ten_seconds() {
+    let mut world = pair();
+    let (origin, _) = join(&mut world, 1, SIZE);
+    let (slow, _) = join(&mut world, 2, SIZE);
+    let (leecher, told) = join(&mut world, 2, 0);
+    assert_eq!(told.role, Role::Member);
+    assert!(
+        told.interval <= TEN + TEN / 10,
+        "measured soon: {:?}",
+        told.interval
+    );
+    let told = gain(&mut world, leecher, 500, TEN);
+    assert_eq!(told.role, Role::Gateway);
+    assert_eq!(upstream(&told), [world.clients[origin].addr]);
+    assert!(
+        told.local
+            .iter()
+            .any(|peer| peer.addr == world.clients[slow].addr),
+        "and goes on to fetch from its neighbour"
+    );
+    // it stays so, however fast it is now
+    for _ in 0..5 {
+        assert_eq!(gain(&mut world, leecher, 12_000, TEN).role, Role::Gateway);
+    }
+}
+
+#[test]
+fn a_site_whose_seeder_is_as_fast_as_the_link_fetches_nothing_across_it() {
+    let mut world = pair();
+    join(&mut world, 1, SIZE);
+    join(&mut world, 2, SIZE);
+    let (leecher, _) = join(&mut world, 2, 0);
+    for _ in 0..8 {
+        let told = gain(&mut world, leecher, 7000, TEN);
+        assert!(told.role == Role::Member && told.upstream.is_empty());
+    }
+}
+
+#[test]
+fn the_only_site_that_has_anything_goes_on_however_slow_it_is() {
+    let mut world = pair();
+    join(&mut world, 2, SIZE);
+    let (leecher, _) = join(&mut world, 2, 0);
+    for _ in 0..8 {
+        assert_eq!(gain(&mut world, leecher, 10, TEN).role, Role::Member);
+    }
+}
+
+#[test]
+fn a_second_seeder_ends_what_the_first_was_too_slow_for() {
+    let mut world = pair();
+    join(&mut world, 1, SIZE);
+    join(&mut world, 2, SIZE);
+    let (leecher, _) = join(&mut world, 2, 0);
+    assert_eq!(gain(&mut world, leecher, 500, TEN).role, Role::Gateway);
+    join(&mut world, 2, SIZE);
+    let told = gain(&mut world, leecher, 20_000, TEN);
+    assert!(told.role == Role::Member && told.upstream.is_empty());
+}
+
+#[test]
+fn a_stopped_link_is_no_better_than_a_slow_seeder() {
+    let mut world = pair();
+    let text = world.text.text.replace(
+        "10 kbit/s",
+        "10 kbit/s, schedule: [{days: mon-sun, hours: 00:00-24:00, rate: 0}]",
+    );
+    let sites = world.text.sites.clone();
+    world.reload(MapText { text, sites });
+    join(&mut world, 1, SIZE);
+    join(&mut world, 2, SIZE);
+    let (leecher, _) = join(&mut world, 2, 0);
+    for _ in 0..8 {
+        assert_eq!(gain(&mut world, leecher, 10, TEN).role, Role::Member);
+    }
+}
+
+/// Whatever a seeder brings: nothing crosses the link where it alone brings half as much, and else something does.
+#[test]
+fn what_a_site_gets_is_never_far_below_what_its_link_would_bring() {
+    let mut rng = SplitMix(7);
+    for _ in 0..64 {
+        let (local, leechers) = (rng.next() % 3000, 1 + rng.below(4));
+        let mut world = pair();
+        join(&mut world, 1, SIZE);
+        join(&mut world, 2, SIZE);
+        let numbers: Vec<usize> = (0..leechers).map(|_| join(&mut world, 2, 0).0).collect();
+        let mut fetching = false;
+        for _ in 0..3 {
+            world.advance(world.now + TEN);
+            for number in &numbers {
+                let told = gain(&mut world, *number, local * 10, Duration::ZERO);
+                fetching |= told.role == Role::Gateway;
+            }
+        }
+        assert_eq!(fetching, local * 2 < 1250, "{local} bytes/s, {leechers} leechers");
+    }
+}
