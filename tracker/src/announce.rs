@@ -158,6 +158,7 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
             lease: seconds(decision.lease),
             rate: decision.rate.bytes_per_second().unwrap_or(0),
             paused: decision.paused,
+            slow_supply: decision.slow_supply,
             upstream: addresses(&decision.upstream),
             again: again(decision.interval),
             dscp: decision.dscp,

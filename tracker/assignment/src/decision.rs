@@ -48,6 +48,8 @@ pub struct Decision {
     /// Whether a gateway is to fetch nothing now: a link of its path is at rate 0, an operator has stopped it, or
     /// others have yet to hear that they have less.
     pub paused: bool,
+    /// Whether its site's own seeders bring less than the link would: what they alone have may cross it.
+    pub slow_supply: bool,
     /// What packets across links are marked with (DSCP, 0 to 63); `None`: nothing.
     pub dscp: Option<u8>,
     /// Into how many stripes the pieces are divided; 1: not at all.

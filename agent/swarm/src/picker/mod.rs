@@ -65,6 +65,8 @@ pub struct Picker {
     /// Failed from several sources at once: next time from one alone.
     suspect: BTreeSet<u32>,
     local: Availability,
+    /// Local peers that have everything bring less than the link would.
+    slow_seeds: bool,
     wan: WanOrder,
     /// Bytes of pieces with an owner and of those being verified.
     held: u64,
@@ -89,6 +91,7 @@ impl Picker {
             verifying: BTreeMap::new(),
             suspect: BTreeSet::new(),
             local,
+            slow_seeds: false,
             wan: WanOrder::default(),
             held: 0,
             rng,
@@ -134,6 +137,20 @@ impl Picker {
     /// A local peer that counts got this piece.
     pub fn gained(&mut self, piece: u32) {
         self.local.gained(piece);
+    }
+
+    /// Whether what only seeds of our site hold is fetched across the WAN too, since they bring less than the link would.
+    pub fn set_slow_seeds(&mut self, slow: bool) {
+        self.slow_seeds = slow;
+    }
+
+    /// Whether local peers bring `piece`, so that it need not cross the WAN.
+    pub fn comes_nearby(&self, piece: u32) -> bool {
+        self.local.holders(piece) > if self.slow_seeds { self.local.seeds } else { 0 }
+    }
+
+    fn seeds_bring_all(&self) -> bool {
+        self.local.seeds > 0 && !self.slow_seeds
     }
 
     /// Sets order and shares for upstreams.
@@ -188,7 +205,7 @@ impl Picker {
         let begun = self.begun.iter().copied();
         if let Some(piece) = begun
             .into_iter()
-            .find(|p| theirs.has(*p) && self.local.holders(*p) == 0 && self.is_for_line(*p, line, takeover))
+            .find(|p| theirs.has(*p) && !self.comes_nearby(*p) && self.is_for_line(*p, line, takeover))
         {
             return Some(self.adopt(piece, peer, true));
         }
@@ -202,7 +219,7 @@ impl Picker {
     pub fn upstream_has_work(&mut self, theirs: &Bits, line: usize) -> bool {
         let begun = self.begun.iter().any(|piece| {
             theirs.has(*piece)
-                && self.local.holders(*piece) == 0
+                && !self.comes_nearby(*piece)
                 && self.is_for_line(*piece, line, Takeover::default())
         });
         begun || self.own_next(theirs, line).is_some()
@@ -218,7 +235,7 @@ impl Picker {
     }
 
     fn own_next(&mut self, theirs: &Bits, line: usize) -> Option<u32> {
-        if self.local.seeds > 0 {
+        if self.seeds_bring_all() {
             return None;
         }
         let share = self.wan.lines.get_mut(line)?;
@@ -234,7 +251,7 @@ impl Picker {
         }
         let share = &self.wan.lines[line];
         let eligible =
-            |piece: u32| self.pickable.has(piece) && self.local.holders(piece) == 0 && theirs.has(piece);
+            |piece: u32| self.pickable.has(piece) && !self.comes_nearby(piece) && theirs.has(piece);
         let rest = &share.order[share.cursor.min(share.order.len())..];
         let walk = rest
             .iter()
@@ -252,7 +269,7 @@ impl Picker {
     }
 
     fn taken_over(&self, theirs: &Bits, line: usize, takeover: Takeover<'_>) -> Option<u32> {
-        if self.local.seeds > 0 || (takeover.gateways.is_none() && takeover.lines.is_none()) {
+        if self.seeds_bring_all() || (takeover.gateways.is_none() && takeover.lines.is_none()) {
             return None;
         }
         let share = &self.wan.lines.get(line)?.pieces;
@@ -264,7 +281,7 @@ impl Picker {
         };
         let others = self.pickable.and(theirs).filter(|piece| {
             !share.has(*piece)
-                && self.local.holders(*piece) == 0
+                && !self.comes_nearby(*piece)
                 && gateway(*piece)
                 && self.is_for_line(*piece, line, takeover)
         });

@@ -26,6 +26,8 @@ pub struct Duty {
     pub rate: u64,
     /// All of it is paused.
     pub paused: bool,
+    /// What only seeds of our site hold may be fetched across the WAN too: they bring less than the link would.
+    pub slow_supply: bool,
     /// What packets across links are marked with.
     pub dscp: Option<u8>,
     /// When the lease ends. It matters only as the time to announce by: while no tracker answers, agents go on.
@@ -53,6 +55,7 @@ impl Duty {
             },
             rate: assignment.rate,
             paused: assignment.paused,
+            slow_supply: gateway && assignment.slow_supply,
             dscp: assignment.dscp.filter(|dscp| *dscp < 64),
             lease_ends: (gateway && assignment.lease > 0)
                 .then(|| now + Time::from_secs(u64::from(assignment.lease))),
@@ -69,6 +72,7 @@ impl Duty {
         if keeps {
             self.parts.clone_from(&before.parts);
             (self.stripes, self.rate, self.paused) = (before.stripes, before.rate, before.paused);
+            self.slow_supply = before.slow_supply;
         }
         keeps
     }

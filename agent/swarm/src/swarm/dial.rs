@@ -201,7 +201,7 @@ impl Swarm {
 
     /// A gateway without an upstream that answers says so at once; also one of whose parents nobody answers.
     pub(super) fn check_starved(&mut self, now: Time, out: &mut Vec<Action>) {
-        if !self.is_fetching_wan() || self.has_seed_nearby() {
+        if !self.is_fetching_wan() || (self.has_seed_nearby() && !self.duty.slow_supply) {
             return;
         }
         let open = self.lines.iter().filter(|line| !line.paused);

@@ -108,7 +108,7 @@ impl Swarm {
                 break;
             };
             // a local peer got it meanwhile: what is not asked for yet comes from there
-            let found_nearby = wan && self.picker.holders(piece) > 0;
+            let found_nearby = wan && self.picker.comes_nearby(piece);
             if !found_nearby && let Some(block) = self.picker.ask(piece, key) {
                 return Some(block);
             }

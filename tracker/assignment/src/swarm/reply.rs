@@ -89,6 +89,7 @@ impl Swarm {
             gateway.due = now + interval + LATE;
         }
         let site = self.sites.get(&id);
+        let slow_supply = is_gateway && site.is_some_and(|site| site.supply.is_slow());
         // who fetches for itself alone divides the pieces with nobody
         let gateways = site.filter(|site| !site.is_each_alone());
         let gateways = gateways.map_or(Vec::new(), |site| {
@@ -109,6 +110,7 @@ impl Swarm {
             },
             rate,
             paused,
+            slow_supply,
             dscp: self.dscp(cx, id),
             stripes,
             parts,
@@ -195,6 +197,7 @@ pub(super) fn farewell(
         lease: Duration::ZERO,
         rate: Rate::UNLIMITED,
         paused: false,
+        slow_supply: false,
         dscp: None,
         stripes: 1,
         parts: Vec::new(),

@@ -165,6 +165,7 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                 }
             }
             b"paused" => assignment.paused = integer(value, "paused")? != 0,
+            b"slow_supply" => assignment.slow_supply = integer(value, "slow_supply")? != 0,
             b"rate" => assignment.rate = integer(value, "rate")?,
             b"role" => {
                 assignment.role = match bytes(value, "role")? {

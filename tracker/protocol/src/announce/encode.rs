@@ -83,6 +83,9 @@ impl Assignment {
         bencode::bytes(out, self.role.as_str().as_bytes());
         out.extend_from_slice(b"4:site");
         bencode::bytes(out, self.site.as_bytes());
+        if self.slow_supply {
+            out.extend_from_slice(b"11:slow_supplyi1e");
+        }
         if self.stripes > 1 {
             out.extend_from_slice(b"7:stripes");
             bencode::integer(out, self.stripes.into());

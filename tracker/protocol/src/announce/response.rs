@@ -60,6 +60,8 @@ pub struct Assignment {
     pub again: u32,
     /// What packets across links are marked with (DSCP, RFC 2474: 0 to 63); `None`: nothing.
     pub dscp: Option<u8>,
+    /// The site's own seeders bring less than the link would: what they alone have may cross the link too.
+    pub slow_supply: bool,
     /// Into how many stripes of equal weight the pieces are divided; 0 and 1: not at all.
     pub stripes: u8,
     /// Which stripes come from which parent; empty unless there are several parents.
