@@ -30,6 +30,16 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MB = 10**6
+# the second byte of hq's addresses; b1's is one more
+HQ = 1
+
+
+def hq(host):
+    return f"127.{HQ}.0.{host}"
+
+
+def b1(host):
+    return f"127.{HQ + 1}.0.{host}"
 
 
 def get_json(url):
@@ -50,18 +60,18 @@ class World:
         (folder / "torrents").mkdir()
         (folder / "tracker").mkdir()
         (folder / "sites.yaml").write_text(
-            "version: 1\nsites:\n  hq: {networks: [127.1.0.0/16]}\n  b1: {networks: [127.2.0.0/16]}\n"
+            f"version: 1\nsites:\n  hq: {{networks: [{hq(0)}/16]}}\n  b1: {{networks: [{b1(0)}/16]}}\n"
             f"links:\n  - {{between: [hq, b1], rate: {rate}}}\n"
         )
         (folder / "tracker.yaml").write_text(
-            "listen: 127.1.0.2:6969\nadmin: 127.1.0.2:6970\nsite_map: sites.yaml\ntorrents: torrents/\n"
+            f"listen: {hq(2)}:6969\nadmin: {hq(2)}:6970\nsite_map: sites.yaml\ntorrents: torrents/\n"
             f"state: {folder}/tracker\n"
         )
         content = folder / "source" / "office"
         content.parent.mkdir()
         content.write_bytes(os.urandom(size))
         subprocess.run(
-            [bin_dir / "narrows-agent", "create", content, "--tracker", "http://127.1.0.2:6969/announce",
+            [bin_dir / "narrows-agent", "create", content, "--tracker", f"http://{hq(2)}:6969/announce",
              "--output", folder / "torrents/office.torrent"],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
@@ -70,7 +80,7 @@ class World:
 
     def start_tracker(self):
         self.tracker = self._run("tracker.log", "narrows-tracker", "run", "--config", self.folder / "tracker.yaml")
-        self.until(lambda: get_json("http://127.1.0.2:6970/status") is not None, "the tracker answers")
+        self.until(lambda: get_json(f"http://{hq(2)}:6970/status") is not None, "the tracker answers")
 
     def restart_tracker(self, how):
         self.tracker.send_signal(how)
@@ -150,9 +160,9 @@ class Agent:
 
 
 def last_pieces(world, what, patience):
-    world.agent("slow", "127.2.0.11", whole=True, upload="8 Mbit/s")
-    fast = world.agent("fast", "127.2.0.12", whole=True, upload="40 Mbit/s")
-    leecher = world.agent("leecher", "127.2.0.10")
+    world.agent("slow", b1(11), whole=True, upload="8 Mbit/s")
+    fast = world.agent("fast", b1(12), whole=True, upload="40 Mbit/s")
+    leecher = world.agent("leecher", b1(10))
     world.until(lambda: leecher.progress() >= 0.9, "90 %")
     if what == "slow":
         fast.limit("1 kbit/s")
@@ -162,10 +172,10 @@ def last_pieces(world, what, patience):
 
 
 def restart_idle(world, what, patience):
-    world.agent("seeder", "127.1.0.11", whole=True)
-    world.agent("neighbour", "127.2.0.11", whole=True)
+    world.agent("seeder", hq(11), whole=True)
+    world.agent("neighbour", b1(11), whole=True)
     world.restart_tracker(signal.SIGKILL if what == "restart-kill" else signal.SIGTERM)
-    newcomer = world.agent("newcomer", "127.2.0.10")
+    newcomer = world.agent("newcomer", b1(10))
     begin = time.monotonic()
     first = world.until(lambda: newcomer.content().get("bytes_done", 0) > 0, "a piece", patience)
     done = world.until(newcomer.complete, "complete", patience)
@@ -181,29 +191,29 @@ def over_bound(world, agents, begin, rate, patience):
 
 
 def restart_joiners(world, _, patience):
-    world.agent("seeder", "127.1.0.11", whole=True)
+    world.agent("seeder", hq(11), whole=True)
     begin = time.monotonic()
-    agents = [world.agent(f"b1-{n}", f"127.2.0.{20 + n}") for n in range(2)]
+    agents = [world.agent(f"b1-{n}", b1(20 + n)) for n in range(2)]
     world.until(lambda: max(agent.progress() for agent in agents) >= 0.3, "30 %")
     world.tracker.send_signal(signal.SIGTERM)
     world.tracker.wait(20)
-    agents += [world.agent(f"b1-{n}", f"127.2.0.{20 + n}") for n in range(2, 6)]
+    agents += [world.agent(f"b1-{n}", b1(20 + n)) for n in range(2, 6)]
     world.start_tracker()
     return over_bound(world, agents, begin, 16 * MB, patience)
 
 
 def clones(world, _, patience):
-    world.agent("seeder", "127.1.0.11", whole=True)
+    world.agent("seeder", hq(11), whole=True)
     begin = time.monotonic()
-    agents = [world.agent(f"b1-{n}", f"127.2.0.{20 + n}", agent_id="vm") for n in range(6)]
+    agents = [world.agent(f"b1-{n}", b1(20 + n), agent_id="vm") for n in range(6)]
     return over_bound(world, agents, begin, 16 * MB, patience)
 
 
 def slow_supply(world, _, patience):
-    world.agent("seeder", "127.1.0.11", whole=True)
-    world.agent("neighbour", "127.2.0.11", whole=True, upload="500 kbit/s")
+    world.agent("seeder", hq(11), whole=True)
+    world.agent("neighbour", b1(11), whole=True, upload="500 kbit/s")
     begin = time.monotonic()
-    agents = [world.agent(f"b1-{n}", f"127.2.0.{20 + n}") for n in range(3)]
+    agents = [world.agent(f"b1-{n}", b1(20 + n)) for n in range(3)]
     return over_bound(world, agents, begin, 16 * MB, patience)
 
 
@@ -237,7 +247,10 @@ def main():
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--patience", type=float, default=60.0, help="seconds after which a run stands still")
     parser.add_argument("--bin-dir", type=pathlib.Path, default=ROOT / "target/release")
+    parser.add_argument("--net", type=int, default=1, help="second byte of the addresses, for runs beside each other")
     arguments = parser.parse_args()
+    global HQ
+    HQ = arguments.net
     results = []
     for number in range(arguments.runs):
         results.append(run(arguments.scenario, arguments.bin_dir.resolve(), arguments.patience))
