@@ -111,6 +111,15 @@ fn of(content: &ContentExplained, id: &str) -> String {
     for gone in &content.gone {
         line("gone", format!("{gone} does not answer; the tracker was told"));
     }
+    for waiting in &content.waiting {
+        let peers: Vec<String> = waiting.asked_of.iter().map(ToString::to_string).collect();
+        let whom = match peers.as_slice() {
+            [] => "for a peer that has it".to_owned(),
+            peers => format!("for {}", peers.join(" and ")),
+        };
+        let (piece, seconds) = (waiting.piece, waiting.still_seconds);
+        line("piece", format!("{piece} has waited for {seconds} s {whom}"));
+    }
     line("if it dies", content.if_gateway_dies.clone());
     out
 }
@@ -127,7 +136,7 @@ fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::{ExplainedGateway, ExplainedPeer};
+    use crate::content::{ExplainedGateway, ExplainedPeer, ExplainedPiece};
 
     #[test]
     fn every_peer_is_a_line_with_its_reason() {
@@ -149,6 +158,11 @@ mod tests {
             name: "office".to_owned(),
             role: "member".to_owned(),
             role_seconds: 125,
+            waiting: vec![ExplainedPiece {
+                piece: 7,
+                still_seconds: 3,
+                asked_of: vec![peer.address],
+            }],
             gateways: vec![ExplainedGateway {
                 address: peer.address,
                 me: false,
@@ -168,10 +182,11 @@ mod tests {
             "connected, last heard of 2 s ago",
             "m-1",
             "named it",
+            "7 has waited for 3 s for 10.2.0.1:6881",
             "Somebody notices.",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        assert_eq!(text.lines().count(), 6, "{text}");
+        assert_eq!(text.lines().count(), 7, "{text}");
     }
 }

@@ -26,6 +26,9 @@ pub struct ContentExplained {
     pub peers: Vec<ExplainedPeer>,
     /// Peers that the tracker named and that did not answer in the last 30 s.
     pub gone: Vec<SocketAddr>,
+    /// Pieces that stand still, the longest first; at most 8.
+    #[serde(default)]
+    pub waiting: Vec<ExplainedPiece>,
     /// What would happen if the gateway died now.
     pub if_gateway_dies: String,
 }
@@ -39,6 +42,17 @@ pub struct ExplainedGateway {
     pub me: bool,
     /// Since we last heard of it; absent if we are not connected.
     pub heard_seconds: Option<u64>,
+}
+
+/// A piece of which nothing has come for 2 s or more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ExplainedPiece {
+    /// Its number.
+    pub piece: u32,
+    /// For so long.
+    pub still_seconds: u64,
+    /// Who is asked for it; nobody: the rest waits for a peer that has it.
+    pub asked_of: Vec<SocketAddr>,
 }
 
 /// Where a gateway fetches from.
@@ -106,6 +120,11 @@ impl ContentExplained {
             me: gateway.me,
             heard_seconds: gateway.heard.map(|heard| heard.as_secs()),
         });
+        let waiting = said.waiting.into_iter().map(|waiting| ExplainedPiece {
+            piece: waiting.piece,
+            still_seconds: waiting.still.as_secs(),
+            asked_of: waiting.asked_of,
+        });
         Self {
             name: name.to_owned(),
             info_hash,
@@ -116,6 +135,7 @@ impl ContentExplained {
             parents: parents.collect(),
             peers: said.peers.into_iter().map(ExplainedPeer::from).collect(),
             gone: said.gone,
+            waiting: waiting.collect(),
             if_gateway_dies: said.if_gateway_dies,
         }
     }

@@ -25,7 +25,7 @@ use crate::limit::Gate;
 use crate::net::{Bans, Buffers};
 
 pub(crate) use actor::spawn;
-pub use explain::{ContentExplained, ExplainedGateway, ExplainedParent, ExplainedPeer};
+pub use explain::{ContentExplained, ExplainedGateway, ExplainedParent, ExplainedPeer, ExplainedPiece};
 pub use status::{ContentState, ContentStatus};
 pub(crate) use work::Work;
 

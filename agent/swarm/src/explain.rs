@@ -25,8 +25,21 @@ pub struct Explanation {
     pub peers: Vec<PeerFacts>,
     /// Peers that we were told of and that did not answer in the last 30 s.
     pub gone: Vec<SocketAddr>,
+    /// Pieces that stand still, the longest first; at most 8.
+    pub waiting: Vec<WaitingPiece>,
     /// What would happen if the gateway of our site died now; whole sentences.
     pub if_gateway_dies: String,
+}
+
+/// A piece of which nothing has come for 2 s or more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingPiece {
+    /// Which.
+    pub piece: u32,
+    /// For so long.
+    pub still: Time,
+    /// Who is asked for it; nobody: the rest waits for a peer that has it.
+    pub asked_of: Vec<SocketAddr>,
 }
 
 /// A gateway of our site.

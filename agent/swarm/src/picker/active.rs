@@ -3,26 +3,37 @@
 use std::net::IpAddr;
 
 use super::bits::Bits;
-use crate::PeerKey;
+use crate::{PeerKey, Time};
+
+/// A piece of which nothing came for so long is asked of others, too.
+const STALLED: Time = Time::from_secs(2);
 
 /// A reserved piece.
 #[derive(Debug)]
 pub(super) struct Active {
     /// Whose it is to send; `None`: the peer left, the blocks that are here wait for another.
     pub(super) owner: Option<PeerKey>,
-    /// Who sends blocks of it too, in the endgame.
-    pub(super) helper: Option<PeerKey>,
+    /// Who sends blocks of it too: in the endgame, and where it stands still.
+    helpers: Vec<Helper>,
     /// Reserved from an upstream.
     pub(super) wan: bool,
     /// Its length in bytes.
     pub(super) size: u32,
+    /// When a block of it last came, or when it was reserved.
+    pub(super) moved: Time,
     got: Bits,
     asked: Bits,
-    helped: Bits,
     /// All blocks before it are asked for or here.
     next: u32,
     blocks: u32,
     sources: Vec<Source>,
+}
+
+/// Who sends blocks of another's piece, and which it was asked for.
+#[derive(Debug)]
+struct Helper {
+    peer: PeerKey,
+    asked: Bits,
 }
 
 /// Who sent how much of a piece.
@@ -49,57 +60,90 @@ pub enum Taken {
 
 impl Active {
     /// A piece of `size` bytes in `blocks` blocks.
-    pub(super) fn new(owner: PeerKey, wan: bool, size: u32, blocks: u32) -> Active {
+    pub(super) fn new(owner: PeerKey, wan: bool, size: u32, blocks: u32, now: Time) -> Active {
         Active {
             owner: Some(owner),
-            helper: None,
+            helpers: Vec::new(),
             wan,
             size,
+            moved: now,
             got: Bits::new(blocks),
             asked: Bits::new(blocks),
-            helped: Bits::new(blocks),
             next: 0,
             blocks,
             sources: Vec::new(),
         }
     }
 
-    /// The next block to ask `peer` for. The owner goes forward; a helper backward through what is not here.
+    /// Whether `peer` sends it, alone or beside others.
+    pub(super) fn is_asked_of(&self, peer: PeerKey) -> bool {
+        self.owner == Some(peer) || self.helpers.iter().any(|helper| helper.peer == peer)
+    }
+
+    /// Whether nothing of it has come for a while.
+    pub(super) fn is_stalled(&self, now: Time) -> bool {
+        now >= self.moved + STALLED
+    }
+
+    /// Who sends it.
+    pub(super) fn asked_of(&self) -> impl Iterator<Item = PeerKey> {
+        self.owner
+            .into_iter()
+            .chain(self.helpers.iter().map(|helper| helper.peer))
+    }
+
+    /// Whether one more may send it. In the endgame (`calm`: nothing else is left) one helps at once. The longer nothing
+    /// comes the more do, since those that were asked may all have stopped: within 5 s everybody may.
+    pub(super) fn takes_help(&self, calm: bool, now: Time) -> bool {
+        let most = match now.saturating_sub(self.moved) {
+            still if still < STALLED => usize::from(calm),
+            still if still < STALLED * 2 => 2,
+            _ => usize::MAX,
+        };
+        self.helpers.len() < most
+    }
+
+    /// `peer` sends it, too.
+    pub(super) fn help(&mut self, peer: PeerKey) {
+        let asked = Bits::new(self.blocks);
+        self.helpers.push(Helper { peer, asked });
+    }
+
+    /// The next block to ask `peer` for. The owner goes forward, first through what nobody was asked for, then through
+    /// what helpers were, who may never send it; a helper goes backward through what is not here.
     pub(super) fn ask(&mut self, peer: PeerKey) -> Option<u32> {
         if self.owner == Some(peer) {
-            let free =
-                |block: &u32| !self.got.has(*block) && !self.asked.has(*block) && !self.helped.has(*block);
-            let block = (self.next..self.blocks).find(free);
-            self.next = block.map_or(self.blocks, |block| block + 1);
-            self.asked.set(block?);
-            block
-        } else if self.helper == Some(peer) {
-            let block = (0..self.blocks)
-                .rev()
-                .find(|b| !self.got.has(*b) && !self.helped.has(*b))?;
-            self.helped.set(block);
-            Some(block)
-        } else {
-            None
+            let mine = |block: &u32| !self.got.has(*block) && !self.asked.has(*block);
+            let helped = |block: &u32| self.helpers.iter().any(|helper| helper.asked.has(*block));
+            let free = (self.next..self.blocks).find(|block| mine(block) && !helped(block));
+            self.next = free.map_or(self.blocks, |block| block + 1);
+            let block = free.or_else(|| (0..self.blocks).find(mine))?;
+            self.asked.set(block);
+            return Some(block);
         }
+        let helper = self.helpers.iter_mut().find(|helper| helper.peer == peer)?;
+        let missing = |block: &u32| !self.got.has(*block) && !helper.asked.has(*block);
+        let block = (0..self.blocks).rev().find(missing)?;
+        helper.asked.set(block);
+        Some(block)
     }
 
     /// The block will not come from `peer`.
     pub(super) fn unask(&mut self, peer: PeerKey, block: u32) {
         if self.owner == Some(peer) {
             self.asked.unset(block);
-            self.next = self.next.min(block);
-        } else if self.helper == Some(peer) {
-            self.helped.unset(block);
-            self.next = self.next.min(block);
+        } else if let Some(helper) = self.helpers.iter_mut().find(|helper| helper.peer == peer) {
+            helper.asked.unset(block);
         }
+        self.next = self.next.min(block);
     }
 
     /// The block came.
-    pub(super) fn take(&mut self, peer: PeerKey, ip: IpAddr, block: u32) -> Taken {
+    pub(super) fn take(&mut self, peer: PeerKey, ip: IpAddr, block: u32, now: Time) -> Taken {
         if !self.got.set(block) {
             return Taken::Again;
         }
+        self.moved = now;
         match self.sources.iter_mut().find(|source| source.peer == peer) {
             Some(source) => source.blocks += 1,
             None => self.sources.push(Source { peer, ip, blocks: 1 }),
@@ -111,33 +155,30 @@ impl Active {
         }
     }
 
-    /// Another peer that the block was asked of, too.
-    pub(super) fn rival(&self, peer: PeerKey, block: u32) -> Option<PeerKey> {
-        if self.owner == Some(peer) {
-            self.helper.filter(|_| self.helped.has(block))
-        } else {
-            self.owner.filter(|_| self.asked.has(block))
-        }
+    /// The other peers that the block was asked of, too.
+    pub(super) fn rivals(&self, peer: PeerKey, block: u32) -> Vec<PeerKey> {
+        let owner = self.owner.filter(|_| self.asked.has(block));
+        let helpers = self.helpers.iter().filter(|helper| helper.asked.has(block));
+        let all = owner.into_iter().chain(helpers.map(|helper| helper.peer));
+        all.filter(|other| *other != peer).collect()
     }
 
     /// `peer` will send no more of it. A helper takes the owner's place.
     pub(super) fn leave(&mut self, peer: PeerKey) {
-        if self.helper == Some(peer) {
-            self.helper = None;
-            self.helped.clear();
-            self.next = 0;
-        }
+        self.helpers.retain(|helper| helper.peer != peer);
+        self.next = 0;
         if self.owner == Some(peer) {
-            self.owner = self.helper.take();
-            self.asked = std::mem::replace(&mut self.helped, Bits::new(self.blocks));
-            self.next = 0;
+            let heir = (!self.helpers.is_empty()).then(|| self.helpers.remove(0));
+            self.owner = heir.as_ref().map(|heir| heir.peer);
+            self.asked = heir.map_or_else(|| Bits::new(self.blocks), |heir| heir.asked);
         }
     }
 
     /// Another peer goes on with it.
-    pub(super) fn adopt(&mut self, owner: PeerKey, wan: bool) {
+    pub(super) fn adopt(&mut self, owner: PeerKey, wan: bool, now: Time) {
         self.owner = Some(owner);
         self.wan = wan;
+        self.moved = now;
         self.asked.clear();
         self.next = 0;
     }

@@ -19,7 +19,7 @@ pub use active::{Source, Taken};
 pub use bits::Bits;
 pub use order::{Candidate, Plan, cmp, gateway_order};
 
-use crate::PeerKey;
+use crate::{PeerKey, Time};
 use active::Active;
 use availability::Availability;
 use order::WanOrder;
@@ -39,6 +39,28 @@ pub struct Takeover<'a> {
     pub lines: Option<&'a MayStandIn<'a>>,
 }
 
+/// What local peers are taken to bring, so that it need not cross the WAN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nearby {
+    /// What they have.
+    Brings,
+    /// The same, but for what only peers have that have everything: these bring less than the link would.
+    SeedsAreSlow,
+    /// Nothing: all are silent.
+    Silent,
+}
+
+impl Nearby {
+    /// Whether a piece comes that has so many local holders, of which so many have everything.
+    fn brings(self, holders: u32, seeds: u32) -> bool {
+        match self {
+            Nearby::Brings => holders > 0,
+            Nearby::SeedsAreSlow => holders > seeds,
+            Nearby::Silent => false,
+        }
+    }
+}
+
 /// Questions asked piece by piece before the sets are intersected word by word.
 const TRIES: u32 = 256;
 
@@ -50,7 +72,7 @@ const TRIES: u32 = 256;
 /// |----------|--------------------------------------------------|-------------|----------------|-------------------|------------------|
 /// | local    | missing, not reserved, they have it              | begun ones  | fewest holders | -                 | random           |
 /// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| the line's share  | site permutation |
-/// | endgame  | nothing of ours is unreserved; local owner slow  | most missing blocks | -      | -                 | -                |
+/// | endgame  | nothing is unreserved, or it stands still: asked of one more | most missing blocks | - | -            | -                |
 ///
 /// [`cmp`] is that order; the walks through sorted lists below give the same and are tested against it.
 #[derive(Debug)]
@@ -65,8 +87,7 @@ pub struct Picker {
     /// Failed from several sources at once: next time from one alone.
     suspect: BTreeSet<u32>,
     local: Availability,
-    /// Local peers that have everything bring less than the link would.
-    slow_seeds: bool,
+    nearby: Nearby,
     wan: WanOrder,
     /// Bytes of pieces with an owner and of those being verified.
     held: u64,
@@ -91,7 +112,7 @@ impl Picker {
             verifying: BTreeMap::new(),
             suspect: BTreeSet::new(),
             local,
-            slow_seeds: false,
+            nearby: Nearby::Brings,
             wan: WanOrder::default(),
             held: 0,
             rng,
@@ -139,18 +160,18 @@ impl Picker {
         self.local.gained(piece);
     }
 
-    /// Whether what only seeds of our site hold is fetched across the WAN too, since they bring less than the link would.
-    pub fn set_slow_seeds(&mut self, slow: bool) {
-        self.slow_seeds = slow;
+    /// Sets what local peers are taken to bring.
+    pub fn set_nearby(&mut self, nearby: Nearby) {
+        self.nearby = nearby;
     }
 
     /// Whether local peers bring `piece`, so that it need not cross the WAN.
     pub fn comes_nearby(&self, piece: u32) -> bool {
-        self.local.holders(piece) > if self.slow_seeds { self.local.seeds } else { 0 }
+        self.nearby.brings(self.local.holders(piece), self.local.seeds)
     }
 
     fn seeds_bring_all(&self) -> bool {
-        self.local.seeds > 0 && !self.slow_seeds
+        self.nearby.brings(self.local.seeds, self.local.seeds)
     }
 
     /// Sets order and shares for upstreams.
@@ -168,9 +189,9 @@ impl Picker {
     // Choosing.
 
     /// Reserves the next piece for a local peer.
-    pub fn pick_local(&mut self, peer: PeerKey, theirs: &Bits) -> Option<u32> {
+    pub fn pick_local(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
         if let Some(piece) = self.begun.iter().copied().find(|piece| theirs.has(*piece)) {
-            return Some(self.adopt(piece, peer, false));
+            return Some(self.adopt(piece, peer, false, now));
         }
         let found = self.local.rarest(TRIES, &mut self.rng, |piece| theirs.has(piece));
         let piece = match found {
@@ -178,7 +199,7 @@ impl Picker {
             Err(true) => return None,
             Err(false) => self.rarest_of(theirs)?,
         };
-        Some(self.reserve(piece, peer, false))
+        Some(self.reserve(piece, peer, false, now))
     }
 
     /// The same by intersecting the sets: for a peer that has few of the rarest.
@@ -201,28 +222,29 @@ impl Picker {
         theirs: &Bits,
         line: usize,
         takeover: Takeover<'_>,
+        now: Time,
     ) -> Option<u32> {
         let begun = self.begun.iter().copied();
         if let Some(piece) = begun
             .into_iter()
             .find(|p| theirs.has(*p) && !self.comes_nearby(*p) && self.is_for_line(*p, line, takeover))
         {
-            return Some(self.adopt(piece, peer, true));
+            return Some(self.adopt(piece, peer, true, now));
         }
         let piece = self
             .own_next(theirs, line)
             .or_else(|| self.taken_over(theirs, line, takeover))?;
-        Some(self.reserve(piece, peer, true))
+        Some(self.reserve(piece, peer, true, now))
     }
 
-    /// Whether [`Self::pick_upstream`] would find a piece of the line's share.
-    pub fn upstream_has_work(&mut self, theirs: &Bits, line: usize) -> bool {
+    /// Whether [`Self::pick_upstream`] would find a piece of the line's share, or [`Self::pick_stalled`] one.
+    pub fn upstream_has_work(&mut self, theirs: &Bits, line: usize, now: Time) -> bool {
         let begun = self.begun.iter().any(|piece| {
             theirs.has(*piece)
                 && !self.comes_nearby(*piece)
                 && self.is_for_line(*piece, line, Takeover::default())
         });
-        begun || self.own_next(theirs, line).is_some()
+        begun || self.own_next(theirs, line).is_some() || self.stalled_for(theirs, line, now).next().is_some()
     }
 
     /// Whether `line` may go on with a piece that another peer began, whichever gateway's it is.
@@ -299,21 +321,84 @@ impl Picker {
         candidates.min_by(cmp).map(|best| best.piece)
     }
 
-    /// Endgame: makes `peer` the helper of the piece that misses most.
-    pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits) -> Option<u32> {
-        if !self.pickable.is_empty() || !self.begun.is_empty() {
+    /// Makes `peer`, which nothing else can be asked for, a helper with the piece that misses most: in the endgame, and
+    /// where a piece stands still. Not with one that failed: that is to come from one peer alone.
+    pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
+        let calm = self.pickable.is_empty() && self.begun.is_empty();
+        self.help(peer, calm, |piece| theirs.has(piece), now)
+    }
+
+    /// The same for an upstream of `line`: only what no local peer brings, and beside slow seeds alone before it stands
+    /// still. There is no endgame across the WAN.
+    pub fn pick_stalled(&mut self, peer: PeerKey, theirs: &Bits, line: usize, now: Time) -> Option<u32> {
+        let calm = self.is_calm_beside_slow_seeds();
+        if !calm && !self.is_stalled(now) {
             return None;
         }
+        let may: BTreeSet<u32> = self.stalled_for(theirs, line, now).collect();
+        self.help(peer, calm, |piece| may.contains(&piece), now)
+    }
+
+    fn is_calm_beside_slow_seeds(&self) -> bool {
+        self.nearby == Nearby::SeedsAreSlow && self.pickable.is_empty() && self.begun.is_empty()
+    }
+
+    /// Pieces on their way that [`Self::pick_stalled`] may choose from.
+    fn stalled_for(&self, theirs: &Bits, line: usize, now: Time) -> impl Iterator<Item = u32> {
+        let calm = self.is_calm_beside_slow_seeds();
+        let open = self.active.iter().filter(move |(piece, active)| {
+            active.takes_help(calm, now)
+                && theirs.has(**piece)
+                && !self.suspect.contains(piece)
+                && !self.comes_nearby(**piece)
+                && self.is_for_line(**piece, line, Takeover::default())
+        });
+        open.map(|(piece, _)| *piece)
+    }
+
+    fn help(&mut self, peer: PeerKey, calm: bool, may: impl Fn(u32) -> bool, now: Time) -> Option<u32> {
         let suspect = &self.suspect;
         let slow = self.active.iter_mut().filter(|(piece, active)| {
-            active.helper.is_none()
-                && active.owner != Some(peer)
-                && theirs.has(**piece)
+            active.takes_help(calm, now)
+                && !active.is_asked_of(peer)
+                && may(**piece)
                 && !suspect.contains(piece)
         });
         let (piece, active) = slow.max_by_key(|(piece, active)| (active.missing(), **piece))?;
-        active.helper = Some(peer);
+        active.help(peer);
         Some(*piece)
+    }
+
+    /// Whether some piece on its way has stood still for so long that others may help.
+    pub fn is_stalled(&self, now: Time) -> bool {
+        let mut owned = self.active.values().filter(|active| active.owner.is_some());
+        owned.any(|active| active.is_stalled(now))
+    }
+
+    /// Begun pieces that stand still: which, since when, and who is asked for them.
+    pub fn stalled(&self, now: Time) -> impl Iterator<Item = (u32, Time, Vec<PeerKey>)> {
+        let stalled = self
+            .active
+            .iter()
+            .filter(move |(_, active)| active.is_stalled(now));
+        stalled.map(|(piece, active)| (*piece, active.moved, active.asked_of().collect()))
+    }
+
+    /// Whether `peer` is to send a piece that failed, and nothing of it has come for so long.
+    pub fn holds_up_suspect(&self, peer: PeerKey, since: Time, now: Time) -> bool {
+        let mut suspect = self.suspect.iter().filter_map(|piece| self.active.get(piece));
+        suspect.any(|active| active.owner == Some(peer) && now >= active.moved + since)
+    }
+
+    /// The next block of any piece that `peer` sends: what it or another refused, or left. An upstream (`wan`) only of
+    /// pieces that no local peer brings.
+    pub fn resume(&mut self, peer: PeerKey, wan: bool) -> Option<Block> {
+        let (nearby, local) = (self.nearby, &self.local);
+        let mut theirs = self.active.iter_mut().filter(|(piece, active)| {
+            active.is_asked_of(peer) && !(wan && nearby.brings(local.holders(**piece), local.seeds))
+        });
+        let (piece, block) = theirs.find_map(|(piece, active)| Some((*piece, active.ask(peer)?)))?;
+        Some(self.block(piece, block))
     }
 
     // Blocks.
@@ -332,13 +417,13 @@ impl Picker {
     }
 
     /// A block that was asked of `peer` came. Also tells who else was asked for it.
-    pub fn take(&mut self, peer: PeerKey, ip: IpAddr, block: Block) -> (Taken, Option<PeerKey>) {
+    pub fn take(&mut self, peer: PeerKey, ip: IpAddr, block: Block, now: Time) -> (Taken, Vec<PeerKey>) {
         let Some(active) = self.active.get_mut(&block.piece) else {
-            return (Taken::Again, None);
+            return (Taken::Again, Vec::new());
         };
         let index = block.begin / BLOCK_LEN;
-        let rival = active.rival(peer, index);
-        let taken = active.take(peer, ip, index);
+        let rivals = active.rivals(peer, index);
+        let taken = active.take(peer, ip, index, now);
         if taken == Taken::Whole
             && let Some(active) = self.active.remove(&block.piece)
         {
@@ -348,7 +433,7 @@ impl Picker {
             self.begun.remove(&block.piece);
             self.verifying.insert(block.piece, active.into_sources());
         }
-        (taken, rival)
+        (taken, rivals)
     }
 
     /// Who sent most of a piece that is being verified.
@@ -374,11 +459,10 @@ impl Picker {
     /// `peer` sends nothing more of what it reserved. Pieces of which blocks are here wait for another peer as long
     /// as these take up no more than `keep` bytes; returns those whose blocks are to be forgotten.
     pub fn release(&mut self, peer: PeerKey, keep: u64) -> Vec<u32> {
-        let is_theirs = |active: &Active| active.owner == Some(peer) || active.helper == Some(peer);
         let theirs: Vec<u32> = self
             .active
             .iter()
-            .filter(|(_, a)| is_theirs(a))
+            .filter(|(_, active)| active.is_asked_of(peer))
             .map(|(piece, _)| *piece)
             .collect();
         theirs
@@ -432,21 +516,21 @@ impl Picker {
         }
     }
 
-    fn reserve(&mut self, piece: u32, peer: PeerKey, wan: bool) -> u32 {
+    fn reserve(&mut self, piece: u32, peer: PeerKey, wan: bool, now: Time) -> u32 {
         self.pickable.unset(piece);
         self.local.remove(piece);
         let size = self.lengths.piece_size(piece);
         self.held += u64::from(size);
         self.active
-            .insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN)));
+            .insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN), now));
         piece
     }
 
-    fn adopt(&mut self, piece: u32, peer: PeerKey, wan: bool) -> u32 {
+    fn adopt(&mut self, piece: u32, peer: PeerKey, wan: bool, now: Time) -> u32 {
         self.begun.remove(&piece);
         self.held += u64::from(self.lengths.piece_size(piece));
         if let Some(active) = self.active.get_mut(&piece) {
-            active.adopt(peer, wan);
+            active.adopt(peer, wan, now);
         }
         piece
     }

@@ -41,7 +41,7 @@ proptest! {
         }).collect();
         sets.iter().for_each(|set| picker.add_holder(set));
         let searched = picker.rarest_of(&sets[0]).map(|piece| picker.holders(piece));
-        let walked = picker.pick_local(PeerKey(1), &sets[0]).map(|piece| picker.holders(piece));
+        let walked = picker.pick_local(PeerKey(1), &sets[0], Time::ZERO).map(|piece| picker.holders(piece));
         prop_assert_eq!(searched, walked);
     }
 
@@ -71,13 +71,14 @@ fn an_upstream_is_never_asked_for_what_a_local_peer_has() {
     picker.add_holder(&local);
     let all = Bits::full(4);
     let mut got: Vec<u32> =
-        std::iter::from_fn(|| picker.pick_upstream(PeerKey(1), &all, 0, Takeover::default())).collect();
+        std::iter::from_fn(|| picker.pick_upstream(PeerKey(1), &all, 0, Takeover::default(), Time::ZERO))
+            .collect();
     got.sort_unstable();
     assert_eq!(got, [1, 3]);
     picker.remove_holder(&local, false);
     assert!(
         picker
-            .pick_upstream(PeerKey(1), &all, 0, Takeover::default())
+            .pick_upstream(PeerKey(1), &all, 0, Takeover::default(), Time::ZERO)
             .is_some()
     );
 }
@@ -89,14 +90,17 @@ fn a_begun_piece_goes_on_with_another_peer_where_it_was_left() {
     picker.add_holder(&all);
     picker.add_holder(&all);
     let ip = IpAddr::from([10, 0, 0, 1]);
-    let piece = picker.pick_local(PeerKey(1), &all).expect("a piece");
+    let piece = picker.pick_local(PeerKey(1), &all, Time::ZERO).expect("a piece");
     let first = picker.ask(piece, PeerKey(1)).expect("a block");
-    assert_eq!(picker.take(PeerKey(1), ip, first), (Taken::Part, None));
+    assert_eq!(
+        picker.take(PeerKey(1), ip, first, Time::ZERO),
+        (Taken::Part, vec![])
+    );
     assert!(picker.release(PeerKey(1), 1 << 20).is_empty());
-    assert_eq!(picker.pick_local(PeerKey(2), &all), Some(piece));
+    assert_eq!(picker.pick_local(PeerKey(2), &all, Time::ZERO), Some(piece));
     let second = picker.ask(piece, PeerKey(2)).expect("a block");
     assert_ne!(first, second);
-    assert_eq!(picker.take(PeerKey(2), ip, second).0, Taken::Whole);
+    assert_eq!(picker.take(PeerKey(2), ip, second, Time::ZERO).0, Taken::Whole);
     assert_eq!(picker.verified(piece, true).map(|sources| sources.len()), Some(2));
     assert_eq!(picker.held(), 0);
 }
@@ -119,10 +123,11 @@ fn lines_share_the_pieces_and_stand_in_for_each_other_only_when_allowed() {
     picker.set_plan(plan(me, 4, vec![vec![0, 2, 3], vec![1]]));
     let all = Bits::full(40);
     let count = |picker: &mut Picker, line, takeover| {
-        std::iter::from_fn(|| picker.pick_upstream(PeerKey(line as u64), &all, line, takeover)).count()
+        std::iter::from_fn(|| picker.pick_upstream(PeerKey(line as u64), &all, line, takeover, Time::ZERO))
+            .count()
     };
     assert_eq!(count(&mut picker, 0, Takeover::default()), 30);
-    assert!(!picker.upstream_has_work(&all, 0) && picker.upstream_has_work(&all, 1));
+    assert!(!picker.upstream_has_work(&all, 0, Time::ZERO) && picker.upstream_has_work(&all, 1, Time::ZERO));
     let allowed =
         |before: &mut dyn Iterator<Item = usize>| before.next() == Some(1) && before.next().is_none();
     let takeover = Takeover {

@@ -7,12 +7,14 @@ use narrows_wire::{Block, Message};
 use super::Swarm;
 use super::line::may_stand_in;
 use super::peer::Asked;
-use crate::picker::{Source, Taken, Takeover};
+use crate::picker::{Nearby, Source, Taken, Takeover};
 use crate::policy::class::Relation;
 use crate::policy::gateway;
 use crate::policy::pacing::wire;
 use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, Time};
 
+/// After so long without a word or a block, neighbours are not waited for while the link is idle.
+const SILENT_NEARBY: Time = Time::from_secs(4);
 /// How long a peer is banned for its first wrong piece.
 const FIRST_BAN: Time = Time::from_secs(300);
 
@@ -120,9 +122,41 @@ impl Swarm {
                 }
             }
         }
-        let piece = self.next_piece(key, line, now)?;
+        let mut piece = self.next_piece(key, line, now);
+        if piece.is_none() {
+            // of what it sends already, a block that it or another refused, or did not send
+            if let Some(block) = self.picker.resume(key, wan) {
+                return Some(block);
+            }
+            let theirs = &self.peers.get(&key)?.has;
+            piece = match line {
+                Some(line) => self.picker.pick_stalled(key, theirs, line, now),
+                None => self.picker.pick_endgame(key, theirs, now),
+            };
+        }
+        let piece = piece?;
         self.peers.get_mut(&key)?.open.push(piece);
         self.picker.ask(piece, key)
+    }
+
+    /// Looks what neighbours bring: nothing if we wait for some, since they choke us or owe us blocks, and none has sent
+    /// one for a while.
+    pub(super) fn look_nearby(&mut self, now: Time) {
+        let waits = |peer: &super::Peer| {
+            let owes = peer.choking.is_some() || peer.snubbed.is_some() || !peer.asked.is_empty();
+            owes && peer.counted.is_some() && peer.lacking > 0
+        };
+        if !self.peers.values().any(waits) {
+            self.nearby_moved = now;
+        }
+        self.picker
+            .set_nearby(if now >= self.nearby_moved + SILENT_NEARBY {
+                Nearby::Silent
+            } else if self.duty.slow_supply {
+                Nearby::SeedsAreSlow
+            } else {
+                Nearby::Brings
+            });
     }
 
     fn next_piece(&mut self, key: PeerKey, line: Option<usize>, now: Time) -> Option<u32> {
@@ -131,12 +165,7 @@ impl Swarm {
         let room = held + length <= self.config.limits.memory || held < 2 * length;
         let Some(line) = line else {
             let theirs = &self.peers.get(&key)?.has;
-            let piece = if room {
-                self.picker.pick_local(key, theirs)
-            } else {
-                None
-            };
-            return piece.or_else(|| self.picker.pick_endgame(key, theirs));
+            return room.then(|| self.picker.pick_local(key, theirs, now)).flatten();
         };
         let wanted = |peer: &super::Peer| peer.relation == Relation::Local && peer.wants && !peer.is_guest();
         let wanted = self.peers.values().any(wanted);
@@ -171,7 +200,7 @@ impl Swarm {
             gateways: if several { Some(&gateways) } else { None },
             lines: if still { Some(&stand_in) } else { None },
         };
-        picker.pick_upstream(key, &peers.get(&key)?.has, line, takeover)
+        picker.pick_upstream(key, &peers.get(&key)?.has, line, takeover, now)
     }
 
     /// What holds a line up is ours, so nobody need stand in for it.
@@ -229,15 +258,21 @@ impl Swarm {
         peer.rate_then = peer.down.rate();
         peer.useful = true;
         let revived = peer.snubbed.take().is_some();
+        if revived {
+            peer.bad_until = now;
+        }
         peer.silent = None;
         let (addr, ip) = (peer.addr, peer.addr.ip());
+        if peer.relation == Relation::Local {
+            self.nearby_moved = now;
+        }
         if peer.relation == Relation::Upstream {
             self.gone.remove(&addr);
             if let Some(line) = self.line_at(addr) {
                 self.lines[line].moved = now;
             }
         }
-        let (taken, rival) = self.picker.take(key, ip, block);
+        let (taken, rivals) = self.picker.take(key, ip, block, now);
         if taken == Taken::Again {
             self.totals.wasted += bytes;
             out.push(Action::Ignore { peer: key, block });
@@ -251,7 +286,7 @@ impl Swarm {
                     from,
                 });
             }
-            if let Some(rival) = rival {
+            for rival in rivals {
                 self.cancel(rival, block, now, out);
             }
         }

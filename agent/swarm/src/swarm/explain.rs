@@ -2,10 +2,13 @@
 
 use super::Swarm;
 use super::peer::Peer;
-use crate::explain::{Explanation, GatewayFacts, ParentFacts, PeerFacts, Why};
+use crate::explain::{Explanation, GatewayFacts, ParentFacts, PeerFacts, WaitingPiece, Why};
 use crate::policy::class::Relation;
 use crate::policy::liveness;
 use crate::{Class, Origin, PeerKey, Time};
+
+/// The most pieces that an explanation names.
+const MAX_WAITING: usize = 8;
 
 impl Swarm {
     /// Who we are connected to and why, and what would happen if our gateway died.
@@ -24,7 +27,27 @@ impl Swarm {
                 .map(|(key, peer)| self.facts(*key, peer, now))
                 .collect(),
             gone: self.gone_now(),
+            waiting: self.waiting_pieces(now),
         }
+    }
+
+    fn waiting_pieces(&self, now: Time) -> Vec<WaitingPiece> {
+        let mut waiting: Vec<WaitingPiece> = self
+            .picker
+            .stalled(now)
+            .map(|(piece, moved, peers)| WaitingPiece {
+                piece,
+                still: now.saturating_sub(moved),
+                asked_of: peers
+                    .into_iter()
+                    .filter_map(|key| self.peers.get(&key))
+                    .map(|peer| peer.listen.unwrap_or(peer.addr))
+                    .collect(),
+            })
+            .collect();
+        waiting.sort_by_key(|waiting| (std::cmp::Reverse(waiting.still), waiting.piece));
+        waiting.truncate(MAX_WAITING);
+        waiting
     }
 
     /// The roster, and connected agents that call themselves gateway without being in it.

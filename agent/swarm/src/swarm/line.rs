@@ -81,7 +81,7 @@ impl Swarm {
                 self.update_interest(key, out);
             }
         }
-        self.picker.set_slow_seeds(self.duty.slow_supply);
+        self.look_nearby(now);
         if self.duty.is_gateway() {
             self.picker.set_plan(Plan {
                 seed: order_seed(self.config.info_hash, &self.duty.site),

@@ -90,6 +90,8 @@ pub struct Swarm {
     next_housekeeping: Time,
     /// Last time something moved us on, or could have.
     last_progress: Time,
+    /// When a peer of our site last sent a block, or when we began to wait for one.
+    nearby_moved: Time,
     /// Whose turn it is to be served.
     turn: PeerKey,
     /// How many gateways of other sites have, or were sent, each piece. Empty until there is one.
@@ -161,6 +163,7 @@ impl Swarm {
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5eed),
             next_housekeeping: now,
             last_progress: now,
+            nearby_moved: now,
             turn: PeerKey(0),
             remote_copies: Vec::new(),
             config,

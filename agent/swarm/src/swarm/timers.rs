@@ -17,6 +17,10 @@ const KEEPALIVE: Time = Time::from_secs(60);
 const IDLE: Time = Time::from_secs(180);
 /// How long a peer may owe us blocks, at least.
 const LOCAL_PATIENCE: Time = Time::from_secs(10);
+/// The same for a piece that failed, of which nobody else may send anything meanwhile.
+const SUSPECT_PATIENCE: Time = Time::from_secs(3);
+/// How long a silent peer is not asked again.
+const AGAIN: Time = Time::from_secs(4);
 /// How long after that a local holder counts no more.
 const USELESS: Time = Time::from_secs(20);
 /// How long blocks of a silent upstream are still waited for before it is closed and dialled anew.
@@ -54,9 +58,13 @@ impl Swarm {
         for key in keys {
             moves |= self.look_after(key, now, out);
         }
+        self.look_nearby(now);
         self.choose_upstream(now, out);
         // a takeover may have become due, or an upstream's time out
         self.fill_lines(now, out);
+        if self.picker.is_stalled(now) {
+            self.fill_all(now, out);
+        }
         self.dial(now, out);
         self.check_starved(now, out);
         self.check_stalled(now, out);
@@ -102,7 +110,7 @@ impl Swarm {
         let Some(peer) = self.peers.get(&key) else {
             return false;
         };
-        if is_silent(peer, now) {
+        if is_silent(peer, now) || self.picker.holds_up_suspect(key, SUSPECT_PATIENCE, now) {
             self.snub(key, now, out);
         }
         self.check_useless(key, now, out);
@@ -115,7 +123,7 @@ impl Swarm {
             return;
         };
         peer.snubbed = Some(now);
-        peer.bad_until = now + LOCAL_PATIENCE;
+        peer.bad_until = now + AGAIN;
         let (addr, upstream) = (peer.addr, peer.is_upstream_dial());
         if upstream {
             peer.silent = Some(now);

@@ -40,7 +40,7 @@ impl Swarm {
         let spares: Vec<PeerKey> = self.peers.iter().filter(is_spare).map(|(key, _)| *key).collect();
         let best = spares.into_iter().max_by_key(|key| {
             let peer = &self.peers[key];
-            let work = self.picker.upstream_has_work(&peer.has, line);
+            let work = self.picker.upstream_has_work(&peer.has, line, now);
             let unchoked = peer.choking.is_none();
             (now >= peer.bad_until, work, unchoked, std::cmp::Reverse(*key))
         });
@@ -65,9 +65,9 @@ impl Swarm {
             .is_some_and(|since| since > active.active_since || now >= active.active_since + UNCHOKE);
         let (idle, nothing) = (
             active.asked.is_empty(),
-            !self.picker.upstream_has_work(&active.has, line),
+            !self.picker.upstream_has_work(&active.has, line, now),
         );
-        let offers = self.picker.upstream_has_work(&spare.has, line);
+        let offers = self.picker.upstream_has_work(&spare.has, line, now);
         choked || active.snubbed.is_some() || now < active.bad_until || (idle && nothing && offers)
     }
 
