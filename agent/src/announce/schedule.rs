@@ -64,6 +64,7 @@ impl Schedule {
             AnnounceReason::Lost(_)
             | AnnounceReason::Stalled
             | AnnounceReason::Gone
+            | AnnounceReason::Ability
             | AnnounceReason::Doubt => floor,
             AnnounceReason::Regular | AnnounceReason::MorePeers => floor.max(self.not_before),
         })

@@ -110,6 +110,8 @@ pub enum AnnounceReason {
     Lost(SocketAddr),
     /// Nobody of one of our parents answers; others do.
     Gone,
+    /// We cannot fetch any more, or can again.
+    Ability,
     /// We may not be what we think: as gateway we heard of another, or were stopped for a while.
     Doubt,
 }

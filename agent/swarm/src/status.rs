@@ -16,6 +16,8 @@ pub struct Report {
     pub uploaded: u64,
     /// Our role as we live it.
     pub role: Role,
+    /// Nothing keeps us from fetching: the disk takes data, and what is left is right somewhere.
+    pub able: bool,
     /// Payload bytes received across the WAN in this run.
     pub wan: u64,
     /// We cannot go on with the peers we have.
@@ -50,11 +52,12 @@ pub enum Fault {
     DiskFull,
     /// The disk could not be written; heals likewise.
     DiskBroken,
-    /// This piece had a wrong hash from two different peers: our memory, our disk or the .torrent is at fault.
-    /// Heals by `Pause` and `Resume`.
+    /// All that is left came with a wrong hash from everybody who has it. It is asked for again, less and less often.
     WrongHash {
-        /// Which.
+        /// The first such piece.
         piece: u32,
+        /// How many addresses sent it wrong.
+        addresses: u32,
     },
 }
 
@@ -67,10 +70,10 @@ impl fmt::Display for Fault {
             Fault::DiskBroken => {
                 f.write_str("the disk cannot be written; fetching goes on by itself when it can")
             }
-            Fault::WrongHash { piece } => write!(
+            Fault::WrongHash { piece, addresses } => write!(
                 f,
-                "piece {piece} came with a wrong hash from two different peers; check this machine's memory and disk \
-                 and the .torrent file, then pause and resume"
+                "piece {piece} came with a wrong hash from every peer that has it ({addresses}); verify the content \
+                 there; it is asked for again by itself, within minutes"
             ),
         }
     }

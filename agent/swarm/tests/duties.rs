@@ -394,3 +394,53 @@ fn the_seventh_piece_waits_until_a_neighbour_has_one_of_the_first_six() {
         "five are left that nobody else has"
     );
 }
+
+#[test]
+fn a_gateway_whose_disk_is_full_says_so_at_once_to_tracker_and_neighbours() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
+    let (neighbour, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
+    assert!(table.swarm.report().able);
+    let out = table.tell(Event::StoreFailed { piece: 0, full: true });
+    assert!(out.contains(&Action::Announce(AnnounceReason::Ability)));
+    assert_eq!(
+        introduced(&out, neighbour),
+        Some(false),
+        "it calls itself gateway no more"
+    );
+    let report = table.swarm.report();
+    assert!(!report.able && report.role == narrows_protocol::Role::Member);
+    let out = table.tell(Event::StoreHealed);
+    assert!(out.contains(&Action::Announce(AnnounceReason::Ability)));
+    assert_eq!(introduced(&out, neighbour), Some(true));
+    assert!(table.swarm.report().able);
+}
+
+/// Whether the extension handshake that is sent to a peer, if one is, says that we are gateway.
+fn introduced(actions: &[Action], to: PeerKey) -> Option<bool> {
+    actions.iter().find_map(|action| match action {
+        Action::Send {
+            peer,
+            message: Message::Extended { id: 0, payload },
+        } if *peer == to => {
+            let said = ExtendedHandshake::decode(payload).expect("a handshake");
+            said.narrows.map(|hello| hello.gateway)
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_member_whose_gateway_resigns_without_having_everything_announces_at_once() {
+    for complete in [false, true] {
+        let (mut table, _) = served_by_a_gateway();
+        let (peer, _) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, true));
+        if complete {
+            table.say(peer, Message::HaveAll);
+        }
+        table.wait(6);
+        let out = table.say(peer, introduction(hello("b1", false, false)));
+        let told = out.contains(&Action::Announce(AnnounceReason::Doubt));
+        assert_eq!(told, !complete);
+    }
+}

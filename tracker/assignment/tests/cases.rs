@@ -4,7 +4,7 @@ mod sim;
 
 use std::time::{Duration, Instant};
 
-use narrows_protocol::{AnnounceEvent, Role};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, Role};
 use sim::check::Checks;
 use sim::client::SIZE;
 use sim::maps::MapText;
@@ -349,4 +349,29 @@ fn a_leecher_beside_a_dead_seeder_fetches_across_the_link_and_goes_on_doing_so()
             "at {verified}"
         );
     }
+}
+
+#[test]
+fn a_gateway_that_cannot_fetch_gives_way_at_its_next_announce_and_keeps_the_lease_if_it_is_alone() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let gateway = world.join(2, true, 0);
+    let role = |world: &mut World, number| world.announce(number, AnnounceEvent::None).unwrap().role;
+    assert_eq!(
+        world.announce(gateway, AnnounceEvent::Started).unwrap().role,
+        Role::Gateway
+    );
+    world.clients[gateway].preference = GatewayPreference::Never;
+    assert_eq!(role(&mut world, gateway), Role::Gateway, "nobody else could");
+    let other = world.join(2, true, 0);
+    assert_eq!(
+        world.announce(other, AnnounceEvent::Started).unwrap().role,
+        Role::Member
+    );
+    assert_eq!(role(&mut world, gateway), Role::Member);
+    assert_eq!(role(&mut world, other), Role::Gateway, "without a wait");
+    // once its disk takes data again it is a member like any other
+    world.clients[gateway].preference = GatewayPreference::Auto;
+    assert_eq!(role(&mut world, gateway), Role::Member);
 }

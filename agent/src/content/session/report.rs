@@ -35,6 +35,8 @@ impl Session {
                 stalled: report.stalled,
                 lost: report.lost,
                 preference: match self.gateway {
+                    // who cannot fetch is to be nobody's gateway
+                    _ if !report.able => GatewayPreference::Never,
                     GatewayMode::Auto => GatewayPreference::Auto,
                     GatewayMode::Never => GatewayPreference::Never,
                     GatewayMode::Prefer => GatewayPreference::Prefer,

@@ -1,6 +1,7 @@
 //! Small pure rules: time and randomness come in, a decision comes out.
 
 pub mod backoff;
+pub mod blame;
 pub mod class;
 pub mod depth;
 pub mod gateway;

@@ -219,10 +219,6 @@ impl Swarm {
         if !std::mem::replace(&mut self.paused, false) {
             return;
         }
-        if matches!(self.fault, Some(crate::Fault::WrongHash { .. })) {
-            self.fault = None;
-            self.failed.clear();
-        }
         self.announcer.started = false;
         self.last_progress = now;
         self.next_housekeeping = now;

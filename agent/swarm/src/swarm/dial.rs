@@ -89,11 +89,7 @@ impl Swarm {
             .count();
         let mut room = limit.saturating_sub(self.peers.len() + under_way);
         let gateway = self.is_fetching_wan();
-        let banned = |addr: &SocketAddr| {
-            self.offences
-                .get(&addr.ip())
-                .is_some_and(|(_, until)| until.is_none_or(|until| now < until))
-        };
+        let banned = |addr: &SocketAddr| self.blame.is_banned(addr.ip(), now);
         for (addr, known) in &mut self.known {
             let wanted = match known.class {
                 Class::Upstream => gateway,

@@ -7,16 +7,14 @@ use narrows_wire::{Block, Message};
 use super::Swarm;
 use super::line::may_stand_in;
 use super::peer::Asked;
-use crate::picker::{Nearby, Source, Taken, Takeover};
+use crate::picker::{Nearby, Taken, Takeover};
 use crate::policy::class::Relation;
 use crate::policy::gateway;
 use crate::policy::pacing::wire;
-use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, Time};
+use crate::{Action, AnnounceReason, Fault, PeerKey, Time};
 
 /// After so long without a word or a block, neighbours are not waited for while the link is idle.
 const SILENT_NEARBY: Time = Time::from_secs(4);
-/// How long a peer is banned for its first wrong piece.
-const FIRST_BAN: Time = Time::from_secs(300);
 
 impl Swarm {
     /// Asks a peer for as much as its depth, the memory and the rates allow.
@@ -329,7 +327,7 @@ impl Swarm {
             return;
         }
         self.left -= u64::from(self.config.lengths.piece_size(piece));
-        self.failed.remove(&piece);
+        self.settle(piece, out);
         self.progressed(now);
         if self.duty.is_gateway() && self.picker.holders(piece) == 0 {
             self.fresh.came(piece, now);
@@ -362,30 +360,8 @@ impl Swarm {
         }
     }
 
-    /// The hash is wrong. Who alone sent the piece is at fault, unless another one "is" as well: then it is us.
-    fn wrong(&mut self, piece: u32, sources: &[Source], now: Time, out: &mut Vec<Action>) {
-        self.totals.hash_failures += 1;
-        self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
-        let [source] = sources else { return };
-        let culprits = self.failed.entry(piece).or_default();
-        culprits.insert(source.ip);
-        if culprits.len() > 1 {
-            self.fault = Some(Fault::WrongHash { piece });
-            self.stop_fetching(out);
-            return;
-        }
-        let (count, until) = self.offences.entry(source.ip).or_insert((0, None));
-        *count += 1;
-        *until = (*count == 1).then_some(now + FIRST_BAN);
-        let until = *until;
-        self.close(source.peer, CloseReason::WrongData, now, out);
-        out.push(Action::Ban { ip: source.ip, until });
-    }
-
     pub(super) fn is_banned(&self, ip: IpAddr, now: Time) -> bool {
-        self.offences
-            .get(&ip)
-            .is_some_and(|(_, until)| until.is_none_or(|until| now < until))
+        self.blame.is_banned(ip, now)
     }
 
     pub(super) fn store_failed(&mut self, piece: u32, full: bool, out: &mut Vec<Action>) {

@@ -140,6 +140,7 @@ impl Swarm {
             });
         }
         peer.has = has;
+        self.withhold(key, out);
         self.count(key, true);
         self.close_seeders(now, out);
         self.update_interest(key, out);
@@ -245,6 +246,7 @@ impl Swarm {
             peer.reqq = reqq.clamp(1, 4 * depth::QUEUE);
         }
         peer.introduced = true;
+        let was_gateway = peer.is_local_gateway();
         if said.narrows.is_some() {
             peer.hello = said.narrows;
         }
@@ -263,6 +265,9 @@ impl Swarm {
             && known.is_idle()
         {
             known.state = dial::State::Connected(key);
+        }
+        if was_gateway {
+            self.hear_of_resignation(key, now, out);
         }
         self.hear_of_gateway(key, now, out);
         self.hear_of_oblivion(key, now, out);

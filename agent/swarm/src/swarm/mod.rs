@@ -13,9 +13,10 @@ mod role;
 mod timers;
 mod upload;
 mod upstream;
+mod wrong;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use narrows_protocol::{Role, Sharing};
 use narrows_wire::Bitfield;
@@ -23,6 +24,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use crate::picker::Picker;
+use crate::policy::blame::Blame;
 use crate::policy::class::Relation;
 use crate::policy::gateway::{Duty, Silence};
 use crate::policy::pacing::Bucket;
@@ -80,10 +82,10 @@ pub struct Swarm {
     paused: bool,
     fault: Option<Fault>,
     shown: (State, Option<Fault>),
-    /// From whom alone a piece came with a wrong hash.
-    failed: BTreeMap<u32, BTreeSet<IpAddr>>,
-    /// Wrong hashes by address, and until when it is banned (`None`: for good).
-    offences: BTreeMap<IpAddr, (u32, Option<Time>)>,
+    /// Who sent pieces with wrong hashes.
+    blame: Blame,
+    /// As tracker and neighbours were last told: whether we can fetch.
+    able: bool,
 
     announcer: Announcer,
     rng: SmallRng,
@@ -157,8 +159,8 @@ impl Swarm {
             paused: false,
             fault: None,
             shown: (state, None),
-            failed: BTreeMap::new(),
-            offences: BTreeMap::new(),
+            blame: Blame::default(),
+            able: true,
             announcer: Announcer::new(now),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5eed),
             next_housekeeping: now,
@@ -211,7 +213,8 @@ impl Swarm {
         if now >= self.next_housekeeping {
             self.housekeeping(now, out);
         }
-        let state = (self.state(), self.fault);
+        self.tell_ability(now, out);
+        let state = (self.state(), self.obstacle());
         if std::mem::replace(&mut self.shown, state) != state {
             out.push(Action::StateChanged);
         }
@@ -245,11 +248,12 @@ impl Swarm {
             left: self.left,
             downloaded: self.totals.lan + self.totals.wan,
             uploaded: self.totals.sent_lan + self.totals.sent_wan,
-            role: if self.left == 0 {
+            role: if self.left == 0 || self.state() == State::Error {
                 Role::Member
             } else {
                 self.duty.role
             },
+            able: self.state() != State::Error,
             wan: self.totals.wan,
             stalled: self.announcer.stalled,
             lost: self.announcer.lost,
@@ -279,7 +283,7 @@ impl Swarm {
         };
         Status {
             state: self.state(),
-            fault: self.fault,
+            fault: self.obstacle(),
             role: self.report().role,
             site: self.duty.site.clone(),
             peers: self.peers.len(),
@@ -311,7 +315,7 @@ impl Swarm {
     }
 
     fn state(&self) -> State {
-        match (self.paused, self.fault, self.left) {
+        match (self.paused, self.obstacle(), self.left) {
             (true, _, _) => State::Paused,
             (_, Some(_), _) => State::Error,
             (_, _, 0) => State::Seeding,
@@ -321,7 +325,7 @@ impl Swarm {
 
     /// Whether we want pieces now.
     fn is_fetching(&self) -> bool {
-        self.state() == State::Fetching
+        !self.paused && self.fault.is_none() && self.left > 0
     }
 
     /// Whether we serve others.

@@ -73,6 +73,17 @@ impl Swarm {
         }
     }
 
+    /// A gateway of our site says that it is none any more, and not because it has everything: it cannot fetch. One of us
+    /// is to take its place, and the tracker hears of that at once.
+    pub(super) fn hear_of_resignation(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let resigned = |peer: &Peer| !peer.is_local_gateway() && !peer.has.is_full();
+        let needed = self.is_fetching() && !self.duty.is_gateway();
+        if needed && self.peers.get(&key).is_some_and(resigned) && now >= self.doubt_due {
+            self.doubt_due = now + DOUBT;
+            self.announce(AnnounceReason::Doubt, now, out);
+        }
+    }
+
     /// Has the packets of a connection marked if it crosses a link: to an upstream or a gateway of another site; a stock
     /// client that the tracker has not named is no peer of our site either.
     pub(super) fn mark(&mut self, key: PeerKey, out: &mut Vec<Action>) {
@@ -107,6 +118,6 @@ impl Swarm {
 
     /// Whether we are gateway and still need something.
     fn is_acting_gateway(&self) -> bool {
-        self.duty.is_gateway() && self.left > 0
+        self.duty.is_gateway() && self.left > 0 && self.obstacle().is_none()
     }
 }

@@ -58,6 +58,7 @@ impl Swarm {
         for key in keys {
             moves |= self.look_after(key, now, out);
         }
+        self.forgive(now, out);
         self.look_nearby(now);
         self.choose_upstream(now, out);
         // a takeover may have become due, or an upstream's time out

@@ -93,14 +93,16 @@ impl Swarm {
             return Seat::Member;
         };
         let (standing, alone, retiring) = (site.standing, site.is_each_alone(), site.is_retiring(at));
-        let peer = site.wanting(at).map(|peer| (peer.step, peer.still));
+        let peer = site
+            .wanting(at)
+            .map(|peer| (peer.step, peer.still, peer.fitness() == 0));
         let Some(gateway) = site.gateways.get_mut(&at) else {
             return Seat::Member;
         };
         gateway.renewed = now;
         let regular = !gateway.extra;
         site.lost.retain(|lost| lost.gateway != at);
-        let Some((step, still)) = peer else {
+        let Some((step, still, unable)) = peer else {
             self.release(cx, id, at);
             return Seat::Member;
         };
@@ -110,7 +112,7 @@ impl Swarm {
             return Seat::Member;
         }
         let claim = site.claim.filter(|claim| claim.until > now && claim.to != at);
-        let stuck = (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
+        let stuck = unable || (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
         if !alone && regular && stuck {
             let other = claim
                 .map(|claim| claim.to)
@@ -129,9 +131,7 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
-        if let Some(peer) = site.peers.find_mut(at) {
-            (peer.step, peer.still) = (0, 0);
-        }
+        site.peers.forgive(at);
         site.displaced = Some(at);
         site.claim = None;
         site.offer = Some(Offer {

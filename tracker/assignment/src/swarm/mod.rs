@@ -132,6 +132,32 @@ impl Swarm {
         self.counts
     }
 
+    /// Counts once more what is kept as a sum: for tests, since a sum that has drifted never comes back.
+    ///
+    /// # Errors
+    /// Which sum differs, and where.
+    pub fn recount(&self) -> Result<(), String> {
+        let mut counts = Counts {
+            downloaded: self.counts.downloaded,
+            ..Counts::default()
+        };
+        let mut agents = 0;
+        for (id, site) in self.sites.iter() {
+            site.peers
+                .recount()
+                .map_err(|problem| format!("{id:?}: {problem}"))?;
+            for (class, _, peer) in site.peers.iter() {
+                counts.add(class, peer.left);
+                agents += usize::from(peer.agent.is_some());
+            }
+        }
+        if counts != self.counts || agents != self.agents.len() {
+            let kept = (self.counts, self.agents.len());
+            return Err(format!("kept {kept:?}, counted {:?}", (counts, agents)));
+        }
+        Ok(())
+    }
+
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
         self.counts.complete == 0 && self.counts.incomplete == 0

@@ -28,7 +28,7 @@ pub(crate) struct Peers {
 }
 
 /// Sums over all peers of a site, so that nobody has to walk them while announces wait.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Tally {
     /// Bytes that those lack who say it.
     pub(crate) lacking: u128,
@@ -255,6 +255,37 @@ impl Peers {
     pub(crate) fn climbed(&mut self, before: u8, step: u8) {
         self.tally.starving -= u32::from(before > 0);
         self.tally.starving += u32::from(step > 0);
+    }
+
+    /// A peer begins anew on the starvation ladder.
+    pub(crate) fn forgive(&mut self, at: Endpoint) {
+        if let Some(peer) = self.find_mut(at) {
+            let before = peer.step;
+            (peer.step, peer.still) = (0, 0);
+            self.climbed(before, 0);
+        }
+    }
+
+    /// What is kept as a sum, counted once more.
+    ///
+    /// # Errors
+    /// Which sum differs, and from what.
+    pub(crate) fn recount(&self) -> Result<(), String> {
+        let mut tally = Tally::default();
+        let (mut agents, mut others) = (0, 0);
+        for (_, _, peer) in self.iter() {
+            tally.add(peer.left);
+            tally.starving += u32::from(peer.step > 0);
+            agents += u32::from(peer.agent.is_some());
+            others += usize::from(peer.agent.as_ref().is_some_and(|agent| agent.other.is_some()));
+        }
+        let (kept, counted) = ((self.tally, self.agents), (tally, agents));
+        if kept != counted || self.others.len() != others {
+            return Err(format!(
+                "kept {kept:?}, counted {counted:?}; second addresses {others}"
+            ));
+        }
+        Ok(())
     }
 
     /// A peer now lacks so much.

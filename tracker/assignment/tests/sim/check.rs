@@ -22,6 +22,7 @@ impl Checks {
         remote_peers_are_bounded(world)?;
         only_gateways_know_remote_peers(world)?;
         self.nobody_starves(world)?;
+        world.swarm.recount()?;
         if world.step.is_multiple_of(16) {
             parents_have_no_cycle(world)?;
         }

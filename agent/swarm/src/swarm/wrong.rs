@@ -1,0 +1,117 @@
+//! Pieces that came with a wrong hash, and being unable to fetch.
+
+use std::net::IpAddr;
+
+use super::Swarm;
+use crate::picker::Source;
+use crate::policy::blame::Verdict;
+use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, State, Time};
+
+impl Swarm {
+    /// The hash is wrong. Who alone sent the piece is not asked for it for a while; with several senders it is asked of
+    /// one alone next time.
+    pub(super) fn wrong(&mut self, piece: u32, sources: &[Source], now: Time, out: &mut Vec<Action>) {
+        self.totals.hash_failures += 1;
+        self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
+        let [source] = sources else { return };
+        let ip = source.ip;
+        match self.blame.wrong(piece, ip, now, &mut self.rng) {
+            Verdict::Shun(_) => {
+                for key in self.at(ip) {
+                    self.set_offer(key, piece, false, out);
+                }
+            }
+            Verdict::Ban(until) => {
+                for key in self.at(ip) {
+                    self.close(key, CloseReason::WrongData, now, out);
+                }
+                let until = Some(until);
+                out.push(Action::Ban { ip, until });
+            }
+        }
+    }
+
+    /// A piece is right: whoever sent it wrong before may have it.
+    pub(super) fn settle(&mut self, piece: u32, out: &mut Vec<Action>) {
+        for ip in self.blame.right(piece) {
+            for key in self.at(ip) {
+                self.set_offer(key, piece, true, out);
+            }
+        }
+    }
+
+    /// Asks again, where the time has come, for pieces that were wrong.
+    pub(super) fn forgive(&mut self, now: Time, out: &mut Vec<Action>) {
+        for (piece, ip) in self.blame.forgiven(now) {
+            for key in self.at(ip) {
+                self.set_offer(key, piece, true, out);
+            }
+            self.choose_upstream(now, out);
+            self.fill_all(now, out);
+        }
+    }
+
+    /// What a peer that just said what it has is not asked for.
+    pub(super) fn withhold(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+        let Some(ip) = self.peers.get(&key).map(|peer| peer.addr.ip()) else {
+            return;
+        };
+        let shunned: Vec<u32> = self.blame.shunned_of(ip).collect();
+        for piece in shunned {
+            self.set_offer(key, piece, false, out);
+        }
+    }
+
+    fn at(&self, ip: IpAddr) -> Vec<PeerKey> {
+        let there = self.peers.iter().filter(|(_, peer)| peer.addr.ip() == ip);
+        there.map(|(key, _)| *key).collect()
+    }
+
+    /// Lets a peer count as one that has a piece, or not.
+    fn set_offer(&mut self, key: PeerKey, piece: u32, on: bool, out: &mut Vec<Action>) {
+        let counted = self.peers.get(&key).is_some_and(|peer| peer.counted.is_some());
+        self.count(key, false);
+        if let Some(peer) = self.peers.get_mut(&key) {
+            let changed = if on {
+                peer.has.set(piece)
+            } else {
+                peer.has.unset(piece)
+            };
+            if changed && !self.config.have.has(piece) {
+                peer.lacking = if on {
+                    peer.lacking + 1
+                } else {
+                    peer.lacking.saturating_sub(1)
+                };
+            }
+        }
+        if counted {
+            self.count(key, true);
+        }
+        self.update_interest(key, out);
+    }
+
+    /// What keeps us from fetching: the disk, or a piece that is wrong wherever we can ask, while nothing else is to be
+    /// had.
+    pub(super) fn obstacle(&self) -> Option<Fault> {
+        if self.fault.is_some() || self.left == 0 {
+            return self.fault;
+        }
+        let (piece, addresses, _) = self.blame.blocked()?;
+        let offers = self.peers.values().any(|peer| peer.lacking > 0);
+        (!offers).then_some(Fault::WrongHash {
+            piece,
+            addresses: u32::try_from(addresses).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Tells tracker and neighbours at once that we cannot fetch any more, or can again: another one is to be gateway.
+    pub(super) fn tell_ability(&mut self, now: Time, out: &mut Vec<Action>) {
+        let able = self.state() != State::Error;
+        if std::mem::replace(&mut self.able, able) == able || !self.announcer.started || self.paused {
+            return;
+        }
+        self.tell_role(out);
+        self.announce(AnnounceReason::Ability, now, out);
+    }
+}
