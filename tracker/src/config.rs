@@ -1,5 +1,6 @@
 //! tracker.yaml: read, checked, every mistake with its place.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +26,8 @@ pub struct Config {
     pub torrents: Option<PathBuf>,
     /// `trusted_proxies: []`: networks whose X-Forwarded-For and `ip=` are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `state: /var/lib/narrows`: where brakes are kept over a restart. Omitted: a restart releases them.
+    /// `state: /var/lib/narrows-tracker`: where brakes, and who has what, are kept over a restart. Omitted: systemd's
+    /// `$STATE_DIRECTORY`, if the unit has one; else a restart releases brakes, and peers are known again as they announce.
     pub state: Option<PathBuf>,
     /// `admin_token: token`: a file with the token that changes over the admin port need. Omitted: changes are accepted
     /// only if the admin port is bound to a loopback address.
@@ -77,7 +79,11 @@ impl Config {
             source,
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Self::parse(&name, folder, &text)?)
+        let mut config = Self::parse(&name, folder, &text)?;
+        if config.state.is_none() {
+            config.state = std::env::var_os("STATE_DIRECTORY").and_then(|folders| first_folder(&folders));
+        }
+        Ok(config)
     }
 
     /// Checks the text of a configuration. `file` is for the messages, `folder` is what relative paths are relative to.
@@ -91,6 +97,12 @@ impl Config {
             .and_then(|root| read(&mut report, folder, &root));
         report.finish(config)
     }
+}
+
+/// The first of the folders that systemd made for us (`StateDirectory=`, systemd.exec(5)).
+fn first_folder(folders: &OsStr) -> Option<PathBuf> {
+    let mut folders = std::env::split_paths(folders);
+    folders.next().filter(|folder| folder.is_absolute())
 }
 
 fn read(report: &mut Report<'_>, folder: &Path, root: &Node) -> Option<Config> {

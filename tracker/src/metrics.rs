@@ -92,6 +92,7 @@ pub(crate) struct Metrics {
     pub(crate) torrents: IntGauge,
     pub(crate) torrents_broken: IntGauge,
     pub(crate) expired_peers: IntCounter,
+    pub(crate) snapshot_failures: IntCounter,
     pub(crate) connections: IntGauge,
     pub(crate) accept_errors: IntCounter,
     pub(crate) request_duration: Histogram,
@@ -183,6 +184,11 @@ impl Metrics {
                 r,
                 "expired_peers_total",
                 "Peers forgotten because they did not come back.",
+            )?,
+            snapshot_failures: counter(
+                r,
+                "snapshot_failures_total",
+                "Times that what is to outlive a restart could not be written.",
             )?,
             connections: gauge(r, "connections", "Open connections.")?,
             accept_errors: counter(

@@ -22,9 +22,11 @@ use crate::listen::Listeners;
 use crate::maps::MapFile;
 use crate::metrics::Metrics;
 use crate::page::Feed;
+use crate::repeats::Repeats;
 use crate::sd_notify::{self, State};
 use crate::serve::{self, Shared};
 use crate::signals::Reloads;
+use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::torrents::Folder;
 use crate::tracker::Tracker;
@@ -38,6 +40,8 @@ const CONNECTIONS_MAX: usize = 16 * 1024;
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// How often peers that did not come back are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How often is written down what is to outlive a restart.
+const KEEP: Duration = Duration::from_secs(60);
 /// How long requests under way may take when the tracker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -182,6 +186,20 @@ pub async fn run(
     }
     tracker.store.world().ledger().set_brakes(brakes);
 
+    let snapshot = Snapshot::new(config.state.clone());
+    let restored = {
+        let (tracker, snapshot) = (Arc::clone(&tracker), snapshot.clone());
+        let restore = move || {
+            let now = jiff::Timestamp::now();
+            snapshot.load(&tracker.store, |hash| tracker.listing(hash), now);
+        };
+        tokio::task::spawn_blocking(restore)
+    };
+    // before the first announce is served: a joiner takes no lease from a gateway that works
+    if let Err(error) = restored.await {
+        error!(%error, "what was known before the restart could not be taken over");
+    }
+
     let (stop, stopped) = watch::channel(false);
     let shared = |slots| Shared {
         slots: Arc::new(Semaphore::new(slots)),
@@ -209,6 +227,7 @@ pub async fn run(
     let mut background = JoinSet::new();
     background.spawn(follow_map(Arc::clone(&tracker), map_file, Reloads::new()));
     background.spawn(sweep(Arc::clone(&tracker)));
+    background.spawn(keep(Arc::clone(&tracker), snapshot.clone()));
     if let Some(folder) = folder {
         background.spawn(follow_folder(Arc::clone(&tracker), folder));
     }
@@ -235,6 +254,9 @@ pub async fn run(
     if tokio::time::timeout(GRACE, drained).await.is_err() {
         warn!("some connections did not end within {GRACE:?}; closing them");
     }
+    drop(background);
+    let last = Arc::clone(&tracker);
+    blocking(move || save(&last, &snapshot, &mut Repeats::default())).await;
     info!("stopped");
     Ok(())
 }
@@ -311,6 +333,43 @@ async fn sweep(tracker: Arc<Tracker>) -> Infallible {
         tokio::time::sleep(SWEEP).await;
         let tracker = Arc::clone(&tracker);
         blocking(move || tracker.sweep()).await;
+    }
+}
+
+/// Writes down each minute what is to outlive a crash.
+async fn keep(tracker: Arc<Tracker>, snapshot: Snapshot) -> Infallible {
+    if !snapshot.is_kept() {
+        std::future::pending::<()>().await;
+    }
+    let failures = Arc::new(Mutex::new(Repeats::default()));
+    loop {
+        tokio::time::sleep(KEEP).await;
+        let (tracker, snapshot, failures) = (Arc::clone(&tracker), snapshot.clone(), Arc::clone(&failures));
+        blocking(move || {
+            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+            save(&tracker, &snapshot, &mut failures);
+        })
+        .await;
+    }
+}
+
+fn save(tracker: &Tracker, snapshot: &Snapshot, failures: &mut Repeats) {
+    match snapshot.save(&tracker.store, jiff::Timestamp::now()) {
+        Ok(()) => {
+            if failures.went_well() {
+                info!("what is to outlive a restart is written again");
+            }
+        }
+        Err(error) => {
+            tracker.metrics.snapshot_failures.inc();
+            if let Some(times) = failures.failed(&error.to_string(), tracker.store.world().uptime()) {
+                error!(
+                    %error, times,
+                    "what is to outlive a restart cannot be written; after one, newcomers would wait until peers \
+                     announce: see to the folder `state`"
+                );
+            }
+        }
     }
 }
 

@@ -10,10 +10,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
 use narrows_assignment::{
-    Announce, Context, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmStatus, Time,
+    Announce, Context, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmRecord, SwarmStatus, Time,
 };
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
@@ -72,10 +73,7 @@ impl Store {
             }
             Entry::Vacant(entry) => {
                 let view = self.world.view();
-                let mut swarm = match size {
-                    Some(size) => Swarm::with_size(hash, size),
-                    None => Swarm::new(hash),
-                };
+                let mut swarm = new_swarm(hash, size);
                 let decision = swarm.announce(&view.context(), announce, view.now, &mut rng)?;
                 if !swarm.is_empty() {
                     entry.insert(Tracked {
@@ -87,6 +85,36 @@ impl Store {
             }
         };
         Ok(then(view.map(), decision))
+    }
+
+    /// What of a swarm is worth keeping over a restart.
+    pub(crate) fn record(&self, hash: InfoHash) -> Option<SwarmRecord> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.world.view();
+        tracked.follow(&view);
+        Some(tracked.swarm.record(&view.context(), view.now))
+    }
+
+    /// Takes over what was kept of a swarm, `away` ago; one that has peers already is left alone. Returns how many peers
+    /// came back.
+    pub(crate) fn restore(
+        &self,
+        hash: InfoHash,
+        size: Option<u64>,
+        record: SwarmRecord,
+        away: Duration,
+    ) -> usize {
+        let Entry::Vacant(entry) = self.swarms.entry(hash) else {
+            return 0;
+        };
+        let view = self.world.view();
+        let mut swarm = new_swarm(hash, size);
+        let restored = swarm.restore(&view.context(), record, away, view.now);
+        entry.insert(Tracked {
+            swarm,
+            generation: view.generation(),
+        });
+        restored
     }
 
     pub(crate) fn counts(&self, hash: InfoHash) -> Counts {
@@ -216,6 +244,13 @@ impl Store {
 
     pub(crate) fn hashes(&self) -> Vec<InfoHash> {
         self.swarms.iter().map(|entry| *entry.key()).collect()
+    }
+}
+
+fn new_swarm(hash: InfoHash, size: Option<u64>) -> Swarm {
+    match size {
+        Some(size) => Swarm::with_size(hash, size),
+        None => Swarm::new(hash),
     }
 }
 

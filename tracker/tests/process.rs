@@ -4,111 +4,17 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Output};
 use std::time::Instant;
 
+use support::process::Process;
 use support::*;
-use tempfile::TempDir;
 
 const RELOADS_OK: &str = "narrows_tracker_site_map_reloads_total{outcome=\"ok\"}";
 const RELOADS_REFUSED: &str = "narrows_tracker_site_map_reloads_total{outcome=\"refused\"}";
-
-/// A tracker as a process of its own; killed when dropped.
-struct Process {
-    child: Child,
-    log: Arc<Mutex<String>>,
-    addr: SocketAddr,
-    admin: SocketAddr,
-    dir: TempDir,
-}
-
-impl Process {
-    fn start(dir: TempDir, environment: &[(&str, &Path)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_narrows-tracker"))
-            .args(["run", "--config"])
-            .arg(dir.path().join("tracker.yaml"))
-            .envs(environment.iter().copied())
-            .env_remove("RUST_LOG")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let (lines, writer) = (
-            BufReader::new(child.stderr.take().unwrap()).lines(),
-            Arc::clone(&log),
-        );
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                writer.lock().unwrap().push_str(&(line + "\n"));
-            }
-        });
-        let bound = |what: &str| {
-            let log = log.lock().unwrap();
-            let line = log.lines().find(|line| line.contains(what))?;
-            line.split_once("address=")?.1.trim().parse().ok()
-        };
-        until("the addresses are logged", || bound("/healthz").is_some());
-        let (addr, admin) = (bound("/announce").unwrap(), bound("/healthz").unwrap());
-        Self {
-            child,
-            log,
-            addr,
-            admin,
-            dir,
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-
-    fn write_map(&self, text: &str) {
-        // as editors do: written beside and renamed over
-        let (beside, path) = (
-            self.dir.path().join(".sites.tmp"),
-            self.dir.path().join("sites.yaml"),
-        );
-        fs::write(&beside, text).unwrap();
-        fs::rename(beside, path).unwrap();
-    }
-
-    fn sites(&self) -> u64 {
-        let status: serde_json::Value = serde_json::from_slice(&get(self.admin, "/status").body).unwrap();
-        status["site_map"]["sites"].as_u64().unwrap()
-    }
-
-    fn metric(&self, series: &str) -> f64 {
-        metric(self.admin, series).unwrap()
-    }
-
-    fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        let mut ended = None;
-        until("the tracker has ended", || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
-        });
-        ended.unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn run_to_end(command: &str, config: &Path) -> Output {
     run_with(command, "--config", config)

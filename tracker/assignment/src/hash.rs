@@ -18,6 +18,11 @@ impl AgentKey {
     pub(crate) fn number(self) -> u64 {
         self.0
     }
+
+    /// The key of which [`Self::number`] is this one.
+    pub(crate) fn from_number(number: u64) -> AgentKey {
+        AgentKey(number)
+    }
 }
 
 /// What a site's name is kept as where only equality counts.

@@ -17,6 +17,7 @@
 //! | 10 rates: shares, and what of them is granted at once | `ledger/`, `rules/budget.rs` |
 //! | what an operator stops | `brakes.rs` |
 //! | when to come back, when to be forgotten | `rules/intervals.rs` |
+//! | what outlives a restart of the tracker | `swarm/record.rs` |
 
 mod brakes;
 mod decision;
@@ -37,7 +38,7 @@ pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
 pub use roster::Listed;
 pub use status::{GatewayStatus, SiteStatus, SourceStatus, SwarmStatus};
-pub use swarm::{Counts, Swarm};
+pub use swarm::{Counts, Swarm, SwarmRecord};
 
 /// A moment: the time since the tracker's start.
 pub type Time = std::time::Duration;

@@ -137,7 +137,7 @@ fn a_restarted_tracker_adopts_the_gateway_that_works() {
     for number in [origin].iter().chain(&numbers).chain(&numbers) {
         world.announce(*number, AnnounceEvent::None);
     }
-    world.restart_tracker();
+    world.restart_tracker(false);
     world.announce(origin, AnnounceEvent::None);
     // a member that is connected to the old gateway comes first, and waits for it
     assert_eq!(
@@ -374,4 +374,64 @@ fn a_gateway_that_cannot_fetch_gives_way_at_its_next_announce_and_keeps_the_leas
     // once its disk takes data again it is a member like any other
     world.clients[gateway].preference = GatewayPreference::Auto;
     assert_eq!(role(&mut world, gateway), Role::Member);
+}
+
+/// A site whose gateway works when the tracker restarts, with or without its snapshot, and four that come before
+/// anybody else has announced.
+fn joiners_after_a_restart(kept: bool) -> (World, usize, Vec<Role>) {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let gateway = world.join(2, true, 0);
+    world.announce(gateway, AnnounceEvent::Started);
+    world.advance(world.now + Duration::from_secs(10));
+    world.clients[gateway].have = SIZE / 3;
+    world.announce(gateway, AnnounceEvent::None);
+    world.restart_tracker(kept);
+    let joined = (0..4).map(|_| {
+        let number = world.join(2, true, 0);
+        world.announce(number, AnnounceEvent::Started).unwrap().role
+    });
+    let joined = joined.collect();
+    (world, gateway, joined)
+}
+
+#[test]
+fn with_its_snapshot_a_restarted_tracker_takes_no_lease_from_a_gateway_that_works() {
+    let (mut world, gateway, joined) = joiners_after_a_restart(true);
+    assert_eq!(joined, [Role::Member; 4]);
+    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!(told.role, Role::Gateway);
+    let origin = world.clients[0].addr;
+    let upstream: Vec<_> = told.upstream.iter().map(|up| up.addr).collect();
+    assert_eq!(upstream, [origin], "a seeder that has not announced yet is told");
+}
+
+#[test]
+fn with_its_snapshot_a_restarted_tracker_tells_a_newcomer_of_neighbours_that_have_not_announced_yet() {
+    let mut world = star(2);
+    for site in [1, 2] {
+        let seeder = world.join(site, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+    }
+    world.restart_tracker(true);
+    let newcomer = world.join(2, true, 0);
+    let told = world.announce(newcomer, AnnounceEvent::Started).unwrap();
+    assert_eq!(told.role, Role::Member);
+    let local: Vec<_> = told.local.iter().map(|peer| peer.addr).collect();
+    assert_eq!(local, [world.clients[1].addr]);
+    assert_eq!((told.complete, told.incomplete), (2, 1));
+}
+
+#[test]
+fn what_a_snapshot_holds_is_forgotten_when_it_would_have_been_and_no_later() {
+    let mut world = star(2);
+    let dead = world.join(1, true, SIZE);
+    world.announce(dead, AnnounceEvent::Started);
+    world.crash(dead);
+    world.advance(world.now + Duration::from_secs(100));
+    world.restart_tracker(true);
+    assert_eq!(world.swarm.counts().complete, 1, "perhaps it lives");
+    world.advance(world.now + world.policy.intervals.seeder * 2);
+    assert_eq!(world.swarm.counts().complete, 0);
 }

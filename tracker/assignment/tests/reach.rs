@@ -167,7 +167,7 @@ fn a_tracker_restarted_with_another_map_adopts_by_the_new_map_and_has_one_gatewa
     );
     let text = "version: 1\nsites:\n  one: {networks: [10.1.0.0/16]}\n  both: {networks: [10.2.0.0/15]}\nlinks:\n  - \
                 {between: [one, both], rate: 10 Mbit/s}\n";
-    world.restart_tracker();
+    world.restart_tracker(false);
     world.reload(MapText {
         text: text.to_owned(),
         sites: vec![1, 2, 3],

@@ -227,7 +227,7 @@ fn a_restarted_tracker_waits_for_the_gateway_that_one_of_them_is_served_by() {
     join(&mut world, 1, SIZE);
     let (gateway, _) = join(&mut world, 2, 0);
     let (guest, _) = join_guest(&mut world, 2, 0);
-    world.restart_tracker();
+    world.restart_tracker(false);
     world.announce(0, AnnounceEvent::None).unwrap();
     for _ in 0..4 {
         let told = again(&mut world, guest, Duration::from_secs(3));

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test file uses a part
 #![allow(unreachable_pub)]
 
+pub mod process;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use narrows_protocol::{AgentReport, AnnounceEvent};
 use narrows_topology::SiteId;
+use serde::{Deserialize, Serialize};
 
 use crate::hash::{AgentKey, name_hash};
 
@@ -22,6 +23,14 @@ struct Totals {
     by_site: Vec<(u64, u64)>,
 }
 
+/// [`Totals`] of one agent, kept over a restart of the tracker: hashes of its id and of site names.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct TotalsRecord {
+    agent: u64,
+    all: u64,
+    by_site: Vec<(u64, u64)>,
+}
+
 /// Bytes that no report had spoken of.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub(super) struct News {
@@ -31,6 +40,22 @@ pub(super) struct News {
 }
 
 impl Fetched {
+    pub(super) fn record(&self) -> Vec<TotalsRecord> {
+        let records = self.0.iter().map(|(key, totals)| TotalsRecord {
+            agent: key.number(),
+            all: totals.all,
+            by_site: totals.by_site.clone(),
+        });
+        records.collect()
+    }
+
+    pub(super) fn restore(&mut self, records: Vec<TotalsRecord>) {
+        for TotalsRecord { agent, all, by_site } in records {
+            self.0
+                .insert(AgentKey::from_number(agent), Totals { all, by_site });
+        }
+    }
+
     /// Takes a report; `site` finds a site by its name.
     pub(super) fn news(
         &mut self,

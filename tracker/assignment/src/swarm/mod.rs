@@ -6,6 +6,7 @@ mod fetched;
 mod flows;
 pub(crate) mod peer;
 pub(crate) mod peers;
+mod record;
 mod remap;
 mod reply;
 pub(crate) mod site;
@@ -26,6 +27,8 @@ use fetched::Fetched;
 use peer::{Class, Peer};
 use site::{Site, Standing};
 use sites::Sites;
+
+pub use record::SwarmRecord;
 
 /// How many peers a swarm has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -93,7 +93,7 @@ impl Swarm {
     }
 
     /// What each gateway was told, over all its flows.
-    fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
+    pub(super) fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
         let mut told = HashMap::new();
         for (id, site) in self.sites.iter() {
             for at in site.gateways.keys() {
@@ -108,7 +108,7 @@ impl Swarm {
         told
     }
 
-    fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
+    pub(super) fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
         let site = cx.map.locate(up.peer.ip())?;
         let here: &Site = self.sites.get(&site)?;
         here.sharing.then_some(())?;

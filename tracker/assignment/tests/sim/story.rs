@@ -162,7 +162,10 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
                 Sharing::Never => Sharing::Always,
             };
         }
-        (21, _) if trouble.operator && world.rng.one_in(4) => world.restart_tracker(),
+        (21, _) if trouble.operator && world.rng.one_in(4) => {
+            let kept = world.rng.one_in(2);
+            world.restart_tracker(kept);
+        }
         _ => {}
     }
 }

@@ -355,16 +355,38 @@ impl World {
         );
     }
 
-    pub fn restart_tracker(&mut self) {
+    /// With what it had written down, or without.
+    pub fn restart_tracker(&mut self, kept: bool) {
         self.log
             .iter_mut()
-            .for_each(|log| log.push("the tracker restarts".to_owned()));
+            .for_each(|log| log.push(format!("the tracker restarts, with its snapshot: {kept}")));
+        let record = kept.then(|| self.swarm.record(&self.context(), self.now));
+        let record = record.map(|record| serde_json::to_string(&record).unwrap());
         self.ledger = Ledger::new();
         self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
         self.clients.iter_mut().for_each(|client| client.ever.clear());
         self.epoch = self.now;
         self.restarted = self.now;
         self.advance(self.now + Duration::from_millis(1));
+        if let Some(record) = record {
+            let record = serde_json::from_str(&record).unwrap();
+            let World {
+                map,
+                policy,
+                ledger,
+                swarm,
+                now,
+                wall,
+                ..
+            } = self;
+            let cx = Context {
+                map,
+                policy,
+                ledger,
+                wall: *wall,
+            };
+            swarm.restore(&cx, record, Duration::from_millis(1), *now);
+        }
     }
 
     pub fn context(&self) -> Context<'_> {

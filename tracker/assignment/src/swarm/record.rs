@@ -1,0 +1,243 @@
+//! A swarm as it is kept over a restart of the tracker.
+//!
+//! What is in a record is hearsay until its owner announces: such peers are told to others, their leases hold, they
+//! expire when they would have, and nothing is held against them for the time in which there was no tracker. Sites are
+//! not in it: addresses are located anew, since the site map may be another one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_protocol::{GatewayPreference, PeerId};
+use narrows_topology::{Parent, Rate, SiteId};
+use serde::{Deserialize, Serialize};
+
+use super::Swarm;
+use super::fetched::TotalsRecord;
+use super::peer::{Agent, Class, Peer, Tick};
+use super::site::{Gateway, Upstream};
+use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
+use crate::rules::intervals::lease;
+use crate::{Context, Time};
+
+/// One content's peers and leases.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct SwarmRecord {
+    most_left: u64,
+    downloaded: u32,
+    peers: Vec<PeerRecord>,
+    fetched: Vec<TotalsRecord>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct PeerRecord {
+    addr: SocketAddr,
+    peer_id: [u8; 20],
+    class: u8,
+    left: u64,
+    /// Until it is forgotten.
+    seconds: u32,
+    agent: Option<AgentRecord>,
+    lease: Option<LeaseRecord>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct AgentRecord {
+    id: String,
+    other: Option<SocketAddr>,
+    /// 0 auto, 1 never, 2 prefer.
+    preference: u8,
+    wan: u64,
+    metrics: Option<u16>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct LeaseRecord {
+    extra: bool,
+    upstreams: Vec<(SocketAddr, SocketAddr)>,
+    /// Bytes per second that it was told; `None`: no limit, or nothing yet.
+    rate: Option<u64>,
+}
+
+impl SwarmRecord {
+    /// How many peers it holds.
+    pub fn peers(&self) -> usize {
+        self.peers.len()
+    }
+}
+
+impl Swarm {
+    /// What is worth keeping over a restart.
+    pub fn record(&self, cx: &Context<'_>, now: Time) -> SwarmRecord {
+        let told = self.told(cx);
+        let mut peers = Vec::new();
+        for (_, site) in self.sites.iter() {
+            for (class, at, peer) in site.peers.iter() {
+                let remaining = peer.expires.time().saturating_sub(now).as_secs();
+                let lease = site.gateways.get(&at).map(|gateway| LeaseRecord {
+                    extra: gateway.extra,
+                    upstreams: gateway
+                        .upstreams
+                        .iter()
+                        .map(|up| (up.peer.addr(), up.addr.addr()))
+                        .collect(),
+                    rate: told.get(&at).and_then(|rate| rate.bytes_per_second()),
+                });
+                peers.push(PeerRecord {
+                    addr: at.addr(),
+                    peer_id: peer.id.0,
+                    class: class as u8,
+                    left: peer.left,
+                    seconds: u32::try_from(remaining).unwrap_or(u32::MAX),
+                    agent: peer.agent.as_ref().map(|agent| AgentRecord {
+                        id: agent.name.to_string(),
+                        other: agent.other.map(Endpoint::addr),
+                        preference: match agent.preference {
+                            GatewayPreference::Auto => 0,
+                            GatewayPreference::Never => 1,
+                            GatewayPreference::Prefer => 2,
+                        },
+                        wan: agent.wan,
+                        metrics: agent.metrics.map(std::num::NonZeroU16::get),
+                    }),
+                    lease,
+                });
+            }
+        }
+        SwarmRecord {
+            most_left: self.most_left,
+            downloaded: self.counts.downloaded,
+            peers,
+            fetched: self.fetched.record(),
+        }
+    }
+
+    /// Takes a record over into a swarm without peers; `away`: how long ago it was made. Peers whose time was over by
+    /// now, and those of no site of the map, are left out. Returns how many came back.
+    pub fn restore(&mut self, cx: &Context<'_>, record: SwarmRecord, away: Duration, now: Time) -> usize {
+        self.born.get_or_insert(now);
+        self.counts.downloaded = record.downloaded;
+        self.fetched.restore(record.fetched);
+        let mut leases = Vec::new();
+        let mut restored = 0;
+        for peer in record.peers {
+            let at = Endpoint::of(peer.addr);
+            let remaining = Duration::from_secs(peer.seconds.into()).saturating_sub(away);
+            // nothing is kept for longer than its owner could stay away
+            let longest = lease(cx.policy.intervals.seeder.max(cx.policy.stock_interval));
+            let (Some(id), Some(class)) = (
+                cx.map.locate(at.ip()),
+                Class::ALL.into_iter().find(|class| *class as u8 == peer.class),
+            ) else {
+                continue;
+            };
+            let known = self
+                .sites
+                .get(&id)
+                .is_some_and(|site| site.peers.find(at).is_some());
+            if remaining.is_zero() || known {
+                continue;
+            }
+            let agent = peer.agent.map(|agent| {
+                Box::new(Agent {
+                    key: AgentKey::of(&agent.id),
+                    name: agent.id.as_str().into(),
+                    other: agent.other.map(Endpoint::of),
+                    seen: [Tick::of(now); 2],
+                    preference: match agent.preference {
+                        1 => GatewayPreference::Never,
+                        2 => GatewayPreference::Prefer,
+                        _ => GatewayPreference::Auto,
+                    },
+                    wan: agent.wan,
+                    metrics: agent.metrics.and_then(std::num::NonZeroU16::new),
+                })
+            });
+            if agent
+                .as_ref()
+                .is_some_and(|agent| self.agents.contains_key(&agent.key))
+            {
+                continue;
+            }
+            let record = Peer {
+                agent,
+                left: peer.left,
+                id: PeerId(peer.peer_id),
+                expires: Tick::of(now + remaining.min(longest)),
+                judged: Tick::of(now),
+                still: 0,
+                step: 0,
+            };
+            self.insert(cx, (id, at), class, record, now);
+            leases.extend(peer.lease.map(|lease| (id, at, lease)));
+            restored += 1;
+        }
+        self.most_left = self.most_left.max(record.most_left);
+        for (id, at, lease) in leases {
+            self.restore_lease(cx, (id, at), lease, now);
+        }
+        self.replan = true;
+        restored
+    }
+
+    /// The parent of before the restart, so that it can stay; unless two sites without a seeder fed each other: a forest
+    /// has no loops.
+    fn keep_parent(&mut self, id: SiteId, parent: SiteId) {
+        let mut above = Some(parent);
+        while let Some(site) = above {
+            if site == id {
+                return;
+            }
+            above = self.forest.get(&site).map(|parent| parent.site);
+        }
+        let parent = Parent {
+            site: parent,
+            // planned anew with the next announce
+            rate: Rate::ZERO,
+        };
+        self.forest.entry(id).or_insert(parent);
+    }
+
+    fn restore_lease(
+        &mut self,
+        cx: &Context<'_>,
+        (id, at): (SiteId, Endpoint),
+        lease: LeaseRecord,
+        now: Time,
+    ) {
+        let upstreams: Vec<Upstream> = lease
+            .upstreams
+            .iter()
+            .filter_map(|(peer, addr)| {
+                let peer = Endpoint::of(*peer);
+                let site = cx.map.locate(peer.ip())?;
+                self.translate(
+                    cx,
+                    Upstream {
+                        site,
+                        peer,
+                        addr: Endpoint::of(*addr),
+                    },
+                )
+            })
+            .filter(|up| up.site != id)
+            .collect();
+        let Some(site) = self.sites.get_mut(&id) else {
+            return;
+        };
+        let full = site.gateways.len() >= cx.map.gateways(id).max(1) as usize;
+        if site.wanting(at).is_none() || (full && !lease.extra && !site.is_each_alone()) {
+            return;
+        }
+        site.gateways.insert(at, Gateway::new(now, lease.extra));
+        if let Some(parent) = upstreams.first().filter(|_| !lease.extra) {
+            self.keep_parent(id, parent.site);
+        }
+        self.set_upstreams(cx, id, at, upstreams);
+        if let Some(rate) = lease.rate {
+            for flow in self.used_flows(id, at) {
+                cx.ledger.note(flow.id, at, Rate::from_bytes_per_second(rate));
+            }
+        }
+    }
+}

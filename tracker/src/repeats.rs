@@ -1,0 +1,50 @@
+//! Something that goes wrong again and again is logged once per cause, then once an hour with a count.
+
+use std::time::Duration;
+
+/// How often a cause that goes on is said again.
+const AGAIN: Duration = Duration::from_secs(3600);
+
+/// What was said last of one thing that may go wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    said: Option<(String, Duration)>,
+    unsaid: u64,
+}
+
+impl Repeats {
+    /// It went wrong for this cause at `now`. If that is worth a line: how often it did since the last one.
+    pub(crate) fn failed(&mut self, cause: &str, now: Duration) -> Option<u64> {
+        self.unsaid += 1;
+        let known = self.said.as_ref().filter(|(said, _)| said == cause);
+        if known.is_some_and(|(_, at)| now < *at + AGAIN) {
+            return None;
+        }
+        self.said = Some((cause.to_owned(), now));
+        Some(std::mem::take(&mut self.unsaid))
+    }
+
+    /// It went well. Whether that is worth a line: it had gone wrong before.
+    pub(crate) fn went_well(&mut self) -> bool {
+        self.unsaid = 0;
+        self.said.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once_then_hourly_with_a_count_and_another_one_at_once() {
+        let mut repeats = Repeats::default();
+        let minute = |n: u64| Duration::from_secs(60 * n);
+        let said: Vec<(u64, u64)> = (0..130)
+            .filter_map(|n| Some((n, repeats.failed("no space", minute(n))?)))
+            .collect();
+        assert_eq!(said, [(0, 1), (60, 60), (120, 60)]);
+        assert_eq!(repeats.failed("read-only", minute(130)), Some(10));
+        assert!(repeats.went_well() && !repeats.went_well());
+        assert_eq!(repeats.failed("read-only", minute(131)), Some(1));
+    }
+}

@@ -1,0 +1,121 @@
+//! What a restart of the tracker costs: seconds, and nobody's lease.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use narrows_protocol::{AnnounceEvent, AnnounceResponse, Role};
+use support::process::Process;
+use support::*;
+use tempfile::TempDir;
+
+/// A tracker that keeps its state in a folder of its own.
+fn start(folder: &Path) -> Process {
+    Process::start(files(&format!("state: {}", folder.display())), &[])
+}
+
+/// Two seeders and a gateway in Munich that has begun.
+fn rollout(tracker: &Process) {
+    accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
+    let mut gateway = agent("munich-1", 1000);
+    let told = accepted(say(tracker.addr, "127.2.0.1", &gateway));
+    assert_eq!(role(&told), Role::Gateway);
+    gateway.left = 600;
+    gateway.event = AnnounceEvent::None;
+    accepted(say(tracker.addr, "127.2.0.1", &gateway));
+}
+
+fn role(told: &AnnounceResponse) -> Role {
+    told.narrows.as_ref().unwrap().role
+}
+
+fn end(mut tracker: Process, signal: &str) {
+    tracker.signal(signal);
+    tracker.wait();
+}
+
+fn swarms(folder: &Path) -> PathBuf {
+    folder.join("swarms")
+}
+
+#[test]
+fn after_a_restart_a_working_gateway_keeps_its_lease_and_a_joiner_meets_its_neighbours() {
+    let state = TempDir::new().unwrap();
+    let tracker = start(state.path());
+    rollout(&tracker);
+    end(tracker, "TERM");
+    let tracker = start(state.path());
+    let joiner = accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
+    assert_eq!(role(&joiner), Role::Member);
+    assert_eq!(addresses(&joiner), ["127.2.0.1:6881"]);
+    let mut gateway = agent("munich-1", 500);
+    gateway.event = AnnounceEvent::None;
+    let told = accepted(say(tracker.addr, "127.2.0.1", &gateway));
+    assert_eq!(role(&told), Role::Gateway);
+    let upstream = told.narrows.unwrap().upstream;
+    assert_eq!(upstream, ["127.1.0.1:6881".parse().unwrap()]);
+}
+
+#[test]
+fn a_torn_snapshot_is_set_aside_with_a_warning_and_the_tracker_serves() {
+    let state = TempDir::new().unwrap();
+    let tracker = start(state.path());
+    rollout(&tracker);
+    end(tracker, "TERM");
+    let bytes = fs::read(swarms(state.path())).unwrap();
+    fs::write(swarms(state.path()), &bytes[..bytes.len() / 2]).unwrap();
+    let tracker = start(state.path());
+    let joiner = accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
+    assert_eq!((joiner.complete, joiner.incomplete), (0, 1));
+    assert!(
+        tracker.log().contains("it is torn or was changed"),
+        "{}",
+        tracker.log()
+    );
+    assert!(state.path().join("swarms.bad").exists() && !swarms(state.path()).exists());
+}
+
+#[test]
+fn a_content_that_is_not_tracked_any_more_and_a_site_that_is_gone_do_not_come_back() {
+    let state = TempDir::new().unwrap();
+    let tracker = start(state.path());
+    rollout(&tracker);
+    end(tracker, "TERM");
+    let files = files(&format!("state: {}\ntorrents: torrents", state.path().display()));
+    let tracker = Process::start(files, &[]);
+    assert!(tracker.log().contains("peers=0"), "{}", tracker.log());
+    end(tracker, "KILL");
+
+    let files = support::files(&format!("state: {}", state.path().display()));
+    let map = SITES.replace("127.2.0.0/16", "127.3.0.0/16");
+    fs::write(files.path().join("sites.yaml"), map).unwrap();
+    let tracker = Process::start(files, &[]);
+    assert!(tracker.log().contains("peers=1"), "{}", tracker.log());
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_is_said_and_counted_and_leaves_the_old_one() {
+    let state = TempDir::new().unwrap();
+    let tracker = start(state.path());
+    rollout(&tracker);
+    end(tracker, "TERM");
+    let before = fs::read(swarms(state.path())).unwrap();
+    // what stands in the way of a file, for root too
+    fs::create_dir(state.path().join("swarms.new")).unwrap();
+    let mut tracker = start(state.path());
+    tracker.signal("TERM");
+    assert!(tracker.wait().success());
+    until("the log says it", || tracker.log().contains("cannot be written"));
+    assert_eq!(fs::read(swarms(state.path())).unwrap(), before);
+}
+
+#[test]
+fn the_state_folder_of_the_unit_is_the_default() {
+    let state = TempDir::new().unwrap();
+    let tracker = Process::start(files(""), &[("STATE_DIRECTORY", state.path())]);
+    rollout(&tracker);
+    end(tracker, "TERM");
+    assert!(swarms(state.path()).exists());
+}
