@@ -6,7 +6,7 @@ use std::thread;
 
 use narrows_wire::Bitfield;
 
-use crate::content::{Note, ToCheck};
+use crate::content::Note;
 use crate::disk::Side;
 use crate::plan;
 use crate::{Content, StorageError};
@@ -16,8 +16,9 @@ impl Content {
     /// there. `progress` is told the number of pieces done so far, at most
     /// [`to_check`](crate::Opened::to_check), on the caller's thread.
     ///
-    /// Whole content at the target is adopted there. Of a copy that is not right, or is of an older version, the right
-    /// pieces are copied into staging, so that only the rest is fetched; this takes space for a second copy.
+    /// Whole content at the target is adopted there. What was published and is not right any more stays there and is
+    /// mended in place. Of a copy that was never published, as one of an older version, the right pieces are copied
+    /// into staging, so that only the rest is fetched; this takes space for a second copy.
     ///
     /// # Errors
     /// [`StorageError::Stopped`] once `stop` is set, [`StorageError::Full`] and others of the disk. It may be called
@@ -27,8 +28,8 @@ impl Content {
         self.check_with(progress, stop)
     }
 
-    /// Reads and hashes everything again. Reads go on meanwhile; what turns out wrong is missing afterwards, and if
-    /// it was published, its right pieces are copied back into staging as in [`check`](Self::check).
+    /// Reads and hashes everything again. Reads go on meanwhile; what turns out wrong is missing afterwards, which is
+    /// written down at once, so that no later start trusts it.
     /// `progress` counts to twice the number of pieces at most.
     ///
     /// # Errors
@@ -36,39 +37,46 @@ impl Content {
     pub fn verify_all(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
         let _upkeep = self.upkeep();
         if self.state().plan.is_none() {
+            self.disk.close_files(); // a file that was removed or replaced must not be read as if it were there
             let (side, pieces) = {
-                let state = self.state();
-                let all = 0..self.layout().lengths().piece_count();
-                match state.published {
-                    true => (Side::Target, all.collect::<Vec<_>>()),
-                    false => (
-                        Side::Staging,
-                        all.filter(|piece| state.staged.has(*piece)).collect(),
-                    ),
+                let mut state = self.state();
+                match state.published || state.repairing {
+                    true => (Side::Target, state.at_target.iter_ones().collect::<Vec<_>>()),
+                    false => (Side::Staging, state.work().iter_ones().collect()),
                 }
             };
+            let before = match side {
+                Side::Target => Some(self.stamps(side)?),
+                Side::Staging => None,
+            };
             let mut wrong = Vec::new();
+            let mut noted = Ok(());
             let mut done = 0;
             self.verify(side, &pieces, stop, &mut |piece, right| {
                 done += 1;
                 progress(done);
                 if !right {
+                    if wrong.is_empty() {
+                        // whatever happens before the rest is known
+                        noted = self.resume.distrust(side == Side::Target);
+                    }
                     wrong.push(piece);
+                    self.state().at(side).unset(piece);
+                }
+            })
+            .inspect_err(|_| {
+                if !wrong.is_empty() {
+                    self.found_wrong(side, &wrong, None);
                 }
             })?;
-            let exact = side == Side::Staging || self.sizes_are_exact()?;
-            if wrong.is_empty() && exact {
+            let same = before
+                .as_ref()
+                .is_none_or(|before| *before == self.state().stamps);
+            if wrong.is_empty() && (side == Side::Staging || (same && self.sizes_are_exact()?)) {
                 return Ok(self.have());
             }
-            let mut state = self.state();
-            for piece in &wrong {
-                match side {
-                    Side::Staging => state.staged.unset(*piece),
-                    Side::Target => state.at_target.unset(*piece),
-                };
-            }
-            state.published = false;
-            state.plan = Some(ToCheck::default());
+            self.found_wrong(side, &wrong, before);
+            noted?;
         }
         self.check_with(progress, stop)
     }
@@ -88,14 +96,15 @@ impl Content {
                 advance();
                 let mut state = self.state();
                 if right {
-                    match side {
-                        Side::Staging => state.staged.set(piece),
-                        Side::Target => state.at_target.set(piece),
-                    };
+                    state.at(side).set(piece);
                 }
             })?;
             self.verified(side);
             if side == Side::Target && self.adopt()? {
+                return Ok(self.have());
+            }
+            if self.state().plan.as_ref().is_some_and(|plan| plan.in_place) {
+                self.begin_repair()?;
                 return Ok(self.have());
             }
         }
@@ -138,6 +147,7 @@ impl Content {
         {
             let mut state = self.state();
             state.published = true;
+            state.repairing = false;
             state.plan = None;
             state.staged = Bitfield::new(state.staged.len());
         }

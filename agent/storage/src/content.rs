@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +17,7 @@ use crate::disk::{Disk, Side};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
 use crate::plan::{self, Plan};
-use crate::resume::{Phase, Record, Resume};
+use crate::resume::{Phase, Record, Resume, Stamp};
 
 /// One torrent on one disk. All methods take `&self` and block; call them from blocking threads, several at once.
 ///
@@ -33,6 +34,9 @@ pub struct Content {
     moving: RwLock<()>,
     /// One sync, check or publish at a time.
     pub(crate) upkeep: Mutex<()>,
+    /// Pieces, for metrics.
+    pub(crate) damaged: AtomicU64,
+    pub(crate) healed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -42,6 +46,10 @@ pub(crate) struct State {
     /// Verified pieces at the target: all if published, else those of an older copy.
     pub(crate) at_target: Bitfield,
     pub(crate) published: bool,
+    /// It was published and is not whole any more; what is missing is written in place.
+    pub(crate) repairing: bool,
+    /// The files at the target as they were when their bytes were known, or before they were last read.
+    pub(crate) stamps: Vec<Option<Stamp>>,
     /// What `check` has to do; `None` when it is through.
     pub(crate) plan: Option<ToCheck>,
     /// Stored since the last sync.
@@ -57,6 +65,26 @@ pub(crate) struct State {
 pub(crate) struct ToCheck {
     pub(crate) staging: Vec<u32>,
     pub(crate) target: Vec<u32>,
+    /// What is wrong at the target is mended there; else its right pieces go into staging.
+    pub(crate) in_place: bool,
+}
+
+impl State {
+    /// Where pieces are written.
+    pub(crate) fn side(&self) -> Side {
+        match self.repairing {
+            true => Side::Target,
+            false => Side::Staging,
+        }
+    }
+
+    /// The pieces that are right there.
+    pub(crate) fn work(&mut self) -> &mut Bitfield {
+        match self.repairing {
+            true => &mut self.at_target,
+            false => &mut self.staged,
+        }
+    }
 }
 
 /// What [`Content::open`] found.
@@ -104,6 +132,9 @@ impl Content {
         let disk = Disk::open(meta, target)?;
         let (staging, at_target) = (disk.survey(Side::Staging)?, disk.survey(Side::Target)?);
         let record = resume.load();
+        // with nothing left there, it is fetched as for the first time
+        let was_there = record.as_ref().is_some_and(Record::at_target);
+        let in_place = was_there && at_target.iter().any(Option::is_some);
         let mut plan = Plan::new(
             &disk.layout,
             record.as_ref(),
@@ -117,12 +148,21 @@ impl Content {
                 "a piece differs although its file looks unchanged; everything is checked"
             );
             plan = Plan::distrust(&disk.layout, &staging, &at_target);
+            // before anything else: this must not be forgotten
+            resume.distrust(in_place)?;
+        }
+        if in_place {
+            plan.check_staging.clear();
         }
         let published = plan.at_target.is_full() && plan::sizes_are_exact(&disk.layout, &at_target);
         let mut to_check = 0;
         if !published {
             // what is trusted at the target is to be copied into staging
-            let copies = plan.at_target.count() as usize;
+            let copies = if in_place {
+                0
+            } else {
+                plan.at_target.count() as usize
+            };
             to_check = plan.check_staging.len() + plan.check_target.len() + copies;
         }
         let have = union(&plan.staged, &plan.at_target);
@@ -134,9 +174,12 @@ impl Content {
                 staged: plan.staged,
                 at_target: plan.at_target,
                 published,
-                plan: (to_check > 0).then_some(ToCheck {
+                repairing: false,
+                stamps: at_target.into_iter().map(|stat| stat.map(Stamp::from)).collect(),
+                plan: (!published && (to_check > 0 || in_place)).then_some(ToCheck {
                     staging: plan.check_staging,
                     target: plan.check_target,
+                    in_place,
                 }),
                 unsynced: Vec::new(),
                 doubtful: Vec::new(),
@@ -145,6 +188,8 @@ impl Content {
             }),
             moving: RwLock::new(()),
             upkeep: Mutex::new(()),
+            damaged: AtomicU64::new(0),
+            healed: AtomicU64::new(0),
         };
         let to_check = if published {
             0
@@ -181,18 +226,26 @@ impl Content {
     /// Writes and journals a piece that was verified.
     pub(crate) fn keep(&self, piece: u32, blocks: &[impl AsRef<[u8]>]) -> Result<(), StorageError> {
         let _stay = self.stay();
-        {
-            let state = self.state();
-            if state.published || state.staged.has(piece) {
+        let side = {
+            let mut state = self.state();
+            if state.published || state.work().has(piece) {
                 return Ok(());
             }
-        }
-        self.disk.write(piece, blocks)?;
+            state.side()
+        };
+        self.disk.write(side, piece, blocks)?;
         let mut state = self.state();
-        state.staged.set(piece);
+        if state.side() != side {
+            return Ok(()); // a check came between; the piece is fetched again
+        }
+        state.work().set(piece);
         state.unsynced.push(piece);
         let spans = self.layout().piece_spans(piece).filter(|span| !span.padding);
         state.dirty.extend(spans.map(|span| span.file));
+        if side == Side::Target {
+            self.healed.fetch_add(1, Ordering::Relaxed);
+            return Ok(()); // a file that was written to differs from its stamp, and is read again
+        }
         if let Err(error) = self.journal(&mut state, piece) {
             // only a hint that spares a download after a crash
             let path = self.resume.journal_path();
@@ -235,7 +288,7 @@ impl Content {
         result
     }
 
-    fn side(&self, piece: u32) -> Option<Side> {
+    pub(crate) fn side(&self, piece: u32) -> Option<Side> {
         let state = self.state();
         if state.staged.has(piece) {
             Some(Side::Staging)
@@ -273,7 +326,7 @@ impl Content {
     pub(crate) fn sync_with(&self, note: Note) -> Result<(), StorageError> {
         let _stay = self.stay();
         self.rewrite_doubtful()?;
-        let (batch, dirty, have) = {
+        let (batch, dirty, have, side) = {
             let mut state = self.state();
             if state.published || (state.unsynced.is_empty() && note == Note::IfStored) {
                 return Ok(());
@@ -281,10 +334,11 @@ impl Content {
             (
                 std::mem::take(&mut state.unsynced),
                 std::mem::take(&mut state.dirty),
-                state.staged.clone(),
+                state.work().clone(),
+                state.side(),
             )
         };
-        if let Err(error) = self.disk.sync_files(&dirty) {
+        if let Err(error) = self.disk.sync_files(side, &dirty) {
             let mut state = self.state();
             state.doubtful.extend(batch);
             state.dirty.extend(dirty);
@@ -295,11 +349,15 @@ impl Content {
             return Ok(());
         }
         let stamps = match note {
+            _ if side == Side::Target => Some(self.stamp_again(&dirty)?),
             Note::CleanStop => Some(self.stamps(Side::Staging)?),
             Note::IfStored | Note::Always => None,
         };
         let saved = self.save(&Record {
-            phase: Phase::Fetching,
+            phase: match side {
+                Side::Staging => Phase::Fetching,
+                Side::Target => Phase::Repairing,
+            },
             have,
             stamps,
         });
@@ -328,10 +386,11 @@ impl Content {
         let doubtful = std::mem::take(&mut self.state().doubtful);
         let mut buf = Vec::new();
         for (index, piece) in doubtful.iter().copied().enumerate() {
-            if !self.disk.is_right(Side::Staging, piece, &mut buf) {
+            let side = self.state().side();
+            if !self.disk.is_right(side, piece, &mut buf) {
                 tracing::warn!(piece, "a piece was lost by the disk; it is fetched again");
-                self.state().staged.unset(piece);
-            } else if let Err(error) = self.disk.write(piece, &[&buf]) {
+                self.state().work().unset(piece);
+            } else if let Err(error) = self.disk.write(side, piece, &[&buf]) {
                 self.state().doubtful.extend(&doubtful[index..]);
                 return Err(error);
             } else {

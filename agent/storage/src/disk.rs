@@ -51,6 +51,12 @@ impl Disk {
         })
     }
 
+    /// Whether the target's path still leads to the folder that was opened: else it was removed or renamed, or its
+    /// volume was unmounted or another one mounted over it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.folder.is_at(&self.target)
+    }
+
     /// The folder that holds the content, relative to the target.
     pub(crate) fn base(&self, side: Side) -> &Path {
         match side {
@@ -178,8 +184,13 @@ impl Disk {
         }
     }
 
-    /// Writes a whole piece into staging, one call per file.
-    pub(crate) fn write(&self, piece: u32, blocks: &[impl AsRef<[u8]>]) -> Result<(), StorageError> {
+    /// Writes a whole piece, one call per file.
+    pub(crate) fn write(
+        &self,
+        side: Side,
+        piece: u32,
+        blocks: &[impl AsRef<[u8]>],
+    ) -> Result<(), StorageError> {
         let mut rest = Slices::new(blocks);
         let mut slices = Vec::with_capacity(blocks.len() + 1);
         for span in self.layout.piece_spans(piece) {
@@ -188,21 +199,21 @@ impl Disk {
             if span.padding {
                 continue;
             }
-            let file = self.handle(Side::Staging, span.file, Access::Write)?;
+            let file = self.handle(side, span.file, Access::Write)?;
             platform::write_all_at(&file, &mut slices, span.offset)
-                .map_err(|source| self.error("write", &self.relative(Side::Staging, span.file))(source))?;
+                .map_err(|source| self.error("write", &self.relative(side, span.file))(source))?;
         }
         Ok(())
     }
 
-    /// Makes the bytes of staged files durable.
-    pub(crate) fn sync_files(&self, files: &BTreeSet<usize>) -> Result<(), StorageError> {
+    /// Makes the bytes of these files durable.
+    pub(crate) fn sync_files(&self, side: Side, files: &BTreeSet<usize>) -> Result<(), StorageError> {
         if files.len() > MANY && self.sync_file_system()? {
             return Ok(());
         }
         files.iter().try_for_each(|file| {
-            let handle = self.handle(Side::Staging, *file, Access::Write)?;
-            let path = self.relative(Side::Staging, *file);
+            let handle = self.handle(side, *file, Access::Write)?;
+            let path = self.relative(side, *file);
             handle.sync_data().map_err(self.error("sync", &path))
         })
     }

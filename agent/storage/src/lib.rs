@@ -17,9 +17,11 @@ mod error;
 mod handles;
 mod layout;
 mod ledger;
+mod look;
 mod plan;
 mod platform;
 mod publish;
+mod repair;
 mod resume;
 mod space;
 
@@ -27,3 +29,4 @@ pub use content::{Content, Opened, Stored};
 pub use create::{CreateError, CreateOptions, create};
 pub use error::StorageError;
 pub use ledger::{Ledger, WanTotals};
+pub use look::Looked;

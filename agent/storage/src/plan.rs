@@ -4,6 +4,7 @@
 //! |----------------------------|--------------------------------------------------|-----------------------------------------|
 //! | none, damaged, publishing  | nothing                                          | staging and target, all that exists     |
 //! | complete                   | target: files of equal size, mtime and inode     | target: the pieces of all other files   |
+//! | repairing                  | target: its pieces in files equal as above       | target: all other pieces that exist     |
 //! | fetching, clean stop       | staging: its pieces in files equal as above      | its other pieces, those in the journal  |
 //! | fetching, killed           | staging: its pieces in files of the right size   | its other pieces, those in the journal  |
 //! | fetching, staging is gone  | as with none                                     |                                         |
@@ -35,9 +36,7 @@ impl Plan {
         target: &[Option<Stat>],
     ) -> Self {
         match record {
-            Some(record) if record.phase == Phase::Complete => {
-                Self::complete(layout, record, staging, target)
-            }
+            Some(record) if record.at_target() => Self::complete(layout, record, staging, target),
             Some(record) if record.phase == Phase::Fetching && staging.iter().any(Option::is_some) => {
                 Self::fetching(layout, record, journal, staging)
             }
@@ -57,7 +56,10 @@ impl Plan {
     }
 
     fn complete(layout: &Layout, record: &Record, staging: &[Option<Stat>], target: &[Option<Stat>]) -> Self {
-        let at_target = pieces_of_files(layout, |file| unchanged(record, file, target));
+        let mut at_target = pieces_of_files(layout, |file| unchanged(record, file, target));
+        record.have.iter_missing().for_each(|piece| {
+            at_target.unset(piece);
+        });
         let rest = existing(layout, target);
         Self {
             check_target: rest.iter_ones().filter(|piece| !at_target.has(*piece)).collect(),

@@ -33,9 +33,14 @@ impl Content {
         self.require_whole()?;
         self.sync_with(Note::IfStored)?;
         self.require_whole()?; // a sync may find that the disk lost something
-        {
+        let completed = {
             let _stay = self.stay();
-            self.complete_tree()?;
+            self.complete_tree()?
+        };
+        if self.state().repairing {
+            self.stamp_again(&completed)?;
+            self.repaired();
+            return Ok(());
         }
         let have = self.state().staged.clone();
         self.save(&Record {
@@ -61,6 +66,10 @@ impl Content {
             state.at_target = Bitfield::full(state.at_target.len());
             state.staged = Bitfield::new(state.staged.len());
         }
+        match self.stamps(Side::Target) {
+            Ok(stamps) => self.state().stamps = stamps,
+            Err(error) => tracing::warn!(%error, "what was published cannot be looked at"),
+        }
         self.finish_published();
         Ok(())
     }
@@ -79,21 +88,25 @@ impl Content {
     }
 
     fn require_whole(&self) -> Result<(), StorageError> {
-        let state = self.state();
-        match state.staged.len() - state.staged.count() {
+        let mut state = self.state();
+        let work = state.work();
+        match work.len() - work.count() {
             0 => Ok(()),
             missing => Err(StorageError::Incomplete { missing }),
         }
     }
 
-    /// Makes empty files, cuts files that are too long, and makes all names durable.
-    fn complete_tree(&self) -> Result<(), StorageError> {
+    /// Makes empty files, cuts files that are too long, and makes all names durable. Answers which files it changed.
+    fn complete_tree(&self) -> Result<BTreeSet<usize>, StorageError> {
+        let side = self.state().side();
+        let mut changed = BTreeSet::new();
         let mut folders = BTreeSet::new();
         for file in self.layout().stored() {
-            let path = self.disk.relative(Side::Staging, file);
+            let path = self.disk.relative(side, file);
             let length = self.layout().files()[file].length;
             if self.disk.stat(&path)?.is_none_or(|stat| stat.size != length) {
-                let handle = self.disk.handle(Side::Staging, file, Access::Write)?;
+                changed.insert(file);
+                let handle = self.disk.handle(side, file, Access::Write)?;
                 handle
                     .set_len(length)
                     .and_then(|()| handle.sync_all())
@@ -101,7 +114,8 @@ impl Content {
             }
             folders.extend(path.ancestors().skip(1).map(Path::to_owned));
         }
-        self.disk.sync_folders(&folders)
+        self.disk.sync_folders(&folders)?;
+        Ok(changed)
     }
 
     fn move_into_place(&self) -> Result<(), StorageError> {
@@ -153,8 +167,10 @@ impl Content {
     pub(crate) fn finish_published(&self) {
         let result = self.rescue_replaced().and_then(|()| {
             self.disk.remove(self.disk.base(Side::Staging))?;
-            let stamps = Some(self.stamps(Side::Target)?);
-            let have = self.state().at_target.clone();
+            let (have, stamps) = {
+                let state = self.state();
+                (state.at_target.clone(), Some(state.stamps.clone()))
+            };
             self.save(&Record {
                 phase: Phase::Complete,
                 have,

@@ -13,6 +13,7 @@ use narrows_wire::Bitfield;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
+use crate::StorageError;
 use crate::platform::{self, Stat};
 
 /// A file as it was when we knew its bytes: size, modification time in ns, inode (0 where there is none).
@@ -35,6 +36,9 @@ pub(crate) enum Phase {
     Publishing,
     /// It is whole and at its target.
     Complete,
+    /// It is at its target and some of it is wrong, or may be; the rest is fetched in place. `have` are the right
+    /// pieces, of files that are still as their stamps say.
+    Repairing,
 }
 
 /// The record.
@@ -42,7 +46,8 @@ pub(crate) enum Phase {
 pub(crate) struct Record {
     pub(crate) phase: Phase,
     pub(crate) have: Bitfield,
-    /// One per file after a clean stop, and when complete; else none, and only sizes can be compared.
+    /// One per file after a clean stop, and at the target; else none. Then only the sizes of staged files can be
+    /// compared, and nothing at the target is trusted.
     pub(crate) stamps: Option<Vec<Option<Stamp>>>,
 }
 
@@ -60,6 +65,11 @@ struct Written {
 const VERSION: u32 = 1;
 
 impl Record {
+    /// Whether the content was at its target.
+    pub(crate) fn at_target(&self) -> bool {
+        matches!(self.phase, Phase::Complete | Phase::Repairing)
+    }
+
     fn encode(&self, info_hash: InfoHash) -> io::Result<Vec<u8>> {
         let json = serde_json::to_string(&Written {
             version: VERSION,
@@ -159,6 +169,23 @@ impl Resume {
         drop(file);
         fs::rename(&new, &path)?;
         platform::sync_folder_at(&self.folder)
+    }
+
+    /// Makes sure that nothing is trusted at the next start, whatever was known: durable on return.
+    /// `at_target`: the content was published, and is to be mended where it stands.
+    pub(crate) fn distrust(&self, at_target: bool) -> Result<(), StorageError> {
+        let mark = Record {
+            phase: Phase::Repairing,
+            have: Bitfield::new(self.pieces),
+            stamps: None,
+        };
+        if at_target && self.save(&mark).is_ok() {
+            return Ok(());
+        }
+        // with no record everything is hashed; to remove one takes no space
+        self.remove()
+            .and_then(|()| platform::sync_folder_at(&self.folder))
+            .map_err(StorageError::io("remove", &self.record_path()))
     }
 
     /// The pieces in the journal, as far as it is readable.

@@ -15,6 +15,9 @@ impl Content {
         if self.is_published() {
             return Ok(0);
         }
+        if self.state().repairing {
+            return self.lacking_at_target();
+        }
         let top = self.disk.top(Side::Staging);
         self.disk.unallocated().map_err(self.disk.error("look at", &top))
     }
@@ -46,6 +49,9 @@ impl Content {
             _ => {}
         }
         let _stay = self.stay();
+        if self.state().repairing {
+            return Ok(());
+        }
         for file in self.layout().stored() {
             let length = self.layout().files()[file].length;
             let path = self.disk.relative(Side::Staging, file);

@@ -23,6 +23,14 @@ impl Folder {
         Ok(Self(fs::open(path, flags, Mode::empty())?))
     }
 
+    /// Whether the path leads here.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        match (fs::fstat(&self.0), fs::stat(path)) {
+            (Ok(here), Ok(there)) => (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino),
+            _ => false,
+        }
+    }
+
     pub(crate) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
         // NONBLOCK: a named pipe must not hold us up; it means nothing for files
         let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

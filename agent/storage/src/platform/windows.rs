@@ -32,6 +32,11 @@ impl Folder {
         }
     }
 
+    /// Whether the path leads here. A folder that was exchanged for another of its name is not told apart.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        fs::canonicalize(path).is_ok_and(|path| path == self.0)
+    }
+
     pub(crate) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
         let path = self.checked(path)?;
         let write = access == Access::Write;

@@ -1,0 +1,68 @@
+//! Looking again at what was published: is it still what was verified?
+
+use std::ops::Range;
+
+use crate::Content;
+use crate::disk::Side;
+use crate::platform::Kind;
+use crate::resume::Stamp;
+
+/// What [`Content::look`] saw.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Looked {
+    /// Every file is as it was when its bytes were hashed.
+    Same,
+    /// These files (indices into the metainfo) have another size, time or inode, or cannot be looked at.
+    Changed(Vec<usize>),
+    /// The content, or the folder it stands in, is not there any more: it has to be opened anew.
+    Gone,
+}
+
+impl Content {
+    /// Compares files (indices into the metainfo) of published content with what is known of them, by size, time of
+    /// modification and inode. Reads nothing. Content that is not published is always the [`Same`](Looked::Same).
+    #[must_use]
+    pub fn look(&self, files: Range<usize>) -> Looked {
+        let known: Vec<Option<Stamp>> = {
+            let state = self.state();
+            if !state.published {
+                return Looked::Same;
+            }
+            state.stamps.get(files.clone()).unwrap_or_default().to_vec()
+        };
+        let top = self.disk.top(Side::Target);
+        let gone = self.disk.folder.stat(&top).is_ok_and(|stat| stat.is_none());
+        if gone || !self.disk.is_in_place() {
+            return Looked::Gone;
+        }
+        let mut changed = Vec::new();
+        for (file, known) in files.zip(known) {
+            if self.layout().files()[file].padding {
+                continue;
+            }
+            let stat = self.disk.folder.stat(&self.disk.relative(Side::Target, file));
+            let now = stat.ok().flatten().filter(|stat| stat.kind == Kind::File);
+            if now.is_none() || now.map(Stamp::from) != known {
+                changed.push(file);
+            }
+        }
+        match changed.is_empty() || !self.is_published() {
+            true => Looked::Same,
+            false => Looked::Changed(changed),
+        }
+    }
+
+    /// Reads and hashes these pieces where they are and answers those that are wrong or cannot be read. Changes
+    /// nothing: that is for [`doubt`](Self::doubt). Pieces that are not here are not wrong.
+    #[must_use]
+    pub fn recheck(&self, pieces: &[u32]) -> Vec<u32> {
+        self.disk.close_files(); // a file that was removed or replaced must not be read as if it were there
+        let mut buf = Vec::new();
+        let wrong = pieces.iter().copied().filter(|piece| {
+            let _stay = self.stay();
+            self.side(*piece)
+                .is_some_and(|side| !self.disk.is_right(side, *piece, &mut buf))
+        });
+        wrong.collect()
+    }
+}

@@ -1,0 +1,179 @@
+//! What was published and is not whole any more is mended where it stands: what is known to be wrong is written down
+//! first, nothing that is wrong is read for a peer, and only that is fetched again.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use narrows_wire::Bitfield;
+
+use crate::content::{State, ToCheck};
+use crate::disk::Side;
+use crate::resume::{Phase, Record, Stamp};
+use crate::{Content, StorageError};
+
+impl State {
+    /// The pieces that are right on a side.
+    pub(crate) fn at(&mut self, side: Side) -> &mut Bitfield {
+        match side {
+            Side::Staging => &mut self.staged,
+            Side::Target => &mut self.at_target,
+        }
+    }
+}
+
+impl Content {
+    /// These pieces, and these files (indices into the metainfo), are not to be trusted: nobody can read them from now
+    /// on, on this start or a later one, until [`check`](Self::check) has hashed them.
+    ///
+    /// # Errors
+    /// The disk's, if it can be noted in no way. The pieces are not readable even so; `check` may follow.
+    pub fn doubt(&self, pieces: &[u32], files: &[usize]) -> Result<(), StorageError> {
+        let _upkeep = self.upkeep();
+        let mut pieces: BTreeSet<u32> = pieces.iter().copied().collect();
+        pieces.extend(files.iter().flat_map(|file| self.layout().pieces_of(*file)));
+        let mut files: BTreeSet<usize> = files.iter().copied().collect();
+        for piece in &pieces {
+            let spans = self.layout().piece_spans(*piece);
+            files.extend(spans.filter(|span| !span.padding).map(|span| span.file));
+        }
+        let pieces: Vec<u32> = pieces.into_iter().collect();
+        let side = self.where_it_is();
+        let record = {
+            let mut state = self.state();
+            pieces.iter().for_each(|piece| {
+                state.at(side).unset(*piece);
+            });
+            state.published = false;
+            for file in &files {
+                if let Some(stamp) = state.stamps.get_mut(*file) {
+                    *stamp = None;
+                }
+            }
+            let mut plan = state.plan.take().unwrap_or_default();
+            match side {
+                Side::Staging => plan.staging.extend(&pieces),
+                Side::Target => (plan.target.extend(&pieces), plan.in_place = true).1,
+            }
+            state.plan = Some(plan);
+            Record {
+                phase: Phase::Repairing,
+                have: state.at_target.clone(),
+                stamps: Some(state.stamps.clone()),
+            }
+        };
+        match side {
+            Side::Staging => self.resume.distrust(false)?,
+            Side::Target => {
+                if self.save(&record).is_err() {
+                    self.resume.distrust(true)?;
+                }
+                // before they are read: a change after this is seen by the next look
+                self.stamp_again(&files)?;
+            }
+        }
+        self.disk.close_files(); // a file that was deleted or replaced is not held open
+        Ok(())
+    }
+
+    /// Where the content's pieces are written, or would be if one of them were wrong.
+    pub(crate) fn where_it_is(&self) -> Side {
+        let state = self.state();
+        match state.published || state.repairing {
+            true => Side::Target,
+            false => Side::Staging,
+        }
+    }
+
+    /// A verify has found these wrong; [`check`](Self::check) goes on from here. The caller holds `upkeep`.
+    pub(crate) fn found_wrong(&self, side: Side, wrong: &[u32], before: Option<Vec<Option<Stamp>>>) {
+        let mut state = self.state();
+        wrong.iter().for_each(|piece| {
+            state.at(side).unset(*piece);
+        });
+        if let Some(before) = before {
+            state.stamps = before;
+        }
+        state.published = false;
+        state.plan = Some(ToCheck {
+            in_place: side == Side::Target,
+            ..ToCheck::default()
+        });
+    }
+
+    /// What is missing is written in place from now on. The caller holds `upkeep`.
+    pub(crate) fn begin_repair(&self) -> Result<(), StorageError> {
+        let (record, was_repairing) = {
+            let mut state = self.state();
+            let was_repairing = std::mem::replace(&mut state.repairing, true);
+            state.staged = Bitfield::new(state.staged.len());
+            let record = Record {
+                phase: Phase::Repairing,
+                have: state.at_target.clone(),
+                stamps: Some(state.stamps.clone()),
+            };
+            (record, was_repairing)
+        };
+        let missing = record.have.len() - record.have.count();
+        if !was_repairing {
+            self.damaged.fetch_add(u64::from(missing), Ordering::Relaxed);
+            tracing::warn!(
+                path = %self.disk.absolute(&self.disk.top(Side::Target)).display(),
+                pieces = missing,
+                "what was published is not whole any more; the missing pieces are fetched and written in place"
+            );
+        }
+        self.save(&record)?;
+        self.disk.remove(self.disk.base(Side::Staging))?;
+        self.resume
+            .remove_journal()
+            .map_err(StorageError::io("remove", &self.resume.journal_path()))?;
+        self.state().plan = None;
+        Ok(())
+    }
+
+    /// The last missing piece is written and durable. The caller holds `upkeep`.
+    pub(crate) fn repaired(&self) {
+        {
+            let mut state = self.state();
+            state.published = true;
+            state.repairing = false;
+        }
+        self.finish_published();
+    }
+
+    /// Takes the stamps of files at the target anew, because we wrote to them or are about to read them.
+    pub(crate) fn stamp_again(&self, files: &BTreeSet<usize>) -> Result<Vec<Option<Stamp>>, StorageError> {
+        let stats = files
+            .iter()
+            .map(|file| Ok((*file, self.disk.stat(&self.disk.relative(Side::Target, *file))?)))
+            .collect::<Result<Vec<_>, StorageError>>()?;
+        let mut state = self.state();
+        for (file, stat) in stats {
+            if let Some(stamp) = state.stamps.get_mut(file) {
+                *stamp = stat.map(Stamp::from);
+            }
+        }
+        Ok(state.stamps.clone())
+    }
+
+    /// Bytes that files at the target are too short by.
+    pub(crate) fn lacking_at_target(&self) -> Result<u64, StorageError> {
+        self.layout().stored().try_fold(0_u64, |sum, file| {
+            let stat = self.disk.stat(&self.disk.relative(Side::Target, file))?;
+            let length = self.layout().files()[file].length;
+            Ok(sum.saturating_add(length.saturating_sub(stat.map_or(0, |stat| stat.size))))
+        })
+    }
+
+    /// Pieces that were published and found wrong since [`open`](Self::open).
+    #[must_use]
+    pub fn pieces_damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Pieces that were written in place of wrong ones since [`open`](Self::open).
+    #[must_use]
+    pub fn pieces_healed(&self) -> u64 {
+        self.healed.load(Ordering::Relaxed)
+    }
+}
