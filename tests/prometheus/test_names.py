@@ -49,6 +49,8 @@ def test_every_metric_is_of_use_in_a_rule_or_on_the_dashboard():
         "narrows_agent_receive_bytes_per_second",
         "narrows_agent_send_bytes_per_second",
         "narrows_agent_peers",
+        "narrows_agent_pieces_healed_total",
+        "narrows_agent_verified_timestamp_seconds",
     }
     used = set()
     for text in [query for _, query in shipped.queries()] + [rule["expr"] for rule in shipped.rules()]:

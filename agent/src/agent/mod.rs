@@ -6,7 +6,7 @@ mod plan;
 mod state;
 pub use answers::{AgentExplained, AgentStatus};
 pub(crate) use plan::read_torrent;
-pub use state::StateInUse;
+pub use state::{NotKept, StateInUse};
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +31,9 @@ use state::Paused;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
+
+/// How long a look at all published files may take, in which 100,000 need a second.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// A running agent.
 #[derive(Debug)]
@@ -223,17 +226,46 @@ impl Agent {
 
     /// Stops fetching and serving; of one content (name or info hash) or of all; also after a restart. `None`: there is no
     /// such content.
-    pub async fn pause(&self, which: Option<&str>) -> Option<Vec<String>> {
-        self.remember(which, |paused, one, _| paused.pause(one));
-        self.command(which, || Command::Pause).await
+    ///
+    /// # Errors
+    /// It is done, but could not be written down: a restart will not know.
+    pub async fn pause(&self, which: Option<&str>) -> Result<Option<Vec<String>>, NotKept> {
+        let kept = self.remember(which, |paused, one, _| paused.pause(one));
+        let names = self.command(which, || Command::Pause).await;
+        kept.map(|()| names)
     }
 
     /// The opposite of [`pause`](Self::pause).
-    pub async fn resume(&self, which: Option<&str>) -> Option<Vec<String>> {
-        self.remember(which, |paused, one, known| {
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resume(&self, which: Option<&str>) -> Result<Option<Vec<String>>, NotKept> {
+        let kept = self.remember(which, |paused, one, known| {
             paused.resume(one, known.iter().copied())
         });
-        self.command(which, || Command::Resume).await
+        let names = self.command(which, || Command::Resume).await;
+        kept.map(|()| names)
+    }
+
+    /// Looks at all published files, by size, time and inode: on return, the status says what is true now, at least
+    /// that what has changed is being checked. As [`pause`](Self::pause) otherwise.
+    pub async fn look(&self, which: Option<&str>) -> Option<Vec<String>> {
+        let looks = Mutex::new(Vec::new());
+        let names = self
+            .command(which, || {
+                let (done, look) = oneshot::channel();
+                looks.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+                Command::Look(done)
+            })
+            .await;
+        let all = async {
+            for look in looks.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                let _ = look.await;
+            }
+        };
+        // a disk that does not answer: `verified` in the status says how old its word is
+        let _ = timeout(LOOK, all).await;
+        names
     }
 
     /// Hashes everything on disk again and fetches what is wrong.
@@ -255,7 +287,11 @@ impl Agent {
     }
 
     /// Changes what is paused and writes it down, so that it holds over a restart.
-    fn remember(&self, which: Option<&str>, change: impl Fn(&mut Paused, Option<InfoHash>, &[InfoHash])) {
+    fn remember(
+        &self,
+        which: Option<&str>,
+        change: impl Fn(&mut Paused, Option<InfoHash>, &[InfoHash]),
+    ) -> Result<(), NotKept> {
         let handles: Vec<Handle> = self
             .entries()
             .into_iter()
@@ -271,9 +307,14 @@ impl Agent {
             chosen.into_iter().for_each(|one| change(paused, one, &known));
             paused.save(&self.shared.state)
         });
-        if let Err(error) = saved {
-            tracing::warn!(%error, "cannot write down what is paused; a restart will not know");
-        }
+        saved.map_err(|source| {
+            let problem = NotKept {
+                folder: self.shared.state.clone(),
+                source,
+            };
+            tracing::warn!("{problem}");
+            problem
+        })
     }
 
     fn with_paused<T>(&self, f: impl FnOnce(&mut Paused) -> T) -> T {

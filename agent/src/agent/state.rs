@@ -20,6 +20,27 @@ const BETWEEN: Duration = Duration::from_millis(100);
 )]
 pub struct StateInUse(PathBuf);
 
+/// What the operator said holds now, but a restart will not know.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "done, but it cannot be kept over a restart: cannot write to the state folder {}: {source}; make room there and say it again",
+    folder.display()
+)]
+pub struct NotKept {
+    pub(super) folder: PathBuf,
+    pub(super) source: io::Error,
+}
+
+impl NotKept {
+    /// Whether the disk is full, or a quota reached.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+}
+
 /// Locks the state folder as long as the file is open; the system lets go of it when a process ends, however it ends.
 ///
 /// # Errors

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use narrows_storage::{Content, Opened, StorageError};
+use narrows_storage::{Content, Looked, Opened, StorageError};
 use narrows_swarm::Time;
 use narrows_wire::Bitfield;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::session::Session;
 use super::status::Totals;
-use super::work::{CheckProgress, Jobs};
+use super::work::{CheckProgress, Extent, Jobs};
 use super::{
     Command, ContentExplained, ContentState, ContentStatus, Handle, INPUTS, Input, Shared, Spec, Work,
 };
@@ -42,6 +42,7 @@ pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
         paused,
         totals: Totals::default(),
         stage: Stage::Opening,
+        lookers: Vec::new(),
     };
     tokio::spawn(actor.run(command_queue, input_queue));
     handle
@@ -54,6 +55,8 @@ struct Actor {
     paused: bool,
     totals: Totals,
     stage: Stage,
+    /// They wait for a look at all files; told by being dropped.
+    lookers: Vec<oneshot::Sender<()>>,
 }
 
 enum Stage {
@@ -66,6 +69,8 @@ enum Stage {
     Failed {
         error: StorageError,
         retry: Time,
+        /// What is known of it stays known.
+        content: Option<Arc<Content>>,
     },
     Running(Box<Session>),
 }
@@ -119,7 +124,10 @@ impl Actor {
     fn tick(&mut self) {
         let now = self.shared.now();
         match &mut self.stage {
-            Stage::Failed { retry, .. } if *retry <= now => self.open(),
+            Stage::Failed { retry, content, .. } if *retry <= now => {
+                let known = content.take();
+                self.retry(known);
+            }
             Stage::Running(session) => session.tick(now),
             _ => {}
         }
@@ -136,7 +144,25 @@ impl Actor {
                 work: Work::Checked(result),
                 ..
             } => self.checked(result),
+            Input::Done {
+                work: Work::Looked { seen, all, .. },
+                ..
+            } if seen != Looked::Same => self.looked(seen, all),
+            Input::Done {
+                work: Work::Rechecked(wrong),
+                ..
+            } if !wrong.is_empty() => {
+                tracing::warn!(content = %self.spec.meta.name, pieces = wrong.len(), "pieces on disk are wrong; they are fetched again");
+                self.doubt(wrong, Vec::new());
+            }
             input => {
+                if let Input::Done {
+                    work: Work::Looked { all: true, .. },
+                    ..
+                } = &input
+                {
+                    self.lookers.clear();
+                }
                 if let Stage::Running(session) = &mut self.stage {
                     session.input(input, self.shared.now());
                 }
@@ -146,17 +172,17 @@ impl Actor {
 
     fn opened(&mut self, result: Result<Opened, StorageError>) {
         match result {
-            Ok(opened) => self.check(Arc::new(opened.content), opened.to_check, false),
-            Err(error) => self.fail(error),
+            Ok(opened) => self.check(Arc::new(opened.content), opened.to_check, Extent::Rest),
+            Err(error) => self.fail(error, None),
         }
     }
 
-    fn check(&mut self, content: Arc<Content>, total: u32, all: bool) {
+    fn check(&mut self, content: Arc<Content>, total: u32, extent: Extent) {
         if total > 0 {
             tracing::info!(content = %self.spec.meta.name, pieces = total, "checking what is on disk");
         }
         let progress = CheckProgress::default();
-        self.jobs.check(content.clone(), all, progress.clone());
+        self.jobs.check(content.clone(), extent, progress.clone());
         self.stage = Stage::Checking {
             content,
             total,
@@ -181,15 +207,84 @@ impl Actor {
                 );
                 self.stage = Stage::Running(Box::new(session));
             }
-            Err(error) => self.fail(error),
+            Err(error) => {
+                let known = content.clone();
+                self.fail(error, Some(known));
+            }
         }
     }
 
-    fn fail(&mut self, error: StorageError) {
+    /// After a failure: what is open goes on from what it knows, unless it stands elsewhere now.
+    fn retry(&mut self, content: Option<Arc<Content>>) {
+        match content {
+            Some(content) if content.is_in_place() => self.check(content, 0, Extent::Rest),
+            Some(content) => {
+                self.totals.add_damage(&content);
+                self.open();
+            }
+            None => self.open(),
+        }
+    }
+
+    /// What was published is not as it was.
+    fn looked(&mut self, seen: Looked, all: bool) {
+        match seen {
+            Looked::Same => {}
+            Looked::Changed(files) => {
+                let paths = files
+                    .iter()
+                    .take(3)
+                    .filter_map(|file| self.spec.meta.files.get(*file));
+                let paths: Vec<String> = paths.map(|file| file.path.join("/")).collect();
+                tracing::warn!(content = %self.spec.meta.name, files = files.len(), first = ?paths, "published files have changed; they are checked");
+                self.doubt(Vec::new(), files);
+            }
+            Looked::Gone => {
+                let place = self.spec.target.join(&self.spec.meta.name);
+                tracing::warn!(content = %self.spec.meta.name, place = %place.display(), "what was published is not there any more");
+                if let Some(content) = self.leave_session() {
+                    self.totals.add_damage(&content);
+                    self.open();
+                }
+            }
+        }
+        if all {
+            self.lookers.clear();
+        }
+    }
+
+    /// Takes what is not trusted out of what is served, and checks it. Connections are closed meanwhile: a Have
+    /// cannot be taken back (BEP 3).
+    fn doubt(&mut self, pieces: Vec<u32>, files: Vec<usize>) {
+        let of_files = files.iter().map(|file| self.spec.meta.files.get(*file));
+        let bytes: u64 = of_files.flatten().map(|file| file.length).sum();
+        let total = bytes.div_ceil(u64::from(self.spec.meta.piece_length)) + pieces.len() as u64;
+        if let Some(content) = self.leave_session() {
+            let total = u32::try_from(total).unwrap_or(u32::MAX);
+            self.check(content, total, Extent::Doubtful { pieces, files });
+        }
+    }
+
+    /// Ends the session, whose answers to come are not heeded; answers its content.
+    fn leave_session(&mut self) -> Option<Arc<Content>> {
+        let Stage::Running(session) = &mut self.stage else {
+            return None;
+        };
+        self.totals.add(&session.swarm_status(self.shared.now()));
+        session.note_wan();
+        let content = session.content();
+        self.jobs.session += 1;
+        // what they asked about is known to be in doubt now
+        self.lookers.clear();
+        Some(content)
+    }
+
+    fn fail(&mut self, error: StorageError, content: Option<Arc<Content>>) {
         tracing::error!(content = %self.spec.meta.name, %error, "cannot be opened or checked; trying again");
         self.stage = Stage::Failed {
             error,
             retry: self.shared.now() + RETRY,
+            content,
         };
     }
 
@@ -205,6 +300,7 @@ impl Actor {
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
             Command::Verify => self.verify(),
+            Command::Look(done) => self.look(done),
             // taken by the loop
             Command::Stop(_) => {}
         }
@@ -219,14 +315,19 @@ impl Actor {
 
     /// Hashes everything again. Connections are closed meanwhile: what they were told may not be true.
     fn verify(&mut self) {
-        let Stage::Running(session) = &mut self.stage else {
-            return;
-        };
-        self.totals.add(&session.swarm_status(self.shared.now()));
-        session.note_wan();
-        let content = session.content();
-        self.jobs.session += 1;
-        self.check(content, self.spec.meta.piece_count(), true);
+        if let Some(content) = self.leave_session() {
+            self.check(content, self.spec.meta.piece_count(), Extent::All);
+        }
+    }
+
+    fn look(&mut self, done: oneshot::Sender<()>) {
+        if let Stage::Running(session) = &self.stage {
+            if self.lookers.is_empty() {
+                self.jobs.look(session.content(), None, self.shared.now());
+            }
+            self.lookers.push(done);
+        }
+        // else it is being checked, and its state says so
     }
 
     fn status(&self) -> ContentStatus {
@@ -241,18 +342,25 @@ impl Actor {
         let mut totals = self.totals;
         match &self.stage {
             Stage::Opening => {}
-            Stage::Checking { total, progress, .. } => {
+            Stage::Checking {
+                total,
+                progress,
+                content,
+            } => {
+                totals.add_damage(content);
                 let done = progress.done.load(Ordering::Relaxed);
                 out.progress = f64::from(done.min(*total)) / f64::from((*total).max(1));
             }
-            Stage::Failed { error, .. } => {
+            Stage::Failed { error, content, .. } => {
+                content.iter().for_each(|content| totals.add_damage(content));
                 out.state = ContentState::Error;
                 out.error = Some(error.to_string());
             }
             Stage::Running(session) => {
                 let status = session.swarm_status(self.shared.now());
                 totals.add(&status);
-                session.fill(&status, &mut out);
+                session.fill(&status, &mut out, self.shared.now());
+                totals.add_damage(&session.content());
             }
         }
         totals.fill(&mut out);

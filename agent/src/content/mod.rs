@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Pause,
     Resume,
     Verify,
+    /// Looks at all published files; answers when what is said of them is true again.
+    Look(oneshot::Sender<()>),
     /// Says goodbye to the tracker, makes everything durable, ends.
     Stop(oneshot::Sender<()>),
 }

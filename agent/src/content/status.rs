@@ -1,5 +1,6 @@
 use std::fmt;
 
+use narrows_storage::Content;
 use narrows_swarm::Status;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,15 @@ pub struct ContentStatus {
     pub uploaded_wan: u64,
     /// Pieces that came with a wrong hash.
     pub pieces_bad: u64,
+    /// Pieces that were at the target and were found wrong or missing there.
+    #[serde(default)]
+    pub pieces_damaged: u64,
+    /// Of these: written anew.
+    #[serde(default)]
+    pub pieces_healed: u64,
+    /// Seconds since every file at the target was last found as it was when it was hashed; none while it is not whole.
+    #[serde(default)]
+    pub verified: Option<u64>,
     /// `gateway` or `member`.
     pub role: String,
     /// Our site; empty until the tracker told us.
@@ -101,6 +111,8 @@ pub(super) struct Totals {
     sent_lan: u64,
     sent_wan: u64,
     bad: u64,
+    damaged: u64,
+    healed: u64,
 }
 
 impl Totals {
@@ -113,6 +125,12 @@ impl Totals {
         self.bad += status.hash_failures;
     }
 
+    /// What the disk has done to a content that is open.
+    pub(super) fn add_damage(&mut self, content: &Content) {
+        self.damaged += content.pieces_damaged();
+        self.healed += content.pieces_healed();
+    }
+
     /// Writes the sums.
     pub(super) fn fill(&self, out: &mut ContentStatus) {
         out.bytes_lan = self.lan;
@@ -121,5 +139,7 @@ impl Totals {
         out.uploaded_lan = self.sent_lan;
         out.uploaded_wan = self.sent_wan;
         out.pieces_bad = self.bad;
+        out.pieces_damaged = self.damaged;
+        out.pieces_healed = self.healed;
     }
 }

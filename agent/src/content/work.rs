@@ -1,5 +1,6 @@
 //! What takes long, and runs off the event loop: each job answers with an [`Input::Done`].
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use bytes::Bytes;
 use narrows_protocol::AnnounceRequest;
 use narrows_protocol::metainfo::Metainfo;
-use narrows_storage::{Content, Opened, StorageError, Stored};
-use narrows_swarm::Assigned;
+use narrows_storage::{Content, Looked, Opened, StorageError, Stored};
+use narrows_swarm::{Assigned, Time};
 use narrows_wire::Bitfield;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
@@ -22,6 +23,14 @@ pub(crate) enum Work {
     /// Boxed, because it is many times larger than what comes for every read from a socket.
     Opened(Box<Result<Opened, StorageError>>),
     Checked(Result<Bitfield, StorageError>),
+    /// Published files were looked at, all of them or some.
+    Looked {
+        seen: Looked,
+        all: bool,
+        since: Time,
+    },
+    /// Pieces were hashed where they are; these are wrong.
+    Rechecked(Vec<u32>),
     Stored {
         piece: u32,
         bytes: u64,
@@ -48,20 +57,48 @@ pub(super) struct CheckProgress {
     pub(super) stop: Arc<AtomicBool>,
 }
 
+/// What a check reads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Extent {
+    /// What must be, after an open or an interrupted check.
+    Rest,
+    /// Everything.
+    All,
+    /// These pieces and the pieces of these files, which are not trusted from now on.
+    Doubtful { pieces: Vec<u32>, files: Vec<usize> },
+}
+
 impl Jobs {
     pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, state: PathBuf) {
         self.blocking(move || Work::Opened(Box::new(Content::open(meta, &target, &state))));
     }
 
-    /// Checks what must be checked; with `all` everything.
-    pub(super) fn check(&self, content: Arc<Content>, all: bool, progress: CheckProgress) {
+    pub(super) fn check(&self, content: Arc<Content>, extent: Extent, progress: CheckProgress) {
         self.blocking(move || {
             let tell = |done| progress.done.store(done, Ordering::Relaxed);
-            Work::Checked(match all {
-                true => content.verify_all(&tell, &progress.stop),
-                false => content.check(&tell, &progress.stop),
+            Work::Checked(match extent {
+                Extent::Rest => content.check(&tell, &progress.stop),
+                Extent::All => content.verify_all(&tell, &progress.stop),
+                Extent::Doubtful { pieces, files } => content
+                    .doubt(&pieces, &files)
+                    .and_then(|()| content.check(&tell, &progress.stop)),
             })
         });
+    }
+
+    /// Looks at these published files; all of them with `None`.
+    pub(super) fn look(&self, content: Arc<Content>, files: Option<Range<usize>>, since: Time) {
+        self.blocking(move || {
+            let all = files.is_none();
+            let files = files.unwrap_or(0..content.metainfo().files.len());
+            let seen = content.look(files);
+            Work::Looked { seen, all, since }
+        });
+    }
+
+    /// Hashes pieces where they are.
+    pub(super) fn recheck(&self, content: Arc<Content>, pieces: Vec<u32>) {
+        self.blocking(move || Work::Rechecked(content.recheck(&pieces)));
     }
 
     /// Hashes and writes a piece as soon as a core is free.

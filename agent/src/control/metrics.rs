@@ -3,6 +3,7 @@
 //! What they mean, and when to be alarmed: tracker/prometheus/README.md.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use narrows_protocol::Role;
 use prometheus::core::Collector;
@@ -74,6 +75,21 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         "Pieces that came with a wrong hash.",
         |content| content.pieces_bad,
     )?;
+    plain_counter(
+        &registry,
+        all,
+        "pieces_damaged_total",
+        "Pieces that were at the target and were found wrong or missing there.",
+        |content| content.pieces_damaged,
+    )?;
+    plain_counter(
+        &registry,
+        all,
+        "pieces_healed_total",
+        "Damaged pieces that were written anew.",
+        |content| content.pieces_healed,
+    )?;
+    verified(&registry, all)?;
     gauge(
         &registry,
         all,
@@ -205,6 +221,20 @@ fn plain_counter(
     let metric = IntCounterVec::new(opts(name, help), &["content"])?;
     for content in all {
         metric.with_label_values(&[&content.name]).inc_by(value(content));
+    }
+    register(registry, metric)
+}
+
+/// None for what is not whole.
+fn verified(registry: &Registry, all: &[ContentStatus]) -> prometheus::Result<()> {
+    let help = "When every file at the target was last found as it was when it was hashed.";
+    let metric = IntGaugeVec::new(opts("verified_timestamp_seconds", help), &["content"])?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    for content in all {
+        if let Some(age) = content.verified {
+            let time = now.as_secs().saturating_sub(age);
+            metric.with_label_values(&[&content.name]).set(clamp(time));
+        }
     }
     register(registry, metric)
 }

@@ -70,7 +70,7 @@ impl Control {
             (&Method::GET, "/status") => json_reply(StatusCode::OK, &self.agent.status().await),
             (&Method::GET, "/metrics") => self.metrics().await,
             (&Method::GET, "/explain") => self.explain(request.uri().query()).await,
-            (&Method::POST, path @ ("/pause" | "/resume" | "/verify" | "/reload")) => {
+            (&Method::POST, path @ ("/pause" | "/resume" | "/verify" | "/look" | "/reload")) => {
                 if !self.is_authorized(request) {
                     return unauthorized();
                 }
@@ -79,13 +79,16 @@ impl Control {
                     _ => self.command(path, request.uri().query()).await,
                 }
             }
-            (_, "/status" | "/metrics" | "/explain" | "/pause" | "/resume" | "/verify" | "/reload") => error(
+            (
+                _,
+                "/status" | "/metrics" | "/explain" | "/pause" | "/resume" | "/verify" | "/look" | "/reload",
+            ) => error(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "GET for status, metrics and explain, POST for commands",
             ),
             _ => error(
                 StatusCode::NOT_FOUND,
-                "there are /status, /metrics, /explain, /pause, /resume, /verify, /reload",
+                "there are /status, /metrics, /explain, /pause, /resume, /verify, /look, /reload",
             ),
         }
     }
@@ -133,7 +136,18 @@ impl Control {
         let done = match path {
             "/pause" => self.agent.pause(which).await,
             "/resume" => self.agent.resume(which).await,
-            _ => self.agent.verify(which).await,
+            "/look" => Ok(self.agent.look(which).await),
+            _ => Ok(self.agent.verify(which).await),
+        };
+        let done = match done {
+            Ok(done) => done,
+            Err(problem) => {
+                let status = match problem.is_full() {
+                    true => StatusCode::INSUFFICIENT_STORAGE,
+                    false => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                return error(status, &problem.to_string());
+            }
         };
         match done {
             Some(names) => json_reply(StatusCode::OK, &json!({ "content": names })),

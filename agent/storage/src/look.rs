@@ -52,6 +52,12 @@ impl Content {
         }
     }
 
+    /// Whether its target still is the folder that was opened; else it has to be opened anew.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.disk.is_in_place()
+    }
+
     /// Reads and hashes these pieces where they are and answers those that are wrong or cannot be read. Changes
     /// nothing: that is for [`doubt`](Self::doubt). Pieces that are not here are not wrong.
     #[must_use]

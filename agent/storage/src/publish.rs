@@ -61,14 +61,16 @@ impl Content {
                 .ok();
                 return Err(error);
             }
+            // before anybody can compare with them
+            let stamps = self.stamps(Side::Target);
             let mut state = self.state();
+            match stamps {
+                Ok(stamps) => state.stamps = stamps,
+                Err(error) => tracing::warn!(%error, "what was published cannot be looked at"),
+            }
             state.published = true;
             state.at_target = Bitfield::full(state.at_target.len());
             state.staged = Bitfield::new(state.staged.len());
-        }
-        match self.stamps(Side::Target) {
-            Ok(stamps) => self.state().stamps = stamps,
-            Err(error) => tracing::warn!(%error, "what was published cannot be looked at"),
         }
         self.finish_published();
         Ok(())

@@ -29,23 +29,31 @@ impl Content {
     /// The disk's, if it can be noted in no way. The pieces are not readable even so; `check` may follow.
     pub fn doubt(&self, pieces: &[u32], files: &[usize]) -> Result<(), StorageError> {
         let _upkeep = self.upkeep();
-        let mut pieces: BTreeSet<u32> = pieces.iter().copied().collect();
-        pieces.extend(files.iter().flat_map(|file| self.layout().pieces_of(*file)));
-        let mut files: BTreeSet<usize> = files.iter().copied().collect();
-        for piece in &pieces {
-            let spans = self.layout().piece_spans(*piece);
-            files.extend(spans.filter(|span| !span.padding).map(|span| span.file));
-        }
-        let pieces: Vec<u32> = pieces.into_iter().collect();
         let side = self.where_it_is();
+        let mut pieces: BTreeSet<u32> = pieces.iter().copied().collect();
+        let touched: BTreeSet<usize> = pieces
+            .iter()
+            .flat_map(|piece| self.layout().piece_spans(*piece))
+            .filter(|span| !span.padding)
+            .map(|span| span.file)
+            .collect();
+        // of a file that has changed, no piece is trusted; a stat that fails is a change
+        let mut changed: BTreeSet<usize> = files.iter().copied().collect();
+        if side == Side::Target {
+            changed.extend(touched.iter().filter(|file| !self.is_as_known(**file)));
+        }
+        pieces.extend(changed.iter().flat_map(|file| self.layout().pieces_of(*file)));
+        let pieces: Vec<u32> = pieces.into_iter().collect();
         let record = {
             let mut state = self.state();
             pieces.iter().for_each(|piece| {
                 state.at(side).unset(*piece);
             });
             state.published = false;
-            for file in &files {
-                if let Some(stamp) = state.stamps.get_mut(*file) {
+            // in the record: also a file that only rots is read again at a start
+            let mut stamps = state.stamps.clone();
+            for file in touched.union(&changed) {
+                if let Some(stamp) = stamps.get_mut(*file) {
                     *stamp = None;
                 }
             }
@@ -58,7 +66,7 @@ impl Content {
             Record {
                 phase: Phase::Repairing,
                 have: state.at_target.clone(),
-                stamps: Some(state.stamps.clone()),
+                stamps: Some(stamps),
             }
         };
         match side {
@@ -68,11 +76,17 @@ impl Content {
                     self.resume.distrust(true)?;
                 }
                 // before they are read: a change after this is seen by the next look
-                self.stamp_again(&files)?;
+                self.stamp_again(&changed)?;
             }
         }
         self.disk.close_files(); // a file that was deleted or replaced is not held open
         Ok(())
+    }
+
+    fn is_as_known(&self, file: usize) -> bool {
+        let known = self.state().stamps.get(file).copied().flatten();
+        let stat = self.disk.stat(&self.disk.relative(Side::Target, file));
+        known.is_some() && stat.is_ok_and(|stat| stat.map(Stamp::from) == known)
     }
 
     /// Where the content's pieces are written, or would be if one of them were wrong.

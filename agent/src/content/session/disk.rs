@@ -51,6 +51,10 @@ impl Session {
                 self.schedule.failed();
                 self.feed(Event::AnnounceFailed, None, now);
             }
+            // what it found wrong is for the actor
+            Work::Looked { all: true, since, .. } => self.watch.looked_at_all(since),
+            Work::Looked { .. } => self.watch.looked(now),
+            Work::Rechecked(_) => self.watch.rechecked(),
             // of the actor
             Work::Opened(_) | Work::Checked(_) => {}
         }
@@ -114,6 +118,18 @@ impl Session {
             self.last_note = now;
             self.note_wan();
             self.jobs.save_ledger(self.content.clone());
+        }
+    }
+
+    /// Looks at published files and hashes doubtful pieces when it is time to.
+    pub(super) fn keep_watch(&mut self, now: Time) {
+        if self.content.is_published()
+            && let Some(files) = self.watch.look(now)
+        {
+            self.jobs.look(self.content.clone(), Some(files), now);
+        }
+        if let Some(pieces) = self.watch.recheck(now) {
+            self.jobs.recheck(self.content.clone(), pieces);
         }
     }
 

@@ -4,6 +4,7 @@ mod actions;
 mod disk;
 mod report;
 mod shares;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::content::pieces::Pieces;
 use crate::content::work::{Jobs, announce};
 use crate::content::{Input, Shared, Spec};
 use crate::net::Outbox;
+
+use watch::Watch;
 
 /// What has been stored is made durable after so many bytes or so much time: a machine that is switched off loses no
 /// more, and the end of a rollout waits for no long flush.
@@ -66,6 +69,7 @@ pub(super) struct Session {
     schedule: Schedule,
     tracker_error: Option<String>,
     disk: Disk,
+    watch: Watch,
     counted_as_fetching: bool,
     /// Across the WAN, in earlier runs and sessions.
     fetched_before: WanTotals,
@@ -144,6 +148,7 @@ impl Session {
                 last_sync: now,
                 ..Disk::default()
             },
+            watch: Watch::new(spec.meta.files.len(), now),
             counted_as_fetching: false,
             fetched_before,
             noted_wan: 0,
@@ -188,6 +193,7 @@ impl Session {
             self.share_limits(now);
             self.feed(Event::Tick, None, now);
             self.care_for_disk(now);
+            self.keep_watch(now);
             self.keep_ledger(now);
         }
         self.flush(now);
@@ -236,7 +242,10 @@ impl Session {
                 }
             }
             Input::ServeFailed { peer, block, error } => {
-                tracing::warn!(content = %self.name, %error, "cannot read what a peer asked for; POST /verify finds out");
+                if !self.watch.is_suspected(block.piece) {
+                    tracing::warn!(content = %self.name, %error, "cannot read what a peer asked for; the piece is read again");
+                }
+                self.watch.suspect(block.piece, now);
                 self.feed(Event::ServeFailed { peer, block }, None, now);
             }
             Input::Done { work, .. } => self.done(work, now),

@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// Writes what `status` and the disk say.
-    pub(in crate::content) fn fill(&self, status: &Status, out: &mut ContentStatus) {
+    pub(in crate::content) fn fill(&self, status: &Status, out: &mut ContentStatus, now: Time) {
         out.state = match status.state {
             State::Paused => ContentState::Paused,
             State::Error => ContentState::Error,
@@ -99,6 +99,7 @@ impl Session {
         out.peers_remote = status.peers_remote;
         out.rate_down = status.rate_down;
         out.rate_up = status.rate_up;
+        out.verified = self.content.is_published().then(|| self.watch.age(now).as_secs());
         out.tracker_error = self.tracker_error.clone();
     }
 }
