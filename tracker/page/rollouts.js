@@ -29,11 +29,11 @@ export function show(rollouts, chosen, choose) {
     let card = cards.get(rollout.name);
     if (!card) {
       const bar = element("progress", { max: "1", "aria-label": `What the machines have of ${rollout.name}` });
-      const [state, more] = [element("span"), element("span")];
-      const button = element("button", { type: "button", class: "rollout" }, element("strong", {}, rollout.name), bar, state, more);
+      const [state, more, doubles] = [element("span"), element("span"), element("span", { class: "bad" })];
+      const button = element("button", { type: "button", class: "rollout" }, element("strong", {}, rollout.name), bar, state, more, doubles);
       button.dataset.rollout = rollout.name;
       button.addEventListener("click", () => choose(rollout.name));
-      card = { button, bar, state, more };
+      card = { button, bar, state, more, doubles };
       cards.set(rollout.name, card);
     }
     if (list.children[n] !== card.button) list.insertBefore(card.button, list.children[n] ?? null);
@@ -42,6 +42,7 @@ export function show(rollouts, chosen, choose) {
     card.state.textContent = `${percent(rollout.progress)} of ${bytes(rollout.size)}, ${rollout.complete} of ${rollout.peers} machines complete; ${words(rollout)}`;
     const starving = rollout.starving > 0 ? `; ${rollout.starving} machines get nothing` : "";
     card.more.textContent = `WAN efficiency ${rollout.efficiency === null ? "not known yet" : percent(rollout.efficiency)}${starving}`;
+    card.doubles.textContent = rollout.doubles.map((double) => `${double.addresses.length} machines call themselves ${double.agent}: ${double.addresses.join(", ")}`).join("; ");
     card.more.className = rollout.starving > 0 ? "bad" : "";
   });
   if (rollouts.length === 0) list.replaceChildren("Nobody has or wants anything yet.");

@@ -113,6 +113,7 @@ where
         Listing::Unlisted => return Err((AnnounceOutcome::NotTracked, later(tracker, NOT_TRACKED))),
     };
     let announce = Announce {
+        key: request.key,
         addr: SocketAddr::new(ip, request.port),
         peer_id: request.peer_id,
         left: request.left,
@@ -129,6 +130,10 @@ where
             tracker
                 .metrics
                 .decision(map, &decision, || tracker.label(&request.info_hash));
+            if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
+                let now = tracker.store.world().uptime();
+                tracker.doubles.seen(&report.agent, announce.addr, other, now);
+            }
             debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
             response(map, decision, ip, is_agent)
         });

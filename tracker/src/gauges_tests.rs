@@ -49,6 +49,7 @@ fn site(name: &str, peers: u32, seeders: u32, wan_bytes: u64) -> SiteStatus {
 
 fn content(name: String, sites: Vec<SiteStatus>) -> Described {
     let status = SwarmStatus {
+        doubles: Vec::new(),
         info_hash: String::new(),
         peers: 0,
         seeders: 0,

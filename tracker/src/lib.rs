@@ -8,6 +8,7 @@ mod admin;
 mod announce;
 mod brake;
 pub mod config;
+mod doubles;
 mod explain;
 mod gauges;
 mod http;

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::access::Access;
 use crate::brake::BrakeFile;
 use crate::config::Config;
+use crate::doubles::Doubles;
 use crate::listen::Listeners;
 use crate::maps::MapFile;
 use crate::metrics::Metrics;
@@ -178,6 +179,7 @@ pub async fn run(
             is_loopback: listeners.admin_addr().is_some_and(|addr| addr.ip().is_loopback()),
         },
         feed: Feed::default(),
+        doubles: Doubles::default(),
     });
     tracker.count_contents();
     metrics.brakes.set(brakes.count() as i64);

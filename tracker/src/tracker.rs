@@ -9,6 +9,7 @@ use narrows_protocol::InfoHash;
 
 use crate::access::Access;
 use crate::brake::BrakeFile;
+use crate::doubles::Doubles;
 use crate::metrics::Metrics;
 use crate::page::Feed;
 use crate::store::Store;
@@ -23,6 +24,7 @@ pub(crate) struct Tracker {
     pub(crate) brakes: BrakeFile,
     pub(crate) access: Access,
     pub(crate) feed: Feed,
+    pub(crate) doubles: Doubles,
 }
 
 /// What is known of an info hash beforehand.

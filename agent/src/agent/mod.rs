@@ -2,6 +2,7 @@
 
 mod answers;
 mod door;
+mod key;
 mod plan;
 mod state;
 pub use answers::{AgentExplained, AgentStatus};
@@ -117,7 +118,7 @@ impl Agent {
             contents: AtomicU64::new(0),
             fetching: AtomicU64::new(0),
             next_peer: AtomicU64::new(1),
-            key: rand::random(),
+            key: key::of_machine(&config.state),
             metrics: config.announce_metrics.then(|| config.control.port()),
         };
         let agent = Arc::new(Self {

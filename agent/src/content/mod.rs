@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     pub(crate) fetching: AtomicU64,
     /// Names connections, across all content.
     pub(crate) next_peer: AtomicU64,
-    /// The tracker's name for our process across address changes (BEP 7 `key`).
+    /// What this machine calls itself across address changes and restarts (BEP 7 `key`).
     pub(crate) key: u32,
     /// The port of our metrics, if the tracker is told.
     pub(crate) metrics: Option<u16>,

@@ -68,6 +68,7 @@ fn main() {
             for n in 0..peers {
                 let ip = Ipv4Addr::new(10, (n % 20) as u8, ((n / 20) >> 8) as u8, (n / 20) as u8);
                 let announce = Announce {
+                    key: None,
                     addr: SocketAddr::from((ip, 6881)),
                     peer_id: PeerId([n as u8; 20]),
                     left: if n < 4 { 0 } else { left },

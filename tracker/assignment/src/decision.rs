@@ -24,6 +24,8 @@ pub struct Announce<'a> {
     pub event: AnnounceEvent,
     /// How many peers it wants.
     pub numwant: Option<u32>,
+    /// What its machine calls itself (BEP 7 `key`): tells two machines of one id apart.
+    pub key: Option<u32>,
     /// What only agents say.
     pub agent: Option<&'a AgentReport>,
 }
@@ -112,6 +114,8 @@ pub struct Outcome {
     pub starved: bool,
     /// The agent came from another address or site; its old record is gone.
     pub moved: bool,
+    /// Another machine announces with the same id, from this address; said when the agent's record is made.
+    pub double: Option<SocketAddr>,
     /// The peer became a seeder.
     pub completed: bool,
     /// Parents were planned anew.

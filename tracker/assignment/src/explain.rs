@@ -9,6 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::intervals::lease;
 use crate::rules::neighbours::Rule;
+use crate::swarm::agents::Place;
 use crate::swarm::peer::{Class, Peer};
 use crate::swarm::site::{Gateway, Site, Standing};
 use crate::{Context, Swarm, Time};
@@ -116,7 +117,7 @@ pub struct Succession {
 impl Swarm {
     /// Explains an agent; `None`: it is not in this swarm.
     pub fn explain(&self, cx: &Context<'_>, agent: &str, now: Time) -> Option<Explanation> {
-        let &(id, at) = self.agents.get(&AgentKey::of(agent))?;
+        let Place { site: id, at, .. } = self.agents.all(AgentKey::of(agent)).next()?;
         let site = self.sites.get(&id)?;
         let (class, peer) = site.peers.find(at)?;
         let record = peer.agent.as_ref().filter(|record| *record.name == *agent)?;

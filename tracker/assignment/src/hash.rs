@@ -7,12 +7,17 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::endpoint::Endpoint;
 
 /// What an agent's stable id is kept as. Two ids of a million share one with a chance of 1 in 30 million.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct AgentKey(u64);
 
 impl AgentKey {
     pub(crate) fn of(agent: &str) -> AgentKey {
         AgentKey(xxh3_64(agent.as_bytes()))
+    }
+
+    /// The key of one of several machines that may share an id.
+    pub(crate) fn of_machine(self, machine: u32) -> AgentKey {
+        AgentKey(xxh3_64_with_seed(&machine.to_be_bytes(), self.0))
     }
 
     pub(crate) fn number(self) -> u64 {

@@ -6,6 +6,7 @@ use narrows_topology::{Hop, Rate, SiteId};
 use serde::Serialize;
 
 use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
 use crate::swarm::peer::Class;
 use crate::swarm::site::{Flow, Gateway, Site, Standing};
 use crate::{Context, Swarm, Time};
@@ -25,7 +26,22 @@ pub struct SwarmStatus {
     pub downloaded: u32,
     /// Sites with peers, by name.
     pub sites: Vec<SiteStatus>,
+    /// Ids that several machines use; at most 20 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubles: Vec<DoubleStatus>,
 }
+
+/// An id that several machines use: cloned images, or equal host names.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DoubleStatus {
+    /// The id.
+    pub agent: String,
+    /// Where they announce from; at most 20.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// The most ids that several machines use, and the most machines of one, that are named.
+const MAX_DOUBLES: usize = 20;
 
 /// One site in a swarm.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -131,6 +147,12 @@ impl Swarm {
             leechers: counts.incomplete,
             downloaded: counts.downloaded,
             sites,
+            doubles: self
+                .agents
+                .doubles()
+                .take(MAX_DOUBLES)
+                .map(|id| self.double(id))
+                .collect(),
         }
     }
 
@@ -142,6 +164,21 @@ impl Swarm {
                 Some((id, &*agent.name, SocketAddr::new(at.ip(), agent.metrics?.get())))
             })
         })
+    }
+
+    fn double(&self, id: AgentKey) -> DoubleStatus {
+        let mut addresses: Vec<SocketAddr> = self.agents.all(id).map(|place| place.at.addr()).collect();
+        addresses.sort_unstable();
+        addresses.truncate(MAX_DOUBLES);
+        let first = self.agents.all(id).next();
+        let name = first.and_then(|place| {
+            let (_, peer) = self.sites.get(&place.site)?.peers.find(place.at)?;
+            Some(peer.agent.as_ref()?.name.to_string())
+        });
+        DoubleStatus {
+            agent: name.unwrap_or_default(),
+            addresses,
+        }
     }
 
     fn progress_mean(&self, site: &Site) -> Option<f64> {

@@ -435,3 +435,60 @@ fn what_a_snapshot_holds_is_forgotten_when_it_would_have_been_and_no_later() {
     world.advance(world.now + world.policy.intervals.seeder * 2);
     assert_eq!(world.swarm.counts().complete, 0);
 }
+
+/// A golden image: six machines that call themselves alike.
+#[test]
+fn clones_of_one_id_are_six_agents_of_which_one_fetches_for_the_site() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let clones: Vec<usize> = (0..6).map(|_| world.join(2, true, 0)).collect();
+    let mut doubles = 0;
+    for number in &clones {
+        world.clients[*number].image = clones[0];
+        let told = world.announce(*number, AnnounceEvent::Started).unwrap();
+        doubles += usize::from(told.outcome.double.is_some());
+    }
+    assert_eq!(doubles, 5, "each but the first is named");
+    for _ in 0..10 {
+        world.advance(world.now + Duration::from_secs(20));
+        for number in &clones {
+            let told = world.announce(*number, AnnounceEvent::None).unwrap();
+            assert!(!told.outcome.moved && told.outcome.double.is_none());
+        }
+    }
+    let gateways = clones
+        .iter()
+        .filter(|number| world.clients[**number].role == Role::Gateway);
+    assert_eq!(gateways.count(), 1);
+    assert_eq!(world.swarm.counts().incomplete, 6);
+    let status = world.swarm.status(&world.context(), world.now);
+    let named: Vec<_> = status
+        .doubles
+        .iter()
+        .map(|double| double.addresses.len())
+        .collect();
+    assert_eq!((status.doubles.len(), named), (1, vec![6]));
+    // they are given names of their own, one after the other
+    for number in &clones[1..] {
+        world.stop(*number);
+    }
+    assert_eq!(world.swarm.status(&world.context(), world.now).doubles, []);
+}
+
+#[test]
+fn an_agent_that_restarts_with_its_key_or_with_another_at_its_address_is_the_same_machine() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let agent = world.join(2, true, 0);
+    world.announce(agent, AnnounceEvent::Started);
+    // older agents make a key at each start
+    world.clients[agent].key = 77;
+    let told = world.announce(agent, AnnounceEvent::Started).unwrap();
+    assert_eq!((told.role, told.outcome.double), (Role::Gateway, None));
+    world.roam(agent, 3, false);
+    let told = world.announce(agent, AnnounceEvent::Started).unwrap();
+    assert!(told.outcome.moved && told.role == Role::Gateway);
+    assert_eq!(world.swarm.counts().incomplete, 1);
+}

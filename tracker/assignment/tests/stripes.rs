@@ -76,6 +76,7 @@ impl World {
         };
         let left = (SIZE - agent.have.iter().sum::<f64>()).max(0.0) as u64;
         let announce = Announce {
+            key: None,
             addr: agent.addr,
             peer_id: PeerId([number as u8; 20]),
             left,

@@ -21,6 +21,7 @@ pub(super) struct Series {
     waiting: GaugeVec,
     starved_sites: GaugeVec,
     starved_leechers: GaugeVec,
+    doubles: GaugeVec,
     bound: GaugeVec,
     rollout_bytes: GaugeVec,
     rollout_least: GaugeVec,
@@ -93,6 +94,11 @@ impl Series {
                 "Leechers whose site waits and has nobody to fetch from, or that say they are stalled; but for paused sites.",
                 &BY_CONTENT,
             )?,
+            doubles: gauge(
+                "duplicate_ids",
+                "Agent ids that several machines use: cloned images, equal host names. At most 20 are counted.",
+                &BY_CONTENT,
+            )?,
             bound: gauge(
                 "rollout_bound_seconds",
                 "The least time until every waiting site can have everything, from now; +Inf while one is paused.",
@@ -155,6 +161,7 @@ impl Series {
             (&self.waiting, Some(rollout.waiting_sites)),
             (&self.starved_sites, Some(rollout.starved_sites)),
             (&self.starved_leechers, Some(rollout.starved_leechers)),
+            (&self.doubles, Some(rollout.doubles)),
             (&self.bound, Some(rollout.bound)),
             (&self.rollout_bytes, Some(rollout.fetched)),
             (&self.rollout_least, Some(rollout.fewest)),

@@ -1,7 +1,7 @@
 //! `GET /rollout?content=NAME`: one content by site. And the same of all contents in short, for the events.
 
 use hyper::StatusCode;
-use narrows_assignment::{SiteStatus, SwarmStatus};
+use narrows_assignment::{DoubleStatus, SiteStatus, SwarmStatus};
 use serde::Serialize;
 
 use crate::brake::form;
@@ -21,6 +21,8 @@ pub(super) struct Short {
     waiting_sites: u32,
     starving: u32,
     efficiency: Option<f64>,
+    /// Ids that several machines use, with their addresses.
+    doubles: Vec<DoubleStatus>,
     /// Waiting sites whose way is paused or braked.
     paused_sites: usize,
     /// The least time until the other waiting sites can have it, in seconds.
@@ -52,6 +54,7 @@ impl Short {
             waiting_sites: sites.iter().map(|site| u32::from(site.waiting)).sum(),
             starving: sites.iter().map(|site| site.starving).sum(),
             efficiency: sum.efficiency(),
+            doubles: content.status.doubles.clone(),
             paused_sites: sites.iter().filter(|site| site.is_paused()).count(),
             bound_seconds: bounds.filter(|bound| bound.is_finite()).fold(0.0, f64::max),
         }

@@ -7,6 +7,7 @@ use narrows_topology::SiteId;
 use rand::Rng;
 
 use super::Swarm;
+use super::agents::is_same;
 use super::peer::{Agent, Class, Peer, Tick};
 use super::reply::{Told, farewell};
 use super::site::Standing;
@@ -118,18 +119,29 @@ impl Swarm {
         outcome: &mut Outcome,
     ) -> Endpoint {
         let key = announce.agent.map(|report| AgentKey::of(&report.agent));
+        let machine = announce.key.unwrap_or(0);
         let here = self.sites.get(&id).and_then(|site| site.peers.resolve(from));
         if let Some(here) = here {
             let found = self.sites.get(&id).and_then(|site| site.peers.find(here));
-            if found.and_then(|(_, peer)| peer.key()) != key {
+            let same = found.is_some_and(|(_, peer)| {
+                peer.key() == key
+                    && peer
+                        .agent
+                        .as_ref()
+                        .is_none_or(|agent| is_same(agent.machine, machine))
+            });
+            if !same {
                 // somebody else has this address now
                 self.remove(cx, (id, here));
             }
         }
         let Some(key) = key else { return from };
-        let Some(&(site, before)) = self.agents.get(&key) else {
+        let Some(place) = self.agents.find(key, machine) else {
+            // one id, and a machine that is not here yet
+            outcome.double = self.agents.double(key, machine).map(|other| other.at.addr());
             return from;
         };
+        let (site, before) = (place.site, place.at);
         if site == id && (before == from || before.is_ipv4() != from.is_ipv4()) {
             let Some(here) = self.sites.get_mut(&id) else {
                 return from;
@@ -211,6 +223,7 @@ impl Swarm {
                 let agent = announce.agent.map(|report| {
                     Box::new(Agent {
                         key: AgentKey::of(&report.agent),
+                        machine: announce.key.unwrap_or(0),
                         name: report.agent.as_str().into(),
                         other: None,
                         seen: [Tick::of(now); 2],
@@ -246,7 +259,9 @@ impl Swarm {
         };
         let news = self
             .fetched
-            .news(report, announce.event, |name| cx.map.site_named(name));
+            .news(report, announce.key.unwrap_or(0), announce.event, |name| {
+                cx.map.site_named(name)
+            });
         let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
         (outcome.wan_bytes, outcome.wan_from) = (news.bytes, news.from);
         if known < news.bytes

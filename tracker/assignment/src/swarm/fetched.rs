@@ -60,10 +60,11 @@ impl Fetched {
     pub(super) fn news(
         &mut self,
         report: &AgentReport,
+        machine: u32,
         event: AnnounceEvent,
         site: impl Fn(&str) -> Option<SiteId>,
     ) -> News {
-        let key = AgentKey::of(&report.agent);
+        let key = AgentKey::of(&report.agent).of_machine(machine);
         let starts = event == AnnounceEvent::Started;
         if report.wan == 0 {
             // the many that never fetch across a link leave nothing here
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn told(fetched: &mut Fetched, event: AnnounceEvent, sources: &[(&str, u64)]) -> Vec<(SiteId, u64)> {
-        let news = fetched.news(&report(sources), event, |name| match name {
+        let news = fetched.news(&report(sources), 0, event, |name| match name {
             "hq" => Some(HQ),
             "b1" => Some(B1),
             _ => None,
@@ -196,7 +197,7 @@ mod tests {
     fn bytes_from_a_site_that_nobody_knows_are_counted_without_one() {
         let mut fetched = Fetched::default();
         let said = report(&[("gone", 300), ("hq", 20)]);
-        let news = fetched.news(&said, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));
+        let news = fetched.news(&said, 0, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));
         assert_eq!((news.bytes, news.from), (320, vec![(HQ, 20)]));
     }
 }

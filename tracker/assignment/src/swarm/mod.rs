@@ -1,5 +1,6 @@
 //! The state of one content. What is decided with it is in `rules/`.
 
+pub(crate) mod agents;
 mod announce;
 mod expire;
 mod fetched;
@@ -12,17 +13,16 @@ mod reply;
 pub(crate) mod site;
 mod sites;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use foldhash::fast::RandomState;
 use narrows_protocol::InfoHash;
 use narrows_topology::{Forest, SiteId};
 
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
 use crate::rules::stripes::Cause;
 use crate::rules::supply;
 use crate::{Context, Time};
+use agents::{Agents, Place};
 use fetched::Fetched;
 use peer::{Class, Peer};
 use site::{Site, Standing};
@@ -73,7 +73,7 @@ pub struct Swarm {
     pub(crate) born: Option<Time>,
     pub(crate) sites: Sites,
     /// Where each agent is.
-    pub(crate) agents: HashMap<AgentKey, (SiteId, Endpoint), RandomState>,
+    pub(crate) agents: Agents,
     /// What agents reported to have fetched across links.
     fetched: Fetched,
     pub(crate) forest: Forest,
@@ -106,7 +106,7 @@ impl Swarm {
             assume_data: false,
             born: None,
             sites: Sites::default(),
-            agents: HashMap::default(),
+            agents: Agents::default(),
             fetched: Fetched::default(),
             forest: Forest::new(),
             root: None,
@@ -193,8 +193,10 @@ impl Swarm {
         if peer.left != u64::MAX {
             self.most_left = self.most_left.max(peer.left);
         }
-        if let Some(key) = peer.key() {
-            self.agents.insert(key, at);
+        if let Some(agent) = &peer.agent {
+            let (site, at) = at;
+            let key = agent.machine;
+            self.agents.insert(agent.key, Place { site, at, key });
         }
         self.counts.add(class, peer.left);
         let new = || Site::new(cx.map, cx.policy, at.0, now);
@@ -207,7 +209,7 @@ impl Swarm {
     pub(crate) fn remove(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint)) -> Option<(Class, Peer)> {
         let (class, peer) = self.sites.get_mut(&at.0)?.peers.remove(at.1)?;
         if let Some(key) = peer.key() {
-            self.agents.remove(&key);
+            self.agents.remove(key, at.1);
         }
         self.counts.remove(class, peer.left);
         self.release(cx, at.0, at.1);

@@ -101,6 +101,8 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) key: AgentKey,
+    /// What its machine calls itself (`key`); 0: it does not.
+    pub(crate) machine: u32,
     pub(crate) name: Box<str>,
     /// Its address in the other family than the one it is kept under.
     pub(crate) other: Option<Endpoint>,

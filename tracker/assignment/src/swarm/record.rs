@@ -44,6 +44,7 @@ struct PeerRecord {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct AgentRecord {
     id: String,
+    machine: u32,
     other: Option<SocketAddr>,
     /// 0 auto, 1 never, 2 prefer.
     preference: u8,
@@ -53,7 +54,6 @@ struct AgentRecord {
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct LeaseRecord {
-    extra: bool,
     upstreams: Vec<(SocketAddr, SocketAddr)>,
     /// Bytes per second that it was told; `None`: no limit, or nothing yet.
     rate: Option<u64>,
@@ -75,7 +75,6 @@ impl Swarm {
             for (class, at, peer) in site.peers.iter() {
                 let remaining = peer.expires.time().saturating_sub(now).as_secs();
                 let lease = site.gateways.get(&at).map(|gateway| LeaseRecord {
-                    extra: gateway.extra,
                     upstreams: gateway
                         .upstreams
                         .iter()
@@ -91,6 +90,7 @@ impl Swarm {
                     seconds: u32::try_from(remaining).unwrap_or(u32::MAX),
                     agent: peer.agent.as_ref().map(|agent| AgentRecord {
                         id: agent.name.to_string(),
+                        machine: agent.machine,
                         other: agent.other.map(Endpoint::addr),
                         preference: match agent.preference {
                             GatewayPreference::Auto => 0,
@@ -141,6 +141,7 @@ impl Swarm {
             let agent = peer.agent.map(|agent| {
                 Box::new(Agent {
                     key: AgentKey::of(&agent.id),
+                    machine: agent.machine,
                     name: agent.id.as_str().into(),
                     other: agent.other.map(Endpoint::of),
                     seen: [Tick::of(now); 2],
@@ -155,7 +156,7 @@ impl Swarm {
             });
             if agent
                 .as_ref()
-                .is_some_and(|agent| self.agents.contains_key(&agent.key))
+                .is_some_and(|agent| self.agents.find(agent.key, agent.machine).is_some())
             {
                 continue;
             }
@@ -226,11 +227,12 @@ impl Swarm {
             return;
         };
         let full = site.gateways.len() >= cx.map.gateways(id).max(1) as usize;
-        if site.wanting(at).is_none() || (full && !lease.extra && !site.is_each_alone()) {
+        let (alone, is_guest) = (site.is_each_alone(), site.is_guest(at));
+        if site.wanting(at).is_none() || (!alone && (is_guest || full)) {
             return;
         }
-        site.gateways.insert(at, Gateway::new(now, lease.extra));
-        if let Some(parent) = upstreams.first().filter(|_| !lease.extra) {
+        site.gateways.insert(at, Gateway::new(now, is_guest));
+        if let Some(parent) = upstreams.first().filter(|_| !is_guest) {
             self.keep_parent(id, parent.site);
         }
         self.set_upstreams(cx, id, at, upstreams);

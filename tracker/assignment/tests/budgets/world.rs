@@ -229,6 +229,7 @@ impl World {
         let mut id = [0; 20];
         id[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let announce = Announce {
+            key: None,
             addr: address(agent),
             peer_id: PeerId(id),
             left: agent.left as u64,

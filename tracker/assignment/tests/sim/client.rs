@@ -12,6 +12,10 @@ pub const SIZE: u64 = 100_000;
 #[derive(Debug)]
 pub struct Client {
     pub number: usize,
+    /// The number in its id: another client's, if its machine is a clone of that one's.
+    pub image: usize,
+    /// What its machine calls itself.
+    pub key: u32,
     pub addr: SocketAddr,
     /// Its address in the other family, if it has two.
     pub other: Option<SocketAddr>,
@@ -77,6 +81,8 @@ impl Client {
     pub fn new(number: usize, addr: SocketAddr, agent: bool, now: Time) -> Client {
         Client {
             number,
+            image: number,
+            key: number as u32 + 1,
             addr,
             other: None,
             announced_from: addr,
@@ -137,7 +143,7 @@ impl Client {
 
     pub fn report(&self, gateway: Option<SocketAddr>) -> Option<AgentReport> {
         self.agent.then(|| AgentReport {
-            agent: format!("agent-{}", self.number),
+            agent: format!("agent-{}", self.image),
             role: self.role,
             gateway,
             wan: self.wan,
@@ -154,6 +160,7 @@ impl Client {
         let mut id = *b"-SI0001-000000000000";
         id[12..].copy_from_slice(&(self.number as u64).to_be_bytes());
         Announce {
+            key: Some(self.key),
             addr: self.addr,
             peer_id: PeerId(id),
             left: SIZE - self.have,

@@ -118,6 +118,10 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
             let agent = !trouble.stock || !world.rng.one_in(4);
             let have = [0, 0, 0, 0, SIZE / 3, SIZE][world.rng.below(6)];
             let number = world.join(site, agent, have);
+            // some machines are clones of another, and share its id
+            if agent && number > 0 && world.rng.one_in(8) {
+                world.clients[number].image = world.rng.below(number);
+            }
             world.clients[number].preference = match world.rng.below(10) {
                 0 => GatewayPreference::Prefer,
                 1 => GatewayPreference::Never,

@@ -59,6 +59,7 @@ impl World {
             wall,
         };
         let announce = Announce {
+            key: None,
             addr: self.address_of(number),
             peer_id: peer_id(number),
             left,

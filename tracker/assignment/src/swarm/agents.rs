@@ -1,0 +1,107 @@
+//! Where each agent is. An agent is an id and the key that its machine made for itself (`key`, BEP 7): an id that two
+//! machines use (cloned images, equal host names) is two agents, each with a record of its own.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+use narrows_topology::SiteId;
+
+use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
+
+/// Where a record is, and the key that was announced with it; 0: none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) site: SiteId,
+    pub(crate) at: Endpoint,
+    pub(crate) key: u32,
+}
+
+/// The agents of a swarm by id.
+#[derive(Debug, Default)]
+pub(crate) struct Agents {
+    first: HashMap<AgentKey, Place, RandomState>,
+    /// The other machines that use the id of the first.
+    more: BTreeMap<AgentKey, Vec<Place>>,
+}
+
+impl Agents {
+    /// The record of an id and a key; who announces no key, or did not before, is the first of that id.
+    pub(crate) fn find(&self, id: AgentKey, key: u32) -> Option<Place> {
+        let first = *self.first.get(&id)?;
+        if is_same(first.key, key) {
+            return Some(first);
+        }
+        let more = self.more.get(&id)?.iter();
+        more.copied().find(|place| is_same(place.key, key))
+    }
+
+    /// Another machine's record with this id.
+    pub(crate) fn double(&self, id: AgentKey, key: u32) -> Option<Place> {
+        self.all(id).find(|place| !is_same(place.key, key))
+    }
+
+    /// All records with an id.
+    pub(crate) fn all(&self, id: AgentKey) -> impl Iterator<Item = Place> {
+        let more = self.more.get(&id).into_iter().flatten();
+        self.first.get(&id).into_iter().chain(more).copied()
+    }
+
+    /// Ids that several machines use.
+    pub(crate) fn doubles(&self) -> impl ExactSizeIterator<Item = AgentKey> {
+        self.more.keys().copied()
+    }
+
+    pub(crate) fn insert(&mut self, id: AgentKey, place: Place) {
+        let Some(first) = self.first.get_mut(&id) else {
+            self.first.insert(id, place);
+            return;
+        };
+        if is_same(first.key, place.key) {
+            *first = place;
+            return;
+        }
+        let more = self.more.entry(id).or_default();
+        match more.iter_mut().find(|other| is_same(other.key, place.key)) {
+            Some(other) => *other = place,
+            None => more.push(place),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: AgentKey, at: Endpoint) {
+        let heir = self.more.get_mut(&id).and_then(|more| {
+            let is_first = self.first.get(&id).is_some_and(|first| first.at == at);
+            if is_first {
+                return more.pop();
+            }
+            more.retain(|place| place.at != at);
+            None
+        });
+        if self.more.get(&id).is_some_and(Vec::is_empty) {
+            self.more.remove(&id);
+        }
+        match (heir, self.first.get(&id)) {
+            (Some(heir), _) => {
+                self.first.insert(id, heir);
+            }
+            (None, Some(first)) if first.at == at => {
+                self.first.remove(&id);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.first.clear();
+        self.more.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.first.len() + self.more.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// Whether two keys are one machine's, as far as they say anything.
+pub(crate) fn is_same(one: u32, other: u32) -> bool {
+    one == other || one == 0 || other == 0
+}
