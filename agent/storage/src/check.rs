@@ -6,6 +6,7 @@ use std::thread;
 
 use narrows_wire::Bitfield;
 
+use crate::claim::Origin;
 use crate::content::Note;
 use crate::disk::Side;
 use crate::plan;
@@ -144,6 +145,9 @@ impl Content {
         if !self.state().at_target.is_full() || !self.sizes_are_exact()? {
             return Ok(false);
         }
+        self.change_claim(|claim| {
+            claim.origin.get_or_insert(Origin::Found);
+        })?;
         {
             let mut state = self.state();
             state.published = true;

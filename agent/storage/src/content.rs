@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -13,6 +13,7 @@ use narrows_wire::Bitfield;
 use sha1::{Digest, Sha1};
 
 use crate::StorageError;
+use crate::claim::Claim;
 use crate::disk::{Disk, Side};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
@@ -34,6 +35,9 @@ pub struct Content {
     moving: RwLock<()>,
     /// One sync, check or publish at a time.
     pub(crate) upkeep: Mutex<()>,
+    /// Where [`Claim`]s are kept.
+    pub(crate) state_dir: PathBuf,
+    claim: Mutex<Claim>,
     /// Pieces, for metrics.
     pub(crate) damaged: AtomicU64,
     pub(crate) healed: AtomicU64,
@@ -70,6 +74,22 @@ pub(crate) struct ToCheck {
 }
 
 impl State {
+    /// Before anything was looked at.
+    fn unknown(pieces: u32) -> Self {
+        Self {
+            staged: Bitfield::new(pieces),
+            at_target: Bitfield::new(pieces),
+            published: false,
+            repairing: false,
+            stamps: Vec::new(),
+            plan: None,
+            unsynced: Vec::new(),
+            doubtful: Vec::new(),
+            dirty: BTreeSet::new(),
+            journal: None,
+        }
+    }
+
     /// Where pieces are written.
     pub(crate) fn side(&self) -> Side {
         match self.repairing {
@@ -129,7 +149,56 @@ impl Content {
         std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
         let resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
         let ledger = Ledger::open(state_dir, meta.info_hash);
-        let disk = Disk::open(meta, target)?;
+        let claim = Claim::load_for(state_dir, meta.info_hash, target, &meta.name);
+        let is_claimed = claim.is_some();
+        let claim = claim.unwrap_or_else(|| Claim::new(target, &meta.name));
+        let content = Self {
+            state: Mutex::new(State::unknown(meta.piece_count())),
+            disk: Disk::open(meta, target)?,
+            resume,
+            ledger,
+            moving: RwLock::new(()),
+            upkeep: Mutex::new(()),
+            state_dir: state_dir.to_owned(),
+            claim: Mutex::new(claim),
+            damaged: AtomicU64::new(0),
+            healed: AtomicU64::new(0),
+        };
+        if !is_claimed {
+            // the folder may have been made just now
+            let place = Claim::new(target, &content.layout().meta().name).target;
+            if let Err(error) = content.change_claim(|claim| claim.target = place) {
+                tracing::warn!(%error, "if this content is removed before it is whole, what was fetched has to be removed by hand");
+            }
+        }
+        content.settle_exchange()?;
+        let (published, to_check) = content.survey()?;
+        let swept = || {
+            content.sweep()?;
+            match content.claim().files.is_empty() {
+                true => content.claim_files(), // of an agent that did not write them down yet
+                false => Ok(()),
+            }
+        };
+        if published && let Err(error) = swept() {
+            tracing::warn!(%error, "files of the user are still where an earlier exchange left them");
+        }
+        let have = content.have();
+        let to_check = if published {
+            0
+        } else {
+            u32::try_from(to_check).unwrap_or(u32::MAX)
+        };
+        Ok(Opened {
+            content,
+            have,
+            to_check,
+        })
+    }
+
+    /// Finds out what is there and what must be checked: whether it is published, and how many pieces to check.
+    fn survey(&self) -> Result<(bool, usize), StorageError> {
+        let (disk, resume) = (&self.disk, &self.resume);
         let (staging, at_target) = (disk.survey(Side::Staging)?, disk.survey(Side::Target)?);
         let record = resume.load();
         // with nothing left there, it is fetched as for the first time
@@ -142,7 +211,7 @@ impl Content {
             &staging,
             &at_target,
         );
-        if !spot_check(&disk, &plan) {
+        if !spot_check(disk, &plan) {
             tracing::warn!(
                 path = %disk.absolute(&disk.top(Side::Target)).display(),
                 "a piece differs although its file looks unchanged; everything is checked"
@@ -165,42 +234,23 @@ impl Content {
             };
             to_check = plan.check_staging.len() + plan.check_target.len() + copies;
         }
-        let have = union(&plan.staged, &plan.at_target);
-        let content = Self {
-            disk,
-            resume,
-            ledger,
-            state: Mutex::new(State {
-                staged: plan.staged,
-                at_target: plan.at_target,
-                published,
-                repairing: false,
-                stamps: at_target.into_iter().map(|stat| stat.map(Stamp::from)).collect(),
-                plan: (!published && (to_check > 0 || in_place)).then_some(ToCheck {
-                    staging: plan.check_staging,
-                    target: plan.check_target,
-                    in_place,
-                }),
-                unsynced: Vec::new(),
-                doubtful: Vec::new(),
-                dirty: BTreeSet::new(),
-                journal: None,
+        *self.state() = State {
+            staged: plan.staged,
+            at_target: plan.at_target,
+            published,
+            repairing: false,
+            stamps: at_target.into_iter().map(|stat| stat.map(Stamp::from)).collect(),
+            plan: (!published && (to_check > 0 || in_place)).then_some(ToCheck {
+                staging: plan.check_staging,
+                target: plan.check_target,
+                in_place,
             }),
-            moving: RwLock::new(()),
-            upkeep: Mutex::new(()),
-            damaged: AtomicU64::new(0),
-            healed: AtomicU64::new(0),
+            unsynced: Vec::new(),
+            doubtful: Vec::new(),
+            dirty: BTreeSet::new(),
+            journal: None,
         };
-        let to_check = if published {
-            0
-        } else {
-            u32::try_from(to_check).unwrap_or(u32::MAX)
-        };
-        Ok(Opened {
-            content,
-            have,
-            to_check,
-        })
+        Ok((published, to_check))
     }
 
     /// Hashes a piece given as its blocks in order and, if it is right, writes and journals it. A piece that is
@@ -349,7 +399,11 @@ impl Content {
             return Ok(());
         }
         let stamps = match note {
-            _ if side == Side::Target => Some(self.stamp_again(&dirty)?),
+            _ if side == Side::Target => {
+                let stamps = self.stamp_again(&dirty)?;
+                self.note_mended(&dirty)?;
+                Some(stamps)
+            }
             Note::CleanStop => Some(self.stamps(Side::Staging)?),
             Note::IfStored | Note::Always => None,
         };
@@ -436,6 +490,27 @@ impl Content {
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.disk.layout
+    }
+
+    /// What is remembered of the content's place.
+    pub(crate) fn claim(&self) -> Claim {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is remembered of the content's place; durable on return.
+    pub(crate) fn change_claim(&self, change: impl FnOnce(&mut Claim)) -> Result<(), StorageError> {
+        let mut claim = self.claim.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = claim.clone();
+        change(&mut new);
+        let info_hash = self.layout().meta().info_hash;
+        if new != *claim || !Claim::path(&self.state_dir, info_hash).exists() {
+            new.save(&self.state_dir, info_hash).map_err(StorageError::io(
+                "write",
+                &Claim::path(&self.state_dir, info_hash),
+            ))?;
+            *claim = new;
+        }
+        Ok(())
     }
 
     // A poisoned lock means that another thread panicked; each change under these locks is whole.

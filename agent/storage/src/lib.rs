@@ -3,13 +3,17 @@
 //! ```text
 //! <target>/<name>                          the content, whole and verified, or whatever stood there before
 //! <target>/.narrows/<info hash>/<name>     the content while it is fetched
-//! <target>/.narrows/replaced/<name>        the folder that the content has replaced; the last one only
+//! <target>/.narrows/<info hash>.old        what the content has replaced, until the user's files in it are sorted out
+//! <target>/.narrows/replaced/<name>        users' files that the content has replaced, which nothing empties
 //! <state>/<info hash>.resume, .journal     what need not be read again at the next start
+//! <state>/<info hash>.place                where it lies, who brought it there, and which files there are ours
 //! <state>/<info hash>.wan                  what was fetched across the WAN, over all runs
 //! ```
 //! Nothing is read or written through a symbolic link below the target; the target itself may be one.
 
+mod carry;
 mod check;
+mod claim;
 mod content;
 mod create;
 mod disk;

@@ -2,26 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use narrows_wire::Bitfield;
 
+use crate::claim::{Claim, Origin};
 use crate::content::Note;
 use crate::disk::Side;
 use crate::platform::{Access, Kind};
 use crate::resume::{Phase, Record};
 use crate::{Content, StorageError};
 
-/// Below the staging folder: the tree that stood at the target before the last `publish`.
-const REPLACED: &str = "replaced";
-
 impl Content {
     /// Moves complete content from staging to its target; reads go on. Durable on return.
     ///
-    /// What stands there is replaced: a file in one step; a folder in one step on Linux (elsewhere there is a moment
-    /// without any), and the old tree is kept in `<target>/.narrows/replaced/<name>` until the next one
-    /// comes, so that nothing of the user's is lost.
+    /// What stands there is replaced in one step on Linux (elsewhere there is a moment without any). Files that are not
+    /// ours stay where they are; those that the content has too are kept in `<target>/.narrows/replaced/<name>`.
     ///
     /// # Errors
     /// [`StorageError::Incomplete`], or the disk's; the content is still in staging then, and it may be called again.
@@ -42,6 +39,9 @@ impl Content {
             self.repaired();
             return Ok(());
         }
+        self.change_claim(|claim| {
+            claim.origin.get_or_insert(Origin::Fetched);
+        })?;
         let have = self.state().staged.clone();
         self.save(&Record {
             phase: Phase::Publishing,
@@ -77,16 +77,24 @@ impl Content {
     }
 
     /// Removes what is left of the staging folder and of the resume data: for content that is no longer wanted.
-    /// What is at the target stays.
+    /// What is at the target stays, and so do all files of the user.
     ///
     /// # Errors
     /// The disk's.
     pub fn forget(self) -> Result<(), StorageError> {
         self.disk.close_files();
+        self.settle_exchange()?;
+        self.sweep()?;
         self.disk.remove(self.disk.base(Side::Staging))?;
         self.disk.folder.remove_folder(Path::new(STAGING_FOLDER)).ok(); // if it is empty
+        let (claim, info_hash) = (self.claim(), self.layout().meta().info_hash);
         let removed = self.ledger.remove().and_then(|()| self.resume.remove());
-        removed.map_err(StorageError::io("remove", &self.resume.record_path()))
+        removed
+            .and_then(|()| match claim.origin {
+                Some(_) => Ok(()), // says whose it is that stays at the target
+                None => Claim::remove(&self.state_dir, info_hash),
+            })
+            .map_err(StorageError::io("remove", &self.resume.record_path()))
     }
 
     fn require_whole(&self) -> Result<(), StorageError> {
@@ -122,10 +130,11 @@ impl Content {
 
     fn move_into_place(&self) -> Result<(), StorageError> {
         let (from, to) = (self.disk.top(Side::Staging), self.disk.top(Side::Target));
+        let multi_file = self.layout().meta().multi_file;
         match self.disk.stat(&to)?.map(|stat| stat.kind) {
             None => self.rename(&from, &to)?,
-            Some(Kind::File) if !self.layout().meta().multi_file => self.rename(&from, &to)?,
-            Some(Kind::Folder) if self.layout().meta().multi_file => self.replace_folder(&from, &to)?,
+            Some(Kind::File) if !multi_file => self.replace(&from, &to)?,
+            Some(Kind::Folder) if multi_file => self.replace(&from, &to)?,
             Some(_) => {
                 let why = "something of another kind appeared where the content belongs; move it away";
                 return Err(StorageError::Unsafe {
@@ -138,36 +147,29 @@ impl Content {
         self.disk.sync_folders(&BTreeSet::from(bases))
     }
 
-    fn replace_folder(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
-        let replaced = self.make_room_for_replaced()?;
+    fn replace(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+        self.link_users_files()?;
+        self.note_exchange(from)?;
         match self.disk.folder.exchange(from, to) {
-            Ok(()) => self.rename(from, &replaced).or_else(|error| {
-                tracing::warn!(%error, "the replaced folder stays in staging");
-                Ok(())
-            }),
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.rename(to, &replaced)?;
+                let aside = self.put_aside(to)?;
                 // if this fails, the old one comes back
                 self.rename(from, to).inspect_err(|_| {
-                    self.rename(&replaced, to).ok();
+                    self.rename(&aside, to).ok();
                 })
             }
             Err(error) => Err(self.disk.error("replace", to)(error)),
         }
     }
 
-    /// Removes the tree that was replaced before; where the next one goes.
-    fn make_room_for_replaced(&self) -> Result<PathBuf, StorageError> {
-        let folder = Path::new(STAGING_FOLDER).join(REPLACED);
-        let replaced = folder.join(&self.layout().meta().name);
-        self.disk.remove(&replaced)?;
-        self.disk.make_folder(&folder)?;
-        Ok(replaced)
-    }
-
     /// Writes down that the content is whole and tidies up; failures cost a check at the next start, no more.
     pub(crate) fn finish_published(&self) {
-        let result = self.rescue_replaced().and_then(|()| {
+        let result = self.settle_exchange().and_then(|()| {
+            if let Err(error) = self.sweep() {
+                tracing::warn!(%error, "not all files of the user are back; this is tried again at the next start");
+            }
+            self.claim_files()?;
             self.disk.remove(self.disk.base(Side::Staging))?;
             let (have, stamps) = {
                 let state = self.state();
@@ -187,25 +189,6 @@ impl Content {
         }
         let folder = Path::new(STAGING_FOLDER);
         self.disk.folder.remove_folder(folder).ok(); // if it is empty
-    }
-
-    /// If an earlier run was killed between swapping and tidying up, the user's old tree is in staging.
-    fn rescue_replaced(&self) -> Result<(), StorageError> {
-        let killed = self
-            .resume
-            .load()
-            .is_some_and(|record| record.phase == Phase::Publishing);
-        let stranded = self.disk.top(Side::Staging);
-        if killed
-            && self
-                .disk
-                .stat(&stranded)?
-                .is_some_and(|stat| stat.kind == Kind::Folder)
-        {
-            let replaced = self.make_room_for_replaced()?;
-            self.rename(&stranded, &replaced)?;
-        }
-        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {

@@ -116,6 +116,20 @@ impl Content {
 
     /// What is missing is written in place from now on. The caller holds `upkeep`.
     pub(crate) fn begin_repair(&self) -> Result<(), StorageError> {
+        let mut touched: BTreeSet<usize> = {
+            let state = self.state();
+            let wrong = (0..state.at_target.len()).filter(|piece| !state.at_target.has(*piece));
+            let spans = wrong.flat_map(|piece| self.layout().piece_spans(piece));
+            spans.filter(|span| !span.padding).map(|span| span.file).collect()
+        };
+        for file in self.layout().stored() {
+            // it will be cut, or was filled by somebody else
+            let stat = self.disk.stat(&self.disk.relative(Side::Target, file))?;
+            if stat.is_some_and(|stat| stat.size != self.layout().files()[file].length) {
+                touched.insert(file);
+            }
+        }
+        self.save_changed(&touched)?;
         let (record, was_repairing) = {
             let mut state = self.state();
             let was_repairing = std::mem::replace(&mut state.repairing, true);

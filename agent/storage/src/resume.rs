@@ -17,7 +17,7 @@ use crate::StorageError;
 use crate::platform::{self, Stat};
 
 /// A file as it was when we knew its bytes: size, modification time in ns, inode (0 where there is none).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Stamp(u64, i64, u64);
 
 impl From<Stat> for Stamp {

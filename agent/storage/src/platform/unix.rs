@@ -1,9 +1,11 @@
 //! Unix. Paths below a folder are walked component by component with `O_NOFOLLOW`, which no symbolic link can
 //! divert, not even one that appears meanwhile.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path};
 
@@ -88,6 +90,44 @@ impl Folder {
         self.with_parent(from, |a, from| {
             self.with_parent(to, |b, to| Ok(fs::renameat(a, from, b, to)?))
         })
+    }
+
+    /// [`rename`](Self::rename) that replaces nothing, in one step where the file system can.
+    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.with_parent(from, |a, from| {
+            self.with_parent(to, |b, to| rename_new(a, from, b, to))
+        })
+    }
+
+    /// A second name for a file, which does not exist yet.
+    pub(crate) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.with_parent(from, |a, from| {
+            self.with_parent(to, |b, to| Ok(fs::linkat(a, from, b, to, AtFlags::empty())?))
+        })
+    }
+
+    /// Removes what is no folder; a symbolic link itself.
+    pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.with_parent(path, |parent, name| {
+            Ok(fs::unlinkat(parent, name, AtFlags::empty())?)
+        })
+    }
+
+    /// The names in a folder.
+    pub(crate) fn entries(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        let mut at = self.0.try_clone()?;
+        for name in names(path)? {
+            at = enter(&at, name)?;
+        }
+        let mut out = Vec::new();
+        for entry in fs::Dir::read_from(&at)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                out.push(name.to_owned());
+            }
+        }
+        Ok(out)
     }
 
     /// Swaps two paths in one step; [`io::ErrorKind::Unsupported`] where the system or the file system cannot.
@@ -186,6 +226,19 @@ fn to_stat(stat: &fs::Stat) -> Stat {
             .saturating_add(nanoseconds),
         id: stat.st_ino as u64,
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+    }
+}
+
+fn rename_new(parent_a: &OwnedFd, a: &Path, parent_b: &OwnedFd, b: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    match fs::renameat_with(parent_a, a, parent_b, b, fs::RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        result => return Ok(result?),
+    }
+    match fs::statat(parent_b, b, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(Errno::NOENT) => Ok(fs::renameat(parent_a, a, parent_b, b)?),
+        Err(errno) => Err(errno.into()),
     }
 }
 

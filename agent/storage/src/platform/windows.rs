@@ -1,6 +1,7 @@
 //! Windows. Every component below a folder is looked at before it is used; there are no inodes to compare and
 //! no way to swap two folders in one step.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::windows::fs::{FileExt, MetadataExt};
@@ -82,6 +83,33 @@ impl Folder {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// [`rename`](Self::rename) that replaces nothing.
+    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match self.stat(to)? {
+            Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            None => self.rename(from, to),
+        }
+    }
+
+    /// [`io::ErrorKind::Unsupported`]: without inodes it could not be told afterwards that both are one file.
+    pub(crate) fn link(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes what is no folder; a symbolic link or junction itself.
+    pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
+        let whole = above.join(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        fs::remove_file(&whole).or_else(|_| fs::remove_dir(&whole))
+    }
+
+    /// The names in a folder.
+    pub(crate) fn entries(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(self.checked(path)?)?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect()
     }
 
     /// [`io::ErrorKind::Unsupported`]: there is no such call.

@@ -192,6 +192,20 @@ impl Place {
         self.state().join(format!("{}.resume", sample.meta.info_hash))
     }
 
+    /// Writes down, as before an exchange, that the staged tree is the new one.
+    #[cfg(unix)]
+    pub fn note_exchange(&self, sample: &Sample) {
+        use std::os::unix::fs::MetadataExt;
+        let inode = fs::metadata(self.staging(sample).join("tree"))
+            .expect("a tree")
+            .ino();
+        let path = self.state().join(format!("{}.place", sample.meta.info_hash));
+        let claim = fs::read_to_string(&path).expect("a claim");
+        let noted = claim.replace("\"exchanging\":null", &format!("\"exchanging\":{inode}"));
+        assert_ne!(claim, noted);
+        fs::write(path, noted).expect("a claim");
+    }
+
     pub fn journal(&self, sample: &Sample) -> PathBuf {
         self.state().join(format!("{}.journal", sample.meta.info_hash))
     }
