@@ -1,6 +1,6 @@
 // The map: sites, links as thick as their rate and coloured by use, arrows for who fetches from whom.
 
-import { percent, rate, shape } from "./text.js";
+import { complete, percent, rate, shape } from "./text.js";
 
 const svg = document.getElementById("map");
 const CLASSES = ["use-0", "use-1", "use-2", "use-3", "use-4", "stopped"];
@@ -212,7 +212,7 @@ export function showRollout(rollout, chosen) {
     list.toggle("hungry", Boolean(state) && state.starving > 0);
     list.toggle("chosen", site.name === chosen);
     if (!site.transit) {
-      const words = state ? `${percent(progress)}, ${state.complete} of ${state.peers} complete` : "nobody has or wants it";
+      const words = state ? `${percent(progress)}, ${complete(state)} complete` : "nobody has or wants it";
       part.group.setAttribute("aria-label", rollout ? `${site.name}: ${words}` : site.name);
       part.title.textContent = `${site.name}: ${words}; ${site.networks.join(", ")}`;
     }

@@ -1,6 +1,6 @@
 // Rollouts as a list, and the chosen one by site as a table.
 
-import { bytes, duration, element, fill, percent, rate } from "./text.js";
+import { bytes, complete, duration, element, fill, percent, rate } from "./text.js";
 import { useWords } from "./map.js";
 
 const list = document.getElementById("rollouts");
@@ -39,7 +39,7 @@ export function show(rollouts, chosen, choose) {
     if (list.children[n] !== card.button) list.insertBefore(card.button, list.children[n] ?? null);
     card.button.setAttribute("aria-pressed", String(rollout.name === chosen));
     card.bar.value = rollout.progress ?? 0;
-    card.state.textContent = `${percent(rollout.progress)} of ${bytes(rollout.size)}, ${rollout.complete} of ${rollout.peers} machines complete; ${words(rollout)}`;
+    card.state.textContent = `${percent(rollout.progress)} of ${bytes(rollout.size)}, ${complete(rollout)} machines complete; ${words(rollout)}`;
     const starving = rollout.starving > 0 ? `; ${rollout.starving} machines get nothing` : "";
     card.more.textContent = `WAN efficiency ${rollout.efficiency === null ? "not known yet" : percent(rollout.efficiency)}${starving}`;
     card.doubles.textContent = rollout.doubles.map((double) => `${double.addresses.length} machines call themselves ${double.agent}: ${double.addresses.join(", ")}`).join("; ");
@@ -57,7 +57,7 @@ export function showSites(rollout, pick) {
     button.addEventListener("click", () => pick(button.textContent));
     const from = site.sources.map((source) => source.site).join(", ");
     const state = site.paused ? "paused" : site.starving > 0 ? "nobody to fetch from" : from || (site.waiting ? "waits" : "");
-    return [button, percent(site.progress), `${site.complete} of ${site.peers}`, state, site.waiting ? rate(site.rate) : ""];
+    return [button, percent(site.progress), complete(site), state, site.waiting ? rate(site.rate) : ""];
   });
   fill(document.getElementById("sites"), SITE_HEADS, rows);
 }

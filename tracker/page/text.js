@@ -66,3 +66,8 @@ export function fill(table, heads, rows) {
     });
   });
 }
+
+/** "2 of 3" of the machines that wanted it; where none did, of all. */
+export function complete(some) {
+  return some.wanted > 0 ? `${some.wanted_complete} of ${some.wanted}` : `${some.complete} of ${some.peers}`;
+}

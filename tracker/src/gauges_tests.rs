@@ -29,6 +29,8 @@ fn site(name: &str, peers: u32, seeders: u32, wan_bytes: u64) -> SiteStatus {
         leechers: peers - seeders,
         progress: Some(0.5),
         progress_mean: Some(0.25),
+        wanted: peers,
+        wanted_complete: seeders,
         waiting: seeders == 0,
         each_alone: false,
         starving: 0,

@@ -56,8 +56,13 @@ pub struct SiteStatus {
     pub leechers: u32,
     /// What the best-supplied peer has, 0.0 to 1.0; `None` while the size is unknown.
     pub progress: Option<f64>,
-    /// What its peers have on average, 0.0 to 1.0; `None` while the size is unknown.
+    /// What those of its peers have on average that wanted the content when they came, 0.0 to 1.0; of all, if none did;
+    /// `None` while the size is unknown.
     pub progress_mean: Option<f64>,
+    /// How many of its peers wanted the content when they came: those that the rollout is for.
+    pub wanted: u32,
+    /// How many of these have all of it.
+    pub wanted_complete: u32,
     /// Whether it waits for the content: somebody wants it, and nobody there could give all of it to others.
     pub waiting: bool,
     /// Whether everybody there fetches for himself.
@@ -183,7 +188,11 @@ impl Swarm {
 
     fn progress_mean(&self, site: &Site) -> Option<f64> {
         let size = self.size().filter(|size| *size > 0)? as f64;
-        let (tally, peers) = (site.peers.tally(), site.peers.len() as f64);
+        let tally = site.peers.tally();
+        let peers = match tally.wanted {
+            0 => site.peers.len() as f64,
+            wanted => f64::from(wanted),
+        };
         let lacking = tally.lacking as f64 + f64::from(tally.silent) * size;
         (peers > 0.0).then(|| (1.0 - lacking / (size * peers)).clamp(0.0, 1.0))
     }
@@ -223,6 +232,8 @@ impl Swarm {
         let sated = site.peers.of(Class::Sated);
         let sated = sated.filter(|(_, peer)| Class::Sated.is_complete(peer.left));
         let seeders = site.peers.count(Class::Seeder) + sated.count();
+        let wanted = site.peers.tally().wanted;
+        let incomplete = number(site.peers.len() - seeders);
         let best = site.peers.best().map(|(left, _)| left);
         let guests = site.peers.of(Class::Guest).map(|(_, peer)| peer.left);
         let least = best.into_iter().chain(guests).min();
@@ -246,6 +257,8 @@ impl Swarm {
             leechers: number(site.peers.len() - seeders),
             progress: progress.map(|part| part.clamp(0.0, 1.0)),
             progress_mean: self.progress_mean(site),
+            wanted,
+            wanted_complete: wanted.saturating_sub(incomplete),
             waiting: site.standing == Standing::Waiting,
             each_alone: site.is_each_alone(),
             starving: if is_paused(bound_seconds) {

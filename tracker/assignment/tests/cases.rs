@@ -492,3 +492,27 @@ fn an_agent_that_restarts_with_its_key_or_with_another_at_its_address_is_the_sam
     assert!(told.outcome.moved && told.role == Role::Gateway);
     assert_eq!(world.swarm.counts().incomplete, 1);
 }
+
+#[test]
+fn a_sites_progress_is_that_of_the_machines_that_wanted_the_content() {
+    let mut world = star(2);
+    for _ in 0..3 {
+        let seeder = world.join(2, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+    }
+    let site = |world: &World| world.swarm.status(&world.context(), world.now).sites[0].clone();
+    assert_eq!((site(&world).wanted, site(&world).progress_mean), (0, Some(1.0)));
+    let clients: Vec<usize> = (0..2).map(|_| world.join(2, true, 0)).collect();
+    for client in &clients {
+        world.announce(*client, AnnounceEvent::Started);
+    }
+    assert_eq!((site(&world).wanted, site(&world).progress_mean), (2, Some(0.0)));
+    world.clients[clients[0]].have = SIZE;
+    world.announce(clients[0], AnnounceEvent::Completed);
+    world.clients[clients[1]].have = SIZE / 2;
+    world.announce(clients[1], AnnounceEvent::None);
+    world.restart_tracker(true);
+    let now = site(&world);
+    assert_eq!((now.wanted, now.wanted_complete), (2, 1));
+    assert_eq!((now.progress_mean, now.seeders), (Some(0.75), 4));
+}

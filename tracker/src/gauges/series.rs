@@ -65,12 +65,12 @@ impl Series {
             )?,
             progress: gauge(
                 "rollout_progress_ratio",
-                "What a site's peers have of the content, on average.",
+                "What those of a site's peers have that wanted the content when they came, on average; of all, if none did.",
                 &BY_SITE,
             )?,
             complete: gauge(
                 "rollout_complete_ratio",
-                "Complete peers of a site over all of it.",
+                "Complete peers of a site over all of it, of those that wanted the content when they came; of all, if none did.",
                 &BY_SITE,
             )?,
             site_bound: gauge(

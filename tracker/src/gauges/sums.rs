@@ -16,8 +16,13 @@ pub(crate) struct SiteSum {
     pub(super) wan_bytes: f64,
     /// Those bytes over the size, if that is known.
     pub(super) copies: Option<f64>,
-    /// What each peer has, from 0 to 1, summed.
+    /// Peers that wanted the content when they came, and how many of them have it.
+    wanted: f64,
+    wanted_complete: f64,
+    /// What each of these has, from 0 to 1, summed.
     had: Option<f64>,
+    /// The same of sites where nobody wanted it.
+    had_before: Option<f64>,
     /// The least time until the site can have everything, in seconds; 0: it does not wait.
     pub(super) bound: f64,
 }
@@ -37,17 +42,31 @@ impl SiteSum {
         }
         self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));
         if let Some(progress) = site.progress_mean {
-            *self.had.get_or_insert(0.0) += progress * peers;
+            if site.wanted > 0 {
+                *self.had.get_or_insert(0.0) += progress * f64::from(site.wanted);
+            } else {
+                *self.had_before.get_or_insert(0.0) += progress * peers;
+            }
         }
+        self.wanted += f64::from(site.wanted);
+        self.wanted_complete += f64::from(site.wanted_complete);
     }
 
-    /// What a peer has on average.
+    /// What a peer has on average that wanted the content; where none did, what a peer has.
     pub(crate) fn progress(&self) -> Option<f64> {
-        self.had.filter(|_| self.peers > 0.0).map(|had| had / self.peers)
+        if self.wanted > 0.0 {
+            return self.had.map(|had| had / self.wanted);
+        }
+        self.had_before
+            .filter(|_| self.peers > 0.0)
+            .map(|had| had / self.peers)
     }
 
-    /// Complete peers over all.
+    /// Complete peers over all, of those that wanted the content; where none did, of all.
     pub(super) fn complete(&self) -> Option<f64> {
+        if self.wanted > 0.0 {
+            return Some(self.wanted_complete / self.wanted);
+        }
         (self.peers > 0.0).then(|| self.seeders / self.peers)
     }
 }
@@ -86,7 +105,7 @@ impl Rollout {
             if let Some(size) = size {
                 // where nobody serves others, each has to fetch what he has
                 let times = if site.each_alone {
-                    site.progress_mean.map(|mean| mean * f64::from(site.peers))
+                    site.progress_mean.map(|mean| mean * f64::from(site.wanted))
                 } else {
                     site.progress
                 };

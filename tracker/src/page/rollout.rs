@@ -15,7 +15,10 @@ pub(super) struct Short {
     size: Option<u64>,
     peers: u32,
     complete: u32,
-    /// What its peers have on average.
+    /// Peers that wanted it when they came, and how many of these have it: those the rollout is for.
+    wanted: u32,
+    wanted_complete: u32,
+    /// What these have on average.
     progress: Option<f64>,
     sites: usize,
     waiting_sites: u32,
@@ -49,6 +52,8 @@ impl Short {
             size: content.size,
             peers: *peers,
             complete: *seeders,
+            wanted: sites.iter().map(|site| site.wanted).sum(),
+            wanted_complete: sites.iter().map(|site| site.wanted_complete).sum(),
             progress: everywhere.progress(),
             sites: sites.len(),
             waiting_sites: sites.iter().map(|site| u32::from(site.waiting)).sum(),
@@ -73,6 +78,8 @@ struct AtSite {
     site: String,
     peers: u32,
     complete: u32,
+    wanted: u32,
+    wanted_complete: u32,
     progress: Option<f64>,
     waiting: bool,
     /// Whether its way is paused or braked.
@@ -122,6 +129,8 @@ fn at_site(site: SiteStatus) -> AtSite {
         site: site.site,
         peers: site.peers,
         complete: site.seeders,
+        wanted: site.wanted,
+        wanted_complete: site.wanted_complete,
         progress: site.progress_mean,
         waiting: site.waiting,
         paused,

@@ -216,6 +216,7 @@ impl Swarm {
                     self.counts.remove(before, peer.left);
                     write(&mut peer, announce, expires);
                     (peer.still, peer.step) = (0, 0);
+                    peer.wanted |= class.wants();
                     self.insert(cx, (id, at), class, peer, now);
                 }
             }
@@ -240,6 +241,7 @@ impl Swarm {
                     judged: Tick::of(now),
                     still: 0,
                     step: 0,
+                    wanted: class.wants(),
                 };
                 self.insert(cx, (id, at), class, peer, now);
             }

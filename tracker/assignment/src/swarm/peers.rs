@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) silent: u32,
     /// How many are on the starvation ladder.
     pub(crate) starving: u32,
+    /// How many wanted something when they came, or since.
+    pub(crate) wanted: u32,
 }
 
 impl Tally {
@@ -171,6 +173,7 @@ impl Peers {
         let left = peer.left;
         self.tally.add(left);
         self.tally.starving += u32::from(peer.step > 0);
+        self.tally.wanted += u32::from(peer.wanted);
         self.classes[class as usize].insert(at, peer);
         self.note(class, at, left);
         if !class.shares() {
@@ -191,6 +194,7 @@ impl Peers {
         let (class, peer) = found?;
         self.tally.remove(peer.left);
         self.tally.starving -= u32::from(peer.step > 0);
+        self.tally.wanted -= u32::from(peer.wanted);
         if let Some(agent) = &peer.agent {
             self.agents -= 1;
             if let Some(other) = agent.other {
@@ -276,6 +280,7 @@ impl Peers {
         for (_, _, peer) in self.iter() {
             tally.add(peer.left);
             tally.starving += u32::from(peer.step > 0);
+            tally.wanted += u32::from(peer.wanted);
             agents += u32::from(peer.agent.is_some());
             others += usize::from(peer.agent.as_ref().is_some_and(|agent| agent.other.is_some()));
         }

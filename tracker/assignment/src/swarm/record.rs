@@ -35,6 +35,7 @@ struct PeerRecord {
     peer_id: [u8; 20],
     class: u8,
     left: u64,
+    wanted: bool,
     /// Until it is forgotten.
     seconds: u32,
     agent: Option<AgentRecord>,
@@ -87,6 +88,7 @@ impl Swarm {
                     peer_id: peer.id.0,
                     class: class as u8,
                     left: peer.left,
+                    wanted: peer.wanted,
                     seconds: u32::try_from(remaining).unwrap_or(u32::MAX),
                     agent: peer.agent.as_ref().map(|agent| AgentRecord {
                         id: agent.name.to_string(),
@@ -168,6 +170,7 @@ impl Swarm {
                 judged: Tick::of(now),
                 still: 0,
                 step: 0,
+                wanted: peer.wanted,
             };
             self.insert(cx, (id, at), class, record, now);
             leases.extend(peer.lease.map(|lease| (id, at, lease)));
