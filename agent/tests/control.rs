@@ -371,3 +371,59 @@ fn systemd_is_told_once_the_agent_listens() {
     assert_eq!(&message[..length], b"READY=1");
     listens.expect("what was announced as ready listens");
 }
+
+#[test]
+fn a_torrent_that_comes_later_is_found_without_a_reload() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let late = dir.path().join("late.torrent");
+    let agent = Agent::new(&dir.path().join("s"), &[(&late, source.parent().unwrap())]).started();
+    agent.wait_for(ContentState::Error);
+    let error = agent.content().error.unwrap();
+    assert!(
+        error.contains("late.torrent") && error.contains("tried again"),
+        "{error}"
+    );
+    // by and by, as a slow copy writes it
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&late, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::write(&late, &bytes).unwrap();
+    agent.wait_for(ContentState::Seeding);
+}
+
+#[test]
+fn a_reload_while_a_torrent_is_half_written_keeps_what_runs_and_takes_the_new_one_later() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let (one, two) = (dir.path().join("one/office"), dir.path().join("two/manual"));
+    folder(&one, 1, MB);
+    folder(&two, 2, MB);
+    let ((first, old), (second, new)) = (torrent(&one, &tracker, PIECE), torrent(&two, &tracker, PIECE));
+    let (file, target) = (dir.path().join("content.torrent"), dir.path().join("target"));
+    std::fs::create_dir(&target).unwrap();
+    for folder in [&one, &two] {
+        std::fs::rename(folder, target.join(folder.file_name().unwrap())).unwrap();
+    }
+    std::fs::copy(&first, &file).unwrap();
+    let agent = Agent::new(&dir.path().join("s"), &[(&file, &target)]).started();
+    agent.wait_for(ContentState::Seeding);
+    let bytes = std::fs::read(&second).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let (code, body) = agent.post("/reload");
+    assert_eq!(code, 200);
+    let done: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&done["unread"][0], &done["removed"]),
+        (&"office".into(), &serde_json::json!([]))
+    );
+    assert_eq!(agent.content().info_hash, old.info_hash.to_string());
+    assert_eq!(agent.content().state, ContentState::Seeding);
+    std::fs::write(&file, &bytes).unwrap();
+    eventually("the new one is seeded", || {
+        // while one takes the other's place there is none
+        let content = agent.status().content.into_iter().next()?;
+        (content.info_hash == new.info_hash.to_string() && content.state == ContentState::Seeding)
+            .then_some(())
+    });
+}

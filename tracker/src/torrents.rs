@@ -53,8 +53,10 @@ pub(crate) struct Folder {
 
 struct Seen {
     stamp: Stamp,
-    /// `None`: the file is broken.
+    /// What it is tracked as: as long as the file is broken, what it was before. A file that is overwritten in place is
+    /// broken for a moment, and its peers are not forgotten for that.
     content: Option<(InfoHash, Content)>,
+    broken: bool,
 }
 
 /// Changes when a file does.
@@ -99,8 +101,19 @@ impl Folder {
                 continue;
             }
             changed = true;
-            let content = read(&path, stamp);
-            self.seen.insert(path, Seen { stamp, content });
+            let new = read(&path, stamp);
+            let broken = new.is_none();
+            let before = || self.seen.get(&path)?.content.clone();
+            let content = new.or_else(before);
+            if broken && content.is_some() {
+                warn!(file = %path.display(), "what it was is tracked until the file is whole again or removed");
+            }
+            let seen = Seen {
+                stamp,
+                content,
+                broken,
+            };
+            self.seen.insert(path, seen);
         }
         self.seen.retain(|path, _| {
             let stays = present.contains(path);
@@ -132,7 +145,7 @@ impl Folder {
                 content.name = format!("{} ({digits})", content.name).into();
             }
         }
-        let broken = self.seen.values().filter(|seen| seen.content.is_none()).count();
+        let broken = self.seen.values().filter(|seen| seen.broken).count();
         Contents {
             by_hash: found.into_iter().collect(),
             broken,

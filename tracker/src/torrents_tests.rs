@@ -34,6 +34,24 @@ fn files_come_and_go_and_broken_ones_disturb_nobody() {
 }
 
 #[test]
+fn a_file_that_is_overwritten_in_place_is_tracked_as_before_until_it_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut folder = Folder::new(dir.path().to_owned());
+    let path = dir.path().join("a.torrent");
+    fs::write(&path, torrent("a", 1)).unwrap();
+    let before: Vec<InfoHash> = folder.scan().unwrap().unwrap().by_hash.into_keys().collect();
+    let new = torrent("other", 2);
+    fs::write(&path, &new[..new.len() / 2]).unwrap();
+    let contents = folder.scan().unwrap().unwrap();
+    assert_eq!(contents.broken, 1);
+    assert_eq!(contents.by_hash.into_keys().collect::<Vec<_>>(), before);
+    fs::write(&path, &new).unwrap();
+    let contents = folder.scan().unwrap().unwrap();
+    assert_eq!(contents.broken, 0);
+    assert_ne!(contents.by_hash.into_keys().collect::<Vec<_>>(), before);
+}
+
+#[test]
 fn contents_of_one_name_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let mut folder = Folder::new(dir.path().to_owned());

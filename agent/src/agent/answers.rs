@@ -87,7 +87,13 @@ impl Entry {
             ..ContentStatus::default()
         };
         let Some(handle) = &self.handle else {
-            return broken(self.wanted.meta.as_ref().err().cloned().unwrap_or_default());
+            let error = self.wanted.meta.as_ref().err().cloned().unwrap_or_default();
+            let again = if self.wanted.is_unread() {
+                "; it is tried again every 10 s"
+            } else {
+                ""
+            };
+            return broken(format!("{error}{again}"));
         };
         let (reply, answer) = oneshot::channel();
         let asked = async {

@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use narrows_protocol::{InfoHash, PeerId};
@@ -29,6 +29,9 @@ use crate::net::{self, Bans, Buffers, Listener};
 use door::AgentDoor;
 use plan::Wanted;
 use state::Paused;
+
+/// How often a torrent that cannot be read is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
@@ -59,6 +62,8 @@ struct Entry {
     wanted: Wanted,
     /// `None` if `wanted` holds an error.
     handle: Option<Handle>,
+    /// What runs is of before a reload that could not read the torrent any more, for this reason.
+    unread: Option<String>,
 }
 
 /// What a reload did.
@@ -68,6 +73,9 @@ pub struct Reloaded {
     pub added: Vec<String>,
     /// Names of content that no longer is.
     pub removed: Vec<String>,
+    /// Names of content whose .torrent cannot be read at the moment: what runs goes on, and it is tried again.
+    #[serde(default)]
+    pub unread: Vec<String>,
     /// What changed in the file but needs a restart.
     pub needs_restart: Vec<String>,
 }
@@ -133,6 +141,7 @@ impl Agent {
         let accepting = tokio::spawn(net::accept(listener, AgentDoor(agent.clone()))).abort_handle();
         agent.with_listening(|listening| *listening = Some(accepting));
         agent.apply(&config).await;
+        tokio::spawn(retry_unread(Arc::downgrade(&agent)));
         Ok(agent)
     }
 
@@ -153,6 +162,8 @@ impl Agent {
             Err(_) => return Err(ReloadError::NoFile),
         };
         let (mut added, removed) = self.apply(&new).await;
+        let unread = self.entries().into_iter().filter(|entry| entry.unread.is_some());
+        let unread = unread.map(|entry| entry.wanted.name()).collect();
         let needs_restart = needs_restart(&current, &new);
         for what in &needs_restart {
             tracing::warn!("`{what}` changed; that needs a restart");
@@ -162,6 +173,7 @@ impl Agent {
         Ok(Reloaded {
             added,
             removed,
+            unread,
             needs_restart,
         })
     }
@@ -179,23 +191,40 @@ impl Agent {
             .await
             .unwrap_or_default();
         let running = self.entries();
-        let (kept, gone): (Vec<Entry>, Vec<Entry>) = running
-            .into_iter()
-            .partition(|entry| entry.handle.is_some() && wanted.contains(&entry.wanted));
+        // an entry that cannot be read now takes nothing away: its torrent may be half-written, or its share not mounted
+        let unread = |entry: &Entry| {
+            let mut unread = wanted.iter().filter(|wanted| wanted.is_unread());
+            unread.find(|wanted| wanted.torrent == entry.wanted.torrent)
+        };
+        let (kept, gone): (Vec<Entry>, Vec<Entry>) = running.into_iter().partition(|entry| {
+            entry.handle.is_some() && (wanted.contains(&entry.wanted) || unread(entry).is_some())
+        });
         // whoever is removed is served no more from here on
         self.set_entries(kept.clone());
         stop_all(&gone).await;
         let mut added = Vec::new();
-        let entries =
-            wanted
-                .into_iter()
-                .map(|wanted| match kept.iter().find(|entry| entry.wanted == wanted) {
-                    Some(entry) => entry.clone(),
-                    None => {
-                        added.push(wanted.name());
-                        self.start_content(wanted)
-                    }
-                });
+        let entries = wanted.into_iter().map(|wanted| {
+            let runs = kept.iter().find(|entry| match wanted.is_unread() {
+                true => entry.wanted.torrent == wanted.torrent,
+                false => entry.wanted == wanted,
+            });
+            let Some(runs) = runs else {
+                added.push(wanted.name());
+                return self.start_content(wanted);
+            };
+            let unread = wanted.meta.err();
+            if let Some(reason) = unread.as_ref().filter(|_| runs.unread.is_none()) {
+                tracing::warn!(
+                    content = runs.wanted.name(),
+                    reason,
+                    "what runs goes on; its torrent is tried again"
+                );
+            }
+            Entry {
+                unread,
+                ..runs.clone()
+            }
+        });
         let entries = entries.collect();
         self.set_entries(entries);
         (added, gone.iter().map(|entry| entry.wanted.name()).collect())
@@ -222,7 +251,29 @@ impl Agent {
                 None
             }
         };
-        Entry { wanted, handle }
+        Entry {
+            wanted,
+            handle,
+            unread: None,
+        }
+    }
+
+    /// Looks whether a torrent that could not be read can be now, and if so applies the configuration in force again.
+    async fn retry_unread(&self) {
+        let unread = self
+            .entries()
+            .into_iter()
+            .filter(|entry| entry.unread.is_some() || (entry.handle.is_none() && entry.wanted.is_unread()));
+        let paths: Vec<PathBuf> = unread.map(|entry| entry.wanted.torrent).collect();
+        if paths.is_empty() {
+            return;
+        }
+        let any = spawn_blocking(move || paths.iter().any(|path| read_torrent(path).is_ok()));
+        if any.await.unwrap_or(false) {
+            let config = self.config.lock().await;
+            let (added, _) = self.apply(&config).await;
+            tracing::info!(?added, "a torrent that could not be read can be now");
+        }
     }
 
     /// Stops fetching and serving; of one content (name or info hash) or of all; also after a restart. `None`: there is no
@@ -397,4 +448,18 @@ fn peer_id() -> PeerId {
     let mut id: [u8; 20] = rand::random();
     id[..8].copy_from_slice(b"-NW0100-");
     PeerId(id)
+}
+
+/// As long as the agent is there.
+async fn retry_unread(agent: Weak<Agent>) {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        let Some(agent) = agent.upgrade() else { return };
+        let mut stopped = false;
+        agent.with_listening(|listening| stopped = listening.is_none());
+        if stopped {
+            return;
+        }
+        agent.retry_unread().await;
+    }
 }

@@ -22,6 +22,8 @@ pub(super) struct Wanted {
     pub(super) share: Sharing,
     /// Or what is wrong with the torrent, for a person.
     pub(super) meta: Result<Arc<Metainfo>, String>,
+    /// Another entry is the same content: reading this one again changes nothing.
+    pub(super) duplicate: bool,
 }
 
 impl Wanted {
@@ -31,6 +33,11 @@ impl Wanted {
             Ok(meta) => meta.name.clone(),
             Err(_) => self.torrent.display().to_string(),
         }
+    }
+
+    /// Whether the torrent could not be read, or is none: it may come later, or be half-written.
+    pub(super) fn is_unread(&self) -> bool {
+        self.meta.is_err() && !self.duplicate
     }
 
     fn same_content(&self, other: &Self) -> bool {
@@ -60,9 +67,11 @@ pub(super) fn read(entries: &[ContentEntry], gateway: GatewayMode, share: Sharin
             gateway,
             share,
             meta,
+            duplicate: false,
         };
         if let Some(first) = out.iter().find(|first| first.same_content(&wanted)) {
             let (this, other) = (wanted.torrent.display(), first.torrent.display());
+            wanted.duplicate = true;
             wanted.meta = Err(format!(
                 "{this} is the same content as {other}; remove one of the two entries"
             ));

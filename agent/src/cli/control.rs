@@ -77,6 +77,9 @@ pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
     let done: Reloaded = serde_json::from_slice(&body).context("not an answer")?;
     done.added.iter().for_each(|name| println!("added {name}"));
     done.removed.iter().for_each(|name| println!("removed {name}"));
+    done.unread.iter().for_each(|name| {
+        println!("kept {name}: its .torrent cannot be read now and is tried again; see the log")
+    });
     done.needs_restart
         .iter()
         .for_each(|key| println!("`{key}` changed; restart the agent to apply that"));
