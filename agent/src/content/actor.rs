@@ -42,6 +42,7 @@ pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
         paused,
         totals: Totals::default(),
         stage: Stage::Opening,
+        verify_due: false,
         lookers: Vec::new(),
     };
     tokio::spawn(actor.run(command_queue, input_queue));
@@ -55,6 +56,8 @@ struct Actor {
     paused: bool,
     totals: Totals,
     stage: Stage,
+    /// The operator wants all of it hashed once it is open and checked.
+    verify_due: bool,
     /// They wait for a look at all files; told by being dropped.
     lookers: Vec<oneshot::Sender<()>>,
 }
@@ -77,7 +80,7 @@ enum Stage {
 
 impl Actor {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
-        self.open();
+        self.open(false);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let wake = Instant::from_std(self.shared.start + self.wakeup());
@@ -103,13 +106,14 @@ impl Actor {
         }
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, any_volume: bool) {
         self.stage = Stage::Opening;
         self.jobs.session += 1;
         self.jobs.open(
             self.spec.meta.clone(),
             self.spec.target.clone(),
             self.shared.state.clone(),
+            any_volume,
         );
     }
 
@@ -195,6 +199,10 @@ impl Actor {
             return;
         };
         match result {
+            Ok(_) if std::mem::take(&mut self.verify_due) => {
+                let content = content.clone();
+                self.check(content, self.spec.meta.piece_count(), Extent::All);
+            }
             Ok(have) => {
                 let content = content.clone();
                 let session = Session::new(
@@ -220,9 +228,9 @@ impl Actor {
             Some(content) if content.is_in_place() => self.check(content, 0, Extent::Rest),
             Some(content) => {
                 self.totals.add_damage(&content);
-                self.open();
+                self.open(false);
             }
-            None => self.open(),
+            None => self.open(false),
         }
     }
 
@@ -244,7 +252,7 @@ impl Actor {
                 tracing::warn!(content = %self.spec.meta.name, place = %place.display(), "what was published is not there any more");
                 if let Some(content) = self.leave_session() {
                     self.totals.add_damage(&content);
-                    self.open();
+                    self.open(false);
                 }
             }
         }
@@ -315,8 +323,22 @@ impl Actor {
 
     /// Hashes everything again. Connections are closed meanwhile: what they were told may not be true.
     fn verify(&mut self) {
-        if let Some(content) = self.leave_session() {
-            self.check(content, self.spec.meta.piece_count(), Extent::All);
+        match &mut self.stage {
+            Stage::Running(_) => {
+                if let Some(content) = self.leave_session() {
+                    self.check(content, self.spec.meta.piece_count(), Extent::All);
+                }
+            }
+            Stage::Failed {
+                error: StorageError::OtherVolume { .. },
+                ..
+            } => self.open(true),
+            // as soon as that is possible
+            Stage::Failed { retry, .. } => {
+                *retry = Time::ZERO;
+                self.verify_due = true;
+            }
+            Stage::Opening | Stage::Checking { .. } => self.verify_due = true,
         }
     }
 

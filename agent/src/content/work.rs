@@ -69,8 +69,14 @@ pub(super) enum Extent {
 }
 
 impl Jobs {
-    pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, state: PathBuf) {
-        self.blocking(move || Work::Opened(Box::new(Content::open(meta, &target, &state))));
+    /// `any_volume`: by the operator's word.
+    pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, state: PathBuf, any_volume: bool) {
+        self.blocking(move || {
+            Work::Opened(Box::new(match any_volume {
+                true => Content::open_anew(meta, &target, &state),
+                false => Content::open(meta, &target, &state),
+            }))
+        });
     }
 
     pub(super) fn check(&self, content: Arc<Content>, extent: Extent, progress: CheckProgress) {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::{Bytes, BytesMut};
 use narrows_protocol::metainfo::Metainfo;
+use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use narrows_wire::Bitfield;
 use sha1::{Digest, Sha1};
 
@@ -17,6 +18,7 @@ use crate::claim::Claim;
 use crate::disk::{Disk, Side};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
+use crate::place::{Place, require_volume};
 use crate::plan::{self, Plan};
 use crate::resume::{Phase, Record, Resume, Stamp};
 
@@ -144,17 +146,59 @@ impl Content {
     ///
     /// # Errors
     /// [`StorageError::Unsafe`] if a symbolic link or something of the wrong kind stands where the content
-    /// belongs; else what the disk says. Damaged resume data is no error: more is checked then.
+    /// belongs; [`StorageError::OtherVolume`] if it was put there before, is not there and the volume is another one;
+    /// else what the disk says. Damaged resume data is no error: more is checked then.
     pub fn open(meta: Arc<Metainfo>, target: &Path, state_dir: &Path) -> Result<Opened, StorageError> {
+        Self::open_on(meta, target, state_dir, false)
+    }
+
+    /// [`open`](Self::open) on whatever volume is there: the operator says that it is the right one.
+    ///
+    /// # Errors
+    /// As there, but for the volume.
+    pub fn open_anew(meta: Arc<Metainfo>, target: &Path, state_dir: &Path) -> Result<Opened, StorageError> {
+        Self::open_on(meta, target, state_dir, true)
+    }
+
+    fn open_on(
+        meta: Arc<Metainfo>,
+        target: &Path,
+        state_dir: &Path,
+        any_volume: bool,
+    ) -> Result<Opened, StorageError> {
         std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
-        let resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
+        let mut resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
         let ledger = Ledger::open(state_dir, meta.info_hash);
+        let (record, before) = resume.load_with_place().unzip();
+        let before = before.flatten();
+        let had_some = record
+            .as_ref()
+            .is_some_and(|record| record.at_target() || record.have.count() > 0);
+        if had_some && !any_volume {
+            // before the folder is made: its volume may not be mounted
+            let staging = target.join(STAGING_FOLDER).join(meta.info_hash.to_string());
+            let is_there = || {
+                [target.join(&meta.name), staging]
+                    .iter()
+                    .any(|path| path.exists())
+            };
+            require_volume(before.as_ref(), &Place::of(target), &meta.name, is_there)?;
+        }
+        let disk = Disk::open(Arc::clone(&meta), target)?;
+        let place = Place::of(target);
+        let is_new_place = before.as_ref() != Some(&place);
+        resume.set_place(place);
+        if let Some(record) = record.as_ref().filter(|_| is_new_place)
+            && let Err(error) = resume.save(record)
+        {
+            tracing::warn!(%error, "cannot write down on which volume the content is");
+        }
         let claim = Claim::load_for(state_dir, meta.info_hash, target, &meta.name);
         let is_claimed = claim.is_some();
         let claim = claim.unwrap_or_else(|| Claim::new(target, &meta.name));
         let content = Self {
             state: Mutex::new(State::unknown(meta.piece_count())),
-            disk: Disk::open(meta, target)?,
+            disk,
             resume,
             ledger,
             moving: RwLock::new(()),

@@ -22,6 +22,7 @@ mod handles;
 mod layout;
 mod ledger;
 mod look;
+mod place;
 mod plan;
 mod platform;
 mod publish;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use crate::StorageError;
+use crate::place::Place;
 use crate::platform::{self, Stat};
 
 /// A file as it was when we knew its bytes: size, modification time in ns, inode (0 where there is none).
@@ -60,6 +61,9 @@ struct Written {
     pieces: u32,
     have: String,
     stamps: Option<Vec<Option<Stamp>>>,
+    /// Older versions neither write nor heed it.
+    #[serde(default)]
+    place: Option<Place>,
 }
 
 const VERSION: u32 = 1;
@@ -70,7 +74,7 @@ impl Record {
         matches!(self.phase, Phase::Complete | Phase::Repairing)
     }
 
-    fn encode(&self, info_hash: InfoHash) -> io::Result<Vec<u8>> {
+    fn encode(&self, info_hash: InfoHash, place: Option<&Place>) -> io::Result<Vec<u8>> {
         let json = serde_json::to_string(&Written {
             version: VERSION,
             info_hash: info_hash.to_string(),
@@ -78,12 +82,18 @@ impl Record {
             pieces: self.have.len(),
             have: hex(self.have.as_bytes()),
             stamps: self.stamps.clone(),
+            place: place.cloned(),
         })?;
         Ok(format!("{}\n{json}\n", hex(&Sha1::digest(&json))).into_bytes())
     }
 
     /// The reason if it is not a record of this content.
-    fn decode(bytes: &[u8], info_hash: InfoHash, pieces: u32, files: usize) -> Result<Self, &'static str> {
+    fn decode(
+        bytes: &[u8],
+        info_hash: InfoHash,
+        pieces: u32,
+        files: usize,
+    ) -> Result<(Self, Option<Place>), &'static str> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
         let (sum, json) = text.split_once('\n').ok_or("it is cut short")?;
         let json = json.strip_suffix('\n').ok_or("it is cut short")?;
@@ -106,11 +116,12 @@ impl Record {
         }
         let have = unhex(&written.have).and_then(|bits| Bitfield::from_wire(&bits, pieces).ok());
         let have = have.ok_or("its pieces are not readable")?;
-        Ok(Self {
+        let record = Self {
             phase: written.phase,
             have,
             stamps: written.stamps,
-        })
+        };
+        Ok((record, written.place))
     }
 }
 
@@ -121,6 +132,8 @@ pub(crate) struct Resume {
     info_hash: InfoHash,
     pieces: u32,
     files: usize,
+    /// Goes into each record.
+    place: Option<Place>,
 }
 
 impl Resume {
@@ -130,7 +143,13 @@ impl Resume {
             info_hash,
             pieces,
             files,
+            place: None,
         }
+    }
+
+    /// The content is put here from now on.
+    pub(crate) fn set_place(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     pub(crate) fn record_path(&self) -> PathBuf {
@@ -143,6 +162,11 @@ impl Resume {
 
     /// The record, if there is a readable one.
     pub(crate) fn load(&self) -> Option<Record> {
+        self.load_with_place().map(|(record, _)| record)
+    }
+
+    /// The record, and where the content was put, which older records do not say.
+    pub(crate) fn load_with_place(&self) -> Option<(Record, Option<Place>)> {
         let path = self.record_path();
         let ignored = |reason: &dyn std::fmt::Display| {
             tracing::warn!(path = %path.display(), %reason, "resume data is not usable; everything is checked");
@@ -164,7 +188,7 @@ impl Resume {
         let path = self.record_path();
         let new = path.with_extension("resume.new");
         let mut file = File::create(&new)?;
-        file.write_all(&record.encode(self.info_hash)?)?;
+        file.write_all(&record.encode(self.info_hash, self.place.as_ref())?)?;
         file.sync_all()?;
         drop(file);
         fs::rename(&new, &path)?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{PIECE, Place, Sample, check, overwrite};
 use narrows_storage::{Content, Looked, StorageError};
 use proptest::prelude::*;
+use sha1::Digest;
 
 fn published(place: &Place, sample: &Sample) -> Content {
     let content = place.start(sample);
@@ -353,4 +354,29 @@ proptest! {
         drop(content);
         prop_assert!(place.start(&sample).is_published());
     }
+}
+
+#[test]
+fn a_record_from_before_learns_the_volume_at_the_next_start() {
+    let sample = Sample::single(2 * PIECE as usize, 31);
+    let place = Place::new();
+    drop(published(&place, &sample));
+    let place_in = |text: &str| {
+        text.split_once("\"place\":")
+            .map(|(_, place)| place.trim_end().to_owned())
+    };
+    let written = fs::read_to_string(place.record(&sample)).expect("a record");
+    let (_, json) = written.split_once('\n').expect("two lines");
+    let known = place_in(json).expect("a place");
+    let old = json.trim_end().replace(&format!(",\"place\":{known}"), "}");
+    assert!(
+        place_in(&old).is_none() && old.ends_with(']') || old.ends_with('}'),
+        "{old}"
+    );
+    let sum = sha1::Sha1::digest(&old);
+    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(place.record(&sample), format!("{sum}\n{old}\n")).expect("an old record");
+    assert_eq!(place.open(&sample).to_check, 0, "it is understood");
+    let now = fs::read_to_string(place.record(&sample)).expect("a record");
+    assert_eq!(place_in(&now), Some(known));
 }

@@ -294,6 +294,30 @@ pub(crate) fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], mut offs
     Ok(())
 }
 
+/// File systems in memory, and layers over others: they do not outlive a restart, or a container.
+#[cfg(target_os = "linux")]
+const PASSING: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x794c_7630];
+
+/// The kind of file system that holds a path, and its identity if that outlives a restart.
+#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
+    let id = fs::statvfs(path).ok()?.f_fsid;
+    #[cfg(target_os = "linux")]
+    let kind = fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff;
+    #[cfg(target_os = "linux")]
+    let passes = PASSING.contains(&kind);
+    #[cfg(not(target_os = "linux"))]
+    let (kind, passes) = (0_u64, false);
+    Some((format!("{kind:x}"), (!passes).then(|| format!("{id:x}"))))
+}
+
+/// The inode of what stands at a path.
+pub(crate) fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path)
+        .ok()
+        .map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
+}
+
 /// Makes a rename or a new name in this folder durable.
 pub(crate) fn sync_folder_at(path: &Path) -> io::Result<()> {
     Folder::open(path)?.sync_folder(Path::new(""))

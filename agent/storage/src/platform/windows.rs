@@ -227,3 +227,14 @@ pub(crate) fn write_all_at(file: &File, slices: &mut [IoSlice<'_>], mut offset: 
 pub(crate) fn sync_folder_at(_: &Path) -> io::Result<()> {
     Ok(())
 }
+
+/// Unknown: the standard library does not tell a volume's serial number. A missing volume mostly is a missing drive here,
+/// on which no folder can be made.
+pub(crate) fn volume(_: &Path) -> Option<(String, Option<String>)> {
+    None
+}
+
+/// There is none.
+pub(crate) fn inode(_: &Path) -> Option<u64> {
+    None
+}
