@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
-use hyper::{Request, Uri, header};
+use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse};
+use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl, AnnounceUrlError};
 use narrows_swarm::Assigned;
 use tokio::time::timeout;
 
@@ -177,25 +177,13 @@ struct Target {
 
 impl Target {
     fn parse(url: &str, query: &str) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err("only http:// trackers are supported".to_owned());
-        }
-        let authority = uri.authority().ok_or("no host in the URL")?;
-        let joint = if uri.query().is_some_and(|own| !own.is_empty()) {
-            "&"
-        } else {
-            "?"
-        };
-        let path = uri
-            .path_and_query()
-            .map_or("/", |path| path.as_str())
-            .trim_end_matches('?');
+        let url: AnnounceUrl = url.parse().map_err(|error: AnnounceUrlError| error.to_string())?;
+        let joint = if url.path.contains('?') { "&" } else { "?" };
         Ok(Self {
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
-            authority: authority.to_string(),
-            path: format!("{path}{joint}{query}"),
+            authority: url.authority().to_owned(),
+            path: format!("{}{joint}{query}", url.path),
+            host: url.host,
+            port: url.port,
         })
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
+use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_storage::CreateOptions;
 
@@ -14,7 +15,7 @@ pub(super) struct CreateArgs {
     path: PathBuf,
     /// Announce URL; several are tiers of their own, tried in order.
     #[arg(long, required = true)]
-    tracker: Vec<String>,
+    tracker: Vec<AnnounceUrl>,
     /// Where to write the .torrent.
     #[arg(long, short)]
     output: PathBuf,
@@ -30,7 +31,7 @@ pub(super) struct CreateArgs {
 pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0).with_style(show::bytes_style());
     let options = CreateOptions {
-        announce: args.tracker.into_iter().map(|url| vec![url]).collect(),
+        announce: args.tracker.iter().map(|url| vec![url.to_string()]).collect(),
         name: args.name,
         piece_length: args.piece_length,
         ..CreateOptions::default()

@@ -22,6 +22,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::agent::StateInUse;
 use crate::config::{Config, ConfigError};
 use crate::platform;
+use narrows_protocol::AnnounceUrl;
+use narrows_protocol::metainfo::Metainfo;
 
 /// Exit code for a wrong configuration (EX_USAGE of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
@@ -124,8 +126,9 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let mut broken = Vec::new();
     for entry in &config.content {
-        if let Err(error) = crate::agent::read_torrent(&entry.torrent) {
-            broken.push(error);
+        match crate::agent::read_torrent(&entry.torrent) {
+            Ok(meta) => broken.extend(no_tracker(&entry.torrent, &meta)),
+            Err(error) => broken.push(error),
         }
     }
     anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));
@@ -136,6 +139,25 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
         config.listen
     );
     Ok(())
+}
+
+/// Why no tracker of a .torrent can be announced to, if so.
+fn no_tracker(path: &std::path::Path, meta: &Metainfo) -> Option<String> {
+    let urls = || meta.announce.iter().flatten();
+    if urls().any(|url| url.parse::<AnnounceUrl>().is_ok()) {
+        return None;
+    }
+    let why = |url: &String| {
+        let error = url.parse::<AnnounceUrl>().err()?;
+        Some(format!("its tracker {url} cannot be announced to: {error}"))
+    };
+    let reasons: Vec<String> = urls().filter_map(why).collect();
+    let reasons = if reasons.is_empty() {
+        "it names no tracker".to_owned()
+    } else {
+        reasons.join("; ")
+    };
+    Some(format!("{}: {reasons}", path.display()))
 }
 
 /// tokio on this thread; what blocks has threads of its own. As fast as several threads here, and cheaper.

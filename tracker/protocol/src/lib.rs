@@ -12,8 +12,8 @@ mod query;
 pub mod scrape;
 
 pub use announce::{
-    AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Assignment, Failure,
-    GatewayPreference, Part, Peer, ReplyError, RetryIn, Role, Sharing,
+    AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl,
+    AnnounceUrlError, Assignment, Failure, GatewayPreference, Part, Peer, ReplyError, RetryIn, Role, Sharing,
 };
 pub use ids::{InfoHash, ParseInfoHashError, PeerId};
 pub use query::RequestError;

@@ -7,7 +7,9 @@ mod decode;
 mod encode;
 mod request;
 mod response;
+mod url;
 
 pub use decode::ReplyError;
 pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role, Sharing};
 pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};
+pub use url::{AnnounceUrl, AnnounceUrlError};
