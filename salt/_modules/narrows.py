@@ -187,6 +187,23 @@ def verify(name=None, timeout=0):
     return names
 
 
+def look(name=None):
+    """
+    Has the agent compare the files at their targets with what it knows of them, by size, time and inode. When this returns,
+    ``narrows.status`` says what is true now; what has changed is being checked, and fetched if it is wrong. (The agent does so
+    each minute by itself. To hash everything: ``narrows.verify``.)
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' narrows.look office
+    """
+    query = {"content": status(name)["info_hash"]} if name is not None else None
+    # a folder of 100,000 files takes some seconds on a slow disk
+    return _ask("POST", "/look", query=query, timeout=40)["content"]
+
+
 def peers(name=None):
     """
     Whom the agent is connected to: each peer of one content, or of all.

@@ -220,7 +220,8 @@ def present(name, info_hash=None, verify=False, timeout=0):
         Its version; None: that which the agent has.
 
     verify
-        Hash all of it again now. (What the agent calls complete was verified when it came, or when the agent found it.)
+        Hash all of it again now. (What the agent calls complete was verified when it came, or when the agent found it; and
+        its files are compared with that now, by size, time and inode.)
 
     timeout
         Seconds to wait for it. Long waits block the minion for other states; prefer ``retry``, or the beacon.
@@ -234,6 +235,9 @@ def present(name, info_hash=None, verify=False, timeout=0):
         if __opts__["test"]:
             done = content["complete"] and not verify
             return _ret(name, True if done else None, "" if done else f"It would be: {_progress(content)}")
+        # what it was a minute ago does not count; an agent from before this version has no word for it
+        if content.get("verified") is not None:
+            __salt__["narrows.look"](name)
         if verify:
             __salt__["narrows.verify"](name, timeout=max(timeout, 1))
         content = _found(name, info_hash)

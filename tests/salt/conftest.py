@@ -240,10 +240,7 @@ class Source:
         lines = [f"listen: 127.0.0.1:{port}", f"control: 127.0.0.1:{control}", "state: state", "data: data", "content:"]
         lines += [f"  - {{torrent: torrents/{name}.torrent, target: data/{name}}}" for name in self.contents]
         (self.root / "agent.yaml").write_text("\n".join(lines) + "\n")
-        for process in self.processes[1:]:
-            process.terminate()
-            process.wait(PATIENCE)
-        del self.processes[1:]
+        self.stop_seeding()
         self._start("narrows-agent", "agent.yaml")
 
         def seeding():
@@ -251,6 +248,12 @@ class Source:
             return answer and all(content["state"] == "seeding" for content in json.loads(answer)["content"])
 
         until(seeding, "the seeder has everything")
+
+    def stop_seeding(self):
+        for process in self.processes[1:]:
+            process.terminate()
+            process.wait(PATIENCE)
+        del self.processes[1:]
 
     def stop(self):
         for process in self.processes:

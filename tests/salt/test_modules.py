@@ -76,7 +76,7 @@ def test_what_is_no_torrent_is_said_so(running):
 
 def test_without_an_agent_every_function_says_what_to_do(running):
     running.call("service.stop", "narrows-agent")
-    for function in ("status", "pause", "resume", "verify", "peers", "explain", "reload"):
+    for function in ("status", "pause", "resume", "verify", "look", "peers", "explain", "reload"):
         with fails("The agent does not answer at .*; start its service"):
             running.call(f"narrows.{function}")
     running.config.unlink()

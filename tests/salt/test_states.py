@@ -102,6 +102,18 @@ def test_content_is_assigned_at_once_and_present_when_it_is_complete_and_what_re
     again = minion.apply("narrows")
     assert not failed(again) and not changed(again), (failed(again), changed(again))
 
+    # nobody has told the agent, and it would look within a minute
+    source.stop_seeding()
+    place = minion.root / "opt" / wanted["file"]
+    with open(place, "r+b") as file:
+        file.write(bytes(byte ^ 1 for byte in file.read(3)))
+        file.seek(0)
+        file.write(b"!")
+    assert minion.state("narrows.present", name="office")["result"] is False
+    source.seed()
+    assert minion.state("narrows.present", name="office", timeout=20)["result"] is True
+    assert sha256(place) == source.contents["office"]["sha256"]
+
 
 def test_a_torrent_with_another_hash_than_the_pillars_is_refused_and_what_runs_goes_on(minion, source):
     good = source.content("office")
