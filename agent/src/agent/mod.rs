@@ -3,10 +3,11 @@
 mod answers;
 mod door;
 mod key;
+mod places;
 mod plan;
 mod state;
 pub use answers::{AgentExplained, AgentStatus};
-pub(crate) use plan::read_torrent;
+pub(crate) use plan::{mistakes, read_torrent};
 pub use state::{NotKept, StateInUse};
 
 use std::io;
@@ -186,11 +187,14 @@ impl Agent {
         self.shared
             .download
             .set_rate(config.limits.download.limit().unwrap_or(0));
-        let (entries, gateway, share) = (config.content.clone(), config.gateway, config.share);
-        let wanted = spawn_blocking(move || plan::read(&entries, gateway, share))
-            .await
-            .unwrap_or_default();
         let running = self.entries();
+        let (asked, known) = (config.clone(), running.clone());
+        let wanted = spawn_blocking(move || {
+            let known: Vec<Wanted> = known.into_iter().map(|entry| entry.wanted).collect();
+            plan::read(&asked, &known)
+        })
+        .await
+        .unwrap_or_default();
         // an entry that cannot be read now takes nothing away: its torrent may be half-written, or its share not mounted
         let unread = |entry: &Entry| {
             let mut unread = wanted.iter().filter(|wanted| wanted.is_unread());

@@ -8,7 +8,8 @@ use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_swarm::GatewayMode;
 
-use crate::config::ContentEntry;
+use super::places::{self, Place};
+use crate::config::Config;
 
 /// The largest .torrent that is read, in bytes.
 const MAX_TORRENT: u64 = 64 << 20;
@@ -22,7 +23,7 @@ pub(super) struct Wanted {
     pub(super) share: Sharing,
     /// Or what is wrong with the torrent, for a person.
     pub(super) meta: Result<Arc<Metainfo>, String>,
-    /// Another entry is the same content: reading this one again changes nothing.
+    /// Another entry is the same content, or the place is taken: reading the torrent again changes nothing.
     pub(super) duplicate: bool,
 }
 
@@ -56,16 +57,17 @@ impl PartialEq for Wanted {
     }
 }
 
-/// Reads the torrents of all entries. One that cannot be used is an error in its place; the others go on.
-pub(super) fn read(entries: &[ContentEntry], gateway: GatewayMode, share: Sharing) -> Vec<Wanted> {
+/// Reads the torrents of all entries. One that cannot be used is an error in its place; the others go on. Of two that
+/// are in each other's way a running one is right, else the first.
+pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
-    for entry in entries {
+    for entry in &config.content {
         let meta = read_torrent(&entry.torrent).map(Arc::new);
         let mut wanted = Wanted {
             torrent: entry.torrent.clone(),
             target: entry.target.clone(),
-            gateway,
-            share,
+            gateway: config.gateway,
+            share: config.share,
             meta,
             duplicate: false,
         };
@@ -78,7 +80,48 @@ pub(super) fn read(entries: &[ContentEntry], gateway: GatewayMode, share: Sharin
         }
         out.push(wanted);
     }
+    refuse_places(&mut out, config, running);
     out
+}
+
+/// All mistakes in the contents of a configuration, for a person.
+pub(crate) fn mistakes(config: &Config) -> Vec<String> {
+    let wanted = read(config, &[]);
+    wanted
+        .into_iter()
+        .filter_map(|wanted| wanted.meta.err())
+        .collect()
+}
+
+fn refuse_places(out: &mut [Wanted], config: &Config, running: &[Wanted]) {
+    let runs = |wanted: &Wanted| {
+        let same = |one: &Wanted| one.same_content(wanted) && one.target == wanted.target;
+        running.iter().any(same)
+    };
+    let place = |wanted: &Wanted| Place {
+        label: format!("{} ({})", wanted.name(), wanted.torrent.display()),
+        target: places::resolved(&wanted.target),
+        name: wanted.name(),
+    };
+    // what runs goes on while its torrent cannot be read
+    let unread: Vec<&Wanted> = out.iter().filter(|wanted| wanted.is_unread()).collect();
+    let stays = |one: &&Wanted| one.meta.is_ok() && unread.iter().any(|wanted| wanted.torrent == one.torrent);
+    let mut found: Vec<Place> = running.iter().filter(stays).map(place).collect();
+    let before = found.len();
+    let mut good: Vec<&mut Wanted> = out.iter_mut().filter(|wanted| wanted.meta.is_ok()).collect();
+    good.sort_by_key(|wanted| !runs(wanted));
+    found.extend(good.iter().map(|wanted| place(wanted)));
+    let own = [
+        ("state", places::resolved(&config.state)),
+        ("data", places::resolved(&config.data)),
+    ];
+    let faults = places::faults(&found, &own).into_iter().skip(before);
+    for (wanted, fault) in good.into_iter().zip(faults) {
+        if let Some(fault) = fault {
+            wanted.duplicate = true;
+            wanted.meta = Err(fault);
+        }
+    }
 }
 
 /// Reads a .torrent that this agent may use.

@@ -124,11 +124,10 @@ fn whole_text(error: &anyhow::Error) -> String {
 
 fn check(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
-    let mut broken = Vec::new();
+    let mut broken = crate::agent::mistakes(&config);
     for entry in &config.content {
-        match crate::agent::read_torrent(&entry.torrent) {
-            Ok(meta) => broken.extend(no_tracker(&entry.torrent, &meta)),
-            Err(error) => broken.push(error),
+        if let Ok(meta) = crate::agent::read_torrent(&entry.torrent) {
+            broken.extend(no_tracker(&entry.torrent, &meta));
         }
     }
     anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));

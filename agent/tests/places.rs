@@ -1,0 +1,56 @@
+//! Contents that are in each other's way are refused in words, and what runs goes on.
+
+mod common;
+
+use std::process::Command;
+
+use common::agent::Agent;
+use common::content::{assert_same, folder, torrent};
+use common::eventually;
+use common::tracker::Tracker;
+use narrows_agent::ContentState;
+
+const MB: usize = 1_000_000;
+const PIECE: u32 = 128 << 10;
+
+#[test]
+fn two_versions_at_one_place_are_a_mistake_in_check_and_at_a_reload_and_the_first_runs_on() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let sources = ["old/office", "new/office", "other/inner"].map(|path| dir.path().join(path));
+    let torrents = [0, 1, 2].map(|at| {
+        folder(&sources[at], at as u64 + 1, MB);
+        torrent(&sources[at], &tracker, PIECE).0
+    });
+    let [old, new, inner] = &torrents;
+    let from = sources[0].parent().unwrap();
+    let mut agent = Agent::new(&dir.path().join("a"), &[(old, from)]).started();
+    agent.wait_for(ContentState::Seeding);
+
+    // the new one stands first, at the same place by another path; the third lies inside of it
+    let dotted = from.join("../old/");
+    agent.set_content(&[(new, &dotted), (old, from), (inner, &sources[0])]);
+    let check = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+        .args(["check", "--config"])
+        .arg(agent.config_path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(!check.status.success());
+    for part in ["are both", "lie in each other", "office.torrent", "inner.torrent"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    agent.command(&["reload"]);
+    let content = eventually("the reload is through", || {
+        let content = agent.status().content;
+        (content.len() == 3).then_some(content)
+    });
+    let states: Vec<ContentState> = content.iter().map(|content| content.state).collect();
+    assert_eq!(
+        states,
+        [ContentState::Error, ContentState::Seeding, ContentState::Error]
+    );
+    let error = content[0].error.clone().unwrap();
+    assert!(error.contains("give one of them another `target`"), "{error}");
+    assert_same(&sources[0], &from.join("office"));
+    assert!(!sources[0].join("inner").exists());
+}
