@@ -367,6 +367,60 @@ def _phase(state, info_hash):
         return None
 
 
+def purgeable(info_hash, target=None, file=None):
+    """
+    What a purge of a content would do: ``place``, whether something is ``removable``, and ``why`` not all of it.
+    ``unknown``: there is something at ``target`` and ``file``, and the agent does not know that it brought it there.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt lab-1 narrows.purgeable 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d /opt/deploy office.msi
+    """
+    try:
+        state = _state_folder(_config())
+    except CommandExecutionError:
+        state = _state_folder({})
+    place = __utils__["narrows_place.read"](state, info_hash)
+    at = os.path.join(place["target"], place["name"]) if place else os.path.join(target or "", file or "")
+    out = {"place": at, "removable": False, "why": "", "unknown": False}
+    if place and place["origin"] == "fetched":
+        out["removable"] = bool(__utils__["narrows_place.ours"](place)) or not os.path.lexists(at)
+        if not out["removable"]:
+            out["why"] = f"{at} stays, for somebody changed it after it came; remove it by hand if nobody needs it."
+    elif place and place["origin"] == "found":
+        if os.path.lexists(at):
+            out["why"] = f"{at} stays, for it was there before the agent; remove it by hand if it is no original."
+    elif target and file and os.path.lexists(at):
+        out["unknown"] = True
+        out["why"] = f"{at} stays, for the agent does not know that it fetched it; remove it by hand, or take `purge` away."
+    return out
+
+
+def purge(info_hash):
+    """
+    Removes the files of a content that the agent has fetched and does not have any more. What somebody added or changed
+    stays. Returns how many files were ``removed``, and what ``stays``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt lab-1 narrows.purge 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d
+    """
+    state = _state_folder(_config())
+    place = __utils__["narrows_place.read"](state, info_hash)
+    if not place or place["origin"] != "fetched":
+        raise CommandExecutionError(
+            f"The agent does not know that it fetched {info_hash}; its files are removed by hand, or by nobody."
+        )
+    removed, stays = __utils__["narrows_place.remove"](place)
+    __utils__["narrows_place.forget"](state, info_hash)
+    at = os.path.join(place["target"], place["name"])
+    return {"removed": removed, "stays": f"{at} stays, for it has files that are not the content's." if stays else ""}
+
+
 def check_pillar(pillar=None):
     """
     What is wrong in the pillar below ``narrows``, a sentence each.

@@ -355,7 +355,7 @@ def retire(name, purge=False, forget=False):
     Ends a content: the tracker forgets it at once, the agents drop it with their next ``narrows.content`` state.
 
     purge
-        Remove its files from the minions as well.
+        Remove its files from the minions as well. The original stays on the seeder, as does what users added or changed.
 
     forget
         Take it out of the pillar altogether. Minions that have not applied their states since keep its files.

@@ -256,18 +256,22 @@ def present(name, info_hash=None, verify=False, timeout=0):
     return _ret(name, False, f"Not complete yet: {_progress(content)}")
 
 
-def absent(name, info_hash=None, target=None, file=None, purge=False, unassign=False):
+def absent(name, info_hash=None, target=None, file=None, purge=False, unassign=False, original=False):
     """
     The agent does not have the content.
 
-    target, file
-        Where it lies, for ``purge``.
+    info_hash, target, file
+        What and where it is, for ``purge``.
 
     purge
-        Remove its files as well.
+        Remove its files as well: those that this agent fetched and that are as it left them. What users added or changed
+        stays, and so does what the agent found in its place, for that is somebody's original.
 
     unassign
         Take it out of the agent's configuration too, in which the state ``narrows.agent`` does not write it anyway.
+
+    original
+        This machine has the original, from which the content was published: ``purge`` does not apply to it.
     """
     changes = {}
     try:
@@ -277,24 +281,29 @@ def absent(name, info_hash=None, target=None, file=None, purge=False, unassign=F
         listed = False
     if listed and not unassign and not __opts__["test"]:
         return _ret(name, False, f"The agent's configuration has {name}; say `ensure: absent` in the pillar.")
-    if purge and not (target and file and os.path.basename(file) == file and file not in (".", "..")):
-        return _ret(name, False, f"What {name} left cannot be removed: name its target and its file.")
-    places = [os.path.join(target, file)] if purge else []
-    if purge and info_hash:
-        places.append(os.path.join(target, ".narrows", info_hash))
-    places = [place for place in places if os.path.lexists(place)]
-    if __opts__["test"] and (listed or places):
+    if purge and not info_hash:
+        return _ret(name, False, f"What {name} left cannot be removed: name its info_hash.")
+    left = __salt__["narrows.purgeable"](info_hash, target, file) if purge and not original else None
+    to_purge = bool(left and left["removable"])
+    if __opts__["test"] and (listed or to_purge):
         return _ret(name, None, f"{name} would be removed.")
+    if left and left["why"]:
+        stays = left["why"]
+    else:
+        stays = "Its files stay, for they are the original that was published." if purge and original else ""
     try:
         if listed:
             __salt__["narrows.remove"](name)
             changes[name] = {"old": "assigned", "new": "not assigned"}
-        for place in places:
-            __salt__["file.remove"](place)
-            changes[place] = {"old": "present", "new": "removed"}
+        if to_purge:
+            done = __salt__["narrows.purge"](info_hash)
+            stays = done["stays"]
+            if done["removed"]:
+                changes[left["place"]] = {"old": "present", "new": "removed"}
     except (CommandExecutionError, OSError) as error:
         return _ret(name, False, str(error), changes)
-    return _ret(name, True, "Removed." if changes else "Not there.", changes)
+    said = "Removed." if changes else "Not there." if not stays else "Not assigned."
+    return _ret(name, not (left and left["unknown"]), f"{said} {stays}".strip(), changes)
 
 
 def paused(name):

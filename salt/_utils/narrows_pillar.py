@@ -26,7 +26,7 @@ KEYS = {
         "beacon_interval",
         "firewall",
     ],
-    "content": ["torrent", "info_hash", "version", "size", "file", "target", "ensure", "purge"],
+    "content": ["torrent", "info_hash", "version", "size", "file", "target", "ensure", "purge", "original"],
 }
 
 #: Keys of agent.yaml and tracker.yaml that the states set themselves, and where to say it instead.
@@ -68,7 +68,9 @@ def check(pillar):
     if _is_map(contents, "narrows:content", out):
         for name, content in (contents or {}).items():
             _check_content(str(name), content, out)
-        _check_places(contents or {}, out)
+        lookup = pillar.get("lookup")
+        agent = lookup.get("agent") if isinstance(lookup, dict) else None
+        _check_places(contents or {}, agent if isinstance(agent, dict) else {}, out)
     return out
 
 
@@ -86,6 +88,11 @@ def _check_part(part, wanted, out):
         out.append(f"{where} has a package and a source; keep one of them.")
     if source and str(source).startswith(("http://", "https://", "ftp://")) and not wanted.get("source_hash"):
         out.append(f"{where}:source is a URL; add its hash as {where}:source_hash, like sha256=<64 hex digits>.")
+    if source and wanted.get("source_hash") and not str(source).startswith(("http://", "https://", "ftp://")):
+        out.append(
+            f"{where}:source_hash is not looked at by Salt for {source}, which it takes as it is; remove it, or fetch the "
+            "program from an https:// URL."
+        )
     if not isinstance(wanted.get("firewall", True), bool):
         out.append(f"{where}:firewall is `{wanted['firewall']}`; write true or false.")
     for key in ("idle_after", "beacon_interval"):
@@ -111,8 +118,9 @@ def _check_content(name, content, out):
     _unknown(content, "content", where, out)
     if content.get("ensure", "present") not in ("present", "absent"):
         out.append(f"{where}:ensure is `{content['ensure']}`; write present or absent.")
-    if not isinstance(content.get("purge", False), bool):
-        out.append(f"{where}:purge is `{content['purge']}`; write true or false.")
+    for key in ("purge", "original"):
+        if not isinstance(content.get(key, False), bool):
+            out.append(f"{where}:{key} is `{content[key]}`; write true or false.")
     if not _HASH.fullmatch(str(content.get("info_hash", ""))):
         out.append(f"{where}:info_hash is not 40 hex digits; publish again, or take it from `narrows-agent create`.")
     if not content.get("torrent") and content.get("ensure") != "absent":
@@ -127,18 +135,48 @@ def _check_content(name, content, out):
         out.append(f"{where}:purge wants to know what to remove; add file: the name in the target.")
 
 
-def _check_places(contents, out):
-    seen = {}
+def _check_places(contents, lookup, out):
+    """
+    No two contents at one place, none in another's, none around the agent's own folders.
+    """
+    own = {key: _parts(str(lookup[key])) for key in ("data", "state") if isinstance(lookup.get(key), str)}
+    data = own.get("data", ("narrows:lookup:agent:data",))
+    seen = []
     for name, content in contents.items():
         if not isinstance(content, dict) or content.get("ensure") == "absent" or not content.get("file"):
             continue
-        place = (str(content.get("target")), str(content["file"]))
-        if place in seen:
-            out.append(
-                f"narrows:content:{name} and narrows:content:{seen[place]} both are {place[1]} in {place[0]}; "
-                "give one another target."
-            )
-        seen.setdefault(place, name)
+        target = content.get("target")
+        folder = data if target is None else _parts(str(target))
+        # by the folder, for on Windows case means nothing
+        windows = bool(folder) and bool(ntpath.splitdrive(folder[0])[0])
+        place = (*folder, _parts(str(content["file"]), windows)[-1])
+        where = f"narrows:content:{name}"
+        for key, path in own.items():
+            if path[: len(place)] == place:
+                out.append(f"{where} would take the place of narrows:lookup:agent:{key}; give it another target.")
+            elif key == "state" and place[: len(path)] == path:
+                out.append(f"{where} would lie in narrows:lookup:agent:state; give it another target.")
+        for other, there in seen:
+            if there == place:
+                both = f"both are {content['file']} in {target or 'narrows:lookup:agent:data'}"
+            elif there[: len(place)] == place or place[: len(there)] == there:
+                both = f"lie in each other ({'/'.join(place)} and {'/'.join(there)})"
+            else:
+                continue
+            out.append(f"{where} and narrows:content:{other} {both}; give one another target.")
+        seen.append((name, place))
+
+
+def _parts(path, windows=None):
+    """
+    The parts of a path, equal if they name the same: without ``.``, ``..`` and double slashes, on Windows without case.
+    """
+    if windows is None:
+        windows = bool(ntpath.splitdrive(path)[0]) or "\\" in path
+    if windows:
+        return tuple(part for part in ntpath.normcase(ntpath.normpath(path)).split("\\") if part) or ("",)
+    parts = tuple(part for part in posixpath.normpath("/" + path.lstrip("/")).split("/") if part)
+    return parts
 
 
 def _is_map(value, where, out):
@@ -170,7 +208,8 @@ def wanted(pillar, place):
     The contents of the pillar in the order of their names, with what is left out filled in.
 
     ``place`` is ``agent`` of map.jinja. Each has ``name``, ``torrent`` (its source), ``path`` (where the .torrent lies
-    on this machine), ``info_hash``, ``target``, ``file``, ``ensure``, ``purge``.
+    on this machine), ``info_hash``, ``target``, ``file``, ``ensure``, ``purge``,
+    ``original``.
     """
     out = []
     for name, content in sorted((pillar.get("content") or {}).items()):
@@ -185,6 +224,7 @@ def wanted(pillar, place):
                 "file": content.get("file"),
                 "ensure": content.get("ensure", "present"),
                 "purge": content.get("purge", False),
+                "original": content.get("original", False),
             }
         )
     return out

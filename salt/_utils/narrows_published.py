@@ -31,7 +31,7 @@ _INIT = """\
 {{%- for name in {names} %}}
 {{%-   import_yaml 'narrows/content/' ~ name ~ '.yaml' as data %}}
 {{%-   if data.seeder == opts.id %}}
-{{%-     set _ = mine.update({{name: dict(data.pillar, target=data.seeder_target)}}) %}}
+{{%-     set _ = mine.update({{name: dict(data.pillar, target=data.seeder_target, original=true)}}) %}}
 {{%-   elif salt['match.compound'](data.tgt, opts.id) %}}
 {{%-     set _ = mine.update({{name: data.pillar}}) %}}
 {{%-   endif %}}

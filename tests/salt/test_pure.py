@@ -3,12 +3,16 @@ The parts without Salt: torrents, pillars, rollouts, events.
 """
 
 import hashlib
+import json
+import os
 import pathlib
 import random
 
 import narrows as beacon
 import narrows_metainfo
 import narrows_pillar
+import narrows_place
+import narrows_published
 import narrows_rollout
 import pytest
 import yaml
@@ -77,6 +81,8 @@ def test_the_example_pillar_is_right_and_names_every_key():
         ({"agent": {"active": 1}}, "narrows:agent:active is `1`"),
         ({"agent": {"source": "https://x/agent"}}, "add its hash"),
         ({"agent": {"source": "/x", "package": "y"}}, "keep one of them"),
+        ({"agent": {"source": "salt://x", "source_hash": "sha256=" + "a" * 64}}, "is not looked at by Salt for salt://x"),
+        ({"tracker": {"source": "/x", "source_hash": "sha256=" + "a" * 64}}, "is not looked at by Salt for /x"),
         ({"agent": {"config": {"content": []}}}, "write it as narrows:content"),
         ({"agent": {"config": "x"}}, "narrows:agent:config is"),
         ({"agent": {"idle_after": "5m"}}, "write a number of seconds"),
@@ -96,6 +102,97 @@ def test_the_example_pillar_is_right_and_names_every_key():
 )
 def test_each_mistake_of_a_pillar_is_said_with_what_to_do(pillar, said):
     assert said in " ".join(narrows_pillar.check(pillar))
+
+
+def test_a_purge_removes_what_is_as_the_agent_left_it_and_follows_no_link(tmp_path):
+    tree, outside = tmp_path / "target/tree", tmp_path / "outside"
+    (tree / "a/b").mkdir(parents=True)
+    outside.mkdir()
+    (tmp_path / "state").mkdir()
+    for path in (tree / "a/b/ours", tree / "a/changed", tree / "top", outside / "theirs"):
+        path.write_text(path.name)
+    files = []
+    for path in ("a/b/ours", "a/changed", "top"):
+        stat = (tree / path).stat()
+        files.append([path, [stat.st_size, stat.st_mtime_ns, stat.st_ino]])
+    stat = (outside / "theirs").stat()
+    files += [[path, [stat.st_size, stat.st_mtime_ns, stat.st_ino]] for path in ("link/theirs", "../../outside/theirs")]
+    (tree / "link").symlink_to(outside)
+    (tree / "a/changed").write_text("by the user")
+    (tree / "own").write_text("the user's")
+    known = {"target": str(tmp_path / "target"), "name": "tree", "origin": "fetched", "files": files}
+    (tmp_path / f"state/{'a' * 40}.place").write_text(json.dumps(known))
+    place = narrows_place.read(tmp_path / "state", "a" * 40)
+    assert narrows_place.remove(place) == (2, True)
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == [
+        "outside/theirs",
+        f"state/{'a' * 40}.place",
+        "target/tree/a/changed",
+        "target/tree/own",
+    ]
+    assert not (tree / "a/b").exists()
+    for path in (tree / "a/changed", tree / "own", tree / "link"):
+        path.unlink()
+    (tree / "a").rmdir()
+    assert narrows_place.remove(place) == (0, False) and not tree.exists()
+    narrows_place.forget(tmp_path / "state", "a" * 40)
+    assert os.listdir(tmp_path / "state") == [] and narrows_place.read(tmp_path / "state", "a" * 40) is None
+
+
+def test_the_seeders_pillar_says_that_it_has_the_original(tmp_path):
+    jinja2 = pytest.importorskip("jinja2")
+    data = {"name": "office", "info_hash": "a" * 40, "target": "/opt", "file": "office", "ensure": "absent", "purge": True}
+    data.update(tgt="*", seeder="m", seeder_target="/srv")
+    narrows_published.save(tmp_path, "office", data)
+    text = (tmp_path / "narrows/content/init.sls").read_text().replace("{%-   import_yaml 'narrows/content/' ~ name ~ '.yaml' as data %}", "")
+    saved = yaml.safe_load((tmp_path / "narrows/content/office.yaml").read_text())
+    environment = jinja2.Environment()
+    environment.filters["json"] = json.dumps
+
+    def pillar(minion):
+        shown = environment.from_string(text).render(data=saved, opts={"id": minion}, salt={"match.compound": lambda *_: True})
+        return yaml.safe_load(shown)["narrows"]["content"]["office"]
+
+    assert (pillar("m")["target"], pillar("m")["original"]) == ("/srv", True)
+    assert "original" not in pillar("n")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (("/opt", "x"), ("/opt/", "x"), "both are x in /opt/"),
+        (("/opt", "x"), ("/srv/../opt/.", "x"), "both are x"),
+        (("/opt", "x"), ("//opt", "x"), "both are x"),
+        (("/opt", "x"), ("/opt/x/deep", "y"), "lie in each other"),
+        (("/opt/x", "y"), ("/opt", "x"), "lie in each other"),
+        ((None, "x"), (None, "x"), "both are x in narrows:lookup:agent:data"),
+        ((r"C:\Deploy", "X.msi"), ("c:/deploy/", "x.MSI"), "both are x.MSI"),
+        (("/opt", "x"), ("/opt", "X"), None),
+        (("/opt", "x"), ("/opt/x2", "x"), None),
+        (("/", "x"), ("/opt", "x"), None),
+    ],
+)
+def test_equal_and_nested_places_are_refused_with_both_names(a, b, said):
+    contents = {
+        name: {"torrent": "t", "info_hash": "a" * 40, "file": file, **({"target": target} if target else {})}
+        for name, (target, file) in (("one", a), ("two", b))
+    }
+    mistakes = narrows_pillar.check({"content": contents})
+    if said is None:
+        assert mistakes == []
+    else:
+        assert len(mistakes) == 1 and said in mistakes[0], mistakes
+        assert "narrows:content:one" in mistakes[0] and "narrows:content:two" in mistakes[0]
+
+
+def test_no_content_takes_the_place_of_the_agents_folders():
+    lookup = {"agent": {"data": "/var/lib/narrows/data", "state": "/var/lib/narrows/state"}}
+    for target, file in (("/var/lib", "narrows"), ("/var/lib/narrows", "data"), ("/var/lib/narrows/state", "x")):
+        content = {"torrent": "t", "info_hash": "a" * 40, "target": target, "file": file}
+        assert "another target" in " ".join(narrows_pillar.check({"lookup": lookup, "content": {"x": content}}))
+    content = {"torrent": "t", "info_hash": "a" * 40, "file": "x"}
+    assert narrows_pillar.check({"lookup": lookup, "content": {"x": content}}) == []
 
 
 def test_any_pillar_is_judged_without_an_error():

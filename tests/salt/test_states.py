@@ -5,6 +5,7 @@ The formula on a masterless minion: what the states write and start, and what wr
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -155,6 +156,35 @@ def test_absent_content_is_served_no_more_and_its_files_stay_unless_purged(minio
     assert (target / "kept.bin").exists() and not (target / "purged.bin").exists()
     assert os.listdir(minion.root / "conf/torrents") == []
     assert not changed(minion.apply("narrows"))
+
+
+def test_a_purge_takes_what_the_agent_fetched_and_leaves_originals_and_users_files(minion, source):
+    names = ("original", "found", "changed", "fetched")
+    contents = {name: dict(source.content(name, file=f"{name}.bin"), target=str(minion.root / name)) for name in names}
+    for name in ("original", "found"):
+        (minion.root / name).mkdir()
+        shutil.copy(source.root / f"data/{name}/{name}.bin", minion.root / name)
+    minion.pillar["content"] = contents
+    assert not failed(minion.apply("narrows"))
+    for name in names:
+        assert minion.state("narrows.present", name=name, timeout=30)["result"] is True
+    (minion.root / "changed/changed.bin").write_text("the user's")
+    for content in contents.values():
+        content.update(ensure="absent", purge=True)
+    contents["original"]["original"] = True
+    states = minion.apply("narrows")
+    assert not failed(states), failed(states)
+    there = {name for name in names if (minion.root / name / f"{name}.bin").exists()}
+    assert there == {"original", "found", "changed"}
+    assert "they are the original" in states["narrows-content-original"]["comment"]
+    assert "it was there before the agent" in states["narrows-content-found"]["comment"]
+    assert "somebody changed it" in states["narrows-content-changed"]["comment"]
+    # what nobody knows of is never removed, and that is no success
+    unknown = dict(contents["fetched"], info_hash="e" * 40, file="x")
+    (minion.root / "fetched/x").write_text("somebody's")
+    minion.pillar["content"] = {"unknown": unknown}
+    said = failed(minion.apply("narrows"))["narrows-content-unknown"]
+    assert "the agent does not know that it fetched it" in said and (minion.root / "fetched/x").exists()
 
 
 def test_paused_content_stays_paused(minion, source):

@@ -9,6 +9,7 @@ narrows-content-clean-{{ content.name }}:
     - target: {{ content.target | json }}
     - file: {{ content.file | json }}
     - purge: {{ content.purge | json }}
+    - original: {{ content.original | json }}
     - unassign: true
 {%    endfor %}
 {%- endif %}

@@ -16,6 +16,7 @@ narrows-content-{{ content.name }}:
     - target: {{ content.target | json }}
     - file: {{ content.file | json }}
     - purge: {{ content.purge | json }}
+    - original: {{ content.original | json }}
     - require:
       - file: narrows-agent-config-file-managed
       - sls: narrows.agent.service

@@ -7,7 +7,6 @@ Salt. ``python -m fleet.demo`` in tests/salt; it wants root, and NARROWS_BIN_DIR
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -105,18 +104,15 @@ class Demo:
         """What an administrator writes: pillars, and top files."""
         tracker = self.bed.network.hosts["master"].address
         programs = {name: f"{PROGRAMS}/{name}" for name in ("narrows-agent", "narrows-tracker")}
-        hashes = {name: f"sha256={sha256(self.bed.programs / name)}" for name in programs}
         served = {
             "url": f"http://{tracker}:6969/announce",
             "source": programs["narrows-tracker"],
-            "source_hash": hashes["narrows-tracker"],
             "config": {"listen": "0.0.0.0:6969", "admin": "127.0.0.1:6970"},
             "sites": self.bed.network.site_map(),
         }
         agent = {
             "active": True,
             "source": programs["narrows-agent"],
-            "source_hash": hashes["narrows-agent"],
             "config": {"listen": "0.0.0.0:6881"},
         }
         pillar, files = self.master.pillar, self.master.files
@@ -253,12 +249,6 @@ def state_seconds(jobs: list[Job], most: int = 8) -> dict[str, float]:
 def progress(seen: Seen) -> str:
     """For the line while it runs."""
     return f"{seen.progress:.0%}" if seen.up else "off"
-
-
-def sha256(path: Path) -> str:
-    """Of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(path: Path, data: object) -> None:
