@@ -126,6 +126,11 @@ def publish(
     if isinstance(tgt, (list, tuple)):
         tgt = ",".join(tgt)
     matcher = _COMPOUND[tgt_type].format(tgt)
+    if not set(__utils__["narrows_master.expected"]({"tgt": matcher})) - {seeder}:
+        other = f" but the seeder {seeder}" if seeder else ""
+        raise CommandExecutionError(
+            f"tgt matches no minion{other}: `{tgt}` ({tgt_type}). Correct it; `salt-key -l accepted` lists the minions."
+        )
     file_root = __utils__["narrows_master.file_root"](saltenv)
     pillar_root = __utils__["narrows_master.pillar_root"](saltenv)
     before = __utils__["narrows_published.load"](pillar_root, name)
@@ -262,7 +267,9 @@ def _rollout(name, data, timeout):
         returned = client.cmd(expected, "narrows.report", tgt_type="list", timeout=timeout, full_return=True)
         came = __utils__["narrows_master.answers"](returned)
         answers = {minion: answer.get("ret") for minion, answer in came.items()}
-    rollout = __utils__["narrows_rollout.merge"](name, data["info_hash"], expected, answers, sites=sites)
+    rollout = __utils__["narrows_rollout.merge"](
+        name, data["info_hash"], expected, answers, sites=sites, seeder=data.get("seeder")
+    )
     seen = {minion: row["site"] for minion, row in rollout["minions"].items() if row["site"]}
     if any(sites.get(minion) != site for minion, site in seen.items()):
         cache.store("narrows", "sites", {**sites, **seen})

@@ -9,7 +9,7 @@ From the answers of many minions to one picture of a rollout. Pure functions.
 NO_ANSWER = "no answer"
 
 
-def merge(name, info_hash, expected, answers, sites=None):
+def merge(name, info_hash, expected, answers, sites=None, seeder=None):
     """
     The rollout of a content.
 
@@ -22,13 +22,18 @@ def merge(name, info_hash, expected, answers, sites=None):
     sites
         Minion id to the site where it was last, for those that do not say.
 
+    seeder
+        The minion that had the content from the start, and is not counted in ``percent``.
+
     Returns ``name``, ``info_hash``, ``minions`` (id to ``site``, ``state``, ``percent``, ``rate`` in bytes/s, ``role``,
-    ``complete``, ``error``), ``sites`` (name to ``minions``, ``complete``, ``percent``; ``""``: not known) and ``total``.
+    ``complete``, ``error``), ``sites`` (name to ``minions``, ``complete``, and of those that the rollout is for ``wanted``,
+    ``wanted_complete`` and ``percent``, which is of all where there are none; ``""``: not known) and ``total``.
     """
     minions = {minion: _minion(info_hash, answers.get(minion)) for minion in sorted(expected)}
     groups = {}
     for minion, row in minions.items():
         row["site"] = row["site"] or (sites or {}).get(minion, "")
+        row["seeder"] = minion == seeder
         groups.setdefault(row["site"], []).append(row)
     return {
         "name": name,
@@ -62,12 +67,16 @@ def _minion(info_hash, answer):
 
 
 def _sum(minions):
-    percent = sum(minion["percent"] for minion in minions)
+    wanted = [minion for minion in minions if not minion["seeder"]]
+    counted = wanted or minions
+    percent = sum(minion["percent"] for minion in counted)
     return {
         "minions": len(minions),
         "complete": sum(minion["complete"] for minion in minions),
         "no_answer": sum(minion["state"] == NO_ANSWER for minion in minions),
-        "percent": int(percent / len(minions)) if minions else 0,
+        "wanted": len(wanted),
+        "wanted_complete": sum(minion["complete"] for minion in wanted),
+        "percent": int(percent / len(counted)) if counted else 0,
         "rate": sum(minion["rate"] for minion in minions),
     }
 

@@ -411,6 +411,7 @@ def test_a_minion_that_is_off_has_not_answered_and_joins_by_itself_when_it_is_ba
         (("/etc/hostname", "name=a b", "target=/opt"), "cannot be called"),
         (("/etc/hostname", "name=x", "target=opt"), "absolute path"),
         (("/etc/hostname", "name=x", "target=/opt", "tgt_type=pillar"), "tgt_type is pillar; write one of"),
+        (("/etc/hostname", "name=x", "target=/opt", "tgt=munch-*", "seeder=client-1"), "tgt matches no minion but the seeder"),
     ],
 )
 def test_what_cannot_be_published_is_one_sentence_and_changes_nothing(fleet, arguments, said):

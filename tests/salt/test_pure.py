@@ -262,11 +262,29 @@ def test_a_rollout_counts_who_is_complete_missing_and_silent_by_site():
         "f": "no answer",
     }
     assert rollout["minions"]["b"]["percent"] == 99, "100 is for those that have all of it"
-    assert rollout["sites"]["hq"] == {"minions": 2, "complete": 1, "no_answer": 0, "percent": 99, "rate": 1_000_000}
+    assert rollout["sites"]["hq"] == {
+        "minions": 2,
+        "complete": 1,
+        "no_answer": 0,
+        "wanted": 2,
+        "wanted_complete": 1,
+        "percent": 99,
+        "rate": 1_000_000,
+    }
     assert rollout["sites"]["munich"]["minions"] == 3 and rollout["sites"]["munich"]["no_answer"] == 1
     assert rollout["total"]["complete"] == 2 and rollout["total"]["minions"] == 6
     text = narrows_rollout.table(rollout)
     assert "8.0 Mbit/s" in text and "no answer" in text and "start its service" in text
+
+
+def test_the_percentage_of_a_rollout_leaves_out_the_seeder_that_had_everything_from_the_start():
+    answers = {"seeder": status(), "a": status("fetching", 0.5), "b": status("fetching", 0.1, site="munich")}
+    rollout = narrows_rollout.merge("office", "h", list(answers), answers, seeder="seeder")
+    assert [rollout["sites"][site]["percent"] for site in ("hq", "munich")] == [50, 10]
+    assert (rollout["total"]["percent"], rollout["total"]["wanted"], rollout["total"]["wanted_complete"]) == (30, 2, 0)
+    assert rollout["total"]["minions"] == 3 and rollout["total"]["complete"] == 1
+    alone = narrows_rollout.merge("office", "h", ["seeder"], {"seeder": status()}, seeder="seeder")
+    assert alone["total"]["percent"] == 100
 
 
 def test_enough_is_enough_at_every_site():
