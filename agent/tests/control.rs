@@ -217,14 +217,13 @@ fn status_is_a_table_for_people_and_json_for_machines() {
         assert!(content.get(key).is_some(), "{key}");
     }
     let metrics = agent.get("/metrics").1;
-    assert!(
-        metrics.contains("narrows_agent_content_seeding{content=\"office\"} 1"),
-        "{metrics}"
-    );
-    assert!(
-        metrics.contains("narrows_agent_received_bytes_total{class=\"wan\",content=\"office\"} 0"),
-        "{metrics}"
-    );
+    let labels = format!("content=\"office\",info_hash=\"{}\"", meta.info_hash);
+    for series in [
+        format!("narrows_agent_content_seeding{{{labels}}} 1"),
+        format!("narrows_agent_received_bytes_total{{class=\"wan\",{labels}}} 0"),
+    ] {
+        assert!(metrics.contains(&series), "{series}: {metrics}");
+    }
     let value = |name: &str| -> f64 {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|value| value.trim().parse().ok())

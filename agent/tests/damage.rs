@@ -100,7 +100,7 @@ fn what_changes_at_the_target_is_told_when_asked_and_only_that_is_fetched() {
     let healed = two.look_and_heal();
     assert!(healed.bytes_lan >= 5 * MB as u64);
     let (_, metrics) = two.first.get("/metrics");
-    assert!(metrics.contains("narrows_agent_pieces_damaged_total{content=\"office\"}"));
+    assert!(metrics.contains("narrows_agent_pieces_damaged_total{content=\"office\","));
 }
 
 #[test]

@@ -41,6 +41,7 @@ def test_every_metric_is_of_use_in_a_rule_or_on_the_dashboard():
     spared = {
         "narrows_tracker_moved_agents_total",
         "narrows_tracker_completions_total",
+        "narrows_tracker_link_used_bytes_per_second",
         "narrows_tracker_expired_peers_total",
         "narrows_tracker_site_map_reloads_total",
         "narrows_agent_content_bytes",

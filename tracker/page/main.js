@@ -16,6 +16,8 @@ let chosen = null;
 let chosenSite = null;
 let detail = null;
 let asking = false;
+// when the tracker last said something
+let heard = null;
 const before = new Map();
 
 map.start(pick);
@@ -32,9 +34,11 @@ search.addEventListener("change", () => {
 });
 
 const events = new EventSource("/events");
-events.addEventListener("open", () => connected(true));
+// an open stream without a word says nothing yet of what is shown
+events.addEventListener("open", () => { if (heard === null) connected(true); });
 events.addEventListener("error", () => connected(false));
 events.addEventListener("state", async (event) => {
+  heard = new Date();
   connected(true);
   state = JSON.parse(event.data);
   if (inForce?.generation !== state.map_generation) await readMap();
@@ -49,8 +53,11 @@ events.addEventListener("state", async (event) => {
 });
 
 function connected(is) {
-  connection.textContent = is ? "live" : "the tracker does not answer; trying again";
+  const last = heard ? `; what is shown is of ${heard.toLocaleTimeString()}` : "";
+  connection.textContent = is ? "live" : `the tracker does not answer; trying again${last}`;
   connection.classList.toggle("away", !is);
+  // what is shown may not be true any more
+  document.body.classList.toggle("stale", !is && heard !== null);
 }
 
 async function readMap() {

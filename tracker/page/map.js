@@ -4,7 +4,7 @@ import { complete, percent, rate, shape } from "./text.js";
 
 const svg = document.getElementById("map");
 const CLASSES = ["use-0", "use-1", "use-2", "use-3", "use-4", "stopped"];
-const LABELS = ["idle", "up to 50 %", "up to 90 %", "up to 105 %", "above its budget", "paused or braked"];
+const LABELS = ["idle", "up to 50 %", "up to 90 %", "near its budget", "above its budget", "paused or braked"];
 // of a map with room; where sites lie closer, all of it is drawn smaller
 const RADIUS = 13;
 const ROOM = 64;
@@ -21,11 +21,11 @@ let view = { x: 0, y: 0, width: 100, height: 100 };
 let onSite = () => {};
 
 /** How a direction of a link is used: a class of its own for colours and words. */
-export function usage({ used, rate: limit, braked }) {
+export function usage({ used, rate: limit, braked, over }) {
   if (braked || limit === 0) return 5;
   const part = limit === null ? (used > 0 ? 0.25 : 0) : used / limit;
   if (part < 0.01) return 0;
-  return part <= 0.5 ? 1 : part <= 0.9 ? 2 : part <= 1.05 ? 3 : 4;
+  return part <= 0.5 ? 1 : part <= 0.9 ? 2 : over ? 4 : 3;
 }
 
 export function useWords(use) {

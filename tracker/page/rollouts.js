@@ -13,6 +13,7 @@ function words(rollout) {
   if (rollout.waiting_sites === 0) {
     return rollout.complete === rollout.peers ? "complete everywhere" : "every site has it; its machines are filling up";
   }
+  if (rollout.braked) return "braked: nothing of it crosses a link";
   const wait = `${rollout.waiting_sites} of ${rollout.sites} sites wait`;
   if (rollout.paused_sites >= rollout.waiting_sites) return `${wait}; paused`;
   const paused = rollout.paused_sites > 0 ? `, ${rollout.paused_sites} of them paused` : "";

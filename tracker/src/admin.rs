@@ -17,7 +17,7 @@ use crate::http::{text, typed};
 use crate::page;
 use crate::sd;
 use crate::serve::{Request, Response};
-use crate::tracker::Tracker;
+use crate::tracker::{Tracker, label};
 
 /// What /status says.
 #[derive(Serialize)]
@@ -187,11 +187,15 @@ fn status(tracker: &Tracker) -> Status {
         },
         contents: described(tracker, tracker.store.statuses())
             .into_iter()
-            .map(|Described { name, size, status }| ContentStatus {
-                name,
-                size,
-                swarm: status,
-            })
+            .map(
+                |Described {
+                     name, size, status, ..
+                 }| ContentStatus {
+                    name,
+                    size,
+                    swarm: status,
+                },
+            )
             .collect(),
     }
 }
@@ -202,7 +206,8 @@ fn metrics(tracker: &Tracker) -> Option<Vec<u8>> {
     let world = tracker.store.world();
     let view = world.view();
     let links = tracker.metrics.links.by_content();
-    families.extend(gauges::gather(&view.context(), &contents, &links).ok()?);
+    let used = tracker.metrics.links.used(world.uptime());
+    families.extend(gauges::gather(&view.context(), &contents, &links, &used).ok()?);
     families.sort_by(|a, b| a.name().cmp(b.name()));
     let mut out = Vec::new();
     TextEncoder::new().encode(&families, &mut out).ok()?;
@@ -220,6 +225,7 @@ fn described(tracker: &Tracker, statuses: Vec<(InfoHash, SwarmStatus)>) -> Vec<D
         let content = contents.as_ref().and_then(|contents| contents.of(&hash));
         Described {
             name: content.map_or_else(|| hash.to_string(), |content| content.name.to_string()),
+            label: label(&hash, content),
             size: content.map(|content| content.size),
             status,
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use narrows_assignment::{Announce, Decision, Refusal};
 use narrows_protocol::{
-    AnnounceRequest, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn, ScrapeFile, ScrapeRequest,
-    ScrapeResponse,
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn, ScrapeFile,
+    ScrapeRequest, ScrapeResponse,
 };
 use narrows_topology::SiteMap;
 use tracing::debug;
@@ -124,12 +124,15 @@ where
         agent: request.narrows.as_ref(),
     };
     let is_agent = request.narrows.is_some();
+    let stops = request.event == AnnounceEvent::Stopped;
+    let fetcher = (request.info_hash, announce.addr);
+    let reporting = (fetcher, tracker.store.world().uptime(), stops);
     let answered = tracker
         .store
         .announce(request.info_hash, size, &announce, |map, decision| {
             tracker
                 .metrics
-                .decision(map, &decision, || tracker.label(&request.info_hash));
+                .decision(map, &decision, reporting, || tracker.label(&request.info_hash));
             if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
                 let now = tracker.store.world().uptime();
                 tracker.doubles.seen(&report.agent, announce.addr, other, now);

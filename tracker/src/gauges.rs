@@ -10,7 +10,8 @@ use narrows_topology::{Hop, Rate, SiteId};
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
-use crate::link_bytes::{ATTACHED, Labels, OTHER, link_label};
+use crate::link_bytes::{ATTACHED, ContentLabel, Labels, OTHER, link_label};
+use crate::link_use::Direction;
 use series::Series;
 pub(crate) use sums::{Rollout, SiteSum};
 
@@ -22,7 +23,9 @@ const SITES_MAX: usize = 1200;
 
 /// A content with its name and size, and its swarm's state.
 pub(crate) struct Described {
+    /// For people.
     pub(crate) name: String,
+    pub(crate) label: ContentLabel,
     pub(crate) size: Option<u64>,
     pub(crate) status: SwarmStatus,
 }
@@ -32,19 +35,21 @@ pub(crate) fn gather(
     cx: &Context<'_>,
     contents: &[Described],
     links: &[(Labels, u64)],
+    used: &BTreeMap<Direction, f64>,
 ) -> prometheus::Result<Vec<MetricFamily>> {
     let registry = Registry::new();
     let series = Series::new(&registry)?;
-    let mut rollouts: BTreeMap<&str, Rollout> = BTreeMap::new();
+    let other = ContentLabel::other();
+    let mut rollouts: BTreeMap<&ContentLabel, Rollout> = BTreeMap::new();
     let mut room = SITES_MAX;
     // who waits is looked at first
     let mut order: Vec<(usize, &Described)> = contents.iter().enumerate().collect();
     order.sort_by_key(|(_, content)| !content.status.sites.iter().any(|site| site.waiting));
     for (position, content) in order {
         let label = if position < CONTENTS_MAX {
-            content.name.as_str()
+            &content.label
         } else {
-            OTHER
+            &other
         };
         let rollout = rollouts.entry(label).or_default();
         rollout.add(content);
@@ -56,6 +61,9 @@ pub(crate) fn gather(
         series.rollout(label, rollout);
     }
     take_links(cx, contents, links, &series);
+    for (direction, rate) in used {
+        series.link_used(direction, *rate);
+    }
     Ok(registry.gather())
 }
 
@@ -96,10 +104,13 @@ fn take_links(cx: &Context<'_>, contents: &[Described], links: &[(Labels, u64)],
     }
     let sizes: HashMap<&str, u64> = contents
         .iter()
-        .filter_map(|content| Some((content.name.as_str(), content.size?)))
+        .filter_map(|content| Some((content.label.info_hash.as_str(), content.size?)))
         .collect();
     for (labels, bytes) in links {
-        if let Some(size) = sizes.get(labels.content.as_str()).filter(|size| **size > 0) {
+        if let Some(size) = sizes
+            .get(labels.content.info_hash.as_str())
+            .filter(|size| **size > 0)
+        {
             series.link_copies(labels, *bytes as f64 / *size as f64);
         }
     }

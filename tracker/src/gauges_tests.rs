@@ -49,6 +49,13 @@ fn site(name: &str, peers: u32, seeders: u32, wan_bytes: u64) -> SiteStatus {
     }
 }
 
+fn label(name: &str) -> ContentLabel {
+    ContentLabel {
+        name: name.to_owned(),
+        info_hash: format!("hash of {name}"),
+    }
+}
+
 fn content(name: String, sites: Vec<SiteStatus>) -> Described {
     let status = SwarmStatus {
         doubles: Vec::new(),
@@ -60,6 +67,7 @@ fn content(name: String, sites: Vec<SiteStatus>) -> Described {
         sites,
     };
     Described {
+        label: label(&name),
         name,
         size: Some(1000),
         status,
@@ -75,10 +83,11 @@ fn gathered(map: &SiteMap, contents: &[Described], links: &[(Labels, u64)]) -> V
         ledger: &ledger,
         wall,
     };
-    gather(&cx, contents, links).unwrap()
+    let used = BTreeMap::from([(("hq-s001".to_owned(), "s001".to_owned()), 900_000.0)]);
+    gather(&cx, contents, links, &used).unwrap()
 }
 
-/// (labels in the order of their names, value) of each series of a family.
+/// (labels but for the info hash, in the order of their names; value) of each series of a family.
 fn values(families: &[MetricFamily], name: &str) -> Vec<(Vec<String>, f64)> {
     let family = families
         .iter()
@@ -88,6 +97,7 @@ fn values(families: &[MetricFamily], name: &str) -> Vec<(Vec<String>, f64)> {
         metric
             .get_label()
             .iter()
+            .filter(|label| label.name() != "info_hash")
             .map(|label| label.value().to_owned())
             .collect()
     };
@@ -156,12 +166,16 @@ fn a_rollout_of_which_a_site_is_paused_ends_never_and_the_other_sites_have_their
 fn copies_and_rates_of_links_are_those_of_this_moment() {
     let map = map(2);
     let labels = Labels {
-        content: "office".into(),
+        content: label("office"),
         link: "hq-s001".into(),
         site: "s001".into(),
     };
     let found = gathered(&map, &[content("office".into(), Vec::new())], &[(labels, 1500)]);
     assert_eq!(value(&found, "link_rate_bytes_per_second", &["hq-s001"]), 1e6);
+    assert_eq!(
+        value(&found, "link_used_bytes_per_second", &["hq-s001", "s001"]),
+        9e5
+    );
     assert_eq!(value(&found, "link_copies", &["office", "hq-s001", "s001"]), 1.5);
 }
 
@@ -183,7 +197,7 @@ fn with_a_hundred_contents_at_two_hundred_sites_there_are_fewer_than_20000_serie
         let site = format!("s{:03}", n % 199 + 1);
         links.push((
             Labels {
-                content: format!("content-{:02}", n / 199),
+                content: label(&format!("content-{:02}", n / 199)),
                 link: format!("hq-{site}"),
                 site,
             },
@@ -201,4 +215,41 @@ fn with_a_hundred_contents_at_two_hundred_sites_there_are_fewer_than_20000_serie
         value(&found, "peers", &["content-98", "seeder", "other"]),
         200.0 * 50.0
     );
+}
+
+#[test]
+fn a_series_has_the_same_labels_whether_or_not_another_content_has_its_name() {
+    let map = map(2);
+    let version = |hash: &str, name: &str, waiting: bool| {
+        let mut described = content(
+            name.to_owned(),
+            vec![site("s001", 4, if waiting { 0 } else { 4 }, 0)],
+        );
+        described.label = ContentLabel {
+            name: "office".to_owned(),
+            info_hash: hash.to_owned(),
+        };
+        described
+    };
+    let series = |contents: &[Described]| -> Vec<String> {
+        let found = gathered(&map, contents, &[]);
+        let mut out = Vec::new();
+        prometheus::Encoder::encode(&prometheus::TextEncoder::new(), &found, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        text.lines()
+            .filter(|line| line.contains("info_hash=\"aa\""))
+            .map(str::to_owned)
+            .collect()
+    };
+    let alone = series(&[version("aa", "office", true)]);
+    let beside = series(&[
+        version("aa", "office (aa)", true),
+        version("bb", "office (bb)", false),
+    ]);
+    assert!(alone.len() > 10, "{alone:?}");
+    assert!(
+        alone.iter().all(|line| line.contains("content=\"office\"")),
+        "{alone:?}"
+    );
+    assert_eq!(alone, beside);
 }

@@ -13,6 +13,7 @@ mod explain;
 mod gauges;
 mod http;
 mod link_bytes;
+mod link_use;
 mod listen;
 mod maps;
 mod metrics;

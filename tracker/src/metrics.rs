@@ -2,14 +2,15 @@
 //! One table of all: `tracker/prometheus/README.md`.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use narrows_assignment::Decision;
-use narrows_protocol::AnnounceEvent;
+use narrows_protocol::{AnnounceEvent, Role};
 use narrows_topology::SiteMap;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::link_bytes::LinkBytes;
+use crate::link_bytes::{ContentLabel, Fetcher, LinkBytes, direction};
 use crate::unmapped::Unmapped;
 
 /// What became of an announce: the event of an accepted one, or why it was refused.
@@ -226,7 +227,13 @@ impl Metrics {
     }
 
     /// Counts what a decision did. `content` names the content, if a label needs it.
-    pub(crate) fn decision(&self, map: &SiteMap, decision: &Decision, content: impl FnOnce() -> String) {
+    pub(crate) fn decision(
+        &self,
+        map: &SiteMap,
+        decision: &Decision,
+        (fetcher, now, stops): (Fetcher, Duration, bool),
+        content: impl FnOnce() -> ContentLabel,
+    ) {
         let outcome = &decision.outcome;
         self.handed_local.inc_by(outcome.local.into());
         self.handed_upstream.inc_by(outcome.upstream.into());
@@ -244,8 +251,12 @@ impl Metrics {
             }
         }
         if outcome.wan_from.is_empty() {
+            if decision.role == Role::Gateway {
+                self.links.report(fetcher, now, &[], !stops);
+            }
             return;
         }
+        let mut crossed = Vec::new();
         let content = content();
         for (from, bytes) in &outcome.wan_from {
             let Some(route) = map.path(*from, decision.site) else {
@@ -253,8 +264,10 @@ impl Metrics {
             };
             for hop in route.hops.iter() {
                 self.links.add(map, *hop, &content, *bytes);
+                crossed.push((direction(map, *hop), *bytes));
             }
         }
+        self.links.report(fetcher, now, &crossed, !stops);
     }
 
     pub(crate) fn map_loaded(&self, sites: usize, links: usize) {

@@ -25,8 +25,10 @@ pub(crate) struct Contents {
 /// One content.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Content {
-    /// Its name, told apart from contents of the same name.
+    /// Its name for people, told apart from contents of the same name.
     pub(crate) name: Arc<str>,
+    /// The name in its .torrent, whatever others there are: for what must not change while it is tracked.
+    pub(crate) own_name: Arc<str>,
     /// Bytes.
     pub(crate) size: u64,
 }
@@ -138,7 +140,7 @@ impl Folder {
         for (_, content) in &found {
             *names.entry(Arc::clone(&content.name)).or_default() += 1;
         }
-        // two versions of a content often have one name; labels must differ
+        // two versions of a content often have one name; a person asks for one of them
         for (hash, content) in &mut found {
             if names.get(&content.name).is_some_and(|count| *count > 1) {
                 let digits: String = hash.to_string().chars().take(8).collect();
@@ -176,6 +178,7 @@ fn read(path: &Path, stamp: Stamp) -> Option<(InfoHash, Content)> {
     };
     match Metainfo::parse(&bytes) {
         Ok(metainfo) => {
+            let name: Arc<str> = metainfo.name.as_str().into();
             if !metainfo.private {
                 warn!(%file, "torrent is not private: clients may find peers past the tracker, across any link");
             }
@@ -183,7 +186,8 @@ fn read(path: &Path, stamp: Stamp) -> Option<(InfoHash, Content)> {
             Some((
                 metainfo.info_hash,
                 Content {
-                    name: metainfo.name.into(),
+                    name: Arc::clone(&name),
+                    own_name: name,
                     size: metainfo.total,
                 },
             ))

@@ -70,6 +70,8 @@ fn contents_of_one_name_are_told_apart() {
         names[0] != names[1] && names.iter().all(|name| name.starts_with("office (")),
         "{names:?}"
     );
+    let own_names = contents.iter().map(|(_, content)| &*content.own_name);
+    assert!(own_names.eq(["office", "office"]));
 }
 
 #[test]

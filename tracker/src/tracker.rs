@@ -10,10 +10,11 @@ use narrows_protocol::InfoHash;
 use crate::access::Access;
 use crate::brake::BrakeFile;
 use crate::doubles::Doubles;
+use crate::link_bytes::ContentLabel;
 use crate::metrics::Metrics;
 use crate::page::Feed;
 use crate::store::Store;
-use crate::torrents::Contents;
+use crate::torrents::{Content, Contents};
 
 pub(crate) struct Tracker {
     pub(crate) store: Store,
@@ -48,11 +49,10 @@ impl Tracker {
         }
     }
 
-    /// A content's name for people and labels.
-    pub(crate) fn label(&self, hash: &InfoHash) -> String {
+    /// A content's labels.
+    pub(crate) fn label(&self, hash: &InfoHash) -> ContentLabel {
         let contents = self.contents.as_ref().map(|contents| contents.load());
-        let content = contents.as_ref().and_then(|contents| contents.of(hash));
-        content.map_or_else(|| hash.to_string(), |content| content.name.to_string())
+        label(hash, contents.as_ref().and_then(|contents| contents.of(hash)))
     }
 
     /// Names and info hashes of all contents: those listed, or else those with a swarm.
@@ -81,8 +81,8 @@ impl Tracker {
             let contents = contents.load();
             self.metrics.torrents.set(contents.len() as i64);
             self.metrics.torrents_broken.set(contents.broken as i64);
-            let names: HashSet<&str> = contents.iter().map(|(_, content)| &*content.name).collect();
-            self.metrics.links.keep(|content| names.contains(content));
+            let tracked: HashSet<String> = contents.iter().map(|(hash, _)| hash.to_string()).collect();
+            self.metrics.links.keep(|hash| tracked.contains(hash));
         }
     }
 
@@ -100,5 +100,14 @@ impl Tracker {
         if swept != crate::store::Swept::default() {
             tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
         }
+    }
+}
+
+/// The labels of a content; of an open tracker only the info hash is known.
+pub(crate) fn label(hash: &InfoHash, content: Option<&Content>) -> ContentLabel {
+    let info_hash = hash.to_string();
+    ContentLabel {
+        name: content.map_or_else(|| info_hash.clone(), |content| content.own_name.to_string()),
+        info_hash,
     }
 }

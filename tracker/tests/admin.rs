@@ -73,7 +73,7 @@ fn a_braked_rollout_is_never_done_and_its_link_carries_nothing() {
     let tracker = Running::start("");
     rollout(&tracker);
     let hash = "07".repeat(20);
-    let bound = format!("narrows_tracker_rollout_bound_seconds{{content=\"{hash}\"}}");
+    let bound = format!("narrows_tracker_rollout_bound_seconds{{content=\"{hash}\",info_hash=\"{hash}\"}}");
     let rate = "narrows_tracker_link_rate_bytes_per_second{link=\"hq-munich\"}";
     assert_eq!(tracker.metric(&bound), Some(1000.0 / 1.25e6));
     assert_eq!(tracker.metric(rate), Some(1.25e6));
@@ -95,7 +95,7 @@ fn a_braked_rollout_is_never_done_and_its_link_carries_nothing() {
 fn who_has_nobody_to_fetch_from_is_counted_until_somebody_comes() {
     let tracker = Running::start("");
     let starved = format!(
-        "narrows_tracker_starved_leechers{{content=\"{}\"}}",
+        "narrows_tracker_starved_leechers{{content=\"{0}\",info_hash=\"{0}\"}}",
         "07".repeat(20)
     );
     accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));

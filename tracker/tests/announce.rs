@@ -213,23 +213,21 @@ fn torrents_are_tracked_as_they_come_and_go_in_their_folder() {
             && tracker.metric("narrows_tracker_torrents_broken") == Some(1.0)
     });
     accepted(say(tracker.addr, "127.1.0.1", &request));
+    let series = format!(
+        "narrows_tracker_peers{{content=\"office\",info_hash=\"{}\",role=\"leecher\",site=\"hq\"}}",
+        request.info_hash
+    );
     let status = tracker.status();
     assert_eq!(status["contents"][0]["name"], "office");
     assert_eq!(status["contents"][0]["size"], 5000);
-    assert_eq!(
-        tracker.metric("narrows_tracker_peers{content=\"office\",role=\"leecher\",site=\"hq\"}"),
-        Some(1.0)
-    );
+    assert_eq!(tracker.metric(&series), Some(1.0));
 
     std::fs::remove_file(tracker.path("torrents/office.torrent")).unwrap();
     until("the swarm is gone", || {
         tracker.status()["contents"] == serde_json::json!([])
     });
     refused(say(tracker.addr, "127.1.0.1", &request));
-    assert_eq!(
-        tracker.metric("narrows_tracker_peers{content=\"office\",role=\"leecher\",site=\"hq\"}"),
-        None
-    );
+    assert_eq!(tracker.metric(&series), None);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `GET /metrics`, in Prometheus' text format. Made from the status at each scrape, so content that is gone leaves no
-//! stale series behind. Labels: `content` (its name), `class`, `role`; never an address, peer or error text.
+//! stale series behind. Labels: `content` (the name in its .torrent) and `info_hash`, as the tracker's, since two versions
+//! may have one name; `class`, `role`; never an address, peer or error text.
 //! What they mean, and when to be alarmed: tracker/prometheus/README.md.
 
 use std::path::Path;
@@ -12,6 +13,9 @@ use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 use crate::agent::AgentStatus;
 use crate::content::{ContentState, ContentStatus};
 use crate::platform;
+
+/// What tells contents apart.
+const OF_CONTENT: [&str; 2] = ["content", "info_hash"];
 
 /// The metrics of an agent with this status; `data` is on the disk whose free space is shown.
 pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<String> {
@@ -39,10 +43,12 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
     }
     let progress = GaugeVec::new(
         opts("progress_ratio", "Bytes in verified pieces over all bytes."),
-        &["content"],
+        &OF_CONTENT,
     )?;
     for content in all {
-        progress.with_label_values(&[&content.name]).set(content.progress);
+        progress
+            .with_label_values(&[&content.name, &content.info_hash])
+            .set(content.progress);
     }
     register(&registry, progress)?;
     counter(
@@ -164,10 +170,10 @@ fn gauge(
     help: &str,
     value: impl Fn(&ContentStatus) -> u64,
 ) -> prometheus::Result<()> {
-    let metric = IntGaugeVec::new(opts(name, help), &["content"])?;
+    let metric = IntGaugeVec::new(opts(name, help), &OF_CONTENT)?;
     for content in all {
         metric
-            .with_label_values(&[&content.name])
+            .with_label_values(&[&content.name, &content.info_hash])
             .set(clamp(value(content)));
     }
     register(registry, metric)
@@ -181,11 +187,11 @@ fn labelled(
     label: &str,
     values: impl Fn(&ContentStatus) -> Vec<(&'static str, u64)>,
 ) -> prometheus::Result<()> {
-    let metric = IntGaugeVec::new(opts(name, help), &["content", label])?;
+    let metric = IntGaugeVec::new(opts(name, help), &["content", "info_hash", label])?;
     for content in all {
         for (kind, value) in values(content) {
             metric
-                .with_label_values(&[content.name.as_str(), kind])
+                .with_label_values(&[content.name.as_str(), &content.info_hash, kind])
                 .set(clamp(value));
         }
     }
@@ -200,11 +206,11 @@ fn counter(
     label: &str,
     values: impl Fn(&ContentStatus) -> Vec<(&'static str, u64)>,
 ) -> prometheus::Result<()> {
-    let metric = IntCounterVec::new(opts(name, help), &["content", label])?;
+    let metric = IntCounterVec::new(opts(name, help), &["content", "info_hash", label])?;
     for content in all {
         for (kind, value) in values(content) {
             metric
-                .with_label_values(&[content.name.as_str(), kind])
+                .with_label_values(&[content.name.as_str(), &content.info_hash, kind])
                 .inc_by(value);
         }
     }
@@ -218,9 +224,11 @@ fn plain_counter(
     help: &str,
     value: impl Fn(&ContentStatus) -> u64,
 ) -> prometheus::Result<()> {
-    let metric = IntCounterVec::new(opts(name, help), &["content"])?;
+    let metric = IntCounterVec::new(opts(name, help), &OF_CONTENT)?;
     for content in all {
-        metric.with_label_values(&[&content.name]).inc_by(value(content));
+        metric
+            .with_label_values(&[&content.name, &content.info_hash])
+            .inc_by(value(content));
     }
     register(registry, metric)
 }
@@ -228,12 +236,14 @@ fn plain_counter(
 /// None for what is not whole.
 fn verified(registry: &Registry, all: &[ContentStatus]) -> prometheus::Result<()> {
     let help = "When every file at the target was last found as it was when it was hashed.";
-    let metric = IntGaugeVec::new(opts("verified_timestamp_seconds", help), &["content"])?;
+    let metric = IntGaugeVec::new(opts("verified_timestamp_seconds", help), &OF_CONTENT)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     for content in all {
         if let Some(age) = content.verified {
             let time = now.as_secs().saturating_sub(age);
-            metric.with_label_values(&[&content.name]).set(clamp(time));
+            metric
+                .with_label_values(&[&content.name, &content.info_hash])
+                .set(clamp(time));
         }
     }
     register(registry, metric)
@@ -255,4 +265,39 @@ fn register(registry: &Registry, metric: impl Collector + 'static) -> prometheus
 
 fn clamp(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_contents_with_one_name_neither_hides_the_other_and_their_bytes_are_not_added_up() {
+        let version = |hash: &str, state, bytes_lan| ContentStatus {
+            name: "office".to_owned(),
+            info_hash: hash.to_owned(),
+            state,
+            bytes_lan,
+            ..ContentStatus::default()
+        };
+        let status = AgentStatus {
+            content: vec![
+                version("aa", ContentState::Error, 5),
+                version("bb", ContentState::Seeding, 70),
+            ],
+            ..AgentStatus::default()
+        };
+        let text = render(&status, Path::new("/")).unwrap();
+        for line in [
+            r#"content_error{content="office",info_hash="aa"} 1"#,
+            r#"content_error{content="office",info_hash="bb"} 0"#,
+            r#"received_bytes_total{class="lan",content="office",info_hash="aa"} 5"#,
+            r#"received_bytes_total{class="lan",content="office",info_hash="bb"} 70"#,
+        ] {
+            assert!(
+                text.contains(&format!("narrows_agent_{line}\n")),
+                "{line}: {text}"
+            );
+        }
+    }
 }

@@ -38,6 +38,11 @@ impl Brakes {
         self.count() == 0
     }
 
+    /// Whether nothing of a content is to cross any link.
+    pub fn stops_content(&self, content: &InfoHash) -> bool {
+        self.all || (!self.contents.is_empty() && self.contents.contains(&content.to_string()))
+    }
+
     /// Whether a content is not to be fetched from one site by another, along a route.
     pub fn stop(
         &self,
@@ -49,8 +54,7 @@ impl Brakes {
         if self.is_empty() {
             return false;
         }
-        self.all
-            || (!self.contents.is_empty() && self.contents.contains(&content.to_string()))
+        self.stops_content(content)
             || (!self.sites.is_empty()
                 && [from, to]
                     .iter()

@@ -3,10 +3,11 @@
 use prometheus::{GaugeVec, Opts, Registry};
 
 use super::sums::{Rollout, SiteSum};
-use crate::link_bytes::Labels;
+use crate::link_bytes::{ContentLabel, Labels};
+use crate::link_use::Direction;
 
-const BY_SITE: [&str; 2] = ["site", "content"];
-const BY_CONTENT: [&str; 1] = ["content"];
+const BY_SITE: [&str; 3] = ["site", "content", "info_hash"];
+const BY_CONTENT: [&str; 2] = ["content", "info_hash"];
 
 pub(super) struct Series {
     peers: GaugeVec,
@@ -27,6 +28,7 @@ pub(super) struct Series {
     rollout_least: GaugeVec,
     efficiency: GaugeVec,
     link_rate: GaugeVec,
+    link_used: GaugeVec,
     link_copies: GaugeVec,
 }
 
@@ -41,7 +43,7 @@ impl Series {
             peers: gauge(
                 "peers",
                 "Peers, by whether they have all of the content.",
-                &["site", "content", "role"],
+                &["site", "content", "info_hash", "role"],
             )?,
             gateways: gauge(
                 "gateways",
@@ -124,19 +126,27 @@ impl Series {
                 "What a link may carry now, each way; +Inf: no limit.",
                 &["link"],
             )?,
+            link_used: gauge(
+                "link_used_bytes_per_second",
+                "What crosses a link towards a site, over the last 20 seconds, as agents say.",
+                &["link", "site"],
+            )?,
             link_copies: gauge(
                 "link_copies",
                 "Bytes that crossed a link towards a site over the content's size.",
-                &["link", "site", "content"],
+                &["link", "site", "content", "info_hash"],
             )?,
         })
     }
 
-    pub(super) fn site(&self, site: &str, content: &str, sum: &SiteSum) {
-        let labels = [site, content];
+    pub(super) fn site(&self, site: &str, content: &ContentLabel, sum: &SiteSum) {
+        let ContentLabel { name, info_hash } = content;
+        let labels = [site, name, info_hash];
         let roles = [("seeder", sum.seeders), ("leecher", sum.leechers)];
         for (role, count) in roles {
-            self.peers.with_label_values(&[site, content, role]).add(count);
+            self.peers
+                .with_label_values(&[site, name, info_hash, role])
+                .add(count);
         }
         // added up: contents beyond a number share a label
         self.gateways.with_label_values(&labels).add(sum.gateways);
@@ -155,7 +165,7 @@ impl Series {
         }
     }
 
-    pub(super) fn rollout(&self, content: &str, rollout: &Rollout) {
+    pub(super) fn rollout(&self, content: &ContentLabel, rollout: &Rollout) {
         let values = [
             (&self.content_bytes, rollout.size),
             (&self.waiting, Some(rollout.waiting_sites)),
@@ -169,7 +179,9 @@ impl Series {
         ];
         for (gauge, value) in values {
             if let Some(value) = value {
-                gauge.with_label_values(&[content]).set(value);
+                gauge
+                    .with_label_values(&[&content.name, &content.info_hash])
+                    .set(value);
             }
         }
     }
@@ -178,10 +190,11 @@ impl Series {
         self.link_rate.with_label_values(&[link]).set(rate);
     }
 
+    pub(super) fn link_used(&self, (link, site): &Direction, rate: f64) {
+        self.link_used.with_label_values(&[link, site]).set(rate);
+    }
+
     pub(super) fn link_copies(&self, labels: &Labels, copies: f64) {
-        let Labels { content, link, site } = labels;
-        self.link_copies
-            .with_label_values(&[link, site, content])
-            .set(copies);
+        self.link_copies.with_label_values(&labels.values()).set(copies);
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /events`: server-sent events (WHATWG HTML, 9.2). One computation a second for all listeners, none without any.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,7 @@ use super::rollout::Short;
 use crate::admin::in_short;
 use crate::http::text;
 use crate::link_bytes::{link_label, site_label};
+use crate::link_use::Direction;
 use crate::serve::Response;
 use crate::tracker::Tracker;
 
@@ -29,8 +30,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// More listeners than this are sent away.
 const LISTENERS_MAX: usize = 64;
 
-/// Gateways say what they fetched every few seconds; over this time their bytes make a rate.
-const WINDOW: Duration = Duration::from_secs(20);
+/// A link is said to be above its budget when it has been above this much of it for so long.
+const OVER: f64 = 1.05;
+const OVER_FOR: Duration = Duration::from_secs(30);
 
 /// Who listens, and what was said last.
 #[derive(Default)]
@@ -182,32 +184,34 @@ struct Use {
     /// What it may carry; null: no limit.
     rate: Option<u64>,
     braked: bool,
+    /// Whether it has been above its budget for half a minute: a moment is no news.
+    over: bool,
 }
 
-type Counts = BTreeMap<(String, String), u64>;
-
-/// Makes rates of counts.
+/// Remembers since when links are above their budgets.
 #[derive(Default)]
 struct Meter {
-    seen: VecDeque<(Instant, Counts)>,
+    over: BTreeMap<Direction, Instant>,
 }
 
 impl Meter {
     fn look(&mut self, tracker: &Tracker, now: Instant) -> Event {
         let mut contents = in_short(tracker);
         contents.sort_by_key(|content| !content.status.sites.iter().any(|site| site.waiting));
-        let counts = tracker.metrics.links.totals();
         let world = tracker.store.world();
         let view = world.view();
         let (map, brakes) = (view.map(), world.ledger().brakes());
+        let mut used = tracker.metrics.links.used(world.uptime());
         let mut links = Vec::new();
         for link in map.links() {
             let (one, other) = map.ends(link);
             for (forward, to) in [(true, other), (false, one)] {
                 let key = (link_label(map, link), site_label(map, to));
                 let rate = map.rate(Hop { link, forward }, jiff::Timestamp::now());
+                let used = used.remove(&key).unwrap_or(0.0);
                 links.push(Use {
-                    used: self.rate(&counts, &key, now),
+                    used,
+                    over: self.is_over(&key, used, rate.bytes_per_second(), now),
                     rate: rate.bytes_per_second(),
                     braked: brakes.stops_link(map, one, other),
                     link: key.0,
@@ -215,28 +219,25 @@ impl Meter {
                 });
             }
         }
-        self.seen.push_back((now, counts));
-        while self.seen.len() > 1 && self.seen.front().is_some_and(|(then, _)| now - *then > WINDOW) {
-            self.seen.pop_front();
-        }
         Event {
             version: env!("CARGO_PKG_VERSION"),
             map_generation: view.generation(),
             map_valid: tracker.metrics.map_is_valid(),
-            rollouts: contents.iter().map(Short::of).collect(),
+            rollouts: contents
+                .iter()
+                .map(|content| Short::of(content, &brakes))
+                .collect(),
             links,
         }
     }
 
-    /// Bytes per second since the oldest look.
-    fn rate(&self, counts: &Counts, key: &(String, String), now: Instant) -> f64 {
-        let Some((then, before)) = self.seen.front() else {
-            return 0.0;
-        };
-        let of = |counts: &Counts| counts.get(key).copied().unwrap_or(0);
-        // series of contents that have gone are missing
-        let bytes = of(counts).saturating_sub(of(before));
-        bytes as f64 / (now - *then).as_secs_f64().max(1.0)
+    /// Whether a direction has been above its budget all the time for [`OVER_FOR`].
+    fn is_over(&mut self, key: &Direction, used: f64, rate: Option<u64>, now: Instant) -> bool {
+        if rate.is_none_or(|rate| used <= OVER * rate as f64) {
+            self.over.remove(key);
+            return false;
+        }
+        now - *self.over.entry(key.clone()).or_insert(now) >= OVER_FOR
     }
 }
 
@@ -245,16 +246,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_what_was_added_since_the_oldest_look_and_never_below_nothing() {
+    fn a_link_is_above_its_budget_only_when_it_has_been_so_for_half_a_minute() {
         let key = ("hq-b1".to_owned(), "b1".to_owned());
-        let counts = |bytes| Counts::from([(key.clone(), bytes)]);
-        let start = Instant::now();
-        let mut meter = Meter::default();
-        assert_eq!(meter.rate(&counts(900), &key, start), 0.0);
-        meter.seen.push_back((start, counts(1000)));
-        let later = start + Duration::from_secs(4);
-        assert_eq!(meter.rate(&counts(9000), &key, later), 2000.0);
-        assert_eq!(meter.rate(&counts(0), &key, later), 0.0);
-        assert_eq!(meter.rate(&counts(9000), &("x".into(), "y".into()), later), 0.0);
+        let (start, mut meter) = (Instant::now(), Meter::default());
+        let mut at =
+            |second, used| meter.is_over(&key, used, Some(1000), start + Duration::from_secs(second));
+        assert!(!at(0, 1500.0) && !at(29, 1060.0) && at(30, 1060.0));
+        assert!(!at(31, 1040.0), "within the budget");
+        assert!(!at(40, 1500.0) && !at(69, 1500.0) && at(70, 1500.0));
+        assert!(!meter.is_over(&key, 1e9, None, start), "no limit");
     }
 }

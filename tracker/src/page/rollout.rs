@@ -1,7 +1,8 @@
 //! `GET /rollout?content=NAME`: one content by site. And the same of all contents in short, for the events.
 
 use hyper::StatusCode;
-use narrows_assignment::{DoubleStatus, SiteStatus, SwarmStatus};
+use narrows_assignment::{Brakes, DoubleStatus, SiteStatus, SwarmStatus};
+use narrows_protocol::InfoHash;
 use serde::Serialize;
 
 use crate::brake::form;
@@ -26,6 +27,8 @@ pub(super) struct Short {
     efficiency: Option<f64>,
     /// Ids that several machines use, with their addresses.
     doubles: Vec<DoubleStatus>,
+    /// Whether a brake on it, or on everything, keeps it off all links.
+    braked: bool,
     /// Waiting sites whose way is paused or braked.
     paused_sites: usize,
     /// The least time until the other waiting sites can have it, in seconds.
@@ -33,7 +36,7 @@ pub(super) struct Short {
 }
 
 impl Short {
-    pub(super) fn of(content: &Described) -> Short {
+    pub(super) fn of(content: &Described, brakes: &Brakes) -> Short {
         let mut sum = Rollout::default();
         sum.add(content);
         let SwarmStatus {
@@ -60,6 +63,11 @@ impl Short {
             starving: sites.iter().map(|site| site.starving).sum(),
             efficiency: sum.efficiency(),
             doubles: content.status.doubles.clone(),
+            braked: content
+                .label
+                .info_hash
+                .parse()
+                .is_ok_and(|hash: InfoHash| brakes.stops_content(&hash)),
             paused_sites: sites.iter().filter(|site| site.is_paused()).count(),
             bound_seconds: bounds.filter(|bound| bound.is_finite()).fold(0.0, f64::max),
         }
