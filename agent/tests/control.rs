@@ -426,3 +426,23 @@ fn a_reload_while_a_torrent_is_half_written_keeps_what_runs_and_takes_the_new_on
             .then_some(())
     });
 }
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stops_early_ends_a_command_quietly() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let agent = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    agent.wait_for(ContentState::Seeding);
+    for what in ["status", "explain"] {
+        // its standard output is a pipe that nobody reads any more
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = agent.prepared(&[what]);
+        let ended = command.stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success() && said.is_empty(), "{what}: {said}");
+    }
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+use super::out::say;
 use super::{runtime, show};
 use crate::agent::{AgentStatus, Reloaded};
 use crate::config::Config;
@@ -39,10 +40,10 @@ pub(super) fn status(args: &ControlArgs) -> anyhow::Result<()> {
     let client = args.client(false)?;
     let body = runtime()?.block_on(client.get("/status"))?;
     if args.json {
-        println!("{}", String::from_utf8_lossy(&body));
+        say!("{}", String::from_utf8_lossy(&body));
     } else {
         let status: AgentStatus = serde_json::from_slice(&body).context("not a status")?;
-        print!("{}", show::table(&status));
+        super::out::write(format_args!("{}", show::table(&status)));
     }
     Ok(())
 }
@@ -56,12 +57,12 @@ pub(super) fn command(name: &str, args: &CommandArgs) -> anyhow::Result<()> {
     };
     let body = runtime()?.block_on(client.post(&path))?;
     if args.control.json {
-        println!("{}", String::from_utf8_lossy(&body));
+        say!("{}", String::from_utf8_lossy(&body));
     } else {
         let answer: serde_json::Value = serde_json::from_slice(&body).context("not an answer")?;
         let names = answer["content"].as_array().cloned().unwrap_or_default();
         for content in names.iter().filter_map(|content| content.as_str()) {
-            println!("{name}: {content}");
+            say!("{name}: {content}");
         }
     }
     Ok(())
@@ -71,20 +72,20 @@ pub(super) fn command(name: &str, args: &CommandArgs) -> anyhow::Result<()> {
 pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
     let body = runtime()?.block_on(args.client(true)?.post("/reload"))?;
     if args.json {
-        println!("{}", String::from_utf8_lossy(&body));
+        say!("{}", String::from_utf8_lossy(&body));
         return Ok(());
     }
     let done: Reloaded = serde_json::from_slice(&body).context("not an answer")?;
-    done.added.iter().for_each(|name| println!("added {name}"));
-    done.removed.iter().for_each(|name| println!("removed {name}"));
+    done.added.iter().for_each(|name| say!("added {name}"));
+    done.removed.iter().for_each(|name| say!("removed {name}"));
     done.unread.iter().for_each(|name| {
-        println!("kept {name}: its .torrent cannot be read now and is tried again; see the log")
+        say!("kept {name}: its .torrent cannot be read now and is tried again; see the log")
     });
     done.needs_restart
         .iter()
-        .for_each(|key| println!("`{key}` changed; restart the agent to apply that"));
+        .for_each(|key| say!("`{key}` changed; restart the agent to apply that"));
     if done == Reloaded::default() {
-        println!("nothing changed");
+        say!("nothing changed");
     }
     Ok(())
 }

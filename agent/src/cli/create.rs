@@ -7,6 +7,7 @@ use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_storage::CreateOptions;
 
+use super::out::say;
 use super::show;
 
 #[derive(Args, Debug)]
@@ -44,7 +45,7 @@ pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
     std::fs::write(&args.output, &torrent)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     let meta = Metainfo::parse(&torrent)?;
-    println!(
+    say!(
         "{}: {}, {} files, {} pieces of {}, info hash {}",
         args.output.display(),
         show::bytes(meta.total),

@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use super::control::{CommandArgs, encoded};
+use super::out::say;
 use super::{runtime, show};
 use crate::agent::AgentExplained;
 use crate::content::ContentExplained;
@@ -16,11 +17,11 @@ pub(super) fn explain(args: &CommandArgs) -> anyhow::Result<()> {
     };
     let body = runtime()?.block_on(client.get(&path))?;
     if args.control.json {
-        println!("{}", String::from_utf8_lossy(&body));
+        say!("{}", String::from_utf8_lossy(&body));
         return Ok(());
     }
     let said: AgentExplained = serde_json::from_slice(&body).context("not an explanation")?;
-    print!("{}", text(&said));
+    super::out::write(format_args!("{}", text(&said)));
     Ok(())
 }
 

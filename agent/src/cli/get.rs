@@ -10,6 +10,7 @@ use narrows_protocol::Sharing;
 use narrows_swarm::GatewayMode;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::out::say;
 use super::{log, runtime, show};
 use crate::agent::{Agent, read_torrent};
 use crate::config::{Config, ContentEntry, Limits, Rate, host_name};
@@ -50,7 +51,7 @@ pub(super) fn get(args: GetArgs) -> anyhow::Result<()> {
     runtime.shutdown_timeout(Duration::from_millis(500));
     let (name, seconds) = done?;
     forget(&state);
-    println!(
+    say!(
         "{}: {} verified, {seconds:.1} s",
         args.to.join(name).display(),
         show::bytes(meta.total)

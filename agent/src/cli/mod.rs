@@ -7,6 +7,7 @@ mod explain;
 mod get;
 #[cfg(any(windows, test))]
 mod log_file;
+mod out;
 mod run;
 #[cfg(windows)]
 mod service;
@@ -24,6 +25,7 @@ use crate::config::{Config, ConfigError};
 use crate::platform;
 use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
+use out::say;
 
 /// Exit code for a wrong configuration (EX_USAGE of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
@@ -131,7 +133,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
         }
     }
     anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));
-    println!(
+    say!(
         "{}: {} content, listens on {}",
         path.display(),
         config.content.len(),

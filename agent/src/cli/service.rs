@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::log_file::LogFile;
+use super::out::say;
 use super::{ConfigArg, exit_code, log_to, run, whole_text};
 use crate::config::{Config, ConfigError};
 use crate::platform::{self, service};
@@ -47,7 +48,7 @@ fn install(config: &Path) -> anyhow::Result<()> {
     for what in unset {
         eprintln!("narrows-agent: this Windows does not let us set {what}");
     }
-    println!(
+    say!(
         "{}: installed with {}; start it with `sc start {0}`",
         service::NAME,
         config.display()
@@ -58,7 +59,7 @@ fn install(config: &Path) -> anyhow::Result<()> {
 fn uninstall() -> anyhow::Result<()> {
     let was_there = service::uninstall().context("cannot remove the service")?;
     let done = if was_there { "removed" } else { "is not installed" };
-    println!("{}: {done}", service::NAME);
+    say!("{}: {done}", service::NAME);
     Ok(())
 }
 

@@ -169,12 +169,14 @@ impl Agent {
 
     /// Another command of the program, told where this agent is.
     pub(crate) fn command(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
-            .args(args)
-            .arg("--config")
-            .arg(self.config_path())
-            .output()
-            .unwrap()
+        self.prepared(args).output().unwrap()
+    }
+
+    /// The same, not started yet.
+    pub(crate) fn prepared(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_narrows-agent"));
+        command.args(args).arg("--config").arg(self.config_path());
+        command
     }
 
     /// SIGKILL, and gone when this returns.
