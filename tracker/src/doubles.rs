@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use narrows_host::Repeats;
 use tracing::warn;
-
-use crate::repeats::Repeats;
 
 /// The most ids of which is remembered when they were last said.
 const MAX_IDS: usize = 256;

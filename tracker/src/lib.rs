@@ -20,7 +20,6 @@ mod metrics;
 pub mod open_files;
 mod page;
 mod proxies;
-mod repeats;
 mod run;
 mod sd;
 mod sd_notify;

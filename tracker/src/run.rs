@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use narrows_assignment::{Brakes, Policy};
+use narrows_host::Repeats;
 use narrows_topology::{LoadError, SiteMap};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -23,7 +24,6 @@ use crate::listen::Listeners;
 use crate::maps::MapFile;
 use crate::metrics::Metrics;
 use crate::page::Feed;
-use crate::repeats::Repeats;
 use crate::sd_notify::{self, State};
 use crate::serve::{self, Shared};
 use crate::signals::Reloads;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use narrows_host::Repeats;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
@@ -49,6 +50,7 @@ where
     F: Future<Output = Response> + Send,
 {
     let mut back_off = BACK_OFF_MIN;
+    let (mut failures, began) = (Repeats::default(), Instant::now());
     loop {
         let slots = Arc::clone(&shared.slots);
         let next = async {
@@ -66,7 +68,9 @@ where
             Err(error) => {
                 if concerns_listener(&error) {
                     shared.metrics.accept_errors.inc();
-                    warn!(%error, "cannot accept; trying again in {back_off:?}");
+                    if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
+                        warn!(%error, times, "cannot accept; it is tried again within {BACK_OFF_MAX:?}");
+                    }
                     sleep(back_off).await;
                     back_off = (back_off * 2).min(BACK_OFF_MAX);
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use narrows_host::Repeats;
 use narrows_storage::{Content, Looked, Opened, StorageError};
 use narrows_swarm::Time;
 use narrows_wire::Bitfield;
@@ -44,6 +45,7 @@ pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
         stage: Stage::Opening,
         verify_due: false,
         lookers: Vec::new(),
+        failures: Repeats::default(),
     };
     tokio::spawn(actor.run(command_queue, input_queue));
     handle
@@ -60,6 +62,8 @@ struct Actor {
     verify_due: bool,
     /// They wait for a look at all files; told by being dropped.
     lookers: Vec<oneshot::Sender<()>>,
+    /// Of opening and checking.
+    failures: Repeats,
 }
 
 enum Stage {
@@ -288,7 +292,10 @@ impl Actor {
     }
 
     fn fail(&mut self, error: StorageError, content: Option<Arc<Content>>) {
-        tracing::error!(content = %self.spec.meta.name, %error, "cannot be opened or checked; trying again");
+        if let Some(times) = self.failures.failed(&error.to_string(), self.shared.now()) {
+            let name = &self.spec.meta.name;
+            tracing::error!(content = %name, %error, times, "cannot be opened or checked; it is tried again every few seconds");
+        }
         self.stage = Stage::Failed {
             error,
             retry: self.shared.now() + RETRY,

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use narrows_host::Repeats;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -29,12 +30,15 @@ type Reply = Response<Full<Bytes>>;
 pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Token, data: PathBuf) {
     let control = Arc::new(Control { agent, token, data });
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let (mut failures, began) = (Repeats::default(), Instant::now());
     loop {
         let permit = connections.clone().acquire_owned().await.ok();
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections to the control port");
+                if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
+                    tracing::warn!(%error, times, "cannot accept connections to the control port");
+                }
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             }

@@ -2,8 +2,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use narrows_host::Repeats;
 use narrows_protocol::{InfoHash, PeerId};
 use narrows_wire::Handshake;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -99,12 +100,15 @@ pub(crate) trait Door: Clone + Send + Sync + 'static {
 /// Accepts connections for ever. Until its handshake is through, a connection has ten seconds and 68 bytes.
 pub(crate) async fn accept(listener: Listener, door: impl Door) {
     let mut pending: VecDeque<AbortHandle> = VecDeque::new();
+    let (mut failures, began) = (Repeats::default(), Instant::now());
     loop {
         let (stream, addr) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // out of descriptors, mostly: the next try must not spin
-                tracing::warn!(%error, "cannot accept connections");
+                if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
+                    tracing::warn!(%error, times, "cannot accept connections");
+                }
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             }

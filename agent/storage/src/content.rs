@@ -6,8 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use narrows_host::Repeats;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use narrows_wire::Bitfield;
@@ -40,6 +42,8 @@ pub struct Content {
     /// Where [`Claim`]s are kept.
     pub(crate) state_dir: PathBuf,
     claim: Mutex<Claim>,
+    /// Of writing the journal, and since when.
+    journal_failures: Mutex<(Repeats, Instant)>,
     /// Pieces, for metrics.
     pub(crate) damaged: AtomicU64,
     pub(crate) healed: AtomicU64,
@@ -204,6 +208,7 @@ impl Content {
             moving: RwLock::new(()),
             upkeep: Mutex::new(()),
             state_dir: state_dir.to_owned(),
+            journal_failures: Mutex::new((Repeats::default(), Instant::now())),
             claim: Mutex::new(claim),
             damaged: AtomicU64::new(0),
             healed: AtomicU64::new(0),
@@ -342,8 +347,15 @@ impl Content {
         }
         if let Err(error) = self.journal(&mut state, piece) {
             // only a hint that spares a download after a crash
-            let path = self.resume.journal_path();
-            tracing::warn!(path = %path.display(), %error, "the journal cannot be written");
+            let mut failures = self
+                .journal_failures
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let now = failures.1.elapsed();
+            if let Some(times) = failures.0.failed(&error.to_string(), now) {
+                let path = self.resume.journal_path();
+                tracing::warn!(path = %path.display(), %error, times, "the journal cannot be written");
+            }
         }
         Ok(())
     }

@@ -33,8 +33,10 @@ impl Session {
             Work::Probed(result) => self.probed(result, now),
             Work::Synced(result) => {
                 self.disk.syncing = false;
-                if let Err(error) = result {
-                    tracing::error!(content = %self.name, %error, "cannot make data durable");
+                if let Err(error) = result
+                    && let Some(times) = self.disk.sync_failures.failed(&error.to_string(), now)
+                {
+                    tracing::error!(content = %self.name, %error, times, "cannot make data durable");
                 }
             }
             Work::Published(result) => self.published(result, now),
@@ -101,10 +103,16 @@ impl Session {
         match result {
             Ok(()) => {
                 self.disk.publish_error = None;
+                self.disk.publish_failures.went_well();
                 tracing::info!(content = %self.name, "whole and at its target");
             }
             Err(error) => {
-                tracing::error!(content = %self.name, %error, "cannot move the content to its target; trying again");
+                if let Some(times) = self.disk.publish_failures.failed(&error.to_string(), now) {
+                    tracing::error!(
+                        content = %self.name, %error, times,
+                        "cannot move the content to its target; it is tried again every few seconds"
+                    );
+                }
                 self.disk.publish_error = Some(error.to_string());
                 self.disk.next_publish = now + PROBE;
             }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use narrows_host::Repeats;
 use narrows_protocol::{AnnounceEvent, InfoHash, Sharing};
 use narrows_storage::{Content, WanTotals};
 use narrows_swarm::{Action, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
@@ -91,6 +92,8 @@ struct Disk {
     /// Publishing is under way, or failed and waits.
     publishing: bool,
     publish_error: Option<String>,
+    publish_failures: Repeats,
+    sync_failures: Repeats,
     next_publish: Time,
 }
 

@@ -7,14 +7,14 @@ const AGAIN: Duration = Duration::from_secs(3600);
 
 /// What was said last of one thing that may go wrong.
 #[derive(Debug, Default)]
-pub(crate) struct Repeats {
+pub struct Repeats {
     said: Option<(String, Duration)>,
     unsaid: u64,
 }
 
 impl Repeats {
     /// It went wrong for this cause at `now`. If that is worth a line: how often it did since the last one.
-    pub(crate) fn failed(&mut self, cause: &str, now: Duration) -> Option<u64> {
+    pub fn failed(&mut self, cause: &str, now: Duration) -> Option<u64> {
         self.unsaid += 1;
         let known = self.said.as_ref().filter(|(said, _)| said == cause);
         if known.is_some_and(|(_, at)| now < *at + AGAIN) {
@@ -25,7 +25,7 @@ impl Repeats {
     }
 
     /// It went well. Whether that is worth a line: it had gone wrong before.
-    pub(crate) fn went_well(&mut self) -> bool {
+    pub fn went_well(&mut self) -> bool {
         self.unsaid = 0;
         self.said.take().is_some()
     }
