@@ -52,6 +52,9 @@ def _dictionary(data, at):
     values, spans, at = {}, {}, at + 1
     while data[at : at + 1] != b"e":
         key, at = _value(data, at)
+        if key in values:
+            # readers differ in which of two equal keys they take
+            raise ValueError(f"not a .torrent: the key {key!r} stands twice")
         start = at
         values[key], at = _value(data, at)
         spans[key] = (start, at)

@@ -31,6 +31,14 @@ def bencode(value):
     return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
 
 
+def test_keys_in_any_order_are_read_and_keys_that_stand_twice_are_refused():
+    info = b"d6:lengthi5e4:name1:f7:privatei1ee"
+    read = narrows_metainfo.parse(b"d4:info" + info + b"8:announce1:xe")
+    assert read["info_hash"] == hashlib.sha1(info).hexdigest()
+    with pytest.raises(ValueError, match="stands twice"):
+        narrows_metainfo.parse(b"d4:info" + info + b"4:info" + info + b"e")
+
+
 def test_random_torrents_are_read_as_they_were_written():
     chance = random.Random(4)
     for _ in range(300):

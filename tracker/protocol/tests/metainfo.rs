@@ -271,16 +271,58 @@ fn symbolic_links_and_v2_only_torrents_are_refused_in_words() {
 }
 
 #[test]
-fn unsorted_and_repeated_keys_are_refused_since_readers_differ_on_them() {
+fn keys_in_any_order_are_read_and_the_hash_is_of_the_info_dictionary_as_it_stands() {
+    use sha1::{Digest, Sha1};
+    let pieces = format!("6:pieces20:{}", "x".repeat(20));
+    let files = [
+        "5:filesld6:lengthi5e4:pathl1:aeed4:attr1:x6:lengthi7e4:pathl1:beee",
+        "5:filesld4:pathl1:ae6:lengthi5eed6:lengthi7e4:pathl1:be4:attr1:xeee",
+    ];
+    let rest = ["4:name1:f", "12:piece lengthi16384e", &pieces, "7:privatei1e"];
+    let mut forms = Vec::new();
+    for files in files {
+        let mut keys = vec![files];
+        keys.extend(rest);
+        for _ in 0..keys.len() {
+            keys.rotate_left(1);
+            let info = format!("d{}e", keys.concat());
+            forms.push((format!("d8:announce8:http://a4:info{info}e"), info.clone()));
+            forms.push((format!("d4:info{info}8:announce8:http://ae"), info.clone()));
+            forms.push((
+                format!("d4:info{info}7:comment7:d4:info8:announce8:http://ae"),
+                info,
+            ));
+        }
+    }
+    for (torrent, info) in forms {
+        let meta = Metainfo::parse(torrent.as_bytes()).unwrap_or_else(|error| panic!("{torrent}: {error}"));
+        assert_eq!(
+            meta.info_hash.0,
+            <[u8; 20]>::from(Sha1::digest(&info)),
+            "{torrent}"
+        );
+        assert_eq!(meta.announce, [["http://a"]]);
+        let read: Vec<_> = meta
+            .files
+            .iter()
+            .map(|file| (file.path.join("/"), file.length))
+            .collect();
+        assert_eq!(read, [("a".to_owned(), 5), ("b".to_owned(), 7)]);
+        assert!(meta.private && meta.name == "f");
+    }
+}
+
+#[test]
+fn keys_that_stand_twice_are_refused_since_readers_differ_on_them() {
     for torrent in [
-        info(
-            "4:name1:f12:piece lengthi16384e",
-            "12:piece lengthi16384e4:name1:f",
-        ),
         info("4:name1:f", "4:name1:f4:name1:g"),
-        b"d4:infod6:lengthi5ee8:announce1:xe".to_vec(),
+        info("4:name1:f", "4:name1:f1:a0:4:name1:f"),
+        b"d4:infod6:lengthi5ee4:infod6:lengthi5eee".to_vec(),
+        b"d4:infod6:lengthi5ee8:announce1:x4:infod6:lengthi5eee".to_vec(),
     ] {
-        assert!(matches!(refusal(&torrent), MetainfoError::Malformed(_)));
+        let error = refusal(&torrent);
+        assert!(matches!(error, MetainfoError::Malformed(_)));
+        assert!(error.to_string().contains("stands twice"), "{error}");
     }
 }
 

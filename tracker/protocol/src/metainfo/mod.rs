@@ -4,6 +4,7 @@
 pub mod create;
 mod lengths;
 pub mod names;
+mod order;
 mod parse;
 
 pub use lengths::{BLOCK, Lengths};

@@ -4,6 +4,7 @@ use bendy::decoding::{Decoder, DictDecoder, Error as BencodeError, ListDecoder, 
 use sha1::{Digest, Sha1};
 
 use super::names::{self, NameError, NameFault};
+use super::order;
 use super::{BLOCK, File, Metainfo, MetainfoError, Pieces};
 use crate::ids::InfoHash;
 
@@ -20,6 +21,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Metainfo, MetainfoError> {
     if bytes.len() > MAX_SIZE {
         return Err(MetainfoError::TooLarge { bytes: bytes.len() });
     }
+    match parse_sorted(bytes, None) {
+        Err(MetainfoError::Malformed(why)) => match order::sorted(bytes, MAX_DEPTH)? {
+            Some(sorted) => {
+                let as_it_stands = bytes.get(sorted.info).unwrap_or_default();
+                parse_sorted(&sorted.bytes, Some(InfoHash(Sha1::digest(as_it_stands).into())))
+            }
+            None => Err(MetainfoError::Malformed(why)),
+        },
+        result => result,
+    }
+}
+
+/// `info_hash`: that of the original, if keys were put in order.
+fn parse_sorted(bytes: &[u8], info_hash: Option<InfoHash>) -> Result<Metainfo, MetainfoError> {
     let mut decoder = Decoder::new(bytes).with_max_depth(MAX_DEPTH);
     let mut root = match decoder.next_object().map_err(malformed)? {
         Some(Object::Dict(root)) => root,
@@ -42,7 +57,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Metainfo, MetainfoError> {
     if tiers.is_empty() {
         tiers.extend(announce.filter(|url| !url.is_empty()).map(|url| vec![url]));
     }
-    Info::read(info)?.into_metainfo(InfoHash(Sha1::digest(info).into()), tiers)
+    let info_hash = info_hash.unwrap_or_else(|| InfoHash(Sha1::digest(info).into()));
+    Info::read(info)?.into_metainfo(info_hash, tiers)
 }
 
 /// The keys of the info dictionary, as they stand there.
@@ -287,8 +303,7 @@ fn utf8(name: &[u8]) -> Result<String, MetainfoError> {
     })
 }
 
-/// bendy refuses unsorted and repeated keys (BEP 3 asks for sorted ones), which is as well: readers differ in
-/// which of two equal keys they take.
+/// bendy refuses unsorted keys, which [`order`] puts in order, and repeated ones, which stay refused.
 fn malformed(error: BencodeError) -> MetainfoError {
     MetainfoError::Malformed(error.to_string())
 }
