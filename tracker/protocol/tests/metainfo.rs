@@ -276,7 +276,7 @@ fn keys_in_any_order_are_read_and_the_hash_is_of_the_info_dictionary_as_it_stand
     let pieces = format!("6:pieces20:{}", "x".repeat(20));
     let files = [
         "5:filesld6:lengthi5e4:pathl1:aeed4:attr1:x6:lengthi7e4:pathl1:beee",
-        "5:filesld4:pathl1:ae6:lengthi5eed6:lengthi7e4:pathl1:be4:attr1:xeee",
+        "5:filesld4:pathl1:ae6:lengthi5eed6:lengthi7e4:pathl1:be4:attr1:xee",
     ];
     let rest = ["4:name1:f", "12:piece lengthi16384e", &pieces, "7:privatei1e"];
     let mut forms = Vec::new();
