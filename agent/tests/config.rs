@@ -143,3 +143,28 @@ fn an_agent_whose_control_port_others_can_reach_lets_prometheus_find_it_unless_t
         assert_eq!(config.announce_metrics, announced, "{text}");
     }
 }
+
+#[test]
+fn the_time_of_a_scrub_is_days_hours_or_minutes_or_off() {
+    let scrub =
+        |text: &str| parse(&format!("scrub: {text}\n")).map(|config| config.scrub.map(|time| time.as_secs()));
+    assert_eq!(
+        parse("").unwrap().scrub.map(|time| time.as_secs()),
+        Some(30 * 86_400)
+    );
+    for (text, seconds) in [
+        ("7d", Some(604_800)),
+        ("12h", Some(43_200)),
+        ("90 m", Some(5400)),
+        ("off", None),
+    ] {
+        assert_eq!(scrub(text).unwrap(), seconds, "{text}");
+    }
+    for wrong in ["0d", "30", "often", "1s", "9999999999999999999d", "-1d", "\"\""] {
+        let said = scrub(wrong).unwrap_err().to_string();
+        assert!(
+            said.contains("`30d`") && said.contains("agent.yaml"),
+            "{wrong}: {said}"
+        );
+    }
+}

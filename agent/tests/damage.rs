@@ -170,3 +170,18 @@ fn a_pause_that_cannot_be_kept_is_said_to_be_lost_at_a_restart() {
     assert_eq!(agent.post("/resume").0, 200);
     assert!(!agent.status().paused);
 }
+
+#[test]
+fn rot_that_no_stat_shows_is_found_by_the_scrub_and_healed() {
+    let mut two = Two::start();
+    two.first.kill();
+    two.first.set_extra("scrub: 1m");
+    two.first.start();
+    two.first.wait_for(ContentState::Seeding);
+    // in the first piece, to which it comes first
+    rot(&two.copy().join("deep/er/half.bin"));
+    let healed =
+        |content: &ContentStatus| content.pieces_healed > 0 && content.state == ContentState::Seeding;
+    two.first.wait("the rot is healed", healed);
+    assert_same(&two.source(), &two.copy());
+}

@@ -128,6 +128,7 @@ impl Agent {
             fetching: AtomicU64::new(0),
             next_peer: AtomicU64::new(1),
             key: key::of_machine(&config.state),
+            scrub: config.scrub,
             metrics: config.announce_metrics.then(|| config.control.port()),
         };
         let agent = Arc::new(Self {
@@ -439,6 +440,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("control", old.control != new.control),
         ("announce_metrics", old.announce_metrics != new.announce_metrics),
         ("state", old.state != new.state),
+        ("scrub", old.scrub != new.scrub),
     ];
     changed
         .iter()

@@ -74,6 +74,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
         }],
         gateway: GatewayMode::Auto,
         share: Sharing::Always,
+        scrub: None,
         limits: Limits {
             upload: args.upload_limit,
             download: args.download_limit,

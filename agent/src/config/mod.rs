@@ -13,6 +13,7 @@
 //! gateway: auto                    # auto | never | prefer
 //! share: always                    # always | never: it only fetches, over a metered line for instance
 //! limits: {upload: unlimited, download: 10 Mbit/s}
+//! scrub: 30d                       # in which time all bytes at their targets are hashed again; off: never
 //! ```
 //! Relative paths are relative to the file.
 
@@ -21,6 +22,7 @@ mod rate;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use narrows_protocol::Sharing;
 use narrows_swarm::GatewayMode;
@@ -35,6 +37,9 @@ use mistakes::Collector;
 
 /// The longest `id`, in characters: what an announce can carry.
 const MAX_ID: usize = 64;
+
+/// See [`Config::scrub`].
+const SCRUB: Duration = Duration::from_secs(30 * 86_400);
 
 /// A valid agent.yaml, paths absolute or relative to the working directory.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,6 +65,8 @@ pub struct Config {
     pub share: Sharing,
     /// For all content together.
     pub limits: Limits,
+    /// In which time, while it runs, the agent hashes all that is at its target again; none: never.
+    pub scrub: Option<Duration>,
 }
 
 /// One entry of `content`.
@@ -134,6 +141,7 @@ struct Raw {
     gateway: Option<Spanned<String>>,
     share: Option<Spanned<String>>,
     limits: Option<RawLimits>,
+    scrub: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +180,7 @@ impl Raw {
                 upload: rate(limits.upload, mistakes),
                 download: rate(limits.download, mistakes),
             },
+            scrub: scrub(self.scrub, mistakes),
         }
     }
 }
@@ -265,6 +274,32 @@ fn share(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Sharing {
             Sharing::Always
         }
     }
+}
+
+fn scrub(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Option<Duration> {
+    let Some(raw) = raw else { return Some(SCRUB) };
+    let period = period(&raw.value);
+    if period.is_none() && raw.value != "off" {
+        let problem = format!("`{}` is not a time from 1m to 3650d", raw.value);
+        mistakes.add(raw.referenced, &problem, "write it like `30d` or `12h`, or `off`");
+    }
+    period
+}
+
+/// A whole number of days, hours or minutes.
+fn period(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "d" => 86_400,
+        "h" => 3600,
+        "m" | "min" => 60,
+        _ => return None,
+    };
+    let seconds = digits.trim_end().parse::<u64>().ok()?.checked_mul(unit)?;
+    (60..=3650 * 86_400)
+        .contains(&seconds)
+        .then(|| Duration::from_secs(seconds))
 }
 
 fn rate(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Rate {

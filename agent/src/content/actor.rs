@@ -157,7 +157,7 @@ impl Actor {
                 ..
             } if seen != Looked::Same => self.looked(seen, all),
             Input::Done {
-                work: Work::Rechecked(wrong),
+                work: Work::Rechecked(wrong) | Work::Scrubbed(wrong),
                 ..
             } if !wrong.is_empty() => {
                 tracing::warn!(content = %self.spec.meta.name, pieces = wrong.len(), "pieces on disk are wrong; they are fetched again");

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::{InfoHash, PeerId, Sharing};
@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) next_peer: AtomicU64,
     /// What this machine calls itself across address changes and restarts (BEP 7 `key`).
     pub(crate) key: u32,
+    /// In which time all published bytes are hashed again; none: never.
+    pub(crate) scrub: Option<Duration>,
     /// The port of our metrics, if the tracker is told.
     pub(crate) metrics: Option<u16>,
 }

@@ -31,6 +31,8 @@ pub(crate) enum Work {
     },
     /// Pieces were hashed where they are; these are wrong.
     Rechecked(Vec<u32>),
+    /// The same in the course of a scrub.
+    Scrubbed(Vec<u32>),
     Stored {
         piece: u32,
         bytes: u64,
@@ -99,6 +101,18 @@ impl Jobs {
             let files = files.unwrap_or(0..content.metainfo().files.len());
             let seen = content.look(files);
             Work::Looked { seen, all, since }
+        });
+    }
+
+    /// Hashes pieces in the course of a scrub; `save`: its position is written down.
+    pub(super) fn scrub(&self, content: Arc<Content>, pieces: Range<u32>, save: bool) {
+        self.blocking(move || {
+            let next = pieces.end;
+            let wrong = content.recheck(&pieces.collect::<Vec<_>>());
+            if save && let Err(error) = content.keep_scrub_position(next) {
+                tracing::debug!(%error, "cannot write down how far the scrub is");
+            }
+            Work::Scrubbed(wrong)
         });
     }
 

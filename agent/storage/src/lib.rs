@@ -7,6 +7,7 @@
 //! <target>/.narrows/replaced/<name>        users' files that the content has replaced, which nothing empties
 //! <state>/<info hash>.resume, .journal     what need not be read again at the next start
 //! <state>/<info hash>.place                where it lies, who brought it there, and which files there are ours
+//! <state>/<info hash>.scrub            how far the slow look at every byte has come
 //! <state>/<info hash>.wan                  what was fetched across the WAN, over all runs
 //! ```
 //! Nothing is read or written through a symbolic link below the target; the target itself may be one.

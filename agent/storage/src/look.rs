@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::Content;
 use crate::disk::Side;
 use crate::platform::Kind;
 use crate::resume::Stamp;
+use crate::{Content, StorageError};
 
 /// What [`Content::look`] saw.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +56,23 @@ impl Content {
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         self.disk.is_in_place()
+    }
+
+    /// The piece from which a slow look at everything goes on; the first if that was never written down.
+    #[must_use]
+    pub fn scrub_position(&self) -> u32 {
+        self.resume.load_scrub()
+    }
+
+    /// Writes down how far a slow look at everything has come, for a later start.
+    ///
+    /// # Errors
+    /// The disk's; the next start goes on from an earlier piece then.
+    pub fn keep_scrub_position(&self, next: u32) -> Result<(), StorageError> {
+        let path = self.resume.record_path();
+        self.resume
+            .save_scrub(next)
+            .map_err(StorageError::io("write beside", &path))
     }
 
     /// Reads and hashes these pieces where they are and answers those that are wrong or cannot be read. Changes

@@ -89,6 +89,7 @@ impl Content {
         self.disk.folder.remove_folder(Path::new(STAGING_FOLDER)).ok(); // if it is empty
         let (claim, info_hash) = (self.claim(), self.layout().meta().info_hash);
         let removed = self.ledger.remove().and_then(|()| self.resume.remove());
+        let removed = removed.and_then(|()| self.resume.remove_scrub());
         removed
             .and_then(|()| match claim.origin {
                 Some(_) => Ok(()), // says whose it is that stays at the target

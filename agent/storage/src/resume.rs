@@ -254,7 +254,27 @@ impl Resume {
         absent_is_fine(fs::remove_file(self.journal_path()))
     }
 
-    /// Removes all that is remembered.
+    fn scrub_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.scrub", self.info_hash))
+    }
+
+    /// The piece that a slow look at everything comes to next; the first if that is not known.
+    pub(crate) fn load_scrub(&self) -> u32 {
+        let text = fs::read_to_string(self.scrub_path()).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Only a hint, so neither atomic nor durable.
+    pub(crate) fn save_scrub(&self, next: u32) -> io::Result<()> {
+        fs::write(self.scrub_path(), format!("{next}\n"))
+    }
+
+    /// There need not be one.
+    pub(crate) fn remove_scrub(&self) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.scrub_path()))
+    }
+
+    /// Removes what is remembered of pieces.
     pub(crate) fn remove(&self) -> io::Result<()> {
         self.remove_journal()?;
         absent_is_fine(fs::remove_file(self.record_path()))

@@ -57,6 +57,7 @@ impl Session {
             Work::Looked { all: true, since, .. } => self.watch.looked_at_all(since),
             Work::Looked { .. } => self.watch.looked(now),
             Work::Rechecked(_) => self.watch.rechecked(),
+            Work::Scrubbed(_) => self.scrub.hashed(),
             // of the actor
             Work::Opened(_) | Work::Checked(_) => {}
         }
@@ -135,6 +136,11 @@ impl Session {
             && let Some(files) = self.watch.look(now)
         {
             self.jobs.look(self.content.clone(), Some(files), now);
+        }
+        if self.content.is_published()
+            && let Some((pieces, save)) = self.scrub.begin(now)
+        {
+            self.jobs.scrub(self.content.clone(), pieces, save);
         }
         if let Some(pieces) = self.watch.recheck(now) {
             self.jobs.recheck(self.content.clone(), pieces);

@@ -3,6 +3,7 @@
 mod actions;
 mod disk;
 mod report;
+mod scrub;
 mod shares;
 mod watch;
 
@@ -25,6 +26,7 @@ use crate::content::work::{Jobs, announce};
 use crate::content::{Input, Shared, Spec};
 use crate::net::Outbox;
 
+use scrub::Scrub;
 use watch::Watch;
 
 /// What has been stored is made durable after so many bytes or so much time: a machine that is switched off loses no
@@ -71,6 +73,7 @@ pub(super) struct Session {
     tracker_error: Option<String>,
     disk: Disk,
     watch: Watch,
+    scrub: Scrub,
     counted_as_fetching: bool,
     /// Across the WAN, in earlier runs and sessions.
     fetched_before: WanTotals,
@@ -123,6 +126,7 @@ impl Session {
         };
         tracing::info!(content = %spec.meta.name, have = config.have.count(), pieces = config.have.len(), "ready");
         let fetched_before = content.ledger().totals();
+        let (scrub_period, scrub_from) = (shared.scrub, content.scrub_position());
         let trackers = Trackers::new(spec.meta.announce.clone());
         let mut session = Self {
             name: spec.meta.name.clone(),
@@ -152,6 +156,7 @@ impl Session {
                 ..Disk::default()
             },
             watch: Watch::new(spec.meta.files.len(), now),
+            scrub: Scrub::new(scrub_period, spec.meta.piece_count(), scrub_from, now),
             counted_as_fetching: false,
             fetched_before,
             noted_wan: 0,
