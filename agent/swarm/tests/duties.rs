@@ -7,12 +7,13 @@ mod pair;
 #[allow(dead_code)]
 mod table;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_protocol::{Assignment, Part};
 use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, Event, Origin, PeerKey};
-use narrows_wire::{Bitfield, ExtendedHandshake, Hello, Message};
+use narrows_wire::{Bitfield, Block, ExtendedHandshake, Hello, Message};
 use table::{PIECES, Table, closed, gateway, hello, introduction, member, requests};
 
 const LOCAL: Origin = Origin::Dialled(Class::Local);
@@ -443,4 +444,40 @@ fn a_member_whose_gateway_resigns_without_having_everything_announces_at_once() 
         let told = out.contains(&Action::Announce(AnnounceReason::Doubt));
         assert_eq!(told, !complete);
     }
+}
+
+#[test]
+fn a_member_says_when_it_has_another_tenth_and_no_more_often() {
+    let mut table = Table::leecher();
+    table.assign(member(), &["10.1.0.7:6881"]);
+    let (peer, _) = table.connect("10.1.0.7:6881", LOCAL, true);
+    table.say(peer, Message::HaveAll);
+    let mut asked: VecDeque<Block> = requests(&table.say(peer, Message::Unchoke)).into();
+    let mut said = Vec::new();
+    // a block each second, of 80; the interval is 600 s
+    while let Some(block) = asked.pop_front() {
+        let mut out = table.wait(1);
+        out.extend(table.tell(Event::Block { peer, block }));
+        let whole = out.iter().find_map(|action| match action {
+            Action::Verify { piece, .. } => Some(*piece),
+            _ => None,
+        });
+        if let Some(piece) = whole {
+            out.extend(table.tell(Event::Verified { piece, ok: true }));
+        }
+        asked.extend(requests(&out));
+        let announces = out.iter().filter_map(|action| match action {
+            Action::Announce(reason) => Some(*reason),
+            _ => None,
+        });
+        let announces: Vec<AnnounceReason> = announces.collect();
+        if !announces.is_empty() {
+            said.extend(announces);
+            asked.extend(requests(&table.assign(member(), &["10.1.0.7:6881"])));
+        }
+    }
+    assert_eq!(table.swarm.report().left, 0);
+    let mut expected = vec![AnnounceReason::Regular; 9];
+    expected.push(AnnounceReason::Completed);
+    assert_eq!(said, expected);
 }

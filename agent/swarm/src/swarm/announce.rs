@@ -21,6 +21,8 @@ pub(super) struct Announcer {
     /// Asked for and not answered yet.
     under_way: bool,
     failures: u32,
+    /// The tenth of the content that the last one told.
+    told: u64,
     pub(super) stalled: bool,
     pub(super) stalls: u32,
     pub(super) stall_due: Time,
@@ -42,6 +44,7 @@ impl Announcer {
             last: None,
             under_way: false,
             failures: 0,
+            told: 0,
             stalled: false,
             stalls: 0,
             stall_due: now,
@@ -100,6 +103,7 @@ impl Swarm {
         // not again before this one is answered, or long overdue
         self.announcer.under_way = true;
         self.announcer.news = false;
+        self.announcer.told = self.tenths();
         self.announcer.next = now + Time::from_secs(60);
         out.push(Action::Announce(reason));
     }
@@ -131,9 +135,22 @@ impl Swarm {
         else {
             return;
         };
-        if self.is_fetching() && now >= last + self.announcer.min_interval && self.lacks_peers() {
-            self.announce(AnnounceReason::MorePeers, now, out);
+        if !self.is_fetching() || now < last + self.announcer.min_interval {
+            return;
         }
+        if self.lacks_peers() {
+            self.announce(AnnounceReason::MorePeers, now, out);
+        } else if self.tenths() > self.announcer.told {
+            // at most ten announces more, for what is shown of a rollout to be true between regular ones
+            self.announce(AnnounceReason::Regular, now, out);
+        }
+    }
+
+    /// How many tenths of its bytes are verified.
+    fn tenths(&self) -> u64 {
+        let total = self.config.lengths.total();
+        // no product overflows: 2^60 bytes are more than any content
+        total.saturating_sub(self.left).saturating_mul(10) / total.max(1)
     }
 
     /// Whether an announce could help: nobody to fetch from, or from one of our parents, or somebody the tracker has not
