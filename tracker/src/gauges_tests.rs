@@ -46,6 +46,7 @@ fn site(name: &str, peers: u32, seeders: u32, wan_bytes: u64) -> SiteStatus {
         }],
         rate: None,
         wan_bytes,
+        lacked: None,
     }
 }
 
@@ -252,4 +253,21 @@ fn a_series_has_the_same_labels_whether_or_not_another_content_has_its_name() {
         "{alone:?}"
     );
     assert_eq!(alone, beside);
+}
+
+#[test]
+fn a_site_that_had_most_of_it_and_fetched_the_rest_twice_is_half_as_efficient_as_it_could_be() {
+    let map = map(3);
+    let mut reuses = site("s001", 3, 1, 600);
+    (reuses.progress, reuses.lacked) = (Some(1.0), Some(300));
+    let found = gathered(&map, &[content("office".into(), vec![reuses.clone()])], &[]);
+    assert_eq!(value(&found, "rollout_wan_efficiency", &["office"]), 0.5);
+    // beside one that had nothing and fetched all of it once
+    let mut plain = site("s002", 3, 1, 1000);
+    (plain.progress, plain.lacked) = (Some(1.0), Some(1000));
+    let found = gathered(&map, &[content("office".into(), vec![reuses, plain])], &[]);
+    assert_eq!(
+        value(&found, "rollout_wan_efficiency", &["office"]),
+        1300.0 / 1600.0
+    );
 }

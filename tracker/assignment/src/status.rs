@@ -88,6 +88,9 @@ pub struct SiteStatus {
     pub rate: Option<u64>,
     /// Bytes that its agents say they fetched across links.
     pub wan_bytes: u64,
+    /// Bytes that its best-supplied peer lacked before the first of these came: not all that was lacking where several
+    /// had different parts, which nobody says. `None` while the size is unknown or nobody said.
+    pub lacked: Option<u64>,
 }
 
 impl SiteStatus {
@@ -288,6 +291,10 @@ impl Swarm {
                 .reduce(Rate::saturating_add)
                 .and_then(Rate::bytes_per_second),
             wan_bytes: site.wan,
+            lacked: self
+                .size()
+                .filter(|_| site.lacked != u64::MAX)
+                .map(|size| site.lacked.min(size)),
         }
     }
 }

@@ -516,3 +516,55 @@ fn a_sites_progress_is_that_of_the_machines_that_wanted_the_content() {
     assert_eq!((now.wanted, now.wanted_complete), (2, 1));
     assert_eq!((now.progress_mean, now.seeders), (Some(0.75), 4));
 }
+
+/// Over random holdings, fetches, duplicates, restarts and late arrivals.
+#[test]
+fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
+    for seed in 0..300 {
+        let mut rng = SplitMix(seed);
+        let mut world = star(2);
+        let seeder = world.join(1, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+        let had: Vec<u64> = (0..2 + rng.below(4))
+            .map(|_| rng.below(SIZE as usize) as u64)
+            .collect();
+        let clients: Vec<usize> = had.iter().map(|have| world.join(2, true, *have)).collect();
+        for client in &clients {
+            world.announce(*client, AnnounceEvent::Started);
+        }
+        let mut crossed = 0;
+        for _ in 0..20 {
+            let client = clients[rng.below(clients.len())];
+            match rng.below(4) {
+                0 if crossed > 0 => {
+                    world.announce(client, AnnounceEvent::Stopped);
+                    world.clients[client].restart(world.now);
+                    world.announce(client, AnnounceEvent::Started);
+                }
+                1 if crossed > 0 => {
+                    // from a neighbour, or brought along
+                    let more = rng.below((SIZE - world.clients[client].have) as usize + 1) as u64;
+                    world.clients[client].have += more;
+                    world.announce(client, AnnounceEvent::None);
+                }
+                _ => {
+                    let more = rng.below((SIZE - world.clients[client].have) as usize + 1) as u64;
+                    world.clients[client].have += more;
+                    // some of it twice
+                    let bytes = more + rng.below(1000) as u64 + 1;
+                    world.clients[client].wan += bytes;
+                    crossed += bytes;
+                    world.announce(client, AnnounceEvent::None);
+                }
+            }
+        }
+        let status = world.swarm.status(&world.context(), world.now);
+        let site = status.sites.iter().find(|site| site.site == "zone-a").unwrap();
+        let lacked = SIZE - had.iter().max().unwrap();
+        assert_eq!(
+            (site.lacked, site.wan_bytes),
+            (Some(lacked), crossed),
+            "seed {seed}"
+        );
+    }
+}

@@ -103,15 +103,20 @@ impl Rollout {
             }
             let size = content.size.filter(|size| *size > 0 && site.wan_bytes > 0);
             if let Some(size) = size {
+                let size_bytes = size as f64;
                 // where nobody serves others, each has to fetch what he has
-                let times = if site.each_alone {
-                    site.progress_mean.map(|mean| mean * f64::from(site.wanted))
+                let needed = if site.each_alone {
+                    site.progress_mean
+                        .map(|mean| mean * f64::from(site.wanted) * size_bytes)
                 } else {
+                    // what it had before need not cross
+                    let had = site.lacked.map_or(0, |lacked| size.saturating_sub(lacked)) as f64;
                     site.progress
+                        .map(|progress| (progress * size_bytes - had).max(0.0))
                 };
                 let fetched = site.wan_bytes as f64;
                 self.fetched += fetched;
-                self.fewest += (times.unwrap_or(0.0) * size as f64).min(fetched);
+                self.fewest += needed.unwrap_or(0.0).min(fetched);
             }
         }
     }

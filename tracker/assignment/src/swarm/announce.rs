@@ -36,13 +36,13 @@ impl Swarm {
         let at = self.identify(cx, announce, id, from, now, &mut outcome);
         if announce.event == AnnounceEvent::Stopped {
             self.count_wan(cx, announce, id, &mut outcome);
-            self.add_wan(id, &outcome);
+            self.add_wan(id, announce.left, &outcome);
             self.remove(cx, (id, at));
             return Ok(farewell(self, cx, id, rng, outcome));
         }
         self.count_wan(cx, announce, id, &mut outcome);
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
-        self.add_wan(id, &outcome);
+        self.add_wan(id, announce.left, &outcome);
 
         let mut soon = false;
         if let Some(site) = self.sites.get_mut(&id) {
@@ -273,9 +273,13 @@ impl Swarm {
         }
     }
 
-    fn add_wan(&mut self, id: SiteId, outcome: &Outcome) {
+    fn add_wan(&mut self, id: SiteId, left: u64, outcome: &Outcome) {
         if let Some(site) = self.sites.get_mut(&id) {
             site.wan += outcome.wan_bytes;
+            if site.wan == 0 {
+                // whatever it has by now, it found at home
+                site.lacked = site.lacked.min(left);
+            }
         }
     }
 

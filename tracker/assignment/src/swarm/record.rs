@@ -172,7 +172,12 @@ impl Swarm {
                 step: 0,
                 wanted: peer.wanted,
             };
+            let left = record.left;
             self.insert(cx, (id, at), class, record, now);
+            // what crossed links before the restart is not counted after it
+            if let Some(site) = self.sites.get_mut(&id) {
+                site.lacked = site.lacked.min(left);
+            }
             leases.extend(peer.lease.map(|lease| (id, at, lease)));
             restored += 1;
         }

@@ -55,6 +55,8 @@ pub(crate) struct Site {
     pub(crate) progressed: Time,
     /// Bytes its agents say they fetched across links.
     pub(crate) wan: u64,
+    /// What its best-supplied peer lacked before the first of those bytes came; `u64::MAX`: nobody said.
+    pub(crate) lacked: u64,
     /// Of the links that its peers send and receive over, one whose packets are marked with the lowest priority.
     pub(crate) mark: Option<Hop>,
     /// Seeders that neighbours cannot reach.
@@ -145,6 +147,7 @@ impl Site {
             claim: None,
             progressed: now,
             wan: 0,
+            lacked: u64::MAX,
             mark: marks::at(map, id),
             gone: Vec::new(),
             supply: Supply::default(),
