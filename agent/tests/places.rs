@@ -54,3 +54,38 @@ fn two_versions_at_one_place_are_a_mistake_in_check_and_at_a_reload_and_the_firs
     assert_same(&sources[0], &from.join("office"));
     assert!(!sources[0].join("inner").exists());
 }
+
+#[test]
+fn a_content_removed_half_way_frees_its_space_at_a_reload_and_after_a_stop() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 8 * MB);
+    let file = torrent(&source, &tracker, PIECE).0;
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let target = dir.path().join("target");
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)])
+        .with("limits: {download: 8 Mbit/s}")
+        .started();
+    for reload in [true, false] {
+        leecher.wait("some is there", |content| content.progress > 0.05);
+        assert!(target.join(".narrows").exists());
+        if reload {
+            leecher.set_content(&[]);
+            leecher.command(&["reload"]);
+        } else {
+            leecher.terminate();
+            leecher.set_content(&[]);
+            leecher.start();
+        }
+        eventually("it is free", || (!target.join(".narrows").exists()).then_some(()));
+        let left: Vec<_> = std::fs::read_dir(leecher.dir.join("state"))
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.len() > 40)
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        leecher.set_content(&[(&file, &target)]);
+        leecher.command(&["reload"]);
+    }
+}

@@ -207,6 +207,7 @@ impl Agent {
         // whoever is removed is served no more from here on
         self.set_entries(kept.clone());
         stop_all(&gone).await;
+        self.clean_leftovers(&wanted).await;
         let mut added = Vec::new();
         let entries = wanted.into_iter().map(|wanted| {
             let runs = kept.iter().find(|entry| match wanted.is_unread() {
@@ -233,6 +234,20 @@ impl Agent {
         let entries = entries.collect();
         self.set_entries(entries);
         (added, gone.iter().map(|entry| entry.wanted.name()).collect())
+    }
+
+    /// Frees what contents left that are not wanted any more, unless an entry does not say which content it is.
+    async fn clean_leftovers(&self, wanted: &[Wanted]) {
+        let known: Option<Vec<(InfoHash, PathBuf)>> = wanted
+            .iter()
+            .map(|wanted| Some((wanted.meta.as_ref().ok()?.info_hash, wanted.target.clone())))
+            .collect();
+        let Some(known) = known else { return };
+        let state = self.shared.state.clone();
+        let removed = spawn_blocking(move || narrows_storage::clean_leftovers(&state, &known)).await;
+        for folder in removed.unwrap_or_default() {
+            tracing::info!(folder = %folder.display(), "removed what was fetched of a content that is not wanted any more");
+        }
     }
 
     fn start_content(&self, wanted: Wanted) -> Entry {

@@ -217,6 +217,58 @@ fn forgetting_removes_what_was_fetched_but_not_what_was_published() {
 }
 
 #[test]
+fn what_a_removed_content_left_is_cleaned_and_nothing_else() {
+    use narrows_storage::clean_leftovers;
+    let (done, half, kept) = (
+        Sample::tree(&[40_000], 1),
+        Sample::single(40_000, 2),
+        Sample::single(9, 3),
+    );
+    let (place, elsewhere) = (Place::new(), Place::new());
+    // whole, half-way and wanted contents of one agent
+    for (sample, folder, whole) in [
+        (&done, "done", true),
+        (&half, "half", false),
+        (&kept, "kept", false),
+    ] {
+        let target = place.target().join(folder);
+        let opened = Content::open(sample.meta.clone(), &target, &place.state()).expect("opens");
+        sample.store(&opened.content, 0);
+        if whole {
+            sample.store_all(&opened.content);
+            opened.content.publish().expect("whole content");
+        } else {
+            opened.content.close().expect("closed");
+        }
+    }
+    fs::write(place.target().join("half/own"), "the user's").expect("a file");
+    let other = elsewhere.start(&half);
+    half.store(&other, 0);
+    let staged = place.target().join("half/.narrows");
+    assert!(staged.exists());
+    let wanted = [(kept.meta.info_hash, place.target().join("kept"))];
+    let removed = clean_leftovers(&place.state(), &wanted);
+    assert_eq!(removed.len(), 1, "{removed:?}");
+    assert!(!staged.exists() && place.target().join("half/own").exists());
+    assert!(!place.record(&half).exists() && !place.journal(&half).exists());
+    assert!(place.target().join("kept/.narrows").exists() && place.record(&kept).exists());
+    assert!(
+        elsewhere.staging(&half).exists(),
+        "another agent's is not known to this one"
+    );
+    done.assert_at(&place.target().join("done"));
+    assert!(
+        place.record(&done).exists(),
+        "it stands there, and is known when it is wanted again"
+    );
+    assert!(clean_leftovers(&place.state(), &wanted).is_empty());
+    // wanted at another target: what was staged at the old one goes, what is known of it stays
+    let wanted = [(kept.meta.info_hash, place.target().join("moved"))];
+    assert_eq!(clean_leftovers(&place.state(), &wanted).len(), 1);
+    assert!(place.record(&kept).exists());
+}
+
+#[test]
 fn a_tree_of_many_files_needs_few_open_ones() {
     let sample = Sample::tree(&vec![100; 1500], 1);
     let place = Place::new();
