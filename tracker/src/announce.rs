@@ -31,6 +31,8 @@ thread_local! {
 pub(crate) struct Source<'h, H> {
     /// The address of the socket.
     pub(crate) socket: IpAddr,
+    /// It has a header that proxies add to what they pass on.
+    pub(crate) relayed: bool,
     /// The values of the X-Forwarded-For headers.
     pub(crate) forwarded: H,
     /// After the `?`.
@@ -100,6 +102,12 @@ where
 {
     let request = AnnounceRequest::parse(source.query)
         .map_err(|error| (AnnounceOutcome::Invalid, Failure::new(error.reason())))?;
+    let is_untrusted_proxy = source.relayed && !proxies::is_trusted(source.socket, &tracker.trusted_proxies);
+    if is_untrusted_proxy {
+        tracker.metrics.untrusted_proxy.inc();
+        let now = tracker.store.world().uptime();
+        tracker.relays.seen(source.socket.to_canonical(), now);
+    }
     let ip = proxies::client(
         source.socket,
         source.forwarded,
@@ -144,7 +152,12 @@ where
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
         Err(Refusal::UnmappedAddress) => {
             tracker.metrics.unmapped(ip);
-            Err((AnnounceOutcome::Unmapped, later(tracker, UNMAPPED)))
+            let reason = if is_untrusted_proxy {
+                UNTRUSTED_PROXY
+            } else {
+                UNMAPPED
+            };
+            Err((AnnounceOutcome::Unmapped, later(tracker, reason)))
         }
     }
 }
@@ -154,6 +167,9 @@ const COARSE: Duration = Duration::from_secs(3);
 
 const UNMAPPED: &str =
     "your address belongs to no site of this tracker's site map; ask the operator to add its network";
+
+const UNTRUSTED_PROXY: &str = "your announce came through a proxy whose own address belongs to no site of this tracker's site \
+                               map; ask the operator to add the proxy to trusted_proxies in tracker.yaml";
 
 /// Agents get their assignment apart and only local peers; others one list, local peers first.
 fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> AnnounceResponse {

@@ -11,6 +11,9 @@ use crate::announce::{self, Source};
 use crate::serve::{Request, Response};
 use crate::tracker::Tracker;
 
+/// What proxies add to what they pass on; the second is RFC 7239.
+const PROXY_HEADERS: [&str; 2] = ["x-forwarded-for", "forwarded"];
+
 /// Answers one request: bencode with status 200, whatever is wrong with it; only an unknown path is 404.
 pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) -> Response {
     let started = std::time::Instant::now();
@@ -24,6 +27,9 @@ pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) ->
                 tracker,
                 Source {
                     socket: peer.ip(),
+                    relayed: PROXY_HEADERS
+                        .iter()
+                        .any(|name| request.headers().contains_key(*name)),
                     forwarded,
                     query,
                 },

@@ -20,6 +20,7 @@ mod metrics;
 pub mod open_files;
 mod page;
 mod proxies;
+mod relays;
 mod run;
 mod sd;
 mod sd_notify;

@@ -83,6 +83,7 @@ pub(crate) struct Metrics {
     moves: IntCounter,
     completions: IntCounter,
     unmapped: Unmapped,
+    pub(crate) untrusted_proxy: IntCounter,
     pub(crate) links: LinkBytes,
     reloads: IntCounterVec,
     map_valid: IntGauge,
@@ -156,6 +157,11 @@ impl Metrics {
             )?,
             completions: counter(r, "completions_total", "Peers that became seeders.")?,
             unmapped: Unmapped::new(r)?,
+            untrusted_proxy: counter(
+                r,
+                "untrusted_proxy_announces_total",
+                "Announces that a proxy passed on which is not in trusted_proxies.",
+            )?,
             links: LinkBytes::new(r)?,
             reloads,
             map_valid: gauge(

@@ -57,6 +57,12 @@ pub(crate) fn client<'h>(
         .ok_or(ProxyError::NoHeader)
 }
 
+/// Whether a socket's address is one whose X-Forwarded-For is believed.
+pub(crate) fn is_trusted(socket: IpAddr, trusted: &[IpNet]) -> bool {
+    let socket = socket.to_canonical();
+    trusted.iter().any(|network| network.contains(&socket))
+}
+
 /// An address as proxies write it: bare, in brackets, or with a port.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?.trim();

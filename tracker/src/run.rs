@@ -24,6 +24,7 @@ use crate::listen::Listeners;
 use crate::maps::MapFile;
 use crate::metrics::Metrics;
 use crate::page::Feed;
+use crate::relays::Relays;
 use crate::sd_notify::{self, State};
 use crate::serve::{self, Shared};
 use crate::signals::Reloads;
@@ -180,6 +181,7 @@ pub async fn run(
         },
         feed: Feed::default(),
         doubles: Doubles::default(),
+        relays: Relays::default(),
     });
     tracker.count_contents();
     metrics.brakes.set(brakes.count() as i64);

@@ -13,6 +13,7 @@ use crate::doubles::Doubles;
 use crate::link_bytes::ContentLabel;
 use crate::metrics::Metrics;
 use crate::page::Feed;
+use crate::relays::Relays;
 use crate::store::Store;
 use crate::torrents::{Content, Contents};
 
@@ -26,6 +27,7 @@ pub(crate) struct Tracker {
     pub(crate) access: Access,
     pub(crate) feed: Feed,
     pub(crate) doubles: Doubles,
+    pub(crate) relays: Relays,
 }
 
 /// What is known of an info hash beforehand.
