@@ -568,3 +568,20 @@ fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
         );
     }
 }
+
+#[test]
+fn a_machine_that_fetched_the_content_and_restarts_is_still_one_that_wanted_it() {
+    let mut world = star(2);
+    let seeder = world.join(2, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let client = world.join(2, true, 0);
+    world.announce(client, AnnounceEvent::Started);
+    world.clients[client].have = SIZE;
+    world.clients[client].wan = SIZE;
+    world.announce(client, AnnounceEvent::Completed);
+    world.announce(client, AnnounceEvent::Stopped);
+    world.clients[client].restart(world.now);
+    world.announce(client, AnnounceEvent::Started);
+    let status = world.swarm.status(&world.context(), world.now);
+    assert_eq!((status.sites[0].wanted, status.sites[0].wanted_complete), (1, 1));
+}

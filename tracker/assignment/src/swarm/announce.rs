@@ -241,7 +241,8 @@ impl Swarm {
                     judged: Tick::of(now),
                     still: 0,
                     step: 0,
-                    wanted: class.wants(),
+                    // totals go on over restarts: it fetched this content once, and is back
+                    wanted: class.wants() || announce.agent.is_some_and(|report| report.wan > 0),
                 };
                 self.insert(cx, (id, at), class, peer, now);
             }
