@@ -60,3 +60,34 @@ fn a_full_disk_is_an_error_that_heals_and_loses_nothing() {
     drop(leecher);
     drop(small);
 }
+
+#[test]
+fn rot_on_a_full_disk_is_healed_in_place() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let Some(small) = Tmpfs::mount(&dir.path().join("small"), "16m") else {
+        eprintln!("skipped: this user cannot mount a tmpfs");
+        return;
+    };
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 10 * MB);
+    let (file, _) = torrent(&source, &tracker, 128 << 10);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let agent = Agent::new(&dir.path().join("l"), &[(&file, &small.0)]).started();
+    let before = agent.wait_for(ContentState::Seeding).bytes_lan;
+    // no room for a second copy, nor for a piece
+    let _ = std::fs::write(small.0.join("ballast"), vec![1; 16 << 20]);
+    let damaged = small.0.join("office/rest.bin");
+    let open = std::fs::OpenOptions::new().write(true).open(&damaged).unwrap();
+    // as a disk rots: a file that somebody has changed is kept first, which waits for room
+    let modified = open.metadata().unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&open, b"rot", 5000).unwrap();
+    open.set_modified(modified).unwrap();
+    assert_eq!(agent.post("/verify").0, 200);
+    let healed = agent.wait("it is healed", |content| {
+        content.pieces_healed == 1 && content.state == ContentState::Seeding
+    });
+    assert_same(&source, &small.0.join("office"));
+    assert!(healed.bytes_lan - before <= 2 * (128 << 10), "{healed:?}");
+    drop(agent);
+    drop(small);
+}
