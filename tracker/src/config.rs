@@ -11,6 +11,7 @@ use narrows_topology::Mistakes;
 use serde_yaml::Location;
 use thiserror::Error;
 
+use crate::listen;
 use crate::yaml::{Node, Report, Value, nearest};
 
 /// What `tracker.yaml` says.
@@ -97,6 +98,13 @@ impl Config {
             .and_then(|root| read(&mut report, folder, &root));
         report.finish(config)
     }
+
+    /// What works and is seldom meant, each with what to do.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let open = "there is no `torrents`: whoever reaches this tracker may have any content distributed; name the folder \
+                    of your .torrent files, as `torrents: torrents/`, and only those are tracked";
+        self.torrents.is_none().then_some(open).into_iter().collect()
+    }
 }
 
 /// The first of the folders that systemd made for us (`StateDirectory=`, systemd.exec(5)).
@@ -107,6 +115,9 @@ fn first_folder(folders: &OsStr) -> Option<PathBuf> {
 
 fn read(report: &mut Report<'_>, folder: &Path, root: &Node) -> Option<Config> {
     let mut site_map = None;
+    // a wrong address is one mistake, not two
+    let mut names_none = false;
+    let mut admin_at = root.referenced;
     let mut config = Config {
         listen: vec![SocketAddr::from(([0, 0, 0, 0], 6969))],
         admin: SocketAddr::from(([127, 0, 0, 1], 6970)),
@@ -119,8 +130,14 @@ fn read(report: &mut Report<'_>, folder: &Path, root: &Node) -> Option<Config> {
     };
     for (key, place, value) in entries(report, root, &KEYS) {
         match key {
-            "listen" => config.listen = items(value).filter_map(|item| address(report, item)).collect(),
-            "admin" => config.admin = address(report, value).unwrap_or(config.admin),
+            "listen" => {
+                names_none = items(value).next().is_none();
+                config.listen = items(value).filter_map(|item| address(report, item)).collect();
+            }
+            "admin" => {
+                admin_at = value.referenced;
+                config.admin = address(report, value).unwrap_or(config.admin);
+            }
             "site_map" => site_map = path(report, folder, value),
             "torrents" => config.torrents = path(report, folder, value),
             "trusted_proxies" => {
@@ -132,7 +149,14 @@ fn read(report: &mut Report<'_>, folder: &Path, root: &Node) -> Option<Config> {
             _ => {}
         }
     }
-    if config.listen.is_empty() {
+    if let Some(taken) = listen::in_the_way_of_admin(&config) {
+        report.mistake(
+            admin_at,
+            format!("`admin` and `listen` cannot both have {taken}"),
+            format!("give `admin` another port than {}, such as 6970", taken.port()),
+        );
+    }
+    if names_none {
         report.mistake(
             root.referenced,
             "`listen` names no address",
@@ -208,11 +232,7 @@ fn address(report: &mut Report<'_>, node: &Node) -> Option<SocketAddr> {
     let text = scalar(report, node, help)?;
     let address = text.parse().ok();
     if address.is_none() {
-        report.mistake(
-            node.referenced,
-            format!("`{text}` is no address with a port"),
-            help,
-        );
+        report.wrong(node, format!("`{text}` is no address with a port"), help);
     }
     address
 }
@@ -234,7 +254,7 @@ fn network(report: &mut Report<'_>, node: &Node) -> Option<IpNet> {
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     if network.is_none() {
-        report.mistake(node.referenced, format!("`{text}` is no network"), help);
+        report.wrong(node, format!("`{text}` is no network"), help);
     }
     network.map(|network| network.trunc())
 }
@@ -276,13 +296,9 @@ fn duration(report: &mut Report<'_>, node: &Node) -> Option<Duration> {
     let text = scalar(report, node, help)?;
     let parsed = parse_duration(text);
     match parsed {
-        None => report.mistake(node.referenced, format!("`{text}` is no duration"), help),
+        None => report.wrong(node, format!("`{text}` is no duration"), help),
         Some(duration) if duration < Duration::from_secs(1) || duration > INTERVAL_MAX => {
-            report.mistake(
-                node.referenced,
-                format!("`{text}` is out of range"),
-                "from 1s to 24h",
-            );
+            report.wrong(node, format!("`{text}` is out of range"), "from 1s to 24h");
         }
         Some(_) => {}
     }

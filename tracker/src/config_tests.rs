@@ -102,3 +102,52 @@ fn min_may_not_exceed_an_interval_and_none_may_be_zero() {
             .contains("out of range")
     );
 }
+
+#[test]
+fn a_wrong_address_is_one_mistake_and_all_of_it_is_underlined() {
+    let said = parse("site_map: s\nlisten: 0.0.0.0:69690\n").unwrap_err();
+    assert_eq!(said.matches("error:").count(), 1, "{said}");
+    assert!(
+        said.contains(&format!("| {}{}\n", " ".repeat(8), "^".repeat(13))),
+        "{said}"
+    );
+    let said = parse("site_map: s\nadmin: \"[::]:x\"\n").unwrap_err();
+    assert!(
+        said.contains(&format!("| {}{}\n", " ".repeat(7), "^".repeat(8))),
+        "{said}"
+    );
+    let said = parse("site_map: s\nlisten: []\n").unwrap_err();
+    assert!(said.contains("`listen` names no address"), "{said}");
+}
+
+#[test]
+fn a_port_that_listen_and_admin_both_want_is_a_mistake() {
+    for (listen, admin) in [
+        ("0.0.0.0:6969", "127.0.0.1:6969"),
+        ("127.0.0.1:7000", "127.0.0.1:7000"),
+        ("127.0.0.1:7000", "0.0.0.0:7000"),
+        ("\"[::]:7000\"", "127.0.0.1:7000"),
+        ("\"[::]:7000\"", "\"[::1]:7000\""),
+    ] {
+        let said = parse(&format!("site_map: s\nlisten: {listen}\nadmin: {admin}\n")).unwrap_err();
+        assert!(
+            said.contains("tracker.yaml:3:8") && said.contains("cannot both have"),
+            "{said}"
+        );
+    }
+    for (listen, admin) in [
+        ("127.0.0.1:7000", "127.0.0.2:7000"),
+        ("0.0.0.0:7000", "127.0.0.1:7001"),
+        ("0.0.0.0:7000", "\"[::1]:7000\""),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+    ] {
+        let read = parse(&format!("site_map: s\nlisten: {listen}\nadmin: {admin}\n"));
+        assert!(read.is_ok(), "{read:?}");
+    }
+}
+
+#[test]
+fn a_tracker_that_is_open_to_any_content_is_warned_of() {
+    assert_eq!(parse("site_map: s\n").unwrap().warnings().len(), 1);
+    assert!(parse("site_map: s\ntorrents: t\n").unwrap().warnings().is_empty());
+}

@@ -1,5 +1,6 @@
 //! Sockets that accept.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -21,7 +22,7 @@ pub struct Listeners {
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address} (is another process there, or does this host not have the address?)")]
+#[error("cannot listen on {address}{}", hint(.source.kind()))]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
@@ -59,6 +60,36 @@ impl Listeners {
     }
 }
 
+/// What to do about it, as far as the reason says.
+fn hint(reason: io::ErrorKind) -> &'static str {
+    match reason {
+        io::ErrorKind::AddrInUse => "; another process listens there: stop it, or take another port",
+        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
+        io::ErrorKind::PermissionDenied if cfg!(unix) => {
+            "; ports below 1024 need root or CAP_NET_BIND_SERVICE: grant it, or take a higher port"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; another process has the port for itself, or the system keeps it (netsh interface ipv4 show excludedportrange tcp)"
+        }
+        _ => "",
+    }
+}
+
+/// The address of `listen` that takes the admin port's place, if one does.
+pub(crate) fn in_the_way_of_admin(config: &Config) -> Option<SocketAddr> {
+    let admin = config.admin;
+    let takes = |address: &&SocketAddr| {
+        let same_family = address.is_ipv4() == admin.is_ipv4();
+        let any = address.ip().is_unspecified() || admin.ip().is_unspecified();
+        let overlap = same_family && (any || address.ip() == admin.ip());
+        // port 0 is a free one
+        admin.port() != 0
+            && address.port() == admin.port()
+            && (overlap || !same_family && is_dual_stack(**address, &config.listen))
+    };
+    config.listen.iter().find(takes).copied()
+}
+
 /// Whether an IPv6 socket takes IPv4 too: `[::]` does, unless the configuration has a socket of its own for that.
 fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
     address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
@@ -85,6 +116,23 @@ fn listen(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hint_is_about_the_reason() {
+        let said = |kind: io::ErrorKind| {
+            let address = SocketAddr::from(([0, 0, 0, 0], 80));
+            BindError {
+                address,
+                source: kind.into(),
+            }
+            .to_string()
+        };
+        assert!(said(io::ErrorKind::AddrInUse).contains("another process"));
+        assert!(said(io::ErrorKind::AddrNotAvailable).contains("does not have the address"));
+        let denied = said(io::ErrorKind::PermissionDenied);
+        assert_eq!(denied.contains("below 1024"), cfg!(unix), "{denied}");
+        assert_eq!(said(io::ErrorKind::Other), "cannot listen on 0.0.0.0:80");
+    }
 
     #[test]
     fn the_ipv6_wildcard_takes_ipv4_unless_that_has_its_own_socket() {

@@ -64,7 +64,11 @@ fn check(config: Option<&Path>, site_map: Option<&Path>) -> Result<(), String> {
         println!("{}: ok, {sites} sites, {links} links", path.display());
     };
     if let Some(path) = config {
-        say(path, prepare(path)?.site_map());
+        let prepared = prepare(path)?;
+        for warning in prepared.config().warnings() {
+            eprintln!("warning: {}: {warning}", path.display());
+        }
+        say(path, prepared.site_map());
     }
     if let Some(path) = site_map {
         say(path, &SiteMap::load(path).map_err(|error| error.to_string())?);

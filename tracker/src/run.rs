@@ -166,6 +166,9 @@ pub async fn run(
         brakes,
         token,
     } = prepared;
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
     let metrics = Arc::new(Metrics::new()?);
     metrics.map_in_force(map.sites().count(), map.links().count());
     let contents = folder.as_mut().map(|folder| scan(folder).unwrap_or_default());

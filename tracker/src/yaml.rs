@@ -98,6 +98,19 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// Notes that a value is wrong; the caret underlines all of it.
+    pub(crate) fn wrong(&mut self, node: &Node, problem: impl Into<String>, help: impl Into<String>) {
+        self.mistake(node.referenced, problem, help);
+        if let (Some(mistake), Value::Scalar(text)) = (self.list.last_mut(), &node.value) {
+            let rest: String = mistake.source.chars().skip(mistake.column - 1).collect();
+            let quotes = if rest.starts_with(['"', '\'']) { 2 } else { 0 };
+            // a text over several lines, or with escapes, does not stand in its line as it is
+            if rest.contains(text.as_str()) {
+                mistake.width = (text.chars().count() + quotes).max(1);
+            }
+        }
+    }
+
     /// Notes a mistake; `help` says what to do.
     pub(crate) fn mistake(&mut self, at: Location, problem: impl Into<String>, help: impl Into<String>) {
         let line = usize::try_from(at.line()).unwrap_or(1).max(1);

@@ -164,6 +164,16 @@ fn check_says_ok_or_every_mistake_with_its_place() {
     let checked = run_to_end("check", &config);
     assert!(checked.status.success(), "{checked:?}");
     assert!(String::from_utf8_lossy(&checked.stdout).contains("2 sites, 1 links"));
+    assert!(checked.stderr.is_empty(), "{checked:?}");
+
+    fs::write(&config, "site_map: sites.yaml\n").unwrap();
+    let checked = run_to_end("check", &config);
+    let warned = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        checked.status.success() && warned.contains("warning: "),
+        "{checked:?}"
+    );
+    assert!(warned.contains("there is no `torrents`"), "{warned}");
 
     fs::write(
         &config,
@@ -210,7 +220,7 @@ fn a_bad_configuration_ends_run_with_64_before_anything_is_bound() {
     let config = dir.path().join("tracker.yaml");
     let ended = run_to_end("run", &config);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot listen on"));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("another process listens there"));
 
     fs::write(
         dir.path().join("sites.yaml"),
