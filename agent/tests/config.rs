@@ -168,3 +168,27 @@ fn the_time_of_a_scrub_is_days_hours_or_minutes_or_off() {
         );
     }
 }
+
+#[test]
+fn a_port_that_peers_and_control_both_want_is_a_mistake() {
+    for text in [
+        "listen: 0.0.0.0:6882\n",
+        "listen: 0.0.0.0:7000\ncontrol: 127.0.0.1:7000\n",
+        "listen: 10.2.0.17:7000\ncontrol: 0.0.0.0:7000\n",
+        "listen: 0.0.0.0:7000\ncontrol: \"[::1]:7000\"\n",
+        "control: 127.0.0.1:6881\n",
+        "listen: 10.2.0.17:7000\ncontrol: \"[::]:7000\"\n",
+    ] {
+        let found = mistakes(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].problem.contains("cannot both have port") && found[0].line > 0);
+    }
+    for text in [
+        "",
+        "listen: 127.0.0.1:0\ncontrol: 127.0.0.1:0\n",
+        "listen: 10.2.0.17:7000\ncontrol: 127.0.0.1:7000\n",
+        "listen: \"[2001:db8::1]:7000\"\ncontrol: 0.0.0.0:7000\n",
+    ] {
+        assert!(parse(text).is_ok(), "{text}");
+    }
+}

@@ -106,8 +106,10 @@ impl Agent {
             config.state.display()
         )))?;
         let lock = state::lock(&config.state).await?;
-        let listener = Listener::bind(config.listen)
-            .map_err(explained(format!("cannot listen on {}", config.listen)))?;
+        let listener = Listener::bind(config.listen).map_err(|error| {
+            let why = net::unbound(&error);
+            io::Error::new(error.kind(), format!("cannot listen on {}: {why}", config.listen))
+        })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let gate = |rate: crate::config::Rate| Arc::new(Gate::new(rate.limit().unwrap_or(0), None));
         let shared = Shared {

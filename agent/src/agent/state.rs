@@ -51,7 +51,8 @@ pub(super) async fn lock(folder: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&path)?;
+        .open(&path)
+        .map_err(|error| with_path(&path, &error))?;
     for _ in 1..TRIES {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => tokio::time::sleep(BETWEEN).await,
@@ -60,6 +61,21 @@ pub(super) async fn lock(folder: &Path) -> io::Result<File> {
     }
     let done = file.try_lock();
     finish(done, folder).map(|()| file)
+}
+
+/// Which file it was, and what to do: often root ran the agent first, and the service runs as another user.
+fn with_path(path: &Path, error: &io::Error) -> io::Error {
+    let help = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; let the state folder and all in it belong to the user that the agent runs as"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; give the agent a `state` folder that can be written to",
+        _ => "",
+    };
+    io::Error::new(
+        error.kind(),
+        format!("cannot open {}: {error}{help}", path.display()),
+    )
 }
 
 fn finish(done: Result<(), TryLockError>, folder: &Path) -> io::Result<()> {
@@ -73,7 +89,10 @@ fn finish(done: Result<(), TryLockError>, folder: &Path) -> io::Result<()> {
             tracing::debug!(%error, "this file system knows no locks; nobody checks for a second agent");
             Ok(())
         }
-        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::Error(error)) => Err(io::Error::new(
+            error.kind(),
+            format!("cannot lock the state folder {}: {error}", folder.display()),
+        )),
     }
 }
 
@@ -173,6 +192,19 @@ mod tests {
         paused.save(dir.path()).expect("saved");
         assert_eq!(Paused::load(dir.path()), Paused::default());
         assert!(!file(dir.path()).exists());
+    }
+
+    #[tokio::test]
+    async fn a_state_folder_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().expect("a folder");
+        // a folder in the file's place: refused to any user, root too
+        std::fs::create_dir(dir.path().join("agent.lock")).expect("made");
+        let said = lock(dir.path()).await.expect_err("no file").to_string();
+        let path = dir.path().join("agent.lock").display().to_string();
+        assert!(said.contains(&path), "{said}");
+        let denied = with_path(dir.path(), &io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.kind(), io::ErrorKind::PermissionDenied);
+        assert!(denied.to_string().contains("belong to the user"), "{denied}");
     }
 
     #[tokio::test]

@@ -183,8 +183,12 @@ fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
 
 fn bind_control(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
     let bound = std::net::TcpListener::bind(address);
-    let listener =
-        bound.map_err(|error| anyhow::anyhow!("cannot listen on the control address {address}: {error}"))?;
+    let listener = bound.map_err(|error| {
+        anyhow::anyhow!(
+            "cannot listen on the control address {address}: {}",
+            crate::net::unbound(&error)
+        )
+    })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

@@ -32,6 +32,7 @@ use serde_yaml::Spanned;
 pub use mistakes::{ConfigError, Mistake};
 pub use rate::{Rate, RateError};
 
+use crate::net::Listener;
 use crate::platform;
 use mistakes::Collector;
 
@@ -165,10 +166,22 @@ impl Raw {
         let state = base.join(self.state.unwrap_or_else(|| platform::default_state().into()));
         let content = entries(self.content.unwrap_or_default(), base, &data, mistakes);
         let limits = self.limits.unwrap_or_default();
+        let control_at = self
+            .control
+            .as_ref()
+            .or(self.listen.as_ref())
+            .map(|raw| raw.referenced);
         let control = address(self.control, ([127, 0, 0, 1], 6882).into(), mistakes);
+        let listen = address(self.listen, ([0, 0, 0, 0], 6881).into(), mistakes);
+        if let Some(at) = control_at
+            && Listener::is_in_the_way(listen, control)
+        {
+            let problem = format!("`listen` and `control` cannot both have port {}", control.port());
+            mistakes.add(at, &problem, "give one of them another port");
+        }
         Config {
             id: agent_id(self.id, mistakes),
-            listen: address(self.listen, ([0, 0, 0, 0], 6881).into(), mistakes),
+            listen,
             control,
             announce_metrics: self.announce_metrics.unwrap_or(!control.ip().is_loopback()),
             data,

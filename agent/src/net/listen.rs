@@ -57,6 +57,16 @@ impl Listener {
         })
     }
 
+    /// Whether a peer listener at `listen` and the control port at `control` want one port; 0 is a free one.
+    pub(crate) fn is_in_the_way(listen: SocketAddr, control: SocketAddr) -> bool {
+        let (peers, other) = (listen.ip(), control.ip());
+        // a wildcard for peers is both families; for control that of IPv6 is, where the system has it so
+        let overlap = peers == other
+            || peers.is_unspecified()
+            || other.is_unspecified() && (other.is_ipv6() || peers.is_ipv4());
+        listen.port() != 0 && listen.port() == control.port() && overlap
+    }
+
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         match &self.sockets[..] {
             [one, other] => tokio::select! { got = one.accept() => got, got = other.accept() => got },
@@ -64,6 +74,24 @@ impl Listener {
             _ => std::future::pending().await,
         }
     }
+}
+
+/// Why an address cannot be listened on: the system's reason, and what to do.
+pub(crate) fn unbound(error: &io::Error) -> String {
+    let help = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another process listens there, perhaps another agent: stop it, or take another port"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
+        io::ErrorKind::PermissionDenied if cfg!(unix) => {
+            "; ports below 1024 need root or CAP_NET_BIND_SERVICE: grant it, or take a higher port"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; another process has the port for itself, or the system keeps it (netsh interface ipv4 show excludedportrange tcp)"
+        }
+        _ => "",
+    };
+    format!("{error}{help}")
 }
 
 fn bind(addr: SocketAddr) -> io::Result<TcpListener> {

@@ -11,5 +11,5 @@ mod peer;
 pub(crate) use bans::Bans;
 pub(crate) use buffers::Buffers;
 pub(crate) use dial::{connect_from, dial};
-pub(crate) use listen::{Door, Listener, accept};
+pub(crate) use listen::{Door, Listener, accept, unbound};
 pub(crate) use peer::{Connection, Outbox};
