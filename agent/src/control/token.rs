@@ -9,15 +9,20 @@ use crate::platform;
 pub struct Token(String);
 
 impl Token {
-    /// Reads the token at `path`, or makes a new one that only its owner can read.
+    /// Reads the token at `path`, or makes a new one that only its owner can read: also in place of one that belongs to
+    /// somebody else or that others could read, for they know it.
     ///
     /// # Errors
     /// The system's.
     pub fn ensure(path: &Path) -> io::Result<Self> {
-        if let Ok(token) = Self::read(path) {
-            // also puts the permissions right
-            platform::write_private(path, &token.0)?;
-            return Ok(token);
+        if platform::is_private(path) {
+            if let Ok(token) = Self::read(path) {
+                // also puts the permissions right
+                platform::write_private(path, &token.0)?;
+                return Ok(token);
+            }
+        } else if std::fs::symlink_metadata(path).is_ok() {
+            tracing::warn!(path = %path.display(), "others may know this token; a new one takes its place");
         }
         let secret: [u8; 32] = rand::random();
         let token = Self(secret.iter().map(|byte| format!("{byte:02x}")).collect());
@@ -79,6 +84,32 @@ mod tests {
             &token.header().replace("Bearer", "Basic"),
         ] {
             assert!(!token.matches(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_that_others_could_have_put_there_or_read_is_not_taken_over() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (path, planted) = (dir.path().join("control.token"), dir.path().join("planted"));
+        let secret = "0".repeat(64);
+        std::fs::write(&path, &secret).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_ne!(Token::ensure(&path).unwrap().0, secret);
+        platform::write_private(&planted, &secret).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&planted, &path).unwrap();
+        assert_ne!(Token::ensure(&path).unwrap().0, secret);
+        assert_eq!(
+            std::fs::read_to_string(&planted).unwrap(),
+            secret,
+            "it is not written through"
+        );
+        if rustix::process::geteuid().is_root() {
+            platform::write_private(&path, &secret).unwrap();
+            std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+            assert_ne!(Token::ensure(&path).unwrap().0, secret);
         }
     }
 

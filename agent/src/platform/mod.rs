@@ -4,7 +4,7 @@
 mod unix;
 #[cfg(unix)]
 pub use unix::{
-    Signals, default_config, default_data, default_state, disk_size, free_space, notify_ready,
+    Signals, default_config, default_data, default_state, disk_size, free_space, is_private, notify_ready,
     raise_open_files, write_private,
 };
 
@@ -12,7 +12,7 @@ pub use unix::{
 mod windows;
 #[cfg(windows)]
 pub use windows::{
-    Signals, default_config, default_data, default_state, disk_size, free_space, notify_ready,
+    Signals, default_config, default_data, default_state, disk_size, free_space, is_private, notify_ready,
     raise_open_files, write_private,
 };
 #[cfg(windows)]

@@ -105,6 +105,14 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// Whether `path` is a file of this process' user that nobody else may read or write: else somebody may have put it there.
+pub fn is_private(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).is_ok_and(|file| {
+        file.is_file() && file.mode() & 0o077 == 0 && file.uid() == rustix::process::geteuid().as_raw()
+    })
+}
+
 /// Bytes that are free for us on the file system of `path`.
 ///
 /// # Errors

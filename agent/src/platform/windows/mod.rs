@@ -90,6 +90,12 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// Whether `path` is a file and no link. Owners are not compared: who may write to the state folder is for its access
+/// list, which [`write_private`] does not depend on.
+pub fn is_private(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.is_file())
+}
+
 /// How many files and connections this process may have open: Windows sets no limit.
 pub fn raise_open_files() -> u64 {
     u64::MAX
