@@ -68,7 +68,7 @@ fn clean(
     let name = Path::new(&claim.name);
     let stands = claim.origin.is_some() && stat(name)?.is_some();
     if !stands && !elsewhere {
-        for ending in ["resume", "journal", "wan", "place"] {
+        for ending in ["resume", "journal", "scrub", "wan", "place"] {
             let path = state.join(format!("{info_hash}.{ending}"));
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
