@@ -7,6 +7,8 @@ use crate::{PeerKey, Time};
 
 /// A piece of which nothing came for so long is asked of others, too.
 const STALLED: Time = Time::from_secs(2);
+/// However it moves, another idle local peer helps after each such time: those who send it may all crawl.
+const CRAWLS: Time = Time::from_secs(3);
 
 /// A reserved piece.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Active {
     pub(super) size: u32,
     /// When a block of it last came, or when it was reserved.
     pub(super) moved: Time,
+    /// When the last of those who send it was asked to.
+    joined: Time,
     got: Bits,
     asked: Bits,
     /// All blocks before it are asked for or here.
@@ -67,6 +71,7 @@ impl Active {
             wan,
             size,
             moved: now,
+            joined: now,
             got: Bits::new(blocks),
             asked: Bits::new(blocks),
             next: 0,
@@ -103,8 +108,15 @@ impl Active {
         self.helpers.len() < most
     }
 
+    /// Whether those who send it have had their time, so that an idle local peer may help: a block now and then from each of
+    /// several that crawl looks like progress and takes for ever.
+    pub(super) fn crawls(&self, now: Time) -> bool {
+        now >= self.joined + CRAWLS
+    }
+
     /// `peer` sends it, too.
-    pub(super) fn help(&mut self, peer: PeerKey) {
+    pub(super) fn help(&mut self, peer: PeerKey, now: Time) {
+        self.joined = now;
         let asked = Bits::new(self.blocks);
         self.helpers.push(Helper { peer, asked });
     }
@@ -178,7 +190,7 @@ impl Active {
     pub(super) fn adopt(&mut self, owner: PeerKey, wan: bool, now: Time) {
         self.owner = Some(owner);
         self.wan = wan;
-        self.moved = now;
+        (self.moved, self.joined) = (now, now);
         self.asked.clear();
         self.next = 0;
     }

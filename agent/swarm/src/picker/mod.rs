@@ -325,7 +325,8 @@ impl Picker {
     /// where a piece stands still. Not with one that failed: that is to come from one peer alone.
     pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
         let calm = self.pickable.is_empty() && self.begun.is_empty();
-        self.help(peer, calm, |piece| theirs.has(piece), now)
+        let open = |active: &Active| active.takes_help(calm, now) || active.crawls(now);
+        self.help(peer, open, |piece| theirs.has(piece), now)
     }
 
     /// The same for an upstream of `line`: only what no local peer brings, and beside slow seeds alone before it stands
@@ -336,7 +337,8 @@ impl Picker {
             return None;
         }
         let may: BTreeSet<u32> = self.stalled_for(theirs, line, now).collect();
-        self.help(peer, calm, |piece| may.contains(&piece), now)
+        let open = |active: &Active| active.takes_help(calm, now);
+        self.help(peer, open, |piece| may.contains(&piece), now)
     }
 
     fn is_calm_beside_slow_seeds(&self) -> bool {
@@ -356,16 +358,19 @@ impl Picker {
         open.map(|(piece, _)| *piece)
     }
 
-    fn help(&mut self, peer: PeerKey, calm: bool, may: impl Fn(u32) -> bool, now: Time) -> Option<u32> {
+    fn help(
+        &mut self,
+        peer: PeerKey,
+        open: impl Fn(&Active) -> bool,
+        may: impl Fn(u32) -> bool,
+        now: Time,
+    ) -> Option<u32> {
         let suspect = &self.suspect;
         let slow = self.active.iter_mut().filter(|(piece, active)| {
-            active.takes_help(calm, now)
-                && !active.is_asked_of(peer)
-                && may(**piece)
-                && !suspect.contains(piece)
+            open(active) && !active.is_asked_of(peer) && may(**piece) && !suspect.contains(piece)
         });
         let (piece, active) = slow.max_by_key(|(piece, active)| (active.missing(), **piece))?;
-        active.help(peer);
+        active.help(peer, now);
         Some(*piece)
     }
 

@@ -72,7 +72,15 @@ impl Swarm {
             Message::Have(piece) => self.they_got(key, piece, now, out),
             Message::Choke => self.choked(key, now, out),
             Message::Unchoke => {
-                peer.choking = None;
+                // what it was asked before its choke it should have sent or rejected by now (BEP 6); not all do
+                let unanswered = peer.choking.take().is_some() && !peer.asked.is_empty();
+                if peer.relation == Relation::Local {
+                    // it offers to serve again: no need to wait
+                    peer.bad_until = now;
+                }
+                if unanswered {
+                    self.abandon(key, out);
+                }
                 self.count(key, true);
                 self.choose_upstream(now, out);
                 self.fill(key, now, out);

@@ -90,6 +90,8 @@ pub struct Swarm {
     announcer: Announcer,
     rng: SmallRng,
     next_housekeeping: Time,
+    /// When everybody who has room is asked, whatever happened.
+    next_round: Time,
     /// Last time something moved us on, or could have.
     last_progress: Time,
     /// When a peer of our site last sent a block, or when we began to wait for one.
@@ -164,6 +166,7 @@ impl Swarm {
             announcer: Announcer::new(now),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5eed),
             next_housekeeping: now,
+            next_round: now,
             last_progress: now,
             nearby_moved: now,
             turn: PeerKey(0),

@@ -13,6 +13,9 @@ pub(super) const BUSY: Time = Time::from_millis(100);
 /// The same while nothing does.
 const QUIET: Time = Time::from_secs(1);
 
+/// Between two rounds in which everybody who has room is asked.
+const ROUND: Time = Time::from_secs(1);
+
 const KEEPALIVE: Time = Time::from_secs(60);
 const IDLE: Time = Time::from_secs(180);
 /// How long a peer may owe us blocks, at least.
@@ -63,7 +66,9 @@ impl Swarm {
         self.choose_upstream(now, out);
         // a takeover may have become due, or an upstream's time out
         self.fill_lines(now, out);
-        if self.picker.is_stalled(now) {
+        // and those who crawl get help, though blocks come
+        if self.picker.is_stalled(now) || now >= self.next_round {
+            self.next_round = now + ROUND;
             self.fill_all(now, out);
         }
         self.dial(now, out);
