@@ -146,7 +146,7 @@ where
                 tracker.doubles.seen(&report.agent, announce.addr, other, now);
             }
             debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
-            response(map, decision, ip, is_agent)
+            response(map, decision, ip, is_agent, tracker.watched())
         });
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
@@ -172,7 +172,13 @@ const UNTRUSTED_PROXY: &str = "your announce came through a proxy whose own addr
                                map; ask the operator to add the proxy to trusted_proxies in tracker.yaml";
 
 /// Agents get their assignment apart and only local peers; others one list, local peers first.
-fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> AnnounceResponse {
+fn response(
+    map: &SiteMap,
+    decision: Decision,
+    ip: IpAddr,
+    is_agent: bool,
+    (epoch, watch): (u32, u16),
+) -> AnnounceResponse {
     let mut peers = decision.local;
     let narrows = if is_agent {
         Some(Assignment {
@@ -183,6 +189,8 @@ fn response(map: &SiteMap, decision: Decision, ip: IpAddr, is_agent: bool) -> An
             rate: decision.rate.bytes_per_second().unwrap_or(0),
             paused: decision.paused,
             slow_supply: decision.slow_supply,
+            epoch,
+            watch,
             upstream: addresses(&decision.upstream),
             again: again(decision.interval),
             dscp: decision.dscp,

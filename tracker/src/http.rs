@@ -36,12 +36,14 @@ pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) ->
             )
         }
         ("/scrape", &Method::GET) => announce::scrape(tracker, query),
+        // asked often: whether the tracker is the one that agents announced to
+        ("/epoch", &Method::GET) => Bytes::from(tracker.epoch.to_string()),
         // HEAD too: it promises to change nothing, and an announce is a change
         ("/announce" | "/scrape", _) => announce::refuse("only GET is answered here"),
         _ => {
             return text(
                 StatusCode::NOT_FOUND,
-                "not found: this tracker serves /announce and /scrape\n",
+                "not found: this tracker serves /announce, /scrape and /epoch\n",
             );
         }
     };

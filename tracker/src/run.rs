@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -185,6 +186,9 @@ pub async fn run(
         feed: Feed::default(),
         doubles: Doubles::default(),
         relays: Relays::default(),
+        // 0 would say that there is none
+        epoch: rand::random_range(1..=u32::MAX),
+        peers: AtomicU64::new(0),
     });
     tracker.count_contents();
     metrics.brakes.set(brakes.count() as i64);

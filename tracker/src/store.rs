@@ -242,6 +242,14 @@ impl Store {
         tracked.map_or(Vec::new(), |tracked| tracked.swarm.agent_names(most))
     }
 
+    /// Records of all swarms.
+    pub(crate) fn peers(&self) -> u64 {
+        let counts = self.swarms.iter().map(|tracked| tracked.swarm.counts());
+        counts
+            .map(|counts| u64::from(counts.complete) + u64::from(counts.incomplete))
+            .sum()
+    }
+
     pub(crate) fn hashes(&self) -> Vec<InfoHash> {
         self.swarms.iter().map(|entry| *entry.key()).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
@@ -28,7 +29,16 @@ pub(crate) struct Tracker {
     pub(crate) feed: Feed,
     pub(crate) doubles: Doubles,
     pub(crate) relays: Relays,
+    /// Another number in each run.
+    pub(crate) epoch: u32,
+    /// Records of peers at the last sweep.
+    pub(crate) peers: AtomicU64,
 }
+
+/// How often agents look whether the tracker has restarted: so often that seeders are heard of within 20 s...
+const WATCH: u64 = 15;
+/// ... but for fleets of which more than so many would look each second.
+const LOOKS: u64 = 2000;
 
 /// What is known of an info hash beforehand.
 pub(crate) enum Listing {
@@ -77,6 +87,12 @@ impl Tracker {
         named.into_iter()
     }
 
+    /// The number of this run, and after how many seconds an agent is to look whether it still is.
+    pub(crate) fn watched(&self) -> (u32, u16) {
+        let seconds = (self.peers.load(Ordering::Relaxed) / LOOKS).clamp(WATCH, 3600);
+        (self.epoch, u16::try_from(seconds).unwrap_or(u16::MAX))
+    }
+
     /// Tells the metrics how many contents there are.
     pub(crate) fn count_contents(&self) {
         if let Some(contents) = &self.contents {
@@ -99,6 +115,7 @@ impl Tracker {
             }
         };
         self.metrics.expired_peers.inc_by(swept.peers as u64);
+        self.peers.store(self.store.peers(), Ordering::Relaxed);
         if swept != crate::store::Swept::default() {
             tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
         }

@@ -23,6 +23,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
+use crate::announce::look;
+use crate::announce::restarts::Restarts;
 use crate::config::{Config, ConfigError};
 use crate::content::{self, Command, Handle, Shared, Spec};
 use crate::limit::Gate;
@@ -31,6 +33,10 @@ use door::AgentDoor;
 use plan::Wanted;
 use state::Paused;
 
+/// While no tracker says how often to look at it.
+const IDLE: Duration = Duration::from_secs(10);
+/// A restarted tracker is announced to within so long, not by everybody at once.
+const SPREAD: Duration = Duration::from_secs(3);
 /// How often a torrent that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -131,6 +137,7 @@ impl Agent {
             next_peer: AtomicU64::new(1),
             key: key::of_machine(&config.state),
             scrub: config.scrub,
+            restarts: Restarts::default(),
             metrics: config.announce_metrics.then(|| config.control.port()),
         };
         let agent = Arc::new(Self {
@@ -146,6 +153,7 @@ impl Agent {
         agent.with_listening(|listening| *listening = Some(accepting));
         agent.apply(&config).await;
         tokio::spawn(retry_unread(Arc::downgrade(&agent)));
+        tokio::spawn(follow_trackers(Arc::downgrade(&agent)));
         Ok(agent)
     }
 
@@ -278,6 +286,12 @@ impl Agent {
             handle,
             unread: None,
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let mut stopped = false;
+        self.with_listening(|listening| stopped = listening.is_none());
+        stopped
     }
 
     /// Looks whether a torrent that could not be read can be now, and if so applies the configuration in force again.
@@ -478,11 +492,47 @@ async fn retry_unread(agent: Weak<Agent>) {
     loop {
         tokio::time::sleep(RETRY).await;
         let Some(agent) = agent.upgrade() else { return };
-        let mut stopped = false;
-        agent.with_listening(|listening| stopped = listening.is_none());
-        if stopped {
+        if agent.is_stopped() {
             return;
         }
         agent.retry_unread().await;
+    }
+}
+
+/// Looks whether trackers have restarted, and then has all contents announce; as long as the agent is there.
+async fn follow_trackers(agent: Weak<Agent>) {
+    let Some(mut restarts) = agent.upgrade().map(|agent| agent.shared.restarts.subscribe()) else {
+        return;
+    };
+    loop {
+        let due = match agent.upgrade() {
+            Some(agent) if !agent.is_stopped() => agent.shared.restarts.due(),
+            _ => return,
+        };
+        let wait = due.as_ref().map_or(IDLE, |(_, after)| *after);
+        // those that started together do not look together
+        let wait = wait.mul_f64(rand::random_range(0.7..1.0));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {
+                let Some(agent) = agent.upgrade() else { return };
+                for url in due.into_iter().flat_map(|(urls, _)| urls) {
+                    match look(&agent.shared, &url).await {
+                        Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch),
+                        Ok(None) => agent.shared.restarts.forget(&url),
+                        // it is away: announces say so
+                        Err(error) => tracing::debug!(url, error, "cannot look at a tracker"),
+                    }
+                }
+            }
+            changed = restarts.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
+                let Some(agent) = agent.upgrade() else { return };
+                tracing::info!("a tracker has restarted; announcing all content again");
+                agent.command(None, || Command::Announce).await;
+            }
+        }
     }
 }

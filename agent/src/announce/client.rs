@@ -1,13 +1,13 @@
 //! One announce: over HTTP, from the listen address, to the first tracker that answers (BEP 12).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
-use hyper::{Request, header};
+use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl, AnnounceUrlError};
 use narrows_swarm::Assigned;
@@ -99,6 +99,9 @@ impl Announcer {
             self.ask_family(if shared.v4 { &v4 } else { &[] }, &target),
             self.ask_family(if shared.v6 { &v6 } else { &[] }, &target),
         );
+        for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
+            shared.restarts.heard(url, answer.narrows.as_ref());
+        }
         match both {
             (None, None) => Err("its name has no address of our address family".to_owned()),
             (Some(one), None) | (None, Some(one)) => one.map(assigned),
@@ -126,44 +129,71 @@ impl Announcer {
     }
 
     async fn exchange(&self, address: SocketAddr, target: &Target) -> Result<AnnounceResponse, String> {
-        let stream = connect_from(self.shared.listen.ip(), address, CONNECT)
-            .await
-            .map_err(|error| format!("cannot connect: {error}"))?;
-        let http = |error: hyper::Error| format!("HTTP: {error}");
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
-        let request = Request::get(&target.path)
-            .header(header::HOST, &target.authority)
-            .header(
-                header::USER_AGENT,
-                concat!("narrows-agent/", env!("CARGO_PKG_VERSION")),
-            )
-            .header(header::CONNECTION, "close")
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| error.to_string())?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(http)?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-            let body = body.map_err(|error| format!("HTTP: {error}"))?.to_bytes();
-            match AnnounceReply::decode(&body) {
-                Ok(AnnounceReply::Ok(response)) => Ok(response),
-                Ok(AnnounceReply::Failure(failure)) => {
-                    Err(format!("the tracker refuses: {}", failure.reason))
-                }
-                Err(_) if !status.is_success() => Err(format!("HTTP status {status}")),
-                Err(error) => Err(format!("not a tracker's answer: {error}")),
-            }
-        };
-        // the connection ends with this future, whoever is done first
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            biased;
-            reply = &mut exchange => reply,
-            closed = &mut connection => match closed {
-                Ok(()) => exchange.await,
-                Err(error) => Err(http(error)),
-            },
+        let (status, body) = fetch(self.shared.listen.ip(), address, target).await?;
+        match AnnounceReply::decode(&body) {
+            Ok(AnnounceReply::Ok(response)) => Ok(response),
+            Ok(AnnounceReply::Failure(failure)) => Err(format!("the tracker refuses: {}", failure.reason)),
+            Err(_) if !status.is_success() => Err(format!("HTTP status {status}")),
+            Err(error) => Err(format!("not a tracker's answer: {error}")),
         }
+    }
+}
+
+/// Looks at the number of a tracker's run; `None`: it tells none.
+///
+/// # Errors
+/// No answer, for a person.
+pub(crate) async fn look(shared: &Shared, url: &str) -> Result<Option<u32>, String> {
+    let target = Target::parse(url, "")?;
+    let look = async {
+        let mut addresses = tokio::net::lookup_host((target.host.as_str(), target.port))
+            .await
+            .map_err(|error| format!("name lookup: {error}"))?;
+        let ours = addresses.find(|address| if address.is_ipv4() { shared.v4 } else { shared.v6 });
+        let address = ours.ok_or("its name has no address of our address family")?;
+        let (status, body) = fetch(shared.listen.ip(), address, &target).await?;
+        let number = std::str::from_utf8(&body)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        Ok(number.filter(|_| status.is_success()))
+    };
+    timeout(TIMEOUT, look)
+        .await
+        .unwrap_or_else(|_| Err("no answer within 10 s".to_owned()))
+}
+
+/// One GET, from an address of ours.
+async fn fetch(from: IpAddr, address: SocketAddr, target: &Target) -> Result<(StatusCode, Bytes), String> {
+    let stream = connect_from(from, address, CONNECT)
+        .await
+        .map_err(|error| format!("cannot connect: {error}"))?;
+    let http = |error: hyper::Error| format!("HTTP: {error}");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+    let request = Request::get(&target.path)
+        .header(header::HOST, &target.authority)
+        .header(
+            header::USER_AGENT,
+            concat!("narrows-agent/", env!("CARGO_PKG_VERSION")),
+        )
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(http)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = body.map_err(|error| format!("HTTP: {error}"))?.to_bytes();
+        Ok((status, body))
+    };
+    // the connection ends with this future, whoever is done first
+    tokio::pin!(exchange, connection);
+    tokio::select! {
+        biased;
+        reply = &mut exchange => reply,
+        closed = &mut connection => match closed {
+            Ok(()) => exchange.await,
+            Err(error) => Err(http(error)),
+        },
     }
 }
 
@@ -178,7 +208,11 @@ struct Target {
 impl Target {
     fn parse(url: &str, query: &str) -> Result<Self, String> {
         let url: AnnounceUrl = url.parse().map_err(|error: AnnounceUrlError| error.to_string())?;
-        let joint = if url.path.contains('?') { "&" } else { "?" };
+        let joint = match url.path.contains('?') {
+            _ if query.is_empty() => "",
+            true => "&",
+            false => "?",
+        };
         Ok(Self {
             authority: url.authority().to_owned(),
             path: format!("{}{joint}{query}", url.path),

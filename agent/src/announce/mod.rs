@@ -1,7 +1,8 @@
 //! Announcing: when ([`schedule`]), and how ([`client`]).
 
 mod client;
+pub(crate) mod restarts;
 mod schedule;
 
-pub(crate) use client::{Announcer, Trackers};
+pub(crate) use client::{Announcer, Trackers, look};
 pub(crate) use schedule::Schedule;

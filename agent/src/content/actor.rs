@@ -315,6 +315,11 @@ impl Actor {
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
             Command::Verify => self.verify(),
+            Command::Announce => {
+                if let Stage::Running(session) = &mut self.stage {
+                    session.announce_again();
+                }
+            }
             Command::Look(done) => self.look(done),
             // taken by the loop
             Command::Stop(_) => {}

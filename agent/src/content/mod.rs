@@ -21,6 +21,7 @@ use narrows_wire::{Block, Handshake, Message};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::announce::restarts::Restarts;
 use crate::limit::Gate;
 use crate::net::{Bans, Buffers};
 
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) key: u32,
     /// In which time all published bytes are hashed again; none: never.
     pub(crate) scrub: Option<Duration>,
+    /// Which run of each tracker we announced to.
+    pub(crate) restarts: Restarts,
     /// The port of our metrics, if the tracker is told.
     pub(crate) metrics: Option<u16>,
 }
@@ -107,6 +110,8 @@ pub(crate) enum Command {
     Pause,
     Resume,
     Verify,
+    /// Announces again: the tracker has restarted and may have forgotten us.
+    Announce,
     /// Looks at all published files; answers when what is said of them is true again.
     Look(oneshot::Sender<()>),
     /// Says goodbye to the tracker, makes everything durable, ends.

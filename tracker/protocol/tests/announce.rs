@@ -479,11 +479,11 @@ prop_compose! {
 
 prop_compose! {
     fn assignment()(
-        role in role(), site in "\\PC{0,40}", gateways in vec(addr(), 0..4), lease: u32, rate: u64, paused: bool, slow_supply: bool,
+        role in role(), site in "\\PC{0,40}", gateways in vec(addr(), 0..4), lease: u32, rate: u64, paused: bool, slow_supply: bool, epoch: u32, watch: u16,
         upstream in vec(addr(), 0..4), dscp in option::of(0u8..64), stripes in select(vec![0u8, 2, 3, 16]),
         parts in vec(part(), 0..3), again: u32,
     ) -> Assignment {
-        Assignment { role, site, gateways, lease, rate, paused, slow_supply, upstream, again, dscp, stripes, parts }
+        Assignment { role, site, gateways, lease, rate, paused, slow_supply, epoch, watch, upstream, again, dscp, stripes, parts }
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use narrows_host::Repeats;
 use narrows_protocol::{AnnounceEvent, InfoHash, Sharing};
 use narrows_storage::{Content, WanTotals};
-use narrows_swarm::{Action, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
+use narrows_swarm::{Action, AnnounceReason, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Codec};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -257,6 +257,13 @@ impl Session {
                 self.feed(Event::ServeFailed { peer, block }, None, now);
             }
             Input::Done { work, .. } => self.done(work, now),
+        }
+    }
+
+    /// Announces soon, with nothing new to say: the tracker has restarted. Paused content has said goodbye.
+    pub(super) fn announce_again(&mut self) {
+        if self.swarm_status(self.shared.now()).state != narrows_swarm::State::Paused {
+            self.schedule.ask(AnnounceReason::Doubt);
         }
     }
 

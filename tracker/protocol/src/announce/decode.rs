@@ -146,6 +146,8 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                     .extend(read.ok_or(ReplyError::Wrong("gateways6"))?);
             }
             b"again" => assignment.again = small(value, "again")?,
+            b"epoch" => assignment.epoch = small(value, "epoch")?,
+            b"watch" => assignment.watch = u16::try_from(small(value, "watch")?).unwrap_or(u16::MAX),
             b"dscp" => {
                 let dscp = u8::try_from(integer(value, "dscp")?)
                     .ok()

@@ -66,6 +66,10 @@ impl Assignment {
             out.extend_from_slice(b"4:dscp");
             bencode::integer(out, dscp.into());
         }
+        if self.epoch > 0 {
+            out.extend_from_slice(b"5:epoch");
+            bencode::integer(out, self.epoch.into());
+        }
         addresses(out, b"8:gateways", b"9:gateways6", self.gateways.iter().copied());
         out.extend_from_slice(b"5:lease");
         bencode::integer(out, self.lease.into());
@@ -91,6 +95,10 @@ impl Assignment {
             bencode::integer(out, self.stripes.into());
         }
         addresses(out, b"8:upstream", b"9:upstream6", self.upstream.iter().copied());
+        if self.watch > 0 {
+            out.extend_from_slice(b"5:watch");
+            bencode::integer(out, self.watch.into());
+        }
         out.push(b'e');
     }
 }

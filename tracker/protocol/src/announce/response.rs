@@ -58,6 +58,10 @@ pub struct Assignment {
     /// Milliseconds until the next regular announce, where `interval`, in seconds, is too coarse: while a rollout
     /// begins; 0: `interval` says it.
     pub again: u32,
+    /// Another number in each run of the tracker, so that agents notice a restart; 0: it does not say.
+    pub epoch: u32,
+    /// How often to look whether it still is, in seconds.
+    pub watch: u16,
     /// What packets across links are marked with (DSCP, RFC 2474: 0 to 63); `None`: nothing.
     pub dscp: Option<u8>,
     /// The site's own seeders bring less than the link would: what they alone have may cross the link too.
