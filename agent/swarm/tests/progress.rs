@@ -12,7 +12,7 @@ mod pair;
 #[allow(dead_code)]
 mod table;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ struct World {
     keys: u64,
     events: VecDeque<Event>,
     verifying: Vec<(Time, u32)>,
+    /// From whom blocks of a piece were kept.
+    senders: BTreeMap<u32, BTreeSet<PeerKey>>,
     delivered: Time,
     log: Option<Vec<String>>,
 }
@@ -147,6 +149,7 @@ impl World {
             keys: 0,
             events: VecDeque::new(),
             verifying: Vec::new(),
+            senders: BTreeMap::new(),
             delivered: Time::ZERO,
             log: std::env::var_os("NARROWS_SEED").map(|_| Vec::new()),
         }
@@ -235,6 +238,12 @@ impl World {
                     }
                     _ => {}
                 }
+            }
+            Action::Keep { peer, block } => {
+                self.senders.entry(block.piece).or_default().insert(peer);
+            }
+            Action::Discard { piece } => {
+                self.senders.remove(&piece);
             }
             Action::Verify { piece, .. } => self.verifying.push((self.now + STEP, piece)),
             _ => {}
@@ -365,7 +374,14 @@ impl World {
             .collect();
         self.verifying.retain(|(at, _)| *at > now);
         for piece in verified {
-            self.events.push_back(Event::Verified { piece, ok: true });
+            // a piece of which one of several senders sent rubbish: it is asked of one alone next time
+            let several = self
+                .senders
+                .remove(&piece)
+                .is_some_and(|senders| senders.len() > 1);
+            let ok = !(several && self.rng.random_bool(0.3));
+            self.note(|| format!("piece {piece} is right: {ok}"));
+            self.events.push_back(Event::Verified { piece, ok });
         }
         if self.rng.random_bool(0.002) {
             self.assign();

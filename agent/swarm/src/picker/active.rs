@@ -7,6 +7,8 @@ use crate::{PeerKey, Time};
 
 /// A piece of which nothing came for so long is asked of others, too.
 const STALLED: Time = Time::from_secs(2);
+/// A piece that failed, which one peer alone is to send, is asked of others after so long.
+const HELD_UP: Time = Time::from_secs(3);
 /// However it moves, another idle local peer helps after each such time: those who send it may all crawl.
 const CRAWLS: Time = Time::from_secs(3);
 
@@ -106,6 +108,12 @@ impl Active {
             _ => usize::MAX,
         };
         self.helpers.len() < most
+    }
+
+    /// Whether nothing of it has come for so long that others help even with a piece that failed: that it comes is worth
+    /// more than to know who sent rubbish.
+    pub(super) fn is_held_up(&self, now: Time) -> bool {
+        now >= self.moved + HELD_UP
     }
 
     /// Whether those who send it have had their time, so that an idle local peer may help: a block now and then from each of

@@ -322,7 +322,7 @@ impl Picker {
     }
 
     /// Makes `peer`, which nothing else can be asked for, a helper with the piece that misses most: in the endgame, and
-    /// where a piece stands still. Not with one that failed: that is to come from one peer alone.
+    /// where a piece stands still. With one that failed not before it is held up: that is to come from one peer alone.
     pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
         let calm = self.pickable.is_empty() && self.begun.is_empty();
         let open = |active: &Active| active.takes_help(calm, now) || active.crawls(now);
@@ -351,7 +351,7 @@ impl Picker {
         let open = self.active.iter().filter(move |(piece, active)| {
             active.takes_help(calm, now)
                 && theirs.has(**piece)
-                && !self.suspect.contains(piece)
+                && (!self.suspect.contains(piece) || active.is_held_up(now))
                 && !self.comes_nearby(**piece)
                 && self.is_for_line(**piece, line, Takeover::default())
         });
@@ -367,7 +367,8 @@ impl Picker {
     ) -> Option<u32> {
         let suspect = &self.suspect;
         let slow = self.active.iter_mut().filter(|(piece, active)| {
-            open(active) && !active.is_asked_of(peer) && may(**piece) && !suspect.contains(piece)
+            let alone = suspect.contains(piece) && !active.is_held_up(now);
+            open(active) && !active.is_asked_of(peer) && may(**piece) && !alone
         });
         let (piece, active) = slow.max_by_key(|(piece, active)| (active.missing(), **piece))?;
         active.help(peer, now);
@@ -387,12 +388,6 @@ impl Picker {
             .iter()
             .filter(move |(_, active)| active.is_stalled(now));
         stalled.map(|(piece, active)| (*piece, active.moved, active.asked_of().collect()))
-    }
-
-    /// Whether `peer` is to send a piece that failed, and nothing of it has come for so long.
-    pub fn holds_up_suspect(&self, peer: PeerKey, since: Time, now: Time) -> bool {
-        let mut suspect = self.suspect.iter().filter_map(|piece| self.active.get(piece));
-        suspect.any(|active| active.owner == Some(peer) && now >= active.moved + since)
     }
 
     /// The next block of any piece that `peer` sends: what it or another refused, or left. An upstream (`wan`) only of

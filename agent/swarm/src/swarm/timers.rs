@@ -20,8 +20,6 @@ const KEEPALIVE: Time = Time::from_secs(60);
 const IDLE: Time = Time::from_secs(180);
 /// How long a peer may owe us blocks, at least.
 const LOCAL_PATIENCE: Time = Time::from_secs(10);
-/// The same for a piece that failed, of which nobody else may send anything meanwhile.
-const SUSPECT_PATIENCE: Time = Time::from_secs(3);
 /// How long a silent peer is not asked again.
 const AGAIN: Time = Time::from_secs(4);
 /// How long after that a local holder counts no more.
@@ -116,7 +114,7 @@ impl Swarm {
         let Some(peer) = self.peers.get(&key) else {
             return false;
         };
-        if is_silent(peer, now) || self.picker.holds_up_suspect(key, SUSPECT_PATIENCE, now) {
+        if is_silent(peer, now) {
             self.snub(key, now, out);
         }
         self.check_useless(key, now, out);
