@@ -145,6 +145,8 @@ pub enum CloseReason {
     NotAssigned,
     /// Paused by the operator.
     Paused,
+    /// A stock client may have more than it said: it is dialled anew.
+    Again,
 }
 
 impl fmt::Display for CloseReason {
@@ -163,6 +165,7 @@ impl fmt::Display for CloseReason {
             CloseReason::TooMany => "connection limit reached",
             CloseReason::NotAssigned => "no longer our upstream",
             CloseReason::Paused => "paused",
+            CloseReason::Again => "may have more than it said; dialled anew",
         })
     }
 }

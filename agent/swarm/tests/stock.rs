@@ -325,6 +325,35 @@ fn a_wrong_piece_is_not_asked_of_its_sender_for_some_seconds_and_then_again() {
     assert_eq!(table.swarm.status(table.now).state, State::Seeding);
 }
 
+/// As libtorrent up to 2.0.10, of which a piece was not flushed when we shook hands.
+#[test]
+fn a_stock_peer_that_seems_to_lack_the_last_piece_is_dialled_anew_once_a_minute() {
+    let mut table = Table::leecher();
+    let addr = "10.1.0.1:6881";
+    table.assign(None, &[addr]);
+    let mut all_but_one = Bitfield::full(PIECES);
+    all_but_one.unset(5);
+    let meet = |table: &mut Table| {
+        let (peer, _) = table.connect(addr, Origin::Dialled(Class::Local), false);
+        table.say(peer, Message::Bitfield(all_but_one.to_wire()));
+        let out = table.say(peer, Message::Unchoke);
+        serve(table, peer, out, &[])
+    };
+    let anew = |out: &[Action]| {
+        let dials = out.iter().any(|action| matches!(action, Action::Dial { .. }));
+        dials && closed(out) == Some(CloseReason::Again)
+    };
+    meet(&mut table);
+    assert_eq!(table.swarm.have().iter_missing().collect::<Vec<_>>(), [5]);
+    assert!(!anew(&table.wait(4)) && anew(&table.wait(2)));
+    meet(&mut table);
+    assert!(!anew(&table.wait(52)), "it may really lack it");
+    assert!(anew(&table.wait(10)));
+    // it has it now
+    whole(&mut table, addr, &[]);
+    assert_eq!(table.swarm.status(table.now).state, State::Seeding);
+}
+
 #[test]
 fn a_peer_that_sends_three_wrong_pieces_is_banned_for_some_minutes() {
     let mut table = Table::leecher();

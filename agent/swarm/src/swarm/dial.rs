@@ -17,7 +17,7 @@ pub(super) struct Known {
     /// Dials in a row that came to nothing.
     failures: u32,
     /// Not before.
-    due: Time,
+    pub(super) due: Time,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! The state machine. This file holds its state and the dispatch of events; each neighbour one subject.
 
+mod again;
 mod announce;
 mod assigned;
 mod dial;
@@ -68,6 +69,8 @@ pub struct Swarm {
     fresh: Fresh,
     /// Peers that did not answer, and when.
     gone: BTreeMap<SocketAddr, Time>,
+    /// Stock neighbours that were dialled anew lately.
+    met_again: BTreeMap<SocketAddr, Time>,
     /// Payload bytes from across the WAN by parent site.
     from: BTreeMap<String, u64>,
 
@@ -151,6 +154,7 @@ impl Swarm {
             doubt_due: now,
             fresh: Fresh::default(),
             gone: BTreeMap::new(),
+            met_again: BTreeMap::new(),
             from: BTreeMap::new(),
             down_pace: Bucket::new(limits.download, now),
             up_pace: Bucket::new(limits.upload, now),

@@ -69,6 +69,7 @@ impl Swarm {
             self.next_round = now + ROUND;
             self.fill_all(now, out);
         }
+        self.meet_again(now, out);
         self.dial(now, out);
         self.check_starved(now, out);
         self.check_stalled(now, out);
