@@ -2,4 +2,4 @@
 
 pub mod repeats;
 
-pub use repeats::Repeats;
+pub use repeats::{Repeats, RepeatsBy};
