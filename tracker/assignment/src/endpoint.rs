@@ -29,6 +29,11 @@ impl Endpoint {
         Ipv6Addr::from(self.ip).to_canonical()
     }
 
+    /// A number for its address, whatever the port.
+    pub(crate) fn ip_hash(self) -> u32 {
+        xxhash_rust::xxh3::xxh3_64(&self.ip) as u32
+    }
+
     pub(crate) fn is_ipv4(self) -> bool {
         matches!(self.ip, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..])
     }

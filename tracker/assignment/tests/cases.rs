@@ -585,3 +585,45 @@ fn a_machine_that_fetched_the_content_and_restarts_is_still_one_that_wanted_it()
     let status = world.swarm.status(&world.context(), world.now);
     assert_eq!((status.sites[0].wanted, status.sites[0].wanted_complete), (1, 1));
 }
+
+/// A golden image with everything in it: equal id, equal key.
+#[test]
+fn clones_of_one_id_and_one_key_are_told_apart_by_their_addresses_once_they_take_turns() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let clones: Vec<usize> = (0..6).map(|_| world.join(2, true, 0)).collect();
+    for number in &clones {
+        (world.clients[*number].image, world.clients[*number].key) = (clones[0], 7);
+        world.announce(*number, AnnounceEvent::Started).unwrap();
+    }
+    let (mut moved, mut doubles) = (0, 0);
+    for _ in 0..10 {
+        world.advance(world.now + Duration::from_secs(20));
+        for number in &clones {
+            let told = world.announce(*number, AnnounceEvent::None).unwrap();
+            moved += usize::from(told.outcome.moved);
+            doubles += usize::from(told.outcome.double.is_some());
+        }
+    }
+    let gateways = clones
+        .iter()
+        .filter(|number| world.clients[**number].role == Role::Gateway);
+    assert_eq!((gateways.count(), world.swarm.counts().incomplete), (1, 6));
+    assert!(moved == 0 && doubles > 0, "{moved} moves, {doubles} named");
+    let status = world.swarm.status(&world.context(), world.now);
+    assert_eq!(status.doubles[0].addresses.len(), 6);
+}
+
+#[test]
+fn a_machine_that_moves_twice_in_minutes_is_still_one() {
+    let mut world = star(2);
+    let agent = world.join(2, true, 0);
+    world.announce(agent, AnnounceEvent::Started);
+    for site in [3, 2] {
+        world.advance(world.now + Duration::from_secs(30));
+        world.roam(agent, site, false);
+        assert!(world.announce(agent, AnnounceEvent::None).unwrap().outcome.moved);
+        assert_eq!(world.swarm.counts().incomplete, 1);
+    }
+}

@@ -1,11 +1,13 @@
 //! Where each agent is. An agent is an id and the key that its machine made for itself (`key`, BEP 7): an id that two
 //! machines use (cloned images, equal host names) is two agents, each with a record of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use narrows_topology::SiteId;
 
+use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 
@@ -17,15 +19,56 @@ pub(crate) struct Place {
     pub(crate) key: u32,
 }
 
+/// A machine moves by itself, to another network say; not so often within [`RESTLESS`] as two machines seem to move that
+/// share id and key, and take turns.
+const MAX_MOVES: u32 = 3;
+const RESTLESS: Duration = Duration::from_secs(180);
+/// The most agents whose moves are remembered.
+const MAX_REMEMBERED: usize = 1024;
+
 /// The agents of a swarm by id.
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
+    /// How often each moved lately, and since when that is counted.
+    moves: BTreeMap<(AgentKey, u32), (u32, Time)>,
+    /// Ids and keys that several machines have, as golden images make them: each address is a machine of its own.
+    shared: BTreeSet<(AgentKey, u32)>,
     first: HashMap<AgentKey, Place, RandomState>,
     /// The other machines that use the id of the first.
     more: BTreeMap<AgentKey, Vec<Place>>,
 }
 
 impl Agents {
+    /// What tells the machine that announces from `from` from others of its id: its key, or where several machines have that
+    /// too, its address.
+    pub(crate) fn machine(&self, id: AgentKey, key: u32, from: Endpoint) -> u32 {
+        if self.shared.contains(&(id, key)) {
+            from.ip_hash() | 1
+        } else {
+            key
+        }
+    }
+
+    /// An agent announces from another address than before. One that does so again and again within minutes is several
+    /// machines.
+    pub(crate) fn moved(&mut self, id: AgentKey, key: u32, now: Time) {
+        if self.moves.len() >= MAX_REMEMBERED {
+            self.moves.retain(|_, (_, since)| now < *since + RESTLESS);
+        }
+        if self.moves.len() >= MAX_REMEMBERED || self.shared.len() >= MAX_REMEMBERED {
+            return;
+        }
+        let (times, since) = self.moves.entry((id, key)).or_insert((0, now));
+        if now >= *since + RESTLESS {
+            (*times, *since) = (0, now);
+        }
+        *times += 1;
+        if *times >= MAX_MOVES {
+            self.moves.remove(&(id, key));
+            self.shared.insert((id, key));
+        }
+    }
+
     /// The record of an id and a key; who announces no key, or did not before, is the first of that id.
     pub(crate) fn find(&self, id: AgentKey, key: u32) -> Option<Place> {
         let first = *self.first.get(&id)?;

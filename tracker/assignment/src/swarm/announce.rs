@@ -119,7 +119,7 @@ impl Swarm {
         outcome: &mut Outcome,
     ) -> Endpoint {
         let key = announce.agent.map(|report| AgentKey::of(&report.agent));
-        let machine = announce.key.unwrap_or(0);
+        let machine = self.machine(announce, from);
         let here = self.sites.get(&id).and_then(|site| site.peers.resolve(from));
         if let Some(here) = here {
             let found = self.sites.get(&id).and_then(|site| site.peers.find(here));
@@ -152,8 +152,16 @@ impl Swarm {
             }
         }
         outcome.moved = true;
+        self.agents.moved(key, machine, now);
         self.remove(cx, (site, before));
         from
+    }
+
+    /// What tells the announcing machine from others of its id; 0: nothing.
+    fn machine(&self, announce: &Announce<'_>, from: Endpoint) -> u32 {
+        let id = announce.agent.map(|report| AgentKey::of(&report.agent));
+        let key = announce.key.unwrap_or(0);
+        id.map_or(key, |id| self.agents.machine(id, key, from))
     }
 
     /// Writes the record. Returns what the peer lacked before, if it was known.
@@ -224,7 +232,7 @@ impl Swarm {
                 let agent = announce.agent.map(|report| {
                     Box::new(Agent {
                         key: AgentKey::of(&report.agent),
-                        machine: announce.key.unwrap_or(0),
+                        machine: self.machine(announce, Endpoint::of(announce.addr)),
                         name: report.agent.as_str().into(),
                         other: None,
                         seen: [Tick::of(now); 2],
@@ -260,11 +268,10 @@ impl Swarm {
         let Some(report) = announce.agent else {
             return;
         };
+        let machine = self.machine(announce, Endpoint::of(announce.addr));
         let news = self
             .fetched
-            .news(report, announce.key.unwrap_or(0), announce.event, |name| {
-                cx.map.site_named(name)
-            });
+            .news(report, machine, announce.event, |name| cx.map.site_named(name));
         let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
         (outcome.wan_bytes, outcome.wan_from) = (news.bytes, news.from);
         if known < news.bytes
