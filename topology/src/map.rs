@@ -421,28 +421,13 @@ impl SiteMap {
         moments.chain(clocks).filter(|moment| *moment > at).min()
     }
 
-    /// The same map with a link of another rate, and the rates of its schedule in the same proportion: what would
-    /// be if that link were another. Its cost changes with it if it has none of its own.
+    /// The same map with a link of another rate, as if its `rate` were edited: its schedule stands as it is, and its cost
+    /// changes with it if it has none of its own.
     pub fn with_rate(&self, link: LinkId, rate: Rate) -> SiteMap {
-        let mut plan = Plan {
-            sites: self.sites.clone(),
-            links: self.links.clone(),
-            attach: self.attach.clone(),
-            timezone: self.timezone.clone(),
-            defaults: self.defaults,
-        };
-        let base = self.base_rate(link).bytes_per_second().unwrap_or(0);
-        match link {
+        self.edited(|plan| match link {
             LinkId::Named(i) => {
                 if let Some(link) = plan.links.get_mut(i as usize) {
                     link.rate = rate;
-                    for rule in &mut link.schedule {
-                        rule.rate = match rate.bytes_per_second() {
-                            Some(bytes) => rule.rate.scaled(bytes, base),
-                            None if rule.rate == Rate::ZERO => Rate::ZERO,
-                            None => Rate::UNLIMITED,
-                        };
-                    }
                 }
             }
             LinkId::Attached(_) => {
@@ -450,7 +435,34 @@ impl SiteMap {
                     attach.rate = rate;
                 }
             }
-        }
+        })
+    }
+
+    /// The same map with a link that has its `rate` at all hours.
+    pub fn without_schedule(&self, link: LinkId) -> SiteMap {
+        self.edited(|plan| {
+            if let LinkId::Named(i) = link
+                && let Some(link) = plan.links.get_mut(i as usize)
+            {
+                link.schedule.clear();
+            }
+        })
+    }
+
+    /// Whether a link has another rate at some hours.
+    pub fn has_schedule(&self, link: LinkId) -> bool {
+        matches!(link, LinkId::Named(i) if self.links.get(i as usize).is_some_and(|link| !link.schedule.is_empty()))
+    }
+
+    fn edited(&self, edit: impl FnOnce(&mut Plan)) -> SiteMap {
+        let mut plan = Plan {
+            sites: self.sites.clone(),
+            links: self.links.clone(),
+            attach: self.attach.clone(),
+            timezone: self.timezone.clone(),
+            defaults: self.defaults,
+        };
+        edit(&mut plan);
         SiteMap::compile(plan)
     }
 

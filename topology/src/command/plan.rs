@@ -388,6 +388,11 @@ fn spell_advice(map: &SiteMap, plan: &Plan, advice: &Advice) -> String {
                 ),
             }
         }
+        Change::Unscheduled(link, rate) => format!(
+            "Without the schedule of {}, at {} all the time, it would take {then} instead of {now}.",
+            between(map, *link),
+            spell::rate(*rate),
+        ),
         Change::ClientAt(site) => format!(
             "Seed at {0} first: with one client at {0}, which passes it on, it would take {then} instead of {now}.",
             map.name(*site)

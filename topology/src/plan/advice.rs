@@ -12,6 +12,8 @@ use crate::{Hop, LinkId, Rate, SiteId, SiteMap};
 pub enum Change {
     /// These links at twice their rate: from, to.
     Faster(Vec<(LinkId, Rate, Rate)>),
+    /// This link without its schedule: with this rate at all hours.
+    Unscheduled(LinkId, Rate),
     /// A client at this site, which wants the content and passes it on.
     ClientAt(SiteId),
     /// A seeder at this site.
@@ -106,6 +108,12 @@ impl Plan {
             .take(most)
             .map(|link| Change::Faster(vec![*link]))
             .collect();
+        let scheduled = limits.iter().filter(|link| map.has_schedule(**link));
+        changes.extend(
+            scheduled
+                .take(most)
+                .map(|link| Change::Unscheduled(*link, rate(*link))),
+        );
         let (empty, relays) = self.middle(map);
         changes.extend(empty.into_iter().take(most).map(Change::ClientAt));
         changes.extend(relays.into_iter().take(most).map(Change::SeederAt));
@@ -243,6 +251,7 @@ impl Change {
                     .collect();
                 return plan(changed_map(map, &rates).as_ref().unwrap_or(map), &rollout).ok();
             }
+            Change::Unscheduled(link, _) => return plan(&map.without_schedule(*link), &rollout).ok(),
             Change::ClientAt(site) => {
                 rollout.clients.insert(*site, 1);
             }
