@@ -438,20 +438,25 @@ impl SiteMap {
         })
     }
 
-    /// The same map with a link that has its `rate` at all hours.
+    /// The same map with a link that has its `rate` at all hours but those in which it is paused: a pause is somebody's
+    /// word.
     pub fn without_schedule(&self, link: LinkId) -> SiteMap {
         self.edited(|plan| {
             if let LinkId::Named(i) = link
                 && let Some(link) = plan.links.get_mut(i as usize)
             {
-                link.schedule.clear();
+                link.schedule.retain(|rule| rule.rate == Rate::ZERO);
             }
         })
     }
 
-    /// Whether a link has another rate at some hours.
+    /// Whether a link has another rate at some hours, without being paused.
     pub fn has_schedule(&self, link: LinkId) -> bool {
-        matches!(link, LinkId::Named(i) if self.links.get(i as usize).is_some_and(|link| !link.schedule.is_empty()))
+        let link = match link {
+            LinkId::Named(i) => self.links.get(i as usize),
+            LinkId::Attached(_) => None,
+        };
+        link.is_some_and(|link| link.schedule.iter().any(|rule| rule.rate != Rate::ZERO))
     }
 
     fn edited(&self, edit: impl FnOnce(&mut Plan)) -> SiteMap {

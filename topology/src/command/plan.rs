@@ -352,7 +352,22 @@ fn spell_deadline(map: &SiteMap, plan: &Plan, deadline: &Deadline) -> String {
             text,
             "No rate of the links would do: start earlier, or put a seeder nearer."
         ),
-        Some(needed) => writeln!(text, "It would do with {}.", faster(map, &needed.links)),
+        Some(needed) if needed.at_all_hours.is_empty() => {
+            writeln!(text, "It would do with {}.", faster(map, &needed.links))
+        }
+        Some(needed) => {
+            let lifted: Vec<String> = needed
+                .at_all_hours
+                .iter()
+                .map(|link| between(map, *link))
+                .collect();
+            writeln!(
+                text,
+                "It would do with {}, and without the schedule of {}.",
+                faster(map, &needed.links),
+                few(&lifted)
+            )
+        }
     };
     text
 }
@@ -512,6 +527,9 @@ fn machine(map: &SiteMap, plan: &Plan, advice: &[Advice], deadline: Option<&Dead
         "deadline": deadline.map(|deadline| json!({
             "by": deadline.by.to_string(), "met": deadline.late.is_empty(), "late": late(deadline),
             "needed": deadline.needed.as_ref().map(|needed| links(&needed.links)),
+            "without_schedule": deadline.needed.as_ref().map(|needed| {
+                needed.at_all_hours.iter().map(|link| map.link_name(*link)).collect::<Vec<_>>()
+        }),
         })),
     })
 }

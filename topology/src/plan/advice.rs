@@ -12,7 +12,7 @@ use crate::{Hop, LinkId, Rate, SiteId, SiteMap};
 pub enum Change {
     /// These links at twice their rate: from, to.
     Faster(Vec<(LinkId, Rate, Rate)>),
-    /// This link without its schedule: with this rate at all hours.
+    /// This link without its schedule: with this rate at all hours but its pauses.
     Unscheduled(LinkId, Rate),
     /// A client at this site, which wants the content and passes it on.
     ClientAt(SiteId),
@@ -36,6 +36,8 @@ pub struct Advice {
 pub struct Needed {
     /// The links and the rates that they would need: present rate, needed rate.
     pub links: Vec<(LinkId, Rate, Rate)>,
+    /// Those of them that would need it at all hours, without their schedule.
+    pub at_all_hours: Vec<LinkId>,
 }
 
 /// What is worth saying: below that nobody would care.
@@ -189,9 +191,37 @@ impl Plan {
         late.map(|site| site.site).collect()
     }
 
-    /// The rates of links with which everybody would be complete by `by`, found by planning again; `None` if no rates
-    /// are enough, for instance since links are paused until then.
+    /// The rates of links with which everybody would be complete by `by`, found by planning again. Where schedules make
+    /// every rate vain, those without them, but for pauses; `None` if not even these are enough.
     pub fn needed(&self, map: &SiteMap, by: Timestamp) -> Option<Needed> {
+        if let Some(needed) = self.needed_on(map, by) {
+            return Some(needed);
+        }
+        let limits = self.late(by).into_iter().filter_map(|site| self.site(site));
+        let limits: BTreeSet<LinkId> = limits.filter_map(|site| link_of(site.limit)).collect();
+        let lifted: Vec<LinkId> = limits
+            .into_iter()
+            .filter(|link| map.has_schedule(*link))
+            .collect();
+        let (first, others) = lifted.split_first()?;
+        let open = map.without_schedule(*first);
+        let open = others
+            .iter()
+            .fold(open, |open, link| open.without_schedule(*link));
+        let needed = plan(&open, &self.rollout).ok()?.needed_on(&open, by)?;
+        // one that does with the rate it has needs only to have it
+        let rate = |link: &LinkId| (*link, map.base_rate(*link), map.base_rate(*link));
+        let kept = lifted
+            .iter()
+            .filter(|link| needed.links.iter().all(|(other, ..)| other != *link));
+        let links = needed.links.iter().copied().chain(kept.map(rate)).collect();
+        Some(Needed {
+            links,
+            at_all_hours: lifted,
+        })
+    }
+
+    fn needed_on(&self, map: &SiteMap, by: Timestamp) -> Option<Needed> {
         let allowed = by.duration_since(self.rollout.at).as_secs_f64();
         let mut rates: BTreeMap<LinkId, (Rate, f64)> = BTreeMap::new();
         let mut changed: Option<SiteMap> = None;
@@ -235,6 +265,7 @@ impl Plan {
             .map(|(link, (before, rate))| (link, before, Rate::of_f64(rate)));
         enough.then(|| Needed {
             links: links.collect(),
+            at_all_hours: Vec::new(),
         })
     }
 }

@@ -92,6 +92,18 @@ fn the_only_site_that_has_anything_goes_on_however_slow_it_is() {
 }
 
 #[test]
+fn a_stock_client_that_takes_its_time_to_begin_condemns_no_seeder() {
+    let mut world = pair();
+    join(&mut world, 1, SIZE);
+    join(&mut world, 2, SIZE);
+    let stock = world.join(2, false, 0);
+    world.announce(stock, AnnounceEvent::Started).unwrap();
+    for _ in 0..8 {
+        assert_eq!(gain(&mut world, stock, 30, TEN).role, Role::Member);
+    }
+}
+
+#[test]
 fn a_second_seeder_ends_what_the_first_was_too_slow_for() {
     let mut world = pair();
     join(&mut world, 1, SIZE);

@@ -1,7 +1,7 @@
 //! Rule 2, as a rate: whether what a site's own sources bring is less than what its link would.
 //!
 //! A site with a seeder needs nothing across the WAN, unless that seeder is slow: one complete laptop on a bad
-//! Wi-Fi, or one with a limit, would else hold its site for as long as it likes. So the first leechers of such a site
+//! Wi-Fi, or one with a limit, would else hold its site for as long as it likes. So the first agents that fetch at such a site
 //! are measured by what they announce; where the fastest of them gets less than half of what the link from the nearest
 //! root would bring, the site waits like one without a seeder: it has a parent and a gateway, and the seeder beside
 //! them. It counts as supplied again when it gets another seeder, or nobody there wants anything any more.

@@ -62,8 +62,9 @@ impl Swarm {
         let wants = self.sites.get(&id).is_some_and(|site| site.wanting(at).is_some());
         if let (Some(left_before), true) = (left_before, wants) {
             let judged = self.sites.get(&id).and_then(|site| site.peers.find(at));
-            // what lies before a start says nothing of its neighbours
-            if let Some((_, peer)) = judged.filter(|_| announce.event != AnnounceEvent::Started) {
+            // what lies before a start says nothing of its neighbours, and stock clients take their time to begin
+            let tells = announce.agent.is_some() && announce.event != AnnounceEvent::Started;
+            if let Some((_, peer)) = judged.filter(|_| tells) {
                 let before = (peer.judged, left_before);
                 self.measure_supply(cx, (id, at), before, now);
             }

@@ -47,7 +47,8 @@ impl Swarm {
             .and_then(|site| site.peers.find(at))
             .is_some_and(|(class, _)| matches!(class, Class::Seeder | Class::Sated));
         let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
-        let unmeasured = site.is_some_and(|site| site.supply.is_unknown(supply::wanting(site)));
+        let unmeasured =
+            told.is_agent && site.is_some_and(|site| site.supply.is_unknown(supply::wanting(site)));
         let is_gateway = told.seat == Seat::Gateway;
         let mut upstream = Vec::with_capacity(told.upstream.len());
         upstream.extend(told.upstream.iter().filter_map(|up| self.tell(up)));
