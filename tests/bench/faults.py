@@ -117,6 +117,11 @@ class World:
             time.sleep(0.02)
         return time.monotonic() - begin
 
+    def seeders(self):
+        """As the tracker knows them."""
+        status = get_json(f"http://{hq(2)}:6970/status")
+        return status["contents"][0]["seeders"] if status and status["contents"] else 0
+
     def copies(self, agents):
         """Bytes across links over the content's size."""
         return sum(agent.content().get("bytes_wan", 0) for agent in agents) / self.size
@@ -174,6 +179,8 @@ def last_pieces(world, what, patience):
 def restart_idle(world, what, patience):
     world.agent("seeder", hq(11), whole=True)
     world.agent("neighbour", b1(11), whole=True)
+    # a seeder says that it seeds before it has announced
+    world.until(lambda: world.seeders() == 2, "both have announced")
     world.restart_tracker(signal.SIGKILL if what == "restart-kill" else signal.SIGTERM)
     newcomer = world.agent("newcomer", b1(10))
     begin = time.monotonic()
