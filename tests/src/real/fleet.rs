@@ -17,6 +17,8 @@ use super::recorder::{Exchange, Recorder};
 /// Where clients announce: the recorder.
 pub const ANNOUNCE: &str = "10.0.0.1:6969";
 const TRACKER: &str = "10.0.0.1:7969";
+/// The least time over which the tracker measures what a leecher gets.
+const MEASURED: Duration = Duration::from_secs(8);
 const ADMIN: &str = "10.0.0.1:7970";
 
 /// hq, and two branches behind slow links.
@@ -263,6 +265,28 @@ impl Fleet {
             .rev()
             .take_while(|exchange| exchange.request.left == own[first].request.left);
         stalled || still.count() >= 3
+    }
+
+    /// Whether the peer at `ip` was first told a remote address since its site's own seeders are slow (rule 2): the reply
+    /// says so, and it had been there for long enough to be measured.
+    pub fn was_supplied_slowly(&self, ip: IpAddr) -> bool {
+        let exchanges = self.recorder.exchanges();
+        let mut own = exchanges.iter().filter(|exchange| exchange.from == ip);
+        let Some(begun) = own.clone().next() else {
+            return false;
+        };
+        own.find(|exchange| was_told_remote(exchange))
+            .is_some_and(|first| {
+                let measured = first.at.duration_since(begun.at) >= MEASURED;
+                let AnnounceReply::Ok(told) = &first.reply else {
+                    return false;
+                };
+                measured
+                    && told
+                        .narrows
+                        .as_ref()
+                        .is_some_and(|assignment| assignment.slow_supply)
+            })
     }
 
     /// Copies the logs out when a test is to be looked at: set `NARROWS_TEST_KEEP` to a folder.

@@ -366,7 +366,10 @@ impl World {
         self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
         self.clients.iter_mut().for_each(|client| client.ever.clear());
         self.epoch = self.now;
-        self.restarted = self.now;
+        if !kept {
+            // it knows nobody who has not announced since
+            self.restarted = self.now;
+        }
         self.advance(self.now + Duration::from_millis(1));
         if let Some(record) = record {
             let record = serde_json::from_str(&record).unwrap();
