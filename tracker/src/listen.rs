@@ -1,8 +1,8 @@
 //! Sockets that accept.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+use narrows_host::listen::hint;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
@@ -60,21 +60,6 @@ impl Listeners {
     }
 }
 
-/// What to do about it, as far as the reason says.
-fn hint(reason: io::ErrorKind) -> &'static str {
-    match reason {
-        io::ErrorKind::AddrInUse => "; another process listens there: stop it, or take another port",
-        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
-        io::ErrorKind::PermissionDenied if cfg!(unix) => {
-            "; ports below 1024 need root or CAP_NET_BIND_SERVICE: grant it, or take a higher port"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; another process has the port for itself, or the system keeps it (netsh interface ipv4 show excludedportrange tcp)"
-        }
-        _ => "",
-    }
-}
-
 /// The address of `listen` that takes the admin port's place, if one does.
 pub(crate) fn in_the_way_of_admin(config: &Config) -> Option<SocketAddr> {
     let admin = config.admin;
@@ -115,6 +100,8 @@ fn listen(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindErro
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

@@ -41,8 +41,8 @@ fn read(text: &str, machine: &str) -> Option<u32> {
     (key != 0 && made_on == machine).then_some(key)
 }
 
-/// What tells this machine from its clones: the id that systemd makes at the first boot (machine-id(5)), else the host
-/// name.
+/// What tells this machine from its clones: the id that systemd makes at the first boot (machine-id(5)), where there is
+/// one, and the host name.
 fn machine() -> String {
     let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let host = gethostname::gethostname();

@@ -1,5 +1,5 @@
 //! Notices that a tracker has restarted, so that all contents announce at once: a tracker that lost what it knew hears of
-//! seeders within 20 s, not when their quarter of an hour is over.
+//! seeders soon after the next look (15 s, longer in large fleets), not when their quarter of an hour is over.
 //!
 //! Narrows' trackers tell a number that is another one in each run (`epoch`), and how often to look whether it still is
 //! (`watch`, scaled with the number of agents). An agent looks once for all its contents. Other trackers say neither and

@@ -78,19 +78,7 @@ impl Listener {
 
 /// Why an address cannot be listened on: the system's reason, and what to do.
 pub(crate) fn unbound(error: &io::Error) -> String {
-    let help = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; another process listens there, perhaps another agent: stop it, or take another port"
-        }
-        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
-        io::ErrorKind::PermissionDenied if cfg!(unix) => {
-            "; ports below 1024 need root or CAP_NET_BIND_SERVICE: grant it, or take a higher port"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; another process has the port for itself, or the system keeps it (netsh interface ipv4 show excludedportrange tcp)"
-        }
-        _ => "",
-    };
+    let help = narrows_host::listen::hint(error.kind());
     format!("{error}{help}")
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narrows_topology::SiteMap;
+use narrows_topology::{Load, Rate, Route, SiteMap};
 
 use crate::Ledger;
 
@@ -87,4 +87,15 @@ pub struct Context<'a> {
     pub ledger: &'a Ledger,
     /// The wall clock, for the schedules of links.
     pub wall: jiff::Timestamp,
+}
+
+impl Context<'_> {
+    /// What a new flow along a route would get now beside those of `load`.
+    pub(crate) fn speed_along(&self, load: &Load, route: &Route) -> Rate {
+        let speeds = route
+            .hops
+            .iter()
+            .map(|hop| load.speed(*hop, self.map.rate(*hop, self.wall)));
+        speeds.min().unwrap_or(Rate::UNLIMITED)
+    }
 }

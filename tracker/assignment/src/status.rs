@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
+use crate::rules::supply;
 use crate::swarm::peer::Class;
 use crate::swarm::site::{Flow, Gateway, Site, Standing};
 use crate::{Context, Swarm, Time};
@@ -301,8 +302,7 @@ impl Swarm {
 
 fn starving(site: &Site) -> u32 {
     if site.standing == Standing::Waiting && !site.is_fed() {
-        let wanting = site.peers.count(Class::Leecher) + site.peers.count(Class::Guest);
-        u32::try_from(wanting).unwrap_or(u32::MAX)
+        supply::wanting(site)
     } else {
         site.peers.tally().starving
     }

@@ -376,9 +376,9 @@ fn a_gateway_that_cannot_fetch_gives_way_at_its_next_announce_and_keeps_the_leas
     assert_eq!(role(&mut world, gateway), Role::Member);
 }
 
-/// A site whose gateway works when the tracker restarts, with or without its snapshot, and four that come before
-/// anybody else has announced.
-fn joiners_after_a_restart(kept: bool) -> (World, usize, Vec<Role>) {
+/// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before anybody else has
+/// announced.
+fn joiners_after_a_restart() -> (World, usize, Vec<Role>) {
     let mut world = star(2);
     let origin = world.join(1, true, SIZE);
     world.announce(origin, AnnounceEvent::Started);
@@ -387,7 +387,7 @@ fn joiners_after_a_restart(kept: bool) -> (World, usize, Vec<Role>) {
     world.advance(world.now + Duration::from_secs(10));
     world.clients[gateway].have = SIZE / 3;
     world.announce(gateway, AnnounceEvent::None);
-    world.restart_tracker(kept);
+    world.restart_tracker(true);
     let joined = (0..4).map(|_| {
         let number = world.join(2, true, 0);
         world.announce(number, AnnounceEvent::Started).unwrap().role
@@ -398,7 +398,7 @@ fn joiners_after_a_restart(kept: bool) -> (World, usize, Vec<Role>) {
 
 #[test]
 fn with_its_snapshot_a_restarted_tracker_takes_no_lease_from_a_gateway_that_works() {
-    let (mut world, gateway, joined) = joiners_after_a_restart(true);
+    let (mut world, gateway, joined) = joiners_after_a_restart();
     assert_eq!(joined, [Role::Member; 4]);
     let told = world.announce(gateway, AnnounceEvent::None).unwrap();
     assert_eq!(told.role, Role::Gateway);

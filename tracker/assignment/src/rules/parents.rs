@@ -197,11 +197,7 @@ impl Swarm {
         });
         let routes: Vec<_> = routes.collect();
         cx.ledger.with_load(|load| {
-            let speed = |route: &Route| {
-                let hops = route.hops.iter();
-                let speeds = hops.map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
-                speeds.min().unwrap_or(Rate::UNLIMITED)
-            };
+            let speed = |route: &Route| cx.speed_along(load, route);
             let ranked = routes.iter();
             let ranked =
                 ranked.map(|(root, route)| (std::cmp::Reverse(speed(route)), route.hops.len(), *root));

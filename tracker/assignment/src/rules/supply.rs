@@ -125,11 +125,7 @@ impl Swarm {
         if brakes.stop(cx.map, &self.info_hash, (root, id), &route) {
             return None;
         }
-        Some(cx.ledger.with_load(|load| {
-            let hops = route.hops.iter();
-            let speeds = hops.map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
-            speeds.min().unwrap_or(Rate::UNLIMITED)
-        }))
+        Some(cx.ledger.with_load(|load| cx.speed_along(load, &route)))
     }
 }
 

@@ -103,13 +103,9 @@ impl Swarm {
         let Some(route) = cx.map.path(source, id) else {
             return;
         };
-        let rate = planned.map(|(rate, _)| rate).unwrap_or_else(|| {
-            cx.ledger.with_load(|load| {
-                let hops = route.hops.iter();
-                let speeds = hops.map(|hop| load.speed(*hop, cx.map.rate(*hop, cx.wall)));
-                speeds.min().unwrap_or(Rate::UNLIMITED)
-            })
-        });
+        let rate = planned
+            .map(|(rate, _)| rate)
+            .unwrap_or_else(|| cx.ledger.with_load(|load| cx.speed_along(load, &route)));
         let id = cx.ledger.add(&route, rate);
         if let Some((_, weight)) = planned.filter(|(_, weight)| *weight > 1) {
             cx.ledger.set_weight(id, weight);
