@@ -1,6 +1,7 @@
 //! The contents that run, and how a reload changes them.
 
 mod answers;
+mod background;
 mod door;
 mod key;
 mod places;
@@ -14,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use narrows_protocol::{InfoHash, PeerId};
@@ -23,7 +24,6 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use crate::announce::look;
 use crate::announce::restarts::Restarts;
 use crate::config::{Config, ConfigError};
 use crate::content::{self, Command, Handle, Shared, Spec};
@@ -32,13 +32,6 @@ use crate::net::{self, Bans, Buffers, Listener};
 use door::AgentDoor;
 use plan::Wanted;
 use state::Paused;
-
-/// While no tracker says how often to look at it.
-const IDLE: Duration = Duration::from_secs(10);
-/// A restarted tracker is announced to within so long, not by everybody at once.
-const SPREAD: Duration = Duration::from_secs(3);
-/// How often a torrent that cannot be read is tried again.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
@@ -152,8 +145,7 @@ impl Agent {
         let accepting = tokio::spawn(net::accept(listener, AgentDoor(agent.clone()))).abort_handle();
         agent.with_listening(|listening| *listening = Some(accepting));
         agent.apply(&config).await;
-        tokio::spawn(retry_unread(Arc::downgrade(&agent)));
-        tokio::spawn(follow_trackers(Arc::downgrade(&agent)));
+        background::spawn(&agent);
         Ok(agent)
     }
 
@@ -485,54 +477,4 @@ fn peer_id() -> PeerId {
     let mut id: [u8; 20] = rand::random();
     id[..8].copy_from_slice(b"-NW0100-");
     PeerId(id)
-}
-
-/// As long as the agent is there.
-async fn retry_unread(agent: Weak<Agent>) {
-    loop {
-        tokio::time::sleep(RETRY).await;
-        let Some(agent) = agent.upgrade() else { return };
-        if agent.is_stopped() {
-            return;
-        }
-        agent.retry_unread().await;
-    }
-}
-
-/// Looks whether trackers have restarted, and then has all contents announce; as long as the agent is there.
-async fn follow_trackers(agent: Weak<Agent>) {
-    let Some(mut restarts) = agent.upgrade().map(|agent| agent.shared.restarts.subscribe()) else {
-        return;
-    };
-    loop {
-        let due = match agent.upgrade() {
-            Some(agent) if !agent.is_stopped() => agent.shared.restarts.due(),
-            _ => return,
-        };
-        let wait = due.as_ref().map_or(IDLE, |(_, after)| *after);
-        // those that started together do not look together
-        let wait = wait.mul_f64(rand::random_range(0.7..1.0));
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {
-                let Some(agent) = agent.upgrade() else { return };
-                for url in due.into_iter().flat_map(|(urls, _)| urls) {
-                    match look(&agent.shared, &url).await {
-                        Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch),
-                        Ok(None) => agent.shared.restarts.forget(&url),
-                        // it is away: announces say so
-                        Err(error) => tracing::debug!(url, error, "cannot look at a tracker"),
-                    }
-                }
-            }
-            changed = restarts.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
-                let Some(agent) = agent.upgrade() else { return };
-                tracing::info!("a tracker has restarted; announcing all content again");
-                agent.command(None, || Command::Announce).await;
-            }
-        }
-    }
 }

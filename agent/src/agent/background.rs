@@ -1,0 +1,70 @@
+//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::Agent;
+use crate::announce::look;
+use crate::content::Command;
+
+/// While no tracker says how often to look at it.
+const IDLE: Duration = Duration::from_secs(10);
+/// A restarted tracker is announced to within so long, not by everybody at once.
+const SPREAD: Duration = Duration::from_secs(3);
+/// How often a torrent that cannot be read is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Starts all of it; each ends by itself once the agent is gone or stopped.
+pub(super) fn spawn(agent: &Arc<Agent>) {
+    tokio::spawn(retry_unread(Arc::downgrade(agent)));
+    tokio::spawn(follow_trackers(Arc::downgrade(agent)));
+}
+
+async fn retry_unread(agent: Weak<Agent>) {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        let Some(agent) = agent.upgrade() else { return };
+        if agent.is_stopped() {
+            return;
+        }
+        agent.retry_unread().await;
+    }
+}
+
+/// Looks whether trackers have restarted, and then has all contents announce.
+async fn follow_trackers(agent: Weak<Agent>) {
+    let Some(mut restarts) = agent.upgrade().map(|agent| agent.shared.restarts.subscribe()) else {
+        return;
+    };
+    loop {
+        let due = match agent.upgrade() {
+            Some(agent) if !agent.is_stopped() => agent.shared.restarts.due(),
+            _ => return,
+        };
+        let wait = due.as_ref().map_or(IDLE, |(_, after)| *after);
+        // those that started together do not look together
+        let wait = wait.mul_f64(rand::random_range(0.7..1.0));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {
+                let Some(agent) = agent.upgrade() else { return };
+                for url in due.into_iter().flat_map(|(urls, _)| urls) {
+                    match look(&agent.shared, &url).await {
+                        Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch),
+                        Ok(None) => agent.shared.restarts.forget(&url),
+                        // it is away: announces say so
+                        Err(error) => tracing::debug!(url, error, "cannot look at a tracker"),
+                    }
+                }
+            }
+            changed = restarts.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
+                let Some(agent) = agent.upgrade() else { return };
+                tracing::info!("a tracker has restarted; announcing all content again");
+                agent.command(None, || Command::Announce).await;
+            }
+        }
+    }
+}
