@@ -185,3 +185,33 @@ fn rot_that_no_stat_shows_is_found_by_the_scrub_and_healed() {
     two.first.wait("the rot is healed", healed);
     assert_same(&two.source(), &two.copy());
 }
+
+#[test]
+fn a_program_is_fetched_executable_and_gets_a_lost_bit_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("source/office");
+    folder(&source, 1, MB);
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    chmod(&source.join("rest.bin"), 0o755);
+    let (torrent, _) = torrent(&source, &tracker, PIECE);
+    let _seeder = Agent::new(
+        &dir.path().join("first"),
+        &[(&torrent, &dir.path().join("source"))],
+    )
+    .started();
+    let target = dir.path().join("target");
+    let second = Agent::new(&dir.path().join("second"), &[(&torrent, &target)]).started();
+    second.wait_for(ContentState::Seeding);
+    let is_program = |name: &str| {
+        let mode = fs::metadata(target.join("office").join(name))
+            .unwrap()
+            .permissions();
+        mode.mode() & 0o100 != 0
+    };
+    assert!(is_program("rest.bin") && !is_program("one byte"));
+    chmod(&target.join("office/rest.bin"), 0o644);
+    assert_eq!(second.post("/look").0, 200);
+    second.wait_for(ContentState::Seeding);
+    assert!(is_program("rest.bin"));
+}

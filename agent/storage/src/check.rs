@@ -9,7 +9,6 @@ use narrows_wire::Bitfield;
 use crate::claim::Origin;
 use crate::content::Note;
 use crate::disk::Side;
-use crate::plan;
 use crate::{Content, StorageError};
 
 impl Content {
@@ -73,7 +72,7 @@ impl Content {
             let same = before
                 .as_ref()
                 .is_none_or(|before| *before == self.state().stamps);
-            if wrong.is_empty() && (side == Side::Staging || (same && self.sizes_are_exact()?)) {
+            if wrong.is_empty() && (side == Side::Staging || (same && self.is_exact()?)) {
                 return Ok(self.have());
             }
             self.found_wrong(side, &wrong, before);
@@ -142,7 +141,11 @@ impl Content {
 
     /// Takes the copy at the target for published if it is whole.
     fn adopt(&self) -> Result<bool, StorageError> {
-        if !self.state().at_target.is_full() || !self.sizes_are_exact()? {
+        if !self.state().at_target.is_full() {
+            return Ok(false);
+        }
+        self.heal_attributes()?;
+        if !self.is_exact()? {
             return Ok(false);
         }
         self.change_claim(|claim| {
@@ -159,11 +162,8 @@ impl Content {
         Ok(true)
     }
 
-    fn sizes_are_exact(&self) -> Result<bool, StorageError> {
-        Ok(plan::sizes_are_exact(
-            self.layout(),
-            &self.disk.survey(Side::Target)?,
-        ))
+    fn is_exact(&self) -> Result<bool, StorageError> {
+        Ok(self.disk.is_exact(&self.disk.survey(Side::Target)?))
     }
 
     /// Copies right pieces of an incomplete copy at the target into staging; it stays as it is until it is replaced.

@@ -21,7 +21,7 @@ use crate::disk::{Disk, Side};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
 use crate::place::{Place, require_volume};
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::resume::{Phase, Record, Resume, Stamp};
 
 /// One torrent on one disk. All methods take `&self` and block; call them from blocking threads, several at once.
@@ -272,7 +272,7 @@ impl Content {
         if in_place {
             plan.check_staging.clear();
         }
-        let published = plan.at_target.is_full() && plan::sizes_are_exact(&disk.layout, &at_target);
+        let published = plan.at_target.is_full() && disk.is_exact(&at_target);
         let mut to_check = 0;
         if !published {
             // what is trusted at the target is to be copied into staging

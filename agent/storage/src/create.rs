@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-use narrows_protocol::metainfo::create::{Draft, DraftFiles, encode, piece_length_for};
+use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode, piece_length_for};
 use narrows_protocol::metainfo::names::{self, NameError};
 use narrows_protocol::metainfo::{BLOCK, Lengths, MetainfoError, Pieces};
 use sha1::{Digest, Sha1};
@@ -98,14 +98,10 @@ pub fn create(
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let pieces = Hasher::new(&tree, lengths, progress).run(threads.max(1))?;
     tree.require_unchanged()?;
-    let files = match tree.single {
-        true => DraftFiles::Single(total),
-        false => DraftFiles::Multi(
-            tree.files
-                .into_iter()
-                .map(|file| (file.components, file.length))
-                .collect(),
-        ),
+    let mut files = tree.files.into_iter().map(Found::into_draft);
+    let files = match files.next() {
+        Some(file) if tree.single => DraftFiles::Single(file),
+        first => DraftFiles::Multi(first.into_iter().chain(files).collect()),
     };
     let created_by = concat!("narrows ", env!("CARGO_PKG_VERSION")).to_owned();
     let (announce, created, name) = (options.announce, options.created, tree.name);
@@ -136,8 +132,19 @@ struct Found {
     components: Vec<String>,
     length: u64,
     modified: i64,
+    executable: bool,
     /// First byte in the content.
     offset: u64,
+}
+
+impl Found {
+    fn into_draft(self) -> DraftFile {
+        DraftFile {
+            path: self.components,
+            length: self.length,
+            executable: self.executable,
+        }
+    }
 }
 
 impl Tree {
@@ -218,6 +225,7 @@ impl Tree {
                 components,
                 length: stat.size,
                 modified: stat.modified,
+                executable: stat.executable && cfg!(unix),
                 offset: 0,
             }),
             Some((Kind::Symlink, _)) => Err(CreateError::Symlink(whole)),

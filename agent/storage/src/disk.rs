@@ -11,8 +11,10 @@ use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use sha1::{Digest, Sha1};
 
 use crate::StorageError;
+use crate::attributes::Attributes;
 use crate::handles::Handles;
 use crate::layout::Layout;
+use crate::plan;
 use crate::platform::{self, Access, Folder, Kind, Stat};
 
 /// From so many files on, one call for the whole file system is cheaper than one for each.
@@ -35,6 +37,7 @@ pub(crate) struct Disk {
     target: PathBuf,
     staging: PathBuf,
     handles: Handles,
+    pub(crate) attributes: Attributes,
 }
 
 impl Disk {
@@ -48,6 +51,7 @@ impl Disk {
             folder,
             target: target.to_owned(),
             handles: Handles::default(),
+            attributes: Attributes::default(),
         })
     }
 
@@ -134,6 +138,11 @@ impl Disk {
             };
         }
         Ok(stats)
+    }
+
+    /// Whether what stands there (a survey) is whole if all its pieces are right.
+    pub(crate) fn is_exact(&self, stats: &[Option<Stat>]) -> bool {
+        plan::sizes_are_exact(&self.layout, stats) && self.has_attributes(stats)
     }
 
     pub(crate) fn stat(&self, relative: &Path) -> Result<Option<Stat>, StorageError> {

@@ -12,6 +12,7 @@
 //! ```
 //! Nothing is read or written through a symbolic link below the target; the target itself may be one.
 
+mod attributes;
 mod carry;
 mod check;
 mod claim;

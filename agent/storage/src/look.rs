@@ -12,7 +12,8 @@ use crate::{Content, StorageError};
 pub enum Looked {
     /// Every file is as it was when its bytes were hashed.
     Same,
-    /// These files (indices into the metainfo) have another size, time or inode, or cannot be looked at.
+    /// These files (indices into the metainfo) have another size, time or inode, or lost what the torrent says of them, or
+    /// cannot be looked at.
     Changed(Vec<usize>),
     /// The content, or the folder it stands in, is not there any more: it has to be opened anew.
     Gone,
@@ -20,7 +21,7 @@ pub enum Looked {
 
 impl Content {
     /// Compares files (indices into the metainfo) of published content with what is known of them, by size, time of
-    /// modification and inode. Reads nothing. Content that is not published is always the [`Same`](Looked::Same).
+    /// modification, inode and whether they can be executed. Reads nothing. Content that is not published is always the [`Same`](Looked::Same).
     #[must_use]
     pub fn look(&self, files: Range<usize>) -> Looked {
         let known: Vec<Option<Stamp>> = {
@@ -42,7 +43,8 @@ impl Content {
             }
             let stat = self.disk.folder.stat(&self.disk.relative(Side::Target, file));
             let now = stat.ok().flatten().filter(|stat| stat.kind == Kind::File);
-            if now.is_none() || now.map(Stamp::from) != known {
+            let lacks = now.is_none_or(|now| self.disk.lacks_attributes(file, &now));
+            if lacks || now.map(Stamp::from) != known {
                 changed.push(file);
             }
         }

@@ -125,6 +125,10 @@ impl Content {
             }
             folders.extend(path.ancestors().skip(1).map(Path::to_owned));
         }
+        match side {
+            Side::Staging => drop(self.mend_attributes(side)?),
+            Side::Target => self.heal_attributes()?,
+        }
         self.disk.sync_folders(&folders)?;
         Ok(changed)
     }

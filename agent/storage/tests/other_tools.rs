@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -179,6 +180,49 @@ print(info.info_hash(), info.num_files(), info.total_size(), info.priv())
         assert_eq!(their.info_hash, our.info_hash);
         let expected = format!("{} {} {} True", our.info_hash, our.files.len(), our.total);
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected);
+    });
+}
+
+#[test]
+fn libtorrent_and_ours_mark_programs_alike_and_read_each_other() {
+    const SCRIPT: &str = r"
+import os, sys
+import libtorrent as lt
+path, ours, out = sys.argv[1:]
+storage = lt.file_storage()
+lt.add_files(storage, path)
+torrent = lt.create_torrent(storage, 32768, lt.create_torrent.v1_only)
+lt.set_piece_hashes(torrent, os.path.dirname(path))
+open(out, 'wb').write(lt.bencode(torrent.generate()))
+files = lt.torrent_info(ours).files()
+for index in range(files.num_files()):
+    if files.file_flags(index) & lt.file_storage.flag_executable:
+        print(files.file_path(index))
+";
+    both(|path| {
+        let program = match path.is_dir() {
+            true => path.join("a-b/c"),
+            false => path.to_owned(),
+        };
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let (our, our_file) = ours(path);
+        let file = path.with_extension("libtorrent.torrent");
+        let mut python = Command::new("/usr/bin/python3");
+        python.args(["-c", SCRIPT]).args([path, &our_file, &file]);
+        let output = run(&mut python, "python3-libtorrent");
+        let named = program
+            .strip_prefix(path.parent().expect("a parent"))
+            .expect("below");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            named.to_str().expect("text")
+        );
+        let programs = |meta: &Metainfo| {
+            let files = meta.files.iter().filter(|file| file.executable);
+            files.map(|file| file.path.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(programs(&parse(&file)), programs(&our));
+        assert_eq!(programs(&our).len(), 1);
     });
 }
 

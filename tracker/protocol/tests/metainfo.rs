@@ -1,8 +1,8 @@
 //! Torrents that are read, and those that are refused.
 
-use narrows_protocol::metainfo::create::{Draft, DraftFiles, encode, piece_length_for};
+use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode, piece_length_for};
 use narrows_protocol::metainfo::names::{NameError, NameFault};
-use narrows_protocol::metainfo::{BLOCK, Lengths, MAX_SIZE, Metainfo, MetainfoError, Pieces};
+use narrows_protocol::metainfo::{BLOCK, File, Lengths, MAX_SIZE, Metainfo, MetainfoError, Pieces};
 use proptest::prelude::*;
 use sha1::{Digest, Sha1};
 
@@ -139,6 +139,18 @@ fn files_follow_each_other_and_padding_is_marked() {
     // the same padding twice is usual
     let pad = "d4:attr1:p6:lengthi8192e4:pathl4:.pad4:8192ee";
     Metainfo::parse(&files(&format!("{pad}{pad}d6:lengthi1e4:pathl1:aee"))).expect("good");
+}
+
+#[test]
+fn executable_files_are_marked_whether_one_or_many() {
+    let executable = |torrent: &[u8]| {
+        let meta = Metainfo::parse(torrent).expect("good");
+        meta.files.iter().map(|file| file.executable).collect::<Vec<_>>()
+    };
+    assert_eq!(executable(&info("d6:length", "d4:attr1:x6:length")), [true]);
+    assert_eq!(executable(&info("d6:length", "d4:attr1:h6:length")), [false]);
+    let many = "d4:attr2:hx6:lengthi16384e4:pathl1:aeed6:lengthi1e4:pathl1:bee";
+    assert_eq!(executable(&files(many)), [true, false]);
 }
 
 #[test]
@@ -392,24 +404,39 @@ fn hostile_names_are_refused_wherever_they_stand() {
     }
 }
 
+fn as_drafted(file: &File) -> DraftFile {
+    DraftFile {
+        path: file.path.clone(),
+        length: file.length,
+        executable: file.executable,
+    }
+}
+
 fn draft() -> impl Strategy<Value = Draft> {
     let name = "[a-zA-Zäß日 _-]{0,12}[a-z]";
-    let tree = prop::collection::btree_map(name, 0..200_000_u64, 1..6).prop_map(|files| {
-        DraftFiles::Multi(
-            files
-                .into_iter()
-                .map(|(name, len)| (vec!["d".to_owned(), name], len))
-                .collect(),
-        )
-    });
-    let files = prop_oneof![(1..500_000_u64).prop_map(DraftFiles::Single), tree];
+    let file = |path, (length, executable)| DraftFile {
+        path,
+        length,
+        executable,
+    };
+    let tree =
+        prop::collection::btree_map(name, (0..200_000_u64, any::<bool>()), 1..6).prop_map(move |files| {
+            let files = files.into_iter();
+            DraftFiles::Multi(
+                files
+                    .map(|(name, of)| file(vec!["d".to_owned(), name], of))
+                    .collect(),
+            )
+        });
+    let single = (1..500_000_u64, any::<bool>()).prop_map(move |of| DraftFiles::Single(file(Vec::new(), of)));
+    let files = prop_oneof![single, tree];
     let url = "http://[a-z]{1,10}/announce";
     let announce = prop::collection::vec(prop::collection::vec(url, 1..3), 0..3);
     (name, files, announce, any::<Option<u32>>(), any::<[u8; 20]>()).prop_map(
         |(name, files, announce, created, hash)| {
             let total: u64 = match &files {
-                DraftFiles::Single(length) => *length,
-                DraftFiles::Multi(files) => files.iter().map(|file| file.1).sum(),
+                DraftFiles::Single(file) => file.length,
+                DraftFiles::Multi(files) => files.iter().map(|file| file.length).sum(),
             };
             let pieces = Pieces::new(vec![hash; total.div_ceil(u64::from(BLOCK)) as usize]);
             let created_by = "narrows test".to_owned();
@@ -436,9 +463,9 @@ proptest! {
                 prop_assert_eq!(&meta.announce, &draft.announce);
                 prop_assert_eq!(&meta.name, &draft.name);
                 prop_assert_eq!(&meta.pieces, &draft.pieces);
-                let files: Vec<_> = meta.files.iter().map(|file| (file.path.clone(), file.length)).collect();
+                let files: Vec<_> = meta.files.iter().map(as_drafted).collect();
                 match draft.files {
-                    DraftFiles::Single(length) => prop_assert_eq!(files, [(Vec::new(), length)]),
+                    DraftFiles::Single(expected) => prop_assert_eq!(files, [expected]),
                     DraftFiles::Multi(expected) => prop_assert_eq!(files, expected),
                 }
             }

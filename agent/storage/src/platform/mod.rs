@@ -35,6 +35,8 @@ pub(crate) struct Stat {
     pub(crate) id: u64,
     /// Bytes that the file system has set aside for it.
     pub(crate) allocated: u64,
+    /// Whether its owner may execute it; where files have no such bit, always.
+    pub(crate) executable: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +50,17 @@ pub(crate) enum Kind {
         expect(dead_code, reason = "no such thing lies in a folder of Windows")
     )]
     Special,
+}
+
+/// What came of making a file executable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Executable {
+    /// It is.
+    Is,
+    /// It is another user's, who alone may do that.
+    NotOurs,
+    /// The file system holds no such bit.
+    NotHeld,
 }
 
 /// The source of an [`io::Error`] for a path that would lead through a symbolic link.

@@ -12,7 +12,7 @@ use std::path::{Component, Path};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 
-use super::{Access, Kind, Stat, through_symlink};
+use super::{Access, Executable, Kind, Stat, through_symlink};
 
 /// A folder, held open, and what lies below it.
 #[derive(Debug)]
@@ -104,6 +104,23 @@ impl Folder {
         self.with_parent(from, |a, from| {
             self.with_parent(to, |b, to| Ok(fs::linkat(a, from, b, to, AtFlags::empty())?))
         })
+    }
+
+    /// Lets all execute a file who may read it, as git does: so the umask that it was made with is honoured.
+    pub(crate) fn make_executable(&self, path: &Path) -> io::Result<Executable> {
+        let file = self.file(path, Access::Read)?;
+        let stat = fs::fstat(&file)?;
+        let mode = Mode::from_raw_mode(stat.st_mode as RawMode);
+        let readers = Mode::from_raw_mode((mode & (Mode::RUSR | Mode::RGRP | Mode::ROTH)).as_raw_mode() >> 2);
+        match fs::fchmod(&file, mode | readers | Mode::XUSR) {
+            Err(Errno::PERM) if fs::fstat(&file)?.st_uid != rustix::process::geteuid().as_raw() => {
+                Ok(Executable::NotOurs)
+            }
+            Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(Executable::NotHeld),
+            Err(errno) => Err(errno.into()),
+            Ok(()) if to_stat(&fs::fstat(&file)?).executable => Ok(Executable::Is),
+            Ok(()) => Ok(Executable::NotHeld),
+        }
     }
 
     /// Removes what is no folder; a symbolic link itself.
@@ -226,6 +243,7 @@ fn to_stat(stat: &fs::Stat) -> Stat {
             .saturating_add(nanoseconds),
         id: stat.st_ino as u64,
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+        executable: Mode::from_raw_mode(stat.st_mode as RawMode).contains(Mode::XUSR),
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::windows::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::{Access, Kind, Stat, through_symlink};
+use super::{Access, Executable, Kind, Stat, through_symlink};
 
 /// Junctions and symbolic links.
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
@@ -98,6 +98,11 @@ impl Folder {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Windows has no such bit.
+    pub(crate) fn make_executable(&self, _: &Path) -> io::Result<Executable> {
+        Ok(Executable::Is)
+    }
+
     /// Removes what is no folder; a symbolic link or junction itself.
     pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
         let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
@@ -180,6 +185,7 @@ fn to_stat(metadata: &Metadata) -> Stat {
         modified: (ticks - EPOCH).saturating_mul(100),
         id: 0,
         allocated: size,
+        executable: true,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::{Bytes, BytesMut};
-use narrows_protocol::metainfo::create::{Draft, DraftFiles, encode};
+use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode};
 use narrows_protocol::metainfo::{BLOCK, Metainfo, Pieces};
 use narrows_storage::{Content, Opened, StorageError, Stored};
 use narrows_wire::Bitfield;
@@ -35,14 +35,28 @@ impl Sample {
             } else {
                 vec![name]
             };
-            (path, *length as u64)
+            DraftFile::plain(path, *length as u64)
         });
         Self::new(DraftFiles::Multi(files.collect()), lengths.iter().sum(), seed)
     }
 
     /// One file `tree`.
     pub fn single(length: usize, seed: u64) -> Self {
-        Self::new(DraftFiles::Single(length as u64), length, seed)
+        Self::new(
+            DraftFiles::Single(DraftFile::plain(Vec::new(), length as u64)),
+            length,
+            seed,
+        )
+    }
+
+    /// These files in a folder `tree`.
+    pub fn of(files: Vec<DraftFile>, seed: u64) -> Self {
+        let total: u64 = files.iter().map(|file| file.length).sum();
+        Self::new(
+            DraftFiles::Multi(files),
+            usize::try_from(total).expect("small"),
+            seed,
+        )
     }
 
     fn new(files: DraftFiles, total: usize, seed: u64) -> Self {

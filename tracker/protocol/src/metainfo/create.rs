@@ -55,10 +55,33 @@ pub struct Draft {
 /// The files of a [`Draft`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DraftFiles {
-    /// One file of so many bytes, which has the content's name.
-    Single(u64),
-    /// Files below a folder of the content's name: components and bytes, in the order of their bytes.
-    Multi(Vec<(Vec<String>, u64)>),
+    /// One file, which has the content's name and no path.
+    Single(DraftFile),
+    /// Files below a folder of the content's name, in the order of their bytes.
+    Multi(Vec<DraftFile>),
+}
+
+/// A file of a [`Draft`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DraftFile {
+    /// Components below the content's name.
+    pub path: Vec<String>,
+    /// Bytes.
+    pub length: u64,
+    /// BEP 47 `x`: its owner may execute it.
+    pub executable: bool,
+}
+
+impl DraftFile {
+    /// A file of so many bytes, which nobody executes.
+    #[must_use]
+    pub fn plain(path: Vec<String>, length: u64) -> Self {
+        Self {
+            path,
+            length,
+            ..Self::default()
+        }
+    }
 }
 
 /// The .torrent file: private (BEP 27), keys sorted.
@@ -92,18 +115,16 @@ pub fn encode(draft: &Draft) -> Result<Vec<u8>, MetainfoError> {
 fn info(out: &mut Vec<u8>, draft: &Draft) {
     out.push(b'd');
     match &draft.files {
-        DraftFiles::Single(length) => {
-            string(out, b"length");
-            integer(out, *length);
-        }
+        DraftFiles::Single(file) => attr_and_length(out, file),
         DraftFiles::Multi(files) => {
             string(out, b"files");
-            list(out, files, |out, (path, length)| {
+            list(out, files, |out, file| {
                 out.push(b'd');
-                string(out, b"length");
-                integer(out, *length);
+                attr_and_length(out, file);
                 string(out, b"path");
-                list(out, path, |out, component| string(out, component.as_bytes()));
+                list(out, &file.path, |out, component| {
+                    string(out, component.as_bytes())
+                });
                 out.push(b'e');
             });
         }
@@ -117,6 +138,15 @@ fn info(out: &mut Vec<u8>, draft: &Draft) {
     string(out, b"private");
     integer(out, 1);
     out.push(b'e');
+}
+
+/// Without attributes there is no `attr`, so that the torrent is that of tools that know none.
+fn attr_and_length(out: &mut Vec<u8>, file: &DraftFile) {
+    if file.executable {
+        pair(out, "attr", "x");
+    }
+    string(out, b"length");
+    integer(out, file.length);
 }
 
 fn pair(out: &mut Vec<u8>, key: &str, value: &str) {

@@ -1,5 +1,5 @@
-//! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding files (BEP 47);
-//! the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
+//! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding and executable files
+//! (BEP 47); the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
 
 pub mod create;
 mod lengths;
@@ -48,6 +48,8 @@ pub struct File {
     pub offset: u64,
     /// BEP 47 padding: zeros that are hashed but never stored.
     pub padding: bool,
+    /// BEP 47 `x`: its owner may execute it.
+    pub executable: bool,
 }
 
 /// The SHA-1 hashes of all pieces.

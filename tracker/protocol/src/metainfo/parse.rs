@@ -71,7 +71,27 @@ struct Info<'a> {
     length: Option<u64>,
     files: Option<Vec<File>>,
     v2: bool,
+    /// Of a single file.
+    attr: Attr,
+}
+
+/// What BEP 47 says of a file.
+#[derive(Clone, Copy, Default)]
+struct Attr {
+    padding: bool,
     symlink: bool,
+    executable: bool,
+}
+
+impl Attr {
+    fn read(value: Object<'_, '_>) -> Result<Self, MetainfoError> {
+        let letters = bytes(value, "attr")?;
+        Ok(Self {
+            padding: letters.contains(&b'p'),
+            symlink: letters.contains(&b'l'),
+            executable: letters.contains(&b'x'),
+        })
+    }
 }
 
 impl<'a> Info<'a> {
@@ -91,7 +111,7 @@ impl<'a> Info<'a> {
                 b"length" => info.length = Some(number(value, "length")?),
                 b"files" => info.files = Some(files(list(value, "files")?)?),
                 b"meta version" => info.v2 = matches!(value, Object::Integer("2")),
-                b"attr" => info.symlink = bytes(value, "attr")?.contains(&b'l'),
+                b"attr" => info.attr = Attr::read(value)?,
                 _ => {}
             }
         }
@@ -114,12 +134,13 @@ impl<'a> Info<'a> {
                 length,
                 offset: 0,
                 padding: false,
+                executable: self.attr.executable,
             }],
             (None, Some(files)) => files,
             (None, None) => return Err(MetainfoError::Missing("length")),
             (Some(_), Some(_)) => return Err(MetainfoError::LengthAndFiles),
         };
-        if self.symlink {
+        if self.attr.symlink {
             return Err(MetainfoError::Symlink { path: name });
         }
         check_names(&name, &files)?;
@@ -157,7 +178,7 @@ fn files(mut list: ListDecoder<'_, '_>) -> Result<Vec<File>, MetainfoError> {
 }
 
 fn file(mut dict: DictDecoder<'_, '_>) -> Result<File, MetainfoError> {
-    let (mut path, mut length, mut padding, mut symlink) = (Vec::new(), None, false, false);
+    let (mut path, mut length, mut attr) = (Vec::new(), None, Attr::default());
     while let Some((key, value)) = dict.next_pair().map_err(malformed)? {
         match key {
             b"length" => length = Some(number(value, "length")?),
@@ -167,17 +188,14 @@ fn file(mut dict: DictDecoder<'_, '_>) -> Result<File, MetainfoError> {
                     path.push(utf8(bytes(component, "path")?)?);
                 }
             }
-            b"attr" => {
-                let attr = bytes(value, "attr")?;
-                (padding, symlink) = (attr.contains(&b'p'), attr.contains(&b'l'));
-            }
+            b"attr" => attr = Attr::read(value)?,
             _ => {}
         }
     }
     if path.is_empty() {
         return Err(MetainfoError::Missing("path"));
     }
-    if symlink {
+    if attr.symlink {
         return Err(MetainfoError::Symlink { path: path.join("/") });
     }
     let length = length.ok_or(MetainfoError::Missing("length"))?;
@@ -185,7 +203,8 @@ fn file(mut dict: DictDecoder<'_, '_>) -> Result<File, MetainfoError> {
         path,
         length,
         offset: 0,
-        padding,
+        padding: attr.padding,
+        executable: attr.executable,
     })
 }
 
