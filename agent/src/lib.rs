@@ -24,5 +24,5 @@ pub mod platform;
 
 pub use content::{
     ContentExplained, ContentState, ContentStatus, ExplainedGateway, ExplainedParent, ExplainedPeer,
-    ExplainedPiece,
+    ExplainedPiece, UnreachablePeer,
 };

@@ -109,7 +109,11 @@ fn of(content: &ContentExplained, id: &str) -> String {
             ),
         );
     }
-    for gone in &content.gone {
+    for peer in &content.unreachable {
+        line("unreachable", peer.to_string());
+    }
+    let unreachable = |addr| content.unreachable.iter().any(|peer| peer.address == addr);
+    for gone in content.gone.iter().filter(|gone| !unreachable(**gone)) {
         line("gone", format!("{gone} does not answer; the tracker was told"));
     }
     for waiting in &content.waiting {

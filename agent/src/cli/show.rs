@@ -75,6 +75,9 @@ pub(super) fn table(status: &AgentStatus) -> String {
         if let Some(error) = &content.error {
             out.push_str(&format!("{}: {error}\n", content.name));
         }
+        for peer in &content.unreachable {
+            out.push_str(&format!("{}: {peer}\n", content.name));
+        }
         if let Some(error) = content
             .tracker_error
             .as_ref()

@@ -405,7 +405,9 @@ impl Actor {
         let (name, info_hash) = (&self.spec.meta.name, self.spec.meta.info_hash.to_string());
         match &self.stage {
             Stage::Running(session) => {
-                ContentExplained::new(name, info_hash, session.explanation(self.shared.now()))
+                let now = self.shared.now();
+                let unreachable = session.unreachable_peers(now);
+                ContentExplained::new(name, info_hash, session.explanation(now), unreachable)
             }
             _ => ContentExplained {
                 name: name.clone(),

@@ -4,6 +4,8 @@ use narrows_swarm::explain::{Explanation, PeerFacts};
 use narrows_swarm::policy::class::Relation;
 use serde::{Deserialize, Serialize};
 
+use super::UnreachablePeer;
+
 /// One content in `GET /explain`: who it is connected to and why. Byte counts are payload, rates bytes per second, times
 /// seconds.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct ContentExplained {
     pub peers: Vec<ExplainedPeer>,
     /// Peers that the tracker named and that did not answer in the last 30 s.
     pub gone: Vec<SocketAddr>,
+    /// Peers that the tracker names and that no connection can be made to; at most 16.
+    #[serde(default)]
+    pub unreachable: Vec<UnreachablePeer>,
     /// Pieces that stand still, the longest first; at most 8.
     #[serde(default)]
     pub waiting: Vec<ExplainedPiece>,
@@ -105,7 +110,12 @@ pub struct ExplainedPeer {
 
 impl ContentExplained {
     /// What a swarm said.
-    pub(super) fn new(name: &str, info_hash: String, said: Explanation) -> Self {
+    pub(super) fn new(
+        name: &str,
+        info_hash: String,
+        said: Explanation,
+        unreachable: Vec<UnreachablePeer>,
+    ) -> Self {
         let parents = said.parents.into_iter().map(|parent| ExplainedParent {
             site: parent.site,
             rate: parent.rate,
@@ -135,6 +145,7 @@ impl ContentExplained {
             parents: parents.collect(),
             peers: said.peers.into_iter().map(ExplainedPeer::from).collect(),
             gone: said.gone,
+            unreachable,
             waiting: waiting.collect(),
             if_gateway_dies: said.if_gateway_dies,
         }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::{InfoHash, PeerId, Sharing};
 use narrows_storage::StorageError;
-use narrows_swarm::{GatewayMode, Origin, PeerKey, Time};
+use narrows_swarm::{DialError, GatewayMode, Origin, PeerKey, Time};
 use narrows_wire::{Block, Handshake, Message};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -27,7 +27,7 @@ use crate::net::{Bans, Buffers};
 
 pub(crate) use actor::spawn;
 pub use explain::{ContentExplained, ExplainedGateway, ExplainedParent, ExplainedPeer, ExplainedPiece};
-pub use status::{ContentState, ContentStatus};
+pub use status::{ContentState, ContentStatus, UnreachablePeer};
 pub(crate) use work::Work;
 
 /// How many inputs wait at most for an actor; each carries at most one receive buffer's messages.
@@ -129,7 +129,7 @@ pub(crate) enum Input {
     },
     DialFailed {
         addr: SocketAddr,
-        reason: String,
+        why: DialError,
     },
     Messages {
         peer: PeerKey,

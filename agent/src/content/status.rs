@@ -1,7 +1,8 @@
 use std::fmt;
+use std::net::SocketAddr;
 
 use narrows_storage::Content;
-use narrows_swarm::Status;
+use narrows_swarm::{Status, Time, Unreachable};
 use serde::{Deserialize, Serialize};
 
 /// What a content is doing.
@@ -100,6 +101,55 @@ pub struct ContentStatus {
     pub error: Option<String>,
     /// Why the last announce failed, if it did.
     pub tracker_error: Option<String>,
+    /// Peers that the tracker names and that no connection can be made to; at most 16.
+    #[serde(default)]
+    pub unreachable: Vec<UnreachablePeer>,
+}
+
+/// A peer that cannot be connected to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UnreachablePeer {
+    /// Where it listens, says the tracker.
+    pub address: SocketAddr,
+    /// Seconds since a dial failed first, with none since that did not.
+    pub seconds: u64,
+    /// Seconds since it was tried last.
+    pub tried_seconds: u64,
+    /// Why that failed, for a person.
+    pub why: String,
+    /// What to look at, for a person.
+    pub help: String,
+}
+
+impl UnreachablePeer {
+    /// As the swarm knows it at `now`.
+    pub(super) fn new(peer: &Unreachable, now: Time) -> Self {
+        Self {
+            address: peer.addr,
+            seconds: now.saturating_sub(peer.since).as_secs(),
+            tried_seconds: now.saturating_sub(peer.tried).as_secs(),
+            why: peer.why.to_string(),
+            help: peer.why.help(peer.addr.port()),
+        }
+    }
+}
+
+impl fmt::Display for UnreachablePeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            address,
+            seconds,
+            tried_seconds,
+            why,
+            help,
+        } = self;
+        write!(f, "cannot reach {address} for {seconds} s")?;
+        // one that the tracker names no more is not tried again
+        if *tried_seconds > 120 {
+            write!(f, " (tried {tried_seconds} s ago)")?;
+        }
+        write!(f, ": {why}; {help}")
+    }
 }
 
 /// What earlier sessions of this run counted.

@@ -117,6 +117,13 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         "0 if the last announce failed.",
         |content| u64::from(content.tracker_error.is_none()),
     )?;
+    gauge(
+        &registry,
+        all,
+        "unreachable_peers",
+        "Peers that the tracker names and that cannot be connected to; counted up to 16.",
+        |content| content.unreachable.len() as u64,
+    )?;
     labelled(&registry, all, "peers", "Open connections.", "class", |content| {
         vec![
             ("local", content.peers_local as u64),

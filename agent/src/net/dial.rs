@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use narrows_protocol::{InfoHash, PeerId};
-use narrows_swarm::Class;
+use narrows_swarm::{Class, DialError};
 use narrows_wire::Handshake;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -36,15 +36,15 @@ pub(crate) async fn connect_from(from: IpAddr, to: SocketAddr, limit: Duration) 
 /// Connects to a peer and shakes hands.
 ///
 /// # Errors
-/// The system's, a timeout, or a peer that speaks of another content.
+/// What kept us from it, told apart by what a person can do about it.
 pub(crate) async fn dial(
     from: IpAddr,
     to: SocketAddr,
     class: Class,
     info_hash: InfoHash,
     peer_id: PeerId,
-) -> io::Result<(TcpStream, Handshake)> {
-    let mut stream = connect_from(from, to, CONNECT).await?;
+) -> Result<(TcpStream, Handshake), DialError> {
+    let mut stream = connect_from(from, to, CONNECT).await.map_err(unconnected)?;
     let limit = match class {
         Class::Local => handshake::TIMEOUT,
         Class::Upstream => UPSTREAM_HANDSHAKE,
@@ -53,12 +53,87 @@ pub(crate) async fn dial(
         handshake::send(&mut stream, info_hash, peer_id).await?;
         handshake::receive(&mut stream).await
     })
-    .await??;
+    .await
+    .map_err(|_| DialError::Silent)?
+    .map_err(|error| unshaken(&error))?;
     if theirs.info_hash != info_hash {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the peer serves another content",
-        ));
+        return Err(DialError::Foreign);
     }
     Ok((stream, theirs))
+}
+
+/// Why there is no connection.
+fn unconnected(error: io::Error) -> DialError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => DialError::Refused,
+        io::ErrorKind::TimedOut => DialError::TimedOut,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            DialError::NoRoute
+        }
+        _ => DialError::Local(error.to_string()),
+    }
+}
+
+/// Why there is a connection and no handshake.
+fn unshaken(error: &io::Error) -> DialError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => DialError::Foreign,
+        io::ErrorKind::TimedOut => DialError::Silent,
+        _ => DialError::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    async fn dialled(to: SocketAddr) -> DialError {
+        let (hash, id) = (InfoHash([1; 20]), PeerId([2; 20]));
+        match dial(HERE, to, Class::Upstream, hash, id).await {
+            Ok(_) => panic!("nobody shakes hands here"),
+            Err(why) => why,
+        }
+    }
+
+    /// Takes one connection, reads the handshake, answers `say` and closes.
+    async fn answering(say: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            if let Ok((mut stream, _)) = listener.accept().await {
+                let mut theirs = [0; Handshake::LEN];
+                let _ = stream.read_exact(&mut theirs).await;
+                let _ = stream.write_all(say).await;
+            }
+        });
+        addr
+    }
+
+    #[tokio::test]
+    async fn what_keeps_us_from_a_peer_is_told_apart() {
+        let free = TcpListener::bind((HERE, 0)).await.expect("a port");
+        let nobody = free.local_addr().expect("an address");
+        drop(free);
+        assert_eq!(dialled(nobody).await, DialError::Refused);
+        assert_eq!(dialled(answering(b"").await).await, DialError::Closed);
+        let http = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        assert_eq!(dialled(http).await, DialError::Foreign);
+        let other = Handshake {
+            info_hash: InfoHash([7; 20]),
+            peer_id: PeerId([3; 20]),
+            fast: true,
+            extended: true,
+        };
+        let another = answering(other.encode().to_vec().leak()).await;
+        assert_eq!(dialled(another).await, DialError::Foreign);
+        let unroutable = io::Error::from(io::ErrorKind::HostUnreachable);
+        assert_eq!(unconnected(unroutable), DialError::NoRoute);
+    }
 }

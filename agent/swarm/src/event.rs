@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use narrows_protocol::{Assignment, PeerId};
 use narrows_wire::{Block, Message};
 
-use crate::{Limits, Time};
+use crate::{DialError, Limits, Time};
 
 /// A connection, named by the shell; never used again for another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -86,6 +86,8 @@ pub enum Event {
     DialFailed {
         /// The address of the `Dial` action.
         addr: SocketAddr,
+        /// Why.
+        why: DialError,
     },
     /// Payload of earlier `Serve`s has been flushed to the socket.
     Sent {

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_protocol::{Assignment, Part};
-use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, Event, Origin, PeerKey};
+use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, DialError, Event, Origin, PeerKey, Time};
 use narrows_wire::{Bitfield, Block, ExtendedHandshake, Hello, Message};
 use table::{PIECES, Table, closed, gateway, hello, introduction, member, requests};
 
@@ -249,6 +249,50 @@ fn agents_are_told_when_somebody_becomes_gateway_and_when_it_is_none_any_more() 
     assert_eq!(told(&table.assign(member(), &["10.1.0.1:6881"])), Some(false));
 }
 
+fn failed(addr: SocketAddr) -> Event {
+    let why = DialError::TimedOut;
+    Event::DialFailed { addr, why }
+}
+
+#[test]
+fn who_cannot_be_connected_to_is_told_until_a_connection_comes_from_either_side() {
+    let mut table = Table::leecher();
+    let local = ["10.1.0.1:6881", "10.1.0.2:6881"];
+    table.assign(member(), &local);
+    let addrs = local.map(|addr| addr.parse().expect("an address"));
+    let told =
+        |table: &Table| -> Vec<SocketAddr> { table.swarm.unreachable().map(|peer| peer.addr).collect() };
+    table.now = Duration::from_secs(10);
+    for addr in addrs {
+        table.tell(failed(addr));
+    }
+    table.tell(failed("10.9.0.1:6881".parse().expect("an address")));
+    assert_eq!(
+        told(&table),
+        addrs,
+        "what the tracker does not name is nobody's concern"
+    );
+    table.wait(590);
+    let since: Vec<Time> = table.swarm.unreachable().map(|peer| peer.since).collect();
+    assert_eq!(since, [Duration::from_secs(10); 2]);
+    table.connect(local[0], LOCAL, true);
+    assert_eq!(told(&table), addrs[1..]);
+    table.agent("10.1.0.2:50123", Origin::Accepted, hello("b1", false, false));
+    assert_eq!(told(&table), []);
+}
+
+#[test]
+fn who_is_named_no_more_is_forgotten_as_unreachable_after_ten_minutes() {
+    let mut table = Table::leecher();
+    table.assign(member(), &["10.1.0.1:6881"]);
+    table.tell(failed("10.1.0.1:6881".parse().expect("an address")));
+    table.assign(member(), &[]);
+    table.wait(598);
+    assert_eq!(table.swarm.unreachable().count(), 1);
+    table.wait(3);
+    assert_eq!(table.swarm.unreachable().count(), 0);
+}
+
 #[test]
 fn who_does_not_answer_is_named_for_thirty_seconds() {
     let mut table = Table::leecher();
@@ -257,9 +301,9 @@ fn who_does_not_answer_is_named_for_thirty_seconds() {
         .iter()
         .map(|a| a.parse().expect("an address"))
         .collect();
-    table.tell(Event::DialFailed { addr: addrs[1] });
+    table.tell(failed(addrs[1]));
     assert!(!table.swarm.report().stalled, "a neighbour is not all");
-    let out = table.tell(Event::DialFailed { addr: addrs[0] });
+    let out = table.tell(failed(addrs[0]));
     assert!(out.contains(&Action::Announce(AnnounceReason::Stalled)));
     let mut gone = table.swarm.report().gone;
     gone.sort_unstable();

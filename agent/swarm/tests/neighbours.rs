@@ -11,7 +11,7 @@ mod table;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use narrows_swarm::{Action, Class, Event, Origin, PeerKey, Time};
+use narrows_swarm::{Action, Class, DialError, Event, Origin, PeerKey, Time};
 use narrows_wire::{Bitfield, Block, Message};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -165,7 +165,8 @@ impl World {
         let n = &self.neighbours[index];
         if matches!(n.health, Health::Dead | Health::Frozen) || n.key.is_some() {
             let addr = addr.parse().expect("an address");
-            return self.tell(Event::DialFailed { addr });
+            let why = DialError::TimedOut;
+            return self.tell(Event::DialFailed { addr, why });
         }
         let (class, fast, has) = (n.class, n.fast, n.has.clone());
         // the key before its first messages

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
 use narrows_protocol::{Assignment, PeerId, Role};
-use narrows_swarm::{Action, Assigned, Class, Event, Origin, PeerKey, State, Swarm, Time};
+use narrows_swarm::{Action, Assigned, Class, DialError, Event, Origin, PeerKey, State, Swarm, Time};
 use narrows_wire::{Bitfield, Block, Message};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -340,7 +340,8 @@ impl World {
                 n.dialled = None;
                 if n.dead || n.frozen {
                     let addr = n.addr;
-                    self.events.push_back(Event::DialFailed { addr });
+                    let why = DialError::TimedOut;
+                    self.events.push_back(Event::DialFailed { addr, why });
                 } else if n.connected.is_none() {
                     self.connect(number);
                 }

@@ -1,7 +1,7 @@
 //! What happens at peers goes into the swarm; what it asks for is done.
 
 use bytes::Bytes;
-use narrows_swarm::{Action, Class, Event, Origin, PeerKey, Time};
+use narrows_swarm::{Action, Class, DialError, Event, Origin, PeerKey, Time};
 use narrows_wire::{Block, Message};
 
 use super::Session;
@@ -115,7 +115,7 @@ impl Session {
         let (shared, inputs, info_hash) = (self.shared.clone(), self.jobs.inputs.clone(), self.info_hash);
         tokio::spawn(async move {
             let dialled = match shared.bans.holds(addr.ip(), shared.now()) {
-                true => Err(std::io::Error::other("banned")),
+                true => Err(DialError::Banned),
                 false => dial(shared.listen.ip(), addr, class, info_hash, shared.peer_id).await,
             };
             let input = match dialled {
@@ -125,10 +125,7 @@ impl Session {
                     origin: Origin::Dialled(class),
                     theirs,
                 },
-                Err(error) => Input::DialFailed {
-                    addr,
-                    reason: error.to_string(),
-                },
+                Err(why) => Input::DialFailed { addr, why },
             };
             let _ = inputs.send(input).await;
         });

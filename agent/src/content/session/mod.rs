@@ -8,13 +8,15 @@ mod shares;
 mod watch;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use narrows_host::Repeats;
+use narrows_host::{Repeats, RepeatsBy};
 use narrows_protocol::{AnnounceEvent, InfoHash, Sharing};
 use narrows_storage::{Content, WanTotals};
+use narrows_swarm::policy::unreachable;
 use narrows_swarm::{Action, AnnounceReason, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Codec};
 use tokio::task::spawn_blocking;
@@ -45,6 +47,9 @@ const PROBE: Duration = Duration::from_secs(3);
 /// How long a stop waits for the tracker.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// A peer that cannot be connected to for so long is told in the log: one that just restarts is not.
+const UNREACHABLE: Duration = Duration::from_secs(5);
+
 /// Ticks while there are peers, and while there are none.
 const TICK: Duration = Duration::from_millis(100);
 const TICK_IDLE: Duration = Duration::from_secs(1);
@@ -71,6 +76,8 @@ pub(super) struct Session {
     announcer: Announcer,
     schedule: Schedule,
     tracker_error: Option<String>,
+    /// Peers that cannot be connected to, as the log knows them.
+    unreachable: RepeatsBy<SocketAddr>,
     disk: Disk,
     watch: Watch,
     scrub: Scrub,
@@ -151,6 +158,7 @@ impl Session {
             next_tick: now,
             schedule: Schedule::default(),
             tracker_error: None,
+            unreachable: RepeatsBy::new(unreachable::MAX),
             disk: Disk {
                 last_sync: now,
                 ..Disk::default()
@@ -239,9 +247,10 @@ impl Session {
                     now,
                 );
             }
-            Input::DialFailed { addr, reason } => {
-                tracing::debug!(content = %self.name, %addr, reason, "cannot connect");
-                self.feed(Event::DialFailed { addr }, None, now);
+            Input::DialFailed { addr, why } => {
+                tracing::debug!(content = %self.name, %addr, %why, "cannot connect");
+                self.feed(Event::DialFailed { addr, why }, None, now);
+                self.tell_unreachable(addr, now);
             }
             Input::Closed { peer, reason } => {
                 if self.peers.remove(&peer).is_some() {
@@ -264,6 +273,21 @@ impl Session {
     pub(super) fn announce_again(&mut self) {
         if self.swarm_status(self.shared.now()).state != narrows_swarm::State::Paused {
             self.schedule.ask(AnnounceReason::Doubt);
+        }
+    }
+
+    /// Says in the log, once and then hourly, that a peer cannot be connected to.
+    fn tell_unreachable(&mut self, addr: SocketAddr, now: Time) {
+        let known = self.swarm.unreachable().find(|peer| peer.addr == addr);
+        let Some(peer) = known.filter(|peer| now >= peer.since + UNREACHABLE) else {
+            return;
+        };
+        if let Some(times) = self.unreachable.seen(addr, now) {
+            let (seconds, help) = ((now - peer.since).as_secs(), peer.why.help(addr.port()));
+            tracing::warn!(
+                content = %self.name, %addr, seconds, times,
+                "cannot reach a peer that the tracker names: {}; {help}", peer.why
+            );
         }
     }
 

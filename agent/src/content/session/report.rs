@@ -6,7 +6,7 @@ use narrows_swarm::explain::Explanation;
 use narrows_swarm::{GatewayMode, Report, State, Status, Time};
 
 use super::Session;
-use crate::content::{ContentState, ContentStatus};
+use crate::content::{ContentState, ContentStatus, UnreachablePeer};
 
 impl Session {
     /// An announce; what it says of the WAN is in the ledger, too, and has to be [saved](crate::content::work::announce)
@@ -66,6 +66,14 @@ impl Session {
         self.swarm.status(now)
     }
 
+    /// The peers that the tracker names and that cannot be connected to.
+    pub(in crate::content) fn unreachable_peers(&self, now: Time) -> Vec<UnreachablePeer> {
+        self.swarm
+            .unreachable()
+            .map(|peer| UnreachablePeer::new(peer, now))
+            .collect()
+    }
+
     pub(in crate::content) fn explanation(&self, now: Time) -> Explanation {
         self.swarm.explain(now)
     }
@@ -100,6 +108,7 @@ impl Session {
         out.rate_down = status.rate_down;
         out.rate_up = status.rate_up;
         out.verified = self.content.is_published().then(|| self.watch.age(now).as_secs());
+        out.unreachable = self.unreachable_peers(now);
         out.tracker_error = self.tracker_error.clone();
     }
 }

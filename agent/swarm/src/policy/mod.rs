@@ -11,3 +11,4 @@ pub mod rate;
 pub mod replicate;
 pub mod serve;
 pub mod stripes;
+pub mod unreachable;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Swarm;
 use super::peer::Peer;
 use crate::policy::{backoff, liveness};
-use crate::{Action, AnnounceReason, Class, CloseReason, Origin, PeerKey, Time};
+use crate::{Action, AnnounceReason, Class, CloseReason, DialError, Origin, PeerKey, Time};
 
 /// An address to dial.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,11 @@ impl Swarm {
         }
     }
 
-    pub(super) fn dial_failed(&mut self, addr: SocketAddr, now: Time, out: &mut Vec<Action>) {
+    pub(super) fn dial_failed(&mut self, addr: SocketAddr, why: DialError, now: Time, out: &mut Vec<Action>) {
+        // one that was only dialled while it was on the list is nobody's concern any more
+        if self.known.get(&addr).is_some_and(|known| known.listed) {
+            self.unreachable.failed(addr, why, now);
+        }
         self.put_off(addr, now);
         self.note_gone(addr, now);
         self.check_starved(now, out);

@@ -262,6 +262,9 @@ impl Swarm {
             peer.listen = Some(std::net::SocketAddr::new(peer.addr.ip(), port));
         }
         let listen = peer.listen;
+        if let Some(listen) = listen {
+            self.unreachable.connected(listen);
+        }
         self.reclassify(key, now, out);
         // do not dial who has dialled us
         let local = self

@@ -31,6 +31,7 @@ use crate::policy::gateway::{Duty, Silence};
 use crate::policy::pacing::Bucket;
 use crate::policy::rate::Meter;
 use crate::policy::replicate::Fresh;
+use crate::policy::unreachable::{Unreachable, Unreachables};
 use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
 use announce::Announcer;
 use dial::Known;
@@ -69,6 +70,8 @@ pub struct Swarm {
     fresh: Fresh,
     /// Peers that did not answer, and when.
     gone: BTreeMap<SocketAddr, Time>,
+    /// Peers that cannot be connected to.
+    unreachable: Unreachables,
     /// Stock neighbours that were dialled anew lately.
     met_again: BTreeMap<SocketAddr, Time>,
     /// Payload bytes from across the WAN by parent site.
@@ -154,6 +157,7 @@ impl Swarm {
             doubt_due: now,
             fresh: Fresh::default(),
             gone: BTreeMap::new(),
+            unreachable: Unreachables::default(),
             met_again: BTreeMap::new(),
             from: BTreeMap::new(),
             down_pace: Bucket::new(limits.download, now),
@@ -198,7 +202,7 @@ impl Swarm {
             Event::Message { peer, message } => self.message(peer, message, now, out),
             Event::Block { peer, block } => self.block(peer, block, now, out),
             Event::Closed { peer } => self.closed(peer, now, out),
-            Event::DialFailed { addr } => self.dial_failed(addr, now, out),
+            Event::DialFailed { addr, why } => self.dial_failed(addr, why, now, out),
             Event::Sent { peer, bytes } => self.sent(peer, bytes, now, out),
             Event::Verified { piece, ok } => self.verified(piece, ok, now, out),
             Event::StoreFailed { piece, full } => self.store_failed(piece, full, out),
@@ -314,6 +318,11 @@ impl Swarm {
             },
             stalled: self.announcer.stalled,
         }
+    }
+
+    /// The peers that the tracker names and that cannot be connected to.
+    pub fn unreachable(&self) -> impl Iterator<Item = &Unreachable> {
+        self.unreachable.iter()
     }
 
     /// The verified pieces.

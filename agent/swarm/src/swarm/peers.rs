@@ -11,6 +11,9 @@ use crate::{Action, CloseReason, Origin, PeerKey, Time};
 impl Swarm {
     pub(super) fn connected(&mut self, key: PeerKey, mut peer: Peer, now: Time, out: &mut Vec<Action>) {
         let (addr, origin, peer_id) = (peer.addr, peer.origin, peer.peer_id);
+        if matches!(origin, Origin::Dialled(_)) {
+            self.unreachable.connected(addr);
+        }
         if let Some(reason) = self.refusal(&peer, now) {
             out.push(Action::Close { peer: key, reason });
             self.dial_refused(addr, origin, reason, now);

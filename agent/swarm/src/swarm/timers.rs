@@ -54,6 +54,9 @@ impl Swarm {
         self.down.fold(now);
         self.up.fold(now);
         self.gone.retain(|_, at| now < *at + liveness::GONE);
+        let known = &self.known;
+        self.unreachable
+            .look(now, |addr| known.get(&addr).is_some_and(|known| known.listed));
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         let mut moves = false;
         for key in keys {

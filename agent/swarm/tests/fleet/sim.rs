@@ -9,7 +9,8 @@ use narrows_protocol::metainfo::Lengths;
 use narrows_protocol::{InfoHash, PeerId, Role, Sharing};
 use narrows_swarm::policy::pacing::wire;
 use narrows_swarm::{
-    Action, AnnounceReason, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
+    Action, AnnounceReason, Assigned, Class, Config, DialError, Event, GatewayMode, Limits, Origin, PeerKey,
+    Swarm, Time,
 };
 use narrows_wire::{Bitfield, Block, Message};
 
@@ -252,7 +253,10 @@ impl Sim {
             },
             Happening::Connect(conn, addr, class) => return self.connect(agent, conn, addr, class),
             Happening::Opened(key) => return self.opened(agent, key),
-            Happening::DialFailed(addr) => Event::DialFailed { addr },
+            Happening::DialFailed(addr) => Event::DialFailed {
+                addr,
+                why: DialError::TimedOut,
+            },
             Happening::Closed(key) => {
                 if self.ends.remove(&key).is_none() {
                     return;
