@@ -1,7 +1,10 @@
-//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart.
+//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart,
+//! files that nobody reads any more.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use tokio::task::spawn_blocking;
 
 use super::Agent;
 use crate::announce::look;
@@ -14,10 +17,14 @@ const SPREAD: Duration = Duration::from_secs(3);
 /// How often a torrent that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// A file that nobody reads or writes for one to two of these is closed.
+const UNUSED: Duration = Duration::from_secs(30);
+
 /// Starts all of it; each ends by itself once the agent is gone or stopped.
 pub(super) fn spawn(agent: &Arc<Agent>) {
     tokio::spawn(retry_unread(Arc::downgrade(agent)));
     tokio::spawn(follow_trackers(Arc::downgrade(agent)));
+    tokio::spawn(close_unused(Arc::downgrade(agent)));
 }
 
 async fn retry_unread(agent: Weak<Agent>) {
@@ -66,5 +73,17 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 agent.command(None, || Command::Announce).await;
             }
         }
+    }
+}
+
+/// A file that was deleted must not hold its bytes for ever, nor an idle one keep its volume from being unmounted.
+async fn close_unused(agent: Weak<Agent>) {
+    loop {
+        tokio::time::sleep(UNUSED).await;
+        let files = match agent.upgrade() {
+            Some(agent) if !agent.is_stopped() => Arc::clone(&agent.shared.files),
+            _ => return,
+        };
+        let _ = spawn_blocking(move || files.close_unused()).await;
     }
 }

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use narrows_protocol::{InfoHash, PeerId};
+use narrows_storage::OpenFiles;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, spawn_blocking};
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 use crate::announce::restarts::Restarts;
 use crate::config::{Config, ConfigError};
 use crate::content::{self, Command, Handle, Shared, Spec};
-use crate::limit::Gate;
+use crate::limit::{Gate, descriptors};
 use crate::net::{self, Bans, Buffers, Listener};
 use door::AgentDoor;
 use plan::Wanted;
@@ -111,6 +112,7 @@ impl Agent {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let gate = |rate: crate::config::Rate| Arc::new(Gate::new(rate.limit().unwrap_or(0), None));
+        let descriptors = crate::platform::raise_open_files();
         let shared = Shared {
             id: config.id.clone(),
             peer_id: peer_id(),
@@ -124,7 +126,8 @@ impl Agent {
             hashers: Arc::new(Semaphore::new(cores)),
             buffers: Arc::new(Buffers::default()),
             bans: Bans::default(),
-            open_files: crate::platform::raise_open_files(),
+            descriptors,
+            files: OpenFiles::new(descriptors::files(descriptors)),
             contents: AtomicU64::new(0),
             fetching: AtomicU64::new(0),
             next_peer: AtomicU64::new(1),
@@ -233,7 +236,10 @@ impl Agent {
                 ..runs.clone()
             }
         });
-        let entries = entries.collect();
+        let entries: Vec<Entry> = entries.collect();
+        if let Some(shortage) = descriptors::shortage(self.shared.descriptors, entries.len() as u64) {
+            tracing::warn!("{shortage}");
+        }
         self.set_entries(entries);
         (added, gone.iter().map(|entry| entry.wanted.name()).collect())
     }

@@ -116,7 +116,7 @@ impl Actor {
         self.jobs.open(
             self.spec.meta.clone(),
             self.spec.target.clone(),
-            self.shared.state.clone(),
+            &self.shared,
             any_volume,
         );
     }

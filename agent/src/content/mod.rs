@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::{InfoHash, PeerId, Sharing};
-use narrows_storage::StorageError;
+use narrows_storage::{OpenFiles, StorageError};
 use narrows_swarm::{DialError, GatewayMode, Origin, PeerKey, Time};
 use narrows_wire::{Block, Handshake, Message};
 use tokio::net::TcpStream;
@@ -51,8 +51,10 @@ pub(crate) struct Shared {
     pub(crate) hashers: Arc<Semaphore>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) bans: Bans,
-    /// How many files and connections may be open.
-    pub(crate) open_files: u64,
+    /// How many files and connections may be open, of the process as a whole.
+    pub(crate) descriptors: u64,
+    /// The files of all contents that are.
+    pub(crate) files: Arc<OpenFiles>,
     /// How many contents there are; they share the connections.
     pub(crate) contents: AtomicU64,
     /// How many of them are fetching; those share the memory for pieces.

@@ -14,7 +14,7 @@ use narrows_wire::Bitfield;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
-use super::Input;
+use super::{Input, Shared};
 use crate::announce::Announcer;
 
 /// An answer.
@@ -72,11 +72,12 @@ pub(super) enum Extent {
 
 impl Jobs {
     /// `any_volume`: by the operator's word.
-    pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, state: PathBuf, any_volume: bool) {
+    pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, shared: &Shared, any_volume: bool) {
+        let (state, files) = (shared.state.clone(), Arc::clone(&shared.files));
         self.blocking(move || {
             Work::Opened(Box::new(match any_volume {
-                true => Content::open_anew(meta, &target, &state),
-                false => Content::open(meta, &target, &state),
+                true => Content::open_anew(meta, &target, &state, &files),
+                false => Content::open(meta, &target, &state, &files),
             }))
         });
     }

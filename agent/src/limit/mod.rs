@@ -1,6 +1,7 @@
-//! Rate limits: token buckets, one under another, and the gate that waits for them.
+//! What an agent may use: rates (token buckets, one under another, and the gate that waits for them), descriptors.
 
 mod bucket;
+pub(crate) mod descriptors;
 mod gate;
 
 pub use bucket::Bucket;

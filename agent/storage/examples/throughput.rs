@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use narrows_protocol::metainfo::{BLOCK, Metainfo};
-use narrows_storage::{Content, CreateOptions, create};
+use narrows_storage::{Content, CreateOptions, OpenFiles, create};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let meta = Arc::new(Metainfo::parse(&torrent)?);
     let (target, state) = (folder.join("target"), folder.join("state"));
-    let content = Content::open(Arc::clone(&meta), &target, &state)?.content;
+    let content = Content::open(Arc::clone(&meta), &target, &state, &OpenFiles::new(64))?.content;
     let go = AtomicBool::new(false);
     content.check(&|_| {}, &go)?;
     content.reserve()?;
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     drop(content);
     timed("open again, trusted", mib, || {
-        Content::open(meta, &target, &state)?;
+        Content::open(meta, &target, &state, &OpenFiles::new(64))?;
         Ok(())
     })?;
     fs::remove_dir_all(folder)?;

@@ -20,6 +20,7 @@ use crate::claim::Claim;
 use crate::disk::{Disk, Side};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
+use crate::open_files::OpenFiles;
 use crate::place::{Place, require_volume};
 use crate::plan::Plan;
 use crate::resume::{Phase, Record, Resume, Stamp};
@@ -146,28 +147,39 @@ pub(crate) enum Note {
 
 impl Content {
     /// Opens a content whose files belong into the folder `target`, which is made if need be, as is `state_dir`,
-    /// where resume data is kept.
+    /// where resume data is kept. `files` is shared with all other contents.
     ///
     /// # Errors
     /// [`StorageError::Unsafe`] if a symbolic link or something of the wrong kind stands where the content
     /// belongs; [`StorageError::OtherVolume`] if it was put there before, is not there and the volume is another one;
     /// else what the disk says. Damaged resume data is no error: more is checked then.
-    pub fn open(meta: Arc<Metainfo>, target: &Path, state_dir: &Path) -> Result<Opened, StorageError> {
-        Self::open_on(meta, target, state_dir, false)
+    pub fn open(
+        meta: Arc<Metainfo>,
+        target: &Path,
+        state_dir: &Path,
+        files: &Arc<OpenFiles>,
+    ) -> Result<Opened, StorageError> {
+        Self::open_on(meta, target, state_dir, files, false)
     }
 
     /// [`open`](Self::open) on whatever volume is there: the operator says that it is the right one.
     ///
     /// # Errors
     /// As there, but for the volume.
-    pub fn open_anew(meta: Arc<Metainfo>, target: &Path, state_dir: &Path) -> Result<Opened, StorageError> {
-        Self::open_on(meta, target, state_dir, true)
+    pub fn open_anew(
+        meta: Arc<Metainfo>,
+        target: &Path,
+        state_dir: &Path,
+        files: &Arc<OpenFiles>,
+    ) -> Result<Opened, StorageError> {
+        Self::open_on(meta, target, state_dir, files, true)
     }
 
     fn open_on(
         meta: Arc<Metainfo>,
         target: &Path,
         state_dir: &Path,
+        files: &Arc<OpenFiles>,
         any_volume: bool,
     ) -> Result<Opened, StorageError> {
         std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
@@ -188,7 +200,7 @@ impl Content {
             };
             require_volume(before.as_ref(), &Place::of(target), &meta.name, is_there)?;
         }
-        let disk = Disk::open(Arc::clone(&meta), target)?;
+        let disk = Disk::open(Arc::clone(&meta), target, files)?;
         let place = Place::of(target);
         let is_new_place = before.as_ref() != Some(&place);
         resume.set_place(place);

@@ -12,8 +12,8 @@ use sha1::{Digest, Sha1};
 
 use crate::StorageError;
 use crate::attributes::Attributes;
-use crate::handles::Handles;
 use crate::layout::Layout;
+use crate::open_files::{Handles, OpenFiles};
 use crate::plan;
 use crate::platform::{self, Access, Folder, Kind, Stat};
 
@@ -42,7 +42,11 @@ pub(crate) struct Disk {
 
 impl Disk {
     /// Makes the target folder if it is not there.
-    pub(crate) fn open(meta: Arc<Metainfo>, target: &Path) -> Result<Self, StorageError> {
+    pub(crate) fn open(
+        meta: Arc<Metainfo>,
+        target: &Path,
+        files: &Arc<OpenFiles>,
+    ) -> Result<Self, StorageError> {
         std::fs::create_dir_all(target).map_err(StorageError::io("make the folder", target))?;
         let folder = Folder::open(target).map_err(StorageError::io("open the folder", target))?;
         Ok(Self {
@@ -50,7 +54,7 @@ impl Disk {
             layout: Layout::new(meta),
             folder,
             target: target.to_owned(),
-            handles: Handles::default(),
+            handles: Handles::new(files),
             attributes: Attributes::default(),
         })
     }

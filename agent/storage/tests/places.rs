@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::{PIECE, Place, Sample, check};
-use narrows_storage::{Content, StorageError};
+use narrows_storage::{Content, OpenFiles, StorageError};
 
 #[test]
 fn nothing_is_seen_at_the_target_before_the_content_is_whole() {
@@ -232,7 +232,8 @@ fn what_a_removed_content_left_is_cleaned_and_nothing_else() {
         (&kept, "kept", false),
     ] {
         let target = place.target().join(folder);
-        let opened = Content::open(sample.meta.clone(), &target, &place.state()).expect("opens");
+        let opened =
+            Content::open(sample.meta.clone(), &target, &place.state(), &OpenFiles::new(8)).expect("opens");
         sample.store(&opened.content, 0);
         if whole {
             sample.store_all(&opened.content);
@@ -384,7 +385,7 @@ fn padding_is_hashed_but_never_stored() {
     torrent.extend(b"7:privatei1eee");
     let meta = std::sync::Arc::new(Metainfo::parse(&torrent).expect("a torrent with padding"));
     let place = Place::new();
-    let content = Content::open(meta, &place.target(), &place.state())
+    let content = Content::open(meta, &place.target(), &place.state(), &OpenFiles::new(8))
         .expect("opens")
         .content;
     check(&content);

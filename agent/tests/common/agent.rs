@@ -16,6 +16,8 @@ pub(crate) struct Agent {
     pub(crate) dir: PathBuf,
     pub(crate) ip: IpAddr,
     extra: String,
+    /// `ulimit -n` of the process, soft and hard.
+    descriptors: Option<u64>,
     content: Vec<(PathBuf, PathBuf)>,
     process: Option<Child>,
 }
@@ -32,6 +34,7 @@ impl Agent {
             dir: dir.to_owned(),
             ip: super::address(),
             extra: String::new(),
+            descriptors: None,
             content,
             process: None,
         }
@@ -40,6 +43,12 @@ impl Agent {
     /// With further lines of configuration.
     pub(crate) fn with(mut self, extra: &str) -> Self {
         self.extra = format!("{extra}\n");
+        self
+    }
+
+    /// May have so many files and connections open, and not raise that.
+    pub(crate) fn limited_to(mut self, descriptors: u64) -> Self {
+        self.descriptors = Some(descriptors);
         self
     }
 
@@ -69,7 +78,16 @@ impl Agent {
             .append(true)
             .open(self.dir.join("log"))
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+        let program = env!("CARGO_BIN_EXE_narrows-agent");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
+        let child = command
             .args(["run", "--config"])
             .arg(self.config_path())
             .env("RUST_LOG", "debug")

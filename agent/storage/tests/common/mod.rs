@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::{Bytes, BytesMut};
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode};
 use narrows_protocol::metainfo::{BLOCK, Metainfo, Pieces};
-use narrows_storage::{Content, Opened, StorageError, Stored};
+use narrows_storage::{Content, OpenFiles, Opened, StorageError, Stored};
 use narrows_wire::Bitfield;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -181,7 +181,12 @@ impl Place {
     }
 
     pub fn try_open(&self, sample: &Sample) -> Result<Opened, StorageError> {
-        Content::open(Arc::clone(&sample.meta), &self.target(), &self.state())
+        Content::open(
+            Arc::clone(&sample.meta),
+            &self.target(),
+            &self.state(),
+            &OpenFiles::new(8),
+        )
     }
 
     pub fn open(&self, sample: &Sample) -> Opened {
