@@ -1,5 +1,6 @@
 //! GET /announce and GET /scrape, from query to bencode.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -151,13 +152,20 @@ where
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
         Err(Refusal::UnmappedAddress) => {
-            tracker.metrics.unmapped(ip);
-            let reason = if is_untrusted_proxy {
-                UNTRUSTED_PROXY
+            let ip = ip.to_canonical();
+            // one behind a proxy is named as such already
+            let tell = (!is_untrusted_proxy).then(|| tracker.store.world().uptime());
+            tracker.metrics.unmapped(ip, tell);
+            let failure = if is_untrusted_proxy {
+                later(tracker, UNTRUSTED_PROXY)
             } else {
-                UNMAPPED
+                later(tracker, unmapped(ip))
             };
-            Err((AnnounceOutcome::Unmapped, later(tracker, reason)))
+            let failure = Failure {
+                external_ip: Some(ip),
+                ..failure
+            };
+            Err((AnnounceOutcome::Unmapped, failure))
         }
     }
 }
@@ -165,8 +173,12 @@ where
 /// Intervals below this are told in milliseconds too.
 const COARSE: Duration = Duration::from_secs(3);
 
-const UNMAPPED: &str =
-    "your address belongs to no site of this tracker's site map; ask the operator to add its network";
+/// Why an address in no site is refused. It is named, since a machine may have several, or sit behind NAT.
+fn unmapped(ip: IpAddr) -> String {
+    format!(
+        "your address {ip} belongs to no site of this tracker's site map; ask the operator to add its network"
+    )
+}
 
 const UNTRUSTED_PROXY: &str = "your announce came through a proxy whose own address belongs to no site of this tracker's site \
                                map; ask the operator to add the proxy to trusted_proxies in tracker.yaml";
@@ -233,7 +245,7 @@ fn addresses(peers: &[Peer]) -> Vec<SocketAddr> {
 }
 
 /// A refusal that may be lifted at any time.
-fn later(tracker: &Tracker, reason: &'static str) -> Failure {
+fn later(tracker: &Tracker, reason: impl Into<Cow<'static, str>>) -> Failure {
     let interval = seconds(tracker.store.world().policy().intervals.leecher);
     Failure {
         interval: Some(interval),

@@ -224,8 +224,8 @@ impl Metrics {
     }
 
     /// Counts an announce from an address that is in no site.
-    pub(crate) fn unmapped(&self, from: IpAddr) {
-        self.unmapped.count(from);
+    pub(crate) fn unmapped(&self, from: IpAddr, tell: Option<Duration>) {
+        self.unmapped.count(from, tell);
     }
 
     pub(crate) fn scrape(&self, ok: bool) {

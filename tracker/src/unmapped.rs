@@ -3,17 +3,24 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use ipnet::IpNet;
+use narrows_host::RepeatsBy;
 use prometheus::{IntCounterVec, Opts, Registry};
+use tracing::warn;
 
 /// More networks than this share the label `other`: strangers must not fill the database of the operator.
 const NETWORKS_MAX: usize = 100;
 
-/// Counts announces from addresses in no site, by network. Only refused announces wait for the lock.
+/// Anybody may announce from anywhere: so many networks are named in the log within an hour, the others only counted.
+const MAX_NAMED: usize = 16;
+
+/// Counts announces from addresses in no site, by network, and names each network once, then hourly, in the log. Only refused announces wait for the lock.
 pub(crate) struct Unmapped {
     counts: IntCounterVec,
     known: Mutex<HashSet<IpNet>>,
+    told: Mutex<RepeatsBy<IpNet>>,
 }
 
 impl Unmapped {
@@ -29,17 +36,32 @@ impl Unmapped {
         Ok(Self {
             counts,
             known: Mutex::default(),
+            told: Mutex::new(RepeatsBy::new(MAX_NAMED)),
         })
     }
 
-    pub(crate) fn count(&self, from: IpAddr) {
+    /// An announce from this address is refused; with the time since the tracker's start, the log may name it.
+    pub(crate) fn count(&self, from: IpAddr, tell: Option<Duration>) {
         let network = network(from);
+        if let (Some(now), Some(network)) = (tell, network) {
+            self.tell(from, network, now);
+        }
         let label = network.filter(|network| {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.contains(network) || (known.len() < NETWORKS_MAX && known.insert(*network))
         });
         let label = label.map_or_else(|| "other".to_owned(), |network| network.to_string());
         self.counts.with_label_values(&[label.as_str()]).inc();
+    }
+
+    fn tell(&self, from: IpAddr, network: IpNet, now: Duration) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(times) = told.seen(network, now) {
+            warn!(
+                %from, %network, times,
+                "announces from an address in no site are refused; if its machines are to be served, add its network to the                  `networks` of a site in the site map"
+            );
+        }
     }
 }
 
@@ -70,7 +92,7 @@ mod tests {
     fn addresses_are_counted_by_their_network() {
         let unmapped = Unmapped::new(&Registry::new()).unwrap();
         for addr in ["10.9.8.7", "10.9.8.200", "::ffff:10.9.8.1", "2001:db8:0:12ff::1"] {
-            unmapped.count(addr.parse().unwrap());
+            unmapped.count(addr.parse().unwrap(), None);
         }
         let mut found = series(&unmapped);
         found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -85,7 +107,7 @@ mod tests {
         let unmapped = Unmapped::new(&Registry::new()).unwrap();
         for round in 0..2 {
             for n in 0..150u8 {
-                unmapped.count(IpAddr::from([10, 0, n, 1]));
+                unmapped.count(IpAddr::from([10, 0, n, 1]), None);
             }
             let found = series(&unmapped);
             assert_eq!(found.len(), NETWORKS_MAX + 1);

@@ -133,7 +133,14 @@ fn an_ipv4_client_of_a_dual_stack_socket_is_an_ipv4_peer() {
 fn an_address_in_no_network_is_refused_with_a_reason_and_leaves_nothing() {
     let tracker = Running::start("");
     let failure = refused(say(tracker.addr, "127.9.0.1", &announce()));
-    assert!(failure.reason.contains("site"), "{}", failure.reason);
+    assert!(
+        failure
+            .reason
+            .contains("your address 127.9.0.1 belongs to no site"),
+        "{}",
+        failure.reason
+    );
+    assert_eq!(failure.external_ip, Some([127, 9, 0, 1].into()));
     assert!(failure.interval.is_some() && failure.retry_in.is_some());
     assert_eq!(
         tracker.metric("narrows_tracker_unmapped_addresses_total{network=\"127.9.0.0/24\"}"),

@@ -9,7 +9,9 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl, AnnounceUrlError};
+use narrows_protocol::{
+    AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl, AnnounceUrlError, Failure,
+};
 use narrows_swarm::Assigned;
 use tokio::time::timeout;
 
@@ -24,6 +26,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// The largest reply that is read, in bytes.
 const MAX_BODY: usize = 1 << 20;
+
+/// How much of a tracker's reason, and of a body that is no announce reply, a person is shown, in characters.
+const MAX_REASON: usize = 500;
+const MAX_QUOTED: usize = 200;
 
 /// The trackers of a content in tiers; in each tier the one that answered last comes first.
 #[derive(Debug, Clone)]
@@ -132,9 +138,9 @@ impl Announcer {
         let (status, body) = fetch(self.shared.listen.ip(), address, target).await?;
         match AnnounceReply::decode(&body) {
             Ok(AnnounceReply::Ok(response)) => Ok(response),
-            Ok(AnnounceReply::Failure(failure)) => Err(format!("the tracker refuses: {}", failure.reason)),
-            Err(_) if !status.is_success() => Err(format!("HTTP status {status}")),
-            Err(error) => Err(format!("not a tracker's answer: {error}")),
+            Ok(AnnounceReply::Failure(failure)) => Err(refusal(&failure)),
+            Err(_) if !status.is_success() => Err(format!("HTTP status {status}{}", quoted(&body))),
+            Err(error) => Err(format!("not a tracker's answer: {error}{}", quoted(&body))),
         }
     }
 }
@@ -197,6 +203,42 @@ async fn fetch(from: IpAddr, address: SocketAddr, target: &Target) -> Result<(St
     }
 }
 
+/// What a tracker says to someone it refuses, and where it saw us, if it says so (BEP 24): a machine may have several
+/// addresses.
+fn refusal(failure: &Failure) -> String {
+    let reason = printable(failure.reason.as_bytes(), MAX_REASON);
+    match failure.external_ip {
+        Some(ip) if !reason.contains(&ip.to_string()) => {
+            format!("the tracker refuses: {reason} (it sees this agent at {ip})")
+        }
+        _ => format!("the tracker refuses: {reason}"),
+    }
+}
+
+/// The beginning of a body that is no announce reply, for a person; nothing if it has none.
+fn quoted(body: &[u8]) -> String {
+    match printable(body, MAX_QUOTED) {
+        text if text.is_empty() => text,
+        text => format!(": {text:?}"),
+    }
+}
+
+/// What of foreign bytes may be shown on a terminal and in a log: the first `most` characters that are visible, with
+/// one blank for any run of others.
+fn printable(bytes: &[u8], most: usize) -> String {
+    // a character has 4 bytes at most
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8 * most)]);
+    let visible = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || !visible(c))
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ").chars().take(most).collect()
+}
+
 /// An announce URL taken apart.
 struct Target {
     host: String,
@@ -224,7 +266,10 @@ impl Target {
 
 fn assigned(response: AnnounceResponse) -> Assigned {
     if let Some(warning) = &response.warning {
-        tracing::warn!(%warning, "the tracker warns");
+        tracing::warn!(
+            warning = printable(warning.as_bytes(), MAX_REASON),
+            "the tracker warns"
+        );
     }
     let again = response.narrows.as_ref().map_or(0, |assignment| assignment.again);
     let interval = match again {
@@ -288,6 +333,42 @@ mod tests {
         );
         assert!(target("udp://t:1/announce").is_err());
         assert!(target("not a url").is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_where_the_tracker_saw_us_once() {
+        let named = Failure {
+            external_ip: "10.9.8.7".parse().ok(),
+            ..Failure::new("your address 10.9.8.7 belongs to no site")
+        };
+        let text = refusal(&named);
+        assert_eq!(
+            text,
+            "the tracker refuses: your address 10.9.8.7 belongs to no site"
+        );
+        let unnamed = Failure {
+            external_ip: "10.9.8.7".parse().ok(),
+            ..Failure::new("unknown peer")
+        };
+        let text = refusal(&unnamed);
+        assert!(
+            text.ends_with("unknown peer (it sees this agent at 10.9.8.7)"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn of_foreign_bytes_the_first_two_hundred_visible_characters_are_shown() {
+        let text = quoted(b"not found: this tracker serves /announce\n");
+        assert_eq!(text, ": \"not found: this tracker serves /announce\"");
+        assert_eq!(quoted(b" \r\n\0"), "");
+        let evil = format!("a\x1b[31mb\u{202e}c{}", "\u{e4}".repeat(1000));
+        let text = printable(evil.as_bytes(), MAX_QUOTED);
+        assert!(
+            text.starts_with("a [31mb c\u{e4}") && text.chars().count() == MAX_QUOTED,
+            "{text}"
+        );
+        assert!(printable(&[0xff; 5000], MAX_QUOTED).chars().count() == MAX_QUOTED);
     }
 
     #[test]

@@ -34,9 +34,10 @@ fn text(said: &AgentExplained) -> String {
 }
 
 fn of(content: &ContentExplained, id: &str) -> String {
-    let site = match content.site.as_str() {
-        "" => "unknown yet: no tracker has answered",
-        site => site,
+    let site = match (content.site.as_str(), &content.tracker_error) {
+        ("", None) => "unknown yet: no tracker has answered",
+        ("", Some(_)) => "unknown yet",
+        (site, _) => site,
     };
     let mut out = format!("{}\n", content.name);
     let mut line = |head: &str, text: String| out.push_str(&format!("  {head:<11}{text}\n"));
@@ -45,6 +46,9 @@ fn of(content: &ContentExplained, id: &str) -> String {
         "role",
         format!("{} for {}", content.role, span(content.role_seconds)),
     );
+    if let Some(error) = &content.tracker_error {
+        line("tracker", error.clone());
+    }
     for gateway in &content.gateways {
         let how = match (gateway.me, gateway.heard_seconds) {
             (true, _) => "this agent".to_owned(),
@@ -110,7 +114,7 @@ fn of(content: &ContentExplained, id: &str) -> String {
         );
     }
     for peer in &content.unreachable {
-        line("unreachable", peer.to_string());
+        line("failed", peer.to_string());
     }
     let unreachable = |addr| content.unreachable.iter().any(|peer| peer.address == addr);
     for gone in content.gone.iter().filter(|gone| !unreachable(**gone)) {

@@ -407,7 +407,14 @@ impl Actor {
             Stage::Running(session) => {
                 let now = self.shared.now();
                 let unreachable = session.unreachable_peers(now);
-                ContentExplained::new(name, info_hash, session.explanation(now), unreachable)
+                let tracker_error = session.tracker_error();
+                ContentExplained::new(
+                    name,
+                    info_hash,
+                    session.explanation(now),
+                    unreachable,
+                    tracker_error,
+                )
             }
             _ => ContentExplained {
                 name: name.clone(),

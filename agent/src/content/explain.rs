@@ -16,6 +16,9 @@ pub struct ContentExplained {
     pub info_hash: String,
     /// Our site; empty until the tracker told us.
     pub site: String,
+    /// Why the last announce failed, if it did.
+    #[serde(default)]
+    pub tracker_error: Option<String>,
     /// `gateway` or `member`.
     pub role: String,
     /// For how long.
@@ -115,6 +118,7 @@ impl ContentExplained {
         info_hash: String,
         said: Explanation,
         unreachable: Vec<UnreachablePeer>,
+        tracker_error: Option<String>,
     ) -> Self {
         let parents = said.parents.into_iter().map(|parent| ExplainedParent {
             site: parent.site,
@@ -139,6 +143,7 @@ impl ContentExplained {
             name: name.to_owned(),
             info_hash,
             site: said.site,
+            tracker_error,
             role: said.role.as_str().to_owned(),
             role_seconds: said.role_for.as_secs(),
             gateways: gateways.collect(),

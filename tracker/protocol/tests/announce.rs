@@ -537,8 +537,9 @@ proptest! {
     fn a_refusal_is_read_as_it_was_written(
         reason in "\\PC{0,80}", interval: Option<u32>,
         retry_in in option::of(prop_oneof![Just(RetryIn::Never), any::<u32>().prop_map(RetryIn::Minutes)]),
+        external_ip: Option<IpAddr>,
     ) {
-        let failure = Failure { reason: reason.into(), interval, retry_in };
+        let failure = Failure { reason: reason.into(), interval, retry_in, external_ip };
         let mut body = Vec::new();
         failure.encode(&mut body);
         prop_assert_eq!(AnnounceReply::decode(&body), Ok(AnnounceReply::Failure(failure)));

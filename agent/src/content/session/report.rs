@@ -74,6 +74,11 @@ impl Session {
             .collect()
     }
 
+    /// Why the last announce failed, if it did.
+    pub(in crate::content) fn tracker_error(&self) -> Option<String> {
+        self.tracker_error.clone()
+    }
+
     pub(in crate::content) fn explanation(&self, now: Time) -> Explanation {
         self.swarm.explain(now)
     }

@@ -119,6 +119,7 @@ impl Parts {
                 reason,
                 interval: self.interval,
                 retry_in: self.retry_in,
+                external_ip: self.response.external_ip,
             }));
         }
         let interval = self.interval.ok_or(ReplyError::Missing("interval"))?;

@@ -16,17 +16,7 @@ impl AnnounceResponse {
         bencode::integer(out, self.complete.into());
         out.extend_from_slice(b"10:downloaded");
         bencode::integer(out, self.downloaded.into());
-        match self.external_ip {
-            Some(IpAddr::V4(ip)) => {
-                out.extend_from_slice(b"11:external ip");
-                bencode::bytes(out, &ip.octets());
-            }
-            Some(IpAddr::V6(ip)) => {
-                out.extend_from_slice(b"11:external ip");
-                bencode::bytes(out, &ip.octets());
-            }
-            None => {}
-        }
+        external_ip(out, self.external_ip);
         out.extend_from_slice(b"10:incomplete");
         bencode::integer(out, self.incomplete.into());
         out.extend_from_slice(b"8:interval");
@@ -125,7 +115,9 @@ impl Failure {
     ///
     /// `interval` stands beside `retry in` because most clients never learned BEP 31.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"d14:failure reason");
+        out.push(b'd');
+        external_ip(out, self.external_ip);
+        out.extend_from_slice(b"14:failure reason");
         bencode::bytes(out, self.reason.as_bytes());
         if let Some(interval) = self.interval {
             out.extend_from_slice(b"8:interval");
@@ -140,6 +132,21 @@ impl Failure {
             }
         }
         out.push(b'e');
+    }
+}
+
+/// BEP 24: 4 or 16 bytes.
+fn external_ip(out: &mut Vec<u8>, ip: Option<IpAddr>) {
+    match ip {
+        Some(IpAddr::V4(ip)) => {
+            out.extend_from_slice(b"11:external ip");
+            bencode::bytes(out, &ip.octets());
+        }
+        Some(IpAddr::V6(ip)) => {
+            out.extend_from_slice(b"11:external ip");
+            bencode::bytes(out, &ip.octets());
+        }
+        None => {}
     }
 }
 

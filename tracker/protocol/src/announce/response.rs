@@ -96,6 +96,8 @@ pub struct Failure {
     pub interval: Option<u32>,
     /// When another try makes sense (BEP 31).
     pub retry_in: Option<RetryIn>,
+    /// The address the tracker saw the client at (BEP 24), where that is why.
+    pub external_ip: Option<IpAddr>,
 }
 
 /// When a refused client may try again (BEP 31).
@@ -118,11 +120,12 @@ pub enum AnnounceReply {
 
 impl Failure {
     /// A refusal with nothing but its reason.
-    pub const fn new(reason: &'static str) -> Self {
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            reason: Cow::Borrowed(reason),
+            reason: reason.into(),
             interval: None,
             retry_in: None,
+            external_ip: None,
         }
     }
 }
