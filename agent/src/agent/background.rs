@@ -1,5 +1,5 @@
-//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart,
-//! files that nobody reads any more.
+//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart, an
+//! address that changes, files that nobody reads any more.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::Agent;
 use crate::announce::look;
+use crate::announce::source::Moved;
 use crate::content::Command;
 
 /// While no tracker says how often to look at it.
@@ -20,10 +21,14 @@ const RETRY: Duration = Duration::from_secs(10);
 /// A file that nobody reads or writes for one to two of these is closed.
 const UNUSED: Duration = Duration::from_secs(30);
 
+/// How often to look whether this machine's address has changed.
+const ADDRESS: Duration = Duration::from_secs(3);
+
 /// Starts all of it; each ends by itself once the agent is gone or stopped.
 pub(super) fn spawn(agent: &Arc<Agent>) {
     tokio::spawn(retry_unread(Arc::downgrade(agent)));
     tokio::spawn(follow_trackers(Arc::downgrade(agent)));
+    tokio::spawn(follow_address(Arc::downgrade(agent)));
     tokio::spawn(close_unused(Arc::downgrade(agent)));
 }
 
@@ -72,6 +77,33 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 tracing::info!("a tracker has restarted; announcing all content again");
                 agent.command(None, || Command::Announce).await;
             }
+        }
+    }
+}
+
+/// Looks whether this machine has another address, and then has all contents announce.
+async fn follow_address(agent: Weak<Agent>) {
+    loop {
+        tokio::time::sleep(ADDRESS).await;
+        let agent = match agent.upgrade() {
+            Some(agent) if !agent.is_stopped() => agent,
+            _ => return,
+        };
+        let shared = &agent.shared;
+        let mut announce = false;
+        for (tracker, moved) in shared.sources.look(shared.listen.ip()) {
+            match moved {
+                Moved::Away => {
+                    tracing::warn!(%tracker, "no address of this machine leads to the tracker any more")
+                }
+                Moved::To(address) => {
+                    tracing::info!(%tracker, %address, "the tracker is reached from another address; announcing again");
+                    announce = true;
+                }
+            }
+        }
+        if announce {
+            agent.command(None, || Command::Announce).await;
         }
     }
 }

@@ -26,6 +26,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use crate::announce::restarts::Restarts;
+use crate::announce::source::Sources;
 use crate::config::{Config, ConfigError};
 use crate::content::{self, Command, Handle, Shared, Spec};
 use crate::limit::{Gate, descriptors};
@@ -134,6 +135,7 @@ impl Agent {
             key: key::of_machine(&config.state),
             scrub: config.scrub,
             restarts: Restarts::default(),
+            sources: Sources::default(),
             metrics: config.announce_metrics.then(|| config.control.port()),
         };
         let agent = Arc::new(Self {

@@ -125,6 +125,8 @@ impl Announcer {
     ) -> Option<Result<AnnounceResponse, String>> {
         let mut last = None;
         for address in addresses {
+            let shared = &self.shared;
+            shared.sources.announcing_to(*address, shared.listen.ip());
             let reply = timeout(TIMEOUT, self.exchange(*address, target)).await;
             match reply.unwrap_or_else(|_| Err("no answer within 10 s".to_owned())) {
                 Ok(response) => return Some(Ok(response)),

@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::announce::restarts::Restarts;
+use crate::announce::source::Sources;
 use crate::limit::Gate;
 use crate::net::{Bans, Buffers};
 
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) scrub: Option<Duration>,
     /// Which run of each tracker we announced to.
     pub(crate) restarts: Restarts,
+    /// Which address announces leave from.
+    pub(crate) sources: Sources,
     /// The port of our metrics, if the tracker is told.
     pub(crate) metrics: Option<u16>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use narrows_protocol::{AnnounceEvent, AnnounceRequest, AnnounceResponse, InfoHash, Peer};
@@ -11,6 +11,8 @@ use narrows_protocol::{AnnounceEvent, AnnounceRequest, AnnounceResponse, InfoHas
 #[derive(Clone)]
 pub(crate) struct Tracker {
     addr: SocketAddr,
+    /// Seconds between regular announces.
+    interval: u32,
     state: Arc<Mutex<State>>,
 }
 
@@ -22,8 +24,14 @@ struct State {
 
 impl Tracker {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((super::address(), 0)).unwrap();
+        Self::start_at(super::address(), 1)
+    }
+
+    /// At this address, with so many seconds between regular announces.
+    pub(crate) fn start_at(ip: IpAddr, interval: u32) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let tracker = Self {
+            interval,
             addr: listener.local_addr().unwrap(),
             state: Arc::default(),
         };
@@ -78,8 +86,8 @@ impl Tracker {
         let me = SocketAddr::new(source, request.port);
         let peers = self.note(me, &request);
         let response = AnnounceResponse {
-            interval: 1,
-            min_interval: 1,
+            interval: self.interval,
+            min_interval: self.interval,
             peers,
             ..AnnounceResponse::default()
         };
