@@ -185,6 +185,41 @@ fn a_broken_or_public_torrent_is_an_error_of_its_own() {
 }
 
 #[test]
+fn status_exits_with_three_if_a_content_is_in_error_and_with_one_if_no_agent_answers() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let later = dir.path().join("later.torrent");
+    let from = source.parent().unwrap();
+    let mut agent = Agent::new(&dir.path().join("s"), &[(&file, from), (&later, from)]).started();
+    agent.wait_for(ContentState::Seeding);
+    for args in [&["status"][..], &["status", "--json"]] {
+        let output = agent.command(args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(
+            text.contains("later.torrent") && text.contains("tried again"),
+            "{text}"
+        );
+    }
+    agent.set_content(&[(&file, from)]);
+    assert!(agent.command(&["reload"]).status.success());
+    assert_eq!(agent.command(&["status"]).status.code(), Some(0));
+    agent.kill();
+    assert_eq!(agent.command(&["status"]).status.code(), Some(1));
+    let help = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8(help.stdout)
+            .unwrap()
+            .contains("3 (status) a content is in error")
+    );
+}
+
+#[test]
 fn status_is_a_table_for_people_and_json_for_machines() {
     let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
     let source = dir.path().join("seeder/office");

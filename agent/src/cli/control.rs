@@ -8,6 +8,7 @@ use super::out::say;
 use super::{runtime, show};
 use crate::agent::{AgentStatus, Reloaded};
 use crate::config::Config;
+use crate::content::{ContentState, ContentStatus};
 use crate::control::{Client, Token};
 use crate::platform;
 
@@ -35,17 +36,30 @@ pub(super) struct CommandArgs {
     pub(super) control: ControlArgs,
 }
 
+/// What `status` found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Health {
+    Well,
+    /// Some content is in error.
+    InError,
+}
+
 /// `status`: what the agent does.
-pub(super) fn status(args: &ControlArgs) -> anyhow::Result<()> {
+pub(super) fn status(args: &ControlArgs) -> anyhow::Result<Health> {
     let client = args.client(false)?;
     let body = runtime()?.block_on(client.get("/status"))?;
+    let status: AgentStatus = serde_json::from_slice(&body).context("not a status")?;
     if args.json {
         say!("{}", String::from_utf8_lossy(&body));
     } else {
-        let status: AgentStatus = serde_json::from_slice(&body).context("not a status")?;
         super::out::write(format_args!("{}", show::table(&status)));
     }
-    Ok(())
+    let in_error = |content: &ContentStatus| content.state == ContentState::Error;
+    Ok(if status.content.iter().any(in_error) {
+        Health::InError
+    } else {
+        Health::Well
+    })
 }
 
 /// `pause`, `resume`, `verify`.

@@ -1,5 +1,5 @@
-//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 64 wrong configuration, 69 another
-//! agent uses the state folder.
+//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 (`status`) a content is in error, 64 wrong
+//! configuration, 69 another agent uses the state folder.
 
 mod control;
 mod create;
@@ -23,18 +23,24 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::agent::StateInUse;
 use crate::config::{Config, ConfigError};
 use crate::platform;
+use control::Health;
 use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
 use out::say;
 
+/// Exit code of `status` if a content is in error.
+const EXIT_IN_ERROR: u8 = 3;
 /// Exit code for a wrong configuration (EX_USAGE of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
 /// Exit code if another agent uses the state folder (EX_UNAVAILABLE).
 const EXIT_IN_USE: u8 = 69;
 
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 (status) a content is in error, \
+                          64 wrong configuration, 69 another agent uses the state folder.";
+
 /// Fetches and seeds what the operator assigned.
 #[derive(Parser, Debug)]
-#[command(name = "narrows-agent", version)]
+#[command(name = "narrows-agent", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -50,7 +56,7 @@ enum Command {
     Create(create::CreateArgs),
     /// Fetch one content, verify it and exit.
     Get(get::GetArgs),
-    /// What the running agent does.
+    /// What the running agent does; exit 3 if a content is in error, 1 if no agent answers.
     Status(control::ControlArgs),
     /// Who the running agent is connected to and why: all content, or one (name or info hash).
     Explain(control::CommandArgs),
@@ -82,7 +88,11 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check(&args.config),
         Command::Create(args) => create::create(args),
         Command::Get(args) => get::get(args),
-        Command::Status(args) => control::status(&args),
+        Command::Status(args) => match control::status(&args) {
+            Ok(Health::InError) => return ExitCode::from(EXIT_IN_ERROR),
+            Ok(Health::Well) => Ok(()),
+            Err(error) => Err(error),
+        },
         Command::Explain(args) => explain::explain(&args),
         Command::Pause(args) => control::command("pause", &args),
         Command::Resume(args) => control::command("resume", &args),
