@@ -140,5 +140,14 @@ pub(crate) fn read_torrent(path: &Path) -> Result<Metainfo, String> {
             &"not a private torrent (BEP 27), so its peers would not be the tracker's alone; make it with `narrows-agent create`",
         ));
     }
+    if cfg!(windows)
+        && let Some(link) = meta.files.iter().find(|file| file.link.is_some())
+    {
+        return Err(explained(&format!(
+            "has symbolic links, as {}, which agents on Windows do not make; put what they lead to in their place and make \
+             the torrent anew, or keep it from machines with Windows",
+            link.path.join("/")
+        )));
+    }
     Ok(meta)
 }

@@ -38,6 +38,32 @@ struct Moves {
     failed: Option<StorageError>,
 }
 
+/// What stands where something of the content belongs, moved to where replaced files are kept.
+#[derive(Default)]
+pub(crate) struct Aside {
+    base: Option<PathBuf>,
+    moves: Moves,
+}
+
+impl Aside {
+    /// Moves what stands at `path`; `rel` is that below the content's own folder.
+    pub(crate) fn keep(&mut self, content: &Content, path: &Path, rel: &Path) -> Result<(), StorageError> {
+        let base = match &self.base {
+            Some(base) => base,
+            None => self.base.insert(content.free_kept()?),
+        };
+        let to = base.join(rel);
+        content.disk.make_folder(to.parent().unwrap_or(Path::new("")))?;
+        content.rename_new(path, &to)?;
+        self.moves.kept.push((path.to_owned(), to));
+        Ok(())
+    }
+
+    pub(crate) fn tell(&self, content: &Content) {
+        self.moves.tell(content);
+    }
+}
+
 /// Going through an old tree.
 struct Sweep<'a> {
     content: &'a Content,
@@ -136,11 +162,8 @@ impl Content {
             return Ok(());
         }
         let ours = Ours::at(&self.state_dir, &self.claim());
-        let named: BTreeSet<PathBuf> = self
-            .layout()
-            .stored()
-            .map(|file| self.disk.relative(Side::Target, file))
-            .collect();
+        let top = self.disk.top(Side::Target);
+        let named: BTreeSet<PathBuf> = self.layout().paths().map(|path| top.join(path)).collect();
         let mut folders = vec![PathBuf::new()];
         while let Some(below) = folders.pop() {
             let (from, to) = (
@@ -277,11 +300,7 @@ impl Content {
 
     fn folders_of(&self, ours: &Ours) -> BTreeSet<String> {
         let mut folders = BTreeSet::from([String::new()]);
-        let named = self
-            .layout()
-            .stored()
-            .map(|file| self.layout().files()[file].path.join("/"));
-        for path in named.chain(ours.paths().map(str::to_owned)) {
+        for path in self.layout().paths().chain(ours.paths().map(str::to_owned)) {
             folders.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
         }
         folders
@@ -301,7 +320,12 @@ impl Content {
             let path = self.layout().files()[file].path.join("/");
             Some((path, (*stamps.get(file)?)?))
         });
-        let files = files.collect();
+        let links = self.layout().links().filter_map(|(file, _)| {
+            let path = self.layout().files()[file].path.join("/");
+            let stat = self.disk.stat(&self.disk.relative(Side::Target, file)).ok()??;
+            Some((path, Stamp::from(stat)))
+        });
+        let files = files.chain(links).collect();
         self.change_claim(|claim| {
             claim.files = files;
             claim.mending.clear();
@@ -348,7 +372,10 @@ impl Sweep<'_> {
                 return self.carry(rel);
             }
             if depth > DEEP || there.is_some_and(|there| there.kind != Kind::Folder) {
-                return if carry { Ok(()) } else { self.keep(rel) };
+                return match carry {
+                    true => Ok(()),
+                    false => self.remove_ours(rel, depth).and_then(|()| self.keep_rest(rel)),
+                };
             }
             let entries = disk.folder.entries(&old).map_err(disk.error("list", &old))?;
             for name in entries {
@@ -369,7 +396,32 @@ impl Sweep<'_> {
             Some(there) if is_same(there, stat) || self.is_equal(&old, stat, &new, there)? => {
                 self.remove(&old)
             }
+            Some(_) if self.content.are_same_links(&old, &new) => self.remove(&old),
             Some(_) => self.keep(rel),
+        }
+    }
+
+    /// Takes what is ours out of a folder in whose place the content has something else now.
+    fn remove_ours(&mut self, rel: &Path, depth: usize) -> Result<(), StorageError> {
+        let (disk, old) = (&self.content.disk, self.old.join(rel));
+        match disk.stat(&old)? {
+            Some(stat) if stat.kind == Kind::Folder && depth <= DEEP => {
+                let entries = disk.folder.entries(&old).map_err(disk.error("list", &old))?;
+                for name in entries {
+                    self.remove_ours(&rel.join(name), depth + 1)?;
+                }
+                self.content.disk.folder.remove_folder(&old).ok(); // if it is empty
+                Ok(())
+            }
+            Some(stat) if is_ours(&self.ours, rel, stat) => self.remove(&old),
+            _ => Ok(()),
+        }
+    }
+
+    fn keep_rest(&mut self, rel: &Path) -> Result<(), StorageError> {
+        match self.content.disk.stat(&self.old.join(rel))? {
+            Some(_) => self.keep(rel),
+            None => Ok(()),
         }
     }
 
@@ -477,7 +529,7 @@ fn list(paths: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 fn is_ours(ours: &Ours, rel: &Path, stat: Stat) -> bool {
-    stat.kind == Kind::File
+    matches!(stat.kind, Kind::File | Kind::Symlink)
         && rel
             .to_str()
             .is_some_and(|rel| ours.has(&slashes(rel), Stamp::from(stat)))

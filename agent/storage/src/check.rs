@@ -145,6 +145,7 @@ impl Content {
             return Ok(false);
         }
         self.heal_attributes()?;
+        self.heal_links()?;
         if !self.is_exact()? {
             return Ok(false);
         }

@@ -1,5 +1,6 @@
 //! One torrent on one disk: opening, storing, reading, syncing.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +17,7 @@ use narrows_wire::Bitfield;
 use sha1::{Digest, Sha1};
 
 use crate::StorageError;
-use crate::claim::Claim;
+use crate::claim::{Claim, Ours};
 use crate::disk::{Disk, Side};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
@@ -260,7 +261,13 @@ impl Content {
     /// Finds out what is there and what must be checked: whether it is published, and how many pieces to check.
     fn survey(&self) -> Result<(bool, usize), StorageError> {
         let (disk, resume) = (&self.disk, &self.resume);
-        let (staging, at_target) = (disk.survey(Side::Staging)?, disk.survey(Side::Target)?);
+        let ours = OnceCell::new();
+        let is_ours = |path: &str, stat| {
+            let ours = ours.get_or_init(|| Ours::at(&self.state_dir, &self.claim()));
+            ours.has(path, Stamp::from(stat))
+        };
+        let staging = disk.survey(Side::Staging)?;
+        let at_target = disk.survey_with(Side::Target, &is_ours)?;
         let record = resume.load();
         // with nothing left there, it is fetched as for the first time
         let was_there = record.as_ref().is_some_and(Record::at_target);

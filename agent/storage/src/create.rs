@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode, piece_length_for};
+use narrows_protocol::metainfo::links::{self, LinkFault};
 use narrows_protocol::metainfo::names::{self, NameError};
 use narrows_protocol::metainfo::{BLOCK, Lengths, MetainfoError, Pieces};
 use sha1::{Digest, Sha1};
@@ -42,9 +43,17 @@ pub enum CreateError {
         /// What the system said.
         source: io::Error,
     },
-    /// Narrows neither follows nor makes symbolic links.
-    #[error("{} is a symbolic link, which torrents cannot hold; put what it leads to in its place", .0.display())]
+    /// The whole content is a symbolic link, or a folder became one.
+    #[error("{} is a symbolic link, which leads out of the content; name what it leads to, or put that in its place", .0.display())]
     Symlink(PathBuf),
+    /// A symbolic link inside of the content that cannot travel.
+    #[error("the symbolic link {} {fault}; make it lead to a file or folder of the content, by a relative path, or put what it leads to in its place", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: LinkFault,
+    },
     /// A device, socket or pipe.
     #[error("{} is neither a file nor a folder", .0.display())]
     Special(PathBuf),
@@ -133,6 +142,8 @@ struct Found {
     length: u64,
     modified: i64,
     executable: bool,
+    /// Where a symbolic link leads, below the content's name.
+    link: Option<Vec<String>>,
     /// First byte in the content.
     offset: u64,
 }
@@ -143,6 +154,7 @@ impl Found {
             path: self.components,
             length: self.length,
             executable: self.executable,
+            link: self.link,
         }
     }
 }
@@ -194,6 +206,7 @@ impl Tree {
             tree.files.iter().map(|file| file.components.as_slice()),
         )
         .map_err(|fault| tree.name_error(fault))?;
+        tree.check_links()?;
         Ok(tree)
     }
 
@@ -226,18 +239,60 @@ impl Tree {
                 length: stat.size,
                 modified: stat.modified,
                 executable: stat.executable && cfg!(unix),
+                link: None,
                 offset: 0,
             }),
-            Some((Kind::Symlink, _)) => Err(CreateError::Symlink(whole)),
+            Some((Kind::Symlink, _)) if components.is_empty() => Err(CreateError::Symlink(whole)),
+            Some((Kind::Symlink, stat)) => Ok(Found {
+                link: Some(self.link(&path, &components)?),
+                path,
+                components,
+                length: 0,
+                modified: stat.modified,
+                executable: false,
+                offset: 0,
+            }),
             Some(_) => Err(CreateError::Special(whole)),
             None => Err(CreateError::Changed(whole)),
         }
     }
 
+    fn link(&self, path: &Path, components: &[String]) -> Result<Vec<String>, CreateError> {
+        let whole = self.base.join(path);
+        let folder = components.split_last().map_or(&[][..], |(_, folder)| folder);
+        let text = self.folder.read_link(path).map_err(io_error(&whole))?;
+        let target = match text {
+            Some(text) => links::target_of(folder, &text),
+            None => Err(LinkFault::NotUtf8),
+        };
+        target.map_err(|fault| CreateError::Link { path: whole, fault })
+    }
+
+    /// Whether all links lead to something in the torrent.
+    fn check_links(&self) -> Result<(), CreateError> {
+        let entries: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| (file.components.as_slice(), file.link.as_deref()))
+            .collect();
+        match links::resolve(&self.name, &entries) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(CreateError::Link {
+                path: self.below(&error.path),
+                fault: error.why,
+            }),
+        }
+    }
+
+    /// Where a path of the content, its name first, stands.
+    fn below(&self, path: &str) -> PathBuf {
+        let below = path.split_once('/').map_or("", |(_, below)| below);
+        self.base.join(below)
+    }
+
     fn name_error(&self, fault: NameError) -> CreateError {
-        let below = fault.path.split_once('/').map_or("", |(_, below)| below);
         CreateError::Name {
-            path: self.base.join(below),
+            path: self.below(&fault.path),
             fault,
         }
     }
@@ -246,7 +301,8 @@ impl Tree {
         for file in &self.files {
             let whole = self.base.join(&file.path);
             let stat = self.folder.stat(&file.path).map_err(io_error(&whole))?;
-            if stat.is_none_or(|stat| (stat.size, stat.modified) != (file.length, file.modified)) {
+            let length = stat.map_or(0, |stat| if file.link.is_none() { stat.size } else { 0 });
+            if stat.is_none_or(|stat| (length, stat.modified) != (file.length, file.modified)) {
                 return Err(CreateError::Changed(whole));
             }
         }

@@ -116,6 +116,16 @@ impl Disk {
     /// Refuses what the content must not be read through or put in place of: symbolic links, and a folder
     /// where a file belongs or the reverse.
     pub(crate) fn survey(&self, side: Side) -> Result<Vec<Option<Stat>>, StorageError> {
+        self.survey_with(side, &|_, _| false)
+    }
+
+    /// [`survey`](Self::survey) where a link for which `is_old` holds, by its path below the content's folder, hides what
+    /// is behind it: a version that is replaced as a whole had it.
+    pub(crate) fn survey_with(
+        &self,
+        side: Side,
+        is_old: &dyn Fn(&str, Stat) -> bool,
+    ) -> Result<Vec<Option<Stat>>, StorageError> {
         let top = self.top(side);
         let refuse = |path: &Path, why| {
             Err(StorageError::Unsafe {
@@ -134,19 +144,35 @@ impl Disk {
         let mut stats = vec![None; self.layout.files().len()];
         for file in self.layout.stored() {
             let path = self.relative(side, file);
-            stats[file] = match self.stat(&path)? {
-                Some(stat) if stat.kind == Kind::Symlink => {
-                    return refuse(&path, "is a symbolic link; remove it");
-                }
-                stat => stat.filter(|stat| stat.kind == Kind::File),
+            let stat = self.stat(&path);
+            let is_link = |stat: &Option<Stat>| stat.is_some_and(|stat| stat.kind == Kind::Symlink);
+            stats[file] = match stat {
+                Ok(stat) if !is_link(&stat) => stat.filter(|stat| stat.kind == Kind::File),
+                _ if self.is_behind(side, file, is_old) => None,
+                Ok(_) => return refuse(&path, "is a symbolic link; remove it"),
+                Err(error) => return Err(error),
             };
         }
         Ok(stats)
     }
 
-    /// Whether what stands there (a survey) is whole if all its pieces are right.
+    /// Whether the first link on the way to a file is one of these.
+    fn is_behind(&self, side: Side, file: usize, is_old: &dyn Fn(&str, Stat) -> bool) -> bool {
+        let path = self.layout.files().get(file).map_or(&[][..], |file| &file.path);
+        let stats = (1..=path.len()).map_while(|depth| {
+            let rel = path[..depth].join("/");
+            let stat = self.folder.stat(&self.top(side).join(&rel)).ok()??;
+            Some((rel, stat))
+        });
+        let mut links = stats.filter(|(_, stat)| stat.kind == Kind::Symlink);
+        links.next().is_some_and(|(rel, stat)| is_old(&rel, stat))
+    }
+
+    /// Whether what stands at the target (a survey) is whole if all its pieces are right.
     pub(crate) fn is_exact(&self, stats: &[Option<Stat>]) -> bool {
-        plan::sizes_are_exact(&self.layout, stats) && self.has_attributes(stats)
+        plan::sizes_are_exact(&self.layout, stats)
+            && self.has_attributes(stats)
+            && self.are_links_right(Side::Target)
     }
 
     pub(crate) fn stat(&self, relative: &Path) -> Result<Option<Stat>, StorageError> {

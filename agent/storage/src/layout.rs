@@ -44,9 +44,27 @@ impl Layout {
         &self.meta.files
     }
 
-    /// Indices of the files that exist on disk: all but padding.
+    /// Indices of the files that have bytes on disk: all but padding and links.
     pub(crate) fn stored(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.files().len()).filter(|file| !self.files()[*file].padding)
+        (0..self.files().len()).filter(|file| self.files()[*file].is_stored())
+    }
+
+    /// Indices of symbolic links, and where each leads, below the content's name.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (usize, &[String])> + '_ {
+        let links = self.files().iter().enumerate();
+        links.filter_map(|(index, file)| Some((index, file.link.as_deref()?)))
+    }
+
+    /// Paths of all files and links below the content's name, `/` between components.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = String> + '_ {
+        let real = self.files().iter().filter(|file| !file.padding);
+        real.map(|file| file.path.join("/"))
+    }
+
+    /// The components of the folder that a file lies in, below the content's name.
+    pub(crate) fn folder_of(&self, file: usize) -> &[String] {
+        let path = self.files().get(file).map_or(&[][..], |file| &file.path);
+        path.split_last().map_or(&[][..], |(_, folder)| folder)
     }
 
     /// Path of a file below the folder that holds the content, `name` first.

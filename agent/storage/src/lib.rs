@@ -10,7 +10,8 @@
 //! <state>/<info hash>.scrub            how far the slow look at every byte has come
 //! <state>/<info hash>.wan                  what was fetched across the WAN, over all runs
 //! ```
-//! Nothing is read or written through a symbolic link below the target; the target itself may be one.
+//! Nothing is read or written through a symbolic link below the target; the target itself may be one. The content's own
+//! links are made last and never followed.
 
 mod attributes;
 mod carry;
@@ -23,6 +24,7 @@ mod error;
 mod layout;
 mod ledger;
 mod leftovers;
+mod links;
 mod look;
 mod open_files;
 mod place;

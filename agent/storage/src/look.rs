@@ -38,7 +38,11 @@ impl Content {
         }
         let mut changed = Vec::new();
         for (file, known) in files.zip(known) {
-            if self.layout().files()[file].padding {
+            let metainfo = &self.layout().files()[file];
+            if metainfo.link.is_some() && !self.disk.is_link_right(Side::Target, file) {
+                changed.push(file);
+            }
+            if !metainfo.is_stored() {
                 continue;
             }
             let stat = self.disk.folder.stat(&self.disk.relative(Side::Target, file));

@@ -107,7 +107,7 @@ impl Content {
         }
     }
 
-    /// Makes empty files, cuts files that are too long, and makes all names durable. Answers which files it changed.
+    /// Makes empty files and links, cuts files that are too long, makes programs executable, and makes all names durable. Answers which files it changed.
     fn complete_tree(&self) -> Result<BTreeSet<usize>, StorageError> {
         let side = self.state().side();
         let mut changed = BTreeSet::new();
@@ -126,8 +126,14 @@ impl Content {
             folders.extend(path.ancestors().skip(1).map(Path::to_owned));
         }
         match side {
-            Side::Staging => drop(self.mend_attributes(side)?),
-            Side::Target => self.heal_attributes()?,
+            Side::Staging => {
+                self.mend_attributes(side)?;
+                folders.extend(self.make_links()?);
+            }
+            Side::Target => {
+                self.heal_attributes()?;
+                self.heal_links()?;
+            }
         }
         self.disk.sync_folders(&folders)?;
         Ok(changed)

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use narrows_protocol::metainfo::File;
 use narrows_wire::Bitfield;
 
 use crate::content::{State, ToCheck};
@@ -173,6 +174,7 @@ impl Content {
     pub(crate) fn stamp_again(&self, files: &BTreeSet<usize>) -> Result<Vec<Option<Stamp>>, StorageError> {
         let stats = files
             .iter()
+            .filter(|file| self.layout().files().get(**file).is_some_and(File::is_stored))
             .map(|file| Ok((*file, self.disk.stat(&self.disk.relative(Side::Target, *file))?)))
             .collect::<Result<Vec<_>, StorageError>>()?;
         let mut state = self.state();

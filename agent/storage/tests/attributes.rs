@@ -19,6 +19,7 @@ fn program() -> Sample {
         path: vec!["bin".to_owned(), name.to_owned()],
         length: 2 * u64::from(PIECE) + 5,
         executable,
+        link: None,
     };
     Sample::of(vec![file("install.sh", true), file("readme", false)], 1)
 }

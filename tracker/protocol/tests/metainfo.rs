@@ -267,12 +267,13 @@ fn torrents_without_content_are_refused() {
 }
 
 #[test]
-fn symbolic_links_and_v2_only_torrents_are_refused_in_words() {
-    let link = refusal(&files(
-        "d4:attr1:l6:lengthi0e4:pathl1:ae12:symlink pathl1:beed6:lengthi16385e4:pathl1:bee",
+fn contents_that_are_links_and_v2_only_torrents_are_refused_in_words() {
+    let link = refusal(&info(
+        "6:lengthi16385e4:name1:f",
+        "4:attr1:l6:lengthi16385e4:name1:f12:symlink pathl1:ae",
     ));
     assert!(
-        matches!(&link, MetainfoError::Symlink { path } if path == "a"),
+        matches!(&link, MetainfoError::Symlink { name } if name == "f"),
         "{link}"
     );
     let v2 = refusal(
@@ -409,6 +410,7 @@ fn as_drafted(file: &File) -> DraftFile {
         path: file.path.clone(),
         length: file.length,
         executable: file.executable,
+        link: file.link.clone(),
     }
 }
 
@@ -418,6 +420,7 @@ fn draft() -> impl Strategy<Value = Draft> {
         path,
         length,
         executable,
+        link: None,
     };
     let tree =
         prop::collection::btree_map(name, (0..200_000_u64, any::<bool>()), 1..6).prop_map(move |files| {
@@ -491,6 +494,7 @@ proptest! {
             if torrent.is_empty() { break }
         }
         if let Ok(meta) = Metainfo::parse(&torrent) {
+            prop_assert!(meta.files.iter().all(|file| file.link.as_ref().is_none_or(|link| !link.is_empty())));
             prop_assert_eq!(meta.files.iter().map(|file| file.length).sum::<u64>(), meta.total);
             prop_assert_eq!(meta.pieces.len(), meta.piece_count() as usize);
             prop_assert!(meta.total > 0);

@@ -123,6 +123,21 @@ impl Folder {
         }
     }
 
+    /// Makes a symbolic link of this text where nothing stands.
+    pub(crate) fn symlink(&self, text: &str, path: &Path) -> io::Result<()> {
+        self.with_parent(path, |parent, name| Ok(fs::symlinkat(text, parent, name)?))
+    }
+
+    /// The text of a symbolic link; `None` if it is no text, or if no link stands there.
+    pub(crate) fn read_link(&self, path: &Path) -> io::Result<Option<String>> {
+        let text = self.with_parent(path, |parent, name| Ok(fs::readlinkat(parent, name, Vec::new())?));
+        match text {
+            Ok(text) => Ok(text.into_string().ok()),
+            Err(error) if super::is_absent(&error) || error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes what is no folder; a symbolic link itself.
     pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.with_parent(path, |parent, name| {

@@ -98,6 +98,20 @@ impl Folder {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// [`io::ErrorKind::Unsupported`]: it needs a right that services mostly lack, and a word beforehand whether it leads
+    /// to a folder.
+    pub(crate) fn symlink(&self, _: &str, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The text of a symbolic link; `None` if it is no text, or if no link stands there.
+    pub(crate) fn read_link(&self, path: &Path) -> io::Result<Option<String>> {
+        let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let text = fs::read_link(above.join(name)).ok();
+        Ok(text.and_then(|text| text.into_os_string().into_string().ok()))
+    }
+
     /// Windows has no such bit.
     pub(crate) fn make_executable(&self, _: &Path) -> io::Result<Executable> {
         Ok(Executable::Is)

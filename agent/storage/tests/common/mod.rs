@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::{Bytes, BytesMut};
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode};
-use narrows_protocol::metainfo::{BLOCK, Metainfo, Pieces};
+use narrows_protocol::metainfo::links::text_of;
+use narrows_protocol::metainfo::{BLOCK, File, Metainfo, Pieces};
 use narrows_storage::{Content, OpenFiles, Opened, StorageError, Stored};
 use narrows_wire::Bitfield;
 use rand::rngs::StdRng;
@@ -104,6 +105,11 @@ impl Sample {
         for file in &self.meta.files {
             let path = self.path(folder, &file.path);
             fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+            #[cfg(unix)]
+            if file.link.is_some() {
+                std::os::unix::fs::symlink(link_text(file), path).expect("a link");
+                continue;
+            }
             let start = usize::try_from(file.offset).expect("small");
             let end = start + usize::try_from(file.length).expect("small");
             fs::write(path, &self.data[start..end]).expect("a file");
@@ -122,6 +128,11 @@ impl Sample {
         for file in &self.meta.files {
             let start = usize::try_from(file.offset).expect("small");
             let end = start + usize::try_from(file.length).expect("small");
+            if file.link.is_some() {
+                let text = fs::read_link(self.path(folder, &file.path)).expect("a link");
+                assert_eq!(text, PathBuf::from(link_text(file)));
+                continue;
+            }
             let found = fs::read(self.path(folder, &file.path)).expect("a file");
             assert!(found == self.data[start..end], "{:?} differs", file.path);
         }
@@ -158,6 +169,11 @@ impl Sample {
     pub fn store_all(&self, content: &Content) {
         (0..self.pieces()).for_each(|piece| self.store(content, piece));
     }
+}
+
+fn link_text(file: &File) -> String {
+    let (folder, target) = (&file.path[..file.path.len() - 1], file.link.as_ref());
+    text_of(folder, target.expect("a link"))
 }
 
 /// Folders for one agent.

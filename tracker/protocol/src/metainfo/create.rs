@@ -70,6 +70,8 @@ pub struct DraftFile {
     pub length: u64,
     /// BEP 47 `x`: its owner may execute it.
     pub executable: bool,
+    /// BEP 47 `l`: where a symbolic link leads, below the content's name; its length is 0.
+    pub link: Option<Vec<String>>,
 }
 
 impl DraftFile {
@@ -122,9 +124,11 @@ fn info(out: &mut Vec<u8>, draft: &Draft) {
                 out.push(b'd');
                 attr_and_length(out, file);
                 string(out, b"path");
-                list(out, &file.path, |out, component| {
-                    string(out, component.as_bytes())
-                });
+                components(out, &file.path);
+                if let Some(link) = &file.link {
+                    string(out, b"symlink path");
+                    components(out, link);
+                }
                 out.push(b'e');
             });
         }
@@ -142,11 +146,17 @@ fn info(out: &mut Vec<u8>, draft: &Draft) {
 
 /// Without attributes there is no `attr`, so that the torrent is that of tools that know none.
 fn attr_and_length(out: &mut Vec<u8>, file: &DraftFile) {
-    if file.executable {
-        pair(out, "attr", "x");
+    match (&file.link, file.executable) {
+        (Some(_), _) => pair(out, "attr", "l"),
+        (None, true) => pair(out, "attr", "x"),
+        (None, false) => {}
     }
     string(out, b"length");
     integer(out, file.length);
+}
+
+fn components(out: &mut Vec<u8>, path: &[String]) {
+    list(out, path, |out, component| string(out, component.as_bytes()));
 }
 
 fn pair(out: &mut Vec<u8>, key: &str, value: &str) {

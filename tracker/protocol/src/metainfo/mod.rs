@@ -1,8 +1,9 @@
-//! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding and executable files
-//! (BEP 47); the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
+//! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding, executable files and
+//! symbolic links (BEP 47); the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
 
 pub mod create;
 mod lengths;
+pub mod links;
 pub mod names;
 mod order;
 mod parse;
@@ -11,6 +12,7 @@ pub use lengths::{BLOCK, Lengths};
 pub use parse::MAX_SIZE;
 
 use crate::ids::InfoHash;
+use links::LinkError;
 use names::NameError;
 
 /// What a .torrent describes. Everything in it has been checked: names are safe on Linux and Windows,
@@ -50,6 +52,17 @@ pub struct File {
     pub padding: bool,
     /// BEP 47 `x`: its owner may execute it.
     pub executable: bool,
+    /// BEP 47 `l`: a symbolic link, without bytes, to what stands at this path below the content's name: a file, a folder
+    /// or another link of the content, never empty.
+    pub link: Option<Vec<String>>,
+}
+
+impl File {
+    /// Whether it has a place of its own on disk for its bytes: padding and links have none.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        !self.padding && self.link.is_none()
+    }
 }
 
 /// The SHA-1 hashes of all pieces.
@@ -170,12 +183,15 @@ pub enum MetainfoError {
     /// The sum of the lengths exceeds all file systems.
     #[error("the files of the torrent are together longer than any disk")]
     TooLong,
-    /// BEP 47 `attr` with `l`.
-    #[error("{path:?} is a symbolic link; Narrows never makes any")]
+    /// BEP 47 `attr` with `l` for the content itself.
+    #[error("{name:?} itself is a symbolic link, which leads nowhere but out of the content")]
     Symlink {
-        /// Path in the content.
-        path: String,
+        /// The content's.
+        name: String,
     },
+    /// A link that leads out of the content, or nowhere.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// A name that is unsafe or impossible on Linux or Windows.
     #[error(transparent)]
     Name(#[from] NameError),

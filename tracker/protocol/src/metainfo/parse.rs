@@ -3,6 +3,7 @@
 use bendy::decoding::{Decoder, DictDecoder, Error as BencodeError, ListDecoder, Object};
 use sha1::{Digest, Sha1};
 
+use super::links;
 use super::names::{self, NameError, NameFault};
 use super::order;
 use super::{BLOCK, File, Metainfo, MetainfoError, Pieces};
@@ -69,7 +70,7 @@ struct Info<'a> {
     pieces: Option<&'a [u8]>,
     private: bool,
     length: Option<u64>,
-    files: Option<Vec<File>>,
+    files: Option<Vec<File>>, // links as they stand
     v2: bool,
     /// Of a single file.
     attr: Attr,
@@ -135,15 +136,17 @@ impl<'a> Info<'a> {
                 offset: 0,
                 padding: false,
                 executable: self.attr.executable,
+                link: None,
             }],
             (None, Some(files)) => files,
             (None, None) => return Err(MetainfoError::Missing("length")),
             (Some(_), Some(_)) => return Err(MetainfoError::LengthAndFiles),
         };
-        if self.attr.symlink {
-            return Err(MetainfoError::Symlink { path: name });
+        if self.attr.symlink && !multi_file {
+            return Err(MetainfoError::Symlink { name });
         }
         check_names(&name, &files)?;
+        resolve_links(&name, &mut files)?;
         let total = lay_out(&mut files).ok_or(MetainfoError::TooLong)?;
         if total == 0 || files.iter().all(|file| file.padding) {
             return Err(MetainfoError::Empty);
@@ -178,16 +181,12 @@ fn files(mut list: ListDecoder<'_, '_>) -> Result<Vec<File>, MetainfoError> {
 }
 
 fn file(mut dict: DictDecoder<'_, '_>) -> Result<File, MetainfoError> {
-    let (mut path, mut length, mut attr) = (Vec::new(), None, Attr::default());
+    let (mut path, mut length, mut attr, mut link) = (Vec::new(), None, Attr::default(), None);
     while let Some((key, value)) = dict.next_pair().map_err(malformed)? {
         match key {
             b"length" => length = Some(number(value, "length")?),
-            b"path" => {
-                let mut components = list(value, "path")?;
-                while let Some(component) = components.next_object().map_err(malformed)? {
-                    path.push(utf8(bytes(component, "path")?)?);
-                }
-            }
+            b"path" => path = components(value, "path")?,
+            b"symlink path" => link = Some(components(value, "symlink path")?),
             b"attr" => attr = Attr::read(value)?,
             _ => {}
         }
@@ -195,17 +194,42 @@ fn file(mut dict: DictDecoder<'_, '_>) -> Result<File, MetainfoError> {
     if path.is_empty() {
         return Err(MetainfoError::Missing("path"));
     }
-    if attr.symlink {
-        return Err(MetainfoError::Symlink { path: path.join("/") });
-    }
-    let length = length.ok_or(MetainfoError::Missing("length"))?;
+    let (length, link) = match attr.symlink {
+        // whatever it says: it has no bytes
+        true => (0, Some(link.ok_or(MetainfoError::Missing("symlink path"))?)),
+        false => (length.ok_or(MetainfoError::Missing("length"))?, None),
+    };
     Ok(File {
         path,
         length,
         offset: 0,
-        padding: attr.padding,
-        executable: attr.executable,
+        padding: attr.padding && !attr.symlink,
+        executable: attr.executable && !attr.symlink,
+        link,
     })
+}
+
+fn components(value: Object<'_, '_>, key: &'static str) -> Result<Vec<String>, MetainfoError> {
+    let (mut all, mut out) = (list(value, key)?, Vec::new());
+    while let Some(component) = all.next_object().map_err(malformed)? {
+        out.push(utf8(bytes(component, key)?)?);
+    }
+    Ok(out)
+}
+
+/// Puts in place of what each link says where it leads.
+fn resolve_links(name: &str, files: &mut [File]) -> Result<(), MetainfoError> {
+    if files.iter().all(|file| file.link.is_none()) {
+        return Ok(());
+    }
+    let real = files.iter().enumerate().filter(|(_, file)| !file.padding);
+    let (indices, entries): (Vec<usize>, Vec<_>) = real
+        .map(|(index, file)| (index, (file.path.as_slice(), file.link.as_deref())))
+        .unzip();
+    for (entry, target) in links::resolve(name, &entries)? {
+        files[indices[entry]].link = Some(target);
+    }
+    Ok(())
 }
 
 /// Padding is never stored and may have the same name many times, so only its characters count.
