@@ -233,3 +233,47 @@ fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() 
     );
     assert!(metered.content().uploaded_lan <= meta.total);
 }
+
+#[test]
+fn what_an_older_version_left_on_disk_is_reused_and_told_also_after_a_kill() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/data.bin");
+    std::fs::create_dir_all(source.parent().unwrap()).unwrap();
+    let new = noise(7, 10 * MB);
+    std::fs::write(&source, &new).unwrap();
+    let (file, meta) = torrent(&source, &tracker, PIECE);
+    // the older version: two fifths of it are other bytes
+    let same = 46 * PIECE as usize;
+    let mut old = noise(8, 10 * MB);
+    old[..same].copy_from_slice(&new[..same]);
+    let target = dir.path().join("target");
+    std::fs::create_dir_all(&target).unwrap();
+    std::fs::write(target.join("data.bin"), old).unwrap();
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)]).started();
+    let told = |from, after: usize| {
+        eventually("it announces", || {
+            let heard = tracker.heard();
+            let mut of_it = heard.iter().skip(after).filter(|(peer, _)| *peer == from);
+            Some(of_it.next_back()?.1.narrows.as_ref()?.reused)
+        })
+    };
+    assert_eq!(told(leecher.listen(), 0), same as u64);
+    assert_eq!(leecher.content().bytes_reused, same as u64);
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let done = leecher.wait_for(ContentState::Seeding);
+    assert!(
+        done.bytes_lan < meta.total - same as u64 + done.bytes_wasted + u64::from(PIECE),
+        "{done:?}"
+    );
+    leecher.kill();
+    let so_far = tracker.heard().len();
+    leecher.start();
+    leecher.wait_for(ContentState::Seeding);
+    assert_eq!(
+        told(leecher.listen(), so_far),
+        same as u64,
+        "what was fetched is not what was reused"
+    );
+    seeder.wait_for(ContentState::Seeding);
+    assert_eq!(told(seeder.listen(), 0), 0, "the source wanted nothing");
+}

@@ -43,6 +43,7 @@ def test_every_metric_is_of_use_in_a_rule_or_on_the_dashboard():
         "narrows_tracker_completions_total",
         "narrows_tracker_link_used_bytes_per_second",
         "narrows_tracker_expired_peers_total",
+        "narrows_tracker_reused_bytes",
         "narrows_tracker_site_map_reloads_total",
         "narrows_agent_content_bytes",
         "narrows_agent_content_done_bytes",
@@ -50,6 +51,7 @@ def test_every_metric_is_of_use_in_a_rule_or_on_the_dashboard():
         "narrows_agent_receive_bytes_per_second",
         "narrows_agent_send_bytes_per_second",
         "narrows_agent_peers",
+        "narrows_agent_unreachable_peers",
         "narrows_agent_pieces_healed_total",
         "narrows_agent_verified_timestamp_seconds",
     }

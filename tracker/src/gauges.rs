@@ -18,7 +18,7 @@ pub(crate) use sums::{Rollout, SiteSum};
 /// More contents than this share the label `other`: an open tracker must not fill the database of its operator.
 const CONTENTS_MAX: usize = 1000;
 
-/// Most sites in swarms with series of their own, of eight gauges each; beyond, the sites of a content are one: `other`.
+/// Most sites in swarms with series of their own, of nine gauges each; beyond, the sites of a content are one: `other`.
 const SITES_MAX: usize = 1200;
 
 /// A content with its name and size, and its swarm's state.

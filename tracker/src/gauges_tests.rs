@@ -46,6 +46,7 @@ fn site(name: &str, peers: u32, seeders: u32, wan_bytes: u64) -> SiteStatus {
         }],
         rate: None,
         wan_bytes,
+        reused_bytes: 0,
         lacked: None,
     }
 }
@@ -259,9 +260,11 @@ fn a_series_has_the_same_labels_whether_or_not_another_content_has_its_name() {
 fn a_site_that_had_most_of_it_and_fetched_the_rest_twice_is_half_as_efficient_as_it_could_be() {
     let map = map(3);
     let mut reuses = site("s001", 3, 1, 600);
-    (reuses.progress, reuses.lacked) = (Some(1.0), Some(300));
+    (reuses.progress, reuses.lacked, reuses.reused_bytes) = (Some(1.0), Some(300), 2100);
     let found = gathered(&map, &[content("office".into(), vec![reuses.clone()])], &[]);
     assert_eq!(value(&found, "rollout_wan_efficiency", &["office"]), 0.5);
+    assert_eq!(value(&found, "site_copies", &["office", "s001"]), 2.0);
+    assert_eq!(value(&found, "reused_bytes", &["office", "s001"]), 2100.0);
     // beside one that had nothing and fetched all of it once
     let mut plain = site("s002", 3, 1, 1000);
     (plain.progress, plain.lacked) = (Some(1.0), Some(1000));
@@ -270,4 +273,10 @@ fn a_site_that_had_most_of_it_and_fetched_the_rest_twice_is_half_as_efficient_as
         value(&found, "rollout_wan_efficiency", &["office"]),
         1300.0 / 1600.0
     );
+    assert_eq!(value(&found, "site_copies", &["office", "s002"]), 1.0);
+    // one that had everything and fetched some of it all the same
+    let mut whole = site("s001", 3, 3, 500);
+    whole.lacked = Some(0);
+    let found = gathered(&map, &[content("office".into(), vec![whole])], &[]);
+    assert_eq!(value(&found, "site_copies", &["office", "s001"]), 0.5);
 }

@@ -64,6 +64,9 @@ pub struct ContentStatus {
     pub bytes_lan: u64,
     /// Received across the WAN.
     pub bytes_wan: u64,
+    /// Had before anything was fetched, of an older version or put there; 0 if that was all of it.
+    #[serde(default)]
+    pub bytes_reused: u64,
     /// Received and thrown away; part of the two above.
     pub bytes_wasted: u64,
     /// Sent to peers of our site.

@@ -188,6 +188,9 @@ impl Content {
         let ledger = Ledger::open(state_dir, meta.info_hash);
         let (record, before) = resume.load_with_place().unzip();
         let before = before.flatten();
+        if record.is_none() && ledger.is_new() && !resume.journal_path().exists() {
+            ledger.begin();
+        }
         let had_some = record
             .as_ref()
             .is_some_and(|record| record.at_target() || record.have.count() > 0);

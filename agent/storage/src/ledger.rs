@@ -1,4 +1,5 @@
-//! What was fetched across the WAN over all runs, so that a tracker is told all of it although the agent was killed.
+//! What was fetched across the WAN over all runs, and what need not be fetched at all, so that a tracker is told all of it
+//! although the agent was killed.
 //!
 //! `<info hash>.wan` is replaced as a whole and never synced: over a kill nothing is lost, and over a power failure the
 //! last seconds may be. It may be missing or damaged: then counting begins anew, nothing worse.
@@ -21,6 +22,13 @@ pub struct WanTotals {
     pub bytes: u64,
     /// Of these, as far as it was known: by the site they came from.
     pub by_site: BTreeMap<String, u64>,
+    /// Payload bytes that were on the disk when the content was first looked at, of an older version or put there, and
+    /// so need not be fetched; 0 also where all of it was there: such a machine wanted nothing.
+    #[serde(default)]
+    pub reused: u64,
+    /// That first look is under way, or was when the agent ended.
+    #[serde(default)]
+    looking: bool,
 }
 
 impl WanTotals {
@@ -42,7 +50,7 @@ pub struct Ledger {
     path: PathBuf,
     totals: Mutex<WanTotals>,
     /// What the file says. Locked while it is written, so that an older one never takes the place of a newer one.
-    written: Mutex<u64>,
+    written: Mutex<WanTotals>,
 }
 
 impl Ledger {
@@ -57,7 +65,7 @@ impl Ledger {
         });
         Self {
             path,
-            written: Mutex::new(totals.bytes),
+            written: Mutex::new(totals.clone()),
             totals: Mutex::new(totals),
         }
     }
@@ -72,6 +80,32 @@ impl Ledger {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
     }
 
+    /// The content is looked at for the first time: nothing of it was fetched yet. Blocks.
+    pub(crate) fn begin(&self) {
+        self.change(|totals| totals.looking = true);
+        if let Err(error) = self.save() {
+            tracing::debug!(path = %self.path.display(), %error, "cannot write down that the content is new");
+        }
+    }
+
+    /// Nothing was fetched yet that this ledger knows of.
+    pub(crate) fn is_new(&self) -> bool {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) == WanTotals::default()
+    }
+
+    /// A look at the disk is done: of `total` bytes, `have` are there. The first one says what is reused.
+    pub fn looked(&self, have: u64, total: u64) {
+        self.change(|totals| {
+            if std::mem::take(&mut totals.looking) && have < total {
+                totals.reused = have;
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut WanTotals)) {
+        change(&mut self.totals.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Writes the totals if the file has others. Blocks.
     ///
     /// # Errors
@@ -79,13 +113,13 @@ impl Ledger {
     pub fn save(&self) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let totals = self.totals();
-        if *written == totals.bytes {
+        if *written == totals {
             return Ok(());
         }
         let new = self.path.with_extension("wan.new");
         fs::write(&new, serde_json::to_vec(&totals)?)?;
         fs::rename(&new, &self.path)?;
-        *written = totals.bytes;
+        *written = totals;
         Ok(())
     }
 
@@ -117,6 +151,41 @@ mod tests {
         assert_eq!(next, some(), "what was not saved is lost");
         let sum = next.plus(12, [("b1".to_owned(), 2), ("hq".to_owned(), 10)]);
         assert_eq!((sum.bytes, sum.by_site["hq"], sum.by_site["b1"]), (82, 50, 2));
+    }
+
+    #[test]
+    fn what_the_first_look_found_is_reused_also_when_the_agent_was_killed_before_it_was_done() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::open(dir.path(), HASH);
+        assert!(ledger.is_new());
+        ledger.begin();
+        let ledger = Ledger::open(dir.path(), HASH);
+        assert!(!ledger.is_new());
+        ledger.looked(70, 100);
+        ledger.save().expect("saved");
+        let ledger = Ledger::open(dir.path(), HASH);
+        ledger.looked(90, 100);
+        assert_eq!(
+            ledger.totals().plus(20, []).reused,
+            70,
+            "what is fetched later is not"
+        );
+    }
+
+    #[test]
+    fn a_machine_that_has_everything_at_the_first_look_reuses_nothing_and_later_looks_change_that_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::open(dir.path(), HASH);
+        ledger.looked(50, 100);
+        assert_eq!(
+            ledger.totals().reused,
+            0,
+            "an agent of before that fetched some of it"
+        );
+        ledger.begin();
+        ledger.looked(100, 100);
+        ledger.looked(30, 100);
+        assert_eq!(ledger.totals().reused, 0);
     }
 
     #[test]

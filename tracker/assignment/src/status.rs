@@ -89,6 +89,9 @@ pub struct SiteStatus {
     pub rate: Option<u64>,
     /// Bytes that its agents say they fetched across links.
     pub wan_bytes: u64,
+    /// Bytes that its present agents had before they fetched any, of an older version or put there: these need cross no
+    /// link. Of agents that had everything, none.
+    pub reused_bytes: u64,
     /// Bytes that its best-supplied peer lacked before the first of these came: not all that was lacking where several
     /// had different parts, which nobody says. `None` while the size is unknown or nobody said.
     pub lacked: Option<u64>,
@@ -292,6 +295,7 @@ impl Swarm {
                 .reduce(Rate::saturating_add)
                 .and_then(Rate::bytes_per_second),
             wan_bytes: site.wan,
+            reused_bytes: u64::try_from(site.peers.tally().reused).unwrap_or(u64::MAX),
             lacked: self
                 .size()
                 .filter(|_| site.lacked != u64::MAX)

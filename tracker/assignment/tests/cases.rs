@@ -4,7 +4,7 @@ mod sim;
 
 use std::time::{Duration, Instant};
 
-use narrows_protocol::{AnnounceEvent, GatewayPreference, Role};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, InfoHash, Role};
 use sim::check::Checks;
 use sim::client::SIZE;
 use sim::maps::MapText;
@@ -567,6 +567,50 @@ fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
             "seed {seed}"
         );
     }
+}
+
+#[test]
+fn what_machines_had_before_is_summed_over_those_that_are_there_and_no_claim_goes_beyond_the_size() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let reused = |world: &World| {
+        let status = world.swarm.status(&world.context(), world.now);
+        let site = status.sites.into_iter().find(|site| site.site == "zone-a");
+        site.map(|site| site.reused_bytes)
+    };
+    let parts = [SIZE / 10 * 7, SIZE / 2, 0];
+    let clients = parts.map(|have| world.join(2, true, have));
+    for (client, have) in clients.iter().zip(parts) {
+        world.clients[*client].reused = have;
+        world.announce(*client, AnnounceEvent::Started);
+    }
+    assert_eq!(reused(&world), Some(SIZE / 10 * 7 + SIZE / 2));
+    for client in clients {
+        world.clients[client].have = SIZE;
+        world.announce(client, AnnounceEvent::Completed);
+        world.announce(client, AnnounceEvent::None);
+    }
+    assert_eq!(reused(&world), Some(SIZE / 10 * 7 + SIZE / 2));
+    let record = world.swarm.record(&world.context(), world.now);
+    let mut restored = narrows_assignment::Swarm::with_size(InfoHash([1; 20]), SIZE);
+    restored.restore(&world.context(), record, Duration::ZERO, world.now);
+    let sum: u64 = restored
+        .status(&world.context(), world.now)
+        .sites
+        .iter()
+        .map(|site| site.reused_bytes)
+        .sum();
+    assert_eq!(
+        sum,
+        SIZE / 10 * 7 + SIZE / 2,
+        "also after a restart of the tracker"
+    );
+    world.clients[clients[1]].reused = u64::MAX;
+    world.announce(clients[1], AnnounceEvent::None);
+    assert_eq!(reused(&world), Some(SIZE / 10 * 7 + SIZE));
+    world.announce(clients[1], AnnounceEvent::Stopped);
+    assert_eq!(reused(&world), Some(SIZE / 10 * 7));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(super) struct Series {
     gateways: GaugeVec,
     held: GaugeVec,
     wan_bytes: GaugeVec,
+    reused: GaugeVec,
     copies: GaugeVec,
     progress: GaugeVec,
     complete: GaugeVec,
@@ -60,9 +61,14 @@ impl Series {
                 "Bytes that a site's present agents fetched across links.",
                 &BY_SITE,
             )?,
+            reused: gauge(
+                "reused_bytes",
+                "Bytes that a site's present agents had before they fetched any, of those that lacked some.",
+                &BY_SITE,
+            )?,
             copies: gauge(
                 "site_copies",
-                "Bytes a site's present agents fetched across links over the content's size.",
+                "Bytes a site's present agents fetched across links over what it lacked of the content before.",
                 &BY_SITE,
             )?,
             progress: gauge(
@@ -151,6 +157,7 @@ impl Series {
         // added up: contents beyond a number share a label
         self.gateways.with_label_values(&labels).add(sum.gateways);
         self.wan_bytes.with_label_values(&labels).add(sum.wan_bytes);
+        self.reused.with_label_values(&labels).add(sum.reused_bytes);
         let held = self.held.with_label_values(&labels);
         held.set(held.get().max(sum.held));
         let bound = self.site_bound.with_label_values(&labels);

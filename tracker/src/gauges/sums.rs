@@ -14,7 +14,9 @@ pub(crate) struct SiteSum {
     /// For how long the longest-held lease has been held, in seconds.
     pub(super) held: f64,
     pub(super) wan_bytes: f64,
-    /// Those bytes over the size, if that is known.
+    /// What its agents had before they fetched any.
+    pub(super) reused_bytes: f64,
+    /// Bytes across links over what had to cross, if that is known.
     pub(super) copies: Option<f64>,
     /// Peers that wanted the content when they came, and how many of them have it.
     wanted: f64,
@@ -37,8 +39,9 @@ impl SiteSum {
         let held = site.gateways.iter().map(|gateway| gateway.since_seconds).max();
         self.held = self.held.max(held.unwrap_or(0) as f64);
         self.wan_bytes += site.wan_bytes as f64;
-        if let Some(size) = size.filter(|size| *size > 0) {
-            *self.copies.get_or_insert(0.0) += site.wan_bytes as f64 / size as f64;
+        self.reused_bytes += site.reused_bytes as f64;
+        if let Some(demanded) = demanded(site, size) {
+            *self.copies.get_or_insert(0.0) += site.wan_bytes as f64 / demanded as f64;
         }
         self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));
         if let Some(progress) = site.progress_mean {
@@ -69,6 +72,17 @@ impl SiteSum {
         }
         (self.peers > 0.0).then(|| self.seeders / self.peers)
     }
+}
+
+/// What one copy for a site is: all bytes but those that it had. Of a site that had everything, which need not have
+/// fetched any, the size.
+fn demanded(site: &SiteStatus, size: Option<u64>) -> Option<u64> {
+    let size = size.filter(|size| *size > 0)?;
+    Some(
+        site.lacked
+            .filter(|lacked| *lacked > 0)
+            .map_or(size, |lacked| lacked.min(size)),
+    )
 }
 
 /// A content, or several that share a label.

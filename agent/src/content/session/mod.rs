@@ -132,6 +132,15 @@ impl Session {
             seed: rand::random(),
         };
         tracing::info!(content = %spec.meta.name, have = config.have.count(), pieces = config.have.len(), "ready");
+        let total = spec.meta.total;
+        let lengths = spec.meta.lengths();
+        let left: u64 = config
+            .have
+            .iter_missing()
+            .map(|piece| u64::from(lengths.piece_size(piece)))
+            .sum();
+        content.ledger().looked(total.saturating_sub(left), total);
+        jobs.save_ledger(content.clone());
         let fetched_before = content.ledger().totals();
         let (scrub_period, scrub_from) = (shared.scrub, content.scrub_position());
         let trackers = Trackers::new(spec.meta.announce.clone());

@@ -32,6 +32,7 @@ impl Session {
                 role: report.role,
                 gateway: report.gateway,
                 wan: fetched.bytes,
+                reused: fetched.reused,
                 stalled: report.stalled,
                 lost: report.lost,
                 preference: match self.gateway {
@@ -103,6 +104,7 @@ impl Session {
             _ => self.disk.publish_error.clone(),
         };
         out.progress = status.progress;
+        out.bytes_reused = self.fetched_before.reused;
         out.bytes_done = status.total - status.left.min(status.total);
         out.role = status.role.as_str().to_owned();
         out.site = status.site.clone();

@@ -176,6 +176,9 @@ impl Swarm {
     ) -> Option<u64> {
         let class = Class::of(announce);
         let complete = class.is_complete(announce.left);
+        // a claim: nobody can have had more than all of it
+        let most = self.size().unwrap_or(MAX_SIZE);
+        let reused = announce.agent.map_or(0, |report| report.reused.min(most));
         let before = self.sites.get(&id).and_then(|site| site.peers.find(at));
         if before.is_some_and(|(before, _)| before.shares() != class.shares()) {
             // a lease is held for others, or for oneself alone
@@ -214,6 +217,7 @@ impl Swarm {
                     write(peer, announce, expires);
                 }
                 site.peers.restate(class, at, left, announce.left);
+                site.peers.reuses(at, reused);
                 if announce.left != u64::MAX {
                     self.most_left = self.most_left.max(announce.left);
                 }
@@ -226,6 +230,9 @@ impl Swarm {
                     write(&mut peer, announce, expires);
                     (peer.still, peer.step) = (0, 0);
                     peer.wanted |= class.wants();
+                    if let Some(agent) = &mut peer.agent {
+                        agent.reused = reused;
+                    }
                     self.insert(cx, (id, at), class, peer, now);
                 }
             }
@@ -239,6 +246,7 @@ impl Swarm {
                         seen: [Tick::of(now); 2],
                         preference: report.preference,
                         wan: report.wan,
+                        reused,
                         metrics: report.metrics.and_then(NonZeroU16::new),
                     })
                 });
@@ -251,7 +259,10 @@ impl Swarm {
                     still: 0,
                     step: 0,
                     // totals go on over restarts: it fetched this content once, and is back
-                    wanted: class.wants() || announce.agent.is_some_and(|report| report.wan > 0),
+                    wanted: class.wants()
+                        || announce
+                            .agent
+                            .is_some_and(|report| report.wan > 0 || report.reused > 0),
                 };
                 self.insert(cx, (id, at), class, peer, now);
             }
@@ -301,6 +312,9 @@ impl Swarm {
         upstream.or_else(|| self.forest.get(&id).map(|parent| parent.site))
     }
 }
+
+/// Of a content whose size is not known, no more than this is believed to have been there before, in bytes.
+const MAX_SIZE: u64 = 1 << 50;
 
 /// What each announce may change in a record.
 fn write(peer: &mut Peer, announce: &Announce<'_>, expires: Tick) {

@@ -113,6 +113,8 @@ pub(crate) struct Agent {
     pub(crate) preference: GatewayPreference,
     /// What its `wan` was when it last moved on the ladder.
     pub(crate) wan: u64,
+    /// Bytes it had before it fetched any.
+    pub(crate) reused: u64,
     /// At which port its metrics are, if it says so.
     pub(crate) metrics: Option<NonZeroU16>,
 }

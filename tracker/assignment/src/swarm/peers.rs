@@ -38,6 +38,8 @@ pub(crate) struct Tally {
     pub(crate) starving: u32,
     /// How many wanted something when they came, or since.
     pub(crate) wanted: u32,
+    /// Bytes that agents had before they fetched any.
+    pub(crate) reused: u128,
 }
 
 impl Tally {
@@ -54,6 +56,10 @@ impl Tally {
             left => self.lacking -= u128::from(left),
         }
     }
+}
+
+fn reused(peer: &Peer) -> u128 {
+    peer.agent.as_ref().map_or(0, |agent| agent.reused.into())
 }
 
 impl Peers {
@@ -174,6 +180,7 @@ impl Peers {
         self.tally.add(left);
         self.tally.starving += u32::from(peer.step > 0);
         self.tally.wanted += u32::from(peer.wanted);
+        self.tally.reused += reused(&peer);
         self.classes[class as usize].insert(at, peer);
         self.note(class, at, left);
         if !class.shares() {
@@ -195,6 +202,7 @@ impl Peers {
         self.tally.remove(peer.left);
         self.tally.starving -= u32::from(peer.step > 0);
         self.tally.wanted -= u32::from(peer.wanted);
+        self.tally.reused -= reused(&peer);
         if let Some(agent) = &peer.agent {
             self.agents -= 1;
             if let Some(other) = agent.other {
@@ -255,6 +263,15 @@ impl Peers {
         self.note(class, at, left);
     }
 
+    /// An agent says that it had so many bytes before it fetched any.
+    pub(crate) fn reuses(&mut self, at: Endpoint, bytes: u64) {
+        if let Some(agent) = self.find_mut(at).and_then(|peer| peer.agent.as_mut()) {
+            let before = std::mem::replace(&mut agent.reused, bytes);
+            self.tally.reused -= u128::from(before);
+            self.tally.reused += u128::from(bytes);
+        }
+    }
+
     /// A peer, whose record says so already, is on another step of the starvation ladder.
     pub(crate) fn climbed(&mut self, before: u8, step: u8) {
         self.tally.starving -= u32::from(before > 0);
@@ -281,6 +298,7 @@ impl Peers {
             tally.add(peer.left);
             tally.starving += u32::from(peer.step > 0);
             tally.wanted += u32::from(peer.wanted);
+            tally.reused += reused(peer);
             agents += u32::from(peer.agent.is_some());
             others += usize::from(peer.agent.as_ref().is_some_and(|agent| agent.other.is_some()));
         }

@@ -50,6 +50,9 @@ struct AgentRecord {
     /// 0 auto, 1 never, 2 prefer.
     preference: u8,
     wan: u64,
+    /// Older versions neither write nor heed it.
+    #[serde(default)]
+    reused: u64,
     metrics: Option<u16>,
 }
 
@@ -100,6 +103,7 @@ impl Swarm {
                             GatewayPreference::Prefer => 2,
                         },
                         wan: agent.wan,
+                        reused: agent.reused,
                         metrics: agent.metrics.map(std::num::NonZeroU16::get),
                     }),
                     lease,
@@ -153,6 +157,7 @@ impl Swarm {
                         _ => GatewayPreference::Auto,
                     },
                     wan: agent.wan,
+                    reused: agent.reused,
                     metrics: agent.metrics.and_then(std::num::NonZeroU16::new),
                 })
             });

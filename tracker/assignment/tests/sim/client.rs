@@ -40,6 +40,8 @@ pub struct Client {
     /// It reaches nobody until then.
     pub blocked_until: Time,
     pub wan: u64,
+    /// Had before it fetched any.
+    pub reused: u64,
     pub role: Role,
     pub local: Vec<SocketAddr>,
     pub gateways: Vec<SocketAddr>,
@@ -101,6 +103,7 @@ impl Client {
             stalled: false,
             blocked_until: Time::ZERO,
             wan: 0,
+            reused: 0,
             role: Role::Member,
             local: Vec::new(),
             gateways: Vec::new(),
@@ -147,6 +150,7 @@ impl Client {
             role: self.role,
             gateway,
             wan: self.wan,
+            reused: self.reused,
             stalled: self.stalled,
             lost: self.lost,
             preference: self.preference,

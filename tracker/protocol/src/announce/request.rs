@@ -103,6 +103,9 @@ pub struct AgentReport {
     pub gateway: Option<SocketAddr>,
     /// Bytes it fetched across links, over all its runs.
     pub wan: u64,
+    /// Bytes it had before it fetched any, of an older version or put there; 0 also if that was all of it (`reused=`;
+    /// absent: 0).
+    pub reused: u64,
     /// Nobody it knows has a piece it lacks.
     pub stalled: bool,
     /// A gateway whose connection just closed.
@@ -180,6 +183,9 @@ impl AgentReport {
         out.push_str("&narrows=1&agent=");
         query::encode(self.agent.as_bytes(), out);
         let _ = write!(out, "&role={}&wan={}", self.role.as_str(), self.wan);
+        if self.reused > 0 {
+            let _ = write!(out, "&reused={}", self.reused);
+        }
         if let Some(gateway) = self.gateway {
             let _ = write!(out, "&gateway={gateway}");
         }
@@ -255,6 +261,7 @@ struct Fields<'q> {
     role: &'q str,
     gateway: &'q str,
     wan: u64,
+    reused: u64,
     stalled: bool,
     lost: &'q str,
     preference: &'q str,
@@ -284,6 +291,7 @@ impl Default for Fields<'_> {
             role: "",
             gateway: "",
             wan: 0,
+            reused: 0,
             stalled: false,
             lost: "",
             preference: "",
@@ -331,6 +339,7 @@ impl<'q> Fields<'q> {
             "role" => self.role = value,
             "gateway" => self.gateway = value,
             "wan" => self.wan = number(value).unwrap_or(0),
+            "reused" => self.reused = number(value).unwrap_or(0),
             "stalled" => self.stalled = value == "1",
             "lost" => self.lost = value,
             "gw" => self.preference = value,
@@ -375,6 +384,7 @@ impl<'q> Fields<'q> {
             },
             gateway: address(self.gateway).ok_or(RequestError::BadGateway)?,
             wan: self.wan,
+            reused: self.reused,
             stalled: self.stalled,
             lost: address(self.lost).ok_or(RequestError::BadLost)?,
             preference: match self.preference {
