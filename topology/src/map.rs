@@ -234,7 +234,7 @@ impl SiteMap {
 
     /// The site that was probably meant by a name that is no site's.
     pub fn site_meant(&self, written: &str) -> Option<SiteId> {
-        let near = crate::file::did_you_mean(written, self.sites.iter().map(|site| site.name.as_str()))?;
+        let near = narrows_config::nearest(written, self.sites.iter().map(|site| site.name.as_str()))?;
         self.site_named(near)
     }
 

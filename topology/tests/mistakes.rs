@@ -216,7 +216,7 @@ fn each_mistake_says_what_to_do() {
         (
             rate,
             "1 Mbit/s\n---\nversion: 1",
-            "8:1 --- | a second document begins here | keep the whole site map in one document",
+            "8:1 --- | a second document begins here | keep the whole file in one document",
         ),
         (
             rate,

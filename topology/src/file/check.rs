@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
-use super::fields::Fields;
-use super::keys;
+use narrows_config::{Node, Place, Report, Value};
+
+use super::keys::{self, Fields};
 use super::links::{connected, links};
 use super::mark;
-use super::report::{Place, Report};
-use super::tree::{Node, Value};
 use super::values;
 use crate::map::{Attach, Defaults, Plan, Site};
 
@@ -33,10 +32,9 @@ pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
     if let Some(node) = file.take("defaults")
         && let Some(given) = Fields::of(node, keys::DEFAULTS, "`defaults`", report)
     {
-        defaults.max_seeders = given
-            .small_count("max_seeders", report)
-            .unwrap_or(defaults.max_seeders);
-        defaults.gateways = given.small_count("gateways", report).unwrap_or(defaults.gateways);
+        defaults.max_seeders =
+            values::small_count(&given, "max_seeders", report).unwrap_or(defaults.max_seeders);
+        defaults.gateways = values::small_count(&given, "gateways", report).unwrap_or(defaults.gateways);
         let dscp = given.take("dscp").and_then(|node| mark::dscp(node, report));
         defaults.dscp = dscp.unwrap_or(defaults.dscp);
     }
@@ -128,9 +126,9 @@ fn sites(node: &Node, report: &mut Report<'_>) -> Vec<(Place, Site)> {
                 }
             }
             if let Some(node) = fields.take("sharing") {
-                site.sharing = values::boolean(node, "sharing", report).unwrap_or(true);
+                site.sharing = narrows_config::values::boolean(node, "sharing", report).unwrap_or(true);
             }
-            site.gateways = fields.small_count("gateways", report);
+            site.gateways = values::small_count(&fields, "gateways", report);
         }
         if name.is_some() && names.get(&shown) == Some(&key.at) {
             sites.push((key.at, site));
@@ -182,8 +180,8 @@ fn unknown(node: &Node, names: &[String], report: &mut Report<'_>) -> Option<Att
     let rate = fields
         .take("rate")
         .and_then(|node| values::rate(node, false, report));
-    let max_seeders = fields.small_count("max_seeders", report);
-    let cost = fields.count("cost", report);
+    let max_seeders = values::small_count(&fields, "max_seeders", report);
+    let cost = values::count(&fields, "cost", report);
     Some(Attach {
         hub: hub?,
         rate: rate?,

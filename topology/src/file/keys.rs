@@ -1,13 +1,12 @@
 //! Every key of the file, once: the parser accepts these, and the schema is made of them.
 
-/// A key of a mapping.
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) required: bool,
-    /// For the reader of the schema in an editor.
-    pub(super) about: &'static str,
-    pub(super) shape: Shape,
-}
+use narrows_config::Key as OfFile;
+
+/// A key of a mapping, and what stands at it.
+pub(super) type Key = OfFile<Shape>;
+
+/// The keys of one mapping.
+pub(super) type Fields<'n> = narrows_config::Fields<'n, Shape>;
 
 /// What stands at a key.
 pub(super) enum Shape {
@@ -44,21 +43,11 @@ pub(super) enum Shape {
 }
 
 const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
-    Key {
-        name,
-        required: true,
-        about,
-        shape,
-    }
+    Key::required(name, shape, about)
 }
 
 const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key {
-    Key {
-        name,
-        required: false,
-        about,
-        shape,
-    }
+    Key::optional(name, shape, about)
 }
 
 /// The most gateways or seeders that make sense: beyond it somebody has confused a key.

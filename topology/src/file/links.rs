@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::fields::Fields;
-use super::keys;
+use narrows_config::{Node, Place, Report, Value};
+
+use super::keys::{self, Fields};
 use super::mark;
-use super::report::{Place, Report};
-use super::tree::{Node, Value};
 use super::values;
 use crate::map::{Link, Site};
 use crate::schedule::Rule;
@@ -47,8 +46,8 @@ pub(super) fn links(node: &Node, names: &[String], report: &mut Report<'_>) -> (
         let rate = fields
             .take("rate")
             .and_then(|node| values::rate(node, false, report));
-        let max_seeders = fields.small_count("max_seeders", report);
-        let cost = fields.count("cost", report);
+        let max_seeders = values::small_count(&fields, "max_seeders", report);
+        let cost = values::count(&fields, "cost", report);
         let schedule = fields
             .take("schedule")
             .map_or(Vec::new(), |node| schedule(node, report));

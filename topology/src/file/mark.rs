@@ -1,7 +1,7 @@
 //! `dscp:` of the file.
 
-use super::report::Report;
-use super::tree::Node;
+use narrows_config::{Node, Report, did_you_mean};
+
 use crate::dscp::NAMES;
 
 /// A name of a code point, `none`, or a number; the outer `None` was a mistake, the inner one is no mark.
@@ -41,14 +41,11 @@ pub(super) fn dscp(node: &Node, report: &mut Report<'_>) -> Option<Option<u8>> {
 fn meant(written: &str) -> String {
     let lower = written.to_lowercase();
     let names = NAMES.iter().map(|(name, _)| *name).chain(["none"]);
-    let near = names
-        .map(|name| (strsim::damerau_levenshtein(&lower, name), name))
-        .min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((distance, name)) if distance <= (lower.chars().count() / 3).max(1) => {
-            format!("did you mean `{name}`?")
+    match did_you_mean(written, names) {
+        Some(near) => near,
+        None if ["no", "off", "false"].contains(&lower.as_str()) => "did you mean `none`?".to_owned(),
+        None => {
+            "write a name such as `cs1`, `le`, `af11` or `ef`, a number from 0 to 63, or `none`".to_owned()
         }
-        _ if ["no", "off", "false"].contains(&lower.as_str()) => "did you mean `none`?".to_owned(),
-        _ => "write a name such as `cs1`, `le`, `af11` or `ef`, a number from 0 to 63, or `none`".to_owned(),
     }
 }

@@ -3,69 +3,35 @@
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
-use super::report::{Report, did_you_mean};
-use super::tree::{Node, Value};
+use narrows_config::values::{self, text};
+use narrows_config::{Node, Report, Value, did_you_mean, nearest};
+
+use super::keys::{Fields, Shape};
 use crate::Rate;
 
-/// A text; `what` names it in the message.
-fn text<'n>(node: &'n Node, what: &str, example: &str, report: &mut Report<'_>) -> Option<&'n str> {
-    let text = node.text();
-    if text.is_none() {
-        report.add(
-            node.at,
-            format!("{what} cannot be {}", node.kind()),
-            format!("write it as in `{example}`"),
-        );
-    }
-    text
-}
-
-/// A whole number from 1 to `most`.
-pub(super) fn count(node: &Node, key: &str, most: u64, report: &mut Report<'_>) -> Option<u64> {
-    let number = text(node, &format!("`{key}`"), &format!("{key}: 1"), report)?;
-    match number.parse::<u64>() {
-        Ok(number) if (1..=most).contains(&number) => Some(number),
-        _ => {
-            let help = format!("write a whole number from 1 to {most}");
-            report.add(node.at, format!("`{number}` cannot be `{key}`"), help);
-            None
-        }
-    }
-}
-
-/// `true` or `false`.
-pub(super) fn boolean(node: &Node, key: &str, report: &mut Report<'_>) -> Option<bool> {
-    let written = text(node, &format!("`{key}`"), &format!("{key}: false"), report)?;
-    let help = match (written, &*node.value) {
-        ("true", Value::Scalar(_, true)) => return Some(true),
-        ("false", Value::Scalar(_, true)) => return Some(false),
-        (word, _) => match word.to_lowercase().as_str() {
-            "true" | "yes" | "on" | "1" => "write `true`",
-            "false" | "no" | "off" | "0" => "write `false`",
-            _ => "write `true` or `false`",
-        },
+/// A count, between 1 and what the table of keys says.
+pub(super) fn count(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<u64> {
+    let node = fields.take(key)?;
+    let Shape::Count(max) = fields.key(key)?.shape else {
+        return None;
     };
-    report.add(
-        node.at,
-        format!("`{key}` must be true or false, not `{written}`"),
-        help,
-    );
-    None
+    values::count(node, key, max, report)
+}
+
+/// A count that is small enough, as the tables of keys have it.
+pub(super) fn small_count(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<u32> {
+    count(fields, key, report).and_then(|count| u32::try_from(count).ok())
 }
 
 /// A rate.
 pub(super) fn rate(node: &Node, zero: bool, report: &mut Report<'_>) -> Option<Rate> {
-    match text(node, "`rate`", "rate: 10 Mbit/s", report)?.parse::<Rate>() {
-        Ok(Rate::ZERO) if !zero => {
+    match values::rate(node, "rate", report)? {
+        Rate::ZERO if !zero => {
             let help = "leave the link out, or pause it for some hours with `schedule`";
             report.add(node.at, "a link of rate 0 never carries anything", help);
             None
         }
-        Ok(rate) => Some(rate),
-        Err(error) => {
-            report.add(node.at, error.problem, error.help);
-            None
-        }
+        rate => Some(rate),
     }
 }
 
@@ -83,11 +49,12 @@ pub(super) fn timezone(node: &Node, report: &mut Report<'_>) -> Option<TimeZone>
     let same_city = known
         .iter()
         .find(|known| known.contains('/') && city(known).eq_ignore_ascii_case(name));
-    let near = same_city
-        .map(String::as_str)
-        .or_else(|| did_you_mean(name, known.iter().map(String::as_str)));
+    let near = match same_city {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => did_you_mean(name, known.iter().map(String::as_str)),
+    };
     let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => near,
         None => "write a name of the IANA database, such as `Europe/Berlin`, or `UTC`".to_owned(),
     };
     report.add(node.at, format!("no timezone `{name}`"), help);
@@ -268,7 +235,7 @@ pub(super) fn site(node: &Node, names: &[String], report: &mut Report<'_>) -> Op
     if let Some(i) = names.iter().position(|name| name == written) {
         return u32::try_from(i).ok();
     }
-    let help = match did_you_mean(written, names.iter().map(String::as_str)) {
+    let help = match nearest(written, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}?"),
         None if names.is_empty() => "define it under `sites`".to_owned(),
         None => format!("define it under `sites`, or use one of: {}", few(names)),

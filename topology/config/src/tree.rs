@@ -7,38 +7,50 @@ use std::rc::Rc;
 
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, options};
 
-use super::report::{Place, Report};
+use crate::{Place, Report};
 
 /// How many nodes a file may have when its aliases are written out; 2,000 sites take about 30,000.
 const MOST_NODES: usize = 1_000_000;
 
-/// How deep lists and mappings may be nested; a site map needs five.
+/// How deep lists and mappings may be nested; the deepest of our files needs five.
 const DEEPEST: usize = 32;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Place,
-    pub(super) value: Rc<Value>,
+pub struct Node {
+    /// Where it begins, and how much of that line it takes.
+    pub at: Place,
+    /// What it is.
+    pub value: Rc<Value>,
     /// How many nodes this is, aliases written out.
     weight: usize,
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Value {
+pub enum Value {
     /// Nothing, `~` or `null`.
     Null,
     /// A text, and whether it is written without quotes.
     Scalar(String, bool),
+    /// A list.
     List(Vec<Node>),
-    /// In the order of the file; keys may repeat.
+    /// Keys and values, in the order of the file; keys may repeat.
     Mapping(Vec<(Node, Node)>),
 }
 
 impl Node {
+    /// What a file is that says nothing.
+    pub(crate) fn nothing() -> Node {
+        Node {
+            at: Place::START,
+            value: Rc::new(Value::Null),
+            weight: 1,
+        }
+    }
+
     /// For messages: `a list`.
-    pub(super) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match &*self.value {
             Value::Null => "nothing",
             Value::Scalar(..) => "a text",
@@ -48,7 +60,7 @@ impl Node {
     }
 
     /// The text of a scalar.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &*self.value {
             Value::Scalar(text, _) => Some(text),
             _ => None,
@@ -65,7 +77,7 @@ struct Open {
 }
 
 /// Reads the one document of a file. `None` after a mistake was reported, or of an empty file.
-pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
+pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
     let options =
         options! { emit_comments: false, flow_nesting_limit: DEEPEST, block_nesting_limit: DEEPEST };
     let mut open: Vec<Open> = Vec::new();
@@ -97,7 +109,7 @@ pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
                     report.add(
                         at,
                         "a second document begins here",
-                        "keep the whole site map in one document",
+                        "keep the whole file in one document",
                     );
                     return None;
                 }

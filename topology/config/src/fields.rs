@@ -2,31 +2,62 @@
 
 use std::collections::HashMap;
 
-use super::keys::{Key, Shape};
-use super::report::{Place, Report, did_you_mean};
-use super::tree::{Node, Value};
-use super::values;
+use crate::{Node, Place, Report, Value, did_you_mean};
 
-/// The values of a mapping by key; keys unknown, repeated or missing have been reported.
-pub(super) struct Fields<'n> {
-    values: HashMap<&'static str, &'n Node>,
-    keys: &'static [Key],
+/// A key of a mapping. `Shape` is what else the owner of the file wants to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<Shape: 'static = ()> {
+    /// As it is written.
+    pub name: &'static str,
+    /// Whether a mapping without it is a mistake.
+    pub required: bool,
+    /// What it says: the help where it is missing, and for the reader of a schema in an editor.
+    pub about: &'static str,
+    /// What stands at it.
+    pub shape: Shape,
 }
 
-impl<'n> Fields<'n> {
+impl<Shape> Key<Shape> {
+    /// A key that must be there.
+    pub const fn required(name: &'static str, shape: Shape, about: &'static str) -> Self {
+        Self {
+            name,
+            required: true,
+            about,
+            shape,
+        }
+    }
+
+    /// A key that may be left out.
+    pub const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Self {
+        Self {
+            name,
+            required: false,
+            about,
+            shape,
+        }
+    }
+}
+
+/// The values of a mapping by key; keys unknown, repeated or missing have been reported.
+pub struct Fields<'n, Shape: 'static = ()> {
+    values: HashMap<&'static str, &'n Node>,
+    keys: &'static [Key<Shape>],
+}
+
+impl<'n, Shape> Fields<'n, Shape> {
     /// `what` names the mapping in messages, as in `a link`.
-    pub(super) fn of(
+    pub fn of(
         node: &'n Node,
-        keys: &'static [Key],
+        keys: &'static [Key<Shape>],
         what: &str,
         report: &mut Report<'_>,
-    ) -> Option<Fields<'n>> {
+    ) -> Option<Fields<'n, Shape>> {
         let Value::Mapping(pairs) = &*node.value else {
-            let names = keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
             report.add(
                 node.at,
                 format!("{what} cannot be {}", node.kind()),
-                format!("write `key: value` with these keys: {names}"),
+                format!("write `key: value` with these keys: {}", names(keys)),
             );
             return None;
         };
@@ -40,13 +71,8 @@ impl<'n> Fields<'n> {
                 } else {
                     format!("({})", key.kind())
                 };
-                let help = match did_you_mean(written, keys.iter().map(|known| known.name)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!(
-                        "known here: {}",
-                        keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
-                    ),
-                };
+                let help = did_you_mean(written, keys.iter().map(|known| known.name));
+                let help = help.unwrap_or_else(|| format!("known here: {}", names(keys)));
                 report.add(key.at, format!("{what} has no key {shown}"), help);
                 continue;
             };
@@ -71,27 +97,18 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of a key, which must be in the mapping's table.
-    pub(super) fn take(&self, name: &str) -> Option<&'n Node> {
-        debug_assert!(
-            self.keys.iter().any(|key| key.name == name),
-            "{name} is missing in the table of keys"
-        );
+    pub fn take(&self, name: &str) -> Option<&'n Node> {
+        debug_assert!(self.key(name).is_some(), "{name} is missing in the table of keys");
         self.values.get(name).copied()
     }
 
-    /// A count, between 1 and what the table says.
-    pub(super) fn count(&self, name: &str, report: &mut Report<'_>) -> Option<u64> {
-        let node = self.take(name)?;
-        let most = self.keys.iter().find_map(|key| match key.shape {
-            Shape::Count(most) if key.name == name => Some(most),
-            _ => None,
-        });
-        values::count(node, name, most?, report)
+    /// The table's entry of a key.
+    pub fn key(&self, name: &str) -> Option<&'static Key<Shape>> {
+        self.keys.iter().find(|key| key.name == name)
     }
+}
 
-    /// A count that is small enough, as the tables of keys have it.
-    pub(super) fn small_count(&self, name: &str, report: &mut Report<'_>) -> Option<u32> {
-        self.count(name, report)
-            .and_then(|count| u32::try_from(count).ok())
-    }
+fn names<Shape>(keys: &[Key<Shape>]) -> String {
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    names.join(", ")
 }

@@ -44,7 +44,7 @@ impl Rate {
     }
 
     /// Bytes per second as a number to calculate with; unlimited is infinite.
-    pub(crate) fn as_f64(self) -> f64 {
+    pub fn as_f64(self) -> f64 {
         if self.is_unlimited() {
             f64::INFINITY
         } else {
@@ -53,7 +53,7 @@ impl Rate {
     }
 
     /// The other way; what is not a number of bytes (negative, NaN) is zero.
-    pub(crate) fn of_f64(bytes: f64) -> Rate {
+    pub fn of_f64(bytes: f64) -> Rate {
         // `as` saturates: infinity becomes u64::MAX, which is unlimited
         Rate(bytes as u64)
     }
@@ -73,7 +73,7 @@ impl Rate {
     }
 
     /// `numerator / denominator` of it, rounded down; unlimited stays so.
-    pub(crate) fn scaled(self, numerator: u64, denominator: u64) -> Rate {
+    pub fn scaled(self, numerator: u64, denominator: u64) -> Rate {
         let scaled = u128::from(self.0) * u128::from(numerator) / u128::from(denominator.max(1));
         if self.is_unlimited() {
             self

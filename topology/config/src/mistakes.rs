@@ -64,12 +64,14 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// Why a site map could not be loaded.
+/// Why a file could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file could not be read.
-    #[error("cannot read the site map {path}: {reason}; check that it exists and may be read by this user")]
+    #[error("cannot read {what} {path}: {reason}; check that it exists and may be read by this user")]
     Read {
+        /// What the file is, as in `the site map`.
+        what: &'static str,
         /// The file.
         path: String,
         /// The system's reason.

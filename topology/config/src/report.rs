@@ -1,24 +1,36 @@
 //! Collects mistakes and shows each with its line.
 
-use crate::mistakes::{Mistake, Mistakes};
+use crate::{Mistake, Mistakes};
 
 /// A place in the file: line and column in characters from 1, and how many characters are meant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) width: usize,
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters from 1.
+    pub column: usize,
+    /// How many characters are meant, at least 1.
+    pub width: usize,
 }
 
-/// The mistakes so far.
-pub(super) struct Report<'t> {
+impl Place {
+    /// The first character of a file.
+    pub const START: Place = Place {
+        line: 1,
+        column: 1,
+        width: 1,
+    };
+}
+
+/// The mistakes of a file so far.
+pub struct Report<'t> {
     lines: Vec<&'t str>,
     list: Vec<Mistake>,
 }
 
 impl<'t> Report<'t> {
     /// Of a text that has no mistakes yet.
-    pub(super) fn new(text: &'t str) -> Report<'t> {
+    pub fn new(text: &'t str) -> Report<'t> {
         // YAML's line breaks are \n, \r\n and \r
         let mut lines: Vec<&str> = Vec::new();
         for line in text.split('\n') {
@@ -34,7 +46,7 @@ impl<'t> Report<'t> {
     }
 
     /// Notes a mistake. A place outside the text is moved to its nearest character.
-    pub(super) fn add(&mut self, at: Place, problem: impl Into<String>, help: impl Into<String>) {
+    pub fn add(&mut self, at: Place, problem: impl Into<String>, help: impl Into<String>) {
         let line = at.line.clamp(1, self.lines.len());
         let source: String = self.lines[line - 1]
             .chars()
@@ -64,35 +76,16 @@ impl<'t> Report<'t> {
     }
 
     /// How many mistakes there are.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.list.len()
     }
 
-    /// The mistakes in the order of the file; `None` if there are none.
-    pub(super) fn finish(mut self, file: &str) -> Option<Mistakes> {
+    /// The mistakes of the file called `file`, in its order.
+    pub fn finish(mut self, file: &str) -> Mistakes {
         self.list.sort_by_key(|mistake| (mistake.line, mistake.column));
-        (!self.list.is_empty()).then(|| Mistakes {
+        Mistakes {
             file: file.to_owned(),
             list: self.list,
-        })
+        }
     }
-}
-
-/// `did you mean "…"?` for the candidate nearest to what was written, if one is near.
-pub(crate) fn did_you_mean<'c>(
-    written: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
-    let lower = written.to_lowercase();
-    let near = candidates
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .min()?;
-    let allowed = (written.chars().count() / 3).clamp(1, 3);
-    (near.0 <= allowed).then_some(near.1)
 }
