@@ -77,7 +77,7 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known keys are id, listen, control, announce_metrics, data, state, content, gateway, share, limits, scrub",
+            "known keys are id, listen, control, announce_metrics, data, state, content, gateway, share, limits, names, scrub",
         ),
     ] {
         let found = mistakes(text);

@@ -89,3 +89,70 @@ fn a_content_removed_half_way_frees_its_space_at_a_reload_and_after_a_stop() {
         leecher.command(&["reload"]);
     }
 }
+
+#[test]
+fn names_that_windows_cannot_hold_travel_where_the_operator_says_linux() {
+    use narrows_protocol::metainfo::Metainfo;
+    use narrows_protocol::metainfo::names::Names;
+    use narrows_storage::{CreateOptions, create};
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("source/man:3");
+    folder(&source, 1, MB);
+    for name in [
+        "File::Spec.3pm",
+        "aux.c",
+        "what?.txt",
+        "readme",
+        "README",
+        "back\\slash.",
+    ] {
+        std::fs::write(source.join(name), name).unwrap();
+    }
+    let options = |names| CreateOptions {
+        announce: vec![vec![tracker.url()]],
+        names,
+        ..CreateOptions::default()
+    };
+    let refused = create(&source, options(Names::Portable), &|_, _| {})
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("rename it, or say `--names linux`"), "{refused}");
+    let bytes = create(&source, options(Names::Linux), &|_, _| {}).unwrap();
+    assert!(Metainfo::parse(&bytes).is_err(), "portable is the default");
+    let file = dir.path().join("man.torrent");
+    std::fs::write(&file, bytes).unwrap();
+
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())])
+        .with("names: linux")
+        .started();
+    let target = dir.path().join("target");
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)]).started();
+    let told = leecher.content();
+    assert_eq!(told.state, ContentState::Error);
+    let error = told.error.unwrap();
+    assert!(
+        error.contains("\"man:3\"") && error.contains("`names: linux` in agent.yaml"),
+        "{error}"
+    );
+    assert!(!target.join("man:3").exists());
+    leecher.set_extra("names: linux");
+    leecher.command(&["reload"]);
+    leecher.wait_for(ContentState::Seeding);
+    assert_same(&source, &target.join("man:3"));
+    seeder.wait_for(ContentState::Seeding);
+
+    let got = dir.path().join("got");
+    let get = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_narrows-agent"));
+        command.arg("get").arg(&file).arg("--to").arg(&got).args(more);
+        command
+            .args(["--listen", &format!("{}:0", common::address())])
+            .output()
+            .unwrap()
+    };
+    let refused = get(&[]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("`--names linux`"));
+    assert!(get(&["--names", "linux"]).status.success());
+    assert_same(&source, &got.join("man:3"));
+}

@@ -79,6 +79,7 @@ def publish(
     seeder=None,
     apply=False,  # pylint: disable=redefined-builtin
     piece_length=None,
+    names=None,
     saltenv="base",
 ):
     """
@@ -107,6 +108,10 @@ def publish(
     piece_length
         As for ``narrows-agent create``.
 
+    names
+        ``linux`` for names that Windows cannot hold, such as ``aux.c`` or ``File::Spec.3pm``: for minions whose agents have
+        ``names: linux`` in ``agent:config``, none of them with Windows.
+
     CLI Example:
 
     .. code-block:: bash
@@ -134,7 +139,7 @@ def publish(
     file_root = __utils__["narrows_master.file_root"](saltenv)
     pillar_root = __utils__["narrows_master.pillar_root"](saltenv)
     before = __utils__["narrows_published.load"](pillar_root, name)
-    file, info = _make_torrent(path, name, file_root, piece_length)
+    file, info = _make_torrent(path, name, file_root, {"piece-length": piece_length, "names": names})
     version = info["info_hash"][:8]
     data = {
         "name": name,
@@ -175,7 +180,7 @@ def publish(
     return result
 
 
-def _make_torrent(path, name, file_root, piece_length):
+def _make_torrent(path, name, file_root, options):
     """
     The .torrent's file name below file_roots, and what it says.
     """
@@ -192,8 +197,8 @@ def _make_torrent(path, name, file_root, piece_length):
     with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as work:
         made = os.path.join(work, "made.torrent")
         command = [program, "create", path, "--tracker", url, "--output", made]
-        if piece_length:
-            command += ["--piece-length", str(piece_length)]
+        for option, value in options.items():
+            command += [f"--{option}", str(value)] if value else []
         # its progress bar goes to whoever looks
         watched = sys.stderr is not None and sys.stderr.isatty()
         done = subprocess.run(
@@ -201,6 +206,9 @@ def _make_torrent(path, name, file_root, piece_length):
         )
         if done.returncode:
             raise CommandExecutionError((done.stderr or f"narrows-agent create failed for {path}").strip())
+        # what cannot travel
+        for line in (done.stderr or "").splitlines():
+            _tell(f"{name}: {line}")
         info = __utils__["narrows_metainfo.read"](made)
         file = f"{name}-{info['info_hash'][:8]}.torrent"
         os.chmod(made, 0o644)

@@ -31,7 +31,8 @@ def parse(data):
         if end != len(data):
             raise ValueError("something follows its end")
         files = info.get(b"files")
-        sizes = [info[b"length"]] if files is None else [file[b"length"] for file in files]
+        # a symbolic link (BEP 47) has no bytes, and need not say so
+        sizes = [info[b"length"]] if files is None else [_size(file) for file in files]
         return {
             "name": info[b"name"].decode(),
             "info_hash": hashlib.sha1(data[start:stop]).hexdigest(),
@@ -41,6 +42,10 @@ def parse(data):
         }
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a .torrent: {error!r}") from error
+
+
+def _size(file):
+    return 0 if b"l" in file.get(b"attr", b"") else file[b"length"]
 
 
 def _dictionary(data, at):

@@ -39,6 +39,14 @@ def test_keys_in_any_order_are_read_and_keys_that_stand_twice_are_refused():
         narrows_metainfo.parse(b"d4:info" + info + b"4:info" + info + b"e")
 
 
+def test_symbolic_links_have_no_bytes_whatever_their_torrent_says():
+    link = b"d4:attr1:l%s4:pathl1:le12:symlink pathl1:fee"
+    for length in (b"", b"6:lengthi7e"):
+        files = b"5:filesl" + link % length + b"d6:lengthi5e4:pathl1:feee"
+        read = narrows_metainfo.parse(b"d4:infod" + files + b"4:name1:n12:piece lengthi16384e6:pieces0:ee")
+        assert (read["size"], read["files"]) == (5, 2)
+
+
 def test_random_torrents_are_read_as_they_were_written():
     chance = random.Random(4)
     for _ in range(300):

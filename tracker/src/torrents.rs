@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use narrows_protocol::InfoHash;
 use narrows_protocol::metainfo::Metainfo;
+use narrows_protocol::metainfo::names::Names;
 use tracing::{error, info, warn};
 
 /// No .torrent is larger; what is, is something else under this name.
@@ -176,7 +177,8 @@ fn read(path: &Path, stamp: Stamp) -> Option<(InfoHash, Content)> {
             return None;
         }
     };
-    match Metainfo::parse(&bytes) {
+    // no name of a file means anything here
+    match Metainfo::parse_for(&bytes, Names::Linux) {
         Ok(metainfo) => {
             let name: Arc<str> = metainfo.name.as_str().into();
             if !metainfo.private {

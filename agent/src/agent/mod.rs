@@ -300,11 +300,17 @@ impl Agent {
             .entries()
             .into_iter()
             .filter(|entry| entry.unread.is_some() || (entry.handle.is_none() && entry.wanted.is_unread()));
-        let paths: Vec<PathBuf> = unread.map(|entry| entry.wanted.torrent).collect();
+        let paths: Vec<_> = unread
+            .map(|entry| (entry.wanted.torrent, entry.wanted.names))
+            .collect();
         if paths.is_empty() {
             return;
         }
-        let any = spawn_blocking(move || paths.iter().any(|path| read_torrent(path).is_ok()));
+        let any = spawn_blocking(move || {
+            paths
+                .iter()
+                .any(|(path, names)| read_torrent(path, *names).is_ok())
+        });
         if any.await.unwrap_or(false) {
             let config = self.config.lock().await;
             let (added, _) = self.apply(&config).await;

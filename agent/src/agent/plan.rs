@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use narrows_protocol::Sharing;
-use narrows_protocol::metainfo::Metainfo;
+use narrows_protocol::metainfo::names::Names;
+use narrows_protocol::metainfo::{Metainfo, MetainfoError};
 use narrows_swarm::GatewayMode;
 
 use super::places::{self, Place};
@@ -21,6 +22,8 @@ pub(super) struct Wanted {
     pub(super) target: PathBuf,
     pub(super) gateway: GatewayMode,
     pub(super) share: Sharing,
+    /// For which machines its names must do.
+    pub(super) names: Names,
     /// Or what is wrong with the torrent, for a person.
     pub(super) meta: Result<Arc<Metainfo>, String>,
     /// Another entry is the same content, or the place is taken: reading the torrent again changes nothing.
@@ -62,12 +65,13 @@ impl PartialEq for Wanted {
 pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
     for entry in &config.content {
-        let meta = read_torrent(&entry.torrent).map(Arc::new);
+        let meta = read_torrent(&entry.torrent, config.names).map(Arc::new);
         let mut wanted = Wanted {
             torrent: entry.torrent.clone(),
             target: entry.target.clone(),
             gateway: config.gateway,
             share: config.share,
+            names: config.names,
             meta,
             duplicate: false,
         };
@@ -124,8 +128,8 @@ fn refuse_places(out: &mut [Wanted], config: &Config, running: &[Wanted]) {
     }
 }
 
-/// Reads a .torrent that this agent may use.
-pub(crate) fn read_torrent(path: &Path) -> Result<Metainfo, String> {
+/// Reads a .torrent that an agent may use whose names must do on these machines.
+pub(crate) fn read_torrent(path: &Path, names: Names) -> Result<Metainfo, String> {
     let explained = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -134,7 +138,12 @@ pub(crate) fn read_torrent(path: &Path) -> Result<Metainfo, String> {
     if bytes.len() as u64 > MAX_TORRENT {
         return Err(explained(&"larger than 64 MiB, which no torrent of ours is"));
     }
-    let meta = Metainfo::parse(&bytes).map_err(|error| explained(&error))?;
+    let meta = Metainfo::parse_for(&bytes, names).map_err(|error| match &error {
+        MetainfoError::Name(name) if name.why.is_of_windows() && !cfg!(windows) => explained(&format!(
+            "{error}; machines with Linux take it with `names: linux` in agent.yaml (`--names linux` for get), others not at all"
+        )),
+        _ => explained(&error),
+    })?;
     if !meta.private {
         return Err(explained(
             &"not a private torrent (BEP 27), so its peers would not be the tracker's alone; make it with `narrows-agent create`",

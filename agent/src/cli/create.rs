@@ -5,6 +5,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
+use narrows_protocol::metainfo::names::Names;
 use narrows_storage::CreateOptions;
 
 use super::out::say;
@@ -26,6 +27,9 @@ pub(super) struct CreateArgs {
     /// Bytes, a power of two from 16 KiB (16384, 16KiB) to 64 MiB; default: by size.
     #[arg(long, value_parser = piece_length)]
     piece_length: Option<u32>,
+    /// For which machines its names must do: portable, or linux (agents then need `names: linux`, and none has Windows).
+    #[arg(long, default_value = "portable")]
+    names: Names,
 }
 
 /// Makes a torrent, with a progress bar where somebody looks.
@@ -35,6 +39,7 @@ pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
         announce: args.tracker.iter().map(|url| vec![url.to_string()]).collect(),
         name: args.name,
         piece_length: args.piece_length,
+        names: args.names,
         ..CreateOptions::default()
     };
     let torrent = narrows_storage::create(&args.path, options, &|hashed, total| {
@@ -44,7 +49,7 @@ pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     std::fs::write(&args.output, &torrent)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
-    let meta = Metainfo::parse(&torrent)?;
+    let meta = Metainfo::parse_for(&torrent, args.names)?;
     say!(
         "{}: {}, {} files, {} pieces of {}, info hash {}",
         args.output.display(),

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
 use narrows_protocol::Sharing;
+use narrows_protocol::metainfo::names::Names;
 use narrows_swarm::GatewayMode;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -33,6 +34,9 @@ pub(super) struct GetArgs {
     /// Go on seeding so many seconds after completion.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     seed_for: u64,
+    /// For which machines its names must do: portable, or linux (also such as Windows cannot hold).
+    #[arg(long, default_value = "portable", hide = cfg!(windows))]
+    names: Names,
     /// Like `5 Mbit/s`.
     #[arg(long, default_value = "unlimited")]
     download_limit: Rate,
@@ -44,7 +48,11 @@ pub(super) struct GetArgs {
 /// Fetches one content; done when it is whole, verified and at its target.
 pub(super) fn get(args: GetArgs) -> anyhow::Result<()> {
     log("warn");
-    let meta = read_torrent(&args.torrent).map_err(anyhow::Error::msg)?;
+    anyhow::ensure!(
+        !(cfg!(windows) && args.names == Names::Linux),
+        "`--names linux` cannot be on Windows, which cannot hold such names"
+    );
+    let meta = read_torrent(&args.torrent, args.names).map_err(anyhow::Error::msg)?;
     let state = args.to.join(".narrows-get").join(meta.info_hash.to_string());
     let runtime = runtime()?;
     let done = runtime.block_on(fetch(&args, &state));
@@ -74,6 +82,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
         }],
         gateway: GatewayMode::Auto,
         share: Sharing::Always,
+        names: args.names,
         scrub: None,
         limits: Limits {
             upload: args.upload_limit,

@@ -138,7 +138,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let mut broken = crate::agent::mistakes(&config);
     for entry in &config.content {
-        if let Ok(meta) = crate::agent::read_torrent(&entry.torrent) {
+        if let Ok(meta) = crate::agent::read_torrent(&entry.torrent, config.names) {
             broken.extend(no_tracker(&entry.torrent, &meta));
         }
     }

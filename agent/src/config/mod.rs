@@ -12,6 +12,7 @@
 //!     target: /opt/deploy          # default: data
 //! gateway: auto                    # auto | never | prefer
 //! share: always                    # always | never: it only fetches, over a metered line for instance
+//! names: portable                  # portable | linux: contents may have names that Windows cannot hold
 //! limits: {upload: unlimited, download: 10 Mbit/s}
 //! scrub: 30d                       # in which time all bytes at their targets are hashed again; off: never
 //! ```
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use narrows_protocol::Sharing;
+use narrows_protocol::metainfo::names::Names;
 use narrows_swarm::GatewayMode;
 use serde::Deserialize;
 use serde_yaml::Spanned;
@@ -64,6 +66,8 @@ pub struct Config {
     pub gateway: GatewayMode,
     /// Whether this agent serves others what it has.
     pub share: Sharing,
+    /// For which machines the names in contents must do.
+    pub names: Names,
     /// For all content together.
     pub limits: Limits,
     /// In which time, while it runs, the agent hashes all that is at its target again; none: never.
@@ -142,6 +146,7 @@ struct Raw {
     gateway: Option<Spanned<String>>,
     share: Option<Spanned<String>>,
     limits: Option<RawLimits>,
+    names: Option<Spanned<String>>,
     scrub: Option<Spanned<String>>,
 }
 
@@ -189,6 +194,7 @@ impl Raw {
             content,
             gateway: gateway(self.gateway, mistakes),
             share: share(self.share, mistakes),
+            names: names(self.names, cfg!(windows), mistakes),
             limits: Limits {
                 upload: rate(limits.upload, mistakes),
                 download: rate(limits.download, mistakes),
@@ -289,6 +295,23 @@ fn share(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Sharing {
     }
 }
 
+fn names(raw: Option<Spanned<String>>, on_windows: bool, mistakes: &mut Collector) -> Names {
+    let Some(raw) = raw else { return Names::Portable };
+    match raw.value.parse() {
+        Ok(Names::Linux) if on_windows => {
+            let problem = "`names: linux` cannot be on Windows, which cannot hold such names";
+            mistakes.add(raw.referenced, problem, "remove it here");
+            Names::Portable
+        }
+        Ok(names) => names,
+        Err(_) => {
+            let problem = format!("`{}` does not say for which machines names must do", raw.value);
+            mistakes.add(raw.referenced, &problem, "one of portable, linux");
+            Names::Portable
+        }
+    }
+}
+
 fn scrub(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Option<Duration> {
     let Some(raw) = raw else { return Some(SCRUB) };
     let period = period(&raw.value);
@@ -325,4 +348,31 @@ fn rate(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Rate {
         );
         Rate::UNLIMITED
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_refuses_names_that_it_cannot_hold_in_words() {
+        let ask = |text: &str, on_windows| {
+            let raw: Raw = serde_yaml::from_str(text).expect("yaml");
+            let mut mistakes = Collector::new(Path::new("agent.yaml"), text);
+            let found = names(raw.names, on_windows, &mut mistakes);
+            mistakes.finish(found).map_err(|error| error.to_string())
+        };
+        assert_eq!(ask("id: a\n", false), Ok(Names::Portable));
+        for on_windows in [false, true] {
+            assert_eq!(ask("names: portable\n", on_windows), Ok(Names::Portable));
+            let unknown = ask("names: all\n", on_windows).expect_err("unknown");
+            assert!(unknown.contains("one of portable, linux"), "{unknown}");
+        }
+        assert_eq!(ask("names: linux\n", false), Ok(Names::Linux));
+        let refused = ask("names: linux\n", true).expect_err("Windows");
+        assert!(
+            refused.contains("agent.yaml:1:") && refused.contains("Windows, which cannot hold"),
+            "{refused}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use std::thread;
 
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode, piece_length_for};
 use narrows_protocol::metainfo::links::{self, LinkFault};
-use narrows_protocol::metainfo::names::{self, NameError};
+use narrows_protocol::metainfo::names::{self, NameError, Names};
 use narrows_protocol::metainfo::{BLOCK, Lengths, MetainfoError, Pieces};
 use sha1::{Digest, Sha1};
 
@@ -23,6 +23,8 @@ pub struct CreateOptions {
     pub announce: Vec<Vec<String>>,
     /// Default: the name of the file or folder.
     pub name: Option<String>,
+    /// For which machines its names must do.
+    pub names: Names,
     /// Bytes; a power of two of 16 KiB to 64 MiB. Default: by size.
     pub piece_length: Option<u32>,
     /// Hashing threads. Default: all cores.
@@ -61,7 +63,7 @@ pub enum CreateError {
     #[error("the name of {} is not valid UTF-8; rename it", .0.display())]
     NotUtf8(PathBuf),
     /// The name cannot exist on every machine of the fleet.
-    #[error("{}: {fault}; rename it", path.display())]
+    #[error("{}: {fault}; {}", path.display(), what_to_do(fault))]
     Name {
         /// Which file or folder.
         path: PathBuf,
@@ -98,7 +100,7 @@ pub fn create(
     {
         return Err(CreateError::PieceLength(length));
     }
-    let tree = Tree::walk(path, options.name)?;
+    let tree = Tree::walk(path, options.name, options.names)?;
     let total = tree.files.iter().map(|file| file.length).sum();
     let piece_length = options.piece_length.unwrap_or_else(|| piece_length_for(total));
     let lengths = Lengths::new(piece_length, total).ok_or_else(|| CreateError::Empty(path.to_owned()))?;
@@ -113,13 +115,14 @@ pub fn create(
         first => DraftFiles::Multi(first.into_iter().chain(files).collect()),
     };
     let created_by = concat!("narrows ", env!("CARGO_PKG_VERSION")).to_owned();
-    let (announce, created, name) = (options.announce, options.created, tree.name);
+    let (announce, created, names, name) = (options.announce, options.created, options.names, tree.name);
     Ok(encode(&Draft {
         announce,
         created_by,
         created,
         name,
         files,
+        names,
         piece_length,
         pieces,
     })?)
@@ -160,7 +163,7 @@ impl Found {
 }
 
 impl Tree {
-    fn walk(path: &Path, name: Option<String>) -> Result<Self, CreateError> {
+    fn walk(path: &Path, name: Option<String>, names: Names) -> Result<Self, CreateError> {
         let kind = fs::symlink_metadata(path).map_err(io_error(path))?.file_type();
         let name = match name {
             Some(name) => name,
@@ -204,6 +207,7 @@ impl Tree {
         names::check_tree(
             &tree.name,
             tree.files.iter().map(|file| file.components.as_slice()),
+            names,
         )
         .map_err(|fault| tree.name_error(fault))?;
         tree.check_links()?;
@@ -400,6 +404,13 @@ impl<'a> Hasher<'a> {
             index += 1;
         }
         Ok(())
+    }
+}
+
+fn what_to_do(fault: &NameError) -> &'static str {
+    match fault.why.is_of_windows() {
+        true => "rename it, or say `--names linux` if no machine with Windows is to have it",
+        false => "rename it",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Torrents that are read, and those that are refused.
 
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode, piece_length_for};
-use narrows_protocol::metainfo::names::{NameError, NameFault};
+use narrows_protocol::metainfo::names::{NameError, NameFault, Names};
 use narrows_protocol::metainfo::{BLOCK, File, Lengths, MAX_SIZE, Metainfo, MetainfoError, Pieces};
 use proptest::prelude::*;
 use sha1::{Digest, Sha1};
@@ -449,6 +449,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 created: created.map(u64::from),
                 name,
                 files,
+                names: Names::Portable,
                 piece_length: BLOCK,
                 pieces,
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode};
 use narrows_protocol::metainfo::links::{LinkFault, target_of, text_of};
+use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::metainfo::{Metainfo, MetainfoError, Pieces};
 use proptest::prelude::*;
 
@@ -130,6 +131,7 @@ fn links_that_are_drafted_are_written_as_bep_47_says() {
         created: None,
         name: "tree".to_owned(),
         files: DraftFiles::Multi(files),
+        names: Names::Portable,
         piece_length: 16384,
         pieces: Pieces::new(vec![[0; 20]]),
     };

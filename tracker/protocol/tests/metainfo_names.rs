@@ -1,6 +1,6 @@
 //! Names that mean one file on Linux and on Windows, and all others.
 
-use narrows_protocol::metainfo::names::{MAX_PATH, check_component, check_tree};
+use narrows_protocol::metainfo::names::{MAX_PATH, Names, check_component, check_tree};
 use proptest::prelude::*;
 
 #[test]
@@ -34,9 +34,9 @@ fn ordinary_names_are_accepted() {
         "#",
         "@",
     ] {
-        assert_eq!(check_component(name), Ok(()), "{name:?}");
+        assert_eq!(check_component(name, Names::Portable), Ok(()), "{name:?}");
     }
-    assert_eq!(check_component(&"x".repeat(255)), Ok(()));
+    assert_eq!(check_component(&"x".repeat(255), Names::Portable), Ok(()));
 }
 
 #[test]
@@ -88,7 +88,9 @@ fn hostile_names_are_refused_for_their_reason() {
         (&long, "256 bytes"),
         (&umlauts, "256 bytes"),
     ] {
-        let fault = check_component(name).expect_err(name).to_string();
+        let fault = check_component(name, Names::Portable)
+            .expect_err(name)
+            .to_string();
         assert!(fault.contains(reason), "{name:?}: {fault}");
     }
 }
@@ -98,7 +100,7 @@ fn tree(paths: &[&str]) -> Result<(), String> {
         .iter()
         .map(|path| path.split('/').map(str::to_owned).collect())
         .collect();
-    check_tree("name", paths.iter().map(Vec::as_slice)).map_err(|error| error.to_string())
+    check_tree("name", paths.iter().map(Vec::as_slice), Names::Portable).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn files_that_one_of_the_systems_takes_for_the_same_are_refused() {
 fn the_staging_folder_and_endless_paths_are_no_names_for_content() {
     for name in [".narrows", ".Narrows"] {
         assert!(
-            check_tree(name, [])
+            check_tree(name, [], Names::Portable)
                 .expect_err("ours")
                 .to_string()
                 .contains("unfinished")
@@ -136,17 +138,62 @@ fn the_staging_folder_and_endless_paths_are_no_names_for_content() {
     }
     let deep = vec!["x".repeat(100); 12];
     assert!(
-        check_tree("name", [deep.as_slice()])
+        check_tree("name", [deep.as_slice()], Names::Portable)
             .expect_err("too long")
             .to_string()
             .contains(&MAX_PATH.to_string())
     );
 }
 
+#[test]
+fn names_for_linux_alone_may_be_what_windows_cannot_hold_and_nothing_worse() {
+    let name = |name| check_component(name, Names::Linux);
+    for good in [
+        "File::Spec.3pm",
+        "aux.c",
+        "what?.txt",
+        "a\\b",
+        "trailing.",
+        "x ",
+        "<>|*\"",
+        "C:",
+    ] {
+        assert_eq!(name(good), Ok(()), "{good}");
+        let fault = check_component(good, Names::Portable).expect_err(good);
+        assert!(fault.is_of_windows(), "{good}: {fault}");
+    }
+    let long = "x".repeat(256);
+    for bad in ["", ".", "..", "a/b", "/etc", "a\0b", "a\nb", "\u{1b}[2J", &long] {
+        let fault = name(bad).expect_err(bad);
+        assert_eq!(check_component(bad, Names::Portable), Err(fault.clone()));
+        assert!(!fault.is_of_windows(), "{bad}: {fault}");
+    }
+    let tree = |paths: &[&str]| {
+        let split = |path: &&str| path.split('/').map(str::to_owned).collect();
+        let paths: Vec<Vec<String>> = paths.iter().map(split).collect();
+        check_tree("name", paths.iter().map(Vec::as_slice), Names::Linux)
+    };
+    assert_eq!(tree(&["File", "file", "D/a", "d/a"]), Ok(()));
+    for bad in [&["a", "a"][..], &["a", "a/b"], &["a/../../x"]] {
+        assert!(!tree(bad).expect_err("refused").why.is_of_windows());
+    }
+    let staging = check_tree(".narrows", [], Names::Linux).expect_err("ours");
+    assert!(!staging.why.is_of_windows());
+}
+
 proptest! {
     #[test]
+    fn a_name_for_linux_stays_one_component_too(name in any::<String>()) {
+        if check_component(&name, Names::Linux).is_ok() {
+            let path = std::path::Path::new("base").join(&name);
+            prop_assert!(!cfg!(unix) || path.parent() == Some(std::path::Path::new("base")));
+            prop_assert!(name.len() <= 255 && !name.contains(['/', '\0']) && name != "..");
+        }
+    }
+
+    #[test]
     fn an_accepted_name_stays_one_component_below_its_folder(name in any::<String>()) {
-        if check_component(&name).is_ok() {
+        if check_component(&name, Names::Portable).is_ok() {
             let path = std::path::Path::new("base").join(&name);
             prop_assert_eq!(path.components().count(), 2);
             prop_assert_eq!(path.parent(), Some(std::path::Path::new("base")));
@@ -157,6 +204,6 @@ proptest! {
     #[test]
     fn no_case_makes_a_device_of_a_name(device in "(con|nul|aux|prn|com[1-9]|lpt[1-9])", upper in any::<[bool; 4]>(), rest in "( {0,2}[.][a-z.]{0,5}[a-z])?") {
         let name: String = device.chars().zip(upper).map(|(c, up)| if up { c.to_ascii_uppercase() } else { c }).collect();
-        prop_assert!(check_component(&(name + &rest)).is_err());
+        prop_assert!(check_component(&(name + &rest), Names::Portable).is_err());
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::{Bytes, BytesMut};
 use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode};
 use narrows_protocol::metainfo::links::text_of;
+use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::metainfo::{BLOCK, File, Metainfo, Pieces};
 use narrows_storage::{Content, OpenFiles, Opened, StorageError, Stored};
 use narrows_wire::Bitfield;
@@ -73,6 +74,7 @@ impl Sample {
             created: None,
             name: "tree".to_owned(),
             files,
+            names: Names::Portable,
             piece_length: PIECE,
             pieces: Pieces::new(hashes),
         };

@@ -1,5 +1,6 @@
 //! Writing .torrent files: piece lengths and bencoding. Hashing is done where the files are.
 
+use super::names::Names;
 use super::{Metainfo, MetainfoError, Pieces};
 
 /// Piece lengths that [`piece_length_for`] chooses while the content is of a usual size, in bytes.
@@ -46,6 +47,8 @@ pub struct Draft {
     pub name: String,
     /// The files.
     pub files: DraftFiles,
+    /// For which machines the names must do.
+    pub names: Names,
     /// Bytes.
     pub piece_length: u32,
     /// Their SHA-1.
@@ -110,7 +113,7 @@ pub fn encode(draft: &Draft) -> Result<Vec<u8>, MetainfoError> {
     string(&mut out, b"info");
     info(&mut out, draft);
     out.push(b'e');
-    Metainfo::parse(&out)?;
+    Metainfo::parse_for(&out, draft.names)?;
     Ok(out)
 }
 

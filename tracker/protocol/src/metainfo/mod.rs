@@ -13,10 +13,10 @@ pub use parse::MAX_SIZE;
 
 use crate::ids::InfoHash;
 use links::LinkError;
-use names::NameError;
+use names::{NameError, Names};
 
-/// What a .torrent describes. Everything in it has been checked: names are safe on Linux and Windows,
-/// lengths add up, there is a hash for every piece.
+/// What a .torrent describes. Everything in it has been checked: names are safe where they must do (Linux and Windows,
+/// if it was not asked for otherwise), lengths add up, there is a hash for every piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Metainfo {
     /// SHA-1 of the info dictionary's bytes exactly as they stand in the file.
@@ -107,12 +107,20 @@ impl std::fmt::Debug for Pieces {
 }
 
 impl Metainfo {
-    /// Reads a .torrent file.
+    /// Reads a .torrent file whose names must do on Linux and Windows.
     ///
     /// # Errors
     /// Whatever makes it unusable or unsafe, in words for the person who made it.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
-        parse::parse(bytes)
+        Self::parse_for(bytes, Names::Portable)
+    }
+
+    /// [`parse`](Self::parse) with names that must do on these machines.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_for(bytes: &[u8], names: Names) -> Result<Self, MetainfoError> {
+        parse::parse(bytes, names)
     }
 
     /// Size and piece length, and what follows from these.

@@ -1,4 +1,5 @@
-//! Which names a content may use: only such as mean the same file on Linux and on Windows, below the target.
+//! Which names a content may use: such as mean the same file on Linux and on Windows, below the target; or, by the
+//! operator's word, all that Linux has.
 //!
 //! A torrent is valid for the whole fleet or refused, by `create` on the operator's machine already. The rules
 //! are those of Windows ("Naming Files, Paths, and Namespaces") and Linux together.
@@ -15,6 +16,29 @@ pub const MAX_PATH: usize = 1024;
 
 /// The folder inside a target where unfinished content lies; no content may have this name.
 pub const STAGING_FOLDER: &str = ".narrows";
+
+/// For which machines names must do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Names {
+    /// Linux and Windows.
+    #[default]
+    Portable,
+    /// Linux alone: also what Windows forbids, drops or takes for a device, and names that differ in case only. Never what
+    /// leads out of a folder, and no control characters, which terminals and logs would obey.
+    Linux,
+}
+
+impl std::str::FromStr for Names {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "portable" => Ok(Self::Portable),
+            "linux" => Ok(Self::Linux),
+            other => Err(format!("`{other}` is none of portable, linux")),
+        }
+    }
+}
 
 /// A name that cannot be used, and why.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -74,11 +98,31 @@ pub enum NameFault {
     NotUtf8,
 }
 
+impl NameFault {
+    /// Whether it is none for [`Names::Linux`].
+    #[must_use]
+    pub fn is_of_windows(&self) -> bool {
+        match self {
+            Self::Separator(c) => *c != '/',
+            Self::Forbidden(_) | Self::TrailingDotOrSpace | Self::Device(_) | Self::CaseDuplicate(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Checks one component.
 ///
 /// # Errors
-/// The first fault.
-pub fn check_component(name: &str) -> Result<(), NameFault> {
+/// The first fault; of several, those of all systems come first.
+pub fn check_component(name: &str, names: Names) -> Result<(), NameFault> {
+    check_for_linux(name)?;
+    match names {
+        Names::Portable => check_for_windows(name),
+        Names::Linux => Ok(()),
+    }
+}
+
+fn check_for_linux(name: &str) -> Result<(), NameFault> {
     if name.is_empty() {
         return Err(NameFault::Empty);
     }
@@ -87,9 +131,22 @@ pub fn check_component(name: &str) -> Result<(), NameFault> {
     }
     for c in name.chars() {
         match c {
-            '/' | '\\' | ':' => return Err(NameFault::Separator(c)),
-            '<' | '>' | '"' | '|' | '?' | '*' => return Err(NameFault::Forbidden(c)),
+            '/' => return Err(NameFault::Separator(c)),
             _ if c.is_control() => return Err(NameFault::Control(c)),
+            _ => {}
+        }
+    }
+    match name.len() {
+        len if len > MAX_COMPONENT => Err(NameFault::ComponentTooLong(len)),
+        _ => Ok(()),
+    }
+}
+
+fn check_for_windows(name: &str) -> Result<(), NameFault> {
+    for c in name.chars() {
+        match c {
+            '\\' | ':' => return Err(NameFault::Separator(c)),
+            '<' | '>' | '"' | '|' | '?' | '*' => return Err(NameFault::Forbidden(c)),
             _ => {}
         }
     }
@@ -99,9 +156,6 @@ pub fn check_component(name: &str) -> Result<(), NameFault> {
     if let Some(device) = device(name) {
         return Err(NameFault::Device(device));
     }
-    if name.len() > MAX_COMPONENT {
-        return Err(NameFault::ComponentTooLong(name.len()));
-    }
     Ok(())
 }
 
@@ -110,8 +164,12 @@ pub fn check_component(name: &str) -> Result<(), NameFault> {
 ///
 /// # Errors
 /// The first fault, with the path.
-pub fn check_tree<'a>(name: &str, paths: impl IntoIterator<Item = &'a [String]>) -> Result<(), NameError> {
-    check_component(name).map_err(|why| NameError {
+pub fn check_tree<'a>(
+    name: &str,
+    paths: impl IntoIterator<Item = &'a [String]>,
+    names: Names,
+) -> Result<(), NameError> {
+    check_component(name, names).map_err(|why| NameError {
         path: name.to_owned(),
         why,
     })?;
@@ -121,9 +179,12 @@ pub fn check_tree<'a>(name: &str, paths: impl IntoIterator<Item = &'a [String]>)
             why: NameFault::Staging,
         });
     }
-    let mut tree = Tree::default();
+    let mut tree = Tree {
+        names,
+        nodes: HashMap::new(),
+    };
     for path in paths {
-        check_path(name, path)
+        check_path(name, path, names)
             .and_then(|()| tree.add(path))
             .map_err(|why| NameError {
                 path: joined(name, path),
@@ -134,8 +195,9 @@ pub fn check_tree<'a>(name: &str, paths: impl IntoIterator<Item = &'a [String]>)
 }
 
 /// Checks the components and the length of one path, but not whether it fits with others.
-pub(super) fn check_path(name: &str, path: &[String]) -> Result<(), NameFault> {
-    path.iter().try_for_each(|component| check_component(component))?;
+pub(super) fn check_path(name: &str, path: &[String], names: Names) -> Result<(), NameFault> {
+    path.iter()
+        .try_for_each(|component| check_component(component, names))?;
     let len = path
         .iter()
         .fold(name.len(), |sum, component| sum + 1 + component.len());
@@ -154,8 +216,8 @@ pub(super) fn joined(name: &str, path: &[String]) -> String {
 
 /// All folders and files seen so far, by the folded names of each folder's children. Linear in the length of
 /// all paths, whatever their depth.
-#[derive(Default)]
 struct Tree {
+    names: Names,
     nodes: HashMap<(usize, String), Node>,
 }
 
@@ -171,7 +233,11 @@ impl Tree {
         for (depth, component) in path.iter().enumerate() {
             let last = depth + 1 == path.len();
             let id = self.nodes.len() + 1;
-            match self.nodes.entry((folder, fold(component))) {
+            let key = match self.names {
+                Names::Portable => fold(component),
+                Names::Linux => component.clone(),
+            };
+            match self.nodes.entry((folder, key)) {
                 Entry::Vacant(place) => {
                     place.insert(Node {
                         id,

@@ -4,7 +4,7 @@ use bendy::decoding::{Decoder, DictDecoder, Error as BencodeError, ListDecoder, 
 use sha1::{Digest, Sha1};
 
 use super::links;
-use super::names::{self, NameError, NameFault};
+use super::names::{self, NameError, NameFault, Names};
 use super::order;
 use super::{BLOCK, File, Metainfo, MetainfoError, Pieces};
 use crate::ids::InfoHash;
@@ -18,15 +18,19 @@ const MAX_PIECE_LENGTH: u32 = 64 * 1024 * 1024;
 /// Nesting of lists and dictionaries. BEP 3 needs 5; the file tree of a hybrid one per folder.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Metainfo, MetainfoError> {
+pub(super) fn parse(bytes: &[u8], names: Names) -> Result<Metainfo, MetainfoError> {
     if bytes.len() > MAX_SIZE {
         return Err(MetainfoError::TooLarge { bytes: bytes.len() });
     }
-    match parse_sorted(bytes, None) {
+    match parse_sorted(bytes, None, names) {
         Err(MetainfoError::Malformed(why)) => match order::sorted(bytes, MAX_DEPTH)? {
             Some(sorted) => {
                 let as_it_stands = bytes.get(sorted.info).unwrap_or_default();
-                parse_sorted(&sorted.bytes, Some(InfoHash(Sha1::digest(as_it_stands).into())))
+                parse_sorted(
+                    &sorted.bytes,
+                    Some(InfoHash(Sha1::digest(as_it_stands).into())),
+                    names,
+                )
             }
             None => Err(MetainfoError::Malformed(why)),
         },
@@ -35,7 +39,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Metainfo, MetainfoError> {
 }
 
 /// `info_hash`: that of the original, if keys were put in order.
-fn parse_sorted(bytes: &[u8], info_hash: Option<InfoHash>) -> Result<Metainfo, MetainfoError> {
+fn parse_sorted(bytes: &[u8], info_hash: Option<InfoHash>, names: Names) -> Result<Metainfo, MetainfoError> {
     let mut decoder = Decoder::new(bytes).with_max_depth(MAX_DEPTH);
     let mut root = match decoder.next_object().map_err(malformed)? {
         Some(Object::Dict(root)) => root,
@@ -59,7 +63,7 @@ fn parse_sorted(bytes: &[u8], info_hash: Option<InfoHash>) -> Result<Metainfo, M
         tiers.extend(announce.filter(|url| !url.is_empty()).map(|url| vec![url]));
     }
     let info_hash = info_hash.unwrap_or_else(|| InfoHash(Sha1::digest(info).into()));
-    Info::read(info)?.into_metainfo(info_hash, tiers)
+    Info::read(info)?.into_metainfo(info_hash, tiers, names)
 }
 
 /// The keys of the info dictionary, as they stand there.
@@ -123,6 +127,7 @@ impl<'a> Info<'a> {
         self,
         info_hash: InfoHash,
         announce: Vec<Vec<String>>,
+        names: Names,
     ) -> Result<Metainfo, MetainfoError> {
         if self.v2 && self.pieces.is_none() {
             return Err(MetainfoError::V2Only);
@@ -145,7 +150,7 @@ impl<'a> Info<'a> {
         if self.attr.symlink && !multi_file {
             return Err(MetainfoError::Symlink { name });
         }
-        check_names(&name, &files)?;
+        check_names(&name, &files, names)?;
         resolve_links(&name, &mut files)?;
         let total = lay_out(&mut files).ok_or(MetainfoError::TooLong)?;
         if total == 0 || files.iter().all(|file| file.padding) {
@@ -233,11 +238,11 @@ fn resolve_links(name: &str, files: &mut [File]) -> Result<(), MetainfoError> {
 }
 
 /// Padding is never stored and may have the same name many times, so only its characters count.
-fn check_names(name: &str, files: &[File]) -> Result<(), MetainfoError> {
+fn check_names(name: &str, files: &[File], names: Names) -> Result<(), MetainfoError> {
     let stored = files.iter().filter(|file| !file.padding);
-    names::check_tree(name, stored.map(|file| file.path.as_slice()))?;
+    names::check_tree(name, stored.map(|file| file.path.as_slice()), names)?;
     for file in files.iter().filter(|file| file.padding) {
-        names::check_path(name, &file.path).map_err(|why| NameError {
+        names::check_path(name, &file.path, names).map_err(|why| NameError {
             path: names::joined(name, &file.path),
             why,
         })?;
