@@ -12,7 +12,7 @@ use narrows_swarm::GatewayMode;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::out::say;
-use super::{log, runtime, show};
+use super::{get_state, log, runtime, show};
 use crate::agent::{Agent, read_torrent};
 use crate::config::{Config, ContentEntry, Limits, Rate, host_name};
 use crate::content::{ContentState, ContentStatus};
@@ -53,12 +53,12 @@ pub(super) fn get(args: GetArgs) -> anyhow::Result<()> {
         "`--names linux` cannot be on Windows, which cannot hold such names"
     );
     let meta = read_torrent(&args.torrent, args.names).map_err(anyhow::Error::msg)?;
-    let state = args.to.join(".narrows-get").join(meta.info_hash.to_string());
+    let state = get_state::prepare(&args.to, meta.info_hash)?;
     let runtime = runtime()?;
     let done = runtime.block_on(fetch(&args, &state));
     runtime.shutdown_timeout(Duration::from_millis(500));
     let (name, seconds) = done?;
-    forget(&state);
+    get_state::forget(&state);
     say!(
         "{}: {} verified, {seconds:.1} s",
         args.to.join(name).display(),
@@ -141,12 +141,4 @@ fn message(content: &ContentStatus) -> String {
 
 async fn stop_asked(signals: &mut Signals) {
     while signals.next().await != Signal::Stop {}
-}
-
-/// Removes what only an interrupted run would need; if that fails, it does no harm.
-fn forget(state: &Path) {
-    let _ = std::fs::remove_dir_all(state);
-    if let Some(parent) = state.parent() {
-        let _ = std::fs::remove_dir(parent);
-    }
 }

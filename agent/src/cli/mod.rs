@@ -5,6 +5,7 @@ mod control;
 mod create;
 mod explain;
 mod get;
+mod get_state;
 #[cfg(any(windows, test))]
 mod log_file;
 mod out;

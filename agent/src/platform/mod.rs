@@ -4,16 +4,16 @@
 mod unix;
 #[cfg(unix)]
 pub use unix::{
-    Signals, default_config, default_data, default_state, disk_size, free_space, is_private, notify_ready,
-    raise_open_files, write_private,
+    Signals, default_config, default_data, default_state, disk_size, free_space, is_private,
+    is_private_folder, make_private_folder, notify_ready, raise_open_files, write_private,
 };
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub use windows::{
-    Signals, default_config, default_data, default_state, disk_size, free_space, is_private, notify_ready,
-    raise_open_files, write_private,
+    Signals, default_config, default_data, default_state, disk_size, free_space, is_private,
+    is_private_folder, make_private_folder, notify_ready, raise_open_files, write_private,
 };
 #[cfg(windows)]
 pub(crate) use windows::{protect_default_folder, service};

@@ -113,6 +113,26 @@ pub fn is_private(path: &Path) -> bool {
     })
 }
 
+/// Makes a folder that nobody else may enter; false if something stands there.
+///
+/// # Errors
+/// The system's.
+pub fn make_private_folder(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::DirBuilderExt;
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        made => made.map(|()| true),
+    }
+}
+
+/// Whether `path` is a folder of ours, and no link, into which nobody else can put anything.
+pub fn is_private_folder(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).is_ok_and(|folder| {
+        folder.is_dir() && folder.mode() & 0o022 == 0 && folder.uid() == rustix::process::geteuid().as_raw()
+    })
+}
+
 /// Bytes that are free for us on the file system of `path`.
 ///
 /// # Errors

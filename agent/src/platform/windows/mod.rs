@@ -96,6 +96,22 @@ pub fn is_private(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|file| file.is_file())
 }
 
+/// Makes a folder, with the access list of that above it; false if something stands there.
+///
+/// # Errors
+/// The system's.
+pub fn make_private_folder(path: &Path) -> io::Result<bool> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        made => made.map(|()| true),
+    }
+}
+
+/// Whether `path` is a folder and no link. Owners are not compared, as with [`is_private`].
+pub fn is_private_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|folder| folder.is_dir())
+}
+
 /// How many files and connections this process may have open: Windows sets no limit.
 pub fn raise_open_files() -> u64 {
     u64::MAX
