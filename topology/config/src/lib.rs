@@ -4,12 +4,14 @@
 //! table of keys ([`Fields`]), and whatever is wrong goes to one [`Report`], so that all mistakes are told at once,
 //! each with its line, a caret and what to do ([`Mistakes`]). Nothing here knows of sites or of BitTorrent.
 
+mod characters;
 mod fields;
 mod mistakes;
 mod rate;
 mod read;
 mod report;
 mod similar;
+mod text;
 mod tree;
 pub mod values;
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::characters;
+use crate::text::decode;
 use crate::tree;
 use crate::{LoadError, Mistakes, Node, Place, Report};
 
@@ -58,28 +60,20 @@ pub fn parse<T>(
         let help = format!("is this {}?", subject.name);
         return Err(single(&first, Place::START, "the file is larger than 16 MiB", &help).finish(file));
     }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let at = Place {
-                line: before.matches('\n').count() + 1,
-                column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
-                width: 1,
-            };
-            let text = String::from_utf8_lossy(bytes);
-            return Err(single(&text, at, "this is not UTF-8", "save the file as UTF-8").finish(file));
-        }
-    };
-    let mut report = Report::new(text);
-    let root = match tree::read(text, &mut report) {
+    let decoded = decode(bytes);
+    let mut report = Report::new(&decoded.text);
+    decoded.tell(&mut report);
+    let text = characters::clean(&decoded.text, &mut report);
+    let flaws = report.count();
+    let root = match tree(&text, &mut report) {
         Some(root) => Some(root),
-        None if report.count() > 0 => None,
+        None if report.count() > flaws => None,
         None => match subject.begin {
-            Some(begin) => {
+            Some(begin) if flaws == 0 => {
                 report.add(Place::START, "the file is empty", begin);
                 None
             }
+            Some(_) => None,
             None => Some(Node::nothing()),
         },
     };
@@ -94,6 +88,36 @@ pub fn parse<T>(
             Err(report.finish(file))
         }
     }
+}
+
+/// The tree of a text. Where tabs are why there is none, they are told of, and read as spaces to find what else is wrong.
+fn tree(text: &str, report: &mut Report<'_>) -> Option<Node> {
+    let error = match tree::read(text, report) {
+        Ok(root) => return root,
+        Err(error) => error,
+    };
+    let tabs = characters::tabs_in_indentation(text);
+    let again = if tabs.is_empty() {
+        None
+    } else {
+        match tree::read(&text.replace('\t', " "), report) {
+            Ok(root) => Some(root),
+            Err(other) if other != error => Some(None),
+            Err(_) => None,
+        }
+    };
+    let Some(root) = again else {
+        report.add(error.at, error.problem, error.help);
+        return None;
+    };
+    for at in tabs {
+        report.add(
+            at,
+            "a tab indents this line, which YAML does not allow",
+            "indent it with spaces",
+        );
+    }
+    root
 }
 
 /// The one mistake after which a text is not looked at any further.

@@ -22,6 +22,26 @@ impl Place {
     };
 }
 
+/// The lines of a text. YAML's line breaks are \n, \r\n and \r.
+pub(crate) fn lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.split('\n') {
+        lines.extend(line.strip_suffix('\r').unwrap_or(line).split('\r'));
+    }
+    if lines.len() > 1 && lines.last() == Some(&"") {
+        lines.pop();
+    }
+    lines
+}
+
+/// What would hide in a line, or move the caret.
+fn invisible(c: char) -> bool {
+    (c.is_control() && c != '\t') || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+}
+
+/// More mistakes than this are not shown: whoever has so many gave us another kind of file.
+const MAX_MISTAKES: usize = 1_000;
+
 /// The mistakes of a file so far.
 pub struct Report<'t> {
     lines: Vec<&'t str>,
@@ -31,16 +51,8 @@ pub struct Report<'t> {
 impl<'t> Report<'t> {
     /// Of a text that has no mistakes yet.
     pub fn new(text: &'t str) -> Report<'t> {
-        // YAML's line breaks are \n, \r\n and \r
-        let mut lines: Vec<&str> = Vec::new();
-        for line in text.split('\n') {
-            lines.extend(line.strip_suffix('\r').unwrap_or(line).split('\r'));
-        }
-        if lines.len() > 1 && lines.last() == Some(&"") {
-            lines.pop();
-        }
         Report {
-            lines,
+            lines: lines(text),
             list: Vec::new(),
         }
     }
@@ -50,7 +62,7 @@ impl<'t> Report<'t> {
         let line = at.line.clamp(1, self.lines.len());
         let source: String = self.lines[line - 1]
             .chars()
-            .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
+            .map(|c| if invisible(c) { '?' } else { c })
             .collect();
         let length = source.chars().count();
         // one past the end is where something is missing
@@ -70,7 +82,7 @@ impl<'t> Report<'t> {
             source,
         };
         // an alias shows the same node twice
-        if !self.list.contains(&mistake) {
+        if self.list.len() < MAX_MISTAKES && !self.list.contains(&mistake) {
             self.list.push(mistake);
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, options};
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, options};
 
 use crate::{Place, Report};
 
@@ -71,20 +71,33 @@ impl Node {
 /// A list or mapping that is still open.
 struct Open {
     at: Place,
+    /// Whether it is written in brackets.
+    flow: bool,
     mapping: bool,
     anchor: usize,
     children: Vec<Node>,
 }
 
+/// How our files are parsed.
+pub(crate) fn options() -> Options {
+    options! { emit_comments: false, flow_nesting_limit: DEEPEST, block_nesting_limit: DEEPEST }
+}
+
+/// Why a text is not YAML.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct NotYaml {
+    pub(crate) at: Place,
+    pub(crate) problem: String,
+    pub(crate) help: &'static str,
+}
+
 /// Reads the one document of a file. `None` after a mistake was reported, or of an empty file.
-pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
-    let options =
-        options! { emit_comments: false, flow_nesting_limit: DEEPEST, block_nesting_limit: DEEPEST };
+pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Result<Option<Node>, NotYaml> {
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut root: Option<Node> = None;
     let mut documents = 0;
-    for event in Parser::new_from_str_with_options(text, options) {
+    for event in Parser::new_from_str_with_options(text, options()) {
         let (event, span) = match event {
             Ok(next) => next,
             Err(error) => {
@@ -94,8 +107,11 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
                     column: mark.col() + 1,
                     width: 1,
                 };
-                report.add(at, format!("this is not YAML: {}", error.info()), "");
-                return None;
+                return Err(NotYaml {
+                    at,
+                    problem: format!("this is not YAML: {}", error.info()),
+                    help: "look at the quotes, brackets, colons and the indentation here and in the line before",
+                });
             }
         };
         let at = place(&span);
@@ -111,7 +127,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
                         "a second document begins here",
                         "keep the whole file in one document",
                     );
-                    return None;
+                    return Ok(None);
                 }
                 continue;
             }
@@ -138,21 +154,23 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
                         "this alias stands inside the value that it names",
                         "write the value out",
                     );
-                    return None;
+                    return Ok(None);
                 }
             },
-            Event::SequenceStart(_, anchor, ..) => {
+            Event::SequenceStart(style, anchor, ..) => {
                 open.push(Open {
                     at,
+                    flow: style == StructureStyle::Flow,
                     mapping: false,
                     anchor,
                     children: Vec::new(),
                 });
                 continue;
             }
-            Event::MappingStart(_, anchor, ..) => {
+            Event::MappingStart(style, anchor, ..) => {
                 open.push(Open {
                     at,
+                    flow: style == StructureStyle::Flow,
                     mapping: true,
                     anchor,
                     children: Vec::new(),
@@ -160,7 +178,11 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(open) => {
+                Some(mut open) => {
+                    // all of `[hq, munich]` is the value; of a block its beginning
+                    if open.flow && span.end.line() == open.at.line {
+                        open.at.width = (span.end.col() + 1).saturating_sub(open.at.column).max(1);
+                    }
                     let anchor = open.anchor;
                     (open.close(), anchor)
                 }
@@ -174,7 +196,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
                 "aliases make this far too large",
                 "write out what is meant",
             );
-            return None;
+            return Ok(None);
         }
         if anchor > 0 {
             anchors.insert(anchor, node.clone());
@@ -184,7 +206,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
             None => root = Some(node),
         }
     }
-    root
+    Ok(root)
 }
 
 impl Open {
