@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::agent::Agent;
 use common::content::{assert_same, folder, torrent};
@@ -201,6 +201,23 @@ fn status_exits_with_three_if_a_content_is_in_error_and_with_one_if_no_agent_ans
         assert!(
             text.contains("later.torrent") && text.contains("tried again"),
             "{text}"
+        );
+    }
+    // who stops reading changes neither the end nor the status
+    for (command, code) in [("status", 3), ("explain", 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = agent
+            .prepared(&[command])
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn();
+        let output = output.unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            (output.status.code(), said.as_ref()),
+            (Some(code), ""),
+            "{command}"
         );
     }
     agent.set_content(&[(&file, from)]);

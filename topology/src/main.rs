@@ -2,7 +2,6 @@
 
 mod command;
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,7 +85,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // mistakes bring their own layout
-            eprintln!("{}", format!("{error:#}").trim_end());
+            narrows_host::complain!("{}", format!("{error:#}").trim_end());
             ExitCode::FAILURE
         }
     }
@@ -125,11 +124,7 @@ fn run(command: Command) -> anyhow::Result<(String, ExitCode)> {
 }
 
 fn print(text: String) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // whoever reads has read enough
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to the standard output"),
-    }
+    narrows_host::out::write(format_args!("{text}")).context("cannot write to the standard output")
 }
 
 /// What a good map holds, in a few lines.

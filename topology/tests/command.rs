@@ -456,3 +456,19 @@ fn draw_prints_an_svg_that_names_every_site_and_with_a_rollout_its_flows() {
     let (code, _, err) = run(&["draw", EXAMPLE, "--seeds", "hq=4"]);
     assert!(code == 64 && err.contains("--size"), "{err}");
 }
+
+#[test]
+fn who_stops_reading_changes_neither_the_end_nor_the_status() {
+    let unread = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let status = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_narrows-topology"));
+        let command = command.args(arguments).stdout(unread()).stderr(unread());
+        command.status().unwrap().code()
+    };
+    assert_eq!(status(&["schema"]), Some(0));
+    assert_eq!(status(&["check", "/there/is/no/such/map"]), Some(1));
+}

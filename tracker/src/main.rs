@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use narrows_host::{complain, say};
 use narrows_topology::SiteMap;
 use narrows_tracker::{Config, Listeners, Prepared, open_files, run, signals};
 use tracing_subscriber::EnvFilter;
@@ -47,11 +48,11 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            eprintln!("error: {error:#}");
+            complain!("error: {error:#}");
             ExitCode::FAILURE
         }
         Err(mistakes) => {
-            eprintln!("{}", mistakes.trim_end());
+            complain!("{}", mistakes.trim_end());
             ExitCode::from(BAD_CONFIG)
         }
     }
@@ -59,19 +60,19 @@ fn main() -> ExitCode {
 
 /// Reads all that a configuration names, or one site map, and says how much it is; the error is all mistakes.
 fn check(config: Option<&Path>, site_map: Option<&Path>) -> Result<(), String> {
-    let say = |path: &Path, map: &SiteMap| {
+    let summary = |path: &Path, map: &SiteMap| {
         let (sites, links) = (map.sites().count(), map.links().count());
-        println!("{}: ok, {sites} sites, {links} links", path.display());
+        say!("{}: ok, {sites} sites, {links} links", path.display());
     };
     if let Some(path) = config {
         let prepared = prepare(path)?;
         for warning in prepared.config().warnings() {
-            eprintln!("warning: {}: {warning}", path.display());
+            complain!("warning: {}: {warning}", path.display());
         }
-        say(path, prepared.site_map());
+        summary(path, prepared.site_map());
     }
     if let Some(path) = site_map {
-        say(path, &SiteMap::load(path).map_err(|error| error.to_string())?);
+        summary(path, &SiteMap::load(path).map_err(|error| error.to_string())?);
     }
     Ok(())
 }
@@ -86,6 +87,8 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // it would say that on stderr, and panic where nobody reads that
+        .log_internal_errors(false)
         .with_ansi(false)
         .init();
     open_files::raise_limit();

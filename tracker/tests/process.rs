@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use support::process::Process;
@@ -247,4 +247,35 @@ fn a_bad_configuration_ends_run_with_64_before_anything_is_bound() {
         String::from_utf8_lossy(&ended.stderr).contains("create it"),
         "{ended:?}"
     );
+}
+
+/// The end of a pipe that nobody reads.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Stdio::from(writer)
+}
+
+#[test]
+fn who_stops_reading_what_check_says_changes_neither_its_end_nor_its_status() {
+    let dir = files("");
+    let check = |stdout: Stdio, stderr: Stdio| {
+        Command::new(env!("CARGO_BIN_EXE_narrows-tracker"))
+            .args(["check", "--config"])
+            .arg(dir.path().join("tracker.yaml"))
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap()
+    };
+    let checked = check(unread(), Stdio::piped());
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        checked.status.success() && !said.contains("panicked"),
+        "{checked:?}"
+    );
+    fs::write(dir.path().join("tracker.yaml"), "listen: nowhere\n").unwrap();
+    assert_eq!(check(Stdio::piped(), unread()).status.code(), Some(64));
 }

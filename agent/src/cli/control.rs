@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use narrows_host::say;
 
-use super::out::say;
 use super::{runtime, show};
 use crate::agent::{AgentStatus, Reloaded};
 use crate::config::Config;
@@ -52,7 +52,7 @@ pub(super) fn status(args: &ControlArgs) -> anyhow::Result<Health> {
     if args.json {
         say!("{}", String::from_utf8_lossy(&body));
     } else {
-        super::out::write(format_args!("{}", show::table(&status)));
+        narrows_host::out::say(format_args!("{}", show::table(&status)));
     }
     let in_error = |content: &ContentStatus| content.state == ContentState::Error;
     Ok(if status.content.iter().any(in_error) {

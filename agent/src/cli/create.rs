@@ -3,12 +3,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
+use narrows_host::say;
 use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::Names;
 use narrows_storage::CreateOptions;
 
-use super::out::say;
 use super::show;
 
 #[derive(Args, Debug)]

@@ -1,9 +1,9 @@
 //! `explain`: who the agent is connected to, and why.
 
 use anyhow::Context;
+use narrows_host::say;
 
 use super::control::{CommandArgs, encoded};
-use super::out::say;
 use super::{runtime, show};
 use crate::agent::AgentExplained;
 use crate::content::ContentExplained;
@@ -21,7 +21,7 @@ pub(super) fn explain(args: &CommandArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let said: AgentExplained = serde_json::from_slice(&body).context("not an explanation")?;
-    super::out::write(format_args!("{}", text(&said)));
+    narrows_host::out::say(format_args!("{}", text(&said)));
     Ok(())
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
+use narrows_host::say;
 use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::names::Names;
 use narrows_swarm::GatewayMode;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::out::say;
 use super::{get_state, log, runtime, show};
 use crate::agent::{Agent, read_torrent};
 use crate::config::{Config, ContentEntry, Limits, Rate, host_name};

@@ -8,7 +8,6 @@ mod get;
 mod get_state;
 #[cfg(any(windows, test))]
 mod log_file;
-mod out;
 mod run;
 #[cfg(windows)]
 mod service;
@@ -19,6 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use narrows_host::{complain, say};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::agent::StateInUse;
@@ -27,7 +27,6 @@ use crate::platform;
 use control::Health;
 use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
-use out::say;
 
 /// Exit code of `status` if a content is in error.
 const EXIT_IN_ERROR: u8 = 3;
@@ -105,7 +104,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("narrows-agent: {}", whole_text(&error));
+            complain!("narrows-agent: {}", whole_text(&error));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -188,6 +187,8 @@ fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
+        // it would say that on stderr, and panic where nobody reads that
+        .log_internal_errors(false)
         .with_ansi(false)
         .init();
 }

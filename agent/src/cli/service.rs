@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
+use narrows_host::say;
 
 use super::log_file::LogFile;
-use super::out::say;
 use super::{ConfigArg, exit_code, log_to, run, whole_text};
 use crate::config::{Config, ConfigError};
 use crate::platform::{self, service};
@@ -35,7 +35,7 @@ fn install(config: &Path) -> anyhow::Result<()> {
     // a service that cannot start is not installed
     Config::load(&config)?;
     if let Err(error) = platform::protect_default_folder() {
-        eprintln!("narrows-agent: cannot restrict who may write to our folder: {error}");
+        narrows_host::complain!("narrows-agent: cannot restrict who may write to our folder: {error}");
     }
     let executable = std::env::current_exe().context("cannot tell where this program lies")?;
     let arguments = vec![
@@ -46,7 +46,7 @@ fn install(config: &Path) -> anyhow::Result<()> {
     ];
     let unset = service::install(executable, arguments).context("cannot install the service")?;
     for what in unset {
-        eprintln!("narrows-agent: this Windows does not let us set {what}");
+        narrows_host::complain!("narrows-agent: this Windows does not let us set {what}");
     }
     say!(
         "{}: installed with {}; start it with `sc start {0}`",

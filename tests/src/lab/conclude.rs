@@ -1,5 +1,6 @@
 //! The end of a run: files compared, the report printed, pictures drawn.
 
+use narrows_host::say;
 use narrows_topology::Hop;
 
 use super::Stop;
@@ -63,7 +64,7 @@ pub(super) fn conclude(
     }
     if args.json {
         let text = serde_json::to_string(&report).map_err(|error| Stop::Failed(error.to_string()))?;
-        println!("{text}");
+        say!("{text}");
     }
     if !report.ok {
         for (place, row) in world.agents.iter().zip(&report.agents) {

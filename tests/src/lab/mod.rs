@@ -42,7 +42,6 @@ pub mod workplace;
 pub mod world;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use args::{Args, Refused};
@@ -104,8 +103,7 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::parse_from_line(line.iter().cloned()) {
         Ok(args) => args,
         Err(Refused::Shown(text)) => {
-            // a closed pipe (`| head`) is no error of ours
-            let _ = write!(std::io::stdout(), "{text}");
+            narrows_host::out::say(format_args!("{text}"));
             return ExitCode::SUCCESS;
         }
         Err(Refused::Wrong(text)) => return stopped(&Stop::Wrong(text)),
@@ -141,6 +139,6 @@ fn enter(args: &Args, line: &[OsString]) -> Stop {
 }
 
 fn stopped(stop: &Stop) -> ExitCode {
-    eprintln!("narrows-lab: {stop}");
+    narrows_host::complain!("narrows-lab: {stop}");
     ExitCode::from(stop.code())
 }

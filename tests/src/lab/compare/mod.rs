@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use narrows_host::{complain, say};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,7 +56,7 @@ pub async fn run(args: &Args, line: &[OsString]) -> Result<bool, Stop> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut results = Vec::new();
     for contestant in &args.comparison.compare {
-        eprintln!("\n== {contestant}");
+        complain!("\n== {contestant}");
         let child = Command::new(&own)
             .args(line_of(line, args, *contestant))
             .stdin(Stdio::null())
@@ -86,14 +87,14 @@ pub async fn run(args: &Args, line: &[OsString]) -> Result<bool, Stop> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     if args.json {
-        println!(
+        say!(
             "{}",
             Value::from(results.iter().map(Outcome::json).collect::<Vec<_>>())
         );
     } else {
-        println!();
+        say!("");
         for line in table(&results) {
-            println!("{line}");
+            say!("{line}");
         }
     }
     Ok(results.iter().all(Outcome::ok))
