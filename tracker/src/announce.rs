@@ -134,7 +134,7 @@ where
     };
     let is_agent = request.narrows.is_some();
     let stops = request.event == AnnounceEvent::Stopped;
-    let fetcher = (request.info_hash, announce.addr);
+    let fetcher = (request.info_hash, announce.addr, request.key.unwrap_or(0));
     let reporting = (fetcher, tracker.store.world().uptime(), stops);
     let answered = tracker
         .store

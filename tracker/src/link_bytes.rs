@@ -53,8 +53,8 @@ pub(crate) struct LinkBytes {
     in_use: Mutex<LinkUse<Fetcher>>,
 }
 
-/// An agent that fetches a content across links.
-pub(crate) type Fetcher = (InfoHash, SocketAddr);
+/// An agent that fetches a content across links: its address, and its key, since machines behind a NAT share an address.
+pub(crate) type Fetcher = (InfoHash, SocketAddr, u32);
 
 /// A link, the site at which its bytes came out, and a content.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

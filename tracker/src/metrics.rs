@@ -81,6 +81,7 @@ pub(crate) struct Metrics {
     escalations: IntCounter,
     starved: IntCounter,
     moves: IntCounter,
+    crowded_out: IntCounter,
     completions: IntCounter,
     unmapped: Unmapped,
     pub(crate) untrusted_proxy: IntCounter,
@@ -154,6 +155,11 @@ impl Metrics {
                 r,
                 "moved_agents_total",
                 "Agents that came back from another address or site.",
+            )?,
+            crowded_out: counter(
+                r,
+                "crowded_out_peers_total",
+                "Peers forgotten because more than 64 announce from one address and port.",
             )?,
             completions: counter(r, "completions_total", "Peers that became seeders.")?,
             unmapped: Unmapped::new(r)?,
@@ -250,6 +256,7 @@ impl Metrics {
             (&self.escalations, outcome.escalated),
             (&self.starved, outcome.starved),
             (&self.moves, outcome.moved),
+            (&self.crowded_out, outcome.crowded_out),
             (&self.completions, outcome.completed),
         ] {
             if happened {

@@ -21,7 +21,7 @@ use crate::tracker::Listing;
 
 const FILE: &str = "swarms";
 /// The version is part of it: another layout is another file.
-const MAGIC: &[u8; 16] = b"narrows swarms 1";
+const MAGIC: &[u8; 16] = b"narrows swarms 2";
 /// Hearsay that is older says too little: most addresses may be others' by then.
 const MAX_AGE: Duration = Duration::from_secs(3600);
 /// A clock that was put back may make a file seem to come from so far in the future.

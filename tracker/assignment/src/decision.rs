@@ -114,6 +114,8 @@ pub struct Outcome {
     pub starved: bool,
     /// The agent came from another address or site; its old record is gone.
     pub moved: bool,
+    /// Too many peers announce from one address and port: the one that had been silent for longest was forgotten.
+    pub crowded_out: bool,
     /// Another machine announces with the same id, from this address; said when the agent's record is made.
     pub double: Option<SocketAddr>,
     /// The peer became a seeder.

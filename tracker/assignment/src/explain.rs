@@ -123,14 +123,14 @@ impl Swarm {
         let record = peer.agent.as_ref().filter(|record| *record.name == *agent)?;
         let network = cx.map.network_of(at.ip());
         let gateway = site.gateways.get(&at);
-        let seen = record.seen.iter().max().copied().unwrap_or_default();
+        let seen = record.second.seen.iter().max().copied().unwrap_or_default();
         let remaining = |gateway: &Gateway| {
             let until = gateway.renewed + lease(cx.policy.intervals.gateway);
             until.saturating_sub(now).as_secs()
         };
         Some(Explanation {
             agent: agent.to_owned(),
-            addresses: [Some(at), record.other]
+            addresses: [Some(at), record.second.other]
                 .into_iter()
                 .flatten()
                 .map(Endpoint::addr)
@@ -217,8 +217,9 @@ impl Swarm {
         let want = cx.policy.numwant_default.min(cx.policy.numwant_max) as usize;
         let drawn = self.neighbours_by_rule(cx, id, at, want, announced);
         let told = drawn.into_iter().filter_map(|(other, rule)| {
-            let (_, peer) = self.sites.get(&id)?.peers.find(other)?;
-            Some(told(peer, peer.address_for(other, at), rule.text()))
+            let peers = &self.sites.get(&id)?.peers;
+            let (_, peer) = peers.find(other)?;
+            Some(told(peer, peers.address_for(other, peer, at), rule.text()))
         });
         told.collect()
     }

@@ -8,7 +8,8 @@
 //!
 //! | rule | file |
 //! |---|---|
-//! | 1 site of a peer, 9 one agent is one peer | `swarm/announce.rs` |
+//! | 1 site of a peer | `swarm/announce.rs` |
+//! | 9 one machine is one peer, and each machine its own | `swarm/identify.rs` |
 //! | 2, 3 supplied sites, parents | `rules/parents.rs` |
 //! | 4 gateways: leases, successors, fail-over, adoption | `rules/gateway.rs`, `rules/failover.rs` |
 //! | 5 upstreams | `rules/upstream.rs` |

@@ -12,6 +12,7 @@ const CALM: Trouble = Trouble {
     roaming: false,
     operator: false,
     stock: true,
+    nat: true,
 };
 const ROUGH: Trouble = Trouble {
     crashes: true,
@@ -19,6 +20,7 @@ const ROUGH: Trouble = Trouble {
     roaming: true,
     operator: true,
     stock: true,
+    nat: true,
 };
 
 #[test]

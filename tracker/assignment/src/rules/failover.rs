@@ -27,13 +27,28 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return false;
         };
-        if site.expected.is_some_and(|expected| expected.to == lost) {
+        if site.expected.is_some_and(|expected| expected.to.is_beside(lost)) {
             site.expected = None;
         }
-        let Some(gateway) = site.peers.resolve(lost) else {
+        if site.peers.is_at(reporter, lost) {
+            // that is its own address: what is behind it beside itself, it cannot know
+            return false;
+        }
+        let gateway = {
+            let mut there = site.peers.residents(lost);
+            there.find(|key| *key != reporter && site.gateways.contains_key(key))
+        };
+        let Some(gateway) = gateway else {
             return false;
         };
-        if gateway == reporter || !site.gateways.contains_key(&gateway) {
+        // of several behind one address and port nobody can say which: the one that does not come back in time
+        let shared = site.peers.residents(lost).nth(1).is_some();
+        if shared
+            && site
+                .gateways
+                .get(&gateway)
+                .is_some_and(|gateway| now <= gateway.due)
+        {
             return false;
         }
         // an agent that restarts has its lease back before its neighbours have told of the end of the old session
@@ -84,7 +99,7 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
-        if site.gateways.is_empty() && site.peers.resolve(at).is_none() {
+        if site.gateways.is_empty() && site.peers.residents(at).next().is_none() {
             site.expected = Some(crate::swarm::site::Offer { to: at, until });
         }
     }

@@ -24,7 +24,7 @@ use super::intervals;
 use crate::endpoint::Endpoint;
 use crate::hash::{peer_name, rendezvous};
 use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Peer};
+use crate::swarm::peer::{Class, Peer, Tick};
 use crate::swarm::site::{Gateway, Offer, Site, Standing};
 use crate::{Context, Outcome, Time};
 
@@ -230,7 +230,9 @@ impl Swarm {
         };
         let expected = site.expected.filter(|expected| now < expected.until);
         let was_gateway = report.is_some_and(|report| report.role == Role::Gateway);
-        if (was_gateway && site.displaced != Some(at)) || expected.is_some_and(|expected| expected.to == at) {
+        if (was_gateway && site.displaced != Some(at))
+            || expected.is_some_and(|expected| expected.to.is_beside(at))
+        {
             outcome.adopted = true;
             return self.grant(id, at, false, now, outcome);
         }
@@ -312,6 +314,10 @@ impl Swarm {
             site.expected = None;
         }
         site.gateways.insert(at, Gateway::new(now, extra));
+        if let Some(peer) = site.peers.find_mut(at) {
+            // what it did not get as a member is not held against it
+            (peer.still, peer.judged) = (0, Tick::of(now));
+        }
         Seat::Gateway
     }
 
@@ -335,7 +341,7 @@ impl Swarm {
         });
         let ranked = candidates.map(|(at, peer)| {
             let fitness = peer.fitness();
-            let hash = rendezvous(&self.info_hash, name, peer_name(peer.key(), at));
+            let hash = rendezvous(&self.info_hash, name, peer_name(peer.agent_key(), at));
             let fresh = site.displaced != Some(at);
             (
                 (

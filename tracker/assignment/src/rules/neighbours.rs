@@ -39,8 +39,11 @@ impl Swarm {
         now: Time,
     ) -> Vec<Told> {
         let chosen = self.choose_neighbours(cx, id, at, want, now);
+        let Some(site) = self.sites.get(&id) else {
+            return Vec::new();
+        };
         let told = chosen.into_iter().map(|(other, peer, _)| Told {
-            addr: peer.address_for(other, at).addr(),
+            addr: site.peers.address_for(other, peer, at).addr(),
             peer_id: Some(peer.id),
         });
         told.collect()
@@ -82,7 +85,11 @@ impl Swarm {
             Class::Partial => &[Class::Leecher],
             Class::Sated => &[],
         };
-        let mut draw = Draw::of(&self.info_hash, peer_name(me.key(), at), Tick::of(now).number());
+        let mut draw = Draw::of(
+            &self.info_hash,
+            peer_name(me.agent_key(), at),
+            Tick::of(now).number(),
+        );
         // many that only fetch spread over the others
         let crowd = if class.shares() {
             site.peers.sharers()
@@ -98,9 +105,23 @@ impl Swarm {
     }
 }
 
+/// Whether somebody at `at` can use this peer beside those that are chosen: it is not itself, and has an address and port
+/// of its own. Behind a NAT several have one, which leads to one of them at most.
+fn is_another(peers: &Peers, chosen: &Chosen<'_>, at: Endpoint, (other, peer): (Endpoint, &Peer)) -> bool {
+    if other == at || chosen.iter().any(|(have, ..)| *have == other) {
+        return false;
+    }
+    if !peers.is_crowded() {
+        return true;
+    }
+    let addr = peers.address_for(other, peer, at);
+    let same = |(have, peer, _): &(Endpoint, &Peer, Rule)| peers.address_for(*have, peer, at).is_beside(addr);
+    !peers.is_at(at, addr) && !chosen.iter().any(same)
+}
+
 /// All peers of these classes; if that is more than wanted, from a random one on.
 fn all<'s>(peers: &'s Peers, classes: &[Class], at: Endpoint, want: usize, draw: &mut Draw) -> Chosen<'s> {
-    let mut out = Vec::with_capacity(want.min(peers.len()));
+    let mut out: Chosen<'s> = Vec::with_capacity(want.min(peers.len()));
     for class in classes {
         let count = peers.count(*class);
         let start = if count > 1 && count > want - out.len() {
@@ -109,11 +130,13 @@ fn all<'s>(peers: &'s Peers, classes: &[Class], at: Endpoint, want: usize, draw:
             0
         };
         let order = (start..count).chain(0..start).filter_map(|i| peers.at(*class, i));
-        let others = order.filter(|(other, _)| *other != at);
-        let others = others.map(|(other, peer)| (other, peer, Rule::Everybody));
-        out.extend(others.take(want - out.len()));
-        if out.len() >= want {
-            break;
+        for (other, peer) in order {
+            if out.len() >= want {
+                return out;
+            }
+            if is_another(peers, &out, at, (other, peer)) {
+                out.push((other, peer, Rule::Everybody));
+            }
         }
     }
     out
@@ -141,10 +164,11 @@ fn some<'s>(
         );
     }
     for other in peers.ring_neighbours(at) {
-        if chosen.len() >= want || other == at || chosen.iter().any(|(have, ..)| *have == other) {
-            continue;
+        if chosen.len() >= want {
+            break;
         }
-        if let Some((_, peer)) = peers.find(other).filter(|(class, _)| classes.contains(class)) {
+        let found = peers.find(other).filter(|(class, _)| classes.contains(class));
+        if let Some((_, peer)) = found.filter(|(_, peer)| is_another(peers, &chosen, at, (other, peer))) {
             chosen.push((other, peer, Rule::Ring));
         }
     }
@@ -172,7 +196,7 @@ fn fill<'s>(
         let Some((other, peer)) = peers.random(class, draw) else {
             return;
         };
-        if other != at && chosen.iter().all(|(have, ..)| *have != other) {
+        if is_another(peers, chosen, at, (other, peer)) {
             chosen.push((other, peer, rule));
         }
     }

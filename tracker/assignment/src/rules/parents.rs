@@ -199,9 +199,11 @@ impl Swarm {
         cx.ledger.with_load(|load| {
             let speed = |route: &Route| cx.speed_along(load, route);
             let ranked = routes.iter();
-            let ranked =
-                ranked.map(|(root, route)| (std::cmp::Reverse(speed(route)), route.hops.len(), *root));
-            ranked.min().map(|(_, _, root)| root)
+            let ranked = ranked.map(|(root, route)| {
+                let avoided = self.avoided.contains_key(&(id, *root));
+                (avoided, std::cmp::Reverse(speed(route)), route.hops.len(), *root)
+            });
+            ranked.min().map(|(.., root)| root)
         })
     }
 

@@ -4,6 +4,7 @@
 //! kept from the gateway that cannot reach them, for a while; a seeder of the own site loses its record once two
 //! neighbours (or all there are) miss it and it has been silent since.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -62,7 +63,13 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return false;
         };
-        let Some(gone) = site.peers.resolve(gone).filter(|gone| *gone != at) else {
+        // of several behind one address and port, the one that counts: the gateway, else a seeder
+        let weight = |key: &Endpoint| {
+            let seeds = matches!(site.peers.find(*key), Some((Class::Seeder, _)));
+            (site.gateways.contains_key(key), seeds)
+        };
+        let others = site.peers.residents(gone).filter(|gone| *gone != at);
+        let Some(gone) = others.max_by_key(weight) else {
             return false;
         };
         if let Some(gateway) = site.gateways.get(&gone) {
@@ -96,7 +103,8 @@ impl Swarm {
     }
 
     fn upstream_gone(&mut self, (id, at): (SiteId, Endpoint), (site, gone): (SiteId, Endpoint), now: Time) {
-        let Some(gone) = self.sites.get(&site).and_then(|site| site.peers.resolve(gone)) else {
+        let there = self.sites.get(&site);
+        let Some(gone) = there.and_then(|site| site.peers.residents(gone).next()) else {
             return;
         };
         let Some(gateway) = self
@@ -120,19 +128,25 @@ impl Swarm {
     /// and until then a link they share with this site may be asked for up to half as much again.
     fn avoid_parents(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) {
         let Some(site) = self.sites.get(&id) else { return };
-        let Some(gateway) = site.gateways.get(&at).filter(|gateway| !gateway.from_root) else {
+        let Some(gateway) = site.gateways.get(&at) else {
             return;
         };
         let lost = |parent: &SiteId| {
             let told = gateway.upstreams.iter().filter(|up| up.site == *parent);
             let told: Vec<&Upstream> = told.collect();
-            let peers = self.sites.get(parent).map_or(0, |parent| parent.peers.sharers());
-            !told.is_empty()
-                && told.iter().all(|up| !gateway.reaches(up.peer, now))
-                && told.len() >= peers.min(2)
+            let Some(first) = told.first() else { return false };
+            // several behind one address and port cannot be told beside each other
+            let mut sharers = self
+                .sites
+                .get(parent)
+                .into_iter()
+                .flat_map(|parent| parent.peers.iter());
+            let mut more = || sharers.any(|(class, at, _)| class.shares() && !at.is_beside(first.peer));
+            told.iter().all(|up| !gateway.reaches(up.peer, now)) && (told.len() >= 2 || !more())
         };
-        let parents = self.parents(id, at).into_iter().map(|(parent, _)| parent);
-        let lost: Vec<SiteId> = parents.filter(lost).collect();
+        // who starved may fetch from a root site beside its parents
+        let sources: BTreeSet<SiteId> = gateway.upstreams.iter().map(|up| up.site).collect();
+        let lost: Vec<SiteId> = sources.into_iter().filter(lost).collect();
         for parent in lost {
             self.avoided.retain(|_, until| *until > now);
             if self.avoided.insert((id, parent), now + AVOIDED).is_none() {
@@ -156,7 +170,7 @@ impl Swarm {
 impl Gateway {
     /// Whether it has not just failed to reach somebody.
     pub(crate) fn reaches(&self, peer: Endpoint, now: Time) -> bool {
-        let failed = |offer: &Offer| offer.to == peer && offer.until > now;
+        let failed = |offer: &Offer| offer.to.is_beside(peer) && offer.until > now;
         !self.unreachable.iter().any(failed)
     }
 }

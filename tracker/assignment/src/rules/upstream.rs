@@ -104,7 +104,13 @@ impl Swarm {
             // peers of the gateway's own address family first, then those it has not just failed with; those that it
             // could not reach only if there is nobody else
             if chosen.is_empty() && candidates.iter().all(|up| !gateway.reaches(up.peer, now)) {
-                candidates.sort_by_key(|up| gateway.unreachable.iter().position(|gone| gone.to == up.peer));
+                let failed = |up: &Upstream| {
+                    gateway
+                        .unreachable
+                        .iter()
+                        .position(|gone| gone.to.is_beside(up.peer))
+                };
+                candidates.sort_by_key(failed);
             } else {
                 candidates.retain(|up| gateway.reaches(up.peer, now));
             }
@@ -119,7 +125,7 @@ impl Swarm {
                     break;
                 }
                 let known = told.iter().any(|old| old.peer == up.peer);
-                if chosen.iter().any(|other| other.peer == up.peer)
+                if chosen.iter().any(|other| other.is_same(up))
                     || (is_stock && !known && told.len() >= allowed + spares)
                 {
                     continue;
@@ -167,6 +173,7 @@ impl Swarm {
         if site.standing == Standing::Supplied || gateway.from_root {
             let stays = gateway.upstreams.first().map(|up| up.site).filter(|source| {
                 Some(*source) != parent
+                    && !self.avoided.contains_key(&(id, *source))
                     && self
                         .sites
                         .get(source)
@@ -278,7 +285,7 @@ impl Swarm {
         else {
             return Vec::new();
         };
-        let name = peer_name(peer.key(), at);
+        let name = peer_name(peer.agent_key(), at);
         let seeders = self.ranked_seeders(site, name);
         let gateways = site
             .gateways
@@ -297,12 +304,13 @@ impl Swarm {
             .chain(anybody);
         let mut out: Vec<Upstream> = Vec::new();
         for (key, other) in all {
-            if out.iter().all(|up| up.peer != key) {
-                out.push(Upstream {
-                    site: source,
-                    peer: key,
-                    addr: other.address_for(key, at),
-                });
+            let up = Upstream {
+                site: source,
+                peer: key,
+                addr: site.peers.address_for(key, other, at),
+            };
+            if !out.iter().any(|other| other.is_same(up)) {
+                out.push(up);
             }
         }
         out
@@ -318,7 +326,8 @@ impl Swarm {
                 .filter_map(|i| site.peers.at(Class::Seeder, i as usize))
                 .collect()
         };
-        let rank = |at: Endpoint, peer: &Peer| rendezvous(&self.info_hash, name, peer_name(peer.key(), at));
+        let rank =
+            |at: Endpoint, peer: &Peer| rendezvous(&self.info_hash, name, peer_name(peer.agent_key(), at));
         seeders.sort_by_cached_key(|(at, peer)| std::cmp::Reverse(rank(*at, peer)));
         seeders
     }

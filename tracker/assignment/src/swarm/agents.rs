@@ -42,11 +42,16 @@ impl Agents {
     /// What tells the machine that announces from `from` from others of its id: its key, or where several machines have that
     /// too, its address.
     pub(crate) fn machine(&self, id: AgentKey, key: u32, from: Endpoint) -> u32 {
-        if self.shared.contains(&(id, key)) {
+        if self.is_shared(id, key) {
             from.ip_hash() | 1
         } else {
             key
         }
+    }
+
+    /// Whether several machines have an id and a key.
+    pub(crate) fn is_shared(&self, id: AgentKey, key: u32) -> bool {
+        self.shared.contains(&(id, key))
     }
 
     /// An agent announces from another address than before. One that does so again and again within minutes is several

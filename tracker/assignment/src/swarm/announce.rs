@@ -7,14 +7,14 @@ use narrows_topology::SiteId;
 use rand::Rng;
 
 use super::Swarm;
-use super::agents::is_same;
-use super::peer::{Agent, Class, Peer, Tick};
+use super::clients;
+use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::reply::{Told, farewell};
 use super::site::Standing;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::gateway::Seat;
-use crate::rules::intervals::{expiry, lease};
+use crate::rules::intervals::expiry;
 use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
 
 impl Swarm {
@@ -35,12 +35,12 @@ impl Swarm {
         self.born.get_or_insert(now);
         let at = self.identify(cx, announce, id, from, now, &mut outcome);
         if announce.event == AnnounceEvent::Stopped {
-            self.count_wan(cx, announce, id, &mut outcome);
+            self.count_wan(cx, announce, (id, at), &mut outcome);
             self.add_wan(id, announce.left, &outcome);
             self.remove(cx, (id, at));
             return Ok(farewell(self, cx, id, rng, outcome));
         }
-        self.count_wan(cx, announce, id, &mut outcome);
+        self.count_wan(cx, announce, (id, at), &mut outcome);
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
         self.add_wan(id, announce.left, &outcome);
 
@@ -70,6 +70,7 @@ impl Swarm {
             }
             self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
+        self.avoided.retain(|_, until| *until > now);
         self.note_pause(cx, id, at);
         self.look_at_rates(cx);
         outcome.planned = self.plan(cx, now);
@@ -105,64 +106,6 @@ impl Swarm {
             upstream,
         };
         Ok(self.reply(cx, (id, at), told, now, rng, outcome))
-    }
-
-    /// Finds the record of a peer that announces from `from`, and forgets those that it makes void: an agent is
-    /// one peer with at most an IPv4 and an IPv6 address in one site (rule 9), both of which it announces from
-    /// now and then. Returns the record's key.
-    fn identify(
-        &mut self,
-        cx: &Context<'_>,
-        announce: &Announce<'_>,
-        id: SiteId,
-        from: Endpoint,
-        now: Time,
-        outcome: &mut Outcome,
-    ) -> Endpoint {
-        let key = announce.agent.map(|report| AgentKey::of(&report.agent));
-        let machine = self.machine(announce, from);
-        let here = self.sites.get(&id).and_then(|site| site.peers.resolve(from));
-        if let Some(here) = here {
-            let found = self.sites.get(&id).and_then(|site| site.peers.find(here));
-            let same = found.is_some_and(|(_, peer)| {
-                peer.key() == key
-                    && peer
-                        .agent
-                        .as_ref()
-                        .is_none_or(|agent| is_same(agent.machine, machine))
-            });
-            if !same {
-                // somebody else has this address now
-                self.remove(cx, (id, here));
-            }
-        }
-        let Some(key) = key else { return from };
-        let Some(place) = self.agents.find(key, machine) else {
-            // one id, and a machine that is not here yet
-            outcome.double = self.agents.double(key, machine).map(|other| other.at.addr());
-            return from;
-        };
-        let (site, before) = (place.site, place.at);
-        if site == id && (before == from || before.is_ipv4() != from.is_ipv4()) {
-            let Some(here) = self.sites.get_mut(&id) else {
-                return from;
-            };
-            let stale = lease(cx.policy.intervals.seeder);
-            if here.peers.seen_at(before, from, Tick::of(now), stale) {
-                return before;
-            }
-        }
-        outcome.moved = true;
-        self.agents.moved(key, machine, now);
-        self.remove(cx, (site, before));
-        from
-    }
-
-    /// What tells the announcing machine from others of its id; 0: nothing.
-    fn machine(&self, announce: &Announce<'_>, from: Endpoint) -> u32 {
-        let id = announce.agent.map(|report| AgentKey::of(&report.agent));
-        let key = announce.key.unwrap_or(0);
-        id.map_or(key, |id| self.agents.machine(id, key, from))
     }
 
     /// Writes the record. Returns what the peer lacked before, if it was known.
@@ -214,7 +157,14 @@ impl Swarm {
                     gateway.since = now;
                 }
                 if let Some(peer) = site.peers.find_mut(at) {
+                    let renamed = peer.agent.is_none() && !clients::is_written(peer, announce);
+                    if renamed {
+                        self.clients.remove(peer, at);
+                    }
                     write(peer, announce, expires);
+                    if renamed {
+                        self.clients.insert(peer, at);
+                    }
                 }
                 site.peers.restate(class, at, left, announce.left);
                 site.peers.reuses(at, reused);
@@ -225,8 +175,10 @@ impl Swarm {
             }
             (Some(_), Some(site)) => {
                 // the record is taken out by hand, so that a site of one peer is not dropped meanwhile
+                let second = site.peers.paired(at);
                 if let Some((before, mut peer)) = site.peers.remove(at) {
                     self.counts.remove(before, peer.left);
+                    self.clients.remove(&peer, at);
                     write(&mut peer, announce, expires);
                     (peer.still, peer.step) = (0, 0);
                     peer.wanted |= class.wants();
@@ -234,16 +186,17 @@ impl Swarm {
                         agent.reused = reused;
                     }
                     self.insert(cx, (id, at), class, peer, now);
+                    if let (Some(second), Some(site)) = (second, self.sites.get_mut(&id)) {
+                        site.peers.pair(at, second);
+                    }
                 }
             }
             (_, _) => {
                 let agent = announce.agent.map(|report| {
                     Box::new(Agent {
                         key: AgentKey::of(&report.agent),
-                        machine: self.machine(announce, Endpoint::of(announce.addr)),
                         name: report.agent.as_str().into(),
-                        other: None,
-                        seen: [Tick::of(now); 2],
+                        second: Second::none(Tick::of(now)),
                         preference: report.preference,
                         wan: report.wan,
                         reused,
@@ -254,6 +207,7 @@ impl Swarm {
                     agent,
                     left: announce.left,
                     id: announce.peer_id,
+                    key: self.machine(announce, Endpoint::of(announce.addr)),
                     expires,
                     judged: Tick::of(now),
                     still: 0,
@@ -276,7 +230,13 @@ impl Swarm {
     }
 
     /// Bytes across links since the agent's last report, by the sites they came from.
-    fn count_wan(&mut self, cx: &Context<'_>, announce: &Announce<'_>, id: SiteId, outcome: &mut Outcome) {
+    fn count_wan(
+        &mut self,
+        cx: &Context<'_>,
+        announce: &Announce<'_>,
+        at: (SiteId, Endpoint),
+        outcome: &mut Outcome,
+    ) {
         let Some(report) = announce.agent else {
             return;
         };
@@ -287,7 +247,7 @@ impl Swarm {
         let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
         (outcome.wan_bytes, outcome.wan_from) = (news.bytes, news.from);
         if known < news.bytes
-            && let Some(from) = self.likely_source(announce, id)
+            && let Some(from) = self.likely_source(at)
         {
             outcome.wan_from.push((from, news.bytes - known));
         }
@@ -304,11 +264,11 @@ impl Swarm {
     }
 
     /// Where the bytes of an agent come from that does not say.
-    fn likely_source(&self, announce: &Announce<'_>, id: SiteId) -> Option<SiteId> {
-        let upstream = self.sites.get(&id).and_then(|site| {
-            let at = site.peers.resolve(Endpoint::of(announce.addr))?;
-            site.gateways.get(&at)?.upstreams.first().map(|up| up.site)
-        });
+    fn likely_source(&self, (id, at): (SiteId, Endpoint)) -> Option<SiteId> {
+        let upstream = self
+            .sites
+            .get(&id)
+            .and_then(|site| site.gateways.get(&at)?.upstreams.first().map(|up| up.site));
         upstream.or_else(|| self.forest.get(&id).map(|parent| parent.site))
     }
 }
@@ -321,6 +281,9 @@ fn write(peer: &mut Peer, announce: &Announce<'_>, expires: Tick) {
     peer.left = announce.left;
     peer.id = announce.peer_id;
     peer.expires = expires;
+    if announce.agent.is_none() {
+        peer.key = announce.key.unwrap_or(0);
+    }
     if let (Some(agent), Some(report)) = (&mut peer.agent, announce.agent) {
         agent.preference = report.preference;
         agent.metrics = report.metrics.and_then(NonZeroU16::new);

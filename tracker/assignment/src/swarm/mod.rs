@@ -2,9 +2,12 @@
 
 pub(crate) mod agents;
 mod announce;
+mod clients;
+mod crowd;
 mod expire;
 mod fetched;
 mod flows;
+mod identify;
 pub(crate) mod peer;
 pub(crate) mod peers;
 mod record;
@@ -23,6 +26,7 @@ use crate::rules::stripes::Cause;
 use crate::rules::supply;
 use crate::{Context, Time};
 use agents::{Agents, Place};
+use clients::Clients;
 use fetched::Fetched;
 use peer::{Class, Peer};
 use site::{Site, Standing};
@@ -74,6 +78,8 @@ pub struct Swarm {
     pub(crate) sites: Sites,
     /// Where each agent is.
     pub(crate) agents: Agents,
+    /// Where each stock client is that announces a key.
+    clients: Clients,
     /// What agents reported to have fetched across links.
     fetched: Fetched,
     pub(crate) forest: Forest,
@@ -107,6 +113,7 @@ impl Swarm {
             born: None,
             sites: Sites::default(),
             agents: Agents::default(),
+            clients: Clients::default(),
             fetched: Fetched::default(),
             forest: Forest::new(),
             root: None,
@@ -144,19 +151,21 @@ impl Swarm {
             downloaded: self.counts.downloaded,
             ..Counts::default()
         };
-        let mut agents = 0;
+        let (mut agents, mut clients) = (0, Clients::default());
         for (id, site) in self.sites.iter() {
             site.peers
                 .recount()
                 .map_err(|problem| format!("{id:?}: {problem}"))?;
-            for (class, _, peer) in site.peers.iter() {
+            for (class, at, peer) in site.peers.iter() {
                 counts.add(class, peer.left);
+                clients.insert(peer, at);
                 agents += usize::from(peer.agent.is_some());
             }
         }
-        if counts != self.counts || agents != self.agents.len() {
-            let kept = (self.counts, self.agents.len());
-            return Err(format!("kept {kept:?}, counted {:?}", (counts, agents)));
+        let counted = (counts, agents, clients.len());
+        let kept = (self.counts, self.agents.len(), self.clients.len());
+        if kept != counted {
+            return Err(format!("kept {kept:?}, counted {counted:?}"));
         }
         Ok(())
     }
@@ -195,9 +204,10 @@ impl Swarm {
         }
         if let Some(agent) = &peer.agent {
             let (site, at) = at;
-            let key = agent.machine;
+            let key = peer.key;
             self.agents.insert(agent.key, Place { site, at, key });
         }
+        self.clients.insert(&peer, at.1);
         self.counts.add(class, peer.left);
         let new = || Site::new(cx.map, cx.policy, at.0, now);
         let site = self.sites.get_or_insert_with(at.0, new);
@@ -208,9 +218,10 @@ impl Swarm {
     /// Forgets a peer, its lease and, with the last peer, its site.
     pub(crate) fn remove(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint)) -> Option<(Class, Peer)> {
         let (class, peer) = self.sites.get_mut(&at.0)?.peers.remove(at.1)?;
-        if let Some(key) = peer.key() {
-            self.agents.remove(key, at.1);
+        if let Some(agent) = peer.agent_key() {
+            self.agents.remove(agent, at.1);
         }
+        self.clients.remove(&peer, at.1);
         self.counts.remove(class, peer.left);
         self.release(cx, at.0, at.1);
         self.look_at(at.0);

@@ -1,4 +1,4 @@
-//! What is kept of one peer. Memory per peer counts: 48 bytes, and a box for agents.
+//! What is kept of one peer. Memory per peer counts: 56 bytes, and a box for agents.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -87,6 +87,8 @@ pub(crate) struct Peer {
     /// Bytes it still wants; `u64::MAX`: it does not say.
     pub(crate) left: u64,
     pub(crate) id: PeerId,
+    /// What its machine calls itself (`key`); 0: it does not.
+    pub(crate) key: u32,
     /// When it is forgotten.
     pub(crate) expires: Tick,
     /// When it was last seen to move or not to.
@@ -103,13 +105,8 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) key: AgentKey,
-    /// What its machine calls itself (`key`); 0: it does not.
-    pub(crate) machine: u32,
     pub(crate) name: Box<str>,
-    /// Its address in the other family than the one it is kept under.
-    pub(crate) other: Option<Endpoint>,
-    /// When it last announced from the address it is kept under, and from the other.
-    pub(crate) seen: [Tick; 2],
+    pub(crate) second: Second,
     pub(crate) preference: GatewayPreference,
     /// What its `wan` was when it last moved on the ladder.
     pub(crate) wan: u64,
@@ -119,20 +116,28 @@ pub(crate) struct Agent {
     pub(crate) metrics: Option<NonZeroU16>,
 }
 
-impl Peer {
-    pub(crate) fn key(&self) -> Option<AgentKey> {
-        self.agent.as_ref().map(|agent| agent.key)
-    }
+/// The address of a peer in the other family than the one it is kept under, which it announces from now and then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Second {
+    pub(crate) other: Option<Endpoint>,
+    /// When it last announced from the address it is kept under, and from the other.
+    pub(crate) seen: [Tick; 2],
+}
 
-    /// The address to tell somebody at `asker`: of the same family, if the peer has one.
-    pub(crate) fn address_for(&self, at: Endpoint, asker: Endpoint) -> Endpoint {
-        let family = asker.is_ipv4();
-        // first what is at hand: the agent is a cache miss
-        if at.is_ipv4() == family {
-            return at;
+impl Second {
+    /// Of a peer that announced from the address it is kept under at `seen`.
+    pub(crate) fn none(seen: Tick) -> Second {
+        Second {
+            other: None,
+            seen: [seen; 2],
         }
-        let other = self.agent.as_ref().and_then(|agent| agent.other);
-        other.filter(|other| other.is_ipv4() == family).unwrap_or(at)
+    }
+}
+
+impl Peer {
+    /// The key of its agent's id.
+    pub(crate) fn agent_key(&self) -> Option<AgentKey> {
+        self.agent.as_ref().map(|agent| agent.key)
     }
 
     /// How fit it is to be a gateway: agents before stock clients, which never drop a peer they were told of.

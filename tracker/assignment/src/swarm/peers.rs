@@ -1,12 +1,14 @@
 //! The peers of one site: by class, so that counting, choosing at random and "seeders first" cost nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use super::peer::{Class, Peer, Tick};
+use super::crowd::Crowd;
+use super::peer::{Class, Peer, Second, Tick};
 use crate::endpoint::Endpoint;
 use crate::hash::Draw;
 
@@ -19,8 +21,12 @@ pub(crate) struct Peers {
     /// Everybody who shares in the order of addresses, in sites with more than `ring_from` of them.
     ring: BTreeSet<Endpoint>,
     ring_from: usize,
-    /// Second addresses of agents.
+    /// Second addresses, and whose they are.
     others: HashMap<Endpoint, Endpoint, RandomState>,
+    /// Second addresses of stock clients by the first; agents keep theirs themselves.
+    pairs: HashMap<Endpoint, Second, RandomState>,
+    /// Which addresses and ports several peers announce from, first and second ones.
+    crowd: Crowd,
     agents: u32,
     tally: Tally,
     /// Who of those that share and are without everything lacks least.
@@ -69,6 +75,8 @@ impl Peers {
             ring: BTreeSet::new(),
             ring_from,
             others: HashMap::default(),
+            pairs: HashMap::default(),
+            crowd: Crowd::default(),
             agents: 0,
             tally: Tally::default(),
             best: None,
@@ -98,13 +106,86 @@ impl Peers {
         self.tally
     }
 
-    /// The key of the peer with this address.
-    pub(crate) fn resolve(&self, at: Endpoint) -> Option<Endpoint> {
+    /// The key of the peer in this place.
+    fn resolve(&self, at: Endpoint) -> Option<Endpoint> {
         if self.find(at).is_some() {
             Some(at)
         } else {
             self.others.get(&at).copied()
         }
+    }
+
+    /// The keys of all peers with this address and port.
+    pub(crate) fn residents(&self, addr: Endpoint) -> impl Iterator<Item = Endpoint> {
+        let first = addr.at_place(0);
+        let places = std::iter::once(first).chain(self.crowd.at(first));
+        places.filter_map(|place| self.resolve(place))
+    }
+
+    /// A place at an address and port that nobody is in; `None`: as many peers as may be are there.
+    pub(crate) fn free_place(&self, addr: Endpoint) -> Option<Endpoint> {
+        let first = addr.at_place(0);
+        if self.resolve(first).is_none() {
+            Some(first)
+        } else {
+            self.crowd.free(first)
+        }
+    }
+
+    /// Whether several peers announce from one address and port.
+    pub(crate) fn is_crowded(&self) -> bool {
+        !self.crowd.is_empty()
+    }
+
+    /// A peer's address in the other family than `at`, the one it is kept under.
+    pub(crate) fn other(&self, at: Endpoint, peer: &Peer) -> Option<Endpoint> {
+        match &peer.agent {
+            Some(agent) => agent.second.other,
+            None => self.pairs.get(&at)?.other,
+        }
+    }
+
+    /// The address to tell somebody at `asker`: of the same family, if the peer has one; of the other, if that is all
+    /// that tells the two apart.
+    pub(crate) fn address_for(&self, at: Endpoint, peer: &Peer, asker: Endpoint) -> Endpoint {
+        let family = asker.is_ipv4();
+        if self.is_crowded() && at.is_beside(asker) {
+            let both = self
+                .find(asker)
+                .is_some_and(|(_, own)| self.other(asker, own).is_some());
+            return self.other(at, peer).filter(|_| both).unwrap_or(at);
+        }
+        // first what is at hand: the agent is a cache miss
+        if at.is_ipv4() == family {
+            return at;
+        }
+        let other = self.other(at, peer);
+        other.filter(|other| other.is_ipv4() == family).unwrap_or(at)
+    }
+
+    /// Whether the peer kept under `at` has this address and port, as one of its two.
+    pub(crate) fn is_at(&self, at: Endpoint, addr: Endpoint) -> bool {
+        let other = || self.find(at).and_then(|(_, peer)| self.other(at, peer));
+        at.is_beside(addr) || other().is_some_and(|other| other.is_beside(addr))
+    }
+
+    /// The addresses to tell somebody at `asker` of these peers: none twice, and of others none that is its own.
+    pub(crate) fn addresses_for(
+        &self,
+        keys: impl Iterator<Item = Endpoint>,
+        asker: Endpoint,
+    ) -> Vec<SocketAddr> {
+        let mut told: Vec<SocketAddr> = Vec::new();
+        for key in keys {
+            let Some((_, peer)) = self.find(key) else { continue };
+            let addr = self.address_for(key, peer, asker);
+            let is_new = !self.is_crowded()
+                || ((key == asker || !self.is_at(asker, addr)) && !told.contains(&addr.addr()));
+            if is_new {
+                told.push(addr.addr());
+            }
+        }
+        told
     }
 
     pub(crate) fn find(&self, at: Endpoint) -> Option<(Class, &Peer)> {
@@ -170,9 +251,11 @@ impl Peers {
     }
 
     pub(crate) fn insert(&mut self, class: Class, at: Endpoint, peer: Peer) {
+        self.crowd.add(at);
         if let Some(agent) = &peer.agent {
             self.agents += 1;
-            if let Some(other) = agent.other {
+            if let Some(other) = agent.second.other {
+                self.crowd.add(other);
                 self.others.insert(other, at);
             }
         }
@@ -203,12 +286,17 @@ impl Peers {
         self.tally.starving -= u32::from(peer.step > 0);
         self.tally.wanted -= u32::from(peer.wanted);
         self.tally.reused -= reused(&peer);
-        if let Some(agent) = &peer.agent {
-            self.agents -= 1;
-            if let Some(other) = agent.other {
-                self.others.remove(&other);
-            }
+        self.agents -= u32::from(peer.agent.is_some());
+        let second = match &peer.agent {
+            Some(agent) => agent.second.other,
+            None if self.pairs.is_empty() => None,
+            None => self.pairs.remove(&at).and_then(|second| second.other),
+        };
+        if let Some(other) = second {
+            self.crowd.remove(other);
+            self.others.remove(&other);
         }
+        self.crowd.remove(at);
         self.ring.remove(&at);
         if self.sharers() <= self.ring_from / 2 {
             self.ring.clear();
@@ -224,36 +312,81 @@ impl Peers {
         Some((class, peer))
     }
 
-    /// An agent kept under `at` has announced from `from`, which is `at` or an address of the other family. One of
-    /// its addresses that it has not announced from for `stale` is no more: if that is `at`, the record must go,
-    /// and the answer is no.
-    pub(crate) fn seen_at(&mut self, at: Endpoint, from: Endpoint, now: Tick, stale: Duration) -> bool {
-        let Some(agent) = self.find_mut(at).and_then(|peer| peer.agent.as_mut()) else {
+    /// A peer kept under `at` has announced from `from`, which is `at` or an address of the other family. One of its
+    /// addresses that it has not announced from for `stale` is no more: if that is `at`, the record must go, and the
+    /// answer is no. `last`: when a stock client without a second address has announced.
+    pub(crate) fn seen_at(
+        &mut self,
+        at: Endpoint,
+        from: Endpoint,
+        (last, now): (Tick, Tick),
+        stale: Duration,
+    ) -> bool {
+        let Some((_, peer)) = self.find(at) else {
             return false;
         };
+        let is_stock = peer.agent.is_none();
+        let is_first = from.is_beside(at);
+        let before = match &peer.agent {
+            Some(agent) => agent.second,
+            None => match self.pairs.get(&at) {
+                Some(second) => *second,
+                None if is_first => return true,
+                None => Second::none(last),
+            },
+        };
+        let mut after = before;
         let is_stale = |seen: Tick| seen.time() + stale < now.time();
-        let before = agent.other;
-        if from == at {
-            agent.seen[0] = now;
-            if is_stale(agent.seen[1]) {
-                agent.other = None;
+        if is_first {
+            after.seen[0] = now;
+            if is_stale(after.seen[1]) {
+                after.other = None;
             }
-        } else if is_stale(agent.seen[0]) {
+        } else if is_stale(after.seen[0]) {
             return false;
         } else {
-            agent.seen[1] = now;
-            agent.other = Some(from);
+            after.seen[1] = now;
+            if !after.other.is_some_and(|other| other.is_beside(from)) {
+                after.other = self.free_place(from);
+            }
         }
-        let after = agent.other;
-        if before != after {
-            if let Some(before) = before {
+        if before.other != after.other {
+            if let Some(before) = before.other {
+                self.crowd.remove(before);
                 self.others.remove(&before);
             }
-            if let Some(after) = after {
-                self.others.insert(after, at);
+            if let Some(other) = after.other {
+                self.crowd.add(other);
+                self.others.insert(other, at);
             }
         }
+        if !is_stock {
+            if let Some(agent) = self.find_mut(at).and_then(|peer| peer.agent.as_mut()) {
+                agent.second = after;
+            }
+        } else if after.other.is_some() {
+            self.pairs.insert(at, after);
+        } else {
+            self.pairs.remove(&at);
+        }
         true
+    }
+
+    /// A stock client's second address, to be given to [`Peers::pair`] when its record is taken out and put back.
+    pub(crate) fn paired(&self, at: Endpoint) -> Option<Second> {
+        if self.pairs.is_empty() {
+            return None;
+        }
+        self.pairs.get(&at).copied()
+    }
+
+    /// A stock client has a second address.
+    pub(crate) fn pair(&mut self, at: Endpoint, second: Second) {
+        if let Some(other) = second.other {
+            self.crowd.add(other);
+            self.others.insert(other, at);
+            self.pairs.insert(at, second);
+        }
     }
 
     /// A peer, whose record says so already, lacks `left` now and lacked `before`.
@@ -293,19 +426,23 @@ impl Peers {
     /// Which sum differs, and from what.
     pub(crate) fn recount(&self) -> Result<(), String> {
         let mut tally = Tally::default();
-        let (mut agents, mut others) = (0, 0);
-        for (_, _, peer) in self.iter() {
+        let (mut agents, mut others, mut beyond) = (0, 0, 0);
+        for (_, at, peer) in self.iter() {
             tally.add(peer.left);
             tally.starving += u32::from(peer.step > 0);
             tally.wanted += u32::from(peer.wanted);
             tally.reused += reused(peer);
             agents += u32::from(peer.agent.is_some());
-            others += usize::from(peer.agent.as_ref().is_some_and(|agent| agent.other.is_some()));
+            let other = self.other(at, peer);
+            others += usize::from(other.is_some());
+            beyond += usize::from(at.place() > 0) + usize::from(other.is_some_and(|other| other.place() > 0));
         }
         let (kept, counted) = ((self.tally, self.agents), (tally, agents));
-        if kept != counted || self.others.len() != others {
+        if kept != counted || self.others.len() != others || self.crowd.len() != beyond {
             return Err(format!(
-                "kept {kept:?}, counted {counted:?}; second addresses {others}"
+                "kept {kept:?}, counted {counted:?}; second addresses {others}; beyond the first of an address and port \
+                 {beyond}, kept {}",
+                self.crowd.len()
             ));
         }
         Ok(())

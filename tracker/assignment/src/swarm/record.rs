@@ -4,7 +4,6 @@
 //! expire when they would have, and nothing is held against them for the time in which there was no tracker. Sites are
 //! not in it: addresses are located anew, since the site map may be another one.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_protocol::{GatewayPreference, PeerId};
@@ -13,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Swarm;
 use super::fetched::TotalsRecord;
-use super::peer::{Agent, Class, Peer, Tick};
+use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::site::{Gateway, Upstream};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointRecord};
 use crate::hash::AgentKey;
 use crate::rules::intervals::lease;
 use crate::{Context, Time};
@@ -31,8 +30,10 @@ pub struct SwarmRecord {
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct PeerRecord {
-    addr: SocketAddr,
+    at: EndpointRecord,
     peer_id: [u8; 20],
+    /// What its machine calls itself; 0: it does not.
+    key: u32,
     class: u8,
     left: u64,
     wanted: bool,
@@ -45,8 +46,7 @@ struct PeerRecord {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct AgentRecord {
     id: String,
-    machine: u32,
-    other: Option<SocketAddr>,
+    other: Option<EndpointRecord>,
     /// 0 auto, 1 never, 2 prefer.
     preference: u8,
     wan: u64,
@@ -58,7 +58,7 @@ struct AgentRecord {
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct LeaseRecord {
-    upstreams: Vec<(SocketAddr, SocketAddr)>,
+    upstreams: Vec<(EndpointRecord, EndpointRecord)>,
     /// Bytes per second that it was told; `None`: no limit, or nothing yet.
     rate: Option<u64>,
 }
@@ -82,21 +82,21 @@ impl Swarm {
                     upstreams: gateway
                         .upstreams
                         .iter()
-                        .map(|up| (up.peer.addr(), up.addr.addr()))
+                        .map(|up| (up.peer.into(), up.addr.into()))
                         .collect(),
                     rate: told.get(&at).and_then(|rate| rate.bytes_per_second()),
                 });
                 peers.push(PeerRecord {
-                    addr: at.addr(),
+                    at: at.into(),
                     peer_id: peer.id.0,
+                    key: peer.key,
                     class: class as u8,
                     left: peer.left,
                     wanted: peer.wanted,
                     seconds: u32::try_from(remaining).unwrap_or(u32::MAX),
                     agent: peer.agent.as_ref().map(|agent| AgentRecord {
                         id: agent.name.to_string(),
-                        machine: agent.machine,
-                        other: agent.other.map(Endpoint::addr),
+                        other: agent.second.other.map(EndpointRecord::from),
                         preference: match agent.preference {
                             GatewayPreference::Auto => 0,
                             GatewayPreference::Never => 1,
@@ -127,7 +127,7 @@ impl Swarm {
         let mut leases = Vec::new();
         let mut restored = 0;
         for peer in record.peers {
-            let at = Endpoint::of(peer.addr);
+            let at = Endpoint::from(peer.at);
             let remaining = Duration::from_secs(peer.seconds.into()).saturating_sub(away);
             // nothing is kept for longer than its owner could stay away
             let longest = lease(cx.policy.intervals.seeder.max(cx.policy.stock_interval));
@@ -147,10 +147,11 @@ impl Swarm {
             let agent = peer.agent.map(|agent| {
                 Box::new(Agent {
                     key: AgentKey::of(&agent.id),
-                    machine: agent.machine,
                     name: agent.id.as_str().into(),
-                    other: agent.other.map(Endpoint::of),
-                    seen: [Tick::of(now); 2],
+                    second: Second {
+                        other: agent.other.map(Endpoint::from),
+                        ..Second::none(Tick::of(now))
+                    },
                     preference: match agent.preference {
                         1 => GatewayPreference::Never,
                         2 => GatewayPreference::Prefer,
@@ -163,7 +164,7 @@ impl Swarm {
             });
             if agent
                 .as_ref()
-                .is_some_and(|agent| self.agents.find(agent.key, agent.machine).is_some())
+                .is_some_and(|agent| self.agents.find(agent.key, peer.key).is_some())
             {
                 continue;
             }
@@ -171,6 +172,7 @@ impl Swarm {
                 agent,
                 left: peer.left,
                 id: PeerId(peer.peer_id),
+                key: peer.key,
                 expires: Tick::of(now + remaining.min(longest)),
                 judged: Tick::of(now),
                 still: 0,
@@ -223,14 +225,14 @@ impl Swarm {
             .upstreams
             .iter()
             .filter_map(|(peer, addr)| {
-                let peer = Endpoint::of(*peer);
+                let peer = Endpoint::from(*peer);
                 let site = cx.map.locate(peer.ip())?;
                 self.translate(
                     cx,
                     Upstream {
                         site,
                         peer,
-                        addr: Endpoint::of(*addr),
+                        addr: Endpoint::from(*addr),
                     },
                 )
             })

@@ -21,6 +21,7 @@ impl Swarm {
         let sites = std::mem::take(&mut self.sites);
         let forest = std::mem::take(&mut self.forest);
         self.agents.clear();
+        self.clients.clear();
         self.barren.clear();
         self.avoided.clear();
         self.stripes.clear();

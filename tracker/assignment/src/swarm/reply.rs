@@ -94,9 +94,8 @@ impl Swarm {
         // who fetches for itself alone divides the pieces with nobody
         let gateways = site.filter(|site| !site.is_each_alone());
         let gateways = gateways.map_or(Vec::new(), |site| {
-            let keys = site.gateways.keys();
-            let told = keys.filter_map(|key| site.leecher(*key).map(|peer| peer.address_for(*key, at)));
-            told.map(Endpoint::addr).collect()
+            let keys = site.gateways.keys().filter(|key| site.leecher(**key).is_some());
+            site.peers.addresses_for(keys.copied(), at)
         });
         Decision {
             role: if is_gateway { Role::Gateway } else { Role::Member },

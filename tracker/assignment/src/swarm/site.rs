@@ -115,6 +115,13 @@ pub(crate) struct Upstream {
     pub(crate) addr: Endpoint,
 }
 
+impl Upstream {
+    /// Whether a connection to either is one to the other: the peer is, or address and port are (NAT).
+    pub(crate) fn is_same(self, other: Upstream) -> bool {
+        self.peer == other.peer || self.addr.is_beside(other.addr)
+    }
+}
+
 /// A flow in the ledger, of all gateways of this site that fetch from `source`.
 #[derive(Debug)]
 pub(crate) struct Flow {

@@ -16,6 +16,8 @@ struct Agent {
     number: usize,
     swarm: usize,
     site: u8,
+    /// Whether its site is behind a NAT: all agents there have one address and port.
+    nat: bool,
     left: f64,
     /// What it may fetch, bytes per second; infinite: no limit.
     rate: f64,
@@ -100,6 +102,7 @@ impl World {
             number,
             swarm,
             site,
+            nat: (self.seed + u64::from(site)).is_multiple_of(8),
             left: if seeder { 0.0 } else { SIZE as f64 },
             rate: 0.0,
             upstream: Vec::new(),
@@ -484,6 +487,9 @@ impl World {
 }
 
 fn address(agent: &Agent) -> SocketAddr {
-    let (high, low) = ((agent.number >> 8) as u8, agent.number as u8);
+    let (high, low) = match agent.nat {
+        true => (255, 255),
+        false => ((agent.number >> 8) as u8, agent.number as u8),
+    };
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, agent.site, high, low)), 6881)
 }

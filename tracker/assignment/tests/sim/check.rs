@@ -1,6 +1,7 @@
 //! What must hold after every step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_assignment::Time;
@@ -21,6 +22,7 @@ impl Checks {
     pub fn after_step(&mut self, world: &World) -> Result<(), String> {
         remote_peers_are_bounded(world)?;
         only_gateways_know_remote_peers(world)?;
+        nobody_is_told_of_itself_or_twice(world)?;
         self.nobody_starves(world)?;
         world.swarm.recount()?;
         if world.step.is_multiple_of(16) {
@@ -72,8 +74,10 @@ impl Checks {
             let since = *self.starving_since.entry(site).or_insert(world.now);
             let waited = world.now - since;
             let bound = world.policy.intervals.leecher.mul_f64(1.1) + Duration::from_secs(15);
-            if world.now < world.ghosts_until + bound {
-                // records of the dead look alive; they are given time to expire
+            let is_vain = |client: &Client| client.have > 0 && world.is_behind_nat(client.announced_from);
+            if world.now < world.ghosts_until + bound || registered(world).any(is_vain) {
+                // records of the dead look alive; they are given time to expire. Those of machines that nobody can
+                // connect to look like others: all that counts is that everybody completes in the end
                 self.starving_since.insert(site, world.now);
             } else if waited > bound {
                 return Err(format!(
@@ -227,6 +231,21 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
                 "{} does not share and is gateway beside {}",
                 client.addr, other.addr
             ));
+        }
+    }
+    Ok(())
+}
+
+fn nobody_is_told_of_itself_or_twice(world: &World) -> Result<(), String> {
+    for client in registered(world).filter(|client| client.announced == Some(world.now)) {
+        // its other address may be news
+        let is_own = |addr: &SocketAddr| *addr == client.addr;
+        let lists = [&client.local, &client.upstream, &client.gateways];
+        for (list, others) in lists.into_iter().zip([true, true, client.role == Role::Member]) {
+            let once: BTreeSet<SocketAddr> = list.iter().copied().collect();
+            if once.len() < list.len() || (others && list.iter().any(is_own)) {
+                return Err(format!("{} {:?} was told {list:?}", client.addr, client.other));
+            }
         }
     }
     Ok(())

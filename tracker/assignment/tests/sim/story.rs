@@ -5,7 +5,7 @@ use std::time::Duration;
 use narrows_protocol::{GatewayPreference, Sharing};
 
 use super::check::Checks;
-use super::client::SIZE;
+use super::client::{Client, SIZE};
 use super::maps;
 use super::world::World;
 
@@ -17,11 +17,20 @@ pub struct Trouble {
     pub roaming: bool,
     pub operator: bool,
     pub stock: bool,
+    pub nat: bool,
 }
 
 /// Steps through a random story. Returns the digest of all decisions.
 pub fn random(seed: u64, steps: usize, most_sites: usize, most_clients: usize, trouble: Trouble) -> World {
     let mut world = World::new(seed, most_sites);
+    if trouble.nat {
+        // the first two can always be reached
+        for site in &world.text.sites[2..] {
+            if world.rng.one_in(8) {
+                world.nat.insert(*site);
+            }
+        }
+    }
     let mut checks = Checks::default();
     for step in 0..steps {
         world.step = step;
@@ -41,36 +50,32 @@ pub fn and_all_is_well(world: &mut World) {
     let site = world.text.sites[0];
     world.join(site, true, SIZE);
     let mut checks = Checks::default();
-    let (until, alive) = (world.now + Duration::from_secs(4 * 3600), |world: &World| {
-        world
-            .clients
-            .iter()
-            .filter(|client| client.alive && world.site(client.addr).is_some())
-            .count()
-    });
+    let until = world.now + Duration::from_secs(4 * 3600);
+    // who does not share is nobody's gateway, and its neighbours behind the NAT cannot be reached
+    let can_complete = |world: &World, client: &Client| {
+        let is_cut_off = world.is_nat_site(client.addr) && !client.shares();
+        client.alive && world.site(client.addr).is_some() && !is_cut_off
+    };
     while world.now < until {
         world.step += 1;
         if !world.announce_next() {
             break;
         }
         verify(&mut checks, world);
-        let complete = world
-            .clients
-            .iter()
-            .filter(|client| client.alive && client.is_seeder());
-        if complete
-            .filter(|client| world.site(client.addr).is_some())
-            .count()
-            == alive(world)
-        {
+        let mut clients = world.clients.iter();
+        if clients.all(|client| client.is_seeder() || !can_complete(world, client)) {
             return;
         }
     }
     let incomplete: Vec<_> = world
         .clients
         .iter()
-        .filter(|client| client.alive && !client.is_seeder())
+        .filter(|client| can_complete(world, client) && !client.is_seeder())
         .collect();
+    let log = world.log.as_deref().unwrap_or_default();
+    log[log.len().saturating_sub(80)..]
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
     panic!(
         "seed {} step {}: these never completed: {incomplete:#?}",
         world.seed, world.step
@@ -115,11 +120,13 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
     let site = world.random_site();
     match (world.rng.below(24), someone) {
         (0..8, _) if world.clients.len() < most_clients => {
-            let agent = !trouble.stock || !world.rng.one_in(4);
+            // (nor do stock clients say whom they cannot reach)
+            let agent = !trouble.stock || !world.nat.is_empty() || !world.rng.one_in(4);
             let have = [0, 0, 0, 0, SIZE / 3, SIZE][world.rng.below(6)];
             let number = world.join(site, agent, have);
             // some machines are clones of another, and share its id
-            if agent && number > 0 && world.rng.one_in(8) {
+            // (one that starts beside its twin, behind a NAT, is taken for it until both have announced again)
+            if agent && number > 0 && world.rng.one_in(8) && world.nat.is_empty() {
                 world.clients[number].image = world.rng.below(number);
             }
             world.clients[number].preference = match world.rng.below(10) {

@@ -1,16 +1,21 @@
 //! The world: clients, their network, and a tracker's core, stepped by events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_assignment::{Context, Decision, Intervals, Ledger, Policy, Swarm, Time};
-use narrows_protocol::{AnnounceEvent, InfoHash};
+use narrows_protocol::{AnnounceEvent, InfoHash, Role};
 use narrows_topology::SiteMap;
 
 use super::client::{Client, SIZE, address};
 use super::maps::{self, MapText};
 use super::rng::SplitMix;
+
+/// The address that everybody behind a site's NAT has.
+pub fn nat_address(site: u8) -> SocketAddr {
+    address(site, 0xffff, false)
+}
 
 pub struct World {
     pub seed: u64,
@@ -25,6 +30,8 @@ pub struct World {
     pub wall: jiff::Timestamp,
     pub clients: Vec<Client>,
     pub by_addr: HashMap<SocketAddr, usize>,
+    /// Sites behind a NAT: all their machines have one IPv4 address and port, which leads to none of them.
+    pub nat: BTreeSet<u8>,
     /// When the tracker last forgot something: what peers were told before is not held against it.
     pub epoch: Time,
     /// When the tracker restarted.
@@ -70,6 +77,7 @@ impl World {
             wall: "2026-11-23T12:00:00Z".parse().unwrap(),
             clients: Vec::new(),
             by_addr: HashMap::new(),
+            nat: BTreeSet::new(),
             epoch: Time::ZERO,
             restarted: Time::ZERO,
             ghosts_until: Time::ZERO,
@@ -86,12 +94,34 @@ impl World {
 
     pub fn join(&mut self, site: u8, agent: bool, have: u64) -> usize {
         let number = self.clients.len();
-        let mut client = Client::new(number, address(site, number, false), agent, self.now);
+        let addr = self.address(site, number, false);
+        let mut client = Client::new(number, addr, agent, self.now);
         client.have = have;
         client.completed = have >= SIZE;
-        self.by_addr.insert(client.addr, number);
+        if !self.is_behind_nat(addr) {
+            self.by_addr.insert(addr, number);
+        }
         self.clients.push(client);
         number
+    }
+
+    fn address(&self, site: u8, number: usize, v6: bool) -> SocketAddr {
+        match self.nat.contains(&site) && !v6 {
+            true => nat_address(site),
+            false => address(site, number, v6),
+        }
+    }
+
+    /// Whether nobody can connect to this address.
+    pub fn is_behind_nat(&self, addr: SocketAddr) -> bool {
+        self.nat.iter().any(|site| nat_address(*site) == addr)
+    }
+
+    /// Whether the site of this address is behind a NAT.
+    pub fn is_nat_site(&self, addr: SocketAddr) -> bool {
+        let sites = self.nat.iter().map(|site| self.site(nat_address(*site)));
+        self.site(addr)
+            .is_some_and(|site| sites.flatten().any(|nat| nat == site))
     }
 
     pub fn client(&self, addr: SocketAddr) -> Option<&Client> {
@@ -268,6 +298,7 @@ impl World {
             log.push(format!("{} {:?} {number} {addr} crashes", self.step, self.now));
         }
         let was_announced = self.clients[number].announced.is_some();
+        let noticed = !self.is_behind_nat(addr) || self.clients[number].role == Role::Gateway;
         let (now, mut delay) = (self.now, 0);
         self.clients[number].restart(now);
         self.clients[number].alive = false;
@@ -276,7 +307,8 @@ impl World {
             .iter_mut()
             .filter(|client| client.alive && client.agent)
         {
-            let lost = client.gateways.contains(&addr) && client.addr != addr && !client.is_seeder();
+            let lost =
+                noticed && client.gateways.contains(&addr) && client.addr != addr && !client.is_seeder();
             if lost || client.upstream.contains(&addr) {
                 delay += 3;
                 client.lost = lost.then_some(addr);
@@ -291,6 +323,7 @@ impl World {
 
     pub fn stop(&mut self, number: usize) {
         let addr = self.clients[number].addr;
+        let noticed = !self.is_behind_nat(addr) || self.clients[number].role == Role::Gateway;
         self.announce(number, AnnounceEvent::Stopped);
         let now = self.now;
         for client in self
@@ -298,7 +331,7 @@ impl World {
             .iter_mut()
             .filter(|client| client.alive && client.agent)
         {
-            if client.gateways.contains(&addr) && !client.is_seeder() {
+            if noticed && client.gateways.contains(&addr) && !client.is_seeder() {
                 client.lost = Some(addr);
                 client.next = client.next.min(now + Duration::from_millis(5));
             } else if client.upstream.contains(&addr) {
@@ -309,7 +342,7 @@ impl World {
 
     /// An agent goes elsewhere, with what it has. Nobody can be sure that the others notice.
     pub fn roam(&mut self, number: usize, site: u8, v6: bool) {
-        let to = address(site, number, v6);
+        let to = self.address(site, number, v6);
         let here = self.map.locate(to.ip()) == self.map.locate(self.clients[number].announced_from.ip());
         let client = &mut self.clients[number];
         let (before, other) = (client.addr, client.other.take());
@@ -324,7 +357,9 @@ impl World {
                 .filter(|other| *other != to)
                 .and_then(|other| self.by_addr.remove(&other));
         }
-        self.by_addr.insert(to, number);
+        if !self.is_behind_nat(to) {
+            self.by_addr.insert(to, number);
+        }
     }
 
     pub fn reload(&mut self, text: MapText) {
