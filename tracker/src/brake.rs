@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use narrows_assignment::Brakes;
+use narrows_config::did_you_mean;
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 use serde::Serialize;
@@ -15,7 +16,6 @@ use thiserror::Error;
 use tracing::{error, info, warn};
 
 use crate::tracker::Tracker;
-use crate::yaml::nearest;
 
 const FILE: &str = "brakes.json";
 const HELP: &str = "name what to stop: link=NAME, site=NAME, content=NAME or all=1";
@@ -140,8 +140,8 @@ pub(crate) fn targets(query: &str, body: &[u8], is_json: bool) -> Result<Vec<Tar
             "site" => Target::Site(value),
             "content" => Target::Content(value),
             _ => {
-                let near = nearest(&key, &["link", "site", "content", "all"]);
-                let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = did_you_mean(&key, ["link", "site", "content", "all"]);
+                let near = near.map_or(String::new(), |near| format!("; {near}"));
                 return Err(wrong(format!("unknown key `{key}`{near} ({HELP})")));
             }
         });
@@ -342,11 +342,8 @@ fn is_link(name: &str, one: &str, other: &str) -> bool {
 }
 
 fn unknown(kind: &str, name: &str, known: Vec<String>, how: &str) -> BrakeError {
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let help = match nearest(name, &known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write it {how}"),
-    };
+    let near = did_you_mean(name, known.iter().map(String::as_str));
+    let help = near.unwrap_or_else(|| format!("write it {how}"));
     wrong(format!("there is no {kind} `{name}`; {help}"))
 }
 

@@ -53,24 +53,121 @@ trusted_proxies:
 ";
     let said = parse(text).unwrap_err();
     for expected in [
-        "unknown key `lisen`",
+        "a tracker's configuration has no key `lisen`",
         "tracker.yaml:1:1",
         "1 | lisen: 0.0.0.0:6969",
         "did you mean `listen`?",
         "`localhost` is no address with a port",
         "tracker.yaml:2:8",
         "`15 minutes` is no duration",
+        "did you mean `15m`?",
         "tracker.yaml:4:11",
         "`60` is no duration",
-        "unknown key `sooner`",
+        "`interval` has no key `sooner`",
         "tracker.yaml:6:3",
-        "known keys: seeder, leecher, gateway, min",
+        "known here: seeder, leecher, gateway, min",
         "`10.0.0.0/240` is no network",
         "tracker.yaml:9:5",
-        "`site_map` is missing",
+        "a tracker's configuration needs `site_map`",
     ] {
         assert!(said.contains(expected), "{expected} is not in\n{said}");
     }
+}
+
+/// The mistakes of a file with these bytes: `line:column what is underlined | problem | help`.
+fn told(bytes: &[u8]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tracker.yaml");
+    std::fs::write(&path, bytes).unwrap();
+    let Err(LoadError::Mistakes(mistakes)) = Config::load(&path) else {
+        panic!("no mistake in {:?}", String::from_utf8_lossy(bytes))
+    };
+    let line = |mistake: &narrows_config::Mistake| {
+        let chars = mistake.source.chars().skip(mistake.column - 1);
+        let marked: String = chars.take(mistake.width).collect();
+        let help = mistake.help.as_deref().unwrap_or_default();
+        format!(
+            "{}:{} {marked} | {} | {help}",
+            mistake.line, mistake.column, mistake.problem
+        )
+    };
+    mistakes.list.iter().map(line).collect()
+}
+
+#[test]
+fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
+    const ADMIN: &str = "2:8 here | `here` is no address with a port | write it as in 10.2.0.17:6970 or \"[2001:db8::17]:6970\"";
+    let typo = "3:1 lisen | a tracker's configuration has no key `lisen` | did you mean `listen`?";
+    for (what, text, expected) in [
+        (
+            "typo",
+            "site_map: s\nadmin: here\nlisen: x\n",
+            [ADMIN, typo].as_slice(),
+        ),
+        (
+            "wrong type",
+            "site_map: [s, t]\nadmin: here\n",
+            &[
+                "1:11 [s, t] | `site_map` cannot be a list | write it as in `site_map: /a/path`",
+                ADMIN,
+            ],
+        ),
+        (
+            "key twice",
+            "site_map: s\nadmin: here\nsite_map: t\n",
+            &[
+                ADMIN,
+                "3:1 site_map | `site_map` is here twice | keep one; the first is in line 1",
+            ],
+        ),
+        (
+            "tab",
+            "site_map: s\nadmin: here\ninterval:\n\tmin: 5s\n",
+            &[
+                ADMIN,
+                "4:1 \t | a tab indents this line, which YAML does not allow | indent it with spaces",
+            ],
+        ),
+        (
+            "no-break space",
+            "site_map:\u{a0}s\nadmin: here\n",
+            &[
+                "1:10 \u{a0} | a no-break space (U+00A0) is here, which is no space to YAML | write an ordinary space; if it is meant, put the text in quotes",
+                ADMIN,
+            ],
+        ),
+        (
+            "missing key",
+            "torrents: t\nadmin: here\n",
+            &[
+                "1:1 t | a tracker's configuration needs `site_map` | add the path of the site map: `site_map: sites.yaml`",
+                ADMIN,
+            ],
+        ),
+        (
+            "nothing",
+            "# later\n",
+            &["1:1 # | the file is empty | begin with `site_map: sites.yaml`"],
+        ),
+    ] {
+        assert_eq!(told(text.as_bytes()), expected, "{what}");
+    }
+    let utf16: Vec<u8> = "site_map: s\r\nadmin: here\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let found = told(&utf16);
+    assert!(
+        found[0].starts_with("1:1 site_map: s | this file is UTF-16"),
+        "{found:?}"
+    );
+    assert_eq!(found[1..], [ADMIN]);
+    let found = told(b"site_map: M\xfcnchen.yaml\nadmin: here\n");
+    assert!(
+        found[0].starts_with("1:12 \u{fc} | the byte 0xFC is not UTF-8"),
+        "{found:?}"
+    );
+    assert_eq!(found[1..], [ADMIN]);
 }
 
 #[test]

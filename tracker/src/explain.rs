@@ -2,12 +2,12 @@
 
 use hyper::StatusCode;
 use narrows_assignment::Explanation;
+use narrows_config::did_you_mean;
 use narrows_protocol::InfoHash;
 use serde::Serialize;
 
 use crate::brake::form;
 use crate::tracker::Tracker;
-use crate::yaml::nearest;
 
 /// Most agents of a swarm that an unknown id is compared with.
 const NAMES_MAX: usize = 20_000;
@@ -79,8 +79,8 @@ pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, (Stat
 }
 
 fn not_found(kind: &str, name: &str, known: Vec<&str>) -> (StatusCode, String) {
-    let near = match nearest(name, &known) {
-        Some(near) => format!("; did you mean `{near}`?"),
+    let near = match did_you_mean(name, known) {
+        Some(near) => format!("; {near}"),
         None if kind == "agent" => {
             "; it has not announced lately, or has another id (narrows-agent status says it)".to_owned()
         }

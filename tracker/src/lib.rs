@@ -33,7 +33,6 @@ mod tracker;
 mod unmapped;
 mod watch;
 mod world;
-mod yaml;
 
 pub use config::Config;
 pub use listen::{BindError, Listeners};

@@ -72,7 +72,10 @@ impl<'n, Shape> Fields<'n, Shape> {
                     format!("({})", key.kind())
                 };
                 let help = did_you_mean(written, keys.iter().map(|known| known.name));
-                let help = help.unwrap_or_else(|| format!("known here: {}", names(keys)));
+                let help = help.unwrap_or_else(|| match written {
+                    "<<" => "write the keys out: mappings are not merged here".to_owned(),
+                    _ => format!("known here: {}", names(keys)),
+                });
                 report.add(key.at, format!("{what} has no key {shown}"), help);
                 continue;
             };
@@ -100,6 +103,11 @@ impl<'n, Shape> Fields<'n, Shape> {
     pub fn take(&self, name: &str) -> Option<&'n Node> {
         debug_assert!(self.key(name).is_some(), "{name} is missing in the table of keys");
         self.values.get(name).copied()
+    }
+
+    /// The value of a key, if it says anything: `key:` alone is as if it were left out.
+    pub fn given(&self, name: &str) -> Option<&'n Node> {
+        self.take(name).filter(|node| !matches!(*node.value, Value::Null))
     }
 
     /// The table's entry of a key.

@@ -134,7 +134,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Result<Option<Node>, 
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
                 let value = match &*text {
-                    "" | "~" | "null" if plain => Value::Null,
+                    "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
                     _ => Value::Scalar(text.into_owned(), plain),
                 };
                 (
