@@ -117,7 +117,9 @@ fn names_that_windows_cannot_hold_travel_where_the_operator_says_linux() {
         .unwrap_err()
         .to_string();
     assert!(refused.contains("rename it, or say `--names linux`"), "{refused}");
-    let bytes = create(&source, options(Names::Linux), &|_, _| {}).unwrap();
+    let bytes = create(&source, options(Names::Linux), &|_, _| {})
+        .unwrap()
+        .torrent;
     assert!(Metainfo::parse(&bytes).is_err(), "portable is the default");
     let file = dir.path().join("man.torrent");
     std::fs::write(&file, bytes).unwrap();

@@ -46,7 +46,9 @@ fn agent_of(dir: &std::path::Path, url: String) -> Agent {
         announce: vec![vec![url]],
         ..CreateOptions::default()
     };
-    let bytes = narrows_storage::create(&source, options, &|_, _| {}).unwrap();
+    let bytes = narrows_storage::create(&source, options, &|_, _| {})
+        .unwrap()
+        .torrent;
     let file = dir.join("office.torrent");
     std::fs::write(&file, bytes).unwrap();
     Agent::new(&dir.join("agent"), &[(&file, &dir.join("target"))]).started()

@@ -42,13 +42,17 @@ pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
         names: args.names,
         ..CreateOptions::default()
     };
-    let torrent = narrows_storage::create(&args.path, options, &|hashed, total| {
+    let made = narrows_storage::create(&args.path, options, &|hashed, total| {
         bar.set_length(total);
         bar.set_position(hashed);
     })?;
     bar.finish_and_clear();
+    let torrent = made.torrent;
     std::fs::write(&args.output, &torrent)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
+    for lost in made.lost {
+        eprintln!("narrows-agent: {lost}");
+    }
     let meta = Metainfo::parse_for(&torrent, args.names)?;
     say!(
         "{}: {}, {} files, {} pieces of {}, info hash {}",

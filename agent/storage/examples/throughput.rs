@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             ..CreateOptions::default()
         };
         timed(&format!("create, {threads} threads"), mib, || {
-            torrent = create(&source, options, &|_, _| {})?;
+            torrent = create(&source, options, &|_, _| {})?.torrent;
             Ok(())
         })?;
     }

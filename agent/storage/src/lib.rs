@@ -36,7 +36,7 @@ mod resume;
 mod space;
 
 pub use content::{Content, Opened, Stored};
-pub use create::{CreateError, CreateOptions, create};
+pub use create::{CreateError, CreateOptions, Created, Loss, Lost, create};
 pub use error::StorageError;
 pub use ledger::{Ledger, WanTotals};
 pub use leftovers::clean_leftovers;

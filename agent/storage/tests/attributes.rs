@@ -58,7 +58,9 @@ fn create_says_which_files_their_owner_may_execute() {
         chmod(&tree.join(name), mode);
     }
     let executable = |path: &Path| {
-        let bytes = create(path, CreateOptions::default(), &|_, _| {}).expect("a torrent");
+        let bytes = create(path, CreateOptions::default(), &|_, _| {})
+            .expect("a torrent")
+            .torrent;
         let meta = Metainfo::parse(&bytes).expect("readable");
         meta.files.iter().map(|file| file.executable).collect::<Vec<_>>()
     };

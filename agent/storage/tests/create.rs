@@ -12,7 +12,8 @@ use narrows_storage::{CreateError, CreateOptions, create};
 
 #[cfg(unix)]
 fn make(path: &Path, options: CreateOptions) -> Result<Metainfo, CreateError> {
-    create(path, options, &|_, _| {}).map(|bytes| Metainfo::parse(&bytes).expect("what is made can be read"))
+    create(path, options, &|_, _| {})
+        .map(|made| Metainfo::parse(&made.torrent).expect("what is made can be read"))
 }
 
 fn tree(files: &[(&str, usize)]) -> tempfile::TempDir {
@@ -43,7 +44,7 @@ fn the_same_tree_gives_the_same_bytes_whatever_the_number_of_threads() {
                 piece_length: Some(16384),
                 ..Default::default()
             };
-            create(&path, options, &|_, _| {}).expect("a torrent")
+            create(&path, options, &|_, _| {}).expect("a torrent").torrent
         })
         .collect();
     assert!(made[0] == made[1] && made[1] == made[2]);
@@ -70,7 +71,8 @@ fn announce_tiers_names_and_progress_are_as_asked_for() {
     let bytes = create(&folder.path().join("tree/file"), options, &|done, of| {
         seen.lock().expect("lock").push((done, of))
     })
-    .expect("a torrent");
+    .expect("a torrent")
+    .torrent;
     let meta = Metainfo::parse(&bytes).expect("readable");
     assert_eq!(
         (meta.announce, meta.name.as_str(), meta.multi_file),
@@ -95,11 +97,6 @@ fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
             "link",
             &|path| symlink("/etc/passwd", path).expect("a link"),
             "symbolic link",
-        ),
-        (
-            "socket",
-            &|path| drop(std::os::unix::net::UnixListener::bind(path).expect("a socket")),
-            "neither a file",
         ),
         (
             "CON.txt",
@@ -130,6 +127,95 @@ fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
         );
         assert_eq!(error.lines().count(), 1);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_travel_is_told_once_for_each_kind_with_a_number_and_an_example() {
+    use narrows_storage::{Loss, Lost};
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tree(&[
+        ("bin/su", 10),
+        ("etc/key", 10),
+        ("etc/key2", 10),
+        ("plain", 10),
+        ("group", 10),
+    ]);
+    let tree = folder.path().join("tree");
+    let lost = || {
+        create(&tree, CreateOptions::default(), &|_, _| {})
+            .expect("a torrent")
+            .lost
+    };
+    let chmod = |path: &str, mode| {
+        fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    for path in ["", "bin", "etc"] {
+        chmod(path, 0o755);
+    }
+    for (path, mode) in [
+        ("bin/su", 0o755),
+        ("etc/key", 0o644),
+        ("etc/key2", 0o644),
+        ("plain", 0o644),
+        ("group", 0o664),
+    ] {
+        chmod(path, mode);
+    }
+    assert_eq!(lost(), [], "of an ordinary tree nothing is lost");
+
+    fs::create_dir_all(tree.join("var/log/empty")).expect("folders");
+    for path in ["var", "var/log", "var/log/empty"] {
+        chmod(path, 0o755);
+    }
+    chmod("bin/su", 0o4755);
+    chmod("etc/key", 0o600);
+    chmod("etc/key2", 0o640);
+    drop(std::os::unix::net::UnixListener::bind(tree.join("socket")).expect("a socket"));
+    symlink("plain", tree.join("link")).expect("a link");
+    let mut told = lost();
+    told.sort_by_key(|lost| lost.to_string());
+    let one = |loss, path: &str| Lost {
+        loss,
+        count: 1,
+        first: tree.join(path),
+    };
+    for expected in [
+        one(Loss::EmptyFolder, "var/log/empty"),
+        one(Loss::Special, "socket"),
+        one(Loss::SetId, "bin/su"),
+        one(Loss::LinkOnWindows, "link"),
+    ] {
+        assert!(told.contains(&expected), "{expected} is not in {told:?}");
+        let said = expected.to_string();
+        assert!(
+            said.contains("(1): ") && said.contains(expected.first.to_str().expect("text")),
+            "{said}"
+        );
+    }
+    let access = told
+        .iter()
+        .find(|lost| lost.loss == Loss::Access)
+        .expect("0600 and 0640");
+    assert!(access.count == 2 && access.first.starts_with(tree.join("etc")));
+    assert!(access.to_string().contains("0644") && access.to_string().ends_with(", ..."));
+    assert_eq!(told.len(), 5);
+    let labelled = rustix::fs::setxattr(
+        tree.join("plain"),
+        "user.note",
+        b"x",
+        rustix::fs::XattrFlags::empty(),
+    );
+    match labelled {
+        Ok(()) => assert!(lost().contains(&one(Loss::ExtendedAttributes, "plain"))),
+        Err(errno) => assert_eq!(
+            errno,
+            rustix::io::Errno::OPNOTSUPP,
+            "a file system without such attributes"
+        ),
+    }
+    let special = create(&tree.join("socket"), CreateOptions::default(), &|_, _| {});
+    assert!(matches!(special, Err(CreateError::Special(_))));
 }
 
 #[cfg(unix)]

@@ -106,7 +106,7 @@ fn what_create_makes_of_a_tree_with_links_is_the_same_tree_elsewhere() {
         piece_length: Some(PIECE),
         ..CreateOptions::default()
     };
-    let bytes = create(&tree, options, &|_, _| {}).expect("a torrent");
+    let bytes = create(&tree, options, &|_, _| {}).expect("a torrent").torrent;
     let meta = Arc::new(Metainfo::parse(&bytes).expect("readable"));
     let mut files = meta.files.clone();
     files.sort_by_key(|file| sample.meta.files.iter().position(|other| other.path == file.path));

@@ -43,7 +43,7 @@ fn ours(path: &Path) -> (Metainfo, PathBuf) {
         piece_length: Some(PIECE),
         ..CreateOptions::default()
     };
-    let bytes = create(path, options, &|_, _| {}).expect("a torrent");
+    let bytes = create(path, options, &|_, _| {}).expect("a torrent").torrent;
     let file = path.parent().expect("a parent").join("ours.torrent");
     fs::write(&file, &bytes).expect("written");
     (Metainfo::parse(&bytes).expect("readable"), file)

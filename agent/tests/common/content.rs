@@ -39,7 +39,9 @@ pub(crate) fn torrent(path: &Path, tracker: &Tracker, piece_length: u32) -> (Pat
         piece_length: Some(piece_length),
         ..CreateOptions::default()
     };
-    let bytes = narrows_storage::create(path, options, &|_, _| {}).unwrap();
+    let bytes = narrows_storage::create(path, options, &|_, _| {})
+        .unwrap()
+        .torrent;
     let meta = Metainfo::parse(&bytes).unwrap();
     let file = PathBuf::from(format!("{}.torrent", path.display()));
     fs::write(&file, bytes).unwrap();

@@ -37,6 +37,8 @@ pub(crate) struct Stat {
     pub(crate) allocated: u64,
     /// Whether its owner may execute it; where files have no such bit, always.
     pub(crate) executable: bool,
+    /// Rights of owner, group and others, and setuid, setgid and sticky; 0 where there is no such thing.
+    pub(crate) mode: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -25,6 +25,11 @@ impl Folder {
         Ok(Self(fs::open(path, flags, Mode::empty())?))
     }
 
+    /// The folder itself.
+    pub(crate) fn own_stat(&self) -> io::Result<Stat> {
+        Ok(to_stat(&fs::fstat(&self.0)?))
+    }
+
     /// Whether the path leads here.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         match (fs::fstat(&self.0), fs::stat(path)) {
@@ -259,6 +264,7 @@ fn to_stat(stat: &fs::Stat) -> Stat {
         id: stat.st_ino as u64,
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
         executable: Mode::from_raw_mode(stat.st_mode as RawMode).contains(Mode::XUSR),
+        mode: stat.st_mode as u32 & 0o7777,
     }
 }
 
@@ -342,6 +348,27 @@ pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
     #[cfg(not(target_os = "linux"))]
     let (kind, passes) = (0_u64, false);
     Some((format!("{kind:x}"), (!passes).then(|| format!("{id:x}"))))
+}
+
+/// Whether what stands at a path, itself no link, has extended attributes that somebody may miss. SELinux labels every file
+/// by its own rules.
+pub(crate) fn has_extended_attributes(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let mut names = [0_u8; 4096];
+        match fs::llistxattr(path, &mut names[..]) {
+            Ok(len) => names[..len]
+                .split(|byte| *byte == 0)
+                .any(|name| !name.is_empty() && name != b"security.selinux"),
+            Err(Errno::RANGE) => true, // more than that
+            Err(_) => false,
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 /// The inode of what stands at a path.

@@ -33,6 +33,11 @@ impl Folder {
         }
     }
 
+    /// The folder itself.
+    pub(crate) fn own_stat(&self) -> io::Result<Stat> {
+        Ok(to_stat(&fs::metadata(&self.0)?))
+    }
+
     /// Whether the path leads here. A folder that was exchanged for another of its name is not told apart.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         fs::canonicalize(path).is_ok_and(|path| path == self.0)
@@ -200,6 +205,7 @@ fn to_stat(metadata: &Metadata) -> Stat {
         id: 0,
         allocated: size,
         executable: true,
+        mode: 0,
     }
 }
 
@@ -252,6 +258,11 @@ pub(crate) fn sync_folder_at(_: &Path) -> io::Result<()> {
 /// on which no folder can be made.
 pub(crate) fn volume(_: &Path) -> Option<(String, Option<String>)> {
     None
+}
+
+/// Not looked for.
+pub(crate) fn has_extended_attributes(_: &Path) -> bool {
+    false
 }
 
 /// There is none.

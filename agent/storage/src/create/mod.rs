@@ -1,6 +1,9 @@
-//! Makes torrents: walks a tree, refuses what the fleet could not hold, hashes on all cores.
+//! Makes torrents: walks a tree, refuses what the fleet could not hold, says what cannot travel, hashes on all cores.
 
-use std::fs::{self, File};
+mod lost;
+mod tree;
+
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -8,13 +11,16 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-use narrows_protocol::metainfo::create::{Draft, DraftFile, DraftFiles, encode, piece_length_for};
-use narrows_protocol::metainfo::links::{self, LinkFault};
-use narrows_protocol::metainfo::names::{self, NameError, Names};
+use narrows_protocol::metainfo::create::{Draft, DraftFiles, encode, piece_length_for};
+use narrows_protocol::metainfo::links::LinkFault;
+use narrows_protocol::metainfo::names::{NameError, Names};
 use narrows_protocol::metainfo::{BLOCK, Lengths, MetainfoError, Pieces};
 use sha1::{Digest, Sha1};
 
-use crate::platform::{self, Access, Folder, Kind};
+use crate::platform::{self, Access};
+use tree::{Found, Tree};
+
+pub use lost::{Loss, Lost};
 
 /// How to make a torrent; `Default` is right for most.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -56,7 +62,7 @@ pub enum CreateError {
         /// What is wrong with it.
         fault: LinkFault,
     },
-    /// A device, socket or pipe.
+    /// The whole content is a device, socket or pipe.
     #[error("{} is neither a file nor a folder", .0.display())]
     Special(PathBuf),
     /// The name is not text.
@@ -84,16 +90,25 @@ pub enum CreateError {
     Metainfo(#[from] MetainfoError),
 }
 
+/// A torrent, and what it does not say of the tree that it was made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Created {
+    /// The .torrent file.
+    pub torrent: Vec<u8>,
+    /// What does not travel, one entry for each kind; to be told to who made it.
+    pub lost: Vec<Lost>,
+}
+
 /// Makes a private torrent of a file or a folder. Blocks; hashes on all cores. Files come in the order of their
 /// paths' bytes, as with other tools. `progress` is told bytes hashed and bytes in all, from any thread.
 ///
 /// # Errors
-/// The first thing that cannot be in a torrent and why; nothing is left out silently.
+/// The first thing that no fleet could hold, and why.
 pub fn create(
     path: &Path,
     options: CreateOptions,
     progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Vec<u8>, CreateError> {
+) -> Result<Created, CreateError> {
     if let Some(length) = options
         .piece_length
         .filter(|length| !length.is_power_of_two() || !(BLOCK..=BLOCK << 12).contains(length))
@@ -109,6 +124,7 @@ pub fn create(
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let pieces = Hasher::new(&tree, lengths, progress).run(threads.max(1))?;
     tree.require_unchanged()?;
+    let lost = tree.lost.into_vec();
     let mut files = tree.files.into_iter().map(Found::into_draft);
     let files = match files.next() {
         Some(file) if tree.single => DraftFiles::Single(file),
@@ -116,7 +132,7 @@ pub fn create(
     };
     let created_by = concat!("narrows ", env!("CARGO_PKG_VERSION")).to_owned();
     let (announce, created, names, name) = (options.announce, options.created, options.names, tree.name);
-    Ok(encode(&Draft {
+    let torrent = encode(&Draft {
         announce,
         created_by,
         created,
@@ -125,193 +141,8 @@ pub fn create(
         names,
         piece_length,
         pieces,
-    })?)
-}
-
-/// What will be in the torrent.
-struct Tree {
-    /// What the files' paths are relative to.
-    base: PathBuf,
-    folder: Folder,
-    name: String,
-    single: bool,
-    files: Vec<Found>,
-}
-
-struct Found {
-    /// Below the base.
-    path: PathBuf,
-    components: Vec<String>,
-    length: u64,
-    modified: i64,
-    executable: bool,
-    /// Where a symbolic link leads, below the content's name.
-    link: Option<Vec<String>>,
-    /// First byte in the content.
-    offset: u64,
-}
-
-impl Found {
-    fn into_draft(self) -> DraftFile {
-        DraftFile {
-            path: self.components,
-            length: self.length,
-            executable: self.executable,
-            link: self.link,
-        }
-    }
-}
-
-impl Tree {
-    fn walk(path: &Path, name: Option<String>, names: Names) -> Result<Self, CreateError> {
-        let kind = fs::symlink_metadata(path).map_err(io_error(path))?.file_type();
-        let name = match name {
-            Some(name) => name,
-            None => default_name(path)?,
-        };
-        if kind.is_symlink() {
-            return Err(CreateError::Symlink(path.to_owned()));
-        }
-        let mut files = Vec::new();
-        let base = if kind.is_dir() {
-            path.to_owned()
-        } else {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            parent.unwrap_or(Path::new(".")).to_owned()
-        };
-        let folder = Folder::open(&base).map_err(io_error(&base))?;
-        let mut tree = Self {
-            base,
-            folder,
-            name,
-            single: !kind.is_dir(),
-            files: Vec::new(),
-        };
-        if tree.single {
-            let last = PathBuf::from(
-                path.file_name()
-                    .ok_or_else(|| CreateError::Special(path.to_owned()))?,
-            );
-            files.push(tree.file(last, Vec::new())?);
-        } else {
-            tree.collect(Path::new(""), &[], &mut files)?;
-            // the order of the paths' bytes, `/` between components: what `LC_ALL=C sort` would do
-            files.sort_by_cached_key(|file: &Found| file.components.join("/"));
-        }
-        let mut offset = 0_u64;
-        for file in &mut files {
-            file.offset = offset;
-            offset = offset.checked_add(file.length).ok_or(MetainfoError::TooLong)?;
-        }
-        tree.files = files;
-        names::check_tree(
-            &tree.name,
-            tree.files.iter().map(|file| file.components.as_slice()),
-            names,
-        )
-        .map_err(|fault| tree.name_error(fault))?;
-        tree.check_links()?;
-        Ok(tree)
-    }
-
-    fn collect(&self, below: &Path, above: &[String], files: &mut Vec<Found>) -> Result<(), CreateError> {
-        let folder = self.base.join(below);
-        for entry in fs::read_dir(&folder).map_err(io_error(&folder))? {
-            let entry = entry.map_err(io_error(&folder))?;
-            let path = below.join(entry.file_name());
-            let name = entry
-                .file_name()
-                .into_string()
-                .map_err(|_| CreateError::NotUtf8(entry.path()))?;
-            let components: Vec<String> = above.iter().cloned().chain([name]).collect();
-            if entry.file_type().map_err(io_error(&entry.path()))?.is_dir() {
-                self.collect(&path, &components, files)?;
-            } else {
-                files.push(self.file(path, components)?);
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&self, path: PathBuf, components: Vec<String>) -> Result<Found, CreateError> {
-        let whole = self.base.join(&path);
-        let stat = self.folder.stat(&path).map_err(io_error(&whole))?;
-        match stat.map(|stat| (stat.kind, stat)) {
-            Some((Kind::File, stat)) => Ok(Found {
-                path,
-                components,
-                length: stat.size,
-                modified: stat.modified,
-                executable: stat.executable && cfg!(unix),
-                link: None,
-                offset: 0,
-            }),
-            Some((Kind::Symlink, _)) if components.is_empty() => Err(CreateError::Symlink(whole)),
-            Some((Kind::Symlink, stat)) => Ok(Found {
-                link: Some(self.link(&path, &components)?),
-                path,
-                components,
-                length: 0,
-                modified: stat.modified,
-                executable: false,
-                offset: 0,
-            }),
-            Some(_) => Err(CreateError::Special(whole)),
-            None => Err(CreateError::Changed(whole)),
-        }
-    }
-
-    fn link(&self, path: &Path, components: &[String]) -> Result<Vec<String>, CreateError> {
-        let whole = self.base.join(path);
-        let folder = components.split_last().map_or(&[][..], |(_, folder)| folder);
-        let text = self.folder.read_link(path).map_err(io_error(&whole))?;
-        let target = match text {
-            Some(text) => links::target_of(folder, &text),
-            None => Err(LinkFault::NotUtf8),
-        };
-        target.map_err(|fault| CreateError::Link { path: whole, fault })
-    }
-
-    /// Whether all links lead to something in the torrent.
-    fn check_links(&self) -> Result<(), CreateError> {
-        let entries: Vec<_> = self
-            .files
-            .iter()
-            .map(|file| (file.components.as_slice(), file.link.as_deref()))
-            .collect();
-        match links::resolve(&self.name, &entries) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(CreateError::Link {
-                path: self.below(&error.path),
-                fault: error.why,
-            }),
-        }
-    }
-
-    /// Where a path of the content, its name first, stands.
-    fn below(&self, path: &str) -> PathBuf {
-        let below = path.split_once('/').map_or("", |(_, below)| below);
-        self.base.join(below)
-    }
-
-    fn name_error(&self, fault: NameError) -> CreateError {
-        CreateError::Name {
-            path: self.below(&fault.path),
-            fault,
-        }
-    }
-
-    fn require_unchanged(&self) -> Result<(), CreateError> {
-        for file in &self.files {
-            let whole = self.base.join(&file.path);
-            let stat = self.folder.stat(&file.path).map_err(io_error(&whole))?;
-            let length = stat.map_or(0, |stat| if file.link.is_none() { stat.size } else { 0 });
-            if stat.is_none_or(|stat| (length, stat.modified) != (file.length, file.modified)) {
-                return Err(CreateError::Changed(whole));
-            }
-        }
-        Ok(())
-    }
+    })?;
+    Ok(Created { torrent, lost })
 }
 
 /// The pieces of a tree, hashed by several threads, each with one piece in memory.
@@ -412,19 +243,6 @@ fn what_to_do(fault: &NameError) -> &'static str {
         true => "rename it, or say `--names linux` if no machine with Windows is to have it",
         false => "rename it",
     }
-}
-
-fn default_name(path: &Path) -> Result<String, CreateError> {
-    let named = match path.file_name() {
-        Some(_) => path.to_owned(),
-        None => fs::canonicalize(path).map_err(io_error(path))?, // `.` or `x/..`
-    };
-    let name = named
-        .file_name()
-        .ok_or_else(|| CreateError::Special(path.to_owned()))?;
-    name.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| CreateError::NotUtf8(path.to_owned()))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CreateError + use<> {
