@@ -100,3 +100,71 @@ fn a_volume_that_is_not_mounted_is_said_and_waited_for_and_nothing_is_fetched_be
     agent.wait_for(ContentState::Seeding);
     assert_eq!(agent.content().bytes_lan, 0);
 }
+
+#[test]
+fn a_place_that_nothing_can_be_moved_to_is_refused_by_check_and_before_a_byte_is_fetched() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let target = dir.path().join("opt");
+    let (place, inner) = (target.join("office"), target.join("office/deep"));
+    let staging = target.join(".narrows");
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 3 * MB);
+    let (file, _) = torrent(&source, &tracker, 128 << 10);
+    let _seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let mut agent = Agent::new(&dir.path().join("l"), &[(&file, &target)]);
+    agent.set_content(&[(&file, &target)]);
+    let check = |agent: &Agent| {
+        let checked = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+            .args(["check", "--config"])
+            .arg(agent.config_path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        (checked.status.success(), said)
+    };
+    for (at, part) in [
+        (&inner, "inside of what"),
+        (&staging, "unfinished content"),
+        (&place, "is a mount point"),
+    ] {
+        let Some(mounted) = Mount::new(&["-t", "tmpfs"], Path::new("narrows-test"), at) else {
+            return skip("this user cannot mount");
+        };
+        let (good, said) = check(&agent);
+        assert!(
+            !good && said.contains(at.to_str().unwrap()) && said.contains(part),
+            "{said}"
+        );
+        agent.start();
+        let refused = agent.wait_for(ContentState::Error);
+        let error = refused.error.unwrap();
+        assert!(
+            error.contains(at.to_str().unwrap()) && error.contains(part),
+            "{error}"
+        );
+        assert_eq!(refused.bytes_lan, 0, "nothing is fetched in vain");
+        agent.terminate();
+        drop(mounted);
+        assert!(check(&agent).0, "{at:?}");
+    }
+    // what is whole there needs no move: it is served, and mended where it stands
+    let mounted = Mount::new(&["-t", "tmpfs"], Path::new("narrows-test"), &place).unwrap();
+    folder(&place, 1, 3 * MB);
+    assert!(check(&agent).0);
+    agent.start();
+    agent.wait_for(ContentState::Seeding);
+    std::fs::remove_file(place.join("one byte")).unwrap();
+    assert!(check(&agent).0, "the agent knows that it was there");
+    assert_eq!(agent.post("/look").0, 200);
+    agent.wait("it is mended", |content| {
+        content.pieces_healed > 0 && content.state == ContentState::Seeding
+    });
+    assert_same(&source, &place);
+    // and once nothing is mounted any more, it is fetched as usual
+    agent.terminate();
+    drop(mounted);
+    std::fs::remove_dir_all(dir.path().join("l/state")).unwrap();
+    agent.start();
+    agent.wait_for(ContentState::Seeding);
+    assert_same(&source, &place);
+}

@@ -140,6 +140,12 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     for entry in &config.content {
         if let Ok(meta) = crate::agent::read_torrent(&entry.torrent, config.names) {
             broken.extend(no_tracker(&entry.torrent, &meta));
+            let place = narrows_storage::check_place(&meta, &entry.target, &config.state);
+            broken.extend(
+                place
+                    .err()
+                    .map(|error| format!("{}: {error}", entry.torrent.display())),
+            );
         }
     }
     anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));

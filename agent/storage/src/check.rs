@@ -21,7 +21,8 @@ impl Content {
     /// into staging, so that only the rest is fetched; this takes space for a second copy.
     ///
     /// # Errors
-    /// [`StorageError::Stopped`] once `stop` is set, [`StorageError::Full`] and others of the disk. It may be called
+    /// [`StorageError::Stopped`] once `stop` is set, [`StorageError::Unsafe`] if it could not be moved to its target,
+    /// [`StorageError::Full`] and others of the disk. It may be called
     /// again then and does what is left.
     pub fn check(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
         let _upkeep = self.upkeep();
@@ -83,6 +84,7 @@ impl Content {
 
     fn check_with(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
         if self.state().plan.is_none() {
+            self.require_movable()?; // before anything is fetched in vain
             return Ok(self.have());
         }
         let mut done = 0;
@@ -110,6 +112,7 @@ impl Content {
         }
         self.reuse(&mut advance, stop)?;
         self.conclude()?;
+        self.require_movable()?;
         Ok(self.have())
     }
 

@@ -65,6 +65,11 @@ impl Disk {
         self.folder.is_at(&self.target)
     }
 
+    /// As it was given.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The folder that holds the content, relative to the target.
     pub(crate) fn base(&self, side: Side) -> &Path {
         match side {

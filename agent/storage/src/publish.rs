@@ -140,6 +140,7 @@ impl Content {
     }
 
     fn move_into_place(&self) -> Result<(), StorageError> {
+        self.require_movable()?; // something may have been mounted meanwhile
         let (from, to) = (self.disk.top(Side::Staging), self.disk.top(Side::Target));
         let multi_file = self.layout().meta().multi_file;
         match self.disk.stat(&to)?.map(|stat| stat.kind) {
@@ -170,7 +171,7 @@ impl Content {
                     self.rename(&aside, to).ok();
                 })
             }
-            Err(error) => Err(self.disk.error("replace", to)(error)),
+            Err(error) => Err(self.unmoved("replace", to)(error)),
         }
     }
 
@@ -206,6 +207,22 @@ impl Content {
         self.disk
             .folder
             .rename(from, to)
-            .map_err(self.disk.error("move something to", to))
+            .map_err(self.unmoved("move something to", to))
+    }
+
+    /// [`Disk::error`](crate::disk::Disk::error) that knows what hinders a move.
+    fn unmoved<'a>(
+        &'a self,
+        action: &'static str,
+        to: &'a Path,
+    ) -> impl FnOnce(io::Error) -> StorageError + 'a {
+        move |error| match error.kind() {
+            io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy => StorageError::Unsafe {
+                path: self.disk.absolute(to),
+                why: "cannot be replaced in one step: it is another volume, a mount point, or of a lower layer of an overlay; \
+                      set `target` to a folder on one volume, or move away what stands there",
+            },
+            _ => self.disk.error(action, to)(error),
+        }
     }
 }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+#[cfg(target_os = "linux")]
+mod mountinfo;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
@@ -368,6 +368,33 @@ pub(crate) fn has_extended_attributes(path: &Path) -> bool {
     {
         let _ = path;
         false
+    }
+}
+
+/// Where volumes are mounted, bind mounts of folders and files included; empty where the system does not say.
+pub(crate) fn mount_points() -> Vec<PathBuf> {
+    #[cfg(target_os = "linux")]
+    {
+        let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+        let mut points = super::mountinfo::points(&table);
+        points.retain(|point| is_mount_root(point));
+        points
+    }
+    #[cfg(not(target_os = "linux"))]
+    Vec::new()
+}
+
+/// False if another mount hides it; true where the kernel (before 5.8) cannot tell.
+#[cfg(target_os = "linux")]
+fn is_mount_root(path: &Path) -> bool {
+    use rustix::fs::{StatxAttributes, StatxFlags};
+    let stat = fs::statx(fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
+    match stat {
+        Ok(stat) if stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
+            stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+        }
+        Ok(_) | Err(Errno::NOSYS) => true,
+        Err(_) => false,
     }
 }
 

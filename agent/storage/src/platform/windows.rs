@@ -265,6 +265,11 @@ pub(crate) fn has_extended_attributes(_: &Path) -> bool {
     false
 }
 
+/// Not looked for: a folder that leads to another volume is a link here, which is refused as such.
+pub(crate) fn mount_points() -> Vec<PathBuf> {
+    Vec::new()
+}
+
 /// There is none.
 pub(crate) fn inode(_: &Path) -> Option<u64> {
     None
