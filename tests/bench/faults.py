@@ -9,6 +9,7 @@ usage: tests/bench/faults.py SCENARIO [--runs 20] [--bin-dir target/release] [--
 | restart-idle | a seeder at hq and a complete neighbour; the tracker restarts (SIGTERM), a newcomer starts beside the neighbour | seconds to its first piece and to complete, copies across the link |
 | restart-kill | the same, SIGKILL, the snapshot deleted: nothing is kept | the same |
 | restart-joiners | two clients fetch 20 MB at 16 Mbit/s; at 30 % the tracker restarts (SIGTERM) and four more start | time over the bound, copies across the link |
+| restart-joiners-kill | the same, SIGKILL, the snapshot deleted | the same |
 | clones | six agents with one id fetch 6 MB across a link of 16 Mbit/s | the same |
 | slow-supply | three newcomers beside a complete neighbour that sends 500 kbit/s, the link idle at 16 Mbit/s, 6 MB | the same |
 
@@ -82,12 +83,14 @@ class World:
         self.tracker = self._run("tracker.log", "narrows-tracker", "run", "--config", self.folder / "tracker.yaml")
         self.until(lambda: get_json(f"http://{hq(2)}:6970/status") is not None, "the tracker answers")
 
-    def restart_tracker(self, how):
+    def restart_tracker(self, how, meanwhile=lambda: None):
+        """SIGKILL also deletes the snapshot."""
         self.tracker.send_signal(how)
         self.tracker.wait(20)
         if how == signal.SIGKILL:
             for file in (self.folder / "tracker").iterdir():
                 file.unlink()
+        meanwhile()
         self.start_tracker()
 
     def agent(self, name, ip, whole=False, upload="unlimited", agent_id=None):
@@ -197,15 +200,13 @@ def over_bound(world, agents, begin, rate, patience):
     return {"seconds": seconds, "over bound": seconds and seconds / bound, "copies": world.copies(agents)}
 
 
-def restart_joiners(world, _, patience):
+def restart_joiners(world, what, patience):
     world.agent("seeder", hq(11), whole=True)
     begin = time.monotonic()
     agents = [world.agent(f"b1-{n}", b1(20 + n)) for n in range(2)]
     world.until(lambda: max(agent.progress() for agent in agents) >= 0.3, "30 %")
-    world.tracker.send_signal(signal.SIGTERM)
-    world.tracker.wait(20)
-    agents += [world.agent(f"b1-{n}", b1(20 + n)) for n in range(2, 6)]
-    world.start_tracker()
+    join = lambda: agents.extend([world.agent(f"b1-{n}", b1(20 + n)) for n in range(2, 6)])  # noqa: E731
+    world.restart_tracker(signal.SIGKILL if what.endswith("kill") else signal.SIGTERM, join)
     return over_bound(world, agents, begin, 16 * MB, patience)
 
 
@@ -233,6 +234,7 @@ SCENARIOS = {
     "restart-idle": (restart_idle, 8 * MB, "16 Mbit/s"),
     "restart-kill": (restart_idle, 8 * MB, "16 Mbit/s"),
     "restart-joiners": (restart_joiners, 20 * MB, "16 Mbit/s"),
+    "restart-joiners-kill": (restart_joiners, 20 * MB, "16 Mbit/s"),
     "clones": (clones, 6 * MB, "16 Mbit/s"),
     "slow-supply": (slow_supply, 6 * MB, "16 Mbit/s"),
 }

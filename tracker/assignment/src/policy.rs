@@ -51,6 +51,14 @@ pub struct Policy {
     /// For so long after it took office a gateway comes back after at most [`Policy::failover`]: while a rollout begins,
     /// sites join one after the other, and parents and shares of links change with each.
     pub settle: Duration,
+    /// For so long after the first announce that it hears of a content, a tracker may not know yet what was before it
+    /// restarted: agents notice that within 20 s and announce. Who waits for somebody to fetch from is to come back soon
+    /// (see [`Policy::hasty`]), and a gateway that works takes its lease back from a newcomer that was told of nobody.
+    pub youth: Duration,
+    /// In that time, when who waits is to come back.
+    pub hasty: Duration,
+    /// So many of those who wait may come back in a second; with more of them each comes later.
+    pub hasty_rate: u32,
     /// The interval that stock clients may insist on, whatever they are told (libtorrent: 5 minutes). Their
     /// records live for two of it.
     pub stock_interval: Duration,
@@ -70,6 +78,9 @@ impl Default for Policy {
             degree_seeders: 4,
             failover: Duration::from_secs(2),
             settle: Duration::from_secs(10),
+            youth: Duration::from_secs(60),
+            hasty: Duration::from_secs(3),
+            hasty_rate: 500,
             stock_interval: Duration::from_secs(300),
             stock_spares: 2,
         }

@@ -378,7 +378,7 @@ fn a_gateway_that_cannot_fetch_gives_way_at_its_next_announce_and_keeps_the_leas
 
 /// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before anybody else has
 /// announced.
-fn joiners_after_a_restart() -> (World, usize, Vec<Role>) {
+fn joiners_after_a_restart(snapshot: bool) -> (World, usize, Vec<Role>) {
     let mut world = star(2);
     let origin = world.join(1, true, SIZE);
     world.announce(origin, AnnounceEvent::Started);
@@ -387,7 +387,7 @@ fn joiners_after_a_restart() -> (World, usize, Vec<Role>) {
     world.advance(world.now + Duration::from_secs(10));
     world.clients[gateway].have = SIZE / 3;
     world.announce(gateway, AnnounceEvent::None);
-    world.restart_tracker(true);
+    world.restart_tracker(snapshot);
     let joined = (0..4).map(|_| {
         let number = world.join(2, true, 0);
         world.announce(number, AnnounceEvent::Started).unwrap().role
@@ -398,13 +398,49 @@ fn joiners_after_a_restart() -> (World, usize, Vec<Role>) {
 
 #[test]
 fn with_its_snapshot_a_restarted_tracker_takes_no_lease_from_a_gateway_that_works() {
-    let (mut world, gateway, joined) = joiners_after_a_restart();
+    let (mut world, gateway, joined) = joiners_after_a_restart(true);
     assert_eq!(joined, [Role::Member; 4]);
     let told = world.announce(gateway, AnnounceEvent::None).unwrap();
     assert_eq!(told.role, Role::Gateway);
     let origin = world.clients[0].addr;
     let upstream: Vec<_> = told.upstream.iter().map(|up| up.addr).collect();
     assert_eq!(upstream, [origin], "a seeder that has not announced yet is told");
+}
+
+#[test]
+fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcomer_that_has_nobody() {
+    let (mut world, gateway, joined) = joiners_after_a_restart(false);
+    assert_eq!(joined[0], Role::Gateway, "nobody else is known");
+    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!((told.role, told.outcome.adopted), (Role::Gateway, true));
+    world.announce(0, AnnounceEvent::None); // the origin has noticed the restart
+    let newcomer = world.announce(gateway + 1, AnnounceEvent::None).unwrap();
+    assert_eq!((newcomer.role, newcomer.upstream.len()), (Role::Member, 0));
+    let again = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!((again.role, again.upstream.len()), (Role::Gateway, 1));
+}
+
+#[test]
+fn who_waits_at_a_tracker_that_has_just_started_is_to_come_back_within_seconds_and_later_less_often() {
+    let mut world = star(2);
+    let client = world.join(2, true, 0);
+    let told = world.announce(client, AnnounceEvent::Started).unwrap();
+    assert!(told.interval <= world.policy.hasty, "{:?}", told.interval);
+    world.advance(world.now + world.policy.youth);
+    let told = world.announce(client, AnnounceEvent::None).unwrap();
+    assert!(told.interval > world.policy.hasty, "{:?}", told.interval);
+}
+
+#[test]
+fn thousands_that_wait_at_a_tracker_that_has_just_started_do_not_come_back_all_at_once() {
+    let mut world = star(2);
+    let mut intervals = Vec::new();
+    for _ in 0..3000 {
+        let client = world.join(2, true, 0);
+        intervals.push(world.announce(client, AnnounceEvent::Started).unwrap().interval);
+    }
+    let last = intervals.last().unwrap();
+    assert!(*last >= Duration::from_secs(6), "500 a second: {last:?}");
 }
 
 #[test]

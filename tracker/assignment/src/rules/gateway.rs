@@ -175,6 +175,11 @@ impl Swarm {
             if site.regular() < cx.map.gateways(id).max(1) as usize {
                 return self.fill(cx, id, at, report, now, outcome);
             }
+            let worked = report.is_some_and(|report| report.role == Role::Gateway);
+            if let Some(newcomer) = self.newcomer(cx, id, at, now).filter(|_| worked && step == 0) {
+                self.release(cx, id, newcomer);
+                return self.fill(cx, id, at, report, now, outcome);
+            }
             let lease = intervals::lease(cx.policy.intervals.gateway);
             let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
             let overdue = regular
@@ -190,6 +195,25 @@ impl Swarm {
         } else {
             Seat::Member
         }
+    }
+
+    /// The gateway that took the lease in the swarm's youth, without having worked before, has less than the peer at `at`
+    /// and was told of nobody to fetch from. A tracker that restarted and kept nothing cannot but give the lease to whoever
+    /// comes first.
+    fn newcomer(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Endpoint> {
+        let site = self.sites.get(&id).filter(|_| self.is_young(cx, now))?;
+        let left = site.wanting(at)?.left;
+        let mut regular = site
+            .gateways
+            .iter()
+            .filter(|(_, gateway)| !gateway.extra && !gateway.adopted && gateway.upstreams.is_empty());
+        let newcomer = regular.find(|(key, _)| site.leecher(**key).is_some_and(|other| other.left > left));
+        newcomer.map(|(key, _)| *key)
+    }
+
+    /// Whether there may be much that the tracker has not heard of yet.
+    pub(crate) fn is_young(&self, cx: &Context<'_>, now: Time) -> bool {
+        self.born.is_none_or(|born| now < born + cx.policy.youth)
     }
 
     /// A peer that does not share fetches for itself if nobody of its site could do so for it.
@@ -313,7 +337,9 @@ impl Swarm {
             site.offer = None;
             site.expected = None;
         }
-        site.gateways.insert(at, Gateway::new(now, extra));
+        let mut gateway = Gateway::new(now, extra);
+        gateway.adopted = outcome.adopted;
+        site.gateways.insert(at, gateway);
         if let Some(peer) = site.peers.find_mut(at) {
             // what it did not get as a member is not held against it
             (peer.still, peer.judged) = (0, Tick::of(now));

@@ -246,7 +246,9 @@ impl Swarm {
         if site.wanting(at).is_none() || (!alone && (is_guest || full)) {
             return;
         }
-        site.gateways.insert(at, Gateway::new(now, is_guest));
+        let mut gateway = Gateway::new(now, is_guest);
+        gateway.adopted = true;
+        site.gateways.insert(at, gateway);
         if let Some(parent) = upstreams.first().filter(|_| !is_guest) {
             self.keep_parent(id, parent.site);
         }

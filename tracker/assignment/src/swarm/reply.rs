@@ -83,6 +83,9 @@ impl Swarm {
         if let Some(soon) = told.soon {
             interval = interval.min(soon);
         }
+        if wants && !fed && upstream.is_empty() && self.is_young(cx, now) {
+            interval = interval.min(hasty(cx.policy, self.counts.incomplete));
+        }
         let (stripes, parts) = self.parts((id, at), &told.upstream, &allowances);
         let (rate, paused) = total(&allowances, &parts);
         let site = self.sites.get_mut(&id);
@@ -178,6 +181,12 @@ fn total(allowances: &[Allowance], parts: &[Part]) -> (Rate, bool) {
     };
     let rate = rate.unwrap_or(Rate::UNLIMITED);
     (rate, rate == Rate::ZERO)
+}
+
+/// When one of so many leechers that may all be waiting is to come back in a swarm's youth.
+fn hasty(policy: &crate::Policy, leechers: u32) -> Duration {
+    let all = Duration::from_secs(leechers.into()) / policy.hasty_rate.max(1);
+    all.max(policy.hasty)
 }
 
 /// The reply to a peer that has gone.

@@ -95,6 +95,8 @@ pub(crate) struct Gateway {
     pub(crate) renewed: Time,
     /// Whether it was added by the starvation ladder, or fetches for itself because it does not share.
     pub(crate) extra: bool,
+    /// Whether it worked already before it was given this lease.
+    pub(crate) adopted: bool,
     /// Whether it fetches from a root site instead of the parent, until it is off the ladder.
     pub(crate) from_root: bool,
     pub(crate) upstreams: Vec<Upstream>,
@@ -229,6 +231,7 @@ impl Gateway {
             since: now,
             renewed: now,
             extra,
+            adopted: false,
             from_root: false,
             upstreams: Vec::new(),
             told: Vec::new(),
