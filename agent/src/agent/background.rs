@@ -75,7 +75,7 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
                 let Some(agent) = agent.upgrade() else { return };
                 tracing::info!("a tracker has restarted; announcing all content again");
-                agent.command(None, || Command::Announce).await;
+                agent.command(None, || Command::Announce { restarted: true }).await;
             }
         }
     }
@@ -103,7 +103,9 @@ async fn follow_address(agent: Weak<Agent>) {
             }
         }
         if announce {
-            agent.command(None, || Command::Announce).await;
+            agent
+                .command(None, || Command::Announce { restarted: false })
+                .await;
         }
     }
 }

@@ -315,9 +315,9 @@ impl Actor {
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
             Command::Verify => self.verify(),
-            Command::Announce => {
+            Command::Announce { restarted } => {
                 if let Stage::Running(session) = &mut self.stage {
-                    session.announce_again();
+                    session.announce_again(restarted);
                 }
             }
             Command::Look(done) => self.look(done),

@@ -115,8 +115,10 @@ pub(crate) enum Command {
     Pause,
     Resume,
     Verify,
-    /// Announces again: the tracker has restarted and may have forgotten us.
-    Announce,
+    /// Announces again: our address has changed, or the tracker has restarted and may have forgotten us.
+    Announce {
+        restarted: bool,
+    },
     /// Looks at all published files; answers when what is said of them is true again.
     Look(oneshot::Sender<()>),
     /// Says goodbye to the tracker, makes everything durable, ends.

@@ -55,6 +55,10 @@ pub struct Policy {
     /// restarted: agents notice that within 20 s and announce. Who waits for somebody to fetch from is to come back soon
     /// (see [`Policy::hasty`]), and a gateway that works takes its lease back from a newcomer that was told of nobody.
     pub youth: Duration,
+    /// How long a tracker that has lost its memory gives no lease to a newcomer, counted from its first announce of a
+    /// content: a neighbour may have everything, or fetch for the site already, and has not noticed yet. That it has lost
+    /// its memory is plain when an agent says that it has restarted, and there was no snapshot.
+    pub recall: Duration,
     /// In that time, when who waits is to come back.
     pub hasty: Duration,
     /// So many of those who wait may come back in a second; with more of them each comes later.
@@ -79,6 +83,7 @@ impl Default for Policy {
             failover: Duration::from_secs(2),
             settle: Duration::from_secs(10),
             youth: Duration::from_secs(60),
+            recall: Duration::from_secs(20),
             hasty: Duration::from_secs(3),
             hasty_rate: 500,
             stock_interval: Duration::from_secs(300),

@@ -421,6 +421,53 @@ fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcome
 }
 
 #[test]
+fn a_tracker_that_lost_its_memory_lets_nobody_fetch_across_a_link_before_neighbours_could_announce() {
+    let mut world = star(2);
+    for site in [1, 2] {
+        let seeder = world.join(site, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+    }
+    world.restart_tracker(false);
+    let newcomer = world.join(2, true, 0);
+    world.announce(newcomer, AnnounceEvent::Started);
+    world.advance(world.now + Duration::from_secs(3));
+    world.announce(0, AnnounceEvent::None).unwrap(); // it has noticed
+    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
+    assert!(told.interval <= world.policy.hasty, "{:?}", told.interval);
+    world.advance(world.now + Duration::from_secs(7));
+    world.announce(1, AnnounceEvent::None).unwrap();
+    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    let local: Vec<_> = told.local.iter().map(|peer| peer.addr).collect();
+    assert_eq!((told.role, local), (Role::Member, vec![world.clients[1].addr]));
+}
+
+#[test]
+fn a_tracker_that_lost_its_memory_lets_a_newcomer_fetch_across_a_link_once_nobody_else_came() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    world.restart_tracker(false);
+    world.announce(seeder, AnnounceEvent::None);
+    let newcomer = world.join(2, true, 0);
+    let told = world.announce(newcomer, AnnounceEvent::Started).unwrap();
+    assert_eq!(told.role, Role::Member);
+    world.advance(world.now + world.policy.recall);
+    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+}
+
+#[test]
+fn a_rollout_at_a_tracker_that_knows_nothing_because_nothing_was_before_starts_at_once() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let client = world.join(2, true, 0);
+    let told = world.announce(client, AnnounceEvent::Started).unwrap();
+    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+}
+
+#[test]
 fn who_waits_at_a_tracker_that_has_just_started_is_to_come_back_within_seconds_and_later_less_often() {
     let mut world = star(2);
     let client = world.join(2, true, 0);

@@ -43,6 +43,7 @@ impl Session {
             Work::Announced(Ok(assigned)) => {
                 self.tracker_error = None;
                 self.schedule.succeeded(now, assigned.min_interval);
+                self.restarted = false;
                 self.feed(Event::Assigned(assigned), None, now);
             }
             Work::Announced(Err(error)) => {

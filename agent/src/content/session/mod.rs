@@ -82,6 +82,8 @@ pub(super) struct Session {
     watch: Watch,
     scrub: Scrub,
     counted_as_fetching: bool,
+    /// The tracker has restarted and has not answered us since.
+    restarted: bool,
     /// Across the WAN, in earlier runs and sessions.
     fetched_before: WanTotals,
     /// Across the WAN in this session, as far as the ledger knows, and since when.
@@ -175,6 +177,7 @@ impl Session {
             watch: Watch::new(spec.meta.files.len(), now),
             scrub: Scrub::new(scrub_period, spec.meta.piece_count(), scrub_from, now),
             counted_as_fetching: false,
+            restarted: false,
             fetched_before,
             noted_wan: 0,
             last_note: now,
@@ -278,8 +281,9 @@ impl Session {
         }
     }
 
-    /// Announces soon, with nothing new to say: the tracker has restarted. Paused content has said goodbye.
-    pub(super) fn announce_again(&mut self) {
+    /// Announces soon, with nothing new to say; `restarted`: because the tracker has. Paused content has said goodbye.
+    pub(super) fn announce_again(&mut self, restarted: bool) {
+        self.restarted |= restarted;
         if self.swarm_status(self.shared.now()).state != narrows_swarm::State::Paused {
             self.schedule.ask(AnnounceReason::Doubt);
         }

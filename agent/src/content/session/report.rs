@@ -34,6 +34,7 @@ impl Session {
                 wan: fetched.bytes,
                 reused: fetched.reused,
                 stalled: report.stalled,
+                restarted: self.restarted,
                 lost: report.lost,
                 preference: match self.gateway {
                     // who cannot fetch is to be nobody's gateway

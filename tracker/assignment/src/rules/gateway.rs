@@ -89,6 +89,7 @@ impl Swarm {
 
     /// A gateway keeps its lease while it announces and works.
     fn renew(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Seat {
+        let recall = self.recalling(cx, now);
         let Some(site) = self.sites.get_mut(&id) else {
             return Seat::Member;
         };
@@ -101,6 +102,7 @@ impl Swarm {
         };
         gateway.renewed = now;
         let regular = !gateway.extra;
+        let fetches = gateway.adopted || !gateway.upstreams.is_empty();
         site.lost.retain(|lost| lost.gateway != at);
         let Some((step, still, unable)) = peer else {
             self.release(cx, id, at);
@@ -110,6 +112,14 @@ impl Swarm {
         if !needed || retiring {
             self.release(cx, id, at);
             return Seat::Member;
+        }
+        if let Some(wait) = recall.filter(|_| !alone && regular && !fetches) {
+            // the lease was given before the tracker could know that it has lost its memory
+            self.release(cx, id, at);
+            if let Some(site) = self.sites.get_mut(&id) {
+                site.orphaned = false;
+            }
+            return Seat::Soon(wait);
         }
         let claim = site.claim.filter(|claim| claim.until > now && claim.to != at);
         let stuck = unable || (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
@@ -211,6 +221,12 @@ impl Swarm {
         newcomer.map(|(key, _)| *key)
     }
 
+    /// When to come back, while a tracker that has lost its memory waits for those who know what it was.
+    fn recalling(&self, cx: &Context<'_>, now: Time) -> Option<Duration> {
+        let until = self.born.filter(|_| self.forgetful)? + cx.policy.recall;
+        (now < until).then(|| (until - now).min(cx.policy.hasty))
+    }
+
     /// Whether there may be much that the tracker has not heard of yet.
     pub(crate) fn is_young(&self, cx: &Context<'_>, now: Time) -> bool {
         self.born.is_none_or(|born| now < born + cx.policy.youth)
@@ -235,6 +251,9 @@ impl Swarm {
         if site.sharing && !works && now < until {
             return Seat::Soon((until - now).min(cx.policy.intervals.min));
         }
+        if let Some(wait) = self.recalling(cx, now).filter(|_| site.sharing && !works) {
+            return Seat::Soon(wait);
+        }
         outcome.adopted = works;
         self.grant(id, at, true, now, outcome)
     }
@@ -249,6 +268,7 @@ impl Swarm {
         now: Time,
         outcome: &mut Outcome,
     ) -> Seat {
+        let recall = self.recalling(cx, now);
         let Some(site) = self.sites.get_mut(&id) else {
             return Seat::Member;
         };
@@ -262,6 +282,9 @@ impl Swarm {
         }
         if let Some(expected) = expected {
             return Seat::Soon((expected.until - now).min(cx.policy.intervals.min));
+        }
+        if let Some(wait) = recall {
+            return Seat::Soon(wait);
         }
         let fitness = site.leecher(at).map_or(0, Peer::fitness);
         match site.offer {

@@ -49,6 +49,7 @@ impl Swarm {
             site.gone.retain(|report| report.peer != at);
         }
         if let Some(report) = announce.agent {
+            self.forgetful |= report.restarted && !self.restored && self.is_young(cx, now);
             soon |= self.note_gone(cx, (id, at), &report.gone, now, &mut outcome);
             let lost = report
                 .lost

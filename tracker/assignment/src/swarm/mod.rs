@@ -75,6 +75,10 @@ pub struct Swarm {
     pub(crate) assume_data: bool,
     /// When the first peer came; a tracker that restarted knows nothing from before.
     pub(crate) born: Option<Time>,
+    /// What was before the tracker restarted is known from its snapshot.
+    pub(crate) restored: bool,
+    /// It is not, and an agent says that something was.
+    pub(crate) forgetful: bool,
     pub(crate) sites: Sites,
     /// Where each agent is.
     pub(crate) agents: Agents,
@@ -111,6 +115,8 @@ impl Swarm {
             most_left: 0,
             assume_data: false,
             born: None,
+            restored: false,
+            forgetful: false,
             sites: Sites::default(),
             agents: Agents::default(),
             clients: Clients::default(),

@@ -122,6 +122,7 @@ impl Swarm {
     /// now, and those of no site of the map, are left out. Returns how many came back.
     pub fn restore(&mut self, cx: &Context<'_>, record: SwarmRecord, away: Duration, now: Time) -> usize {
         self.born.get_or_insert(now);
+        self.restored = true;
         self.counts.downloaded = record.downloaded;
         self.fetched.restore(record.fetched);
         let mut leases = Vec::new();

@@ -37,6 +37,8 @@ pub struct Client {
     pub completed: bool,
     pub lost: Option<SocketAddr>,
     pub stalled: bool,
+    /// It has noticed that the tracker restarted, and not said so yet.
+    pub restarted: bool,
     /// It reaches nobody until then.
     pub blocked_until: Time,
     pub wan: u64,
@@ -101,6 +103,7 @@ impl Client {
             completed: false,
             lost: None,
             stalled: false,
+            restarted: false,
             blocked_until: Time::ZERO,
             wan: 0,
             reused: 0,
@@ -152,6 +155,7 @@ impl Client {
             wan: self.wan,
             reused: self.reused,
             stalled: self.stalled,
+            restarted: self.restarted,
             lost: self.lost,
             preference: self.preference,
             share: self.share,
@@ -177,6 +181,7 @@ impl Client {
     }
 
     pub fn obey(&mut self, decision: &Decision, now: Time) {
+        self.restarted = false;
         let addrs = |peers: &[narrows_protocol::Peer]| peers.iter().map(|p| p.addr).collect::<Vec<_>>();
         self.role = decision.role;
         self.parts = decision.parts.len();

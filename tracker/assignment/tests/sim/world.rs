@@ -399,7 +399,10 @@ impl World {
         let record = record.map(|record| serde_json::to_string(&record).unwrap());
         self.ledger = Ledger::new();
         self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
-        self.clients.iter_mut().for_each(|client| client.ever.clear());
+        for client in &mut self.clients {
+            client.ever.clear();
+            client.restarted = client.alive;
+        }
         self.epoch = self.now;
         if !kept {
             // it knows nobody who has not announced since

@@ -108,6 +108,8 @@ pub struct AgentReport {
     pub reused: u64,
     /// Nobody it knows has a piece it lacks.
     pub stalled: bool,
+    /// The tracker has restarted since it was last announced to (`restarted=1`): it is told what it may have forgotten.
+    pub restarted: bool,
     /// A gateway whose connection just closed.
     pub lost: Option<SocketAddr>,
     /// Whether it may, must not or should be a gateway (`gw=never|prefer`; absent: auto).
@@ -195,6 +197,9 @@ impl AgentReport {
         if self.stalled {
             out.push_str("&stalled=1");
         }
+        if self.restarted {
+            out.push_str("&restarted=1");
+        }
         for gone in self.gone.iter().take(GONE_MAX) {
             let _ = write!(out, "&gone={gone}");
         }
@@ -263,6 +268,7 @@ struct Fields<'q> {
     wan: u64,
     reused: u64,
     stalled: bool,
+    restarted: bool,
     lost: &'q str,
     preference: &'q str,
     share: &'q str,
@@ -293,6 +299,7 @@ impl Default for Fields<'_> {
             wan: 0,
             reused: 0,
             stalled: false,
+            restarted: false,
             lost: "",
             preference: "",
             share: "",
@@ -341,6 +348,7 @@ impl<'q> Fields<'q> {
             "wan" => self.wan = number(value).unwrap_or(0),
             "reused" => self.reused = number(value).unwrap_or(0),
             "stalled" => self.stalled = value == "1",
+            "restarted" => self.restarted = value == "1",
             "lost" => self.lost = value,
             "gw" => self.preference = value,
             "share" => self.share = value,
@@ -386,6 +394,7 @@ impl<'q> Fields<'q> {
             wan: self.wan,
             reused: self.reused,
             stalled: self.stalled,
+            restarted: self.restarted,
             lost: address(self.lost).ok_or(RequestError::BadLost)?,
             preference: match self.preference {
                 "" | "auto" => GatewayPreference::Auto,
