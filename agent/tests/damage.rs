@@ -187,6 +187,25 @@ fn rot_that_no_stat_shows_is_found_by_the_scrub_and_healed() {
 }
 
 #[test]
+fn rot_that_no_stat_shows_is_found_when_a_neighbour_complains_and_healed() {
+    let mut two = Two::start();
+    let third = two.dir.path().join("third/target");
+    rot(&two.copy().join("rest.bin"));
+    two.second.kill();
+    let leecher = Agent::new(&two.dir.path().join("third"), &[(&two.torrent, &third)]).started();
+    let told = two
+        .first
+        .wait("the neighbour complains", |content| content.pieces_damaged == 1);
+    assert_ne!(told.state, ContentState::Seeding, "{told:?}");
+    assert_eq!(told.verified, None);
+    two.second.start();
+    two.first.wait_for(ContentState::Seeding);
+    leecher.wait_for(ContentState::Seeding);
+    assert_same(&two.source(), &two.copy());
+    assert_same(&two.source(), &third.join("office"));
+}
+
+#[test]
 fn a_program_is_fetched_executable_and_gets_a_lost_bit_back() {
     use std::os::unix::fs::PermissionsExt;
     let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());

@@ -52,6 +52,13 @@ pub enum Action {
         /// Which.
         piece: u32,
     },
+    /// A peer says that this piece, which we have, came from us with a wrong hash: hash it again.
+    Doubt {
+        /// Which.
+        piece: u32,
+        /// Who says so.
+        by: PeerKey,
+    },
     /// Connect, shake hands, then [`Event::Connected`](crate::Event::Connected) or
     /// [`Event::DialFailed`](crate::Event::DialFailed).
     Dial {

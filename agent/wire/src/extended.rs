@@ -12,7 +12,14 @@ const MAX_DEPTH: usize = 4;
 /// The longest text we take from a peer, in bytes.
 const MAX_TEXT: usize = 64;
 
-/// The extension handshake (BEP 10): message id 20, extension id 0. Extensions of others (`m`) are ignored.
+/// The id under which we take `upload_only` messages (BEP 21, as libtorrent sends it: one byte, 0 or 1).
+pub const UPLOAD_ONLY: u8 = 1;
+
+/// The id under which we take `narrows_wrong` messages: four bytes, the number of a piece of ours that came with a wrong
+/// hash.
+pub const WRONG: u8 = 2;
+
+/// The extension handshake (BEP 10): message id 20, extension id 0.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ExtendedHandshake {
     /// Key `v`: name and version of the client; empty if it does not say.
@@ -21,8 +28,55 @@ pub struct ExtendedHandshake {
     pub reqq: Option<u32>,
     /// Key `p`: the port the sender listens on.
     pub port: Option<u16>,
+    /// Key `m`: under which ids the sender takes messages; of other extensions nothing is kept.
+    pub takes: Extensions,
+    /// Key `upload_only` (BEP 21): the sender has all it wants.
+    pub upload_only: bool,
     /// Key `narrows`: the sender is one of us.
     pub narrows: Option<Hello>,
+}
+
+/// Ids of extension messages, chosen by their receiver; `None`: it does not take them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extensions {
+    /// `upload_only` (BEP 21).
+    pub upload_only: Option<u8>,
+    /// `narrows_wrong`.
+    pub wrong: Option<u8>,
+}
+
+impl Extensions {
+    /// What we take.
+    pub const OURS: Self = Self {
+        upload_only: Some(UPLOAD_ONLY),
+        wrong: Some(WRONG),
+    };
+
+    fn encode(self, out: &mut Vec<u8>) {
+        out.push(b'd');
+        for (name, id) in [("narrows_wrong", self.wrong), ("upload_only", self.upload_only)] {
+            if let Some(id) = id {
+                push_text(out, name);
+                out.extend_from_slice(format!("i{id}e").as_bytes());
+            }
+        }
+        out.push(b'e');
+    }
+
+    /// An id of 0 says that the extension is off (BEP 10).
+    fn decode(mut dict: DictDecoder<'_, '_>) -> Result<Self, WireError> {
+        let mut out = Self::default();
+        while let Some((key, value)) = next_pair(&mut dict)? {
+            let Object::Integer(text) = value else { continue };
+            let id = text.parse().ok().filter(|id| *id != 0);
+            match key {
+                b"narrows_wrong" => out.wrong = id,
+                b"upload_only" => out.upload_only = id,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
 }
 
 /// What one agent tells another: the dictionary `d5:agent..9:forgotteni1e7:gatewayi1e5:guesti1e4:site..3:wani1ee`;
@@ -47,7 +101,8 @@ impl ExtendedHandshake {
     /// The payload, bencoded.
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(160);
-        out.extend_from_slice(b"d1:mde");
+        out.extend_from_slice(b"d1:m");
+        self.takes.encode(&mut out);
         if let Some(hello) = &self.narrows {
             out.extend_from_slice(b"7:narrowsd5:agent");
             push_text(&mut out, &hello.agent);
@@ -69,6 +124,9 @@ impl ExtendedHandshake {
         }
         if let Some(reqq) = self.reqq {
             out.extend_from_slice(format!("4:reqqi{reqq}e").as_bytes());
+        }
+        if self.upload_only {
+            out.extend_from_slice(b"11:upload_onlyi1e");
         }
         if !self.client.is_empty() {
             out.extend_from_slice(b"1:v");
@@ -94,6 +152,8 @@ impl ExtendedHandshake {
         let mut out = Self::default();
         while let Some((key, value)) = next_pair(&mut dict)? {
             match (key, value) {
+                (b"m", Object::Dict(listed)) => out.takes = Extensions::decode(listed)?,
+                (b"upload_only", Object::Integer(text)) => out.upload_only = text != "0",
                 (b"narrows", Object::Dict(hello)) => out.narrows = Some(Hello::decode(hello)?),
                 (b"narrows", _) => return Err(WireError::BadExtended("`narrows` is not a dictionary")),
                 (b"p", Object::Integer(text)) => out.port = text.parse().ok().filter(|port| *port != 0),

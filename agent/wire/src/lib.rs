@@ -16,7 +16,7 @@ mod message;
 pub use bitfield::Bitfield;
 pub use codec::Codec;
 pub use error::WireError;
-pub use extended::{ExtendedHandshake, Hello, MAX_EXTENDED};
+pub use extended::{ExtendedHandshake, Extensions, Hello, MAX_EXTENDED, UPLOAD_ONLY, WRONG};
 pub use handshake::{Handshake, PROTOCOL};
 pub use message::{Block, Message};
 

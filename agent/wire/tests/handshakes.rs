@@ -1,7 +1,7 @@
 //! Handshakes: the fixed one of BEP 3 and the dictionary of BEP 10.
 
 use narrows_protocol::{InfoHash, PeerId};
-use narrows_wire::{ExtendedHandshake, Handshake, Hello, WireError};
+use narrows_wire::{ExtendedHandshake, Extensions, Handshake, Hello, WireError};
 use proptest::prelude::*;
 
 fn hello() -> impl Strategy<Value = Hello> {
@@ -27,13 +27,19 @@ fn extended() -> impl Strategy<Value = ExtendedHandshake> {
         any::<Option<u32>>(),
         proptest::option::of(1u16..),
         proptest::option::of(hello()),
+        (proptest::option::of(1u8..), proptest::option::of(1u8..)),
+        any::<bool>(),
     )
-        .prop_map(|(client, reqq, port, narrows)| ExtendedHandshake {
-            client,
-            reqq,
-            port,
-            narrows,
-        })
+        .prop_map(
+            |(client, reqq, port, narrows, (upload_only, wrong), done)| ExtendedHandshake {
+                client,
+                reqq,
+                port,
+                takes: Extensions { upload_only, wrong },
+                upload_only: done,
+                narrows,
+            },
+        )
 }
 
 proptest! {
@@ -101,6 +107,24 @@ fn the_handshake_of_a_stock_client_is_read() {
         (message.reqq, message.port, message.narrows),
         (Some(500), Some(6881), None)
     );
+}
+
+#[test]
+fn what_we_take_is_listed_in_the_order_of_bencode_and_an_id_of_0_is_off() {
+    let handshake = ExtendedHandshake {
+        takes: Extensions::OURS,
+        upload_only: true,
+        ..Default::default()
+    };
+    let payload = handshake.encode();
+    let expected: &[u8] = b"d1:md13:narrows_wrongi2e11:upload_onlyi1ee11:upload_onlyi1ee";
+    assert_eq!(&payload[..], expected);
+    let off = ExtendedHandshake::decode(b"d1:md13:narrows_wrongi0e11:upload_onlyi3e6:ut_pexi-1eee").unwrap();
+    let expected = Extensions {
+        upload_only: Some(3),
+        wrong: None,
+    };
+    assert_eq!((off.takes, off.upload_only), (expected, false));
 }
 
 #[test]

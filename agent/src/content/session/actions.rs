@@ -32,12 +32,12 @@ impl Session {
         let mut actions = std::mem::take(&mut self.actions);
         self.swarm.handle(event, now, &mut actions);
         for action in actions.drain(..) {
-            self.perform(action, &mut data);
+            self.perform(action, &mut data, now);
         }
         self.actions = actions;
     }
 
-    pub(super) fn perform(&mut self, action: Action, data: &mut Option<Bytes>) {
+    pub(super) fn perform(&mut self, action: Action, data: &mut Option<Bytes>, now: Time) {
         match action {
             Action::Send { peer, message } => self.with_outbox(peer, |outbox| outbox.send(&message)),
             Action::Serve { peer, block } => self.with_outbox(peer, |outbox| outbox.serve(block)),
@@ -59,6 +59,10 @@ impl Session {
                     tracing::debug!(content = %self.name, peer = peer.0, %reason, "closing");
                     outbox.flush();
                 }
+            }
+            Action::Doubt { piece, by } => {
+                tracing::info!(content = %self.name, piece, peer = by.0, "a peer got this piece wrong from us; it is read again");
+                self.watch.suspect(piece, now);
             }
             Action::Mark { peer, dscp } => self.with_outbox(peer, |outbox| outbox.mark(dscp)),
             Action::Ban { ip, until } => {

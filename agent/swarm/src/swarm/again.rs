@@ -2,7 +2,7 @@
 //!
 //! libtorrent up to 2.0.10 neither lists a piece in its bitfield nor announces it by Have if it passed its hash and was
 //! not flushed when we shook hands (pull request 7781 there): it looks as if it lacked that piece for ever. Only a new
-//! handshake tells.
+//! handshake tells. It does say `upload_only` (BEP 21) once it is complete.
 
 use super::Swarm;
 use super::peer::Peer;
@@ -17,17 +17,17 @@ const BETWEEN: Time = Time::from_secs(60);
 impl Swarm {
     /// Dials a stock peer of our site anew that seems to lack little, when nobody can be asked for anything any more.
     pub(super) fn meet_again(&mut self, now: Time, out: &mut Vec<Action>) {
-        let quiet = self.is_fetching() && now >= self.last_progress + QUIET;
-        if !quiet || self.peers.values().any(|peer| peer.lacking > 0) {
+        if !self.is_fetching() || self.peers.values().any(|peer| peer.lacking > 0) {
             return;
         }
+        let quiet = now >= self.last_progress + QUIET;
         let pieces = self.config.lengths.piece_count();
         let worth = |peer: &Peer| {
             peer.relation == Relation::Local
                 && peer.origin == Origin::Dialled(Class::Local)
                 && peer.hello.is_none()
                 && !peer.has.is_full()
-                && peer.has.count() >= pieces / 2
+                && (peer.upload_only || quiet && peer.has.count() >= pieces / 2)
                 // what it sent wrong is asked for again by itself
                 && self.blame.shunned_of(peer.addr.ip()).next().is_none()
                 && self

@@ -103,6 +103,14 @@ impl Swarm {
                     .map_err(|_| "an extension handshake that makes no sense")?;
                 self.introduced(key, said, now, out);
             }
+            Message::Extended {
+                id: narrows_wire::UPLOAD_ONLY,
+                payload,
+            } => peer.upload_only = payload.first().is_some_and(|byte| *byte != 0),
+            Message::Extended {
+                id: narrows_wire::WRONG,
+                payload,
+            } => self.complained(key, &payload, out)?,
             Message::Interested => peer.wants = true,
             Message::NotInterested => peer.wants = false,
             Message::Extended { .. }
@@ -254,6 +262,7 @@ impl Swarm {
             peer.reqq = reqq.clamp(1, 4 * depth::QUEUE);
         }
         peer.introduced = true;
+        (peer.takes, peer.upload_only) = (said.takes, peer.upload_only || said.upload_only);
         let was_gateway = peer.is_local_gateway();
         if said.narrows.is_some() {
             peer.hello = said.narrows;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use narrows_protocol::PeerId;
-use narrows_wire::{Block, Hello};
+use narrows_wire::{Block, Extensions, Hello};
 
 use crate::picker::Bits;
 use crate::policy::class::Relation;
@@ -31,6 +31,12 @@ pub(super) struct Peer {
     pub(super) extended: bool,
     /// Its extension handshake came.
     pub(super) introduced: bool,
+    /// Extension messages that it takes.
+    pub(super) takes: Extensions,
+    /// It said that it has all it wants (BEP 21).
+    pub(super) upload_only: bool,
+    /// Pieces that it said came wrong from us.
+    pub(super) complaints: u32,
     /// Where it listens, if we know.
     pub(super) listen: Option<SocketAddr>,
     pub(super) hello: Option<Hello>,
@@ -111,6 +117,9 @@ impl Peer {
             fast,
             extended: false,
             introduced: false,
+            takes: Extensions::default(),
+            upload_only: false,
+            complaints: 0,
             listen: matches!(origin, Origin::Dialled(_)).then_some(addr),
             hello: None,
             relation: match origin {

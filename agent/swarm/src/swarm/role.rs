@@ -1,6 +1,6 @@
 //! What agents tell each other about themselves, and what follows for their connections.
 
-use narrows_wire::{ExtendedHandshake, Hello, Message};
+use narrows_wire::{ExtendedHandshake, Extensions, Hello, Message};
 
 use super::Swarm;
 use super::peer::Peer;
@@ -26,6 +26,8 @@ impl Swarm {
             client: concat!("Narrows ", env!("CARGO_PKG_VERSION")).into(),
             reqq: Some(depth::QUEUE),
             port: Some(self.config.listen.port()).filter(|port| *port != 0),
+            takes: Extensions::OURS,
+            upload_only: false, // our bitfield says so
             narrows: Some(hello),
         };
         Message::Extended {

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
+use narrows_wire::Message;
+
 use super::Swarm;
 use crate::picker::Source;
 use crate::policy::blame::Verdict;
@@ -15,6 +18,7 @@ impl Swarm {
         self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
         let [source] = sources else { return };
         let ip = source.ip;
+        self.complain(source.peer, piece, out);
         match self.blame.wrong(piece, ip, now, &mut self.rng) {
             Verdict::Shun(_) => {
                 for key in self.at(ip) {
@@ -29,6 +33,38 @@ impl Swarm {
                 out.push(Action::Ban { ip, until });
             }
         }
+    }
+
+    /// Tells an agent that what it sent has a wrong hash: it looks at its disk again.
+    fn complain(&self, key: PeerKey, piece: u32, out: &mut Vec<Action>) {
+        if let Some(id) = self.peers.get(&key).and_then(|peer| peer.takes.wrong) {
+            let payload = Bytes::copy_from_slice(&piece.to_be_bytes());
+            let message = Message::Extended { id, payload };
+            out.push(Action::Send { peer: key, message });
+        }
+    }
+
+    /// A peer says that a piece from us was wrong. That is looked at if it took so many bytes from us: our disk decides, and
+    /// nobody can have us read more than we have sent.
+    pub(super) fn complained(
+        &mut self,
+        key: PeerKey,
+        payload: &[u8],
+        out: &mut Vec<Action>,
+    ) -> Result<(), &'static str> {
+        let Some(piece) = payload.try_into().ok().map(u32::from_be_bytes) else {
+            return Err("a complaint that names no piece");
+        };
+        let size = u64::from(self.config.lengths.piece_size(piece));
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return Ok(());
+        };
+        let taken = u64::from(self.config.lengths.piece_size(0)) * u64::from(peer.complaints) + size;
+        if size > 0 && self.config.have.has(piece) && taken <= peer.sent {
+            peer.complaints += 1;
+            out.push(Action::Doubt { piece, by: key });
+        }
+        Ok(())
     }
 
     /// A piece is right: whoever sent it wrong before may have it.

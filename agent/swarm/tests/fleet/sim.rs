@@ -631,6 +631,7 @@ impl Sim {
             Action::Keep { .. }
             | Action::Ignore { .. }
             | Action::Mark { .. }
+            | Action::Doubt { .. }
             | Action::Ban { .. }
             | Action::StateChanged => {}
         }
