@@ -172,7 +172,9 @@ pub async fn run(
     }
     let metrics = Arc::new(Metrics::new()?);
     metrics.map_in_force(map.sites().count(), map.links().count());
-    let contents = folder.as_mut().map(|folder| scan(folder).unwrap_or_default());
+    let contents = folder
+        .as_mut()
+        .map(|folder| scan(folder, Duration::ZERO).unwrap_or_default());
     let tracker = Arc::new(Tracker {
         store: Store::new(World::new(policy(&config), map)),
         trusted_proxies: config.trusted_proxies.clone(),
@@ -327,7 +329,8 @@ async fn follow_folder(tracker: Arc<Tracker>, folder: Folder) -> Infallible {
         changes.next().await;
         let (tracker, folder) = (Arc::clone(&tracker), Arc::clone(&folder));
         blocking(move || {
-            let scanned = scan(&mut folder.lock().unwrap_or_else(PoisonError::into_inner));
+            let now = tracker.store.world().uptime();
+            let scanned = scan(&mut folder.lock().unwrap_or_else(PoisonError::into_inner), now);
             if let (Some(contents), Some(slot)) = (scanned, &tracker.contents) {
                 slot.store(Arc::new(contents));
                 tracker.count_contents();
@@ -384,12 +387,23 @@ fn save(tracker: &Tracker, snapshot: &Snapshot, failures: &mut Repeats) {
     }
 }
 
-fn scan(folder: &mut Folder) -> Option<crate::torrents::Contents> {
-    folder.scan().unwrap_or_else(|error| {
-        let folder = folder.path().display();
-        error!(%folder, %error, "the folder of torrents cannot be listed; what was tracked stays tracked");
-        None
-    })
+/// Looks at the folder at `now`, counted from the tracker's start.
+fn scan(folder: &mut Folder, now: Duration) -> Option<crate::torrents::Contents> {
+    match folder.scan() {
+        Ok(scanned) => {
+            if folder.failures.went_well() {
+                info!(folder = %folder.path().display(), "the folder of torrents can be listed again");
+            }
+            scanned
+        }
+        Err(error) => {
+            if let Some(times) = folder.failures.failed(&error.to_string(), now) {
+                let folder = folder.path().display();
+                error!(%folder, %error, times, "the folder of torrents cannot be listed; what was tracked stays tracked");
+            }
+            None
+        }
+    }
 }
 
 /// Runs file work and long walks off the runtime's workers. A panic there is logged by the runtime's hook, and must

@@ -17,7 +17,7 @@ use narrows_host::Repeats;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::metrics::Metrics;
 use crate::page::EventStream;
@@ -78,6 +78,9 @@ where
             }
         };
         back_off = BACK_OFF_MIN;
+        if failures.went_well() {
+            info!("connections are accepted again");
+        }
         let handle = handle.clone();
         let metrics = Arc::clone(&shared.metrics);
         let stop = shared.stop.clone();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use narrows_host::Repeats;
 use narrows_protocol::InfoHash;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::Names;
@@ -52,6 +53,8 @@ impl Contents {
 pub(crate) struct Folder {
     path: PathBuf,
     seen: HashMap<PathBuf, Seen>,
+    /// Of listing it.
+    pub(crate) failures: Repeats,
 }
 
 struct Seen {
@@ -74,6 +77,7 @@ impl Folder {
         Self {
             path,
             seen: HashMap::new(),
+            failures: Repeats::default(),
         }
     }
 

@@ -68,6 +68,17 @@ struct Entry {
     unread: Option<String>,
 }
 
+impl Entry {
+    /// Nothing runs; `wanted` says why.
+    fn broken(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            handle: None,
+            unread: None,
+        }
+    }
+}
+
 /// What a reload did.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Reloaded {
@@ -208,9 +219,19 @@ impl Agent {
             let mut unread = wanted.iter().filter(|wanted| wanted.is_unread());
             unread.find(|wanted| wanted.torrent == entry.wanted.torrent)
         };
-        let (kept, gone): (Vec<Entry>, Vec<Entry>) = running.into_iter().partition(|entry| {
-            entry.handle.is_some() && (wanted.contains(&entry.wanted) || unread(entry).is_some())
-        });
+        // what is as broken as before is neither new nor gone
+        let (broken, running): (Vec<Entry>, Vec<Entry>) =
+            running.into_iter().partition(|entry| entry.handle.is_none());
+        let is_wanted = |entry: &Entry| wanted.iter().any(|new| new.torrent == entry.wanted.torrent);
+        let forgotten: Vec<String> = broken
+            .iter()
+            .filter(|entry| !is_wanted(entry))
+            .map(|entry| entry.wanted.name())
+            .collect();
+        let is_known = |new: &Wanted| broken.iter().any(|entry| new.is_broken_as(&entry.wanted));
+        let (kept, gone): (Vec<Entry>, Vec<Entry>) = running
+            .into_iter()
+            .partition(|entry| wanted.contains(&entry.wanted) || unread(entry).is_some());
         // whoever is removed is served no more from here on
         self.set_entries(kept.clone());
         stop_all(&gone).await;
@@ -222,6 +243,9 @@ impl Agent {
                 false => entry.wanted == wanted,
             });
             let Some(runs) = runs else {
+                if is_known(&wanted) {
+                    return Entry::broken(wanted);
+                }
                 added.push(wanted.name());
                 return self.start_content(wanted);
             };
@@ -243,7 +267,8 @@ impl Agent {
             tracing::warn!("{shortage}");
         }
         self.set_entries(entries);
-        (added, gone.iter().map(|entry| entry.wanted.name()).collect())
+        let removed = gone.iter().map(|entry| entry.wanted.name());
+        (added, removed.chain(forgotten).collect())
     }
 
     /// Frees what contents left that are not wanted any more, unless an entry does not say which content it is.
@@ -278,7 +303,7 @@ impl Agent {
             }
             Err(error) => {
                 tracing::error!(torrent = %wanted.torrent.display(), error, "cannot use this torrent");
-                None
+                return Entry::broken(wanted);
             }
         };
         Entry {

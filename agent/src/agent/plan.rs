@@ -31,6 +31,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether it is as unusable as the other one, for the same reason.
+    pub(super) fn is_broken_as(&self, other: &Self) -> bool {
+        let error = self.meta.as_ref().err();
+        error.is_some() && error == other.meta.as_ref().err() && self.torrent == other.torrent
+    }
+
     /// The content's name; the torrent's path if that could not be read.
     pub(super) fn name(&self) -> String {
         match &self.meta {

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use narrows_host::Repeats;
 use narrows_protocol::{
     AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl, AnnounceUrlError, Failure,
 };
@@ -64,9 +65,19 @@ impl Trackers {
 pub(crate) struct Announcer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) trackers: Trackers,
+    warnings: Arc<Mutex<Repeats>>,
 }
 
 impl Announcer {
+    /// Of a content with these trackers.
+    pub(crate) fn new(shared: Arc<Shared>, trackers: Trackers) -> Self {
+        Self {
+            shared,
+            trackers,
+            warnings: Arc::default(),
+        }
+    }
+
     /// Announces to the first tracker that takes it.
     ///
     /// # Errors
@@ -76,9 +87,9 @@ impl Announcer {
         let mut errors = Vec::new();
         for (tier, url) in self.trackers.in_order() {
             match self.ask(&url, &query).await {
-                Ok(response) => {
+                Ok(assigned) => {
                     self.trackers.promote(tier, &url);
-                    return Ok(response);
+                    return Ok(assigned);
                 }
                 Err(error) => errors.push(format!("{url}: {error}")),
             }
@@ -106,6 +117,7 @@ impl Announcer {
             self.ask_family(if shared.v6 { &v6 } else { &[] }, &target),
         );
         for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
+            self.heed(url, answer.warning.as_deref());
             shared.restarts.heard(url, answer.narrows.as_ref());
         }
         match both {
@@ -114,6 +126,19 @@ impl Announcer {
             (Some(Ok(one)), Some(Ok(other))) => Ok(merged(assigned(one), assigned(other))),
             (Some(Ok(one)), Some(Err(_))) | (Some(Err(_)), Some(Ok(one))) => Ok(assigned(one)),
             (Some(Err(one)), Some(Err(other))) => Err(format!("{one}; {other}")),
+        }
+    }
+
+    /// Says what a tracker warns of, once.
+    fn heed(&self, url: &str, warning: Option<&str>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(warning) = warning else {
+            warnings.went_well();
+            return;
+        };
+        let warning = printable(warning.as_bytes(), MAX_REASON);
+        if let Some(times) = warnings.failed(&warning, self.shared.now()) {
+            tracing::warn!(url, warning, times, "the tracker warns");
         }
     }
 
@@ -267,12 +292,6 @@ impl Target {
 }
 
 fn assigned(response: AnnounceResponse) -> Assigned {
-    if let Some(warning) = &response.warning {
-        tracing::warn!(
-            warning = printable(warning.as_bytes(), MAX_REASON),
-            "the tracker warns"
-        );
-    }
     let again = response.narrows.as_ref().map_or(0, |assignment| assignment.again);
     let interval = match again {
         0 => Duration::from_secs(response.interval.into()),

@@ -46,6 +46,7 @@ pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
         verify_due: false,
         lookers: Vec::new(),
         failures: Repeats::default(),
+        changes: Repeats::default(),
     };
     tokio::spawn(actor.run(command_queue, input_queue));
     handle
@@ -64,6 +65,8 @@ struct Actor {
     lookers: Vec<oneshot::Sender<()>>,
     /// Of opening and checking.
     failures: Repeats,
+    /// Of published files.
+    changes: Repeats,
 }
 
 enum Stage {
@@ -209,6 +212,9 @@ impl Actor {
             }
             Ok(have) => {
                 let content = content.clone();
+                if self.failures.went_well() {
+                    tracing::info!(content = %self.spec.meta.name, "it can be opened and checked again");
+                }
                 let session = Session::new(
                     &self.spec,
                     self.shared.clone(),
@@ -248,7 +254,10 @@ impl Actor {
                     .take(3)
                     .filter_map(|file| self.spec.meta.files.get(*file));
                 let paths: Vec<String> = paths.map(|file| file.path.join("/")).collect();
-                tracing::warn!(content = %self.spec.meta.name, files = files.len(), first = ?paths, "published files have changed; they are checked");
+                // a program may write to its files all the time
+                if let Some(times) = self.changes.failed(&paths.join("\n"), self.shared.now()) {
+                    tracing::warn!(content = %self.spec.meta.name, files = files.len(), first = ?paths, times, "published files have changed; they are checked");
+                }
                 self.doubt(Vec::new(), files);
             }
             Looked::Gone => {

@@ -34,7 +34,12 @@ pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Token, data:
     loop {
         let permit = connections.clone().acquire_owned().await.ok();
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) => {
+                if failures.went_well() {
+                    tracing::info!("connections to the control port are accepted again");
+                }
+                stream
+            }
             Err(error) => {
                 if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
                     tracing::warn!(%error, times, "cannot accept connections to the control port");

@@ -119,7 +119,12 @@ pub(crate) async fn accept(listener: Listener, door: impl Door) {
     let (mut failures, began) = (Repeats::default(), Instant::now());
     loop {
         let (stream, addr) = match listener.accept().await {
-            Ok(accepted) => accepted,
+            Ok(accepted) => {
+                if failures.went_well() {
+                    tracing::info!("connections are accepted again");
+                }
+                accepted
+            }
             Err(error) => {
                 // out of descriptors, mostly: the next try must not spin
                 if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {

@@ -516,11 +516,11 @@ impl Content {
     /// After a failed sync the system may have dropped what it could not write, and call the next sync a success.
     fn rewrite_doubtful(&self) -> Result<(), StorageError> {
         let doubtful = std::mem::take(&mut self.state().doubtful);
-        let mut buf = Vec::new();
+        let (mut buf, mut lost) = (Vec::new(), Vec::new());
         for (index, piece) in doubtful.iter().copied().enumerate() {
             let side = self.state().side();
             if !self.disk.is_right(side, piece, &mut buf) {
-                tracing::warn!(piece, "a piece was lost by the disk; it is fetched again");
+                lost.push(piece);
                 self.state().work().unset(piece);
             } else if let Err(error) = self.disk.write(side, piece, &[&buf]) {
                 self.state().doubtful.extend(&doubtful[index..]);
@@ -528,6 +528,13 @@ impl Content {
             } else {
                 self.state().unsynced.push(piece);
             }
+        }
+        if let Some(first) = lost.first() {
+            tracing::warn!(
+                first,
+                pieces = lost.len(),
+                "pieces were lost by the disk; they are fetched again"
+            );
         }
         Ok(())
     }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use narrows_host::Repeats;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use sha1::{Digest, Sha1};
@@ -38,6 +40,8 @@ pub(crate) struct Disk {
     staging: PathBuf,
     handles: Handles,
     pub(crate) attributes: Attributes,
+    /// Of reading pieces, and since when.
+    read_failures: Mutex<(Repeats, Instant)>,
 }
 
 impl Disk {
@@ -56,6 +60,7 @@ impl Disk {
             target: target.to_owned(),
             handles: Handles::new(files),
             attributes: Attributes::default(),
+            read_failures: Mutex::new((Repeats::default(), Instant::now())),
         })
     }
 
@@ -222,7 +227,11 @@ impl Disk {
                 false
             }
             Err(error) => {
-                tracing::warn!(piece, %error, "a piece cannot be read and counts as missing");
+                let mut failures = self.read_failures.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = failures.1.elapsed();
+                if let Some(times) = failures.0.failed(&error.to_string(), now) {
+                    tracing::warn!(piece, %error, times, "a piece cannot be read and counts as missing");
+                }
                 false
             }
         }

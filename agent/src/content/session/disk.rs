@@ -22,7 +22,9 @@ impl Session {
                 result: Ok(Stored::HashWrong),
                 ..
             } => {
-                tracing::warn!(content = %self.name, piece, "a piece came with a wrong hash");
+                if let Some(times) = self.disk.hash_failures.failed("wrong hash", now) {
+                    tracing::warn!(content = %self.name, piece, times, "a piece came with a wrong hash");
+                }
                 self.feed(Event::Verified { piece, ok: false }, None, now);
             }
             Work::Stored {
@@ -33,22 +35,32 @@ impl Session {
             Work::Probed(result) => self.probed(result, now),
             Work::Synced(result) => {
                 self.disk.syncing = false;
-                if let Err(error) = result
-                    && let Some(times) = self.disk.sync_failures.failed(&error.to_string(), now)
-                {
-                    tracing::error!(content = %self.name, %error, times, "cannot make data durable");
+                match result {
+                    Ok(()) => {
+                        if self.disk.sync_failures.went_well() {
+                            tracing::info!(content = %self.name, "data is made durable again");
+                        }
+                    }
+                    Err(error) => {
+                        if let Some(times) = self.disk.sync_failures.failed(&error.to_string(), now) {
+                            tracing::error!(content = %self.name, %error, times, "cannot make data durable");
+                        }
+                    }
                 }
             }
             Work::Published(result) => self.published(result, now),
             Work::Announced(Ok(assigned)) => {
                 self.tracker_error = None;
+                if self.announce_failures.went_well() {
+                    tracing::info!(content = %self.name, "a tracker takes announces again");
+                }
                 self.schedule.succeeded(now, assigned.min_interval);
                 self.restarted = false;
                 self.feed(Event::Assigned(assigned), None, now);
             }
             Work::Announced(Err(error)) => {
-                if self.tracker_error.as_ref() != Some(&error) {
-                    tracing::warn!(content = %self.name, error, "no tracker took the announce");
+                if let Some(times) = self.announce_failures.failed(&error, now) {
+                    tracing::warn!(content = %self.name, error, times, "no tracker took the announce");
                 }
                 self.tracker_error = Some(error);
                 self.schedule.failed();
@@ -65,8 +77,11 @@ impl Session {
     }
 
     pub(super) fn store_failed(&mut self, piece: u32, error: &StorageError, now: Time) {
-        if self.disk.fault.is_none() {
-            tracing::error!(content = %self.name, %error, "cannot store; trying again every few seconds");
+        // a full disk is one cause, whichever file it was noticed at
+        let text = error.to_string();
+        let cause = if error.is_full() { "full" } else { &text };
+        if let Some(times) = self.disk.store_failures.failed(cause, now) {
+            tracing::error!(content = %self.name, %error, times, "cannot store; trying again every few seconds");
         }
         self.disk.fault = Some(error.to_string());
         self.disk.next_probe = now + PROBE;
@@ -86,7 +101,9 @@ impl Session {
         match result {
             Ok(()) => {
                 if self.disk.fault.take().is_some() {
-                    tracing::info!(content = %self.name, "the disk takes data again");
+                    if self.disk.store_failures.went_well() {
+                        tracing::info!(content = %self.name, "the disk takes data again");
+                    }
                     self.feed(Event::StoreHealed, None, now);
                 }
             }

@@ -76,6 +76,7 @@ pub(super) struct Session {
     announcer: Announcer,
     schedule: Schedule,
     tracker_error: Option<String>,
+    announce_failures: Repeats,
     /// Peers that cannot be connected to, as the log knows them.
     unreachable: RepeatsBy<SocketAddr>,
     disk: Disk,
@@ -106,6 +107,9 @@ struct Disk {
     publish_error: Option<String>,
     publish_failures: Repeats,
     sync_failures: Repeats,
+    store_failures: Repeats,
+    read_failures: Repeats,
+    hash_failures: Repeats,
     next_publish: Time,
 }
 
@@ -151,10 +155,7 @@ impl Session {
             info_hash: spec.meta.info_hash,
             gateway: spec.gateway,
             share: spec.share,
-            announcer: Announcer {
-                shared: shared.clone(),
-                trackers,
-            },
+            announcer: Announcer::new(shared.clone(), trackers),
             codec: Codec::new(spec.meta.piece_count()),
             swarm: Swarm::new(config, now),
             shared,
@@ -169,6 +170,7 @@ impl Session {
             next_tick: now,
             schedule: Schedule::default(),
             tracker_error: None,
+            announce_failures: Repeats::default(),
             unreachable: RepeatsBy::new(unreachable::MAX),
             disk: Disk {
                 last_sync: now,
@@ -271,8 +273,8 @@ impl Session {
                 }
             }
             Input::ServeFailed { peer, block, error } => {
-                if !self.watch.is_suspected(block.piece) {
-                    tracing::warn!(content = %self.name, %error, "cannot read what a peer asked for; the piece is read again");
+                if let Some(times) = self.disk.read_failures.failed(&error.to_string(), now) {
+                    tracing::warn!(content = %self.name, %error, times, "cannot read what a peer asked for; the piece is read again");
                 }
                 self.watch.suspect(block.piece, now);
                 self.feed(Event::ServeFailed { peer, block }, None, now);

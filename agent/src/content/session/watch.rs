@@ -100,11 +100,6 @@ impl Watch {
         }
     }
 
-    /// Whether it waits to be hashed, or was lately.
-    pub(super) fn is_suspected(&self, piece: u32) -> bool {
-        self.suspects.contains(&piece) || self.lately.contains_key(&piece)
-    }
-
     /// The pieces to hash now, if any. [`rechecked`](Self::rechecked) must follow.
     pub(super) fn recheck(&mut self, now: Time) -> Option<Vec<u32>> {
         if self.hashing || self.suspects.is_empty() {

@@ -1,0 +1,102 @@
+//! What goes wrong again and again is a line once per cause, not a line each time.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::agent::Agent;
+use common::content::folder;
+use common::{address, eventually};
+use narrows_protocol::{AnnounceResponse, Failure};
+use narrows_storage::CreateOptions;
+
+/// Refuses so many announces, for two reasons in turns, then takes them; its URL and how many it was asked.
+fn moody(refusals: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((address(), 0)).unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut body = Vec::new();
+            match count.fetch_add(1, Ordering::Relaxed) {
+                n if n >= refusals => AnnounceResponse {
+                    interval: 1,
+                    min_interval: 1,
+                    warning: Some("the disk of the tracker is nearly full".to_owned()),
+                    ..AnnounceResponse::default()
+                }
+                .encode(true, true, &mut body),
+                n if n % 2 == 0 => Failure::new("first reason").encode(&mut body),
+                _ => Failure::new("second reason").encode(&mut body),
+            }
+            let _ = answer(stream, &body);
+        }
+    });
+    (url, asked)
+}
+
+fn answer(stream: TcpStream, body: &[u8]) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let mut stream = reader.into_inner();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
+    stream.write_all(body)
+}
+
+fn lines(agent: &Agent, text: &str) -> usize {
+    let log = std::fs::read_to_string(agent.dir.join("log")).unwrap();
+    log.lines().filter(|line| line.contains(text)).count()
+}
+
+fn torrent(dir: &Path, url: String) -> std::path::PathBuf {
+    let source = dir.join("seeder/office");
+    folder(&source, 1, 100_000);
+    let options = CreateOptions {
+        announce: vec![vec![url]],
+        ..CreateOptions::default()
+    };
+    let bytes = narrows_storage::create(&source, options, &|_, _| {})
+        .unwrap()
+        .torrent;
+    let file = dir.join("office.torrent");
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+#[test]
+fn a_tracker_that_refuses_for_two_reasons_in_turns_and_a_broken_torrent_are_one_line_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let (url, asked) = moody(5);
+    let file = torrent(dir.path(), url);
+    let (broken, target) = (dir.path().join("broken.torrent"), dir.path().join("target"));
+    std::fs::write(&broken, b"d4:infoi1ee").unwrap();
+    let agent = Agent::new(&dir.path().join("agent"), &[(&file, &target), (&broken, &target)]).started();
+    for _ in 0..5 {
+        let output = agent.command(&["reload"]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing changed\n");
+    }
+    assert_eq!(lines(&agent, "cannot use this torrent"), 1);
+    eventually("the tracker takes announces", || {
+        (asked.load(Ordering::Relaxed) >= 8).then_some(())
+    });
+    for reason in [
+        "first reason",
+        "second reason",
+        "takes announces again",
+        "nearly full",
+    ] {
+        assert_eq!(lines(&agent, reason), 1, "{reason}");
+    }
+}
