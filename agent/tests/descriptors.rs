@@ -71,6 +71,10 @@ fn forty_contents_of_many_files_are_seeded_and_fetched_with_four_hundred_descrip
     all_are_seeding(&seeder);
     let leecher = started("l", &target);
     all_are_seeding(&leecher);
+    // a content is whole a moment before its staging folder is gone
+    eventually("staging is gone", || {
+        (!target.join(".narrows").exists()).then_some(())
+    });
     assert_same(&depot, &target_without_state(&target, &depot));
     lacked_none(&seeder);
     lacked_none(&leecher);
