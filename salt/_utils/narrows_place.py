@@ -12,7 +12,7 @@ import json
 import os
 
 #: What the agent keeps per content in its state folder.
-_KEPT = ("place", "resume", "journal", "wan")
+_KEPT = ("place", "resume", "journal", "scrub", "wan")
 
 
 def read(state, info_hash):
@@ -44,7 +44,7 @@ def forget(state, info_hash):
 
 def ours(place):
     """
-    The paths, below the content's folder, of files that are as the agent left them; empty for a single file.
+    The paths, below the content's folder, of files and links that are as the agent left them; empty for a single file.
     """
     return [path for path, stamp in place["files"] if _stamp(place, path) == stamp]
 

@@ -156,6 +156,27 @@ def test_a_purge_removes_what_is_as_the_agent_left_it_and_follows_no_link(tmp_pa
     assert os.listdir(tmp_path / "state") == [] and narrows_place.read(tmp_path / "state", "a" * 40) is None
 
 
+def test_a_purge_removes_links_of_the_content_and_nothing_of_it_is_kept(tmp_path):
+    tree, state = tmp_path / "target/tree", tmp_path / "state"
+    (tree / "v1").mkdir(parents=True)
+    state.mkdir()
+    (tree / "v1/file").write_text("bytes")
+    (tree / "current").symlink_to("v1")
+    (tree / "mine").symlink_to("v1")
+    files = []
+    for path in ("v1/file", "current"):
+        stat = (tree / path).lstat()
+        files.append([path, [stat.st_size, stat.st_mtime_ns, stat.st_ino]])
+    known = {"target": str(tmp_path / "target"), "name": "tree", "origin": "fetched", "files": files}
+    for ending in ("place", "resume", "journal", "scrub", "wan"):
+        (state / f"{'a' * 40}.{ending}").write_text(json.dumps(known))
+    place = narrows_place.read(state, "a" * 40)
+    assert narrows_place.remove(place) == (2, True)
+    assert os.listdir(tree) == ["mine"]
+    narrows_place.forget(state, "a" * 40)
+    assert os.listdir(state) == []
+
+
 def test_the_seeders_pillar_says_that_it_has_the_original(tmp_path):
     jinja2 = pytest.importorskip("jinja2")
     data = {"name": "office", "info_hash": "a" * 40, "target": "/opt", "file": "office", "ensure": "absent", "purge": True}

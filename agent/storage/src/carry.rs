@@ -274,7 +274,8 @@ impl Content {
         };
         let (mut source, mut copy) = (open(from, Access::Read)?, open(to, Access::Write)?);
         io::copy(&mut source, &mut copy)
-            .and_then(|_| copy.sync_all())
+            .and_then(|_| platform::copy_rights(&source, &copy))
+            .and_then(|()| copy.sync_all())
             .map_err(self.disk.error("write", to))
     }
 

@@ -136,3 +136,21 @@ fn a_program_that_is_mended_in_place_is_executable_again() {
     assert!(is_executable(&script(&place)));
     sample.assert_at(&place.target());
 }
+
+#[test]
+fn a_users_version_that_is_kept_keeps_its_rights() {
+    let (place, sample) = (Place::new(), program());
+    let content = published(&place, &sample);
+    let changed = vec![b'x'; usize::try_from(sample.meta.files[0].length).expect("small")];
+    fs::write(script(&place), changed).expect("a user's change");
+    chmod(&script(&place), 0o4750);
+    assert_eq!(content.look(0..2), Looked::Changed(vec![0]));
+    content.doubt(&[], &[0]).expect("noted");
+    let have = check(&content);
+    have.iter_missing()
+        .for_each(|piece| sample.store(&content, piece));
+    content.publish().expect("healed");
+    let kept = place.target().join(".narrows/replaced/tree/bin/install.sh");
+    let kept = fs::metadata(kept).expect("kept").permissions().mode();
+    assert_eq!(kept & 0o7777, 0o750, "but is nobody's with another's rights");
+}

@@ -235,13 +235,17 @@ path, hybrid, v2 = sys.argv[1:]
 import os
 for out, flags in ((hybrid, 0), (v2, lt.create_torrent.v2_only)):
     storage = lt.file_storage()
-    lt.add_files(storage, path)
-    torrent = lt.create_torrent(storage, 32768, flags)
+    lt.add_files(storage, path, lambda _: True, flags | lt.create_torrent.symlinks)
+    torrent = lt.create_torrent(storage, 32768, flags | lt.create_torrent.symlinks)
     lt.set_piece_hashes(torrent, os.path.dirname(path))
     open(out, 'wb').write(lt.bencode(torrent.generate()))
 print(lt.torrent_info(hybrid).info_hashes().v1)
 ";
     both(|path| {
+        if path.is_dir() {
+            fs::set_permissions(path.join("a-b/c"), fs::Permissions::from_mode(0o755)).expect("a mode");
+            std::os::unix::fs::symlink("a-b/c", path.join("link")).expect("a link");
+        }
         let (hybrid, v2) = (
             path.with_extension("hybrid.torrent"),
             path.with_extension("v2.torrent"),
@@ -254,6 +258,13 @@ print(lt.torrent_info(hybrid).info_hashes().v1)
             String::from_utf8_lossy(&output.stdout).trim(),
             their.info_hash.to_string()
         );
+        let of_links = their.files.iter().filter_map(|file| file.link.as_ref());
+        let links: Vec<String> = of_links.map(|link| link.join("/")).collect();
+        let programs = their.files.iter().filter(|file| file.executable).count();
+        match path.is_dir() {
+            true => assert_eq!((links, programs), (vec!["a-b/c".to_owned()], 1)),
+            false => assert_eq!((links.len(), programs), (0, 0)),
+        }
         let refused = Metainfo::parse(&fs::read(&v2).expect("made"))
             .expect_err("v2 only")
             .to_string();

@@ -57,6 +57,7 @@ pub(crate) enum Kind {
 }
 
 /// What came of making a file executable.
+#[cfg_attr(windows, expect(dead_code, reason = "Windows has no such bit"))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Executable {
     /// It is.

@@ -333,6 +333,12 @@ pub(crate) fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], mut offs
     Ok(())
 }
 
+/// Gives a copy the rights of its original, but not setuid and setgid, for it has another owner.
+pub(crate) fn copy_rights(from: &File, to: &File) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(fs::fstat(from)?.st_mode as RawMode);
+    Ok(fs::fchmod(to, mode & (Mode::RWXU | Mode::RWXG | Mode::RWXO))?)
+}
+
 /// File systems in memory, and layers over others: they do not outlive a restart, or a container.
 #[cfg(target_os = "linux")]
 const PASSING: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x794c_7630];

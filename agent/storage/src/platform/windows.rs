@@ -109,12 +109,13 @@ impl Folder {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// The text of a symbolic link; `None` if it is no text, or if no link stands there.
+    /// The text of a symbolic link, with slashes; `None` if it is no text, or if no link stands there.
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<Option<String>> {
         let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let text = fs::read_link(above.join(name)).ok();
-        Ok(text.and_then(|text| text.into_os_string().into_string().ok()))
+        let text = text.and_then(|text| text.into_os_string().into_string().ok());
+        Ok(text.map(|text| text.replace('\\', "/")))
     }
 
     /// Windows has no such bit.
@@ -258,6 +259,11 @@ pub(crate) fn sync_folder_at(_: &Path) -> io::Result<()> {
 /// on which no folder can be made.
 pub(crate) fn volume(_: &Path) -> Option<(String, Option<String>)> {
     None
+}
+
+/// They come from the folder.
+pub(crate) fn copy_rights(_: &File, _: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Not looked for.
