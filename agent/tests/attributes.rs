@@ -139,3 +139,44 @@ open(out, 'wb').write(lt.bencode(torrent.generate()))
     agent.wait_for(ContentState::Seeding);
     assert_eq!(entries(&target.join("office")), entries(&source));
 }
+
+#[test]
+fn what_arrives_heeds_the_umask() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("source/office");
+    release(&source);
+    let (torrent, _) = torrent(&source, &tracker, PIECE);
+    let source_folder = dir.path().join("source");
+    let seeder = Agent::new(&dir.path().join("seeder"), &[(&torrent, &source_folder)]).started();
+    seeder.wait_for(ContentState::Seeding);
+    for (umask, program, other) in [
+        ("022", 0o755, 0o644),
+        ("027", 0o750, 0o640),
+        ("077", 0o700, 0o600),
+    ] {
+        let to = dir.path().join(umask);
+        let got = Command::new("sh")
+            .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
+            .arg(env!("CARGO_BIN_EXE_narrows-agent"))
+            .arg("get")
+            .arg(&torrent)
+            .arg("--to")
+            .arg(&to)
+            .args(["--listen", &format!("{}:0", common::address())])
+            .output()
+            .unwrap();
+        assert!(got.status.success(), "{}", String::from_utf8_lossy(&got.stderr));
+        let mode = |name: &str| {
+            fs::metadata(to.join("office").join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!(
+            (mode("1.2/bin/run.sh"), mode("readme")),
+            (program, other),
+            "{umask}"
+        );
+    }
+}

@@ -112,6 +112,7 @@ class Fleet:
                         "config": {
                             "listen": f"127.0.{number}.1:{free_port(f'127.0.{number}.1')}",
                             "control": f"127.0.0.1:{self.control[name]}",
+                            "names": "linux",
                         },
                     }
                 },
@@ -324,6 +325,25 @@ def test_a_changed_content_is_a_new_version_and_the_old_one_goes_when_the_new_on
     tracked = fleet.do("tracker-1", "narrows_tracker.tracked")["tracker-1"]
     assert f"tool-{first['version']}.torrent" not in tracked and f"tool-{second['version']}.torrent" in tracked
     assert sha256(fleet.root / "opt-tool/tool.bin") == sha256(file)
+
+
+def test_programs_links_and_names_for_linux_arrive_as_they_are(fleet):
+    release = fleet.root / "depot/r/release"
+    (release / "v1").mkdir(parents=True)
+    (release / "v1/run.sh").write_text("#!/bin/sh\n")
+    (release / "v1/run.sh").chmod(0o755)
+    (release / "v1/File::Spec.3pm").write_text("a page\n")
+    (release / "current").symlink_to("v1")
+    options = (f"target={fleet.root}/opt-release", "tgt=client-*", "seeder=client-1", "apply=true")
+    answer = fleet.run("narrows.publish", str(release), "name=release", *options, fails=True)
+    assert "File::Spec.3pm" in answer and "names linux" in answer and "Traceback" not in answer
+    publish(fleet, release, "release", *options, "names=linux")
+    complete(fleet, "release")
+    arrived = fleet.root / "opt-release/release"
+    assert os.readlink(arrived / "current") == "v1"
+    assert (arrived / "current/run.sh").stat().st_mode & 0o111 == 0o111
+    assert (arrived / "v1/File::Spec.3pm").stat().st_mode & 0o111 == 0
+    assert (arrived / "v1/File::Spec.3pm").read_text() == "a page\n"
 
 
 def test_what_has_arrived_is_installed_by_the_reactor(fleet):
