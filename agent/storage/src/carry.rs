@@ -6,7 +6,6 @@
 //! content names too, and somebody changed, is kept below `<target>/.narrows/replaced`, which nothing empties.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,68 +13,17 @@ use narrows_protocol::metainfo::names::STAGING_FOLDER;
 
 use crate::claim::{Claim, Ours};
 use crate::disk::Side;
+use crate::moves::Moves;
 use crate::platform::{self, Access, Kind, Stat};
 use crate::resume::Stamp;
+use crate::sweep::{Sweep, is_ours, is_same};
 use crate::{Content, StorageError};
 
 /// Below the staging folder: what users changed and the content replaced.
 const REPLACED: &str = "replaced";
 
-/// Paths that are named in a log line; the others are counted.
-const NAMED: usize = 20;
-
-/// Folders in each other; a deeper one is moved as a whole.
-const DEEP: usize = 200;
-
 /// Kept trees of one name.
 const KEPT: u32 = 10_000;
-
-/// What was moved, for the log.
-#[derive(Default)]
-struct Moves {
-    carried: Vec<PathBuf>,
-    kept: Vec<(PathBuf, PathBuf)>,
-    failed: Option<StorageError>,
-}
-
-/// What stands where something of the content belongs, moved to where replaced files are kept.
-#[derive(Default)]
-pub(crate) struct Aside {
-    base: Option<PathBuf>,
-    moves: Moves,
-}
-
-impl Aside {
-    /// Moves what stands at `path`; `rel` is that below the content's own folder.
-    pub(crate) fn keep(&mut self, content: &Content, path: &Path, rel: &Path) -> Result<(), StorageError> {
-        let base = match &self.base {
-            Some(base) => base,
-            None => self.base.insert(content.free_kept()?),
-        };
-        let to = base.join(rel);
-        content.disk.make_folder(to.parent().unwrap_or(Path::new("")))?;
-        content.rename_new(path, &to)?;
-        self.moves.kept.push((path.to_owned(), to));
-        Ok(())
-    }
-
-    pub(crate) fn tell(&self, content: &Content) {
-        self.moves.tell(content);
-    }
-}
-
-/// Going through an old tree.
-struct Sweep<'a> {
-    content: &'a Content,
-    ours: Ours,
-    /// Folders, by their paths below the content's, that have or had files of some version.
-    folders: BTreeSet<String>,
-    old: PathBuf,
-    new: PathBuf,
-    /// Where changed files go; chosen when there is one.
-    kept: Option<PathBuf>,
-    moves: Moves,
-}
 
 impl Content {
     /// Where the old tree waits to be gone through.
@@ -280,7 +228,7 @@ impl Content {
     }
 
     /// A place for what is kept, that has nothing yet.
-    fn free_kept(&self) -> Result<PathBuf, StorageError> {
+    pub(crate) fn free_kept(&self) -> Result<PathBuf, StorageError> {
         let folder = Path::new(STAGING_FOLDER).join(REPLACED);
         self.disk.make_folder(&folder)?;
         let name = &self.layout().meta().name;
@@ -307,7 +255,7 @@ impl Content {
         folders
     }
 
-    fn rename_new(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
         self.disk
             .folder
             .rename_new(from, to)
@@ -343,205 +291,4 @@ impl Content {
         }
         Ok(())
     }
-}
-
-impl Sweep<'_> {
-    /// Goes through an entry of the old tree. `carry`: moves only what no version names; else the rest.
-    fn entry(&mut self, rel: &Path, carry: bool, depth: usize) {
-        if let Err(error) = self.try_entry(rel, carry, depth) {
-            tracing::warn!(
-                path = %self.content.disk.absolute(&self.old.join(rel)).display(),
-                %error,
-                "a file of the user cannot be moved; it stays here and is tried again at the next start"
-            );
-            self.moves.failed.get_or_insert(error);
-        }
-    }
-
-    fn try_entry(&mut self, rel: &Path, carry: bool, depth: usize) -> Result<(), StorageError> {
-        let disk = &self.content.disk;
-        let (old, new) = (self.old.join(rel), self.new.join(rel));
-        let Some(stat) = disk.stat(&old)? else {
-            return Ok(());
-        };
-        let there = disk.stat(&new)?;
-        if stat.kind == Kind::Folder {
-            let of_a_version = rel
-                .to_str()
-                .is_some_and(|rel| self.folders.contains(&slashes(rel)));
-            if there.is_none() && !of_a_version {
-                return self.carry(rel);
-            }
-            if depth > DEEP || there.is_some_and(|there| there.kind != Kind::Folder) {
-                return match carry {
-                    true => Ok(()),
-                    false => self.remove_ours(rel, depth).and_then(|()| self.keep_rest(rel)),
-                };
-            }
-            let entries = disk.folder.entries(&old).map_err(disk.error("list", &old))?;
-            for name in entries {
-                self.entry(&rel.join(name), carry, depth + 1);
-            }
-            if !carry {
-                // one that has something left says why by itself
-                self.content.disk.folder.remove_folder(&old).ok();
-            }
-            return Ok(());
-        }
-        if is_ours(&self.ours, rel, stat) {
-            return if carry { Ok(()) } else { self.remove(&old) };
-        }
-        match there {
-            None => self.carry(rel),
-            Some(_) if carry => Ok(()),
-            Some(there) if is_same(there, stat) || self.is_equal(&old, stat, &new, there)? => {
-                self.remove(&old)
-            }
-            Some(_) if self.content.are_same_links(&old, &new) => self.remove(&old),
-            Some(_) => self.keep(rel),
-        }
-    }
-
-    /// Takes what is ours out of a folder in whose place the content has something else now.
-    fn remove_ours(&mut self, rel: &Path, depth: usize) -> Result<(), StorageError> {
-        let (disk, old) = (&self.content.disk, self.old.join(rel));
-        match disk.stat(&old)? {
-            Some(stat) if stat.kind == Kind::Folder && depth <= DEEP => {
-                let entries = disk.folder.entries(&old).map_err(disk.error("list", &old))?;
-                for name in entries {
-                    self.remove_ours(&rel.join(name), depth + 1)?;
-                }
-                self.content.disk.folder.remove_folder(&old).ok(); // if it is empty
-                Ok(())
-            }
-            Some(stat) if is_ours(&self.ours, rel, stat) => self.remove(&old),
-            _ => Ok(()),
-        }
-    }
-
-    fn keep_rest(&mut self, rel: &Path) -> Result<(), StorageError> {
-        match self.content.disk.stat(&self.old.join(rel))? {
-            Some(_) => self.keep(rel),
-            None => Ok(()),
-        }
-    }
-
-    fn carry(&mut self, rel: &Path) -> Result<(), StorageError> {
-        let (old, new) = (self.old.join(rel), self.new.join(rel));
-        let moved = self
-            .content
-            .disk
-            .make_folder(new.parent().unwrap_or(Path::new("")))
-            .and_then(|()| self.content.rename_new(&old, &new));
-        match moved {
-            Ok(()) => {
-                self.moves.carried.push(new);
-                Ok(())
-            }
-            // something of the content, or something new, is in its way
-            Err(_) => self.keep(rel),
-        }
-    }
-
-    fn keep(&mut self, rel: &Path) -> Result<(), StorageError> {
-        let base = match &self.kept {
-            Some(base) => base.clone(),
-            None => self.kept.insert(self.content.free_kept()?).clone(),
-        };
-        let to = match rel.as_os_str().is_empty() {
-            true => base,
-            false => base.join(rel),
-        };
-        self.content
-            .disk
-            .make_folder(to.parent().unwrap_or(Path::new("")))?;
-        self.content.rename_new(&self.old.join(rel), &to)?;
-        self.moves.kept.push((self.new.join(rel), to));
-        Ok(())
-    }
-
-    fn remove(&self, old: &Path) -> Result<(), StorageError> {
-        let disk = &self.content.disk;
-        disk.folder.remove_file(old).map_err(disk.error("remove", old))
-    }
-
-    /// Whether two files have the same bytes.
-    fn is_equal(&self, a: &Path, a_stat: Stat, b: &Path, b_stat: Stat) -> Result<bool, StorageError> {
-        const CHUNK: usize = 1 << 17;
-        if a_stat.kind != Kind::File || b_stat.kind != Kind::File || a_stat.size != b_stat.size {
-            return Ok(false);
-        }
-        let disk = &self.content.disk;
-        let open = |path: &Path| {
-            disk.folder
-                .file(path, Access::Read)
-                .map_err(disk.error("open", path))
-        };
-        let (file_a, file_b) = (open(a)?, open(b)?);
-        let (mut part_a, mut part_b) = (vec![0; CHUNK], vec![0; CHUNK]);
-        let mut at = 0;
-        while at < a_stat.size {
-            let len = usize::try_from(a_stat.size - at).unwrap_or(CHUNK).min(CHUNK);
-            let (part_a, part_b) = (&mut part_a[..len], &mut part_b[..len]);
-            platform::read_exact_at(&file_a, part_a, at).map_err(disk.error("read", a))?;
-            platform::read_exact_at(&file_b, part_b, at).map_err(disk.error("read", b))?;
-            if part_a != part_b {
-                return Ok(false);
-            }
-            at += len as u64;
-        }
-        Ok(true)
-    }
-}
-
-impl Moves {
-    fn tell(&self, content: &Content) {
-        let whole = |path: &Path| content.disk.absolute(path).display().to_string();
-        if !self.carried.is_empty() {
-            let paths = list(self.carried.iter().map(|path| whole(path)));
-            tracing::info!(
-                content = %content.layout().meta().name,
-                files = self.carried.len(),
-                paths,
-                "files that are not the content's were carried over into the new folder"
-            );
-        }
-        if !self.kept.is_empty() {
-            let paths = self.kept.iter();
-            let paths = list(paths.map(|(from, to)| format!("{} -> {}", whole(from), whole(to))));
-            tracing::warn!(
-                content = %content.layout().meta().name,
-                files = self.kept.len(),
-                paths,
-                "files that were changed here were replaced by the content's; they are kept until somebody removes them"
-            );
-        }
-    }
-}
-
-/// The first few, and how many more there are.
-fn list(paths: impl ExactSizeIterator<Item = String>) -> String {
-    let more = paths.len().saturating_sub(NAMED);
-    let mut text = paths.take(NAMED).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        let _ = write!(text, " and {more} more"); // cannot fail
-    }
-    text
-}
-
-fn is_ours(ours: &Ours, rel: &Path, stat: Stat) -> bool {
-    matches!(stat.kind, Kind::File | Kind::Symlink)
-        && rel
-            .to_str()
-            .is_some_and(|rel| ours.has(&slashes(rel), Stamp::from(stat)))
-}
-
-/// Whether two paths lead to one file. Where there are no inodes that is never known.
-fn is_same(a: Stat, b: Stat) -> bool {
-    a.id != 0 && (a.id, a.size, a.modified, a.kind) == (b.id, b.size, b.modified, b.kind)
-}
-
-/// As in a torrent.
-fn slashes(path: &str) -> String {
-    path.replace(std::path::MAIN_SEPARATOR, "/")
 }

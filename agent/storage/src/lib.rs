@@ -27,6 +27,7 @@ mod leftovers;
 mod links;
 mod look;
 mod movable;
+mod moves;
 mod open_files;
 mod place;
 mod plan;
@@ -35,6 +36,7 @@ mod publish;
 mod repair;
 mod resume;
 mod space;
+mod sweep;
 
 pub use content::{Content, Opened, Stored};
 pub use create::{CreateError, CreateOptions, Created, Loss, Lost, create};

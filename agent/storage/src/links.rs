@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use narrows_protocol::metainfo::links::{target_of, text_of};
 
-use crate::carry::Aside;
 use crate::disk::{Disk, Side};
+use crate::moves::Aside;
 use crate::platform::Kind;
 use crate::{Content, StorageError};
 
