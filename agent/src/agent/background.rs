@@ -15,6 +15,9 @@ use crate::content::Command;
 const IDLE: Duration = Duration::from_secs(10);
 /// A restarted tracker is announced to within so long, not by everybody at once.
 const SPREAD: Duration = Duration::from_secs(3);
+/// A tracker that cannot be looked at may be restarting: so many times it is looked at again after so long.
+const HASTY: u32 = 3;
+const AGAIN: Duration = Duration::from_secs(4);
 /// How often a torrent that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -48,25 +51,36 @@ async fn follow_trackers(agent: Weak<Agent>) {
     let Some(mut restarts) = agent.upgrade().map(|agent| agent.shared.restarts.subscribe()) else {
         return;
     };
+    let mut failures = 0_u32;
     loop {
         let due = match agent.upgrade() {
             Some(agent) if !agent.is_stopped() => agent.shared.restarts.due(),
             _ => return,
         };
         let wait = due.as_ref().map_or(IDLE, |(_, after)| *after);
+        let wait = if (1..=HASTY).contains(&failures) {
+            wait.min(AGAIN)
+        } else {
+            wait
+        };
         // those that started together do not look together
         let wait = wait.mul_f64(rand::random_range(0.7..1.0));
         tokio::select! {
             () = tokio::time::sleep(wait) => {
                 let Some(agent) = agent.upgrade() else { return };
+                let mut failed = false;
                 for url in due.into_iter().flat_map(|(urls, _)| urls) {
                     match look(&agent.shared, &url).await {
                         Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch),
                         Ok(None) => agent.shared.restarts.forget(&url),
                         // it is away: announces say so
-                        Err(error) => tracing::debug!(url, error, "cannot look at a tracker"),
+                        Err(error) => {
+                            failed = true;
+                            tracing::debug!(url, error, "cannot look at a tracker");
+                        }
                     }
                 }
+                failures = if failed { failures.saturating_add(1) } else { 0 };
             }
             changed = restarts.changed() => {
                 if changed.is_err() {
