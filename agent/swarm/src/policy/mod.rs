@@ -11,4 +11,5 @@ pub mod rate;
 pub mod replicate;
 pub mod serve;
 pub mod stripes;
+pub mod trial;
 pub mod unreachable;

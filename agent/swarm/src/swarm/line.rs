@@ -9,6 +9,7 @@ use crate::picker::Plan;
 use crate::policy::class::Relation;
 use crate::policy::gateway::{order_seed, term};
 use crate::policy::pacing::Bucket;
+use crate::policy::trial::Trial;
 use crate::{Action, PeerKey, Time};
 
 /// The way to one parent.
@@ -23,6 +24,8 @@ pub(super) struct Line {
     pub(super) active: Option<PeerKey>,
     /// Bytes/s on the wire.
     pub(super) pace: Bucket,
+    /// What its upstreams bring.
+    pub(super) trial: Trial,
     /// The pace holds a request up.
     pub(super) waiting: bool,
     /// Last time it brought a block or asked for one, or something of ours held it up.
@@ -37,6 +40,7 @@ impl Line {
             paused: part.paused,
             active: None,
             pace: Bucket::new(part.rate, now),
+            trial: Trial::default(),
             waiting: false,
             moved: now,
         }
@@ -64,6 +68,7 @@ impl Swarm {
                 let kept = active_of(&before).is_some_and(|addr| part.upstream.contains(&addr));
                 line.active = before.active.filter(|_| kept);
                 line.pace = before.pace;
+                line.trial = before.trial;
                 line.pace.set_rate(part.rate, now);
                 (line.waiting, line.moved) = (before.waiting, before.moved);
                 if before.paused && !part.paused {

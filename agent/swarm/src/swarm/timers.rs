@@ -65,6 +65,7 @@ impl Swarm {
         self.forgive(now, out);
         self.look_nearby(now);
         self.choose_upstream(now, out);
+        self.try_spares(now, out);
         // a takeover may have become due, or an upstream's time out
         self.fill_lines(now, out);
         // and those who crawl get help, though blocks come

@@ -21,6 +21,36 @@ impl Swarm {
         }
     }
 
+    /// Tries the spare where the active upstream brings much less than its line may carry.
+    pub(super) fn try_spares(&mut self, now: Time, out: &mut Vec<Action>) {
+        for line in (0..self.lines.len())
+            .filter(|line| self.is_open(*line))
+            .collect::<Vec<_>>()
+        {
+            let best = self.best_spare(line, now);
+            let spare = best.and_then(|key| self.peers.get(&key)).filter(|peer| {
+                now >= peer.bad_until
+                    && peer.choking.is_none()
+                    && self.picker.upstream_has_work(&peer.has, line, now)
+            });
+            let spare = spare.map(|peer| peer.addr);
+            let free = self.down_pace.is_open(now);
+            let Some(line_state) = self.lines.get_mut(line) else {
+                continue;
+            };
+            let Some(active) = line_state.active.and_then(|key| self.peers.get(&key)) else {
+                continue;
+            };
+            let hungry = free && line_state.pace.is_open(now) && !active.asked.is_empty();
+            let seen = (active.addr, active.received, hungry);
+            if line_state.trial.look(seen, spare, line_state.pace.rate(), now)
+                && let Some(best) = best
+            {
+                self.switch(line, best, now, out);
+            }
+        }
+    }
+
     fn choose_for(&mut self, line: usize, now: Time, out: &mut Vec<Action>) {
         if !self.is_open(line) {
             if let Some(old) = self.lines.get_mut(line).and_then(|line| line.active.take()) {
@@ -28,9 +58,17 @@ impl Swarm {
             }
             return;
         }
-        let Some(present) = self.lines.get(line) else {
+        let Some(best) = self.best_spare(line, now) else {
             return;
         };
+        if self.should_switch(line, best, now) {
+            self.switch(line, best, now, out);
+        }
+    }
+
+    /// The upstream of a line, beside the active one, that is most likely to bring something.
+    fn best_spare(&mut self, line: usize, now: Time) -> Option<PeerKey> {
+        let present = self.lines.get(line)?;
         let is_spare = |(key, peer): &(&PeerKey, &Peer)| {
             peer.relation == Relation::Upstream
                 && peer.leaving.is_none()
@@ -38,16 +76,12 @@ impl Swarm {
                 && present.upstreams.contains(&peer.addr)
         };
         let spares: Vec<PeerKey> = self.peers.iter().filter(is_spare).map(|(key, _)| *key).collect();
-        let best = spares.into_iter().max_by_key(|key| {
+        spares.into_iter().max_by_key(|key| {
             let peer = &self.peers[key];
             let work = self.picker.upstream_has_work(&peer.has, line, now);
             let unchoked = peer.choking.is_none();
             (now >= peer.bad_until, work, unchoked, std::cmp::Reverse(*key))
-        });
-        let Some(best) = best else { return };
-        if self.should_switch(line, best, now) {
-            self.switch(line, best, now, out);
-        }
+        })
     }
 
     fn should_switch(&mut self, line: usize, best: PeerKey, now: Time) -> bool {

@@ -50,6 +50,39 @@ fn a_killed_gateway_is_replaced_within_a_second() {
 }
 
 #[test]
+fn a_gateway_whose_disk_is_full_is_replaced_within_a_second() {
+    for seed in 0..4 {
+        let (mut sim, at) = (site(seed), at(seed));
+        sim.strict = false; // what it cannot keep is fetched by another
+        sim.plan(at, 4, Op::DiskFull);
+        sim.plan(at + Duration::from_secs(120), 4, Op::DiskHeals);
+        assert_recovers(sim, "gateway's disk full", at + LATENCY, Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn an_upstream_that_chokes_or_crawls_is_left_for_the_spare_and_the_site_is_seconds_later() {
+    for op in [Op::Choke, Op::Slow] {
+        for seed in 0..4 {
+            let (mut sim, at) = (site(seed), at(seed));
+            sim.strict = false;
+            sim.plan(at, 0, op);
+            sim.run(HOUR);
+            sim.assert_complete();
+            let (done, copies) = (sim.done(1).expect("complete"), sim.copies(1));
+            assert!(
+                done <= Duration::from_secs(40),
+                "{op:?}: {done:?} instead of 33 s, seed {seed}"
+            );
+            assert!(
+                copies <= 1.0 + 8.0 / 300.0,
+                "{op:?}: {copies} copies, seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_frozen_gateway_is_replaced_within_fifteen_seconds_and_comes_back_as_a_member() {
     for seed in 0..4 {
         let (mut sim, at) = (site(seed), at(seed));

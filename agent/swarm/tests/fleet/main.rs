@@ -223,7 +223,7 @@ struct Mishap {
 }
 
 fn mishap() -> impl Strategy<Value = Mishap> {
-    let op = prop_oneof![4 => Just(Op::Kill), 2 => Just(Op::Vanish), 2 => Just(Op::Freeze), 1 => Just(Op::Cut), 2 => Just(Op::Pause), 1 => Just(Op::DiskFull), 1 => Just(Op::TrackerDown)];
+    let op = prop_oneof![4 => Just(Op::Kill), 2 => Just(Op::Vanish), 2 => Just(Op::Freeze), 1 => Just(Op::Cut), 2 => Just(Op::Pause), 1 => Just(Op::DiskFull), 2 => Just(Op::Slow), 2 => Just(Op::Choke), 1 => Just(Op::TrackerDown)];
     (1u64..60, 0usize..12, op, 1u64..20).prop_map(|(second, agent, op, lasts)| Mishap {
         second,
         agent,
@@ -242,7 +242,7 @@ proptest! {
         let parents = if chain { [(0, wan), (1, wan)] } else { [(0, wan), (0, wan)] };
         let mut sim = fleet(&parents, &[0, usize::from(chain)], &[4, 4, 4], 120, seed);
         sim.tracker.wanted = gateways;
-        sim.strict = !mishaps.iter().any(|m| matches!(m.op, Op::Vanish | Op::Freeze | Op::Cut | Op::DiskFull));
+        sim.strict = !mishaps.iter().any(|m| matches!(m.op, Op::Vanish | Op::Freeze | Op::Cut | Op::DiskFull | Op::Slow | Op::Choke));
         for mishap in &mishaps {
             let end = match mishap.op {
                 Op::Kill | Op::Vanish => Op::Start,
@@ -250,6 +250,8 @@ proptest! {
                 Op::Cut => Op::Mend,
                 Op::Pause => Op::Resume,
                 Op::DiskFull => Op::DiskHeals,
+                Op::Slow => Op::Haste,
+                Op::Choke => Op::Unchoke,
                 _ => Op::TrackerUp,
             };
             sim.plan(Duration::from_secs(mishap.second), mishap.agent, mishap.op);

@@ -49,7 +49,7 @@ pub struct Net {
     received: Vec<u64>,
 }
 
-const NIC: f64 = 125e6;
+pub const NIC: f64 = 125e6;
 const LAN_LATENCY: Time = Duration::from_micros(200);
 
 impl Net {
@@ -70,6 +70,12 @@ impl Net {
             up: vec![Pipe::new(NIC); agents],
             down: vec![Pipe::new(NIC); agents],
         }
+    }
+
+    /// From now on an agent sends so many bytes a second.
+    pub fn limit(&mut self, agent: usize, rate: f64, now: Time) {
+        self.up[agent].rate = rate;
+        self.up[agent].free = self.up[agent].free.min(now);
     }
 
     /// Joins two sites directly.
@@ -143,6 +149,7 @@ impl Net {
         payload: u32,
         now: Time,
     ) -> (Time, Time) {
+        let slow = self.up[from.0].rate < NIC;
         let mut at = self.up[from.0].put(bytes, now);
         let mut latency = LAN_LATENCY;
         if from.1 != to.1 {
@@ -152,9 +159,15 @@ impl Net {
             latency += self.latency(link);
             let pipe = self.pipes.get_mut(&link).expect("a link of the path");
             pipe.payload += u64::from(payload);
-            at = pipe.put(bytes, at);
+            at = match slow {
+                // what trickles in leaves the link free in between
+                true => at + Duration::from_secs_f64(f64::from(bytes) / pipe.rate),
+                false => pipe.put(bytes, at),
+            };
         }
-        at = self.down[to.0].put(bytes, at);
+        if !slow {
+            at = self.down[to.0].put(bytes, at);
+        }
         (at, at + latency)
     }
 

@@ -14,8 +14,11 @@ use narrows_swarm::{
 };
 use narrows_wire::{Bitfield, Block, Message};
 
-use crate::net::Net;
+use crate::net::{NIC, Net};
 use crate::tracker::Tracker;
+
+/// What a slow agent sends, in bytes a second: a block every 0.4 s, so that it is never silent.
+const CRAWL: f64 = 40e3;
 
 #[derive(Debug)]
 enum Happening {
@@ -53,6 +56,12 @@ pub enum Op {
     DiskFull,
     DiskHeals,
     Corrupt,
+    /// It sends a trickle.
+    Slow,
+    Haste,
+    /// As stock clients do: it serves nobody, and rejects what was asked.
+    Choke,
+    Unchoke,
     TrackerDown,
     TrackerUp,
 }
@@ -73,6 +82,7 @@ pub struct Agent {
     /// What came while it is frozen.
     frozen: Option<Vec<(u32, Happening)>>,
     corrupt: bool,
+    choking: bool,
     disk_full: bool,
     announces: BTreeMap<&'static str, u32>,
 }
@@ -142,6 +152,7 @@ impl Sim {
                     wake: None,
                     frozen: None,
                     corrupt: false,
+                    choking: false,
                     disk_full: false,
                     announces: BTreeMap::new(),
                 });
@@ -366,6 +377,16 @@ impl Sim {
                 }
             }
             Op::Corrupt => self.agents[agent].corrupt = true,
+            Op::Slow => self.net.limit(agent, CRAWL, self.now),
+            Op::Haste => self.net.limit(agent, NIC, self.now),
+            Op::Choke | Op::Unchoke => {
+                let choking = op == Op::Choke;
+                self.agents[agent].choking = choking;
+                let message = if choking { Message::Choke } else { Message::Unchoke };
+                for key in self.agents[agent].ends.clone() {
+                    self.transmit(agent, key, 5, 0, Happening::Deliver(key ^ 1, message.clone()));
+                }
+            }
             Op::TrackerDown => self.tracker_down = true,
             Op::TrackerUp => self.tracker_down = false,
             Op::Start | Op::Kill | Op::Vanish | Op::Freeze => {}
@@ -548,6 +569,9 @@ impl Sim {
                     !inviting || !self.tracker.guests.contains(&agent),
                     "agent {agent} does not share and says {message:?}"
                 );
+                if self.agents[agent].choking && *message == Unchoke {
+                    return;
+                }
                 let bytes = match message {
                     Message::Bitfield(bits) => bits.len() as u32 + 45,
                     _ => 57,
@@ -570,8 +594,15 @@ impl Sim {
                     "agent {agent} does not share"
                 );
                 let corrupt = self.agents[agent].corrupt;
-                let data = Happening::Data(peer.0 ^ 1, *block, corrupt);
-                if let Some(taken) = self.transmit(agent, peer.0, wire(block.len), block.len, data) {
+                let (what, bytes, payload) = match self.agents[agent].choking {
+                    true => (Happening::Deliver(peer.0 ^ 1, Message::Reject(*block)), 17, 0),
+                    false => (
+                        Happening::Data(peer.0 ^ 1, *block, corrupt),
+                        wire(block.len),
+                        block.len,
+                    ),
+                };
+                if let Some(taken) = self.transmit(agent, peer.0, bytes, payload, what) {
                     self.at(taken, agent, life, Happening::Flushed(peer.0, block.len));
                 }
             }

@@ -16,6 +16,7 @@ pub struct Entry {
     pub addr: SocketAddr,
     pub site: usize,
     left: u64,
+    able: bool,
     seen: Time,
 }
 
@@ -58,6 +59,7 @@ impl Tracker {
                 addr,
                 site,
                 left: report.left,
+                able: report.able,
                 seen: now,
             },
         );
@@ -87,12 +89,12 @@ impl Tracker {
         gateways.retain(|id| {
             entries
                 .get(id)
-                .is_some_and(|e| e.site == site && e.left > 0 && now < e.seen + LEASE)
+                .is_some_and(|e| e.site == site && e.left > 0 && e.able && now < e.seen + LEASE)
                 && (alone || !guests.contains(id))
         });
         if supplied(site) {
             gateways.clear();
-        } else if report.left > 0 && !gateways.contains(&agent) {
+        } else if report.left > 0 && report.able && !gateways.contains(&agent) {
             let is_guest = guests.contains(&agent);
             if alone && is_guest && !waits_for_others || !is_guest && gateways.len() < self.wanted {
                 gateways.push(agent);
