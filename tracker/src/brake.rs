@@ -3,12 +3,13 @@
 //! What is braked is told to agents as paused when they next announce. With `state:` in tracker.yaml it outlives
 //! a restart of the tracker.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use narrows_assignment::Brakes;
 use narrows_config::did_you_mean;
+use narrows_host::durable;
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 use serde::Serialize;
@@ -112,11 +113,8 @@ impl BrakeFile {
 /// A reader sees the old file or the new one, whole.
 fn write(folder: &Path, file: &Path, brakes: &Brakes) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let new = file.with_extension("json.new");
-    let mut out = std::fs::File::create(&new)?;
-    out.write_all(&serde_json::to_vec_pretty(brakes)?)?;
-    out.sync_all()?;
-    std::fs::rename(&new, file)
+    let text = serde_json::to_vec_pretty(brakes)?;
+    durable::replace(file, |out| out.write_all(&text))
 }
 
 /// Reads what a request names: its query, and its body as a form or as JSON.

@@ -5,12 +5,13 @@
 //! A file that is old, torn, changed or of another version is set aside: nobody is told of peers by guesswork.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use narrows_assignment::SwarmRecord;
+use narrows_host::durable;
 use narrows_protocol::InfoHash;
 use sha1::{Digest as _, Sha1};
 use thiserror::Error;
@@ -26,8 +27,6 @@ const MAGIC: &[u8; 16] = b"narrows swarms 2";
 const MAX_AGE: Duration = Duration::from_secs(3600);
 /// A clock that was put back may make a file seem to come from so far in the future.
 const MAX_AHEAD: Duration = Duration::from_secs(300);
-/// About ten million peers. A file that is larger is none of ours.
-const MAX_BYTES: u64 = 2 << 30;
 const DIGEST: usize = 20;
 const HEADER: usize = MAGIC.len() + 8;
 
@@ -71,16 +70,7 @@ impl Snapshot {
             return Ok(());
         };
         fs::create_dir_all(folder)?;
-        let (file, new) = (folder.join(FILE), folder.join("swarms.new"));
-        let written = write(&new, store, now).and_then(|()| {
-            fs::rename(&new, &file)?;
-            sync_folder(folder)
-        });
-        if written.is_err() {
-            // room for what is worth more; the system's reason is told already
-            let _ = fs::remove_file(&new);
-        }
-        written
+        durable::replace(&folder.join(FILE), |file| write(file, store, now))
     }
 
     /// Takes over into the store what was written down: swarms that are listed. What cannot be used is set aside
@@ -93,14 +83,16 @@ impl Snapshot {
     ) -> usize {
         let Some(folder) = &self.folder else { return 0 };
         let file = folder.join(FILE);
-        match read(&file, now) {
-            Ok(Some((swarms, age))) => {
-                let restore = |(hash, record): (InfoHash, SwarmRecord)| match listing(&hash) {
-                    Listing::Open => store.restore(hash, None, record, age),
-                    Listing::Listed(size) => store.restore(hash, Some(size), record, age),
-                    Listing::Unlisted => 0,
-                };
-                let peers = swarms.into_iter().map(restore).sum();
+        let mut peers = 0;
+        let restored = read(&file, now, |hash, record, age| {
+            peers += match listing(&hash) {
+                Listing::Open => store.restore(hash, None, record, age),
+                Listing::Listed(size) => store.restore(hash, Some(size), record, age),
+                Listing::Unlisted => 0,
+            };
+        });
+        match restored {
+            Ok(Some(age)) => {
                 info!(
                     peers,
                     seconds = age.as_secs(),
@@ -122,8 +114,7 @@ impl Snapshot {
     }
 }
 
-fn write(path: &Path, store: &Store, now: Timestamp) -> io::Result<()> {
-    let mut file = File::create(path)?;
+fn write(file: &mut dyn Write, store: &Store, now: Timestamp) -> io::Result<()> {
     let mut digest = Sha1::new();
     let mut put = |bytes: &[u8]| {
         digest.update(bytes);
@@ -139,31 +130,70 @@ fn write(path: &Path, store: &Store, now: Timestamp) -> io::Result<()> {
         put(&(bytes.len() as u64).to_be_bytes())?;
         put(&bytes)?;
     }
-    let digest = digest.finalize();
-    file.write_all(&digest)?;
-    file.sync_all()
+    file.write_all(&digest.finalize())
 }
 
-type Swarms = Vec<(InfoHash, SwarmRecord)>;
-
-/// The swarms of a file and its age; nothing if there is no file.
-fn read(path: &Path, now: Timestamp) -> Result<Option<(Swarms, Duration)>, Unusable> {
-    let file = match File::open(path) {
+/// Hands the swarms of a file to `restore`, with the file's age, one after the other, once its digest is known to be
+/// right; that age, or nothing if there is no file. Memory is needed for one swarm at a time.
+fn read(
+    path: &Path,
+    now: Timestamp,
+    mut restore: impl FnMut(InfoHash, SwarmRecord, Duration),
+) -> Result<Option<Duration>, Unusable> {
+    let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() < HEADER + DIGEST || bytes.len() as u64 > MAX_BYTES || !bytes.starts_with(MAGIC) {
+    let length = file.metadata()?.len();
+    let Some(body) = length.checked_sub((HEADER + DIGEST) as u64) else {
         return Err(Unusable::Foreign);
+    };
+    let mut header = [0; HEADER];
+    file.read_exact(&mut header)?;
+    let Some(made) = header.strip_prefix(MAGIC).and_then(|time| time.try_into().ok()) else {
+        return Err(Unusable::Foreign);
+    };
+    check_digest(&mut file, &header, body)?;
+    let made = Timestamp::from_second(i64::from_be_bytes(made)).map_err(|_| Unusable::Foreign)?;
+    let age = age(made, now)?;
+    file.seek(SeekFrom::Start(HEADER as u64))?;
+    let mut rest = BufReader::with_capacity(1 << 18, file).take(body);
+    while rest.limit() > 0 {
+        let mut length = [0; 8];
+        rest.read_exact(&mut length)?;
+        let length = u64::from_be_bytes(length);
+        if length > rest.limit() {
+            return Err(Unusable::Torn);
+        }
+        let mut one = Vec::new();
+        rest.by_ref().take(length).read_to_end(&mut one)?;
+        let (hash, record) = postcard::from_bytes(&one).map_err(|_| Unusable::Foreign)?;
+        restore(InfoHash(hash), record, age);
     }
-    let (body, digest) = bytes.split_at(bytes.len() - DIGEST);
-    if Sha1::digest(body)[..] != *digest {
-        return Err(Unusable::Torn);
+    Ok(Some(age))
+}
+
+/// Reads the `body` bytes that follow the header, and the digest behind them.
+fn check_digest(file: &mut File, header: &[u8], body: u64) -> Result<(), Unusable> {
+    let mut digest = Sha1::new_with_prefix(header);
+    let (mut left, mut buf) = (body, vec![0; 1 << 18]);
+    while left > 0 {
+        let part = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
+        file.read_exact(&mut buf[..part])?;
+        digest.update(&buf[..part]);
+        left -= part as u64;
     }
-    let (time, mut rest) = body[MAGIC.len()..].split_first_chunk().ok_or(Unusable::Torn)?;
-    let made = Timestamp::from_second(i64::from_be_bytes(*time)).map_err(|_| Unusable::Foreign)?;
+    let mut told = [0; DIGEST];
+    file.read_exact(&mut told)?;
+    match digest.finalize()[..] == told {
+        true => Ok(()),
+        false => Err(Unusable::Torn),
+    }
+}
+
+/// How old a file is that was `made` then.
+fn age(made: Timestamp, now: Timestamp) -> Result<Duration, Unusable> {
     let age = now.duration_since(made);
     if age < -jiff::SignedDuration::try_from(MAX_AHEAD).unwrap_or_default() {
         return Err(Unusable::Future);
@@ -172,27 +202,7 @@ fn read(path: &Path, now: Timestamp) -> Result<Option<(Swarms, Duration)>, Unusa
     if age > MAX_AGE {
         return Err(Unusable::Old(age));
     }
-    let mut swarms = Vec::new();
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| Unusable::Torn)?;
-        let (one, after) = after.split_at_checked(length).ok_or(Unusable::Torn)?;
-        let (hash, record) = postcard::from_bytes(one).map_err(|_| Unusable::Foreign)?;
-        swarms.push((InfoHash(hash), record));
-        rest = after;
-    }
-    if rest.is_empty() {
-        Ok(Some((swarms, age)))
-    } else {
-        Err(Unusable::Torn)
-    }
-}
-
-/// Makes a rename durable. Windows has no such call and keeps its own order.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    Ok(age)
 }
 
 #[cfg(test)]
@@ -215,11 +225,18 @@ mod tests {
         bytes
     }
 
-    fn read_back(bytes: &[u8], now: Timestamp) -> Result<Option<(Swarms, Duration)>, String> {
+    /// How many swarms came back, and the age of the file.
+    fn read_back(bytes: &[u8], now: Timestamp) -> Result<Option<(usize, Duration)>, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         fs::write(&path, bytes).unwrap();
-        read(&path, now).map_err(|reason| reason.to_string())
+        let mut swarms = 0;
+        let age = read(&path, now, |_, _, _| swarms += 1);
+        let told = age.map_err(|reason| {
+            assert_eq!(swarms, 0, "nothing is taken over from a file that is not whole");
+            reason.to_string()
+        })?;
+        Ok(told.map(|age| (swarms, age)))
     }
 
     #[test]
@@ -228,8 +245,10 @@ mod tests {
             ([1; 20], SwarmRecord::default()),
             ([2; 20], SwarmRecord::default()),
         ]);
-        let (swarms, age) = read_back(&bytes, at(90)).unwrap().unwrap();
-        assert_eq!((swarms.len(), age), (2, Duration::from_secs(90)));
+        assert_eq!(
+            read_back(&bytes, at(90)).unwrap(),
+            Some((2, Duration::from_secs(90)))
+        );
         // the clock was put back a little
         assert_eq!(read_back(&bytes, at(-90)).unwrap().unwrap().1, Duration::ZERO);
     }

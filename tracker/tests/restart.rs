@@ -59,6 +59,20 @@ fn after_a_restart_a_working_gateway_keeps_its_lease_and_a_joiner_meets_its_neig
 }
 
 #[test]
+fn after_a_kill_what_was_last_written_down_is_known() {
+    let state = TempDir::new().unwrap();
+    let tracker = start(state.path());
+    rollout(&tracker);
+    end(tracker, "TERM");
+    let tracker = start(state.path());
+    end(tracker, "KILL");
+    let tracker = start(state.path());
+    let joiner = accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
+    assert_eq!(role(&joiner), Role::Member);
+    assert_eq!(addresses(&joiner), ["127.2.0.1:6881"]);
+}
+
+#[test]
 fn a_torn_snapshot_is_set_aside_with_a_warning_and_the_tracker_serves() {
     let state = TempDir::new().unwrap();
     let tracker = start(state.path());

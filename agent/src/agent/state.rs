@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use narrows_host::durable;
 use narrows_protocol::InfoHash;
 
 /// An agent that was just killed may hold the lock for a moment.
@@ -120,7 +121,7 @@ impl Paused {
     /// # Errors
     /// The system's.
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
-        let (path, new) = (file(folder), folder.join("paused.new"));
+        let path = file(folder);
         if *self == Paused::default() {
             return match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -129,10 +130,7 @@ impl Paused {
         }
         let all = self.all.then_some("all").into_iter();
         let lines: Vec<&str> = all.chain(self.one.iter().map(String::as_str)).collect();
-        let mut out = File::create(&new)?;
-        writeln!(out, "{}", lines.join("\n"))?;
-        out.sync_all()?;
-        std::fs::rename(new, path)
+        durable::replace(&path, |out| writeln!(out, "{}", lines.join("\n")))
     }
 
     /// Whether this content is paused.

@@ -5,14 +5,14 @@
 //! It may be lost: then everything at the place counts as the user's, which is kept.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use narrows_host::durable;
 use narrows_protocol::InfoHash;
 use serde::{Deserialize, Serialize};
 
-use crate::platform;
 use crate::resume::Stamp;
 
 /// How the content came to its target.
@@ -89,13 +89,8 @@ impl Claim {
     /// Replaces the file; durable on return.
     pub(crate) fn save(&self, state: &Path, info_hash: InfoHash) -> io::Result<()> {
         let path = Self::path(state, info_hash);
-        let new = path.with_extension("place.new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&new, &path)?;
-        platform::sync_folder_at(state)
+        let bytes = serde_json::to_vec(self)?;
+        durable::replace(&path, |out| out.write_all(&bytes))
     }
 
     pub(crate) fn remove(state: &Path, info_hash: InfoHash) -> io::Result<()> {

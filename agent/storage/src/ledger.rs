@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use narrows_host::durable;
 use narrows_protocol::InfoHash;
 use serde::{Deserialize, Serialize};
 
@@ -116,9 +117,8 @@ impl Ledger {
         if *written == totals {
             return Ok(());
         }
-        let new = self.path.with_extension("wan.new");
-        fs::write(&new, serde_json::to_vec(&totals)?)?;
-        fs::rename(&new, &self.path)?;
+        let bytes = serde_json::to_vec(&totals)?;
+        durable::replace(&self.path, |out| out.write_all(&bytes))?;
         *written = totals;
         Ok(())
     }

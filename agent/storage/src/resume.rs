@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use narrows_host::durable;
 use narrows_protocol::InfoHash;
 use narrows_wire::Bitfield;
 use serde::{Deserialize, Serialize};
@@ -186,13 +187,8 @@ impl Resume {
     /// Replaces the record; durable on return.
     pub(crate) fn save(&self, record: &Record) -> io::Result<()> {
         let path = self.record_path();
-        let new = path.with_extension("resume.new");
-        let mut file = File::create(&new)?;
-        file.write_all(&record.encode(self.info_hash, self.place.as_ref())?)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&new, &path)?;
-        platform::sync_folder_at(&self.folder)
+        let bytes = record.encode(self.info_hash, self.place.as_ref())?;
+        durable::replace(&path, |out| out.write_all(&bytes))
     }
 
     /// Makes sure that nothing is trusted at the next start, whatever was known: durable on return.
