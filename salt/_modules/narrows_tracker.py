@@ -13,12 +13,15 @@ otherwise.
 Errors: each function raises ``CommandExecutionError`` with one sentence if the tracker does not answer or refuses.
 """
 
+import logging
 import os
 import shutil
 
 import salt.utils.files
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
 
 __virtualname__ = "narrows_tracker"
 
@@ -188,9 +191,12 @@ def track(source):
     if not cached:
         raise CommandExecutionError(f"There is no {source}; correct the path.")
     try:
-        __utils__["narrows_metainfo.read"](cached)
+        info = __utils__["narrows_metainfo.read"](cached)
     except ValueError as error:
         raise CommandExecutionError(f"Cannot track {source}: {error}.") from error
+    problem = __utils__["narrows_metainfo.without_tracker"](info["trackers"])
+    if problem:
+        log.warning("No agent can announce %s: %s", source, problem)
     place = os.path.join(_folder(), os.path.basename(source))
     with salt.utils.files.fopen(cached, "rb") as file:
         data = file.read()

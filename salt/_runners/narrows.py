@@ -210,6 +210,9 @@ def _make_torrent(path, name, file_root, options):
         for line in (done.stderr or "").splitlines():
             _tell(f"{name}: {line}")
         info = __utils__["narrows_metainfo.read"](made)
+        problem = __utils__["narrows_metainfo.without_tracker"](info["trackers"])
+        if problem:
+            _tell(f"{name}: no agent can announce it: {problem}; correct narrows:tracker:url in the tracker's pillar")
         file = f"{name}-{info['info_hash'][:8]}.torrent"
         os.chmod(made, 0o644)
         os.replace(made, os.path.join(folder, file))

@@ -7,11 +7,12 @@ Reads .torrent files (BEP 3), as far as Salt needs to know them.
 """
 
 import hashlib
+import urllib.parse
 
 
 def read(path):
     """
-    What a .torrent says: ``name``, ``info_hash`` (40 hex digits), ``size`` (bytes), ``files``, ``private``.
+    What a .torrent says: ``name``, ``info_hash`` (40 hex digits), ``size`` (bytes), ``files``, ``private``, ``trackers``.
 
     :raises ValueError: if it is no torrent.
     :raises OSError: if it cannot be read.
@@ -39,9 +40,53 @@ def parse(data):
             "size": sum(sizes),
             "files": len(sizes),
             "private": info.get(b"private") == 1,
+            "trackers": _trackers(top),
         }
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a .torrent: {error!r}") from error
+
+
+def without_tracker(trackers):
+    """
+    Why agents can announce to none of these URLs, for a person; None: they can use one.
+    """
+    faults = [_fault(url) for url in trackers]
+    if not faults:
+        return "it names no tracker"
+    if None in faults:
+        return None
+    return "; ".join(f"its tracker {url} cannot be announced to: {fault}" for url, fault in zip(trackers, faults))
+
+
+def _trackers(top):
+    tiers = top.get(b"announce-list") or [[top[b"announce"]] if top.get(b"announce") else []]
+    return [url.decode(errors="replace") for tier in tiers for url in tier]
+
+
+def _fault(url):
+    """
+    What keeps agents from an announce URL; None: nothing. As the agent's own check.
+    """
+    if not all("!" <= letter <= "~" for letter in url):
+        return "it holds a space, a control character or a letter that is not ASCII"
+    if "://" not in url:
+        return "it has no scheme; write http:// before it"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "its host or its port is none"
+    if parts.scheme != "http":
+        return "agents announce over plain HTTP only; write http://"
+    if "@" in parts.netloc:
+        return "it holds a user or a password, which no tracker takes"
+    if not parts.hostname:
+        return "it names no host"
+    if port == 0:
+        return "its port is no number from 1 to 65535"
+    if not parts.path.startswith("/"):
+        return "it has no path; our tracker serves /announce"
+    return None
 
 
 def _size(file):

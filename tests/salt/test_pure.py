@@ -39,6 +39,39 @@ def test_keys_in_any_order_are_read_and_keys_that_stand_twice_are_refused():
         narrows_metainfo.parse(b"d4:info" + info + b"4:info" + info + b"e")
 
 
+@pytest.mark.parametrize(
+    "url, fault",
+    [
+        ("http://tracker.example.com:6969/announce", None),
+        ("HTTP://[2001:db8::1]/announce?key=1", None),
+        ("https://t:6969/announce", "plain HTTP"),
+        ("udp://t:6969/announce", "plain HTTP"),
+        ("t:6969/announce", "no scheme"),
+        ("http://t:6969", "no path"),
+        ("http://t:99999/announce", "port"),
+        ("http://t:0/announce", "port"),
+        ("http:///announce", "no host"),
+        ("http://me@t/announce", "user"),
+        ("http://t/an nounce", "space"),
+    ],
+)
+def test_a_tracker_that_no_agent_can_announce_to_is_told_unless_another_one_can(url, fault):
+    info = b"d6:lengthi5e4:name1:f7:privatei1ee"
+    lone = b"d8:announce" + bencode(url.encode()) + b"4:info" + info + b"e"
+    problem = narrows_metainfo.without_tracker(narrows_metainfo.parse(lone)["trackers"])
+    assert problem is None if fault is None else url in problem and fault in problem
+    tiers = bencode([[url.encode()], [b"http://t/announce"]])
+    listed = b"d8:announce1:x13:announce-list" + tiers + b"4:info" + info + b"e"
+    trackers = narrows_metainfo.parse(listed)["trackers"]
+    assert trackers == [url, "http://t/announce"] and narrows_metainfo.without_tracker(trackers) is None
+
+
+def test_a_torrent_without_a_tracker_is_told():
+    info = b"d6:lengthi5e4:name1:f7:privatei1ee"
+    trackers = narrows_metainfo.parse(b"d4:info" + info + b"e")["trackers"]
+    assert narrows_metainfo.without_tracker(trackers) == "it names no tracker"
+
+
 def test_symbolic_links_have_no_bytes_whatever_their_torrent_says():
     link = b"d4:attr1:l%s4:pathl1:le12:symlink pathl1:fee"
     for length in (b"", b"6:lengthi7e"):

@@ -188,6 +188,13 @@ fn read(path: &Path, stamp: Stamp) -> Option<(InfoHash, Content)> {
             if !metainfo.private {
                 warn!(%file, "torrent is not private: clients may find peers past the tracker, across any link");
             }
+            if let Some(reason) = metainfo.without_tracker() {
+                warn!(%file, "no agent can announce this torrent: {reason}; make it anew with narrows-agent create");
+            } else {
+                for (url, error) in metainfo.unusable_trackers() {
+                    warn!(%file, url, "agents pass over a tracker of this torrent: {error}");
+                }
+            }
             info!(%file, info_hash = %metainfo.info_hash, name = %metainfo.name, "torrent tracked");
             Some((
                 metainfo.info_hash,

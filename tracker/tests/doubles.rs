@@ -38,7 +38,7 @@ fn two_machines_with_one_id_are_both_named_once_in_log_status_metric_and_page() 
     let double = &status["contents"][0]["doubles"][0];
     assert_eq!(double["agent"], "vm");
     assert_eq!(double["addresses"].as_array().unwrap().len(), 3);
-    let log = tracker.log();
+    let log = tracker.whole_log();
     let lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("two machines use one id"))

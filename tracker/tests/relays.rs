@@ -40,7 +40,7 @@ fn a_forgotten_proxy_is_named_once_counted_and_blamed_in_the_refusal() {
     let failure = refused(said(&tracker, [127, 77, 0, 1], ""));
     assert!(!failure.reason.contains("proxy"), "{}", failure.reason);
     assert_eq!(forwarded(&tracker), 3.0);
-    let log = tracker.log();
+    let log = tracker.whole_log();
     for proxy in ["127.1.0.5", "127.77.0.1"] {
         let lines = log
             .lines()

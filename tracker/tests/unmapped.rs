@@ -13,7 +13,7 @@ fn the_log_names_a_network_without_a_site_once_however_many_of_its_machines_anno
         let failure = refused(say(tracker.addr, source, &announce()));
         assert!(failure.reason.contains(source), "{}", failure.reason);
     }
-    let log = tracker.log();
+    let log = tracker.whole_log();
     let told = |text: &str| {
         log.lines()
             .filter(|line| line.contains("WARN") && line.contains(text))
@@ -30,7 +30,7 @@ fn a_flood_of_networks_without_a_site_does_not_fill_the_log() {
     for n in 0..40 {
         refused(say(tracker.addr, &format!("127.9.{n}.1"), &announce()));
     }
-    let log = tracker.log();
+    let log = tracker.whole_log();
     assert_eq!(
         log.lines().filter(|line| line.contains("network=127.9.")).count(),
         16,

@@ -25,8 +25,6 @@ use crate::agent::StateInUse;
 use crate::config::{Config, ConfigError};
 use crate::platform;
 use control::Health;
-use narrows_protocol::AnnounceUrl;
-use narrows_protocol::metainfo::Metainfo;
 
 /// Exit code of `status` if a content is in error.
 const EXIT_IN_ERROR: u8 = 3;
@@ -139,7 +137,8 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     let mut broken = crate::agent::mistakes(&config);
     for entry in &config.content {
         if let Ok(meta) = crate::agent::read_torrent(&entry.torrent, config.names) {
-            broken.extend(no_tracker(&entry.torrent, &meta));
+            let without = meta.without_tracker();
+            broken.extend(without.map(|why| format!("{}: {why}", entry.torrent.display())));
             let place = narrows_storage::check_place(&meta, &entry.target, &config.state);
             broken.extend(
                 place
@@ -156,25 +155,6 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
         config.listen
     );
     Ok(())
-}
-
-/// Why no tracker of a .torrent can be announced to, if so.
-fn no_tracker(path: &std::path::Path, meta: &Metainfo) -> Option<String> {
-    let urls = || meta.announce.iter().flatten();
-    if urls().any(|url| url.parse::<AnnounceUrl>().is_ok()) {
-        return None;
-    }
-    let why = |url: &String| {
-        let error = url.parse::<AnnounceUrl>().err()?;
-        Some(format!("its tracker {url} cannot be announced to: {error}"))
-    };
-    let reasons: Vec<String> = urls().filter_map(why).collect();
-    let reasons = if reasons.is_empty() {
-        "it names no tracker".to_owned()
-    } else {
-        reasons.join("; ")
-    };
-    Some(format!("{}: {reasons}", path.display()))
 }
 
 /// tokio on this thread; what blocks has threads of its own. As fast as several threads here, and cheaper.

@@ -43,7 +43,9 @@ impl Process {
         });
         let bound = |what: &str| {
             let log = log.lock().unwrap();
-            let line = log.lines().find(|line| line.contains(what))?;
+            let line = log
+                .lines()
+                .find(|line| line.contains("serving") && line.contains(what))?;
             line.split_once("address=")?.1.trim().parse().ok()
         };
         until("the addresses are logged", || bound("/healthz").is_some());
@@ -85,6 +87,13 @@ impl Process {
 
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// All that it says until it is told to stop: what it said lately may still be on its way to [`log`](Self::log).
+    pub fn whole_log(self) -> String {
+        self.signal("TERM");
+        until("the log ends", || self.log().contains(": stopped"));
+        self.log()
     }
 
     pub fn wait(&mut self) -> ExitStatus {

@@ -11,6 +11,7 @@ mod parse;
 pub use lengths::{BLOCK, Lengths};
 pub use parse::MAX_SIZE;
 
+use crate::announce::{AnnounceUrl, AnnounceUrlError};
 use crate::ids::InfoHash;
 use links::LinkError;
 use names::{NameError, Names};
@@ -107,6 +108,25 @@ impl std::fmt::Debug for Pieces {
 }
 
 impl Metainfo {
+    /// The trackers that agents cannot announce to, and why.
+    pub fn unusable_trackers(&self) -> impl Iterator<Item = (&str, AnnounceUrlError)> {
+        let urls = self.announce.iter().flatten();
+        urls.filter_map(|url| Some((url.as_str(), url.parse::<AnnounceUrl>().err()?)))
+    }
+
+    /// Why agents can announce to no tracker of it at all, for a person; `None`: there is one that they can use.
+    pub fn without_tracker(&self) -> Option<String> {
+        let unusable: Vec<String> = self
+            .unusable_trackers()
+            .map(|(url, error)| format!("its tracker {url} cannot be announced to: {error}"))
+            .collect();
+        match self.announce.iter().flatten().count() {
+            0 => Some("it names no tracker".to_owned()),
+            all if all == unusable.len() => Some(unusable.join("; ")),
+            _ => None,
+        }
+    }
+
     /// Reads a .torrent file whose names must do on Linux and Windows.
     ///
     /// # Errors
