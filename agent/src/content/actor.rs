@@ -65,7 +65,7 @@ struct Actor {
     lookers: Vec<oneshot::Sender<()>>,
     /// Of opening and checking.
     failures: Repeats,
-    /// Of published files.
+    /// Of published files, found changed or wrong.
     changes: Repeats,
 }
 
@@ -163,7 +163,10 @@ impl Actor {
                 work: Work::Rechecked(wrong) | Work::Scrubbed(wrong),
                 ..
             } if !wrong.is_empty() => {
-                tracing::warn!(content = %self.spec.meta.name, pieces = wrong.len(), "pieces on disk are wrong; they are fetched again");
+                // a disk may go on to return what was never written to it
+                if let Some(times) = self.changes.failed("wrong pieces", self.shared.now()) {
+                    tracing::warn!(content = %self.spec.meta.name, pieces = wrong.len(), times, "pieces on disk are wrong; they are fetched again");
+                }
                 self.doubt(wrong, Vec::new());
             }
             input => {
