@@ -653,6 +653,25 @@ fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
 }
 
 #[test]
+fn what_a_neighbour_got_of_a_gateway_that_has_yet_to_report_was_lacking() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let (gateway, member) = (world.join(2, true, 0), world.join(2, true, SIZE / 2));
+    for client in [gateway, member] {
+        world.announce(client, AnnounceEvent::Started);
+    }
+    world.clients[member].have = SIZE;
+    world.announce(member, AnnounceEvent::Completed);
+    world.clients[gateway].have = SIZE;
+    world.clients[gateway].wan = SIZE / 2;
+    world.announce(gateway, AnnounceEvent::Completed);
+    let status = world.swarm.status(&world.context(), world.now);
+    let site = status.sites.iter().find(|site| site.site == "zone-a").unwrap();
+    assert_eq!((site.lacked, site.wan_bytes), (Some(SIZE / 2), SIZE / 2));
+}
+
+#[test]
 fn what_machines_had_before_is_summed_over_those_that_are_there_and_no_claim_goes_beyond_the_size() {
     let mut world = star(2);
     let seeder = world.join(1, true, SIZE);

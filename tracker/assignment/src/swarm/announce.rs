@@ -36,13 +36,13 @@ impl Swarm {
         let at = self.identify(cx, announce, id, from, now, &mut outcome);
         if announce.event == AnnounceEvent::Stopped {
             self.count_wan(cx, announce, (id, at), &mut outcome);
-            self.add_wan(id, announce.left, &outcome);
+            self.add_wan(id, None, &outcome);
             self.remove(cx, (id, at));
             return Ok(farewell(self, cx, id, rng, outcome));
         }
         self.count_wan(cx, announce, (id, at), &mut outcome);
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
-        self.add_wan(id, announce.left, &outcome);
+        self.add_wan(id, left_before.is_none().then_some(announce.left), &outcome);
 
         let mut soon = false;
         if let Some(site) = self.sites.get_mut(&id) {
@@ -254,11 +254,13 @@ impl Swarm {
         }
     }
 
-    fn add_wan(&mut self, id: SiteId, left: u64, outcome: &Outcome) {
+    /// `newcomer`: what a peer lacks that was not known before.
+    fn add_wan(&mut self, id: SiteId, newcomer: Option<u64>, outcome: &Outcome) {
         if let Some(site) = self.sites.get_mut(&id) {
             site.wan += outcome.wan_bytes;
-            if site.wan == 0 {
-                // whatever it has by now, it found at home
+            // whatever it has by now, it found at home; what comes later may have crossed a link already, as its gateway
+            // has yet to report
+            if let Some(left) = newcomer.filter(|_| site.wan == 0) {
                 site.lacked = site.lacked.min(left);
             }
         }
