@@ -6,6 +6,7 @@ usage: tests/bench/faults.py SCENARIO [--runs 20] [--bin-dir target/release] [--
 | scenario | what happens | what is printed |
 |---|---|---|
 | kill, stop, freeze, slow | one leecher (12 MB) beside two complete neighbours, uploads 8 and 40 Mbit/s; at 90 % the fast one gets SIGKILL, SIGTERM, SIGSTOP, or sends 1 kbit/s from then on | seconds from the fault to complete (7 % of it are the slow one's) |
+| slow-upstream | three clients fetch 16 MB at 16 Mbit/s from one of two seeders at hq; at 20 % it sends 500 kbit/s from then on | time over the bound, copies across the link |
 | restart-idle | a seeder at hq and a complete neighbour; the tracker restarts (SIGTERM), a newcomer starts beside the neighbour | seconds to its first piece and to complete, copies across the link |
 | restart-kill | the same, SIGKILL, the snapshot deleted: nothing is kept | the same |
 | restart-joiners | two clients fetch 20 MB at 16 Mbit/s; at 30 % the tracker restarts (SIGTERM) and four more start | time over the bound, copies across the link |
@@ -225,12 +226,23 @@ def slow_supply(world, _, patience):
     return over_bound(world, agents, begin, 16 * MB, patience)
 
 
+def slow_upstream(world, _, patience):
+    seeders = [world.agent(f"seeder-{n}", hq(11 + n), whole=True) for n in range(2)]
+    world.until(lambda: world.seeders() == 2, "both have announced")
+    begin = time.monotonic()
+    agents = [world.agent(f"b1-{n}", b1(20 + n)) for n in range(3)]
+    world.until(lambda: max(agent.progress() for agent in agents) >= 0.2, "20 %")
+    max(seeders, key=lambda seeder: seeder.content().get("uploaded_wan", 0)).limit("500 kbit/s")
+    return over_bound(world, agents, begin, 16 * MB, patience)
+
+
 # how, bytes, the link's rate
 SCENARIOS = {
     "kill": (last_pieces, 12 * MB, "16 Mbit/s"),
     "stop": (last_pieces, 12 * MB, "16 Mbit/s"),
     "freeze": (last_pieces, 12 * MB, "16 Mbit/s"),
     "slow": (last_pieces, 12 * MB, "16 Mbit/s"),
+    "slow-upstream": (slow_upstream, 16 * MB, "16 Mbit/s"),
     "restart-idle": (restart_idle, 8 * MB, "16 Mbit/s"),
     "restart-kill": (restart_idle, 8 * MB, "16 Mbit/s"),
     "restart-joiners": (restart_joiners, 20 * MB, "16 Mbit/s"),
