@@ -11,8 +11,8 @@ use crate::announce::look;
 use crate::announce::source::Moved;
 use crate::content::Command;
 
-/// While no tracker says how often to look at it.
-const IDLE: Duration = Duration::from_secs(10);
+/// While no tracker says how often to look at it: one may have answered its first announce meanwhile.
+const IDLE: Duration = Duration::from_secs(2);
 /// A restarted tracker is announced to within so long, not by everybody at once.
 const SPREAD: Duration = Duration::from_secs(3);
 /// A tracker that cannot be looked at may be restarting: so many times it is looked at again after so long.
