@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use narrows_agent::config::{Config, ConfigError, Mistake, Rate};
+use narrows_agent::config::Config;
+use narrows_config::{LoadError, Mistake, Mistakes, Rate};
 use narrows_protocol::Sharing;
 use narrows_swarm::GatewayMode;
 
-fn parse(text: &str) -> Result<Config, ConfigError> {
+fn parse(text: &str) -> Result<Config, Mistakes> {
     Config::parse(text, Path::new("/etc/narrows/agent.yaml"))
 }
 
 fn mistakes(text: &str) -> Vec<Mistake> {
     match parse(text) {
-        Err(ConfigError::Mistakes(mistakes)) => mistakes,
-        other => panic!("no mistakes found: {other:?}"),
+        Err(mistakes) => mistakes.list,
+        Ok(config) => panic!("no mistakes found: {config:?}"),
     }
 }
 
@@ -45,7 +46,7 @@ fn the_file_of_the_design_is_understood() {
     );
     assert_eq!(
         (config.limits.upload, config.limits.download),
-        (Rate::UNLIMITED, Rate::bytes_per_second(1_250_000))
+        (Rate::UNLIMITED, Rate::from_bytes_per_second(1_250_000))
     );
 }
 
@@ -77,28 +78,22 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known keys are id, listen, control, announce_metrics, data, state, content, gateway, share, limits, names, scrub",
+            "known here: id, listen, control, announce_metrics, data, state, content, gateway, share, names, limits, scrub",
         ),
     ] {
         let found = mistakes(text);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(
-            (found[0].line, found[0].help.as_str()),
-            (line, meant),
+            (found[0].line, found[0].help.as_deref()),
+            (line, Some(meant)),
             "{found:?}"
         );
+        let shown = parse(text).unwrap_err().to_string();
         assert!(
-            found[0]
-                .to_string()
-                .starts_with(&format!("/etc/narrows/agent.yaml:{line}:")),
-            "{}",
-            found[0]
+            shown.contains(&format!("--> /etc/narrows/agent.yaml:{line}:")),
+            "{shown}"
         );
-        assert!(
-            found[0]
-                .to_string()
-                .contains(text.lines().nth(line as usize - 1).unwrap())
-        );
+        assert!(shown.contains(text.lines().nth(line - 1).unwrap()), "{shown}");
     }
 }
 
@@ -108,12 +103,124 @@ fn all_wrong_values_are_reported_at_once() {
         "id: \"\"\nlisten: nowhere\ngateway: sometimes\nlimits: {upload: fast, download: 0 Mbit/s}\n\
          content:\n  - torrent: a.torrent\n  - torrent: a.torrent\nshare: sometimes\n",
     );
-    let lines: Vec<u64> = found.iter().map(|mistake| mistake.line).collect();
+    let lines: Vec<usize> = found.iter().map(|mistake| mistake.line).collect();
     assert_eq!(found.len(), 7, "{found:?}");
     for line in [1, 2, 3, 4, 7, 8] {
         assert!(lines.contains(&line), "{line} of {lines:?}");
     }
-    assert!(found.iter().all(|mistake| !mistake.help.is_empty()));
+    assert!(found.iter().all(|mistake| mistake.help.is_some()));
+}
+
+/// The mistakes of a file with these bytes: `line:column what is underlined | problem | help`.
+fn told(bytes: &[u8]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.yaml");
+    std::fs::write(&path, bytes).unwrap();
+    let Err(LoadError::Mistakes(mistakes)) = Config::load(&path) else {
+        panic!("no mistake in {:?}", String::from_utf8_lossy(bytes))
+    };
+    let line = |mistake: &Mistake| {
+        let chars = mistake.source.chars().skip(mistake.column - 1);
+        let marked: String = chars.take(mistake.width).collect();
+        let help = mistake.help.as_deref().unwrap_or_default();
+        format!(
+            "{}:{} {marked} | {} | {help}",
+            mistake.line, mistake.column, mistake.problem
+        )
+    };
+    mistakes.list.iter().map(line).collect()
+}
+
+#[test]
+fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
+    const LISTEN: &str = "2:9 here | `here` is no address with a port | write it as in 10.2.0.17:6881 or \"[2001:db8::17]:6881\"";
+    for (what, text, expected) in [
+        (
+            "typo",
+            "id: a\nlisten: here\ngatewy: auto\n",
+            [
+                LISTEN,
+                "3:1 gatewy | an agent's configuration has no key `gatewy` | did you mean `gateway`?",
+            ]
+            .as_slice(),
+        ),
+        (
+            "wrong type",
+            "announce_metrics: yes\nlisten: here\ncontent: {torrent: a}\n",
+            &[
+                "1:19 yes | `announce_metrics` must be true or false, not `yes` | write `true`",
+                LISTEN,
+                "3:10 {torrent: a} | `content` is a list | begin each entry with a dash: `- torrent: torrents/office.torrent`",
+            ],
+        ),
+        (
+            "key twice",
+            "id: a\nlisten: here\nid: b\n",
+            &[
+                LISTEN,
+                "3:1 id | `id` is here twice | keep one; the first is in line 1",
+            ],
+        ),
+        (
+            "tab",
+            "id: a\nlisten: here\nlimits:\n\tupload: 0\n",
+            &[
+                LISTEN,
+                "4:1 \t | a tab indents this line, which YAML does not allow | indent it with spaces",
+                "4:10 0 | a limit of 0 lets nothing through | write `unlimited` for no limit; `narrows-agent pause` stops all transfers",
+            ],
+        ),
+        (
+            "no-break space",
+            "id:\u{a0}a\nlisten: here\n",
+            &[
+                "1:4 \u{a0} | a no-break space (U+00A0) is here, which is no space to YAML | write an ordinary space; if it is meant, put the text in quotes",
+                LISTEN,
+            ],
+        ),
+        (
+            "missing key",
+            "id: a\nlisten: here\ncontent:\n  - target: /opt\n",
+            &[
+                LISTEN,
+                "4:5 t | an entry of `content` needs `torrent` | name the .torrent file, as in `torrent: torrents/office.torrent`",
+            ],
+        ),
+        (
+            "no such word, no such rate, no such time",
+            "gateway: nevr\nlisten: here\nlimits: {upload: 5 MB/s}\nscrub: 30 days\n",
+            &[
+                "1:10 nevr | `gateway` cannot be `nevr` | did you mean `never`?",
+                LISTEN,
+                "3:18 5 MB/s | `MB/s` is no unit of a rate | did you mean `40 Mbit/s`?",
+                "4:8 30 days | `30 days` is no duration | did you mean `30d`?",
+            ],
+        ),
+    ] {
+        assert_eq!(told(text.as_bytes()), expected, "{what}");
+    }
+    let utf16: Vec<u8> = "id: a\r\nlisten: here\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let found = told(&utf16);
+    assert!(
+        found[0].starts_with("1:1 id: a | this file is UTF-16"),
+        "{found:?}"
+    );
+    assert_eq!(found[1..], [LISTEN]);
+    let found = told(b"id: M\xfcnchen\nlisten: here\n");
+    assert!(
+        found[0].starts_with("1:6 \u{fc} | the byte 0xFC is not UTF-8"),
+        "{found:?}"
+    );
+    assert_eq!(found[1..], [LISTEN]);
+}
+
+#[test]
+fn a_key_without_a_value_is_as_if_it_were_left_out() {
+    let config = parse("id:\ndata: ~\nlimits:\nscrub: null\n").unwrap();
+    assert_eq!(config, parse("").unwrap());
 }
 
 #[test]
@@ -124,7 +231,7 @@ fn wrong_yaml_is_reported_with_its_place() {
     }
     assert!(matches!(
         Config::load(Path::new("/nonexistent/agent.yaml")),
-        Err(ConfigError::Unreadable { .. })
+        Err(LoadError::Read { .. })
     ));
 }
 
@@ -163,7 +270,7 @@ fn the_time_of_a_scrub_is_days_hours_or_minutes_or_off() {
     for wrong in ["0d", "30", "often", "1s", "9999999999999999999d", "-1d", "\"\""] {
         let said = scrub(wrong).unwrap_err().to_string();
         assert!(
-            said.contains("`30d`") && said.contains("agent.yaml"),
+            said.contains("= help: ") && said.contains("agent.yaml:1:8"),
             "{wrong}: {said}"
         );
     }

@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use narrows_config::{LoadError, Rate};
 use narrows_protocol::{InfoHash, PeerId};
 use narrows_storage::OpenFiles;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 
 use crate::announce::restarts::Restarts;
 use crate::announce::source::Sources;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::content::{self, Command, Handle, Shared, Spec};
 use crate::limit::{Gate, descriptors};
 use crate::net::{self, Bans, Buffers, Listener};
@@ -98,7 +99,7 @@ pub struct Reloaded {
 pub enum ReloadError {
     /// The file is wrong.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] LoadError),
     /// This agent was not started from a file.
     #[error("this agent has no configuration file")]
     NoFile,
@@ -123,7 +124,7 @@ impl Agent {
             io::Error::new(error.kind(), format!("cannot listen on {}: {why}", config.listen))
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let gate = |rate: crate::config::Rate| Arc::new(Gate::new(rate.limit().unwrap_or(0), None));
+        let gate = |rate: Rate| Arc::new(Gate::new(rate.bytes_per_second().unwrap_or(0), None));
         let descriptors = crate::platform::raise_open_files();
         let shared = Shared {
             id: config.id.clone(),
@@ -202,10 +203,10 @@ impl Agent {
     async fn apply(&self, config: &Config) -> (Vec<String>, Vec<String>) {
         self.shared
             .upload
-            .set_rate(config.limits.upload.limit().unwrap_or(0));
+            .set_rate(config.limits.upload.bytes_per_second().unwrap_or(0));
         self.shared
             .download
-            .set_rate(config.limits.download.limit().unwrap_or(0));
+            .set_rate(config.limits.download.bytes_per_second().unwrap_or(0));
         let running = self.entries();
         let (asked, known) = (config.clone(), running.clone());
         let wanted = spawn_blocking(move || {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
+use narrows_config::Rate;
 use narrows_host::say;
 use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::names::Names;
@@ -14,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{get_state, log, runtime, show};
 use crate::agent::{Agent, read_torrent};
-use crate::config::{Config, ContentEntry, Limits, Rate, host_name};
+use crate::config::{Config, ContentEntry, Limits, host_name};
 use crate::content::{ContentState, ContentStatus};
 use crate::platform::{Signal, Signals};
 
@@ -38,11 +39,19 @@ pub(super) struct GetArgs {
     #[arg(long, default_value = "portable", hide = cfg!(windows))]
     names: Names,
     /// Like `5 Mbit/s`.
-    #[arg(long, default_value = "unlimited")]
+    #[arg(long, default_value = "unlimited", value_parser = limit)]
     download_limit: Rate,
     /// Like `5 Mbit/s`.
-    #[arg(long, default_value = "unlimited")]
+    #[arg(long, default_value = "unlimited", value_parser = limit)]
     upload_limit: Rate,
+}
+
+/// A limit of nothing would wait for ever.
+fn limit(text: &str) -> Result<Rate, String> {
+    match text.parse::<Rate>() {
+        Ok(Rate::ZERO) => Err("a limit of 0 lets nothing through; write `unlimited` for no limit".to_owned()),
+        rate => rate.map_err(|error| error.to_string()),
+    }
 }
 
 /// Fetches one content; done when it is whole, verified and at its target.

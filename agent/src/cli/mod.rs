@@ -18,11 +18,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use narrows_config::LoadError;
 use narrows_host::{complain, say};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::agent::StateInUse;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::platform;
 use control::Health;
 
@@ -102,7 +103,11 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain!("narrows-agent: {}", whole_text(&error));
+            match error.downcast_ref() {
+                // shown as a compiler does, each beginning with `error:`
+                Some(LoadError::Mistakes(mistakes)) => complain!("{}", mistakes.to_string().trim_end()),
+                _ => complain!("narrows-agent: {}", whole_text(&error)),
+            }
             ExitCode::from(exit_code(&error))
         }
     }
@@ -112,7 +117,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let io = error
         .downcast_ref::<std::io::Error>()
         .and_then(std::io::Error::get_ref);
-    if error.downcast_ref::<ConfigError>().is_some() {
+    if error.downcast_ref::<LoadError>().is_some() {
         EXIT_CONFIG
     } else if io.is_some_and(|inner| inner.is::<StateInUse>()) {
         EXIT_IN_USE

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
+use narrows_config::LoadError;
 use narrows_host::say;
 
 use super::log_file::LogFile;
 use super::{ConfigArg, exit_code, log_to, run, whole_text};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::platform::{self, service};
 
 #[derive(Subcommand, Debug)]
@@ -84,7 +85,7 @@ fn serve(path: &Path) -> u8 {
 }
 
 /// Logs to the state folder; with a wrong configuration to the default one, for want of a better one.
-fn start_log(config: &Result<Config, ConfigError>) -> std::io::Result<()> {
+fn start_log(config: &Result<Config, LoadError>) -> std::io::Result<()> {
     let default = PathBuf::from(platform::default_state());
     let folder = config.as_ref().map_or(default, |config| config.state.clone());
     log_to("info", std::sync::Mutex::new(LogFile::open(&folder)?));

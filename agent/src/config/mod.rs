@@ -18,25 +18,76 @@
 //! ```
 //! Relative paths are relative to the file.
 
-mod mistakes;
-mod rate;
-
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Rate, Report, Subject, Value, values};
 use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::names::Names;
 use narrows_swarm::GatewayMode;
-use serde::Deserialize;
-use serde_yaml::Spanned;
-
-pub use mistakes::{ConfigError, Mistake};
-pub use rate::{Rate, RateError};
 
 use crate::net::Listener;
 use crate::platform;
-use mistakes::Collector;
+
+const CONFIGURATION: Subject = Subject {
+    name: "the configuration",
+    // every key has a default
+    begin: None,
+};
+
+const KEYS: &[Key] = &[
+    Key::optional("id", (), "The agent's stable name."),
+    Key::optional("listen", (), "Where peers connect."),
+    Key::optional("control", (), "Where status, metrics and commands are served."),
+    Key::optional(
+        "announce_metrics",
+        (),
+        "Whether Prometheus finds this agent by the tracker.",
+    ),
+    Key::optional("data", (), "Where content goes that names no target."),
+    Key::optional("state", (), "Resume data and the control token."),
+    Key::optional("content", (), "What to fetch and seed."),
+    Key::optional(
+        "gateway",
+        (),
+        "Whether this agent may fetch across the WAN for its site.",
+    ),
+    Key::optional("share", (), "Whether this agent serves others what it has."),
+    Key::optional("names", (), "For which machines the names in contents must do."),
+    Key::optional("limits", (), "For all content together."),
+    Key::optional(
+        "scrub",
+        (),
+        "In which time all that is at its target is hashed again.",
+    ),
+];
+
+const ENTRY: &[Key] = &[
+    Key::required(
+        "torrent",
+        (),
+        "name the .torrent file, as in `torrent: torrents/office.torrent`",
+    ),
+    Key::optional("target", (), "The folder that it goes into."),
+];
+
+const LIMITS: &[Key] = &[
+    Key::optional("upload", (), "To all peers together."),
+    Key::optional("download", (), "From all peers together."),
+];
+
+const GATEWAY: &[(&str, GatewayMode)] = &[
+    ("auto", GatewayMode::Auto),
+    ("never", GatewayMode::Never),
+    ("prefer", GatewayMode::Prefer),
+];
+const SHARE: &[(&str, Sharing)] = &[("always", Sharing::Always), ("never", Sharing::Never)];
+const NAMES: &[(&str, Names)] = &[("portable", Names::Portable), ("linux", Names::Linux)];
+
+/// What `scrub` may be.
+const PERIOD: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(3650 * 86_400);
 
 /// The longest `id`, in characters: what an announce can carry.
 const MAX_ID: usize = 64;
@@ -84,12 +135,21 @@ pub struct ContentEntry {
 }
 
 /// Payload limits of the whole agent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// To all peers together.
+    /// To all peers together; never zero.
     pub upload: Rate,
-    /// From all peers together.
+    /// From all peers together; never zero.
     pub download: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            upload: Rate::UNLIMITED,
+            download: Rate::UNLIMITED,
+        }
+    }
 }
 
 impl Config {
@@ -97,28 +157,21 @@ impl Config {
     ///
     /// # Errors
     /// That it cannot be read, or all its mistakes with their places.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, path)
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        narrows_config::load(path, CONFIGURATION, |root, report| read(root, folder, report))
     }
 
     /// Reads `text`, which stood in the file at `path`.
     ///
     /// # Errors
     /// All mistakes with their places.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let mut mistakes = Collector::new(path, text);
-        let raw = if text.trim().is_empty() {
-            Ok(Raw::default())
-        } else {
-            serde_yaml::from_str::<Raw>(text)
-        };
-        let raw = raw.map_err(|error| mistakes.syntax(&error))?;
-        let config = raw.check(path.parent().unwrap_or(Path::new("")), &mut mistakes);
-        mistakes.finish(config)
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Mistakes> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let name = path.display().to_string();
+        narrows_config::parse(&name, text.as_bytes(), CONFIGURATION, |root, report| {
+            read(root, folder, report)
+        })
     }
 
     /// Where the token lies that commands need.
@@ -132,116 +185,121 @@ pub fn token_path(state: &Path) -> PathBuf {
     state.join("control.token")
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    id: Option<Spanned<String>>,
-    listen: Option<Spanned<String>>,
-    control: Option<Spanned<String>>,
-    announce_metrics: Option<bool>,
-    data: Option<PathBuf>,
-    state: Option<PathBuf>,
-    #[serde(default)]
-    content: Option<Vec<RawEntry>>,
-    gateway: Option<Spanned<String>>,
-    share: Option<Spanned<String>>,
-    limits: Option<RawLimits>,
-    names: Option<Spanned<String>>,
-    scrub: Option<Spanned<String>>,
+/// Reads the values; what is wrong is reported and reads as the default.
+fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
+    if matches!(*root.value, Value::Null) {
+        return Some(defaults(folder));
+    }
+    let fields = Fields::of(root, KEYS, "an agent's configuration", report)?;
+    let defaults = defaults(folder);
+    let mut path = |key| values::path(fields.given(key)?, key, folder, report);
+    let data = path("data").unwrap_or(defaults.data);
+    let state = path("state").unwrap_or(defaults.state);
+    let mut address = |key, port| values::socket_address(fields.given(key)?, key, port, report);
+    let listen = address("listen", 6881).unwrap_or(defaults.listen);
+    let control = address("control", 6882).unwrap_or(defaults.control);
+    if let Some(node) = fields.given("control").or(fields.given("listen"))
+        && Listener::is_in_the_way(listen, control)
+    {
+        let problem = format!("`listen` and `control` cannot both have port {}", control.port());
+        report.add(node.at, problem, "give one of them another port");
+    }
+    let announce_metrics = fields
+        .given("announce_metrics")
+        .and_then(|node| values::boolean(node, "announce_metrics", report));
+    let id = fields.given("id").and_then(|node| agent_id(node, report));
+    let content = fields.given("content");
+    let content = content.map_or_else(Vec::new, |node| entries(node, folder, &data, report));
+    let limits = fields.given("limits");
+    let limits = limits.and_then(|node| {
+        let fields = Fields::of(node, LIMITS, "`limits`", report)?;
+        let mut rate = |key| limit(fields.given(key)?, key, report);
+        Some(Limits {
+            upload: rate("upload").unwrap_or(Rate::UNLIMITED),
+            download: rate("download").unwrap_or(Rate::UNLIMITED),
+        })
+    });
+    let gateway = fields.given("gateway");
+    let share = fields.given("share");
+    let names = fields.given("names");
+    let scrub = fields.given("scrub");
+    Some(Config {
+        id: id.unwrap_or(defaults.id),
+        listen,
+        control,
+        announce_metrics: announce_metrics.unwrap_or(!control.ip().is_loopback()),
+        data,
+        state,
+        content,
+        gateway: gateway
+            .and_then(|node| values::one_of(node, "gateway", GATEWAY, report))
+            .unwrap_or(defaults.gateway),
+        share: share
+            .and_then(|node| values::one_of(node, "share", SHARE, report))
+            .unwrap_or(defaults.share),
+        names: names.map_or(defaults.names, |node| names_of(node, cfg!(windows), report)),
+        limits: limits.unwrap_or_default(),
+        scrub: scrub.map_or(defaults.scrub, |node| period(node, report)),
+    })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawEntry {
-    torrent: Spanned<PathBuf>,
-    target: Option<PathBuf>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawLimits {
-    upload: Option<Spanned<String>>,
-    download: Option<Spanned<String>>,
-}
-
-impl Raw {
-    /// Reads the values; what is wrong goes to `mistakes` and reads as the default.
-    fn check(self, base: &Path, mistakes: &mut Collector) -> Config {
-        let data = base.join(self.data.unwrap_or_else(|| platform::default_data().into()));
-        let state = base.join(self.state.unwrap_or_else(|| platform::default_state().into()));
-        let content = entries(self.content.unwrap_or_default(), base, &data, mistakes);
-        let limits = self.limits.unwrap_or_default();
-        let control_at = self
-            .control
-            .as_ref()
-            .or(self.listen.as_ref())
-            .map(|raw| raw.referenced);
-        let control = address(self.control, ([127, 0, 0, 1], 6882).into(), mistakes);
-        let listen = address(self.listen, ([0, 0, 0, 0], 6881).into(), mistakes);
-        if let Some(at) = control_at
-            && Listener::is_in_the_way(listen, control)
-        {
-            let problem = format!("`listen` and `control` cannot both have port {}", control.port());
-            mistakes.add(at, &problem, "give one of them another port");
-        }
-        Config {
-            id: agent_id(self.id, mistakes),
-            listen,
-            control,
-            announce_metrics: self.announce_metrics.unwrap_or(!control.ip().is_loopback()),
-            data,
-            state,
-            content,
-            gateway: gateway(self.gateway, mistakes),
-            share: share(self.share, mistakes),
-            names: names(self.names, cfg!(windows), mistakes),
-            limits: Limits {
-                upload: rate(limits.upload, mistakes),
-                download: rate(limits.download, mistakes),
-            },
-            scrub: scrub(self.scrub, mistakes),
-        }
+/// What an empty file means.
+fn defaults(folder: &Path) -> Config {
+    Config {
+        id: host_name(),
+        listen: ([0, 0, 0, 0], 6881).into(),
+        control: ([127, 0, 0, 1], 6882).into(),
+        announce_metrics: false,
+        data: folder.join(platform::default_data()),
+        state: folder.join(platform::default_state()),
+        content: Vec::new(),
+        gateway: GatewayMode::Auto,
+        share: Sharing::Always,
+        names: Names::default(),
+        limits: Limits::default(),
+        scrub: Some(SCRUB),
     }
 }
 
-fn entries(raw: Vec<RawEntry>, base: &Path, data: &Path, mistakes: &mut Collector) -> Vec<ContentEntry> {
-    let mut out: Vec<ContentEntry> = Vec::new();
-    for entry in raw {
-        let torrent = base.join(&entry.torrent.value);
-        if entry.torrent.value.as_os_str().is_empty() {
-            mistakes.add(
-                entry.torrent.referenced,
-                "`torrent` is empty",
-                "name a .torrent file",
-            );
-        } else if out.iter().any(|other| other.torrent == torrent) {
-            let problem = format!("{} stands here twice", entry.torrent.value.display());
-            mistakes.add(
-                entry.torrent.referenced,
-                &problem,
-                "remove one of the two entries",
-            );
+fn entries(node: &Node, folder: &Path, data: &Path, report: &mut Report<'_>) -> Vec<ContentEntry> {
+    let Value::List(list) = &*node.value else {
+        let help = "begin each entry with a dash: `- torrent: torrents/office.torrent`";
+        report.add(node.at, "`content` is a list", help);
+        return Vec::new();
+    };
+    let mut out: Vec<(usize, ContentEntry)> = Vec::new();
+    for node in list {
+        let Some(fields) = Fields::of(node, ENTRY, "an entry of `content`", report) else {
+            continue;
+        };
+        let target = fields.given("target");
+        let target = target.and_then(|node| values::path(node, "target", folder, report));
+        let target = target.unwrap_or_else(|| data.to_owned());
+        let Some(node) = fields.take("torrent") else {
+            continue;
+        };
+        let Some(torrent) = values::path(node, "torrent", folder, report) else {
+            continue;
+        };
+        if let Some((line, _)) = out.iter().find(|(_, other)| other.torrent == torrent) {
+            let problem = format!("{} stands here twice", node.text().unwrap_or_default());
+            let help = format!("remove one of the two entries; the first is in line {line}");
+            report.add(node.at, problem, help);
         } else {
-            let target = entry
-                .target
-                .map_or_else(|| data.to_owned(), |target| base.join(target));
-            out.push(ContentEntry { torrent, target });
+            out.push((node.at.line, ContentEntry { torrent, target }));
         }
     }
-    out
+    out.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn agent_id(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> String {
-    let Some(raw) = raw else { return host_name() };
-    let id = raw.value;
-    if id.is_empty() || id.chars().count() > MAX_ID || id.len() > MAX_ID || id.chars().any(char::is_control) {
-        mistakes.add(
-            raw.referenced,
-            "not a usable id",
-            "1 to 64 bytes of text without control characters",
-        );
+fn agent_id(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    let id = values::text(node, "`id`", "id: munich-017", report)?;
+    if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
+        let help = "1 to 64 bytes of text without control characters";
+        report.add(node.at, "not a usable id", help);
+        return None;
     }
-    id
+    Some(id.to_owned())
 }
 
 /// The host's name, cut to what an id may be.
@@ -255,99 +313,42 @@ pub(crate) fn host_name() -> String {
     if name.is_empty() { "agent".to_owned() } else { name }
 }
 
-fn address(raw: Option<Spanned<String>>, default: SocketAddr, mistakes: &mut Collector) -> SocketAddr {
-    let Some(raw) = raw else { return default };
-    raw.value.parse().unwrap_or_else(|_| {
-        let problem = format!("`{}` is not an address and a port", raw.value);
-        mistakes.add(
-            raw.referenced,
-            &problem,
-            "write it like 10.2.0.17:6881 or \"[2001:db8::17]:6881\"",
-        );
-        default
-    })
-}
-
-fn gateway(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> GatewayMode {
-    let Some(raw) = raw else { return GatewayMode::Auto };
-    match raw.value.as_str() {
-        "auto" => GatewayMode::Auto,
-        "never" => GatewayMode::Never,
-        "prefer" => GatewayMode::Prefer,
-        other => {
-            let problem = format!("`{other}` is not a gateway mode");
-            mistakes.add(raw.referenced, &problem, "one of auto, never, prefer");
-            GatewayMode::Auto
-        }
-    }
-}
-
-fn share(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Sharing {
-    let Some(raw) = raw else { return Sharing::Always };
-    match raw.value.as_str() {
-        "always" => Sharing::Always,
-        "never" => Sharing::Never,
-        other => {
-            let problem = format!("`{other}` does not say whether to share");
-            mistakes.add(raw.referenced, &problem, "one of always, never");
-            Sharing::Always
-        }
-    }
-}
-
-fn names(raw: Option<Spanned<String>>, on_windows: bool, mistakes: &mut Collector) -> Names {
-    let Some(raw) = raw else { return Names::Portable };
-    match raw.value.parse() {
-        Ok(Names::Linux) if on_windows => {
+fn names_of(node: &Node, on_windows: bool, report: &mut Report<'_>) -> Names {
+    match values::one_of(node, "names", NAMES, report) {
+        Some(Names::Linux) if on_windows => {
             let problem = "`names: linux` cannot be on Windows, which cannot hold such names";
-            mistakes.add(raw.referenced, problem, "remove it here");
+            report.add(node.at, problem, "remove it here");
             Names::Portable
         }
-        Ok(names) => names,
-        Err(_) => {
-            let problem = format!("`{}` does not say for which machines names must do", raw.value);
-            mistakes.add(raw.referenced, &problem, "one of portable, linux");
-            Names::Portable
-        }
+        names => names.unwrap_or_default(),
     }
 }
 
-fn scrub(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Option<Duration> {
-    let Some(raw) = raw else { return Some(SCRUB) };
-    let period = period(&raw.value);
-    if period.is_none() && raw.value != "off" {
-        let problem = format!("`{}` is not a time from 1m to 3650d", raw.value);
-        mistakes.add(raw.referenced, &problem, "write it like `30d` or `12h`, or `off`");
+/// A time, or `off`.
+fn period(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
+    match node.text() {
+        Some("off") => None,
+        Some(written) if ["no", "never", "none", "false", "0"].contains(&written) => {
+            report.add(
+                node.at,
+                format!("`scrub` cannot be `{written}`"),
+                "did you mean `off`?",
+            );
+            None
+        }
+        _ => values::duration(node, "scrub", PERIOD, report),
     }
-    period
 }
 
-/// A whole number of days, hours or minutes.
-fn period(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "d" => 86_400,
-        "h" => 3600,
-        "m" | "min" => 60,
-        _ => return None,
-    };
-    let seconds = digits.trim_end().parse::<u64>().ok()?.checked_mul(unit)?;
-    (60..=3650 * 86_400)
-        .contains(&seconds)
-        .then(|| Duration::from_secs(seconds))
-}
-
-fn rate(raw: Option<Spanned<String>>, mistakes: &mut Collector) -> Rate {
-    let Some(raw) = raw else { return Rate::UNLIMITED };
-    raw.value.parse().unwrap_or_else(|error: RateError| {
-        mistakes.add(
-            raw.referenced,
-            &error.to_string(),
-            "write `unlimited`, or a rate like `10 Mbit/s`",
-        );
-        Rate::UNLIMITED
-    })
+fn limit(node: &Node, key: &str, report: &mut Report<'_>) -> Option<Rate> {
+    match values::rate(node, key, report)? {
+        Rate::ZERO => {
+            let help = "write `unlimited` for no limit; `narrows-agent pause` stops all transfers";
+            report.add(node.at, "a limit of 0 lets nothing through", help);
+            None
+        }
+        rate => Some(rate),
+    }
 }
 
 #[cfg(test)]
@@ -357,18 +358,22 @@ mod tests {
     #[test]
     fn windows_refuses_names_that_it_cannot_hold_in_words() {
         let ask = |text: &str, on_windows| {
-            let raw: Raw = serde_yaml::from_str(text).expect("yaml");
-            let mut mistakes = Collector::new(Path::new("agent.yaml"), text);
-            let found = names(raw.names, on_windows, &mut mistakes);
-            mistakes.finish(found).map_err(|error| error.to_string())
+            narrows_config::parse("agent.yaml", text.as_bytes(), CONFIGURATION, |root, report| {
+                let fields = Fields::of(root, KEYS, "a file", report)?;
+                Some(
+                    fields
+                        .given("names")
+                        .map(|node| names_of(node, on_windows, report)),
+                )
+            })
+            .map_err(|mistakes| mistakes.to_string())
         };
-        assert_eq!(ask("id: a\n", false), Ok(Names::Portable));
         for on_windows in [false, true] {
-            assert_eq!(ask("names: portable\n", on_windows), Ok(Names::Portable));
+            assert_eq!(ask("names: portable\n", on_windows), Ok(Some(Names::Portable)));
             let unknown = ask("names: all\n", on_windows).expect_err("unknown");
             assert!(unknown.contains("one of portable, linux"), "{unknown}");
         }
-        assert_eq!(ask("names: linux\n", false), Ok(Names::Linux));
+        assert_eq!(ask("names: linux\n", false), Ok(Some(Names::Linux)));
         let refused = ask("names: linux\n", true).expect_err("Windows");
         assert!(
             refused.contains("agent.yaml:1:") && refused.contains("Windows, which cannot hold"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Node, Place, Report, Value, did_you_mean};
+use crate::{Node, Place, Report, Value, nearest};
 
 /// A key of a mapping. `Shape` is what else the owner of the file wants to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,7 @@ impl<'n, Shape> Fields<'n, Shape> {
         };
         let mut values: HashMap<&'static str, &'n Node> = HashMap::new();
         let mut places: HashMap<&'static str, Place> = HashMap::new();
+        let mut meant: Vec<&str> = Vec::new();
         for (key, value) in pairs {
             let written = key.text().unwrap_or_default();
             let Some(known) = keys.iter().find(|known| known.name == written) else {
@@ -71,11 +72,13 @@ impl<'n, Shape> Fields<'n, Shape> {
                 } else {
                     format!("({})", key.kind())
                 };
-                let help = did_you_mean(written, keys.iter().map(|known| known.name));
-                let help = help.unwrap_or_else(|| match written {
-                    "<<" => "write the keys out: mappings are not merged here".to_owned(),
-                    _ => format!("known here: {}", names(keys)),
-                });
+                let near = nearest(written, keys.iter().map(|known| known.name));
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if written == "<<" => "write the keys out: mappings are not merged here".to_owned(),
+                    None => format!("known here: {}", names(keys)),
+                };
+                meant.extend(near);
                 report.add(key.at, format!("{what} has no key {shown}"), help);
                 continue;
             };
@@ -92,7 +95,8 @@ impl<'n, Shape> Fields<'n, Shape> {
         }
         for key in keys
             .iter()
-            .filter(|key| key.required && !values.contains_key(key.name))
+            // a key that is misspelt is one mistake, not two
+            .filter(|key| key.required && !values.contains_key(key.name) && !meant.contains(&key.name))
         {
             report.add(node.at, format!("{what} needs `{}`", key.name), key.about);
         }

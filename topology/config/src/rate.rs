@@ -14,6 +14,9 @@ const UNITS: [(&str, u64); 3] = [
     ("kbit/s", 1_000),
 ];
 
+/// The unit of a rate that is too small for the others; understood, never shown.
+const BITS: (&str, u64) = ("bit/s", 1);
+
 /// The highest rate the file may state: a terabit per second, above which only `unlimited` makes sense.
 const MOST_BITS: f64 = 1e12;
 
@@ -145,7 +148,7 @@ impl FromStr for Rate {
                 help,
             });
         };
-        let problem = match (unit, UNITS.iter().find(|(name, _)| *name == unit)) {
+        let problem = match (unit, UNITS.iter().chain([&BITS]).find(|(name, _)| *name == unit)) {
             (_, Some((_, size))) => {
                 let bits = number * *size as f64;
                 if bits > MOST_BITS {
@@ -216,6 +219,7 @@ mod tests {
         assert_eq!("10 Mbit/s".parse(), Ok(Rate::from_bits_per_second(10_000_000)));
         assert_eq!("2.5Gbit/s".parse(), Ok(Rate::from_bits_per_second(2_500_000_000)));
         assert_eq!("64 kbit/s".parse(), Ok(Rate::from_bits_per_second(64_000)));
+        assert_eq!("8000 bit/s".parse(), Ok(Rate::from_bits_per_second(8_000)));
         assert_eq!("unlimited".parse(), Ok(Rate::UNLIMITED));
         assert_eq!("0".parse(), Ok(Rate::ZERO));
     }

@@ -35,7 +35,7 @@ fn mapping(keys: &[Key]) -> Value {
 }
 
 fn shape(shape: &Shape) -> Value {
-    const RATE: &str = r"^(unlimited|[0-9]{1,6}(\.[0-9]{1,6})? ?(kbit|Mbit|Gbit)/s)$";
+    const RATE: &str = r"^(unlimited|[0-9]{1,6}(\.[0-9]{1,6})? ?(|k|M|G)bit/s)$";
     const DAY: &str = "(mon|tue|wed|thu|fri|sat|sun)";
     const TIME: &str = "([01]?[0-9]|2[0-3]):[0-5][0-9]";
     match shape {
