@@ -359,3 +359,20 @@ fn agents_with_an_address_of_their_own_and_one_behind_a_nat_are_told_by_their_ow
     assert_eq!(told, [address(2, agents[1], true), address(2, agents[2], true)]);
     world.swarm.recount().unwrap();
 }
+
+#[test]
+fn one_id_has_no_more_than_so_many_machines_at_an_address() {
+    let mut world = world();
+    let clones: Vec<usize> = (0..200).map(|_| world.join(2, true, 0)).collect();
+    let mut crowded_out = 0;
+    for (number, port) in clones.iter().zip(2000..) {
+        world.clients[*number].image = clones[0];
+        world.clients[*number].addr.set_port(port);
+        crowded_out += u32::from(start(&mut world, *number).outcome.crowded_out);
+    }
+    // the first of the id and 64 others, and the seeder at the origin
+    assert_eq!((peers(&world), crowded_out), (66, 200 - 65));
+    let told = again(&mut world, clones[0]);
+    assert_eq!((told.role, told.outcome.elected), (Role::Gateway, false));
+    world.swarm.recount().unwrap();
+}

@@ -26,6 +26,10 @@ const RESTLESS: Duration = Duration::from_secs(180);
 /// The most agents whose moves are remembered.
 const MAX_REMEMBERED: usize = 1024;
 
+/// The most machines of one id, and of one id and address: any client may announce any id.
+const MAX_OF_ID: usize = 4096;
+const MAX_OF_ID_AT_ADDRESS: usize = 64;
+
 /// The agents of a swarm by id.
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
@@ -34,8 +38,8 @@ pub(crate) struct Agents {
     /// Ids and keys that several machines have, as golden images make them: each address is a machine of its own.
     shared: BTreeSet<(AgentKey, u32)>,
     first: HashMap<AgentKey, Place, RandomState>,
-    /// The other machines that use the id of the first.
-    more: BTreeMap<AgentKey, Vec<Place>>,
+    /// The other machines that use the id of the first, by their keys.
+    more: BTreeMap<(AgentKey, u32), Place>,
 }
 
 impl Agents {
@@ -80,8 +84,7 @@ impl Agents {
         if is_same(first.key, key) {
             return Some(first);
         }
-        let more = self.more.get(&id)?.iter();
-        more.copied().find(|place| is_same(place.key, key))
+        self.more.get(&(id, key)).copied()
     }
 
     /// Another machine's record with this id.
@@ -91,51 +94,66 @@ impl Agents {
 
     /// All records with an id.
     pub(crate) fn all(&self, id: AgentKey) -> impl Iterator<Item = Place> {
-        let more = self.more.get(&id).into_iter().flatten();
-        self.first.get(&id).into_iter().chain(more).copied()
+        self.first.get(&id).copied().into_iter().chain(self.others(id))
+    }
+
+    fn others(&self, id: AgentKey) -> impl Iterator<Item = Place> {
+        let of_id = self.more.range((id, 0)..=(id, u32::MAX));
+        of_id.map(|(_, place)| *place)
+    }
+
+    /// Records with an id of which one is to give way before another machine with that id is kept that announces from
+    /// `from`; none if there is room.
+    pub(crate) fn surplus(&self, id: AgentKey, from: Endpoint) -> Vec<Place> {
+        if self.others(id).nth(MAX_OF_ID_AT_ADDRESS - 1).is_none() {
+            return Vec::new();
+        }
+        if self.others(id).count() >= MAX_OF_ID {
+            return self.others(id).collect();
+        }
+        let mut there: Vec<Place> = self
+            .others(id)
+            .filter(|place| place.at.ip() == from.ip())
+            .collect();
+        if there.len() < MAX_OF_ID_AT_ADDRESS {
+            there.clear();
+        }
+        there
     }
 
     /// Ids that several machines use.
-    pub(crate) fn doubles(&self) -> impl ExactSizeIterator<Item = AgentKey> {
-        self.more.keys().copied()
+    pub(crate) fn doubles(&self) -> impl Iterator<Item = AgentKey> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let first = self.more.keys().next().map(|(id, _)| *id);
+        std::iter::successors(first, |id| {
+            let mut further = self.more.range((Excluded((*id, u32::MAX)), Unbounded));
+            further.next().map(|((id, _), _)| *id)
+        })
     }
 
     pub(crate) fn insert(&mut self, id: AgentKey, place: Place) {
-        let Some(first) = self.first.get_mut(&id) else {
-            self.first.insert(id, place);
-            return;
-        };
-        if is_same(first.key, place.key) {
-            *first = place;
-            return;
-        }
-        let more = self.more.entry(id).or_default();
-        match more.iter_mut().find(|other| is_same(other.key, place.key)) {
-            Some(other) => *other = place,
-            None => more.push(place),
+        match self.first.get_mut(&id) {
+            Some(first) if !is_same(first.key, place.key) => {
+                self.more.insert((id, place.key), place);
+            }
+            Some(first) => *first = place,
+            None => {
+                self.first.insert(id, place);
+            }
         }
     }
 
-    pub(crate) fn remove(&mut self, id: AgentKey, at: Endpoint) {
-        let heir = self.more.get_mut(&id).and_then(|more| {
-            let is_first = self.first.get(&id).is_some_and(|first| first.at == at);
-            if is_first {
-                return more.pop();
-            }
-            more.retain(|place| place.at != at);
-            None
-        });
-        if self.more.get(&id).is_some_and(Vec::is_empty) {
-            self.more.remove(&id);
-        }
-        match (heir, self.first.get(&id)) {
-            (Some(heir), _) => {
-                self.first.insert(id, heir);
-            }
-            (None, Some(first)) if first.at == at => {
-                self.first.remove(&id);
-            }
-            _ => {}
+    /// Forgets the record at `at`, of an id and a key.
+    pub(crate) fn remove(&mut self, id: AgentKey, key: u32, at: Endpoint) {
+        if self.first.get(&id).is_some_and(|first| first.at == at) {
+            let heir = self.more.range((id, 0)..=(id, u32::MAX)).next();
+            let heir = heir.map(|(of, _)| *of).and_then(|of| self.more.remove(&of));
+            match heir {
+                Some(heir) => self.first.insert(id, heir),
+                None => self.first.remove(&id),
+            };
+        } else if self.more.get(&(id, key)).is_some_and(|place| place.at == at) {
+            self.more.remove(&(id, key));
         }
     }
 
@@ -145,7 +163,7 @@ impl Agents {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.first.len() + self.more.values().map(Vec::len).sum::<usize>()
+        self.first.len() + self.more.len()
     }
 }
 

@@ -13,6 +13,7 @@ use narrows_protocol::AnnounceEvent;
 use narrows_topology::SiteId;
 
 use super::Swarm;
+use super::agents::Place;
 use super::clients;
 use super::peer::{Class, Peer, Tick};
 use crate::endpoint::Endpoint;
@@ -56,6 +57,9 @@ impl Swarm {
     ) -> Endpoint {
         let machine = self.machine(announce, from);
         let Some(known) = self.agents.find(agent, machine) else {
+            if announce.event != AnnounceEvent::Stopped {
+                self.make_room(cx, agent, from, outcome);
+            }
             let at = self.settle(cx, announce, (id, from), now, outcome);
             // one id, and a machine that is not here yet
             outcome.double = self.agents.double(agent, machine).map(|other| other.at.addr());
@@ -78,6 +82,19 @@ impl Swarm {
         self.agents.moved(agent, machine, now);
         self.remove(cx, (site, before));
         self.settle(cx, announce, (id, from), now, outcome)
+    }
+
+    /// Of too many machines with one id, one gives way: which, is as random as their keys, but no gateway before others.
+    fn make_room(&mut self, cx: &Context<'_>, agent: AgentKey, from: Endpoint, outcome: &mut Outcome) {
+        let is_gateway = |place: &Place| {
+            let site = self.sites.get(&place.site);
+            site.is_some_and(|site| site.gateways.contains_key(&place.at))
+        };
+        let surplus = self.agents.surplus(agent, from);
+        if let Some(place) = surplus.into_iter().min_by_key(is_gateway) {
+            outcome.crowded_out = true;
+            self.remove(cx, (place.site, place.at));
+        }
     }
 
     fn identify_stock(

@@ -225,7 +225,7 @@ impl Swarm {
     pub(crate) fn remove(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint)) -> Option<(Class, Peer)> {
         let (class, peer) = self.sites.get_mut(&at.0)?.peers.remove(at.1)?;
         if let Some(agent) = peer.agent_key() {
-            self.agents.remove(agent, at.1);
+            self.agents.remove(agent, peer.key, at.1);
         }
         self.clients.remove(&peer, at.1);
         self.counts.remove(class, peer.left);
