@@ -2,7 +2,7 @@
 //! address that changes, files that nobody reads any more.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
@@ -15,6 +15,8 @@ use crate::content::Command;
 const IDLE: Duration = Duration::from_secs(2);
 /// A restarted tracker is announced to within so long, not by everybody at once.
 const SPREAD: Duration = Duration::from_secs(3);
+/// ... and by one content of an agent after the other, so long apart on average.
+const APART: Duration = Duration::from_millis(10);
 /// A tracker that cannot be looked at may be restarting: so many times it is looked at again after so long.
 const HASTY: u32 = 3;
 const AGAIN: Duration = Duration::from_secs(4);
@@ -71,7 +73,7 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 let mut failed = false;
                 for url in due.into_iter().flat_map(|(urls, _)| urls) {
                     match look(&agent.shared, &url).await {
-                        Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch),
+                        Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch, Instant::now()),
                         Ok(None) => agent.shared.restarts.forget(&url),
                         // it is away: announces say so
                         Err(error) => {
@@ -89,7 +91,7 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
                 let Some(agent) = agent.upgrade() else { return };
                 tracing::info!("a tracker has restarted; announcing all content again");
-                agent.command(None, || Command::Announce { restarted: true }).await;
+                agent.announce_in_turn(APART).await;
             }
         }
     }

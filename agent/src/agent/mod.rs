@@ -452,6 +452,15 @@ impl Agent {
         (which.is_none() || !names.is_empty()).then_some(names)
     }
 
+    /// Has each content announce to a tracker that has restarted, `apart` from the one before on average.
+    async fn announce_in_turn(&self, apart: Duration) {
+        for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
+            // one that has ended needs none
+            let _ = handle.commands.send(Command::Announce { restarted: true }).await;
+            tokio::time::sleep(apart.mul_f64(rand::random_range(0.0..2.0))).await;
+        }
+    }
+
     fn handle(&self, info_hash: InfoHash) -> Option<Handle> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries

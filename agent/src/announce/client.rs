@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -118,7 +118,9 @@ impl Announcer {
         );
         for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
             self.heed(url, answer.warning.as_deref());
-            shared.restarts.heard(url, answer.narrows.as_ref());
+            shared
+                .restarts
+                .heard(url, answer.narrows.as_ref(), Instant::now());
         }
         match both {
             (None, None) => Err("its name has no address of our address family".to_owned()),

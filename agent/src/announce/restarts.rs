@@ -4,10 +4,13 @@
 //! Narrows' trackers tell a number that is another one in each run (`epoch`), and how often to look whether it still is
 //! (`watch`, scaled with the number of agents). An agent looks once for all its contents. Other trackers say neither and
 //! are asked for nothing.
+//!
+//! Several trackers behind one name tell their numbers in turn: a number that was heard before is no restart. And however
+//! often new ones come, all contents announce a few times within [`WINDOW`] at most; what was put off is made up for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use narrows_protocol::Assignment;
 use tokio::sync::watch;
@@ -15,6 +18,13 @@ use tokio::sync::watch;
 /// The bounds of what a tracker may ask for.
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Within so long, all contents announce for a tracker that restarts [`MOST_ROUNDS`] times at most; once for several
+/// that take turns.
+const WINDOW: Duration = Duration::from_secs(300);
+const MOST_ROUNDS: usize = 4;
+/// Of so many trackers behind one name, or runs of one, the numbers are remembered.
+const REMEMBERED: usize = 16;
 
 /// What is known of the trackers of all contents.
 #[derive(Debug)]
@@ -24,10 +34,49 @@ pub(crate) struct Restarts {
     seen: watch::Sender<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Known {
-    epoch: u32,
+    /// The numbers heard, the last one last.
+    epochs: VecDeque<u32>,
     watch: Duration,
+    /// When several trackers were last seen to take turns.
+    turns: Option<Instant>,
+    /// When all contents last announced.
+    rounds: Vec<Instant>,
+    /// Whether they are to do so as soon as they may.
+    pending: bool,
+}
+
+impl Known {
+    /// A tracker has told its number; whether all contents are to announce.
+    fn hear(&mut self, epoch: u32, now: Instant) -> bool {
+        if self.epochs.back() != Some(&epoch) {
+            match self.epochs.iter().position(|known| *known == epoch) {
+                Some(before) => {
+                    self.epochs.remove(before);
+                    self.turns = Some(now);
+                }
+                None => self.pending = true,
+            }
+            self.epochs.push_back(epoch);
+            if self.epochs.len() > REMEMBERED {
+                self.epochs.pop_front();
+            }
+        }
+        let is_recent = |then: Instant| now.saturating_duration_since(then) < WINDOW;
+        self.rounds.retain(|round| is_recent(*round));
+        let most = if self.turns.is_some_and(is_recent) {
+            1
+        } else {
+            MOST_ROUNDS
+        };
+        let due = self.pending && self.rounds.len() < most;
+        if due {
+            self.pending = false;
+            self.rounds.push(now);
+        }
+        due
+    }
 }
 
 impl Default for Restarts {
@@ -41,7 +90,7 @@ impl Default for Restarts {
 
 impl Restarts {
     /// A tracker answered an announce.
-    pub(crate) fn heard(&self, announce_url: &str, assignment: Option<&Assignment>) {
+    pub(crate) fn heard(&self, announce_url: &str, assignment: Option<&Assignment>, now: Instant) {
         let Some(assignment) = assignment.filter(|assignment| assignment.epoch != 0) else {
             return;
         };
@@ -49,20 +98,25 @@ impl Restarts {
             return;
         };
         let watch = Duration::from_secs(assignment.watch.into()).clamp(SHORTEST, LONGEST);
-        self.set(&url, assignment.epoch, Some(watch));
+        self.set(&url, assignment.epoch, Some(watch), now);
     }
 
     /// A tracker was asked for its number.
-    pub(crate) fn looked(&self, url: &str, epoch: u32) {
-        self.set(url, epoch, None);
+    pub(crate) fn looked(&self, url: &str, epoch: u32, now: Instant) {
+        self.set(url, epoch, None, now);
     }
 
-    fn set(&self, url: &str, epoch: u32, watch: Option<Duration>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.get(url).copied();
-        let watch = watch.or(before.map(|before| before.watch)).unwrap_or(LONGEST);
-        known.insert(url.to_owned(), Known { epoch, watch });
-        if before.is_some_and(|before| before.epoch != epoch) {
+    fn set(&self, url: &str, epoch: u32, watch: Option<Duration>, now: Instant) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(url.to_owned()).or_insert_with(|| Known {
+            epochs: VecDeque::from([epoch]),
+            watch: LONGEST,
+            turns: None,
+            rounds: Vec::new(),
+            pending: false,
+        });
+        known.watch = watch.unwrap_or(known.watch);
+        if known.hear(epoch, now) {
             self.seen.send_modify(|times| *times += 1);
         }
     }
@@ -110,27 +164,63 @@ mod tests {
 
     #[test]
     fn another_number_is_a_restart_and_the_same_or_none_is_not() {
-        let restarts = Restarts::default();
+        let (restarts, now) = (Restarts::default(), Instant::now());
         let mut seen = restarts.subscribe();
         let url = "http://t:6969/announce";
-        restarts.heard(url, None);
-        restarts.heard(url, Some(&told(0)));
+        restarts.heard(url, None, now);
+        restarts.heard(url, Some(&told(0)), now);
         assert!(restarts.due().is_none(), "not one of ours");
-        restarts.heard(url, Some(&told(7)));
-        restarts.looked("http://t:6969/epoch", 7);
+        restarts.heard(url, Some(&told(7)), now);
+        restarts.looked("http://t:6969/epoch", 7, now);
         assert!(!seen.has_changed().expect("open"));
         let (urls, after) = restarts.due().expect("to be looked at");
         assert_eq!(
             (urls, after),
             (vec!["http://t:6969/epoch".to_owned()], Duration::from_secs(15))
         );
-        restarts.looked("http://t:6969/epoch", 8);
+        restarts.looked("http://t:6969/epoch", 8, now);
         assert!(seen.has_changed().expect("open"));
         seen.mark_unchanged();
-        restarts.heard(url, Some(&told(8)));
+        restarts.heard(url, Some(&told(8)), now);
         assert!(!seen.has_changed().expect("open"), "noticed once");
         restarts.forget("http://t:6969/epoch");
         assert!(restarts.due().is_none());
+    }
+
+    const URL: &str = "http://t/epoch";
+
+    /// How often all contents announce while these numbers are heard, one every 15 s.
+    fn rounds(epochs: impl Iterator<Item = u32>) -> u64 {
+        let (restarts, start) = (Restarts::default(), Instant::now());
+        for (epoch, second) in epochs.zip((0..).step_by(15)) {
+            restarts.looked(URL, epoch, start + Duration::from_secs(second));
+        }
+        *restarts.subscribe().borrow()
+    }
+
+    #[test]
+    fn trackers_behind_one_name_that_take_turns_are_no_restarts() {
+        let in_turn = |trackers: u32, looks| rounds((0..looks).map(move |look| 1 + look % trackers));
+        assert_eq!(in_turn(1, 400), 0);
+        // the second one looks like a restart of the first
+        assert_eq!(in_turn(2, 400), 1);
+        assert!(in_turn(5, 400) <= 4);
+        // one of two restarts an hour later
+        assert_eq!(
+            rounds((0..400).map(|look| if look < 240 { 1 + look % 2 } else { 2 + look % 2 })),
+            2
+        );
+    }
+
+    #[test]
+    fn each_restart_of_a_tracker_is_noticed_at_once_and_many_are_put_off() {
+        assert_eq!(rounds([1, 2, 3, 4].into_iter()), 3);
+        // an hour of numbers that are always new: four rounds within five minutes
+        let hour = rounds(1..=240);
+        assert!((12..=48).contains(&hour), "{hour}");
+        // the last of them is made up for
+        let many = (1..=10).chain(std::iter::repeat_n(10, 40));
+        assert_eq!(rounds(many), 5);
     }
 
     #[test]
