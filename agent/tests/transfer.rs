@@ -254,10 +254,11 @@ fn what_an_older_version_left_on_disk_is_reused_and_told_also_after_a_kill() {
         eventually("it announces", || {
             let heard = tracker.heard();
             let mut of_it = heard.iter().skip(after).filter(|(peer, _)| *peer == from);
-            Some(of_it.next_back()?.1.narrows.as_ref()?.reused)
+            let report = of_it.next_back()?.1.narrows.as_ref()?;
+            Some((report.reused, report.wanted))
         })
     };
-    assert_eq!(told(leecher.listen(), 0), same as u64);
+    assert_eq!(told(leecher.listen(), 0), (same as u64, true));
     assert_eq!(leecher.content().bytes_reused, same as u64);
     let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
     let done = leecher.wait_for(ContentState::Seeding);
@@ -271,9 +272,34 @@ fn what_an_older_version_left_on_disk_is_reused_and_told_also_after_a_kill() {
     leecher.wait_for(ContentState::Seeding);
     assert_eq!(
         told(leecher.listen(), so_far),
-        same as u64,
+        (same as u64, true),
         "what was fetched is not what was reused"
     );
     seeder.wait_for(ContentState::Seeding);
-    assert_eq!(told(seeder.listen(), 0), 0, "the source wanted nothing");
+    assert_eq!(told(seeder.listen(), 0), (0, false), "the source wanted nothing");
+}
+
+#[test]
+fn who_fetched_inside_its_site_says_so_after_a_restart() {
+    let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+    let source = dir.path().join("seeder/office");
+    folder(&source, 11, MB);
+    let (file, _) = torrent(&source, &tracker, PIECE);
+    let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+    let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &dir.path().join("target"))]).started();
+    leecher.wait_for(ContentState::Seeding);
+    let (status, _) = leecher.terminate();
+    assert!(status.success(), "{status}");
+    let so_far = tracker.heard().len();
+    leecher.start();
+    let told = |from, after: usize| {
+        eventually("it announces", || {
+            let heard = tracker.heard();
+            let of_it = heard.iter().skip(after).find(|(peer, _)| *peer == from)?;
+            let report = of_it.1.narrows.as_ref()?;
+            Some((of_it.1.left, report.wan, report.reused, report.wanted))
+        })
+    };
+    assert_eq!(told(leecher.listen(), so_far), (0, 0, 0, true));
+    assert!(!told(seeder.listen(), 0).3, "the source wanted nothing");
 }

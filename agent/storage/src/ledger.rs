@@ -27,6 +27,9 @@ pub struct WanTotals {
     /// so need not be fetched; 0 also where all of it was there: such a machine wanted nothing.
     #[serde(default)]
     pub reused: u64,
+    /// A look at the disk found some of the content missing: the rollout is for this machine, also when it has all of it.
+    #[serde(default)]
+    pub wanted: bool,
     /// That first look is under way, or was when the agent ended.
     #[serde(default)]
     looking: bool,
@@ -91,12 +94,20 @@ impl Ledger {
 
     /// Nothing was fetched yet that this ledger knows of.
     pub(crate) fn is_new(&self) -> bool {
-        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) == WanTotals::default()
+        let totals = self.totals();
+        // that it is wanted is known before any of it comes
+        totals
+            == WanTotals {
+                wanted: totals.wanted,
+                ..WanTotals::default()
+            }
     }
 
-    /// A look at the disk is done: of `total` bytes, `have` are there. The first one says what is reused.
+    /// A look at the disk is done: of `total` bytes, `have` are there. The first one says what is reused, and any whether
+    /// the content is wanted.
     pub fn looked(&self, have: u64, total: u64) {
         self.change(|totals| {
+            totals.wanted |= have < total;
             if std::mem::take(&mut totals.looking) && have < total {
                 totals.reused = have;
             }
@@ -186,6 +197,21 @@ mod tests {
         ledger.looked(100, 100);
         ledger.looked(30, 100);
         assert_eq!(ledger.totals().reused, 0);
+    }
+
+    #[test]
+    fn that_some_was_missing_is_remembered_when_nothing_is_and_counts_as_no_first_look() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::open(dir.path(), HASH);
+        ledger.begin();
+        ledger.looked(100, 100);
+        assert!(!ledger.totals().wanted, "the source of a rollout");
+        ledger.looked(0, 100);
+        ledger.save().expect("saved");
+        let ledger = Ledger::open(dir.path(), HASH);
+        assert!(ledger.is_new(), "nothing of it came yet");
+        ledger.looked(100, 100);
+        assert!(ledger.totals().plus(0, []).wanted);
     }
 
     #[test]

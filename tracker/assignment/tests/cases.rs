@@ -576,30 +576,6 @@ fn an_agent_that_restarts_with_its_key_or_with_another_at_its_address_is_the_sam
     assert_eq!(world.swarm.counts().incomplete, 1);
 }
 
-#[test]
-fn a_sites_progress_is_that_of_the_machines_that_wanted_the_content() {
-    let mut world = star(2);
-    for _ in 0..3 {
-        let seeder = world.join(2, true, SIZE);
-        world.announce(seeder, AnnounceEvent::Started);
-    }
-    let site = |world: &World| world.swarm.status(&world.context(), world.now).sites[0].clone();
-    assert_eq!((site(&world).wanted, site(&world).progress_mean), (0, Some(1.0)));
-    let clients: Vec<usize> = (0..2).map(|_| world.join(2, true, 0)).collect();
-    for client in &clients {
-        world.announce(*client, AnnounceEvent::Started);
-    }
-    assert_eq!((site(&world).wanted, site(&world).progress_mean), (2, Some(0.0)));
-    world.clients[clients[0]].have = SIZE;
-    world.announce(clients[0], AnnounceEvent::Completed);
-    world.clients[clients[1]].have = SIZE / 2;
-    world.announce(clients[1], AnnounceEvent::None);
-    world.restart_tracker(true);
-    let now = site(&world);
-    assert_eq!((now.wanted, now.wanted_complete), (2, 1));
-    assert_eq!((now.progress_mean, now.seeders), (Some(0.75), 4));
-}
-
 /// Over random holdings, fetches, duplicates, restarts and late arrivals.
 #[test]
 fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
@@ -713,23 +689,6 @@ fn what_machines_had_before_is_summed_over_those_that_are_there_and_no_claim_goe
     assert_eq!(reused(&world), Some(SIZE / 10 * 7 + SIZE));
     world.announce(clients[1], AnnounceEvent::Stopped);
     assert_eq!(reused(&world), Some(SIZE / 10 * 7));
-}
-
-#[test]
-fn a_machine_that_fetched_the_content_and_restarts_is_still_one_that_wanted_it() {
-    let mut world = star(2);
-    let seeder = world.join(2, true, SIZE);
-    world.announce(seeder, AnnounceEvent::Started);
-    let client = world.join(2, true, 0);
-    world.announce(client, AnnounceEvent::Started);
-    world.clients[client].have = SIZE;
-    world.clients[client].wan = SIZE;
-    world.announce(client, AnnounceEvent::Completed);
-    world.announce(client, AnnounceEvent::Stopped);
-    world.clients[client].restart(world.now);
-    world.announce(client, AnnounceEvent::Started);
-    let status = world.swarm.status(&world.context(), world.now);
-    assert_eq!((status.sites[0].wanted, status.sites[0].wanted_complete), (1, 1));
 }
 
 /// A golden image with everything in it: equal id, equal key.

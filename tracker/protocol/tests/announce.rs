@@ -194,7 +194,7 @@ mod a_request {
 
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
-        let report = "&agent=munich-017&role=gateway&wan=500&reused=70&stalled=1&restarted=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
+        let report = "&agent=munich-017&role=gateway&wan=500&reused=70&wanted=1&stalled=1&restarted=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
                       &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
@@ -205,6 +205,7 @@ mod a_request {
                 gateway: "10.2.0.1:6881".parse().ok(),
                 wan: 500,
                 reused: 70,
+                wanted: true,
                 stalled: true,
                 restarted: true,
                 lost: "[2001:db8::1]:1".parse().ok(),
@@ -443,14 +444,14 @@ fn role() -> impl Strategy<Value = Role> {
 
 prop_compose! {
     fn report()(
-        agent in "\\PC{1,64}", role in role(), gateway in option::of(addr()), bytes: (u64, u64), flags: (bool, bool),
+        agent in "\\PC{1,64}", role in role(), gateway in option::of(addr()), bytes: (u64, u64), flags: (bool, bool, bool),
         lost in option::of(addr()),
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
         share in select(vec![Sharing::Always, Sharing::Never]),
         gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5), metrics in option::of(1u16..),
     ) -> AgentReport {
-        let ((wan, reused), (stalled, restarted)) = (bytes, flags);
-        AgentReport { agent, role, gateway, wan, reused, stalled, restarted, lost, preference, share, gone, sources, metrics }
+        let ((wan, reused), (wanted, stalled, restarted)) = (bytes, flags);
+        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, metrics }
     }
 }
 

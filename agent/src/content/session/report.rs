@@ -33,6 +33,7 @@ impl Session {
                 gateway: report.gateway,
                 wan: fetched.bytes,
                 reused: fetched.reused,
+                wanted: fetched.wanted,
                 stalled: report.stalled,
                 restarted: self.restarted,
                 lost: report.lost,

@@ -213,11 +213,11 @@ impl Swarm {
                     judged: Tick::of(now),
                     still: 0,
                     step: 0,
-                    // totals go on over restarts: it fetched this content once, and is back
+                    // it fetched this content once, and is back; older agents' totals say it of some
                     wanted: class.wants()
                         || announce
                             .agent
-                            .is_some_and(|report| report.wan > 0 || report.reused > 0),
+                            .is_some_and(|report| report.wanted || report.wan > 0 || report.reused > 0),
                 };
                 self.insert(cx, (id, at), class, peer, now);
             }

@@ -97,7 +97,7 @@ pub(crate) struct Peer {
     pub(crate) still: u8,
     /// Its step on the starvation ladder.
     pub(crate) step: u8,
-    /// It wanted something when it came, or since: its rollout is for it.
+    /// It wanted something when it came, or since, or in a run before: its rollout is for it.
     pub(crate) wanted: bool,
 }
 

@@ -44,6 +44,8 @@ pub struct Client {
     pub wan: u64,
     /// Had before it fetched any.
     pub reused: u64,
+    /// It says that it lacked some of the content once.
+    pub wanted: bool,
     pub role: Role,
     pub local: Vec<SocketAddr>,
     pub gateways: Vec<SocketAddr>,
@@ -107,6 +109,7 @@ impl Client {
             blocked_until: Time::ZERO,
             wan: 0,
             reused: 0,
+            wanted: false,
             role: Role::Member,
             local: Vec::new(),
             gateways: Vec::new(),
@@ -154,6 +157,7 @@ impl Client {
             gateway,
             wan: self.wan,
             reused: self.reused,
+            wanted: self.wanted,
             stalled: self.stalled,
             restarted: self.restarted,
             lost: self.lost,

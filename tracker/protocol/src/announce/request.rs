@@ -106,6 +106,8 @@ pub struct AgentReport {
     /// Bytes it had before it fetched any, of an older version or put there; 0 also if that was all of it (`reused=`;
     /// absent: 0).
     pub reused: u64,
+    /// It lacked some of the content once, also if it has all by now (`wanted=1`): what it has, it got by the rollout.
+    pub wanted: bool,
     /// Nobody it knows has a piece it lacks.
     pub stalled: bool,
     /// The tracker has restarted since it was last announced to (`restarted=1`): it is told what it may have forgotten.
@@ -188,6 +190,9 @@ impl AgentReport {
         if self.reused > 0 {
             let _ = write!(out, "&reused={}", self.reused);
         }
+        if self.wanted {
+            out.push_str("&wanted=1");
+        }
         if let Some(gateway) = self.gateway {
             let _ = write!(out, "&gateway={gateway}");
         }
@@ -267,6 +272,7 @@ struct Fields<'q> {
     gateway: &'q str,
     wan: u64,
     reused: u64,
+    wanted: bool,
     stalled: bool,
     restarted: bool,
     lost: &'q str,
@@ -298,6 +304,7 @@ impl Default for Fields<'_> {
             gateway: "",
             wan: 0,
             reused: 0,
+            wanted: false,
             stalled: false,
             restarted: false,
             lost: "",
@@ -347,6 +354,7 @@ impl<'q> Fields<'q> {
             "gateway" => self.gateway = value,
             "wan" => self.wan = number(value).unwrap_or(0),
             "reused" => self.reused = number(value).unwrap_or(0),
+            "wanted" => self.wanted = value == "1",
             "stalled" => self.stalled = value == "1",
             "restarted" => self.restarted = value == "1",
             "lost" => self.lost = value,
@@ -393,6 +401,7 @@ impl<'q> Fields<'q> {
             gateway: address(self.gateway).ok_or(RequestError::BadGateway)?,
             wan: self.wan,
             reused: self.reused,
+            wanted: self.wanted,
             stalled: self.stalled,
             restarted: self.restarted,
             lost: address(self.lost).ok_or(RequestError::BadLost)?,
