@@ -1,29 +1,9 @@
 //! Numbers, times and tables as people read them.
 
+pub use narrows_config::units::bytes;
+
 use crate::{Hop, Rate, SiteMap};
 use jiff::Timestamp;
-
-/// `2.09 GB`: three digits.
-pub fn bytes(bytes: f64) -> String {
-    let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    let (unit, name) = units
-        .into_iter()
-        .find(|(unit, _)| bytes >= 0.9995 * unit)
-        .unwrap_or((1.0, "B"));
-    let number = bytes / unit;
-    let digits = match number {
-        n if n >= 99.95 => 0,
-        n if n >= 9.995 => 1,
-        _ => 2,
-    };
-    let text = format!("{number:.digits$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    format!("{text} {name}")
-}
 
 /// `84 s`, `27 min 52 s`, `3 h 05 min`, `2 d 4 h`.
 pub fn duration(seconds: f64) -> String {
@@ -63,16 +43,11 @@ pub fn date(map: &SiteMap, at: Timestamp) -> String {
 
 /// A rate to three digits.
 pub fn rate(rate: Rate) -> String {
-    let Some(bytes) = rate.bytes_per_second().filter(|bytes| *bytes > 0) else {
-        return if rate.is_unlimited() {
-            "unlimited".to_owned()
-        } else {
-            "paused".to_owned()
-        };
-    };
-    let bits = bytes.saturating_mul(8) as f64;
-    let unit = 10f64.powf((bits.log10().floor() - 2.0).max(0.0));
-    Rate::from_bits_per_second(((bits / unit).round() * unit).round() as u64).to_string()
+    match rate.bytes_per_second() {
+        None => "unlimited".to_owned(),
+        Some(0) => "paused".to_owned(),
+        Some(bytes) => narrows_config::units::rate(bytes as f64),
+    }
 }
 
 /// `hq -> munich`.

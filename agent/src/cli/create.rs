@@ -60,7 +60,7 @@ pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
         show::bytes(meta.total),
         meta.files.len(),
         meta.piece_count(),
-        show::bytes(meta.piece_length.into()),
+        show::piece_length(meta.piece_length),
         meta.info_hash
     );
     Ok(())

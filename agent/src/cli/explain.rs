@@ -65,7 +65,7 @@ fn of(content: &ContentExplained, id: &str) -> String {
         };
         let rate = match parent.rate {
             0 => "no limit".to_owned(),
-            rate => format!("at most {}/s", show::bytes(rate)),
+            rate => format!("at most {}", show::rate(rate)),
         };
         let stripes = if parent.stripes_of > 1 {
             format!(", {} of {} stripes", parent.stripes.len(), parent.stripes_of)
@@ -94,7 +94,7 @@ fn of(content: &ContentExplained, id: &str) -> String {
             (_, Some(seconds), _) if peer.relation != "remote gateway" => {
                 format!(", chokes us for {seconds} s")
             }
-            (_, _, asked) if asked > 0 => format!(", {}/s", show::bytes(peer.rate_down)),
+            (_, _, asked) if asked > 0 => format!(", {}", show::rate(peer.rate_down)),
             _ => String::new(),
         };
         let moved = format!(

@@ -1,19 +1,42 @@
 //! Numbers and tables for people.
 
-use indicatif::{BinaryBytes, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressState, ProgressStyle};
+use narrows_config::units;
 
 use crate::agent::AgentStatus;
 use crate::content::ContentState;
 
-/// `1.50 GiB`
+/// `1.5 GB`
 pub(super) fn bytes(bytes: u64) -> String {
-    BinaryBytes(bytes).to_string()
+    units::bytes(bytes as f64)
+}
+
+/// `9.54 Mbit/s`, of bytes per second.
+pub(super) fn rate(bytes_per_second: u64) -> String {
+    units::rate(bytes_per_second as f64)
+}
+
+/// `1.00 MiB`: what is a power of two.
+pub(super) fn piece_length(bytes: u32) -> String {
+    BinaryBytes(bytes.into()).to_string()
 }
 
 /// A bar with bytes, rate and time left.
 pub(super) fn bytes_style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg}{bar:30} {percent:>3} % {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left")
+    let position = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = out.write_str(&bytes(state.pos()));
+    };
+    let length = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = out.write_str(&bytes(state.len().unwrap_or(0)));
+    };
+    let speed = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = out.write_str(&units::rate(state.per_sec()));
+    };
+    ProgressStyle::with_template("{msg}{bar:30} {percent:>3} % {position} of {length}, {speed}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("position", position)
+        .with_key("length", length)
+        .with_key("speed", speed)
 }
 
 /// The table of `narrows-agent status`.
@@ -33,7 +56,7 @@ pub(super) fn table(status: &AgentStatus) -> String {
         return out;
     }
     let head = [
-        "content", "state", "done", "size", "LAN", "WAN", "role", "peers", "down/s", "up/s",
+        "content", "state", "done", "size", "LAN", "WAN", "role", "peers", "down", "up",
     ]
     .map(str::to_owned);
     let mut rows = vec![head.to_vec()];
@@ -47,8 +70,8 @@ pub(super) fn table(status: &AgentStatus) -> String {
             bytes(content.bytes_wan),
             content.role.clone(),
             content.peers.to_string(),
-            bytes(content.rate_down),
-            bytes(content.rate_up),
+            rate(content.rate_down),
+            rate(content.rate_up),
         ]);
     }
     let columns = rows[0].len();
@@ -106,6 +129,8 @@ mod tests {
             progress: 0.9999,
             error: Some("the disk is full".to_owned()),
             state: ContentState::Error,
+            bytes: 20_000_000,
+            rate_down: 1_195_000,
             ..ContentStatus::default()
         };
         let status = AgentStatus {
@@ -115,6 +140,10 @@ mod tests {
         };
         let table = table(&status);
         assert!(table.contains("99.9 %"), "{table}");
+        assert!(
+            table.contains("20 MB") && table.contains("9.56 Mbit/s"),
+            "{table}"
+        );
         assert!(table.contains("office: the disk is full"), "{table}");
     }
 }

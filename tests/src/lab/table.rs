@@ -4,7 +4,7 @@ use super::args::Size;
 use super::view::{AgentRow, View};
 
 /// Cells of a progress bar.
-const BAR: usize = 20;
+const BAR: usize = 16;
 
 /// Agents that get a line each; with more, each site gets one.
 const LINES: usize = 40;
@@ -16,8 +16,8 @@ const EVENTS: usize = 3;
 pub fn render(view: &View) -> Vec<String> {
     let mut lines = vec![headline(view), String::new()];
     lines.push(format!(
-        "{:<12}  {:<BAR$}        {:<9} {:<7} {:>9} {:>9} {:>9} {:>9}",
-        "agent", "progress", "state", "", "down/s", "up/s", "lan", "wan"
+        "{:<12}  {:<BAR$}        {:<9} {:<7} {:>11} {:>11} {:>9} {:>9}",
+        "agent", "progress", "state", "", "down", "up", "lan", "wan"
     ));
     if view.agents.len() <= LINES {
         lines.extend(view.agents.iter().map(agent));
@@ -27,13 +27,13 @@ pub fn render(view: &View) -> Vec<String> {
     lines.push(String::new());
     lines.push(format!(
         "{:<28}  {:>11} {:>12} {:>9} {:>8}",
-        "link", "now/s", "of", "bytes", "copies"
+        "link", "now", "of", "bytes", "copies"
     ));
     for link in &view.links {
         lines.push(format!(
             "{:<28}  {:>11} {:>12} {:>9} {:>8.3}",
             clip(&format!("{} → {}", link.from, link.to), 28),
-            bytes(link.rate),
+            rate(link.rate),
             link.limit,
             bytes(link.wire.map_or(link.bytes, |wire| wire.bytes)),
             view.copies(link.wire.map_or(link.bytes, |wire| wire.bytes)),
@@ -61,11 +61,11 @@ pub fn line(view: &View) -> String {
         .iter()
         .map(|link| {
             format!(
-                "{} → {} {:.2} copies {}/s",
+                "{} → {} {:.2} copies {}",
                 link.from,
                 link.to,
                 view.copies(link.wire.map_or(link.bytes, |wire| wire.bytes)),
-                bytes(link.rate)
+                rate(link.rate)
             )
         })
         .collect();
@@ -112,15 +112,15 @@ fn agent(agent: &AgentRow) -> String {
         marks.clear();
     }
     format!(
-        "{:<12}  {} {:>3.0} %  {:<9} {:<7} {:>9} {:>9} {:>9} {:>9}",
+        "{:<12}  {} {:>3.0} %  {:<9} {:<7} {:>11} {:>11} {:>9} {:>9}",
         clip(&agent.id, 12),
         bar(agent.progress),
         // 100 only when it is
         (agent.progress * 100.0).floor(),
         clip(&agent.state, 9),
         clip(&marks, 7),
-        bytes(agent.rates.0),
-        bytes(agent.rates.1),
+        rate(agent.rates.0),
+        rate(agent.rates.1),
         bytes(agent.bytes_lan),
         bytes(agent.bytes_wan),
     )
@@ -175,6 +175,15 @@ pub(super) fn bytes(bytes: u64) -> String {
         "-".to_owned()
     } else {
         Size(bytes).to_string()
+    }
+}
+
+/// In bits per second, as links are rated; nothing for nothing.
+pub(super) fn rate(bytes_per_second: u64) -> String {
+    if bytes_per_second == 0 {
+        "-".to_owned()
+    } else {
+        narrows_config::units::rate(bytes_per_second as f64)
     }
 }
 
@@ -261,7 +270,8 @@ pub(super) mod tests {
         for part in [
             "500 MB to 1 clients: 50 %",
             "at best 50 s",
-            "██████████··········  50 %",
+            "████████········  50 %",
+            "fetching  gateway   80 Mbit/s",
             "gateway",
             "hq → b1",
             "1.020",
@@ -292,7 +302,9 @@ pub(super) mod tests {
             let mut agent = row(&id, false, progress);
             let n = n % 900_000_000_000_000;
             (agent.state, agent.gateway, agent.kills) = (state, gateway, kills);
-            (agent.rates, agent.bytes_lan, agent.bytes_wan) = ((n, n), n, n);
+            // a terabit per second, the highest rate of a link
+            let rate = n % 125_000_000_000;
+            (agent.rates, agent.bytes_lan, agent.bytes_wan) = ((rate, rate), n, n);
             for line in render(&view(vec![agent])) {
                 prop_assert!(line.chars().count() <= 100, "{}: {line}", line.chars().count());
             }

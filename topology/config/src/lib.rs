@@ -13,6 +13,7 @@ mod report;
 mod similar;
 mod text;
 mod tree;
+pub mod units;
 pub mod values;
 
 pub use fields::{Fields, Key};

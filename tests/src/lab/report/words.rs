@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Report;
 use crate::lab::budget;
-use crate::lab::table::bytes;
+use crate::lab::table::{bytes, rate};
 use crate::lab::view::View;
 
 /// The report for people.
@@ -178,11 +178,11 @@ fn costs(report: &Report) -> Vec<String> {
             format!(", {:.0} % of the line", 100.0 * share)
         });
         lines.push(format!(
-            "TCP stream {} → {} from {:.0} s on: {}/s on the wire{share}",
+            "TCP stream {} → {} from {:.0} s on: {} on the wire{share}",
             probe.from,
             probe.to,
             probe.at,
-            bytes(probe.rate)
+            rate(probe.rate)
         ));
     }
     if report.contents.len() > 1 {
