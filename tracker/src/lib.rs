@@ -8,6 +8,7 @@ mod admin;
 mod announce;
 mod brake;
 pub mod config;
+mod distinct;
 mod doubles;
 mod explain;
 mod gauges;

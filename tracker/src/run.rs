@@ -190,7 +190,7 @@ pub async fn run(
         relays: Relays::default(),
         // 0 would say that there is none
         epoch: rand::random_range(1..=u32::MAX),
-        peers: AtomicU64::new(0),
+        agents: AtomicU64::new(0),
     });
     tracker.count_contents();
     metrics.brakes.set(brakes.count() as i64);

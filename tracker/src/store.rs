@@ -19,6 +19,7 @@ use narrows_assignment::{
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 
+use crate::distinct::Distinct;
 use crate::world::{View, World};
 
 pub(crate) struct Store {
@@ -242,12 +243,18 @@ impl Store {
         tracked.map_or(Vec::new(), |tracked| tracked.swarm.agent_names(most))
     }
 
-    /// Records of all swarms.
-    pub(crate) fn peers(&self) -> u64 {
-        let counts = self.swarms.iter().map(|tracked| tracked.swarm.counts());
-        counts
-            .map(|counts| u64::from(counts.complete) + u64::from(counts.incomplete))
-            .sum()
+    /// How many agents there are in all swarms, about.
+    pub(crate) fn agents(&self) -> u64 {
+        let mut agents = Distinct::default();
+        for hash in self.hashes() {
+            if let Some(tracked) = self.swarms.get(&hash) {
+                tracked
+                    .swarm
+                    .agent_numbers()
+                    .for_each(|number| agents.add(number));
+            }
+        }
+        agents.count()
     }
 
     pub(crate) fn hashes(&self) -> Vec<InfoHash> {

@@ -31,8 +31,8 @@ pub(crate) struct Tracker {
     pub(crate) relays: Relays,
     /// Another number in each run.
     pub(crate) epoch: u32,
-    /// Records of peers at the last sweep.
-    pub(crate) peers: AtomicU64,
+    /// How many agents there were at the last sweep, about.
+    pub(crate) agents: AtomicU64,
 }
 
 /// How often agents look whether the tracker has restarted: so often that seeders are heard of within 20 s...
@@ -87,9 +87,10 @@ impl Tracker {
         named.into_iter()
     }
 
-    /// The number of this run, and after how many seconds an agent is to look whether it still is.
+    /// The number of this run, and after how many seconds an agent is to look whether it still is: it looks once for all
+    /// its contents.
     pub(crate) fn watched(&self) -> (u32, u16) {
-        let seconds = (self.peers.load(Ordering::Relaxed) / LOOKS).clamp(WATCH, 3600);
+        let seconds = (self.agents.load(Ordering::Relaxed) / LOOKS).clamp(WATCH, 3600);
         (self.epoch, u16::try_from(seconds).unwrap_or(u16::MAX))
     }
 
@@ -115,7 +116,7 @@ impl Tracker {
             }
         };
         self.metrics.expired_peers.inc_by(swept.peers as u64);
-        self.peers.store(self.store.peers(), Ordering::Relaxed);
+        self.agents.store(self.store.agents(), Ordering::Relaxed);
         if swept != crate::store::Swept::default() {
             tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
         }

@@ -157,6 +157,12 @@ impl Agents {
         }
     }
 
+    /// A number of each, the same in every swarm.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let more = self.more.keys().map(|(id, key)| id.of_machine(*key));
+        self.first.keys().copied().chain(more).map(AgentKey::number)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.first.clear();
         self.more.clear();

@@ -148,6 +148,11 @@ impl Swarm {
         self.counts
     }
 
+    /// A number of each agent, the same in every swarm that it is in, spread evenly: to count agents over swarms.
+    pub fn agent_numbers(&self) -> impl Iterator<Item = u64> {
+        self.agents.numbers()
+    }
+
     /// Counts once more what is kept as a sum: for tests, since a sum that has drifted never comes back.
     ///
     /// # Errors
