@@ -42,7 +42,9 @@ fn read(text: &str, machine: &str) -> Option<u32> {
 }
 
 /// What tells this machine from its clones: the id that systemd makes at the first boot (machine-id(5)), where there is
-/// one, and the host name.
+/// one, and the host name. On Windows it is the host name alone: MachineGuid is cloned with the disk, and what is not (the
+/// firmware's UUID, a network card's address) takes WMI to read or changes with a dock. Clones that share even the host
+/// name share the key; the tracker tells those apart by their addresses once they take turns.
 fn machine() -> String {
     let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let host = gethostname::gethostname();
