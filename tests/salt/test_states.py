@@ -52,7 +52,7 @@ def test_all_mistakes_of_a_pillar_are_said_at_once_and_nothing_is_touched(minion
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
-    [("listen", "nowhere", "not an address and a port"), ("gatway", "never", "gatway"), ("limits", {"upload": "10 MB"}, "rate")],
+    [("listen", "nowhere", "no address with a port"), ("gatway", "never", "gatway"), ("limits", {"upload": "10 MB"}, "rate")],
 )
 def test_a_configuration_that_the_agent_refuses_never_replaces_the_working_one(minion, key, value, said):
     minion.apply("narrows")

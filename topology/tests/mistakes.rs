@@ -336,6 +336,54 @@ fn a_file_that_cannot_be_read_or_is_not_utf_8_is_named() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+#[test]
+fn what_an_editor_did_to_the_file_is_named_and_hides_no_other_mistake() {
+    let text = SMALL.replace("munich]", "munch]");
+    let wide = text.replace('\n', "\r\n");
+    let utf16 = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut latin1 = text.replace("sites:", "sites: # M").into_bytes();
+    latin1.insert(text.find("sites:").unwrap() + "sites: # M".len(), 0xfc);
+    let folder = std::env::temp_dir().join(format!("narrows-topology-editor-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (bytes, place, part) in [
+        (utf16, (1, 1), "UTF-16"),
+        (latin1, (2, 11), "the byte 0xFC is not UTF-8"),
+        (
+            text.replace("rate: ", "rate:\u{a0}").into_bytes(),
+            (7, 10),
+            "no-break space (U+00A0)",
+        ),
+        (text.replace("  hq:", "\thq:").into_bytes(), (3, 1), "a tab"),
+        (format!("{text}\0").into_bytes(), (8, 1), "a NUL character"),
+        (
+            text.replace("10 Mbit/s", "10 Mbit/s\n    rate: 5 Mbit/s")
+                .into_bytes(),
+            (8, 5),
+            "twice",
+        ),
+    ] {
+        let file = folder.join("sites.yaml");
+        std::fs::write(&file, bytes).unwrap();
+        let Err(LoadError::Mistakes(mistakes)) = SiteMap::load(&file) else {
+            panic!("{part}: was loaded")
+        };
+        let told = mistakes.list.iter().any(|mistake| {
+            (mistake.line, mistake.column) == place
+                && mistake.problem.contains(part)
+                && mistake.help.is_some()
+        });
+        assert!(told, "{part}:\n{mistakes}");
+        if part != "a tab" {
+            assert!(
+                mistakes.to_string().contains("did you mean \"munich\"?"),
+                "{part}:\n{mistakes}"
+            );
+            assert_eq!(mistakes.list.len(), 2, "{part}:\n{mistakes}");
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 /// Every place is in the text, and the message can be printed.
 fn assert_inside(text: &str) {
     let Err(mistakes) = SiteMap::parse("sites.yaml", text) else {
