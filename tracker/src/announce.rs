@@ -146,6 +146,10 @@ where
                 let now = tracker.store.world().uptime();
                 tracker.doubles.seen(&report.agent, announce.addr, other, now);
             }
+            if decision.outcome.beside_others {
+                let now = tracker.store.world().uptime();
+                tracker.shared_addresses.seen(announce.addr, now);
+            }
             debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
             response(map, decision, ip, is_agent, tracker.watched())
         });

@@ -26,6 +26,7 @@ mod run;
 mod sd;
 mod sd_notify;
 mod serve;
+mod shared_addresses;
 pub mod signals;
 mod snapshot;
 mod store;

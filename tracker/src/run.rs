@@ -28,6 +28,7 @@ use crate::page::Feed;
 use crate::relays::Relays;
 use crate::sd_notify::{self, State};
 use crate::serve::{self, Shared};
+use crate::shared_addresses::SharedAddresses;
 use crate::signals::Reloads;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -188,6 +189,7 @@ pub async fn run(
         feed: Feed::default(),
         doubles: Doubles::default(),
         relays: Relays::default(),
+        shared_addresses: SharedAddresses::default(),
         // 0 would say that there is none
         epoch: rand::random_range(1..=u32::MAX),
         agents: AtomicU64::new(0),

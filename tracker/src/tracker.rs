@@ -15,6 +15,7 @@ use crate::link_bytes::ContentLabel;
 use crate::metrics::Metrics;
 use crate::page::Feed;
 use crate::relays::Relays;
+use crate::shared_addresses::SharedAddresses;
 use crate::store::Store;
 use crate::torrents::{Content, Contents};
 
@@ -29,6 +30,7 @@ pub(crate) struct Tracker {
     pub(crate) feed: Feed,
     pub(crate) doubles: Doubles,
     pub(crate) relays: Relays,
+    pub(crate) shared_addresses: SharedAddresses,
     /// Another number in each run.
     pub(crate) epoch: u32,
     /// How many agents there were at the last sweep, about.

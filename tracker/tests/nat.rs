@@ -33,6 +33,13 @@ fn three_agents_behind_one_address_and_port_are_three_peers_with_one_budget() {
     let status: serde_json::Value = serde_json::from_slice(&get(tracker.admin, "/status").body).unwrap();
     assert_eq!(status["contents"][0]["peers"], 4);
     assert_eq!(tracker.metric("narrows_tracker_elections_total"), 1.0);
+    let log = tracker.log();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("several machines announce from one address"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("127.2.0.1:6881"), "{log}");
 }
 
 /// What libtorrent announces: one peer id and one key over both families.

@@ -114,6 +114,8 @@ pub struct Outcome {
     pub starved: bool,
     /// The agent came from another address or site; its old record is gone.
     pub moved: bool,
+    /// It is new, and others announce from its address and port.
+    pub beside_others: bool,
     /// Too many peers announce from one address and port: the one that had been silent for longest was forgotten.
     pub crowded_out: bool,
     /// Another machine announces with the same id, from this address; said when the agent's record is made.

@@ -189,8 +189,11 @@ impl Swarm {
             site.map_or(Some(from), |site| site.peers.free_place(from))
         };
         if let Some(place) = free(self) {
+            let site = self.sites.get(&id);
+            outcome.beside_others = site.is_some_and(|site| site.peers.residents(from).next().is_some());
             return place;
         }
+        outcome.beside_others = true;
         let Some(silent) = self.most_silent(cx, (id, from), now) else {
             return from.at_place(u16::MAX);
         };
