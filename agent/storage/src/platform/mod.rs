@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+#[cfg(any(windows, test))]
+mod mounted;
 #[cfg(target_os = "linux")]
 mod mountinfo;
 #[cfg(unix)]

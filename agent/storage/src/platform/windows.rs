@@ -255,10 +255,25 @@ pub(crate) fn sync_folder_at(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Unknown: the standard library does not tell a volume's serial number. A missing volume mostly is a missing drive here,
-/// on which no folder can be made.
-pub(crate) fn volume(_: &Path) -> Option<(String, Option<String>)> {
-    None
+/// The volume that is mounted in the nearest folder above, else the drive or share: the standard library does not tell a
+/// volume's serial number. So a volume that is not mounted in its folder is missed; another one under the same letter is
+/// not told apart. None where the system has no final path for it, as for some RAM disks.
+pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
+    let path = fs::canonicalize(path).ok()?;
+    let mounted = path.ancestors().find_map(|folder| {
+        let leads_to = fs::read_link(folder).ok()?;
+        super::mounted::volume_guid(leads_to.to_str()?)
+    });
+    if let Some(guid) = mounted {
+        return Some(("volume".to_owned(), Some(guid)));
+    }
+    match path.components().next()? {
+        Component::Prefix(prefix) => {
+            let name = prefix.as_os_str().to_str()?.to_ascii_uppercase();
+            Some(("drive".to_owned(), Some(name)))
+        }
+        _ => None,
+    }
 }
 
 /// They come from the folder.
