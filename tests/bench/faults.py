@@ -7,6 +7,7 @@ usage: tests/bench/faults.py SCENARIO [--runs 20] [--bin-dir target/release] [--
 |---|---|---|
 | kill, stop, freeze, slow | one leecher (12 MB) beside two complete neighbours, uploads 8 and 40 Mbit/s; at 90 % the fast one gets SIGKILL, SIGTERM, SIGSTOP, or sends 1 kbit/s from then on | seconds from the fault to complete (7 % of it are the slow one's) |
 | slow-upstream | three clients fetch 16 MB at 16 Mbit/s from one of two seeders at hq; at 20 % it sends 500 kbit/s from then on | time over the bound, copies across the link |
+| slow-gateway | the first of three clients takes 500 kbit/s, the others what comes; 64 MB at 16 Mbit/s | the same, of the others |
 | restart-idle | a seeder at hq and a complete neighbour; the tracker restarts (SIGTERM), a newcomer starts beside the neighbour | seconds to its first piece and to complete, copies across the link |
 | restart-kill | the same, SIGKILL, the snapshot deleted: nothing is kept | the same |
 | restart-joiners | two clients fetch 20 MB at 16 Mbit/s; at 30 % the tracker restarts (SIGTERM) and four more start | time over the bound, copies across the link |
@@ -94,13 +95,13 @@ class World:
         meanwhile()
         self.start_tracker()
 
-    def agent(self, name, ip, whole=False, upload="unlimited", agent_id=None):
+    def agent(self, name, ip, whole=False, upload="unlimited", download="unlimited", agent_id=None):
         home = self.folder / name
         (home / "data").mkdir(parents=True)
         if whole:
             (home / "data" / "office").write_bytes((self.folder / "source/office").read_bytes())
         agent = Agent(name, ip, home)
-        agent.configure(agent_id or name, upload, self.folder / "torrents/office.torrent")
+        agent.configure(agent_id or name, (upload, download), self.folder / "torrents/office.torrent")
         agent.process = self._run(f"{name}.log", "narrows-agent", "run", "--config", home / "agent.yaml")
         if whole:
             self.until(lambda: agent.content().get("state") == "seeding", f"{name} seeds")
@@ -145,16 +146,16 @@ class Agent:
         self.name, self.ip, self.home, self.process = name, ip, home, None
         self.arguments = None
 
-    def configure(self, agent_id, upload, torrent):
+    def configure(self, agent_id, limits, torrent):
         self.arguments = (agent_id, torrent)
         (self.home / "agent.yaml").write_text(
             f"id: {agent_id}\nlisten: {self.ip}:6881\ncontrol: {self.ip}:6882\ndata: {self.home}/data\n"
-            f"state: {self.home}/state\nlimits: {{upload: {upload}}}\ncontent:\n  - torrent: {torrent}\n"
+            f"state: {self.home}/state\nlimits: {{upload: {limits[0]}, download: {limits[1]}}}\ncontent:\n  - torrent: {torrent}\n"
         )
 
     def limit(self, upload):
         agent_id, torrent = self.arguments
-        self.configure(agent_id, upload, torrent)
+        self.configure(agent_id, (upload, "unlimited"), torrent)
         self.process.send_signal(signal.SIGHUP)
 
     def content(self):
@@ -236,6 +237,15 @@ def slow_upstream(world, _, patience):
     return over_bound(world, agents, begin, 16 * MB, patience)
 
 
+def slow_gateway(world, _, patience):
+    world.agent("seeder", hq(11), whole=True)
+    begin = time.monotonic()
+    gateway = world.agent("b1-0", b1(20), download="500 kbit/s")
+    world.until(lambda: gateway.progress() > 0, "the first piece")
+    agents = [world.agent(f"b1-{n}", b1(20 + n)) for n in range(1, 3)]
+    return over_bound(world, agents, begin, 16 * MB, patience)
+
+
 # how, bytes, the link's rate
 SCENARIOS = {
     "kill": (last_pieces, 12 * MB, "16 Mbit/s"),
@@ -243,6 +253,7 @@ SCENARIOS = {
     "freeze": (last_pieces, 12 * MB, "16 Mbit/s"),
     "slow": (last_pieces, 12 * MB, "16 Mbit/s"),
     "slow-upstream": (slow_upstream, 16 * MB, "16 Mbit/s"),
+    "slow-gateway": (slow_gateway, 64 * MB, "16 Mbit/s"),
     "restart-idle": (restart_idle, 8 * MB, "16 Mbit/s"),
     "restart-kill": (restart_idle, 8 * MB, "16 Mbit/s"),
     "restart-joiners": (restart_joiners, 20 * MB, "16 Mbit/s"),

@@ -136,6 +136,16 @@ impl Swarm {
         Seat::Gateway
     }
 
+    /// Has another one try that can, in the place of a gateway that brings next to nothing; whether there is one.
+    pub(crate) fn displace(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) -> bool {
+        let Some(other) = self.successor(id, Some(at), true) else {
+            return false;
+        };
+        self.release(cx, id, at);
+        self.give_way(cx, id, at, other, now);
+        true
+    }
+
     /// A gateway that cannot reach anybody lets another try.
     fn give_way(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, to: Endpoint, now: Time) {
         let Some(site) = self.sites.get_mut(&id) else {

@@ -11,4 +11,5 @@ mod reach;
 mod starvation;
 pub(crate) mod stripes;
 pub(crate) mod supply;
+pub(crate) mod trickle;
 mod upstream;

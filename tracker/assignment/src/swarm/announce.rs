@@ -15,6 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::gateway::Seat;
 use crate::rules::intervals::expiry;
+use crate::rules::trickle::Trial;
 use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
 
 impl Swarm {
@@ -76,7 +77,15 @@ impl Swarm {
         self.look_at_rates(cx);
         outcome.planned = self.plan(cx, now);
 
-        let seat = self.seat(cx, id, at, announce.agent, now, &mut outcome);
+        let report = announce.agent;
+        let trial = report.and_then(|report| self.measure_gateway(cx, (id, at), report, now));
+        let seat = match trial == Some(Trial::Gateway) && self.displace(cx, (id, at), now) {
+            true => {
+                outcome.revoked = true;
+                Seat::Member
+            }
+            false => self.seat(cx, id, at, report, now, &mut outcome),
+        };
         let numwant = announce
             .numwant
             .unwrap_or(cx.policy.numwant_default)
@@ -85,7 +94,7 @@ impl Swarm {
         let upstream = if seat == Seat::Gateway {
             let want = if is_stock { numwant } else { usize::MAX };
             let stalled = announce.agent.is_some_and(|report| report.stalled);
-            let rotate = outcome.step > 0 && (outcome.escalated || stalled);
+            let rotate = trial.is_some() || outcome.step > 0 && (outcome.escalated || stalled);
             self.choose_upstreams(cx, id, at, rotate, want, now)
         } else {
             Vec::new()

@@ -12,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
 use crate::rules::marks;
 use crate::rules::supply::Supply;
+use crate::rules::trickle::{Meter, Trials};
 use crate::{Policy, Time};
 
 /// What a site is to the others.
@@ -63,6 +64,8 @@ pub(crate) struct Site {
     pub(crate) gone: Vec<Gone>,
     /// What its seeders bring.
     pub(crate) supply: Supply,
+    /// What was tried when its gateway brought a trickle.
+    pub(crate) trials: Trials,
 }
 
 /// Something kept for a peer until a moment.
@@ -104,6 +107,8 @@ pub(crate) struct Gateway {
     pub(crate) told: Vec<Upstream>,
     /// When it has come back at the latest, if it lives.
     pub(crate) due: Time,
+    /// What it brings.
+    pub(crate) meter: Option<Meter>,
     /// Upstreams that it could not reach, and until when it is not told of them again.
     pub(crate) unreachable: Vec<Offer>,
 }
@@ -160,6 +165,7 @@ impl Site {
             mark: marks::at(map, id),
             gone: Vec::new(),
             supply: Supply::default(),
+            trials: Trials::default(),
         }
     }
 
@@ -236,6 +242,7 @@ impl Gateway {
             upstreams: Vec::new(),
             told: Vec::new(),
             due: now,
+            meter: None,
             unreachable: Vec::new(),
         }
     }
