@@ -9,8 +9,8 @@ use std::process::Command;
 
 use common::agent::Agent;
 use common::content::{folder, torrent};
-use common::eventually;
 use common::tracker::Tracker;
+use common::{eventually, skip};
 use narrows_agent::ContentState;
 
 /// Set for the half of a test that runs in the namespace.
@@ -25,7 +25,10 @@ fn in_namespace(test: &str) -> bool {
         .args(["--net", "--map-root-user", "true"])
         .output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        skip("this system lets us make no network namespace");
+        skip(
+            "A changed address",
+            "this system lets us make no network namespace",
+        );
         return false;
     }
     let inside = Command::new("unshare")
@@ -39,15 +42,6 @@ fn in_namespace(test: &str) -> bool {
         String::from_utf8_lossy(&inside.stdout).into_owned() + &String::from_utf8_lossy(&inside.stderr);
     assert!(inside.status.success() && said.contains("1 passed"), "{said}");
     false
-}
-
-fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-    if let Some(file) = std::env::var_os("NARROWS_SKIPPED") {
-        use std::io::Write;
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
-        let _ = file.and_then(|mut file| writeln!(file, "A changed address: {why}"));
-    }
 }
 
 fn ip(args: &str) {

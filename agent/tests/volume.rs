@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::agent::Agent;
 use common::content::{assert_same, folder, torrent};
+use common::skip;
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
 
@@ -33,25 +34,16 @@ impl Drop for Mount {
     }
 }
 
-fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-    if let Some(file) = std::env::var_os("NARROWS_SKIPPED") {
-        use std::io::Write;
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
-        let _ = file.and_then(|mut file| writeln!(file, "A missing volume: {why}"));
-    }
-}
-
 #[test]
 fn a_volume_that_is_not_mounted_is_said_and_waited_for_and_nothing_is_fetched_below() {
     let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
     // the volume stays mounted at one place, and comes and goes at the other
     let (disk, opt) = (dir.path().join("disk"), dir.path().join("opt"));
     let Some(_volume) = Mount::new(&["-t", "tmpfs"], Path::new("narrows-test"), &disk) else {
-        return skip("this user cannot mount");
+        return skip("A missing volume", "this user cannot mount");
     };
     let Some(mounted) = Mount::new(&["--bind"], &disk, &opt) else {
-        return skip("this user cannot mount");
+        return skip("A missing volume", "this user cannot mount");
     };
     let source = dir.path().join("seeder/office");
     folder(&source, 1, 3 * MB);
@@ -128,7 +120,7 @@ fn a_place_that_nothing_can_be_moved_to_is_refused_by_check_and_before_a_byte_is
         (&place, "is a mount point"),
     ] {
         let Some(mounted) = Mount::new(&["-t", "tmpfs"], Path::new("narrows-test"), at) else {
-            return skip("this user cannot mount");
+            return skip("A missing volume", "this user cannot mount");
         };
         let (good, said) = check(&agent);
         assert!(

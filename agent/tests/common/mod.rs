@@ -35,3 +35,13 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Says that a test cannot be run here, also in the list that all tests together keep.
+pub(crate) fn skip(what: &str, why: &str) {
+    eprintln!("skipped: {what}: {why}");
+    if let Some(file) = std::env::var_os("NARROWS_SKIPPED") {
+        use std::io::Write;
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        let _ = file.and_then(|mut file| writeln!(file, "{what}: {why}"));
+    }
+}

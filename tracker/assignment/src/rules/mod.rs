@@ -8,6 +8,7 @@ pub(crate) mod marks;
 pub(crate) mod neighbours;
 mod parents;
 mod reach;
+mod restart;
 mod starvation;
 pub(crate) mod stripes;
 pub(crate) mod supply;
