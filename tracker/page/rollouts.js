@@ -43,7 +43,9 @@ export function show(rollouts, chosen, choose) {
     card.state.textContent = `${percent(rollout.progress)} of ${bytes(rollout.size)}, ${complete(rollout)} machines complete; ${words(rollout)}`;
     const starving = rollout.starving > 0 ? `; ${rollout.starving} machines get nothing` : "";
     card.more.textContent = `WAN efficiency ${rollout.efficiency === null ? "not known yet" : percent(rollout.efficiency)}${starving}`;
-    card.doubles.textContent = rollout.doubles.map((double) => `${double.addresses.length} machines call themselves ${double.agent}: ${double.addresses.join(", ")}`).join("; ");
+    const doubles = rollout.doubles.map((double) => `${double.addresses.length} machines call themselves ${double.agent}: ${double.addresses.join(", ")}`);
+    const shared = rollout.shared.map((shared) => `${shared.peers} machines announce from ${shared.address} (NAT?) and cannot all be reached there`);
+    card.doubles.textContent = [...doubles, ...shared].join("; ");
     card.more.className = rollout.starving > 0 ? "bad" : "";
   });
   if (rollouts.length === 0) list.replaceChildren("Nobody has or wants anything yet.");

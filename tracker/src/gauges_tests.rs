@@ -61,6 +61,7 @@ fn label(name: &str) -> ContentLabel {
 fn content(name: String, sites: Vec<SiteStatus>) -> Described {
     let status = SwarmStatus {
         doubles: Vec::new(),
+        shared: Vec::new(),
         info_hash: String::new(),
         peers: 0,
         seeders: 0,

@@ -38,7 +38,7 @@ pub use explain::{Explanation, Starvation, Succession, ToldParent, ToldPeer};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
 pub use roster::Listed;
-pub use status::{DoubleStatus, GatewayStatus, SiteStatus, SourceStatus, SwarmStatus};
+pub use status::{DoubleStatus, GatewayStatus, SharedStatus, SiteStatus, SourceStatus, SwarmStatus};
 pub use swarm::{Counts, Swarm, SwarmRecord};
 
 /// A moment: the time since the tracker's start.

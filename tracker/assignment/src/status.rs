@@ -30,6 +30,18 @@ pub struct SwarmStatus {
     /// Ids that several machines use; at most 20 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub doubles: Vec<DoubleStatus>,
+    /// Addresses and ports that several machines announce from (NAT); at most 20 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<SharedStatus>,
+}
+
+/// An address and port of several machines.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SharedStatus {
+    /// As the tracker sees it.
+    pub address: SocketAddr,
+    /// How many announce from it.
+    pub peers: u32,
 }
 
 /// An id that several machines use: cloned images, or equal host names.
@@ -165,6 +177,7 @@ impl Swarm {
                 .take(MAX_DOUBLES)
                 .map(|id| self.double(id))
                 .collect(),
+            shared: self.shared(),
         }
     }
 
@@ -176,6 +189,15 @@ impl Swarm {
                 Some((id, &*agent.name, SocketAddr::new(at.ip(), agent.metrics?.get())))
             })
         })
+    }
+
+    fn shared(&self) -> Vec<SharedStatus> {
+        let shared = self.sites.iter().flat_map(|(_, site)| site.peers.shared());
+        let named = shared.map(|(address, peers)| SharedStatus { address, peers });
+        let mut named: Vec<SharedStatus> = named.collect();
+        named.sort_unstable_by_key(|shared| (std::cmp::Reverse(shared.peers), shared.address));
+        named.truncate(MAX_DOUBLES);
+        named
     }
 
     fn double(&self, id: AgentKey) -> DoubleStatus {

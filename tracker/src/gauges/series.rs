@@ -24,6 +24,7 @@ pub(super) struct Series {
     starved_sites: GaugeVec,
     starved_leechers: GaugeVec,
     doubles: GaugeVec,
+    shared: GaugeVec,
     bound: GaugeVec,
     rollout_bytes: GaugeVec,
     rollout_least: GaugeVec,
@@ -107,6 +108,11 @@ impl Series {
                 "Agent ids that several machines use: cloned images, equal host names. At most 20 are counted.",
                 &BY_CONTENT,
             )?,
+            shared: gauge(
+                "shared_addresses",
+                "Addresses and ports that several machines announce from (NAT). At most 20 are counted.",
+                &BY_CONTENT,
+            )?,
             bound: gauge(
                 "rollout_bound_seconds",
                 "The least time until every waiting site can have everything, from now; +Inf while one is paused.",
@@ -179,6 +185,7 @@ impl Series {
             (&self.starved_sites, Some(rollout.starved_sites)),
             (&self.starved_leechers, Some(rollout.starved_leechers)),
             (&self.doubles, Some(rollout.doubles)),
+            (&self.shared, Some(rollout.shared)),
             (&self.bound, Some(rollout.bound)),
             (&self.rollout_bytes, Some(rollout.fetched)),
             (&self.rollout_least, Some(rollout.fewest)),

@@ -94,6 +94,8 @@ pub(crate) struct Rollout {
     pub(super) starved_leechers: f64,
     /// Ids that several machines use.
     pub(super) doubles: f64,
+    /// Addresses and ports of several machines.
+    pub(super) shared: f64,
     /// The least time until every waiting site can have everything, in seconds; infinite if one is paused or braked.
     pub(super) bound: f64,
     /// What crossed links for what is there.
@@ -108,6 +110,7 @@ impl Rollout {
             *self.size.get_or_insert(0.0) += size as f64;
         }
         self.doubles += content.status.doubles.len() as f64;
+        self.shared += content.status.shared.len() as f64;
         for site in &content.status.sites {
             self.waiting_sites += f64::from(u8::from(site.waiting));
             self.bound = self.bound.max(site.bound_seconds.unwrap_or(0.0));

@@ -1,7 +1,7 @@
 //! `GET /rollout?content=NAME`: one content by site. And the same of all contents in short, for the events.
 
 use hyper::StatusCode;
-use narrows_assignment::{Brakes, DoubleStatus, SiteStatus, SwarmStatus};
+use narrows_assignment::{Brakes, DoubleStatus, SharedStatus, SiteStatus, SwarmStatus};
 use narrows_protocol::InfoHash;
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(super) struct Short {
     efficiency: Option<f64>,
     /// Ids that several machines use, with their addresses.
     doubles: Vec<DoubleStatus>,
+    /// Addresses and ports of several machines.
+    shared: Vec<SharedStatus>,
     /// Whether a brake on it, or on everything, keeps it off all links.
     braked: bool,
     /// Waiting sites whose way is paused or braked.
@@ -63,6 +65,7 @@ impl Short {
             starving: sites.iter().map(|site| site.starving).sum(),
             efficiency: sum.efficiency(),
             doubles: content.status.doubles.clone(),
+            shared: content.status.shared.clone(),
             braked: content
                 .label
                 .info_hash

@@ -1,7 +1,8 @@
 //! Machines behind one address and port (NAT, a VPN concentrator). Each is a peer in a place of its own there; the first
 //! has place 0 and is not in these lists, so that a swarm without such machines pays nothing for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv6Addr, SocketAddr};
 
 use foldhash::fast::RandomState;
 
@@ -65,6 +66,18 @@ impl Crowd {
         let free = (1..).zip(&taken).find(|(place, taken)| place != *taken);
         let next = u16::try_from(taken.len()).unwrap_or(u16::MAX).saturating_add(1);
         Some(at.at_place(free.map_or(next, |(place, _)| place)))
+    }
+
+    /// Addresses and ports at which places beyond the first are taken, each with how many peers are there.
+    pub(super) fn shared(&self) -> BTreeMap<SocketAddr, u32> {
+        let mut shared = BTreeMap::new();
+        for (ip, taken) in &self.0 {
+            let ip = Ipv6Addr::from(*ip).to_canonical();
+            for (port, _) in taken {
+                *shared.entry(SocketAddr::new(ip, *port)).or_insert(1) += 1;
+            }
+        }
+        shared
     }
 
     /// How many places beyond the first are taken.

@@ -1,6 +1,6 @@
 //! The peers of one site: by class, so that counting, choosing at random and "seeders first" cost nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -135,6 +135,11 @@ impl Peers {
     /// Whether several peers announce from one address and port.
     pub(crate) fn is_crowded(&self) -> bool {
         !self.crowd.is_empty()
+    }
+
+    /// Addresses and ports of several peers, each with how many.
+    pub(crate) fn shared(&self) -> BTreeMap<SocketAddr, u32> {
+        self.crowd.shared()
     }
 
     /// A peer's address in the other family than `at`, the one it is kept under.
