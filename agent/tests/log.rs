@@ -2,57 +2,35 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::agent::Agent;
-use common::content::folder;
-use common::{address, eventually};
+use common::answers::answering;
+use common::content::{folder, torrent_of};
+use common::eventually;
 use narrows_protocol::{AnnounceResponse, Failure};
-use narrows_storage::CreateOptions;
 
 /// Refuses so many announces, for two reasons in turns, then takes them; its URL and how many it was asked.
 fn moody(refusals: usize) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind((address(), 0)).unwrap();
-    let url = format!("http://{}/announce", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut body = Vec::new();
-            match count.fetch_add(1, Ordering::Relaxed) {
-                n if n >= refusals => AnnounceResponse {
-                    interval: 1,
-                    min_interval: 1,
-                    warning: Some("the disk of the tracker is nearly full".to_owned()),
-                    ..AnnounceResponse::default()
-                }
-                .encode(true, true, &mut body),
-                n if n % 2 == 0 => Failure::new("first reason").encode(&mut body),
-                _ => Failure::new("second reason").encode(&mut body),
+    let url = answering(move || {
+        let mut body = Vec::new();
+        match count.fetch_add(1, Ordering::Relaxed) {
+            n if n >= refusals => AnnounceResponse {
+                interval: 1,
+                min_interval: 1,
+                warning: Some("the disk of the tracker is nearly full".to_owned()),
+                ..AnnounceResponse::default()
             }
-            let _ = answer(stream, &body);
+            .encode(true, true, &mut body),
+            n if n % 2 == 0 => Failure::new("first reason").encode(&mut body),
+            _ => Failure::new("second reason").encode(&mut body),
         }
+        ("200 OK", body)
     });
     (url, asked)
-}
-
-fn answer(stream: TcpStream, body: &[u8]) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line)? > 2 {
-        line.clear();
-    }
-    let mut stream = reader.into_inner();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(body)
 }
 
 fn lines(agent: &Agent, text: &str) -> usize {
@@ -60,26 +38,13 @@ fn lines(agent: &Agent, text: &str) -> usize {
     log.lines().filter(|line| line.contains(text)).count()
 }
 
-fn torrent(dir: &Path, url: String) -> std::path::PathBuf {
-    let source = dir.join("seeder/office");
-    folder(&source, 1, 100_000);
-    let options = CreateOptions {
-        announce: vec![vec![url]],
-        ..CreateOptions::default()
-    };
-    let bytes = narrows_storage::create(&source, options, &|_, _| {})
-        .unwrap()
-        .torrent;
-    let file = dir.join("office.torrent");
-    std::fs::write(&file, bytes).unwrap();
-    file
-}
-
 #[test]
 fn a_tracker_that_refuses_for_two_reasons_in_turns_and_a_broken_torrent_are_one_line_each() {
     let dir = tempfile::tempdir().unwrap();
     let (url, asked) = moody(5);
-    let file = torrent(dir.path(), url);
+    let source = dir.path().join("seeder/office");
+    folder(&source, 1, 100_000);
+    let (file, _) = torrent_of(&source, url, 64 << 10);
     let (broken, target) = (dir.path().join("broken.torrent"), dir.path().join("target"));
     std::fs::write(&broken, b"d4:infoi1ee").unwrap();
     let agent = Agent::new(&dir.path().join("agent"), &[(&file, &target), (&broken, &target)]).started();

@@ -2,55 +2,17 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-
-use common::address;
 use common::agent::Agent;
-use common::content::folder;
+use common::answers::answering;
+use common::content::{folder, torrent_of};
 use narrows_protocol::Failure;
-use narrows_storage::CreateOptions;
 
-/// Answers every request with this status and body; its URL.
-fn answering(status: &'static str, body: Vec<u8>) -> String {
-    let listener = TcpListener::bind((address(), 0)).unwrap();
-    let url = format!("http://{}/announce", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = answer(stream, status, &body);
-        }
-    });
-    url
-}
-
-fn answer(stream: TcpStream, status: &str, body: &[u8]) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line)? > 2 {
-        line.clear();
-    }
-    let mut stream = reader.into_inner();
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(body)
-}
-
-/// An agent with one content whose tracker this is.
-fn agent_of(dir: &std::path::Path, url: String) -> Agent {
+/// An agent with one content whose tracker answers every request like this.
+fn agent_of(dir: &std::path::Path, status: &'static str, body: Vec<u8>) -> Agent {
+    let url = answering(move || (status, body.clone()));
     let source = dir.join("seeder/office");
     folder(&source, 1, 100_000);
-    let options = CreateOptions {
-        announce: vec![vec![url]],
-        ..CreateOptions::default()
-    };
-    let bytes = narrows_storage::create(&source, options, &|_, _| {})
-        .unwrap()
-        .torrent;
-    let file = dir.join("office.torrent");
-    std::fs::write(&file, bytes).unwrap();
+    let (file, _) = torrent_of(&source, url, 64 << 10);
     Agent::new(&dir.join("agent"), &[(&file, &dir.join("target"))]).started()
 }
 
@@ -69,7 +31,7 @@ fn shown(agent: &Agent) -> [String; 3] {
 fn the_text_of_an_answer_that_is_none_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let body = b"not found: this tracker serves /announce and /scrape\n".to_vec();
-    let agent = agent_of(dir.path(), answering("404 Not Found", body));
+    let agent = agent_of(dir.path(), "404 Not Found", body);
     for text in shown(&agent) {
         let said =
             text.contains("404 Not Found") && text.contains("this tracker serves /announce and /scrape");
@@ -86,7 +48,7 @@ fn explain_says_that_a_tracker_refused_and_where_it_saw_the_agent_not_that_none_
     };
     let mut body = Vec::new();
     failure.encode(&mut body);
-    let agent = agent_of(dir.path(), answering("200 OK", body));
+    let agent = agent_of(dir.path(), "200 OK", body);
     for text in shown(&agent) {
         assert!(
             text.contains("the tracker refuses: not here (it sees this agent at 10.9.8.7)"),

@@ -9,13 +9,12 @@ use tokio::task::spawn_blocking;
 use super::Agent;
 use crate::announce::look;
 use crate::announce::source::Moved;
-use crate::content::Command;
 
 /// While no tracker says how often to look at it: one may have answered its first announce meanwhile.
 const IDLE: Duration = Duration::from_secs(2);
 /// A restarted tracker is announced to within so long, not by everybody at once.
 const SPREAD: Duration = Duration::from_secs(3);
-/// ... and by one content of an agent after the other, so long apart on average.
+/// All contents of an agent announce one after the other, so long apart on average.
 const APART: Duration = Duration::from_millis(10);
 /// A tracker that cannot be looked at may be restarting: so many times it is looked at again after so long.
 const HASTY: u32 = 3;
@@ -91,7 +90,7 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 tokio::time::sleep(SPREAD.mul_f64(rand::random_range(0.0..1.0))).await;
                 let Some(agent) = agent.upgrade() else { return };
                 tracing::info!("a tracker has restarted; announcing all content again");
-                agent.announce_in_turn(APART).await;
+                agent.announce_in_turn(true, APART).await;
             }
         }
     }
@@ -119,9 +118,7 @@ async fn follow_address(agent: Weak<Agent>) {
             }
         }
         if announce {
-            agent
-                .command(None, || Command::Announce { restarted: false })
-                .await;
+            agent.announce_in_turn(false, APART).await;
         }
     }
 }

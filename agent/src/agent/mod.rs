@@ -452,11 +452,11 @@ impl Agent {
         (which.is_none() || !names.is_empty()).then_some(names)
     }
 
-    /// Has each content announce to a tracker that has restarted, `apart` from the one before on average.
-    async fn announce_in_turn(&self, apart: Duration) {
+    /// Has each content announce, `apart` from the one before on average; `restarted`: because a tracker has.
+    async fn announce_in_turn(&self, restarted: bool, apart: Duration) {
         for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
             // one that has ended needs none
-            let _ = handle.commands.send(Command::Announce { restarted: true }).await;
+            let _ = handle.commands.send(Command::Announce { restarted }).await;
             tokio::time::sleep(apart.mul_f64(rand::random_range(0.0..2.0))).await;
         }
     }

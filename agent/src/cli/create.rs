@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
-use narrows_host::say;
+use narrows_host::{complain, say};
 use narrows_protocol::AnnounceUrl;
 use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::Names;
@@ -51,7 +51,7 @@ pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
     std::fs::write(&args.output, &torrent)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     for lost in made.lost {
-        eprintln!("narrows-agent: {lost}");
+        complain!("narrows-agent: {lost}");
     }
     let meta = Metainfo::parse_for(&torrent, args.names)?;
     say!(

@@ -34,8 +34,13 @@ pub(crate) fn folder(path: &Path, seed: u64, len: usize) {
 
 /// A torrent made of `path`, beside it; and what it says.
 pub(crate) fn torrent(path: &Path, tracker: &Tracker, piece_length: u32) -> (PathBuf, Metainfo) {
+    torrent_of(path, tracker.url(), piece_length)
+}
+
+/// The same, of a tracker with this URL.
+pub(crate) fn torrent_of(path: &Path, url: String, piece_length: u32) -> (PathBuf, Metainfo) {
     let options = CreateOptions {
-        announce: vec![vec![tracker.url()]],
+        announce: vec![vec![url]],
         piece_length: Some(piece_length),
         ..CreateOptions::default()
     };

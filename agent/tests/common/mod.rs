@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub(crate) mod agent;
+pub(crate) mod answers;
 pub(crate) mod content;
 pub(crate) mod peer;
 pub(crate) mod tracker;

@@ -7,17 +7,8 @@ use std::time::{Duration, Instant};
 use narrows_protocol::{AnnounceEvent, GatewayPreference, InfoHash, Role};
 use sim::check::Checks;
 use sim::client::SIZE;
-use sim::maps::MapText;
 use sim::rng::SplitMix;
 use sim::world::World;
-
-fn world(text: &str, sites: &[u8]) -> World {
-    let text = MapText {
-        text: text.to_owned(),
-        sites: sites.to_vec(),
-    };
-    World::with_map(1, SplitMix(1), text)
-}
 
 /// An origin (site 1) and two zones (2 and 3), each with a link of its own to the origin.
 fn star(max_seeders: u32) -> World {
@@ -26,7 +17,7 @@ fn star(max_seeders: u32) -> World {
          zone-a: {{networks: [10.2.0.0/16, \"fd00:2::/32\"]}}\n  zone-b: {{networks: [10.3.0.0/16]}}\nlinks:\n  - \
          {{between: [zone-a, origin], rate: 10 Mbit/s}}\n  - {{between: [zone-b, origin], rate: 10 Mbit/s}}\n"
     );
-    world(&text, &[1, 2, 3])
+    World::of(&text, &[1, 2, 3])
 }
 
 /// Uber's Kraken, issue 244: the zone that starts first fills every slot of the origin, and the other, which
@@ -183,7 +174,7 @@ fn a_rollout_to_ten_thousand_clients_keeps_the_rules() {
     (0..sites).for_each(|n| text.push_str(&format!("  s{n}: {{networks: [10.{n}.0.0/16]}}\n")));
     text.push_str("links:\n");
     (0..sites).for_each(|n| text.push_str(&format!("  - {{between: [s{n}, core], rate: 100 Mbit/s}}\n")));
-    let mut world = world(&text, &(0..sites).collect::<Vec<u8>>());
+    let mut world = World::of(&text, &(0..sites).collect::<Vec<u8>>());
     for _ in 0..4 {
         world.join(0, true, SIZE);
     }
@@ -229,7 +220,7 @@ fn a_site_whose_link_is_paused_is_fed_over_another() {
     let text = "version: 1\ntimezone: UTC\nsites:\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\n  \
                 c: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [a, b], rate: 1 Gbit/s, schedule: [{days: \
                 mon-sun, hours: 13:00-14:00, rate: 0}]}\n  - {between: [b, c], rate: 10 Mbit/s}\n";
-    let mut world = world(text, &[1, 2, 3]);
+    let mut world = World::of(text, &[1, 2, 3]);
     for site in [1, 3] {
         let number = world.join(site, true, SIZE);
         world.announce(number, AnnounceEvent::Started);
@@ -253,7 +244,7 @@ fn a_site_whose_link_is_paused_is_fed_over_another() {
 fn a_gateway_that_gets_nothing_starves_until_its_link_is_paused() {
     let text = "version: 1\ntimezone: UTC\nsites:\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\nlinks:\n  \
                 - {between: [a, b], rate: 1 Gbit/s, schedule: [{days: mon-sun, hours: 13:00-14:00, rate: 0}]}\n";
-    let mut world = world(text, &[1, 2]);
+    let mut world = World::of(text, &[1, 2]);
     let seeder = world.join(1, true, SIZE);
     world.announce(seeder, AnnounceEvent::Started);
     let gateway = world.join(2, true, 0);
@@ -300,7 +291,7 @@ fn a_site_that_joins_on_the_way_of_a_flow_is_put_into_it() {
     let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  region: {networks: [10.2.0.0/16]}\n  \
                 branch: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, region], rate: 10 Mbit/s}\n  - \
                 {between: [region, branch], rate: 10 Mbit/s}\n";
-    let mut world = world(text, &[1, 2, 3]);
+    let mut world = World::of(text, &[1, 2, 3]);
     let origin = world.join(1, true, SIZE);
     world.announce(origin, AnnounceEvent::Started);
     let branch = world.join(3, true, 0);

@@ -9,8 +9,6 @@ use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role};
 use sim::check::Checks;
 use sim::client::{SIZE, address};
-use sim::maps::MapText;
-use sim::rng::SplitMix;
 use sim::world::{World, nat_address};
 
 /// An origin (site 1) with a seeder, and a site (2) behind a NAT.
@@ -18,11 +16,7 @@ fn world() -> World {
     let text = "version: 1\ndefaults: {max_seeders: 2}\nsites:\n  origin: {networks: [10.1.0.0/16, \"fd00:1::/32\"]}\n  \
                 branch: {networks: [10.2.0.0/16, \"fd00:2::/32\"]}\nlinks:\n  - {between: [branch, origin], rate: 40 \
                 Mbit/s}\n";
-    let text = MapText {
-        text: text.to_owned(),
-        sites: vec![1, 2],
-    };
-    let mut world = World::with_map(1, SplitMix(1), text);
+    let mut world = World::of(text, &[1, 2]);
     world.nat.insert(2);
     let origin = world.join(1, true, SIZE);
     start(&mut world, origin);

@@ -9,23 +9,14 @@ use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role};
 use sim::client::SIZE;
 use sim::maps::MapText;
-use sim::rng::SplitMix;
 use sim::world::World;
-
-fn world(text: &str, sites: &[u8]) -> World {
-    let text = MapText {
-        text: text.to_owned(),
-        sites: sites.to_vec(),
-    };
-    World::with_map(1, SplitMix(1), text)
-}
 
 /// Two sites with the content (1 and 2) and one without (3), all around a hub.
 fn hub() -> World {
     let text = "version: 1\nsites:\n  hub: {}\n  s1: {networks: [10.1.0.0/16]}\n  s2: {networks: [10.2.0.0/16]}\n  s3: \
                 {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [s1, hub], rate: 20 Mbit/s}\n  - {between: [s2, hub], rate: 10 \
                 Mbit/s}\n  - {between: [s3, hub], rate: 20 Mbit/s}\n";
-    world(text, &[1, 2, 3])
+    World::of(text, &[1, 2, 3])
 }
 
 fn join(world: &mut World, site: u8, have: u64) -> usize {
@@ -196,7 +187,7 @@ fn a_tracker_restarted_with_another_map_adopts_by_the_new_map_and_has_one_gatewa
 fn chain() -> World {
     let text = "version: 1\nsites:\n  s1: {networks: [10.1.0.0/16]}\n  s2: {networks: [10.2.0.0/16]}\n  s3: {networks: \
                 [10.3.0.0/16]}\nlinks:\n  - {between: [s1, s2], rate: 20 Mbit/s}\n  - {between: [s2, s3], rate: 20 Mbit/s}\n";
-    world(text, &[1, 2, 3])
+    World::of(text, &[1, 2, 3])
 }
 
 #[test]

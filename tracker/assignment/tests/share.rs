@@ -7,8 +7,6 @@ use std::time::Duration;
 use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role, Sharing};
 use sim::client::SIZE;
-use sim::maps::MapText;
-use sim::rng::SplitMix;
 use sim::world::World;
 
 /// hq (1) - region (2) - branch (3).
@@ -16,11 +14,7 @@ fn chain() -> World {
     let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  region: {networks: [10.2.0.0/16]}\n  \
                 branch: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, region], rate: 10 Mbit/s}\n  - \
                 {between: [region, branch], rate: 10 Mbit/s}\n";
-    let text = MapText {
-        text: text.to_owned(),
-        sites: vec![1, 2, 3],
-    };
-    World::with_map(1, SplitMix(1), text)
+    World::of(text, &[1, 2, 3])
 }
 
 fn join(world: &mut World, site: u8, have: u64) -> (usize, Decision) {

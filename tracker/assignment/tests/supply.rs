@@ -18,11 +18,7 @@ const TEN: Duration = Duration::from_secs(10);
 fn pair() -> World {
     let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  branch: {networks: [10.2.0.0/16]}\nlinks:\n  - \
                 {between: [hq, branch], rate: 10 kbit/s}\n";
-    let text = MapText {
-        text: text.to_owned(),
-        sites: vec![1, 2],
-    };
-    World::with_map(1, SplitMix(1), text)
+    World::of(text, &[1, 2])
 }
 
 fn join(world: &mut World, site: u8, have: u64) -> (usize, Decision) {

@@ -7,8 +7,6 @@ use std::time::Duration;
 use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role};
 use sim::client::SIZE;
-use sim::maps::MapText;
-use sim::rng::SplitMix;
 use sim::world::World;
 
 /// What the link brings of [`SIZE`] in a second.
@@ -27,11 +25,7 @@ fn rollout() -> (World, Vec<usize>) {
          branch: {{networks: [10.2.0.0/16, \"fd00:2::/32\"]}}\nlinks:\n  - {{between: [branch, hq], rate: {} kbit/s}}\n",
         RATE * 8 / 1000
     );
-    let map = MapText {
-        text,
-        sites: vec![1, 2],
-    };
-    let mut world = World::with_map(1, SplitMix(1), map);
+    let mut world = World::of(&text, &[1, 2]);
     for _ in 0..4 {
         let seeder = world.join(1, true, SIZE);
         world.announce(seeder, AnnounceEvent::Started);

@@ -5,19 +5,13 @@ mod sim;
 use narrows_assignment::SiteStatus;
 use narrows_protocol::AnnounceEvent;
 use sim::client::SIZE;
-use sim::maps::MapText;
-use sim::rng::SplitMix;
 use sim::world::World;
 
 /// An origin (1) and a branch (2).
 fn pair() -> World {
     let text = "version: 1\nsites:\n  origin: {networks: [10.1.0.0/16]}\n  branch: {networks: [10.2.0.0/16]}\nlinks:\n  - \
                 {between: [branch, origin], rate: 10 Mbit/s}\n";
-    let text = MapText {
-        text: text.to_owned(),
-        sites: vec![1, 2],
-    };
-    World::with_map(1, SplitMix(1), text)
+    World::of(text, &[1, 2])
 }
 
 fn branch(world: &World) -> SiteStatus {

@@ -293,7 +293,7 @@ impl Session {
 
     /// Says in the log, once and then hourly, that a peer cannot be connected to.
     fn tell_unreachable(&mut self, addr: SocketAddr, now: Time) {
-        let known = self.swarm.unreachable().find(|peer| peer.addr == addr);
+        let known = self.swarm.unreachable_at(addr);
         let Some(peer) = known.filter(|peer| now >= peer.since + UNREACHABLE) else {
             return;
         };

@@ -33,11 +33,12 @@ pub struct Trial {
 
 impl Trial {
     /// Looks at the active upstream: `received` bytes so far; `hungry`: it owes us blocks and no rate of ours holds up
-    /// requests. `rate`: bytes/s that the line may carry, 0: not told. Whether `spare` is to be asked instead.
+    /// requests. `rate`: bytes/s that the line may carry, 0: not told. Whether `spare` is to be asked instead; it is
+    /// looked for at the end of a window alone.
     pub fn look(
         &mut self,
         (active, received, hungry): (SocketAddr, u64, bool),
-        spare: Option<SocketAddr>,
+        spare: impl FnOnce() -> Option<SocketAddr>,
         rate: u64,
         now: Time,
     ) -> bool {
@@ -57,9 +58,10 @@ impl Trial {
         self.measured.retain(|_, (_, at)| now < *at + MOST);
         self.measured.insert(active, (present, now));
         let enough = if rate == 0 { LITTLE } else { rate / 2 };
-        let Some(spare) = spare.filter(|_| present < enough) else {
+        if present >= enough {
             return false;
-        };
+        }
+        let Some(spare) = spare() else { return false };
         let better = |other: u64| other as f64 > present.max(1) as f64 * BETTER;
         match self.measured.get(&spare) {
             Some((other, at)) if now < *at + FIRST => better(*other),
@@ -90,7 +92,7 @@ mod tests {
         for tenth in 0..seconds * 10 {
             received[active] += brings(active, tenth / 10) / 10;
             let hungry = rate == 0 || brings(active, tenth / 10) < rate;
-            let (now, spare) = (Time::from_millis(tenth * 100), Some(addr(1 - active as u8)));
+            let (now, spare) = (Time::from_millis(tenth * 100), || Some(addr(1 - active as u8)));
             if trial.look((addr(active as u8), received[active], hungry), spare, rate, now) {
                 (active, switches) = (1 - active, switches + 1);
             }
@@ -140,7 +142,7 @@ mod tests {
         let mut trial = Trial::default();
         for tenth in 0..1000 {
             let now = Time::from_millis(tenth * 100);
-            assert!(!trial.look((addr(0), tenth, true), None, 1_000_000, now));
+            assert!(!trial.look((addr(0), tenth, true), || None, 1_000_000, now));
         }
     }
 }

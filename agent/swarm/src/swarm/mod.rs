@@ -325,6 +325,11 @@ impl Swarm {
         self.unreachable.iter()
     }
 
+    /// The peer that listens there, if it is one of those.
+    pub fn unreachable_at(&self, addr: std::net::SocketAddr) -> Option<&Unreachable> {
+        self.unreachable.of(addr)
+    }
+
     /// The verified pieces.
     pub fn have(&self) -> &Bitfield {
         &self.config.have

@@ -23,32 +23,41 @@ impl Swarm {
 
     /// Tries the spare where the active upstream brings much less than its line may carry.
     pub(super) fn try_spares(&mut self, now: Time, out: &mut Vec<Action>) {
-        for line in (0..self.lines.len())
-            .filter(|line| self.is_open(*line))
-            .collect::<Vec<_>>()
-        {
-            let best = self.best_spare(line, now);
-            let spare = best.and_then(|key| self.peers.get(&key)).filter(|peer| {
-                now >= peer.bad_until
-                    && peer.choking.is_none()
-                    && self.picker.upstream_has_work(&peer.has, line, now)
-            });
-            let spare = spare.map(|peer| peer.addr);
-            let free = self.down_pace.is_open(now);
-            let Some(line_state) = self.lines.get_mut(line) else {
-                continue;
-            };
-            let Some(active) = line_state.active.and_then(|key| self.peers.get(&key)) else {
-                continue;
-            };
-            let hungry = free && line_state.pace.is_open(now) && !active.asked.is_empty();
-            let seen = (active.addr, active.received, hungry);
-            if line_state.trial.look(seen, spare, line_state.pace.rate(), now)
-                && let Some(best) = best
-            {
-                self.switch(line, best, now, out);
+        for line in 0..self.lines.len() {
+            if let Some(spare) = self.preferred_spare(line, now) {
+                self.switch(line, spare, now, out);
             }
         }
+    }
+
+    fn preferred_spare(&mut self, line: usize, now: Time) -> Option<PeerKey> {
+        if !self.is_open(line) {
+            return None;
+        }
+        let free = self.down_pace.is_open(now);
+        let present = self.lines.get_mut(line)?;
+        let active = self.peers.get(&present.active?)?;
+        let hungry = free && present.pace.is_open(now) && !active.asked.is_empty();
+        let seen = (active.addr, active.received, hungry);
+        let (mut trial, rate) = (std::mem::take(&mut present.trial), present.pace.rate());
+        let mut best = None;
+        let tries = trial.look(
+            seen,
+            || {
+                let key = self.best_spare(line, now)?;
+                let peer = self.peers.get(&key).filter(|peer| {
+                    now >= peer.bad_until
+                        && peer.choking.is_none()
+                        && self.picker.upstream_has_work(&peer.has, line, now)
+                })?;
+                best = Some(key);
+                Some(peer.addr)
+            },
+            rate,
+            now,
+        );
+        self.lines.get_mut(line)?.trial = trial;
+        best.filter(|_| tries)
     }
 
     fn choose_for(&mut self, line: usize, now: Time, out: &mut Vec<Action>) {

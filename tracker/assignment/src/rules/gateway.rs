@@ -1,6 +1,8 @@
 //! Rule 4: who holds a site's lease to fetch across the WAN.
 //!
-//! The first leecher that announces gets the lease at once; nobody pre-empts a gateway that works. When a lease
+//! The first leecher that announces gets the lease at once; nobody pre-empts a gateway that works, which one that brings a
+//! trickle does not (see [`super::trickle`]), nor one that a restarted tracker had to choose blindly (see
+//! [`super::restart`]). When a lease
 //! has become free, it is offered to the best successor for [`crate::Policy::failover`], because the neighbours
 //! of a dead gateway all announce within milliseconds; then whoever announces next takes it.
 //!

@@ -148,7 +148,6 @@ impl Swarm {
         let sources: BTreeSet<SiteId> = gateway.upstreams.iter().map(|up| up.site).collect();
         let lost: Vec<SiteId> = sources.into_iter().filter(lost).collect();
         for parent in lost {
-            self.avoided.retain(|_, until| *until > now);
             if self.avoided.insert((id, parent), now + AVOIDED).is_none() {
                 self.replan = true;
                 self.free_grants(cx, parent);

@@ -77,9 +77,8 @@ impl Swarm {
         report: &AgentReport,
         now: Time,
     ) -> Option<Trial> {
-        let granted = self.granted(cx, (id, at));
+        self.sites.get(&id)?.gateways.get(&at)?;
         let fed = self.has_whole_upstream((id, at)) && self.may_fetch(cx, id, at);
-        let others = self.has_other_seeders((id, at));
         let site = self.sites.get_mut(&id)?;
         let left = site.wanting(at)?.left;
         let alone = site.is_each_alone();
@@ -97,13 +96,14 @@ impl Swarm {
             return None;
         }
         gateway.meter = Some(new);
-        let tried = gateway.upstreams.len() > 1 || !others;
+        let tried = gateway.upstreams.len() > 1 || !self.has_other_seeders((id, at));
+        let expected = self.granted(cx, (id, at))?.saturating_mul(passed.as_secs()) / PART;
         let brought = report.wan.saturating_sub(meter.wan);
-        let expected = granted?.saturating_mul(passed.as_secs()) / PART;
         // the last pieces come as they may
-        (brought < expected && left > expected)
-            .then(|| site.trials.begin(tried, now))
-            .flatten()
+        if brought >= expected || left <= expected {
+            return None;
+        }
+        self.sites.get_mut(&id)?.trials.begin(tried, now)
     }
 
     /// What a gateway was last told to fetch, in bytes per second; `None`: as much as it can.

@@ -45,6 +45,7 @@ impl Swarm {
         let left_before = self.update(cx, announce, (id, at), now, &mut outcome);
         self.add_wan(id, left_before.is_none().then_some(announce.left), &outcome);
 
+        self.avoided.retain(|_, until| *until > now);
         let mut soon = false;
         if let Some(site) = self.sites.get_mut(&id) {
             site.gone.retain(|report| report.peer != at);
@@ -72,7 +73,6 @@ impl Swarm {
             }
             self.judge(cx, (id, at), left_before, announce.agent, now, &mut outcome);
         }
-        self.avoided.retain(|_, until| *until > now);
         self.note_pause(cx, id, at);
         self.look_at_rates(cx);
         outcome.planned = self.plan(cx, now);

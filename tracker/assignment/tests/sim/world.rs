@@ -53,6 +53,15 @@ impl World {
         World::with_map(seed, rng, text)
     }
 
+    /// On the map that `text` is, whose sites are so numbered.
+    pub fn of(text: &str, sites: &[u8]) -> World {
+        let text = MapText {
+            text: text.to_owned(),
+            sites: sites.to_vec(),
+        };
+        World::with_map(1, SplitMix(1), text)
+    }
+
     pub fn with_map(seed: u64, rng: SplitMix, text: MapText) -> World {
         let map = SiteMap::parse("sites.yaml", &text.text).unwrap_or_else(|e| panic!("{e}\n{}", text.text));
         // shorter than in life, so that ghosts go soon
