@@ -1,5 +1,5 @@
-//! A machine whose address changes is heard of at its new one within seconds. Needs a network namespace of its own; says
-//! so and passes where that cannot be.
+//! A machine whose address changes is heard of at its new one within seconds. Needs a network namespace of
+//! its own; says so and passes where that cannot be.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -21,9 +21,7 @@ fn in_namespace(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
-    let possible = Command::new("unshare")
-        .args(["--net", "--map-root-user", "true"])
-        .output();
+    let possible = Command::new("unshare").args(["--net", "--map-root-user", "true"]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
         skip(
             "A changed address",
@@ -117,8 +115,7 @@ fn a_seeder_whose_fixed_address_was_away_announces_once_it_is_back() {
     ip(&format!("address del {fixed}/24 dev lo"));
     eventually("the agent notices", || {
         let log = std::fs::read_to_string(seeder.dir.join("log")).unwrap();
-        log.contains("no address of this machine leads to the tracker")
-            .then_some(())
+        log.contains("no address of this machine leads to the tracker").then_some(())
     });
     ip(&format!("address add {fixed}/24 dev lo"));
     heard_from(&tracker, fixed, before + 1);

@@ -1,4 +1,5 @@
-//! Programs and symbolic links (BEP 47) between our agent and libtorrent, both ways, byte for byte and bit for bit.
+//! Programs and symbolic links (BEP 47) between our agent and libtorrent, both ways, byte for byte and bit
+//! for bit.
 #![cfg(unix)]
 
 mod common;
@@ -166,13 +167,8 @@ fn what_arrives_heeds_the_umask() {
             .output()
             .unwrap();
         assert!(got.status.success(), "{}", String::from_utf8_lossy(&got.stderr));
-        let mode = |name: &str| {
-            fs::metadata(to.join("office").join(name))
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o7777
-        };
+        let mode =
+            |name: &str| fs::metadata(to.join("office").join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!(
             (mode("1.2/bin/run.sh"), mode("readme")),
             (program, other),

@@ -199,10 +199,7 @@ fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
     ] {
         assert_eq!(told(text.as_bytes()), expected, "{what}");
     }
-    let utf16: Vec<u8> = "id: a\r\nlisten: here\r\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> = "id: a\r\nlisten: here\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let found = told(&utf16);
     assert!(
         found[0].starts_with("1:1 id: a | this file is UTF-16"),

@@ -61,18 +61,11 @@ fn a_pause_stops_the_transfer_and_a_resume_goes_on() {
     let there = leecher.wait_for(ContentState::Paused);
     assert_eq!(there.peers, 0);
     eventually("the tracker was told", || {
-        tracker
-            .heard_event(leecher.listen(), AnnounceEvent::Stopped)
-            .then_some(())
+        tracker.heard_event(leecher.listen(), AnnounceEvent::Stopped).then_some(())
     });
     let still = leecher.content().bytes_lan;
     assert!(still < meta.total);
-    assert!(
-        leecher
-            .command(&["resume", &meta.info_hash.to_string()])
-            .status
-            .success()
-    );
+    assert!(leecher.command(&["resume", &meta.info_hash.to_string()]).status.success());
     leecher.wait_for(ContentState::Seeding);
     assert_same(&source, &target.join("office"));
 }
@@ -101,11 +94,8 @@ fn a_reload_adds_and_drops_content_and_its_files_stay() {
     );
     eventually("both are there", || {
         let content = leecher.status().content;
-        (content.len() == 2
-            && content
-                .iter()
-                .all(|content| content.state == ContentState::Seeding))
-        .then_some(())
+        (content.len() == 2 && content.iter().all(|content| content.state == ContentState::Seeding))
+            .then_some(())
     });
 
     leecher.set_content(&[(&two.0, &target)]);
@@ -157,27 +147,16 @@ fn a_broken_or_public_torrent_is_an_error_of_its_own() {
     std::fs::write(&broken, b"d4:infoi1ee").unwrap();
     let public = dir.path().join("public.torrent");
     let bytes = std::fs::read(&file).unwrap();
-    let at = bytes
-        .windows(12)
-        .position(|window| window == b"7:privatei1e")
-        .unwrap();
+    let at = bytes.windows(12).position(|window| window == b"7:privatei1e").unwrap();
     std::fs::write(&public, [&bytes[..at], &bytes[at + 12..]].concat()).unwrap();
     let (from, missing) = (source.parent().unwrap(), dir.path().join("missing.torrent"));
     let entries = [&broken, &public, &missing, &file].map(|torrent| (torrent.as_path(), from));
     let agent = Agent::new(&dir.path().join("s"), &entries).started();
     eventually("the good one is seeded", || {
-        agent
-            .status()
-            .content
-            .iter()
-            .any(|content| content.state == ContentState::Seeding)
-            .then_some(())
+        agent.status().content.iter().any(|content| content.state == ContentState::Seeding).then_some(())
     });
     let content = agent.status().content;
-    let errors: Vec<String> = content
-        .iter()
-        .filter_map(|content| content.error.clone())
-        .collect();
+    let errors: Vec<String> = content.iter().filter_map(|content| content.error.clone()).collect();
     assert_eq!(errors.len(), 3, "{errors:?}");
     assert!(errors[0].contains("broken.torrent"), "{errors:?}");
     assert!(errors[1].contains("not a private torrent"), "{errors:?}");
@@ -207,11 +186,7 @@ fn status_exits_with_three_if_a_content_is_in_error_and_with_one_if_no_agent_ans
     for (command, code) in [("status", 3), ("explain", 0)] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = agent
-            .prepared(&[command])
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .spawn();
+        let output = agent.prepared(&[command]).stdout(writer).stderr(Stdio::piped()).spawn();
         let output = output.unwrap().wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
@@ -225,15 +200,8 @@ fn status_exits_with_three_if_a_content_is_in_error_and_with_one_if_no_agent_ans
     assert_eq!(agent.command(&["status"]).status.code(), Some(0));
     agent.kill();
     assert_eq!(agent.command(&["status"]).status.code(), Some(1));
-    let help = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
-        .arg("--help")
-        .output()
-        .unwrap();
-    assert!(
-        String::from_utf8(help.stdout)
-            .unwrap()
-            .contains("3 (status) a content is in error")
-    );
+    let help = Command::new(env!("CARGO_BIN_EXE_narrows-agent")).arg("--help").output().unwrap();
+    assert!(String::from_utf8(help.stdout).unwrap().contains("3 (status) a content is in error"));
 }
 
 #[test]
@@ -278,8 +246,7 @@ fn status_is_a_table_for_people_and_json_for_machines() {
     }
     let value = |name: &str| -> f64 {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|value| value.trim().parse().ok())
-            .unwrap_or_else(|| panic!("{name}: {metrics}"))
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("{name}: {metrics}"))
     };
     let (free, size) = (
         value("narrows_agent_disk_free_bytes "),
@@ -384,11 +351,7 @@ fn a_second_agent_on_one_state_folder_ends_with_a_clear_error() {
     let config: Vec<String> = config.lines().map(free).collect();
     std::fs::write(&other, config.join("\n")).unwrap();
     let program = env!("CARGO_BIN_EXE_narrows-agent");
-    let second = Command::new(program)
-        .args(["run", "--config"])
-        .arg(&other)
-        .output()
-        .unwrap();
+    let second = Command::new(program).args(["run", "--config"]).arg(&other).output().unwrap();
     let text = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(69), "{text}");
     assert!(text.contains("in use by another running agent"), "{text}");
@@ -403,9 +366,7 @@ fn systemd_is_told_once_the_agent_listens() {
     agent.write_config();
     let path = dir.path().join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    socket
-        .set_read_timeout(Some(std::time::Duration::from_secs(30)))
-        .unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
         .args(["run", "--config"])
         .arg(agent.config_path())

@@ -1,4 +1,5 @@
-//! Files that change after they were published: told at once, healed from a neighbour, and no more fetched than is wrong.
+//! Files that change after they were published: told at once, healed from a neighbour, and no more fetched
+//! than is wrong.
 
 mod common;
 
@@ -119,9 +120,7 @@ fn rot_that_verify_found_is_not_forgotten_when_the_agent_is_killed() {
     for _ in 0..3 {
         two.first.kill();
         two.first.start();
-        let told = two
-            .first
-            .wait("it is opened", |content| content.state != ContentState::Checking);
+        let told = two.first.wait("it is opened", |content| content.state != ContentState::Checking);
         assert_eq!(told.state, ContentState::Fetching);
         assert!(told.bytes_done < told.bytes && told.verified.is_none());
     }
@@ -136,15 +135,11 @@ fn rot_that_verify_found_is_not_forgotten_when_the_agent_is_killed() {
 fn a_read_that_fails_while_serving_is_looked_into_and_healed() {
     let mut two = Two::start();
     two.second.kill();
-    let cut = OpenOptions::new()
-        .write(true)
-        .open(two.copy().join("rest.bin"))
-        .unwrap();
+    let cut = OpenOptions::new().write(true).open(two.copy().join("rest.bin")).unwrap();
     cut.set_len(1 << 20).unwrap();
     let target = two.dir.path().join("third");
     let third = Agent::new(&two.dir.path().join("t"), &[(&two.torrent, &target)]).started();
-    two.first
-        .wait("the damage is found", |content| content.pieces_damaged > 0);
+    two.first.wait("the damage is found", |content| content.pieces_damaged > 0);
     assert_ne!(two.first.content().state, ContentState::Seeding);
     two.second.start();
     two.first.wait_for(ContentState::Seeding);
@@ -193,9 +188,7 @@ fn rot_that_no_stat_shows_is_found_when_a_neighbour_complains_and_healed() {
     rot(&two.copy().join("rest.bin"));
     two.second.kill();
     let leecher = Agent::new(&two.dir.path().join("third"), &[(&two.torrent, &third)]).started();
-    let told = two
-        .first
-        .wait("the neighbour complains", |content| content.pieces_damaged == 1);
+    let told = two.first.wait("the neighbour complains", |content| content.pieces_damaged == 1);
     assert_ne!(told.state, ContentState::Seeding, "{told:?}");
     assert_eq!(told.verified, None);
     two.second.start();
@@ -223,9 +216,7 @@ fn a_program_is_fetched_executable_and_gets_a_lost_bit_back() {
     let second = Agent::new(&dir.path().join("second"), &[(&torrent, &target)]).started();
     second.wait_for(ContentState::Seeding);
     let is_program = |name: &str| {
-        let mode = fs::metadata(target.join("office").join(name))
-            .unwrap()
-            .permissions();
+        let mode = fs::metadata(target.join("office").join(name)).unwrap().permissions();
         mode.mode() & 0o100 != 0
     };
     assert!(is_program("rest.bin") && !is_program("one byte"));

@@ -1,4 +1,5 @@
-//! Agents as processes with few descriptors: files and connections are shared out, nothing fails for the lack of them.
+//! Agents as processes with few descriptors: files and connections are shared out, nothing fails for the lack
+//! of them.
 
 mod common;
 
@@ -26,10 +27,7 @@ fn all_are_seeding(agent: &Agent) {
 
 fn lacked_none(agent: &Agent) {
     let log = fs::read_to_string(agent.dir.join("log")).unwrap();
-    let lacking: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("Too many open files"))
-        .collect();
+    let lacking: Vec<&str> = log.lines().filter(|line| line.contains("Too many open files")).collect();
     assert!(
         lacking.is_empty(),
         "{} lines, the first: {}",
@@ -55,17 +53,12 @@ fn forty_contents_of_many_files_are_seeded_and_fetched_with_four_hundred_descrip
         .collect();
     let target = dir.path().join("target");
     let content = |target: &'_ Path| -> Vec<(PathBuf, PathBuf)> {
-        files
-            .iter()
-            .map(|file| (file.clone(), target.to_owned()))
-            .collect()
+        files.iter().map(|file| (file.clone(), target.to_owned())).collect()
     };
     let started = |name: &str, at: &Path| {
         let content = content(at);
         let content: Vec<(&Path, &Path)> = content.iter().map(|(file, at)| (&**file, &**at)).collect();
-        Agent::new(&dir.path().join(name), &content)
-            .limited_to(DESCRIPTORS)
-            .started()
+        Agent::new(&dir.path().join(name), &content).limited_to(DESCRIPTORS).started()
     };
     let seeder = started("s", &depot);
     all_are_seeding(&seeder);
@@ -80,7 +73,8 @@ fn forty_contents_of_many_files_are_seeded_and_fetched_with_four_hundred_descrip
     lacked_none(&leecher);
 }
 
-/// The torrents lie in the depot beside the contents; put them into the copy too, so that the trees are alike.
+/// The torrents lie in the depot beside the contents; put them into the copy too, so that the trees are
+/// alike.
 fn target_without_state(target: &Path, depot: &Path) -> PathBuf {
     for entry in fs::read_dir(depot).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,5 @@
-//! A full disk is a state that heals. Needs root for a small tmpfs of its own; says so and passes where that cannot be.
+//! A full disk is a state that heals. Needs root for a small tmpfs of its own; says so and passes where that
+//! cannot be.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -20,13 +21,9 @@ impl Tmpfs {
     fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let options = format!("size={size}");
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "narrows-test"])
-            .arg(at)
-            .status();
-        status
-            .is_ok_and(|status| status.success())
-            .then(|| Self(at.to_owned()))
+        let status =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "narrows-test"]).arg(at).status();
+        status.is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
     }
 }
 

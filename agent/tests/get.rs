@@ -57,18 +57,13 @@ impl Case {
     }
 
     fn state(&self) -> PathBuf {
-        self.to()
-            .join(".narrows-get")
-            .join(self.meta.info_hash.to_string())
+        self.to().join(".narrows-get").join(self.meta.info_hash.to_string())
     }
 
     fn get(&self) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_narrows-agent"));
         command.arg("get").arg(&self.torrent).arg("--to").arg(self.to());
-        command
-            .args(["--listen", &format!("{}:0", common::address())])
-            .output()
-            .unwrap()
+        command.args(["--listen", &format!("{}:0", common::address())]).output().unwrap()
     }
 }
 

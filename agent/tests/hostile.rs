@@ -138,9 +138,7 @@ fn handshakes_that_are_none_or_of_another_content_are_closed() {
         other.to_vec(),
     ] {
         let mut stream = TcpStream::connect(seeder.listen()).unwrap();
-        stream
-            .set_read_timeout(Some(std::time::Duration::from_secs(5)))
-            .unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let _ = stream.write_all(&bytes);
         let mut got = Vec::new();
         match stream.read_to_end(&mut got) {

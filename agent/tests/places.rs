@@ -113,13 +113,9 @@ fn names_that_windows_cannot_hold_travel_where_the_operator_says_linux() {
         names,
         ..CreateOptions::default()
     };
-    let refused = create(&source, options(Names::Portable), &|_, _| {})
-        .unwrap_err()
-        .to_string();
+    let refused = create(&source, options(Names::Portable), &|_, _| {}).unwrap_err().to_string();
     assert!(refused.contains("rename it, or say `--names linux`"), "{refused}");
-    let bytes = create(&source, options(Names::Linux), &|_, _| {})
-        .unwrap()
-        .torrent;
+    let bytes = create(&source, options(Names::Linux), &|_, _| {}).unwrap().torrent;
     assert!(Metainfo::parse(&bytes).is_err(), "portable is the default");
     let file = dir.path().join("man.torrent");
     std::fs::write(&file, bytes).unwrap();
@@ -147,10 +143,7 @@ fn names_that_windows_cannot_hold_travel_where_the_operator_says_linux() {
     let get = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_narrows-agent"));
         command.arg("get").arg(&file).arg("--to").arg(&got).args(more);
-        command
-            .args(["--listen", &format!("{}:0", common::address())])
-            .output()
-            .unwrap()
+        command.args(["--listen", &format!("{}:0", common::address())]).output().unwrap()
     };
     let refused = get(&[]);
     assert!(!refused.status.success());

@@ -33,16 +33,9 @@ fn a_folder_goes_from_a_seeder_to_a_leecher_over_the_lan() {
     assert_eq!(done.bytes_wan, 0);
     assert!(done.bytes_lan >= meta.total && done.bytes_lan <= meta.total + done.bytes_wasted);
     eventually("the tracker heard of it", || {
-        tracker
-            .heard_event(leecher.listen(), AnnounceEvent::Completed)
-            .then_some(())
+        tracker.heard_event(leecher.listen(), AnnounceEvent::Completed).then_some(())
     });
-    assert!(
-        tracker
-            .heard()
-            .iter()
-            .all(|(peer, _)| [seeder.ip, leecher.ip].contains(&peer.ip()))
-    );
+    assert!(tracker.heard().iter().all(|(peer, _)| [seeder.ip, leecher.ip].contains(&peer.ip())));
     let sent = eventually("the seeder counted it", || {
         Some(seeder.content().uploaded_lan).filter(|sent| *sent >= meta.total)
     });
@@ -101,7 +94,8 @@ fn after_a_kill_only_what_was_in_flight_is_fetched_again() {
     let after = leecher.wait_for(ContentState::Seeding);
     assert_same(&source, &target.join("office"));
     let missing = meta.total - before.bytes_done;
-    // what was verified between our last look and the kill is not missing, and nothing verified is fetched again
+    // what was verified between our last look and the kill is not missing, and nothing verified is fetched
+    // again
     assert!(
         after.bytes_lan <= missing + after.bytes_wasted,
         "{} fetched, {missing} were missing",
@@ -197,9 +191,8 @@ fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() 
     let mut seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
     seeder.wait_for(ContentState::Seeding);
     let targets = [dir.path().join("one"), dir.path().join("two")];
-    let mut metered = Agent::new(&dir.path().join("m"), &[(&file, &targets[0])])
-        .with("share: never")
-        .started();
+    let mut metered =
+        Agent::new(&dir.path().join("m"), &[(&file, &targets[0])]).with("share: never").started();
     metered.wait_for(ContentState::Seeding);
     assert_same(&source, &targets[0].join("office"));
     seeder.terminate();
@@ -208,10 +201,7 @@ fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() 
     let leecher = Agent::new(&dir.path().join("l"), &[(&file, &targets[1])]).started();
     let heard_from = |agent: &Agent| {
         let listen = agent.listen();
-        tracker
-            .heard()
-            .into_iter()
-            .filter(move |(peer, _)| *peer == listen)
+        tracker.heard().into_iter().filter(move |(peer, _)| *peer == listen)
     };
     eventually("it has asked for peers again and again", || {
         (heard_from(&leecher).count() > 3).then_some(())

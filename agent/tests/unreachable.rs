@@ -15,8 +15,8 @@ use socket2::{Domain, Socket, Type};
 
 const PIECE: u32 = 128 << 10;
 
-/// An address that answers nothing: a listener whose queue is full, so that the system drops whatever comes. Kept so by
-/// what is returned with it.
+/// An address that answers nothing: a listener whose queue is full, so that the system drops whatever comes.
+/// Kept so by what is returned with it.
 fn blackhole() -> (SocketAddr, Socket, Vec<Socket>) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((address(), 6881)).into()).unwrap();
@@ -64,9 +64,7 @@ fn status_log_explain_and_metrics_name_a_peer_that_refuses_one_that_closes_and_o
         let told = told.unwrap_or_else(|| panic!("{address} in {:?}", there.unreachable));
         assert!(told.why.contains(why) && told.help.contains(help), "{told:?}");
         let output = String::from_utf8(agent.command(&["status"]).stdout).unwrap();
-        let line = output
-            .lines()
-            .find(|line| line.contains(&format!("cannot reach {address} for ")));
+        let line = output.lines().find(|line| line.contains(&format!("cannot reach {address} for ")));
         assert!(
             line.is_some_and(|line| line.contains(why) && line.contains(help)),
             "{output}"
@@ -103,10 +101,6 @@ fn status_log_explain_and_metrics_name_a_peer_that_refuses_one_that_closes_and_o
     eventually("it is told no more", || {
         let there = agent.content();
         assert_eq!(there.state, ContentState::Fetching);
-        there
-            .unreachable
-            .iter()
-            .all(|peer| peer.address != refuses)
-            .then_some(())
+        there.unreachable.iter().all(|peer| peer.address != refuses).then_some(())
     });
 }

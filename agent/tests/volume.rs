@@ -1,5 +1,5 @@
-//! A volume that is not mounted is an error in words, not a reason to fetch everything again onto the disk below. Needs
-//! root for mounts of its own; says so and passes where that cannot be.
+//! A volume that is not mounted is an error in words, not a reason to fetch everything again onto the disk
+//! below. Needs root for mounts of its own; says so and passes where that cannot be.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -22,9 +22,7 @@ impl Mount {
     fn new(what: &[&str], from: &Path, at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let status = Command::new("mount").args(what).arg(from).arg(at).status();
-        status
-            .is_ok_and(|status| status.success())
-            .then(|| Self(at.to_owned()))
+        status.is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
     }
 }
 

@@ -3,10 +3,7 @@
 use std::process::{Command, Output};
 
 fn lab(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_narrows-lab"))
-        .args(args)
-        .output()
-        .expect("the lab runs")
+    Command::new(env!("CARGO_BIN_EXE_narrows-lab")).args(args).output().expect("the lab runs")
 }
 
 /// The one line of a refusal.

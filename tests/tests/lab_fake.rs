@@ -31,11 +31,7 @@ fn lab(fake: &str, port: u16, args: &[&str]) -> Output {
         .output()
         .expect("the lab runs");
     // a good run leaves nothing, another its logs and no data
-    let left: Vec<_> = fs::read_dir(temp.path())
-        .expect("readable")
-        .flatten()
-        .map(|e| e.path())
-        .collect();
+    let left: Vec<_> = fs::read_dir(temp.path()).expect("readable").flatten().map(|e| e.path()).collect();
     assert_eq!(left.is_empty(), output.status.success(), "{left:?}");
     for dir in left {
         assert!(dir.join("agents/b1-1/log").exists() && !dir.join("agents/b1-1/data").exists());
@@ -63,9 +59,7 @@ fn every_byte_is_counted_once_though_three_are_killed() {
     }
     let agents = json["agents"].as_array().expect("a list");
     let killed = agents.iter().filter(|agent| agent["kills"] == 1);
-    let mut sites: Vec<_> = killed
-        .map(|agent| agent["site"].as_str().unwrap_or_default())
-        .collect();
+    let mut sites: Vec<_> = killed.map(|agent| agent["site"].as_str().unwrap_or_default()).collect();
     sites.sort_unstable();
     assert_eq!(
         (sites.as_slice(), agents[2]["kills"].as_u64()),
@@ -88,18 +82,10 @@ fn a_client_with_a_wrong_byte_is_found_and_named() {
     );
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
-    let wrong: Vec<_> = json["agents"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter(|a| a["identical"] == false)
-        .collect();
+    let wrong: Vec<_> =
+        json["agents"].as_array().expect("a list").iter().filter(|a| a["identical"] == false).collect();
     assert_eq!((wrong.len(), wrong[0]["id"].as_str()), (1, Some("b1-1")));
-    assert!(
-        wrong[0]["difference"]
-            .as_str()
-            .is_some_and(|what| what.ends_with("has other bytes"))
-    );
+    assert!(wrong[0]["difference"].as_str().is_some_and(|what| what.ends_with("has other bytes")));
 }
 
 #[test]
@@ -140,8 +126,7 @@ fn when_the_time_is_up_those_that_are_incomplete_are_named() {
     );
     let text = text(&output);
     assert!(
-        text.lines()
-            .any(|line| line.starts_with("b1-1 ") && line.contains("INCOMPLETE")),
+        text.lines().any(|line| line.starts_with("b1-1 ") && line.contains("INCOMPLETE")),
         "{text}"
     );
 }

@@ -1,5 +1,5 @@
-//! The lab with its own network: kernel counters of a real rollout. Where namespaces are not to be had, each test
-//! says so and why, and checks what the lab says then.
+//! The lab with its own network: kernel counters of a real rollout. Where namespaces are not to be had, each
+//! test says so and why, and checks what the lab says then.
 
 use std::process::{Command, Output};
 
@@ -73,17 +73,13 @@ fn one_copy_crosses_the_wire_and_the_kernel_counts_it() {
         return;
     };
     let links = json["links"].as_array().expect("a list");
-    let way = |from: &str| {
-        links
-            .iter()
-            .find(|link| link["from"] == from)
-            .expect("both directions")
-    };
+    let way = |from: &str| links.iter().find(|link| link["from"] == from).expect("both directions");
     let copies = number(&way("hq")["wire_copies"]);
     // headers alone are 4.5 %: fewer bytes would mean that frames were not counted one by one
     assert!((1.04..=1.10).contains(&copies), "{}", way("hq"));
     assert!(number(&way("b1")["wire_copies"]) < 0.06, "{}", way("b1"));
-    // 40 Mbit/s are 5 MB/s on the wire: a link that is not shaped would be far below, one at half the rate far above
+    // 40 Mbit/s are 5 MB/s on the wire: a link that is not shaped would be far below, one at half the rate
+    // far above
     assert!(
         (1.0..=8.0).contains(&number(&json["seconds"])),
         "{}",
@@ -145,9 +141,7 @@ links:
     };
     let budget = |to: &str| {
         let budgets = json["budgets"].as_array().expect("a list");
-        let found = budgets
-            .iter()
-            .find(|budget| budget["from"] == "hq" && budget["to"] == to);
+        let found = budgets.iter().find(|budget| budget["from"] == "hq" && budget["to"] == to);
         found.expect("each link has a budget").clone()
     };
     for (to, rate) in [("b1", 250_000), ("b2", 0)] {
@@ -183,10 +177,7 @@ fn a_brake_on_a_link_stops_it_at_once_and_nothing_is_lost_when_it_is_released() 
         return;
     };
     let budgets = json["budgets"].as_array().expect("a list");
-    let budget = budgets
-        .iter()
-        .find(|budget| budget["from"] == "hq")
-        .expect("both directions");
+    let budget = budgets.iter().find(|budget| budget["from"] == "hq").expect("both directions");
     let changes = budget["changes"].as_array().expect("a list");
     assert_eq!(
         (changes.len(), changes[0]["rate"].as_u64()),

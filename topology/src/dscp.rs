@@ -1,6 +1,7 @@
 //! How the packets of transfers across links are marked, so that routers let other traffic go first.
 
-/// Names of code points and their numbers: RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA), RFC 8622 (LE).
+/// Names of code points and their numbers: RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA), RFC
+/// 8622 (LE).
 pub(crate) const NAMES: [(&str, u8); 24] = [
     ("cs1", 8),
     ("le", 1),

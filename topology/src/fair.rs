@@ -17,8 +17,8 @@ pub fn fair_rates(map: &SiteMap, at: Timestamp, routes: &[&Route]) -> Vec<Rate> 
     fair_rates_capped(map, at, &flows)
 }
 
-/// As [`fair_rates`], where each flow wants no more than the rate beside its route, for example what arrives at
-/// its parent; what it leaves goes to the others.
+/// As [`fair_rates`], where each flow wants no more than the rate beside its route, for example what arrives
+/// at its parent; what it leaves goes to the others.
 ///
 /// A heap of the links by their present share makes it n log n in the hops of all flows.
 pub fn fair_rates_capped(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)]) -> Vec<Rate> {
@@ -46,10 +46,7 @@ pub fn fair_rates_capped(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)])
         }
         links.requeue(&mut touched);
     }
-    rates
-        .into_iter()
-        .map(|rate| rate.unwrap_or(Rate::UNLIMITED))
-        .collect()
+    rates.into_iter().map(|rate| rate.unwrap_or(Rate::UNLIMITED)).collect()
 }
 
 /// A limited hop that flows cross.

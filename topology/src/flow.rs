@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use crate::{Hop, LinkId, Rate, SiteId, SiteMap};
 
 /// The maximum flow from all roots together to `site` at the present rates, over any paths, not only those
-/// that routers take; unlimited if an unlimited path exists or the site is a root itself, zero if there is none.
+/// that routers take; unlimited if an unlimited path exists or the site is a root itself, zero if there is
+/// none.
 ///
 /// Edmonds-Karp: augments along shortest paths.
 pub fn max_flow(map: &SiteMap, at: Timestamp, roots: &BTreeSet<SiteId>, site: SiteId) -> Rate {
@@ -36,10 +37,7 @@ struct Network {
 impl Network {
     fn of(map: &SiteMap, at: Timestamp, roots: &BTreeSet<SiteId>, site: SiteId) -> Network {
         let mut sites: Vec<SiteId> = map.sites().collect();
-        let extra = roots
-            .iter()
-            .chain([&site])
-            .filter(|site| matches!(site, SiteId::Attached(_)));
+        let extra = roots.iter().chain([&site]).filter(|site| matches!(site, SiteId::Attached(_)));
         sites.extend(extra);
         sites.sort();
         sites.dedup();
@@ -59,7 +57,8 @@ impl Network {
             let (a, b) = map.ends(link);
             if let (Some(a), Some(b)) = (index(a), index(b)) {
                 let rate = map.rate(Hop { link, forward: true }, at);
-                // a link carries its rate each way, so each arc is the other's reverse with capacity of its own
+                // a link carries its rate each way, so each arc is the other's reverse with capacity of its
+                // own
                 net.join(a, b, rate, rate);
             }
         }

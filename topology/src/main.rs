@@ -36,7 +36,8 @@ enum Command {
         /// Another one
         other: Option<IpAddr>,
     },
-    /// Say what a rollout would do: who gets it from whom, bytes per link, when each site is complete, what limits it
+    /// Say what a rollout would do: who gets it from whom, bytes per link, when each site is complete, what
+    /// limits it
     #[command(after_help = "Exit code 2: some sites miss the deadline of --by")]
     Plan {
         /// The site map, sites.yaml
@@ -59,7 +60,8 @@ enum Command {
         file: PathBuf,
         #[command(flatten)]
         rollout: MayBeAsked,
-        /// The time for rates that have a schedule: 22:00, 2026-11-23 22:00; in the map's timezone; default now
+        /// The time for rates that have a schedule: 22:00, 2026-11-23 22:00; in the map's timezone; default
+        /// now
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
     },

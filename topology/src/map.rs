@@ -97,9 +97,9 @@ fn default_cost(rate: Rate) -> u64 {
     }
 }
 
-/// A number of a link's own, of its ends' names in either order, spread over 32 bits: FNV-1a, then the finalizer
-/// of SplitMix64 (Steele, Lea, Flood 2014). Without the latter, names that differ in their last letter give
-/// numbers whose differences are all but equal, and sums of two of them that are.
+/// A number of a link's own, of its ends' names in either order, spread over 32 bits: FNV-1a, then the
+/// finalizer of SplitMix64 (Steele, Lea, Flood 2014). Without the latter, names that differ in their last
+/// letter give numbers whose differences are all but equal, and sums of two of them that are.
 fn tie(mut names: [&str; 2]) -> u32 {
     names.sort_unstable();
     let bytes = names[0].bytes().chain([0]).chain(names[1].bytes());
@@ -167,9 +167,7 @@ impl SiteMap {
             ]),
         };
         let networks = Networks::new(
-            (0u32..)
-                .zip(&sites)
-                .flat_map(|(i, site)| site.networks.iter().map(move |net| (*net, i))),
+            (0u32..).zip(&sites).flat_map(|(i, site)| site.networks.iter().map(move |net| (*net, i))),
         );
         SiteMap {
             networks,
@@ -201,9 +199,7 @@ impl SiteMap {
 
     /// Every network of the file that holds the address, longest prefix first.
     pub fn networks_of(&self, addr: IpAddr) -> impl Iterator<Item = (IpNet, SiteId)> {
-        self.networks
-            .all(addr)
-            .map(|(net, site)| (net, SiteId::Named(site)))
+        self.networks.all(addr).map(|(net, site)| (net, SiteId::Named(site)))
     }
 
     /// The networks of a site; none of a transit site.
@@ -260,9 +256,7 @@ impl SiteMap {
 
     /// How many gateways the site has per swarm, at least 1.
     pub fn gateways(&self, site: SiteId) -> u32 {
-        self.site(site)
-            .and_then(|site| site.gateways)
-            .unwrap_or(self.defaults.gateways)
+        self.site(site).and_then(|site| site.gateways).unwrap_or(self.defaults.gateways)
     }
 
     /// How many seeders a gateway may be told of behind this route: the least along it, at least 1.
@@ -271,11 +265,7 @@ impl SiteMap {
             LinkId::Named(i) => self.links.get(i as usize).and_then(|link| link.max_seeders),
             LinkId::Attached(_) => self.attach.as_ref().and_then(|attach| attach.max_seeders),
         };
-        let least = route
-            .hops
-            .iter()
-            .map(|hop| of(hop).unwrap_or(self.defaults.max_seeders))
-            .min();
+        let least = route.hops.iter().map(|hop| of(hop).unwrap_or(self.defaults.max_seeders)).min();
         least.unwrap_or(self.defaults.max_seeders)
     }
 
@@ -287,8 +277,8 @@ impl SiteMap {
     /// The DSCP (0 to 63) with which packets that go along this route are marked; `None`: they are not.
     ///
     /// Of several links the lowest priority, so that no link sees its other traffic wait for ours: LE, then
-    /// CS1, then unmarked, then the rest in the order of their classes. Unlimited links have a say too. A route
-    /// without hops (inside a site) is not marked.
+    /// CS1, then unmarked, then the rest in the order of their classes. Unlimited links have a say too. A
+    /// route without hops (inside a site) is not marked.
     pub fn dscp(&self, route: &Route) -> Option<u8> {
         dscp::lowest(route.hops.iter().map(|hop| self.link_dscp(hop.link)))
     }
@@ -329,9 +319,7 @@ impl SiteMap {
         tree.distance(last)?;
         let mut middle: Vec<Hop> = tree.back_from(last).map(hop).collect();
         middle.reverse();
-        let mut cost = middle
-            .iter()
-            .fold(0u64, |sum, hop| sum.saturating_add(self.cost(hop.link)));
+        let mut cost = middle.iter().fold(0u64, |sum, hop| sum.saturating_add(self.cost(hop.link)));
         let (mut out, mut back) = (None, None);
         if let SiteId::Attached(net) = from {
             out = Some(Hop {
@@ -364,10 +352,8 @@ impl SiteMap {
                     return link.rate;
                 }
                 let local = self.timezone.to_datetime(at);
-                let rule = link
-                    .schedule
-                    .iter()
-                    .find(|rule| rule.matches(local.date().weekday(), local.time()));
+                let rule =
+                    link.schedule.iter().find(|rule| rule.matches(local.date().weekday(), local.time()));
                 rule.map_or(link.rate, |rule| rule.rate)
             }
         }
@@ -384,24 +370,20 @@ impl SiteMap {
     /// The cost of a link, as given or by default.
     pub fn cost(&self, link: LinkId) -> u64 {
         match link {
-            LinkId::Named(i) => self
-                .weights
-                .get(i as usize)
-                .map_or(u64::MAX, |weight| weight.cost),
+            LinkId::Named(i) => self.weights.get(i as usize).map_or(u64::MAX, |weight| weight.cost),
             LinkId::Attached(_) => self.attach_cost(),
         }
     }
 
-    /// The first time after `at` at which the rate of a link may change by its schedule; `None` if none has one.
+    /// The first time after `at` at which the rate of a link may change by its schedule; `None` if none has
+    /// one.
     /// (At a change of the clocks to or from summer time rates may change too.)
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         let rules = || self.links.iter().flat_map(|link| &link.schedule);
         rules().next()?;
         // days change at midnight
-        let mut minutes: Vec<u16> = rules()
-            .flat_map(|rule| [rule.from % 1440, rule.until % 1440])
-            .chain([0])
-            .collect();
+        let mut minutes: Vec<u16> =
+            rules().flat_map(|rule| [rule.from % 1440, rule.until % 1440]).chain([0]).collect();
         minutes.sort_unstable();
         minutes.dedup();
         let today = self.timezone.to_datetime(at).date();
@@ -413,16 +395,12 @@ impl SiteMap {
             };
             minutes.iter().filter_map(moment).collect::<Vec<_>>()
         });
-        let clocks = self
-            .timezone
-            .following(at)
-            .next()
-            .map(|change| change.timestamp());
+        let clocks = self.timezone.following(at).next().map(|change| change.timestamp());
         moments.chain(clocks).filter(|moment| *moment > at).min()
     }
 
-    /// The same map with a link of another rate, as if its `rate` were edited: its schedule stands as it is, and its cost
-    /// changes with it if it has none of its own.
+    /// The same map with a link of another rate, as if its `rate` were edited: its schedule stands as it is,
+    /// and its cost changes with it if it has none of its own.
     pub fn with_rate(&self, link: LinkId, rate: Rate) -> SiteMap {
         self.edited(|plan| match link {
             LinkId::Named(i) => {
@@ -438,8 +416,8 @@ impl SiteMap {
         })
     }
 
-    /// The same map with a link that has its `rate` at all hours but those in which it is paused: a pause is somebody's
-    /// word.
+    /// The same map with a link that has its `rate` at all hours but those in which it is paused: a pause is
+    /// somebody's word.
     pub fn without_schedule(&self, link: LinkId) -> SiteMap {
         self.edited(|plan| {
             if let LinkId::Named(i) = link

@@ -38,8 +38,8 @@ pub(crate) struct Weight {
 
 /// All cheapest paths from one site.
 ///
-/// Paths are ordered by cost, then hops, then the sum of the links' ties. The ties are spread over 32 bits, so
-/// that cheapest paths are unique: then the way back is the way there, and a part of a path is a path.
+/// Paths are ordered by cost, then hops, then the sum of the links' ties. The ties are spread over 32 bits,
+/// so that cheapest paths are unique: then the way back is the way there, and a part of a path is a path.
 #[derive(Debug)]
 pub(crate) struct Tree {
     steps: Vec<Step>,
@@ -110,10 +110,7 @@ impl Tree {
 
     /// How many hops it is to a site; `None` if there is no path.
     pub(crate) fn distance(&self, site: u32) -> Option<u32> {
-        self.steps
-            .get(site as usize)
-            .map(|step| step.hops)
-            .filter(|hops| *hops < u32::MAX)
+        self.steps.get(site as usize).map(|step| step.hops).filter(|hops| *hops < u32::MAX)
     }
 
     /// The hops from the source to a site, last first; none if there is no path.

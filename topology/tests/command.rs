@@ -15,10 +15,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
         status,
         stdout,
         stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_narrows-topology"))
-        .args(arguments)
-        .output()
-        .unwrap();
+    } = Command::new(env!("CARGO_BIN_EXE_narrows-topology")).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
@@ -116,9 +113,7 @@ fn validate(schema: &Value, value: &Value) -> Result<(), String> {
                 true
             }
             ("additionalProperties", Value::Object(fields)) => {
-                for (key, value) in fields
-                    .iter()
-                    .filter(|(key, _)| schema["properties"].get(*key).is_none())
+                for (key, value) in fields.iter().filter(|(key, _)| schema["properties"].get(*key).is_none())
                 {
                     if rule == &json!(false) {
                         return Err(format!("{key} is unknown"));
@@ -131,16 +126,10 @@ fn validate(schema: &Value, value: &Value) -> Result<(), String> {
                 list.iter().try_for_each(|item| validate(rule, item))?;
                 true
             }
-            ("required", Value::Object(fields)) => rule
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|key| fields.contains_key(key.as_str().unwrap())),
-            ("anyOf", _) => rule
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|rule| validate(rule, value).is_ok()),
+            ("required", Value::Object(fields)) => {
+                rule.as_array().unwrap().iter().all(|key| fields.contains_key(key.as_str().unwrap()))
+            }
+            ("anyOf", _) => rule.as_array().unwrap().iter().any(|rule| validate(rule, value).is_ok()),
             ("const", _) => value == rule,
             ("minItems", Value::Array(_)) => size >= rule.as_u64(),
             ("maxItems", Value::Array(_)) => size <= rule.as_u64(),
@@ -212,10 +201,7 @@ fn keys(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
         found.insert(format!("{path}.{key}"));
         keys(value, &format!("{path}.{key}"), found);
     }
-    for inner in ["items", "additionalProperties"]
-        .iter()
-        .filter_map(|inner| schema.get(inner))
-    {
+    for inner in ["items", "additionalProperties"].iter().filter_map(|inner| schema.get(inner)) {
         keys(inner, &format!("{path}.*"), found);
     }
     for either in schema["anyOf"].as_array().into_iter().flatten() {
@@ -245,9 +231,7 @@ fn the_parser_knows_the_keys_of_the_schema_and_no_others() {
                     walk(value, &path, used);
                 }
             }
-            Value::Array(list) => list
-                .iter()
-                .for_each(|item| walk(item, &format!("{path}.*"), used)),
+            Value::Array(list) => list.iter().for_each(|item| walk(item, &format!("{path}.*"), used)),
             _ => {}
         }
     }
@@ -258,22 +242,15 @@ fn the_parser_knows_the_keys_of_the_schema_and_no_others() {
     let help = mistakes.list[0].help.clone().unwrap();
     let top: Vec<&str> = help.strip_prefix("known here: ").unwrap().split(", ").collect();
     let schema = schema();
-    let expected: BTreeSet<&str> = schema["properties"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let expected: BTreeSet<&str> =
+        schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(top.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
 /// The pattern at a path into the schema, without its anchors.
 fn pattern(pointer: &str) -> String {
     let schema = schema();
-    let pattern = schema
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("{pointer}"));
+    let pattern = schema.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}"));
     pattern.trim_matches(['^', '$']).to_owned()
 }
 
@@ -346,12 +323,8 @@ fn plan_for_machines_says_the_same_and_a_missed_deadline_exits_2() {
     let needed = plan["deadline"]["needed"][0]["needed"].as_f64().unwrap();
     assert_eq!(needed, 10e6);
     assert_eq!(plan["deadline"]["without_schedule"][0], "munich-backbone");
-    let bytes: f64 = plan["links"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|link| link["bytes"].as_f64().unwrap())
-        .sum();
+    let bytes: f64 =
+        plan["links"].as_array().unwrap().iter().map(|link| link["bytes"].as_f64().unwrap()).sum();
     assert!((bytes - 2.0 * 2.09e9).abs() < 1e6, "{bytes}");
 }
 

@@ -29,12 +29,7 @@ fn only(from: &str, to: &str) -> String {
     let all = mistakes(&SMALL.replacen(from, to, 1));
     assert_eq!(all.list.len(), 1, "{all}");
     let mistake = &all.list[0];
-    let marked: String = mistake
-        .source
-        .chars()
-        .skip(mistake.column - 1)
-        .take(mistake.width)
-        .collect();
+    let marked: String = mistake.source.chars().skip(mistake.column - 1).take(mistake.width).collect();
     let help = mistake.help.clone().unwrap_or_default();
     format!(
         "{}:{} {marked} | {} | {help}",
@@ -295,16 +290,8 @@ fn what_is_no_site_map_at_all_is_said_so() {
     assert_eq!(mistakes("").list[0].problem, "the file is empty");
     assert_eq!(mistakes("# nothing\n").list[0].problem, "the file is empty");
     assert_eq!(mistakes("hello").list[0].problem, "a site map cannot be a text");
-    assert!(
-        mistakes("sites: [").list[0]
-            .problem
-            .starts_with("this is not YAML: ")
-    );
-    assert!(
-        mistakes(&"[".repeat(100_000)).list[0]
-            .problem
-            .starts_with("this is not YAML: ")
-    );
+    assert!(mistakes("sites: [").list[0].problem.starts_with("this is not YAML: "));
+    assert!(mistakes(&"[".repeat(100_000)).list[0].problem.starts_with("this is not YAML: "));
 }
 
 #[test]
@@ -356,8 +343,7 @@ fn what_an_editor_did_to_the_file_is_named_and_hides_no_other_mistake() {
         (text.replace("  hq:", "\thq:").into_bytes(), (3, 1), "a tab"),
         (format!("{text}\0").into_bytes(), (8, 1), "a NUL character"),
         (
-            text.replace("10 Mbit/s", "10 Mbit/s\n    rate: 5 Mbit/s")
-                .into_bytes(),
+            text.replace("10 Mbit/s", "10 Mbit/s\n    rate: 5 Mbit/s").into_bytes(),
             (8, 5),
             "twice",
         ),

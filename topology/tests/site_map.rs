@@ -43,11 +43,7 @@ fn every_unknown_network_may_be_a_site_of_its_own_behind_the_hub() {
     );
     let other = map.locate(addr("198.51.100.1")).unwrap();
     let route = map.path(a, other).unwrap();
-    let names: Vec<_> = route
-        .hops
-        .iter()
-        .map(|hop| (map.link_name(hop.link), hop.forward))
-        .collect();
+    let names: Vec<_> = route.hops.iter().map(|hop| (map.link_name(hop.link), hop.forward)).collect();
     assert_eq!(
         names,
         [
@@ -75,11 +71,7 @@ fn sites_and_links_say_what_the_file_says() {
     assert_eq!(route.cost, 110);
     assert_eq!(map.max_seeders(&route), 1);
     assert_eq!(map.max_seeders(&map.path(hq, vpn).unwrap()), 2);
-    let names: Vec<_> = route
-        .hops
-        .iter()
-        .map(|hop| (map.link_name(hop.link), hop.forward))
-        .collect();
+    let names: Vec<_> = route.hops.iter().map(|hop| (map.link_name(hop.link), hop.forward)).collect();
     assert_eq!(
         names,
         [
@@ -87,14 +79,7 @@ fn sites_and_links_say_what_the_file_says() {
             ("munich-backbone".to_owned(), false)
         ]
     );
-    let back: Vec<_> = map
-        .path(munich, hq)
-        .unwrap()
-        .hops
-        .iter()
-        .rev()
-        .map(|hop| hop.reversed())
-        .collect();
+    let back: Vec<_> = map.path(munich, hq).unwrap().hops.iter().rev().map(|hop| hop.reversed()).collect();
     assert_eq!(back, *route.hops);
 }
 
@@ -107,8 +92,7 @@ fn a_schedule_holds_in_the_maps_timezone_and_across_midnight() {
     };
     let rate = |local: &str| {
         let local: jiff::civil::DateTime = local.parse().unwrap();
-        map.rate(hop, map.timezone().to_timestamp(local).unwrap())
-            .to_string()
+        map.rate(hop, map.timezone().to_timestamp(local).unwrap()).to_string()
     };
     // 2026-11-23 is a Monday; Berlin is an hour ahead of UTC
     assert_eq!(rate("2026-11-23T07:59:59"), "10 Mbit/s");
@@ -179,9 +163,7 @@ fn among_equal_costs_the_way_back_is_the_way_there() {
     text.push_str("}\nlinks:\n");
     for router in ["r15", "r16"] {
         text.extend(
-            sites
-                .iter()
-                .map(|name| format!("  - {{between: [{name}, {router}], rate: 1 Gbit/s}}\n")),
+            sites.iter().map(|name| format!("  - {{between: [{name}, {router}], rate: 1 Gbit/s}}\n")),
         );
     }
     let map = map(&text);
@@ -189,21 +171,10 @@ fn among_equal_costs_the_way_back_is_the_way_there() {
     for a in map.sites() {
         for b in map.sites() {
             let there = map.path(a, b).unwrap();
-            let back: Vec<Hop> = map
-                .path(b, a)
-                .unwrap()
-                .hops
-                .iter()
-                .rev()
-                .map(|hop| hop.reversed())
-                .collect();
+            let back: Vec<Hop> =
+                map.path(b, a).unwrap().hops.iter().rev().map(|hop| hop.reversed()).collect();
             assert_eq!(back, *there.hops, "{} to {}", map.name(a), map.name(b));
-            over_first += usize::from(
-                there
-                    .hops
-                    .iter()
-                    .any(|hop| map.link_name(hop.link).ends_with("r15")),
-            );
+            over_first += usize::from(there.hops.iter().any(|hop| map.link_name(hop.link).ends_with("r15")));
         }
     }
     assert!(

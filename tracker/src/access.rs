@@ -18,9 +18,9 @@ pub(crate) struct Access {
 const FOR_PROGRAMS: [&str; 3] = ["/metrics", "/healthz", "/sd"];
 
 impl Access {
-    /// Whether a request comes from where it may. A browser says if another site's page sent it; and a loopback port
-    /// without a token answers only to a loopback name or an address, as any page could have a name of its own point
-    /// there (DNS rebinding).
+    /// Whether a request comes from where it may. A browser says if another site's page sent it; and a
+    /// loopback port without a token answers only to a loopback name or an address, as any page could have a
+    /// name of its own point there (DNS rebinding).
     ///
     /// # Errors
     /// A status and a sentence with what to do.
@@ -31,9 +31,7 @@ impl Access {
         headers: &HeaderMap,
     ) -> Result<(), (StatusCode, &'static str)> {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
-        let is_foreign = headers
-            .get("sec-fetch-site")
-            .is_some_and(|site| site.as_bytes() == b"cross-site");
+        let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"cross-site");
         if is_foreign && !is_read {
             return Err((
                 StatusCode::FORBIDDEN,
@@ -95,9 +93,7 @@ impl Access {
 
 /// Whether a Host header names this machine or an address, and nothing that somebody could have registered.
 fn is_local_name(host: &str) -> bool {
-    let name = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
     let name = name.map_or(host, |(name, _)| name);
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     name.eq_ignore_ascii_case("localhost") || bare.unwrap_or(name).parse::<IpAddr>().is_ok()

@@ -54,10 +54,7 @@ const BODY_MAX: usize = 64 * 1024;
 
 /// Answers one request, with headers that keep other pages out.
 pub(crate) async fn respond(tracker: Arc<Tracker>, request: Request) -> Response {
-    let mut response = match tracker
-        .access
-        .admit(request.method(), request.uri(), request.headers())
-    {
+    let mut response = match tracker.access.admit(request.method(), request.uri(), request.headers()) {
         Ok(()) => route(tracker, request).await,
         Err((status, reason)) => text(status, reason),
     };

@@ -136,23 +136,19 @@ where
     let stops = request.event == AnnounceEvent::Stopped;
     let fetcher = (request.info_hash, announce.addr, request.key.unwrap_or(0));
     let reporting = (fetcher, tracker.store.world().uptime(), stops);
-    let answered = tracker
-        .store
-        .announce(request.info_hash, size, &announce, |map, decision| {
-            tracker
-                .metrics
-                .decision(map, &decision, reporting, || tracker.label(&request.info_hash));
-            if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
-                let now = tracker.store.world().uptime();
-                tracker.doubles.seen(&report.agent, announce.addr, other, now);
-            }
-            if decision.outcome.beside_others {
-                let now = tracker.store.world().uptime();
-                tracker.shared_addresses.seen(announce.addr, now);
-            }
-            debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
-            response(map, decision, ip, is_agent, tracker.watched())
-        });
+    let answered = tracker.store.announce(request.info_hash, size, &announce, |map, decision| {
+        tracker.metrics.decision(map, &decision, reporting, || tracker.label(&request.info_hash));
+        if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
+            let now = tracker.store.world().uptime();
+            tracker.doubles.seen(&report.agent, announce.addr, other, now);
+        }
+        if decision.outcome.beside_others {
+            let now = tracker.store.world().uptime();
+            tracker.shared_addresses.seen(announce.addr, now);
+        }
+        debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
+        response(map, decision, ip, is_agent, tracker.watched())
+    });
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
         Err(Refusal::UnmappedAddress) => {
@@ -211,11 +207,7 @@ fn response(
             again: again(decision.interval),
             dscp: decision.dscp,
             stripes: decision.stripes,
-            parts: decision
-                .parts
-                .into_iter()
-                .map(|part| told_part(map, part))
-                .collect(),
+            parts: decision.parts.into_iter().map(|part| told_part(map, part)).collect(),
         })
     } else {
         peers.extend(decision.upstream);

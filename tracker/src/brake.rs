@@ -1,7 +1,7 @@
 //! The emergency brake: `GET`, `POST` and `DELETE /brake` on the admin port.
 //!
-//! What is braked is told to agents as paused when they next announce. With `state:` in tracker.yaml it outlives
-//! a restart of the tracker.
+//! What is braked is told to agents as paused when they next announce. With `state:` in tracker.yaml it
+//! outlives a restart of the tracker.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -253,11 +253,7 @@ pub(crate) fn state(tracker: &Tracker) -> State {
     };
     State {
         all: brakes.all,
-        links: brakes
-            .links
-            .iter()
-            .map(|(one, other)| format!("{one}-{other}"))
-            .collect(),
+        links: brakes.links.iter().map(|(one, other)| format!("{one}-{other}")).collect(),
         sites: brakes.sites.iter().cloned().collect(),
         contents: brakes.contents.iter().map(content).collect(),
         kept: tracker.brakes.folder.is_some(),
@@ -299,11 +295,7 @@ fn release(tracker: &Tracker, brakes: &mut Brakes, target: &Target) -> Result<()
         Target::All => (std::mem::replace(&mut brakes.all, false), Vec::new(), "1"),
         Target::Link(name) => {
             let before = brakes.links.len();
-            let known = brakes
-                .links
-                .iter()
-                .map(|(one, other)| format!("{one}-{other}"))
-                .collect();
+            let known = brakes.links.iter().map(|(one, other)| format!("{one}-{other}")).collect();
             brakes.links.retain(|(one, other)| !is_link(name, one, other));
             (brakes.links.len() < before, known, name)
         }

@@ -25,11 +25,12 @@ pub struct Config {
     pub torrents: Option<PathBuf>,
     /// `trusted_proxies: []`: networks whose X-Forwarded-For and `ip=` are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `state: /var/lib/narrows-tracker`: where brakes, and who has what, are kept over a restart. Omitted: systemd's
-    /// `$STATE_DIRECTORY`, if the unit has one; else a restart releases brakes, and peers are known again as they announce.
+    /// `state: /var/lib/narrows-tracker`: where brakes, and who has what, are kept over a restart. Omitted:
+    /// systemd's `$STATE_DIRECTORY`, if the unit has one; else a restart releases brakes, and peers are known
+    /// again as they announce.
     pub state: Option<PathBuf>,
-    /// `admin_token: token`: a file with the token that changes over the admin port need. Omitted: changes are accepted
-    /// only if the admin port is bound to a loopback address.
+    /// `admin_token: token`: a file with the token that changes over the admin port need. Omitted: changes
+    /// are accepted only if the admin port is bound to a loopback address.
     pub admin_token: Option<PathBuf>,
     /// `interval: {seeder: 15m, leecher: 60s, gateway: 30s, min: 10s}`: times between announces.
     pub interval: Intervals,
@@ -96,7 +97,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks the text of a configuration. `file` is for the messages, `folder` is what relative paths are relative to.
+    /// Checks the text of a configuration. `file` is for the messages, `folder` is what relative paths are
+    /// relative to.
     ///
     /// # Errors
     /// All mistakes at once.
@@ -139,10 +141,8 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     };
     if let Some(node) = fields.take("listen") {
         let items = values::items(node);
-        config.listen = items
-            .iter()
-            .filter_map(|item| values::socket_address(item, "listen", 6969, report))
-            .collect();
+        config.listen =
+            items.iter().filter_map(|item| values::socket_address(item, "listen", 6969, report)).collect();
         // a wrong address is one mistake, not two
         if items.is_empty() {
             report.add(
@@ -176,10 +176,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
 
 fn network(node: &Node, report: &mut Report<'_>) -> Option<IpNet> {
     let text = values::text(node, "a network", "trusted_proxies: [10.0.0.0/24]", report)?;
-    let network = text
-        .parse()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     if network.is_none() {
         let help = "write a network or an address, as 10.0.0.0/24 or 10.0.0.7";
         report.add(node.at, format!("`{text}` is no network"), help);

@@ -152,10 +152,7 @@ fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
     ] {
         assert_eq!(told(text.as_bytes()), expected, "{what}");
     }
-    let utf16: Vec<u8> = "site_map: s\r\nadmin: here\r\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> = "site_map: s\r\nadmin: here\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let found = told(&utf16);
     assert!(
         found[0].starts_with("1:1 site_map: s | this file is UTF-16"),
@@ -187,17 +184,9 @@ fn what_is_no_yaml_or_no_map_is_a_mistake_with_a_place() {
 
 #[test]
 fn min_may_not_exceed_an_interval_and_none_may_be_zero() {
-    assert!(
-        parse("site_map: s\ninterval: {min: 31s}")
-            .unwrap_err()
-            .contains("make `min` the shortest")
-    );
+    assert!(parse("site_map: s\ninterval: {min: 31s}").unwrap_err().contains("make `min` the shortest"));
     assert!(parse("site_map: s\ninterval: {min: 0s}").is_err());
-    assert!(
-        parse("site_map: s\ninterval: {seeder: 25h}")
-            .unwrap_err()
-            .contains("out of range")
-    );
+    assert!(parse("site_map: s\ninterval: {seeder: 25h}").unwrap_err().contains("out of range"));
 }
 
 #[test]

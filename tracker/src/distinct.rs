@@ -1,12 +1,14 @@
-//! How many different agents there are, over all swarms: most are in many, and a set of all of them would be large.
+//! How many different agents there are, over all swarms: most are in many, and a set of all of them would be
+//! large.
 
 use std::collections::BTreeSet;
 
 /// So many of the smallest numbers are kept; up to so many, the count is exact.
 const KEPT: usize = 1024;
 
-/// Counts different numbers that are spread evenly, as hashes are, by the smallest of them (Bar-Yossef et al. 2002, the k
-/// minimum values): the k-th smallest of n lies at about k / n of the range. Within about 10 % in 999 of 1,000 cases.
+/// Counts different numbers that are spread evenly, as hashes are, by the smallest of them (Bar-Yossef et al.
+/// 2002, the k minimum values): the k-th smallest of n lies at about k / n of the range. Within about 10 % in
+/// 999 of 1,000 cases.
 #[derive(Debug, Default)]
 pub(crate) struct Distinct(BTreeSet<u64>);
 

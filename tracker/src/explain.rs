@@ -68,9 +68,7 @@ pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, (Stat
         }
     }
     if contents.is_empty() {
-        let names = wanted
-            .iter()
-            .flat_map(|(_, hash)| tracker.store.agent_names(*hash, NAMES_MAX));
+        let names = wanted.iter().flat_map(|(_, hash)| tracker.store.agent_names(*hash, NAMES_MAX));
         let names: Vec<String> = names.collect();
         let near = names.iter().map(String::as_str).collect();
         return Err(not_found("agent", &agent, near));

@@ -1,4 +1,5 @@
-//! Gauges over swarms and links: taken from a fresh registry whenever somebody asks, so that series of gone contents end.
+//! Gauges over swarms and links: taken from a fresh registry whenever somebody asks, so that series of gone
+//! contents end.
 
 mod series;
 mod sums;
@@ -15,10 +16,12 @@ use crate::link_use::Direction;
 use series::Series;
 pub(crate) use sums::{Rollout, SiteSum};
 
-/// More contents than this share the label `other`: an open tracker must not fill the database of its operator.
+/// More contents than this share the label `other`: an open tracker must not fill the database of its
+/// operator.
 const CONTENTS_MAX: usize = 1000;
 
-/// Most sites in swarms with series of their own, of nine gauges each; beyond, the sites of a content are one: `other`.
+/// Most sites in swarms with series of their own, of nine gauges each; beyond, the sites of a content are
+/// one: `other`.
 const SITES_MAX: usize = 1200;
 
 /// A content with its name and size, and its swarm's state.
@@ -107,10 +110,7 @@ fn take_links(cx: &Context<'_>, contents: &[Described], links: &[(Labels, u64)],
         .filter_map(|content| Some((content.label.info_hash.as_str(), content.size?)))
         .collect();
     for (labels, bytes) in links {
-        if let Some(size) = sizes
-            .get(labels.content.info_hash.as_str())
-            .filter(|size| **size > 0)
-        {
+        if let Some(size) = sizes.get(labels.content.info_hash.as_str()).filter(|size| **size > 0) {
             series.link_copies(labels, *bytes as f64 / *size as f64);
         }
     }

@@ -92,9 +92,7 @@ fn gathered(map: &SiteMap, contents: &[Described], links: &[(Labels, u64)]) -> V
 
 /// (labels but for the info hash, in the order of their names; value) of each series of a family.
 fn values(families: &[MetricFamily], name: &str) -> Vec<(Vec<String>, f64)> {
-    let family = families
-        .iter()
-        .find(|family| family.name() == format!("narrows_tracker_{name}"));
+    let family = families.iter().find(|family| family.name() == format!("narrows_tracker_{name}"));
     let metrics = family.map_or(&[][..], |family| family.get_metric());
     let labels = |metric: &prometheus::proto::Metric| {
         metric
@@ -104,18 +102,13 @@ fn values(families: &[MetricFamily], name: &str) -> Vec<(Vec<String>, f64)> {
             .map(|label| label.value().to_owned())
             .collect()
     };
-    metrics
-        .iter()
-        .map(|metric| (labels(metric), metric.get_gauge().get_value()))
-        .collect()
+    metrics.iter().map(|metric| (labels(metric), metric.get_gauge().get_value())).collect()
 }
 
 fn value(families: &[MetricFamily], name: &str, labels: &[&str]) -> f64 {
     let all = values(families, name);
     let found = all.iter().find(|(these, _)| these == labels);
-    found
-        .unwrap_or_else(|| panic!("no {name} {labels:?} in {all:?}"))
-        .1
+    found.unwrap_or_else(|| panic!("no {name} {labels:?} in {all:?}")).1
 }
 
 #[test]
@@ -187,14 +180,11 @@ fn with_a_hundred_contents_at_two_hundred_sites_there_are_fewer_than_20000_serie
     let map = map(200);
     let sites = |waits: bool| -> Vec<SiteStatus> {
         let names = map.sites().map(|id| map.name(id).into_owned());
-        names
-            .map(|name| site(&name, 50, if waits { 0 } else { 50 }, 0))
-            .collect()
+        names.map(|name| site(&name, 50, if waits { 0 } else { 50 }, 0)).collect()
     };
     // the last one is the only one that is under way
-    let contents: Vec<Described> = (0..100)
-        .map(|n| content(format!("content-{n:02}"), sites(n == 99)))
-        .collect();
+    let contents: Vec<Described> =
+        (0..100).map(|n| content(format!("content-{n:02}"), sites(n == 99))).collect();
     let mut links = Vec::new();
     for n in 0..2500 {
         let site = format!("s{:03}", n % 199 + 1);
@@ -239,10 +229,7 @@ fn a_series_has_the_same_labels_whether_or_not_another_content_has_its_name() {
         let mut out = Vec::new();
         prometheus::Encoder::encode(&prometheus::TextEncoder::new(), &found, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        text.lines()
-            .filter(|line| line.contains("info_hash=\"aa\""))
-            .map(str::to_owned)
-            .collect()
+        text.lines().filter(|line| line.contains("info_hash=\"aa\"")).map(str::to_owned).collect()
     };
     let alone = series(&[version("aa", "office", true)]);
     let beside = series(&[

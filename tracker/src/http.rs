@@ -27,9 +27,7 @@ pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) ->
                 tracker,
                 Source {
                     socket: peer.ip(),
-                    relayed: PROXY_HEADERS
-                        .iter()
-                        .any(|name| request.headers().contains_key(*name)),
+                    relayed: PROXY_HEADERS.iter().any(|name| request.headers().contains_key(*name)),
                     forwarded,
                     query,
                 },
@@ -47,10 +45,7 @@ pub(crate) fn respond(tracker: &Tracker, request: &Request, peer: SocketAddr) ->
             );
         }
     };
-    tracker
-        .metrics
-        .request_duration
-        .observe(started.elapsed().as_secs_f64());
+    tracker.metrics.request_duration.observe(started.elapsed().as_secs_f64());
     typed(StatusCode::OK, "text/plain", body)
 }
 
@@ -63,8 +58,6 @@ pub(crate) fn text(status: StatusCode, body: &'static str) -> Response {
 pub(crate) fn typed(status: StatusCode, kind: &'static str, body: Bytes) -> Response {
     let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

@@ -1,7 +1,8 @@
 //! The Narrows tracker: HTTP announce and scrape, allow-list, site map reload, metrics.
 //!
-//! Who gets which peers is decided in `narrows-assignment`; this crate is sockets, files, signals and clocks around it.
-//! [`Prepared`] is a configuration whose files have been read, [`Listeners`] are its bound sockets, [`run`] serves.
+//! Who gets which peers is decided in `narrows-assignment`; this crate is sockets, files, signals and clocks
+//! around it. [`Prepared`] is a configuration whose files have been read, [`Listeners`] are its bound
+//! sockets, [`run`] serves.
 
 mod access;
 mod admin;

@@ -11,15 +11,15 @@ use prometheus::{IntCounterVec, Opts, Registry};
 
 use crate::link_use::{Direction, LinkUse};
 
-/// Most series of a link, a direction and a content by its name; on each link and direction, contents beyond it share
-/// the label `other`.
+/// Most series of a link, a direction and a content by its name; on each link and direction, contents beyond
+/// it share the label `other`.
 const SERIES_MAX: usize = 2500;
 
 /// The label of what has no series of its own, as the content of what is beyond [`SERIES_MAX`].
 pub(crate) const OTHER: &str = "other";
 
-/// The labels of a content, here and at agents: the name in its .torrent, which several contents may have, and
-/// the info hash, which only this one has. Neither depends on what other contents there are.
+/// The labels of a content, here and at agents: the name in its .torrent, which several contents may have,
+/// and the info hash, which only this one has. Neither depends on what other contents there are.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct ContentLabel {
     pub(crate) name: String,
@@ -44,7 +44,8 @@ impl ContentLabel {
 /// The label of pseudo-sites and their links, of which there may be thousands.
 pub(crate) const ATTACHED: &str = "attached";
 
-/// Counts bytes by link, direction and content. The direction is the site at whose end of the link they came out.
+/// Counts bytes by link, direction and content. The direction is the site at whose end of the link they came
+/// out.
 pub(crate) struct LinkBytes {
     bytes: IntCounterVec,
     /// The labels in use. Locked once per link and announce with news, by gateways alone.
@@ -53,7 +54,8 @@ pub(crate) struct LinkBytes {
     in_use: Mutex<LinkUse<Fetcher>>,
 }
 
-/// An agent that fetches a content across links: its address, and its key, since machines behind a NAT share an address.
+/// An agent that fetches a content across links: its address, and its key, since machines behind a NAT share
+/// an address.
 pub(crate) type Fetcher = (InfoHash, SocketAddr, u32);
 
 /// A link, the site at which its bytes came out, and a content.
@@ -97,10 +99,7 @@ impl LinkBytes {
 
     /// Bytes per second on each link towards each of its ends, over the last seconds.
     pub(crate) fn used(&self, now: Duration) -> BTreeMap<Direction, f64> {
-        self.in_use
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .used(now)
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).used(now)
     }
 
     /// Counts bytes that crossed a hop.
@@ -204,10 +203,7 @@ mod tests {
         let (hq, b1) = (map.site_named("hq").unwrap(), map.site_named("b1").unwrap());
         for (from, to, bytes) in [(hq, b1, 500), (b1, hq, 20), (hq, b1, 7)] {
             let route = map.path(from, to).unwrap();
-            route
-                .hops
-                .iter()
-                .for_each(|hop| counts.add(&map, *hop, &named("office"), bytes));
+            route.hops.iter().for_each(|hop| counts.add(&map, *hop, &named("office"), bytes));
         }
         let expected = [(labels("office", "b1"), 507), (labels("office", "hq"), 20)];
         assert_eq!(counts.by_content(), expected);
@@ -216,19 +212,14 @@ mod tests {
     #[test]
     fn beyond_the_most_series_contents_are_counted_together_and_a_retired_one_makes_room() {
         let (map, counts) = (map(), LinkBytes::new(&Registry::new()).unwrap());
-        let route = map
-            .path(map.site_named("hq").unwrap(), map.site_named("b1").unwrap())
-            .unwrap();
+        let route = map.path(map.site_named("hq").unwrap(), map.site_named("b1").unwrap()).unwrap();
         let hop = route.hops[0];
         for n in 0..SERIES_MAX + 10 {
             counts.add(&map, hop, &named(&format!("content-{n:05}")), 3);
         }
         assert_eq!(counts.by_content().len(), SERIES_MAX);
         assert_eq!(
-            counts
-                .bytes
-                .with_label_values(&["hq-b1", "b1", OTHER, OTHER])
-                .get(),
+            counts.bytes.with_label_values(&["hq-b1", "b1", OTHER, OTHER]).get(),
             30
         );
         counts.keep(|hash| hash != "hash of content-00000" && hash != "hash of content-00001");
@@ -248,9 +239,7 @@ mod tests {
         };
         let of = |hash: &str| {
             let all = counts.by_content();
-            let found = all
-                .into_iter()
-                .find(|(labels, _)| labels.content == version(hash));
+            let found = all.into_iter().find(|(labels, _)| labels.content == version(hash));
             found.map(|(_, bytes)| bytes)
         };
         counts.add(&map, hop, &version("aa"), 5);

@@ -1,5 +1,6 @@
-//! How fast links are used. Agents report bytes now and then, so each report is spread over the time since the
-//! agent's last one, and until the next one the agent is taken to go on as it did. Pure: time is passed in.
+//! How fast links are used. Agents report bytes now and then, so each report is spread over the time since
+//! the agent's last one, and until the next one the agent is taken to go on as it did. Pure: time is passed
+//! in.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;

@@ -36,10 +36,8 @@ impl Listeners {
     /// # Errors
     /// Says which address cannot be bound, and why.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        let tracker = config
-            .listen
-            .iter()
-            .map(|address| listen(*address, is_dual_stack(*address, &config.listen)));
+        let tracker =
+            config.listen.iter().map(|address| listen(*address, is_dual_stack(*address, &config.listen)));
         Ok(Self {
             tracker: tracker.collect::<Result<_, _>>()?,
             admin: listen(config.admin, false)?,
@@ -48,10 +46,7 @@ impl Listeners {
 
     /// The addresses where /announce and /scrape are served.
     pub fn tracker_addrs(&self) -> Vec<SocketAddr> {
-        self.tracker
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
+        self.tracker.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// The address of the admin port.
@@ -75,7 +70,8 @@ pub(crate) fn in_the_way_of_admin(config: &Config) -> Option<SocketAddr> {
     config.listen.iter().find(takes).copied()
 }
 
-/// Whether an IPv6 socket takes IPv4 too: `[::]` does, unless the configuration has a socket of its own for that.
+/// Whether an IPv6 socket takes IPv4 too: `[::]` does, unless the configuration has a socket of its own for
+/// that.
 fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
     address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
         && !all.contains(&SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))

@@ -29,7 +29,8 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Say all mistakes of the configuration and of its site map, or of a site map alone; exit 64 if there are any.
+    /// Say all mistakes of the configuration and of its site map, or of a site map alone; exit 64 if there
+    /// are any.
     Check {
         /// The configuration file.
         #[arg(long, required_unless_present = "site_map")]
@@ -93,10 +94,8 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
         .init();
     open_files::raise_limit();
     let listeners = Listeners::bind(prepared.config())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let stop = signals::stop().context("cannot install signal handlers")?;
         run(prepared, listeners, stop).await?;

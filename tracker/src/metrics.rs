@@ -1,5 +1,5 @@
-//! What Prometheus is told. Labels are site, link, role, content, outcome and tier: never an address or a peer.
-//! One table of all: `tracker/prometheus/README.md`.
+//! What Prometheus is told. Labels are site, link, role, content, outcome and tier: never an address or a
+//! peer. One table of all: `tracker/prometheus/README.md`.
 
 use std::net::IpAddr;
 use std::time::Duration;

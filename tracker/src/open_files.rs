@@ -1,7 +1,7 @@
 //! How many connections the system lets us have.
 
-/// Raises the soft limit of open files to the hard one: a connection is a file, and many systems start services
-/// with 1,024. Where that cannot be done, connections beyond the limit wait to be accepted.
+/// Raises the soft limit of open files to the hard one: a connection is a file, and many systems start
+/// services with 1,024. Where that cannot be done, connections beyond the limit wait to be accepted.
 #[cfg(unix)]
 pub fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 /// Why the client's address is not known. The texts are constants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProxyError {
-    /// A proxy that does not say whom it forwards; taking its own address would put every client at the proxy's site.
+    /// A proxy that does not say whom it forwards; taking its own address would put every client at the
+    /// proxy's site.
     NoHeader,
     /// The entry that counts is no address.
     BadHeader,
@@ -26,9 +27,9 @@ impl ProxyError {
 
 /// The client's address: IPv4 even if it came over an IPv6 socket.
 ///
-/// `forwarded` are the values of the X-Forwarded-For headers in their order. The right-most address that is not
-/// trusted counts: what stands left of it was written by somebody unknown. `claimed` (`ip=`) is believed only where
-/// the client itself is trusted, since a proxy passes on whatever query its clients send.
+/// `forwarded` are the values of the X-Forwarded-For headers in their order. The right-most address that is
+/// not trusted counts: what stands left of it was written by somebody unknown. `claimed` (`ip=`) is believed
+/// only where the client itself is trusted, since a proxy passes on whatever query its clients send.
 pub(crate) fn client<'h>(
     socket: IpAddr,
     forwarded: impl DoubleEndedIterator<Item = &'h [u8]>,
@@ -51,10 +52,7 @@ pub(crate) fn client<'h>(
         }
     }
     // nobody but trusted hosts was involved
-    claimed
-        .map(|addr| addr.to_canonical())
-        .or(origin)
-        .ok_or(ProxyError::NoHeader)
+    claimed.map(|addr| addr.to_canonical()).or(origin).ok_or(ProxyError::NoHeader)
 }
 
 /// Whether a socket's address is one whose X-Forwarded-For is believed.
@@ -66,14 +64,8 @@ pub(crate) fn is_trusted(socket: IpAddr, trusted: &[IpNet]) -> bool {
 /// An address as proxies write it: bare, in brackets, or with a port.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?.trim();
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text);
-    let addr = bare
-        .parse()
-        .ok()
-        .or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()))?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let addr = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()))?;
     Some(addr.to_canonical())
 }
 

@@ -1,5 +1,5 @@
-//! A reverse proxy that the configuration forgets: it is named, with the key that mends it. Without that key every client
-//! behind the proxy counts at the proxy's own address, and so at its site.
+//! A reverse proxy that the configuration forgets: it is named, with the key that mends it. Without that key
+//! every client behind the proxy counts at the proxy's own address, and so at its site.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,8 @@ use tracing::warn;
 /// Any client may write such a header: so many addresses are named within an hour, the others only counted.
 const MAX_NAMED: usize = 16;
 
-/// Names each address that passes requests on, without being in `trusted_proxies`, once, then hourly with a count.
+/// Names each address that passes requests on, without being in `trusted_proxies`, once, then hourly with a
+/// count.
 #[derive(Debug)]
 pub(crate) struct Relays(Mutex<RepeatsBy<IpAddr>>);
 

@@ -173,9 +173,7 @@ pub async fn run(
     }
     let metrics = Arc::new(Metrics::new()?);
     metrics.map_in_force(map.sites().count(), map.links().count());
-    let contents = folder
-        .as_mut()
-        .map(|folder| scan(folder, Duration::ZERO).unwrap_or_default());
+    let contents = folder.as_mut().map(|folder| scan(folder, Duration::ZERO).unwrap_or_default());
     let tracker = Arc::new(Tracker {
         store: Store::new(World::new(policy(&config), map)),
         trusted_proxies: config.trusted_proxies.clone(),
@@ -312,9 +310,7 @@ async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut asked: Reloads) ->
         let (tracker, file) = (Arc::clone(&tracker), Arc::clone(&file));
         blocking(move || {
             // one reload at a time, by construction: this loop waits for each
-            file.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .reload(&tracker, by_operator);
+            file.lock().unwrap_or_else(PoisonError::into_inner).reload(&tracker, by_operator);
         })
         .await;
         if by_operator {
@@ -408,8 +404,8 @@ fn scan(folder: &mut Folder, now: Duration) -> Option<crate::torrents::Contents>
     }
 }
 
-/// Runs file work and long walks off the runtime's workers. A panic there is logged by the runtime's hook, and must
-/// not end what watches over the next change.
+/// Runs file work and long walks off the runtime's workers. A panic there is logged by the runtime's hook,
+/// and must not end what watches over the next change.
 async fn blocking(work: impl FnOnce() + Send + 'static) {
     if let Err(error) = tokio::task::spawn_blocking(work).await {
         error!(%error, "background work failed");

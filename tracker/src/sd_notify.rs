@@ -50,7 +50,5 @@ fn send(socket: &std::ffi::OsStr, message: &str) -> std::io::Result<()> {
         let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
         return datagram.send_to_addr(message.as_bytes(), &address).map(drop);
     }
-    datagram
-        .send_to(message.as_bytes(), std::path::Path::new(socket))
-        .map(drop)
+    datagram.send_to(message.as_bytes(), std::path::Path::new(socket)).map(drop)
 }

@@ -1,8 +1,10 @@
-//! What outlives a restart of the tracker: the peers and leases of all swarms, in one file of the state folder.
+//! What outlives a restart of the tracker: the peers and leases of all swarms, in one file of the state
+//! folder.
 //!
-//! The file is written whole beside the old one, synced and renamed over it, when the tracker stops and each minute.
-//! Swarms are locked one at a time while they are copied, so that no announce waits longer than one swarm takes.
-//! A file that is old, torn, changed or of another version is set aside: nobody is told of peers by guesswork.
+//! The file is written whole beside the old one, synced and renamed over it, when the tracker stops and each
+//! minute. Swarms are locked one at a time while they are copied, so that no announce waits longer than one
+//! swarm takes. A file that is old, torn, changed or of another version is set aside: nobody is told of peers
+//! by guesswork.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write};
@@ -73,8 +75,8 @@ impl Snapshot {
         durable::replace(&folder.join(FILE), |file| write(file, store, now))
     }
 
-    /// Takes over into the store what was written down: swarms that are listed. What cannot be used is set aside
-    /// as `swarms.bad`, and the log says why. Returns how many peers came back.
+    /// Takes over into the store what was written down: swarms that are listed. What cannot be used is set
+    /// aside as `swarms.bad`, and the log says why. Returns how many peers came back.
     pub(crate) fn load(
         &self,
         store: &Store,
@@ -133,8 +135,8 @@ fn write(file: &mut dyn Write, store: &Store, now: Timestamp) -> io::Result<()> 
     file.write_all(&digest.finalize())
 }
 
-/// Hands the swarms of a file to `restore`, with the file's age, one after the other, once its digest is known to be
-/// right; that age, or nothing if there is no file. Memory is needed for one swarm at a time.
+/// Hands the swarms of a file to `restore`, with the file's age, one after the other, once its digest is
+/// known to be right; that age, or nothing if there is no file. Memory is needed for one swarm at a time.
 fn read(
     path: &Path,
     now: Timestamp,

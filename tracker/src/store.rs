@@ -1,12 +1,13 @@
 //! All swarms.
 //!
-//! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of work
-//! that never waits for I/O, so a plain lock per shard is enough and nothing is queued.
+//! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of
+//! work that never waits for I/O, so a plain lock per shard is enough and nothing is queued.
 //!
-//! Lock order: shard, then the ledger inside the assignment's code; never two shards. Whoever walks all swarms
+//! Lock order: shard, then the ledger inside the assignment's code; never two shards. Whoever walks all
+//! swarms
 //! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce waits
-//! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its sites
-//! are counted by are therefore always of one generation.
+//! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its
+//! sites are counted by are therefore always of one generation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -67,9 +68,7 @@ impl Store {
                 let view = self.world.view();
                 let tracked = entry.get_mut();
                 tracked.follow(&view);
-                let decision = tracked
-                    .swarm
-                    .announce(&view.context(), announce, view.now, &mut rng)?;
+                let decision = tracked.swarm.announce(&view.context(), announce, view.now, &mut rng)?;
                 (view, decision)
             }
             Entry::Vacant(entry) => {
@@ -96,8 +95,8 @@ impl Store {
         Some(tracked.swarm.record(&view.context(), view.now))
     }
 
-    /// Takes over what was kept of a swarm, `away` ago; one that has peers already is left alone. Returns how many peers
-    /// came back.
+    /// Takes over what was kept of a swarm, `away` ago; one that has peers already is left alone. Returns how
+    /// many peers came back.
     pub(crate) fn restore(
         &self,
         hash: InfoHash,
@@ -119,13 +118,11 @@ impl Store {
     }
 
     pub(crate) fn counts(&self, hash: InfoHash) -> Counts {
-        self.swarms
-            .get(&hash)
-            .map(|tracked| tracked.swarm.counts())
-            .unwrap_or_default()
+        self.swarms.get(&hash).map(|tracked| tracked.swarm.counts()).unwrap_or_default()
     }
 
-    /// Forgets peers that did not come back, and swarms that `keep` does not want: with their being empty or not.
+    /// Forgets peers that did not come back, and swarms that `keep` does not want: with their being empty or
+    /// not.
     pub(crate) fn sweep(&self, keep: impl Fn(&InfoHash, bool) -> bool) -> Swept {
         let mut swept = Swept::default();
         for hash in self.hashes() {
@@ -137,9 +134,7 @@ impl Store {
             swept.peers += tracked.swarm.expire(&view.context(), view.now);
             drop(tracked);
             // asked again under the lock: somebody may have announced meanwhile
-            let gone = self
-                .swarms
-                .remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
+            let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
             if let Some((_, mut tracked)) = gone {
                 tracked.swarm.retire(&self.world.view().context());
                 swept.swarms += 1;
@@ -148,7 +143,8 @@ impl Store {
         swept
     }
 
-    /// Brings every swarm to the site map in force. One that is announced to before its turn follows by itself.
+    /// Brings every swarm to the site map in force. One that is announced to before its turn follows by
+    /// itself.
     pub(crate) fn follow(&self) {
         for hash in self.hashes() {
             if let Some(mut tracked) = self.swarms.get_mut(&hash) {
@@ -248,10 +244,7 @@ impl Store {
         let mut agents = Distinct::default();
         for hash in self.hashes() {
             if let Some(tracked) = self.swarms.get(&hash) {
-                tracked
-                    .swarm
-                    .agent_numbers()
-                    .for_each(|number| agents.add(number));
+                tracked.swarm.agent_numbers().for_each(|number| agents.add(number));
             }
         }
         agents.count()

@@ -59,8 +59,8 @@ pub(crate) struct Folder {
 
 struct Seen {
     stamp: Stamp,
-    /// What it is tracked as: as long as the file is broken, what it was before. A file that is overwritten in place is
-    /// broken for a moment, and its peers are not forgotten for that.
+    /// What it is tracked as: as long as the file is broken, what it was before. A file that is overwritten
+    /// in place is broken for a moment, and its peers are not forgotten for that.
     content: Option<(InfoHash, Content)>,
     broken: bool,
 }
@@ -88,17 +88,14 @@ impl Folder {
     /// Looks at the folder; `None` if nothing has changed.
     ///
     /// # Errors
-    /// If the folder cannot be listed. What was known stays known: a network drive that is away for a moment must
-    /// not end every rollout.
+    /// If the folder cannot be listed. What was known stays known: a network drive that is away for a moment
+    /// must not end every rollout.
     pub(crate) fn scan(&mut self) -> io::Result<Option<Contents>> {
         let mut present = HashSet::new();
         let mut changed = false;
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
-            if path
-                .extension()
-                .is_none_or(|extension| !extension.eq_ignore_ascii_case("torrent"))
-            {
+            if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("torrent")) {
                 continue;
             }
             // gone since it was listed
@@ -134,11 +131,7 @@ impl Folder {
     }
 
     fn contents(&self) -> Contents {
-        let mut found: Vec<_> = self
-            .seen
-            .values()
-            .filter_map(|seen| seen.content.clone())
-            .collect();
+        let mut found: Vec<_> = self.seen.values().filter_map(|seen| seen.content.clone()).collect();
         found.sort_by_key(|(hash, _)| *hash);
         found.dedup_by_key(|(hash, _)| *hash);
         let mut names: HashMap<Arc<str>, usize> = HashMap::new();

@@ -59,11 +59,7 @@ fn contents_of_one_name_are_told_apart() {
     fs::write(dir.path().join("2.torrent"), torrent("office", 2)).unwrap();
     fs::write(dir.path().join("2-copy.torrent"), torrent("office", 2)).unwrap();
     let contents = folder.scan().unwrap().unwrap();
-    let mut names: Vec<_> = contents
-        .by_hash
-        .values()
-        .map(|content| content.name.to_string())
-        .collect();
+    let mut names: Vec<_> = contents.by_hash.values().map(|content| content.name.to_string()).collect();
     names.sort();
     assert_eq!(names.len(), 2);
     assert!(

@@ -75,22 +75,15 @@ impl Tracker {
             Some(contents) => {
                 let contents = contents.load();
                 let named = contents.iter();
-                named
-                    .map(|(hash, content)| (content.name.to_string(), *hash))
-                    .collect()
+                named.map(|(hash, content)| (content.name.to_string(), *hash)).collect()
             }
-            None => self
-                .store
-                .hashes()
-                .into_iter()
-                .map(|hash| (hash.to_string(), hash))
-                .collect(),
+            None => self.store.hashes().into_iter().map(|hash| (hash.to_string(), hash)).collect(),
         };
         named.into_iter()
     }
 
-    /// The number of this run, and after how many seconds an agent is to look whether it still is: it looks once for all
-    /// its contents.
+    /// The number of this run, and after how many seconds an agent is to look whether it still is: it looks
+    /// once for all its contents.
     pub(crate) fn watched(&self) -> (u32, u16) {
         let seconds = (self.agents.load(Ordering::Relaxed) / LOOKS).clamp(WATCH, 3600);
         (self.epoch, u16::try_from(seconds).unwrap_or(u16::MAX))
@@ -107,8 +100,8 @@ impl Tracker {
         }
     }
 
-    /// Forgets peers that did not come back, empty swarms of an open tracker, and swarms that are not listed any
-    /// more. A listed swarm stays even if it is empty: it counts completions.
+    /// Forgets peers that did not come back, empty swarms of an open tracker, and swarms that are not listed
+    /// any more. A listed swarm stays even if it is empty: it counts completions.
     pub(crate) fn sweep(&self) {
         let swept = match &self.contents {
             None => self.store.sweep(|_, is_empty| !is_empty),

@@ -13,10 +13,12 @@ use tracing::warn;
 /// More networks than this share the label `other`: strangers must not fill the database of the operator.
 const NETWORKS_MAX: usize = 100;
 
-/// Anybody may announce from anywhere: so many networks are named in the log within an hour, the others only counted.
+/// Anybody may announce from anywhere: so many networks are named in the log within an hour, the others only
+/// counted.
 const MAX_NAMED: usize = 16;
 
-/// Counts announces from addresses in no site, by network, and names each network once, then hourly, in the log. Only refused announces wait for the lock.
+/// Counts announces from addresses in no site, by network, and names each network once, then hourly, in the
+/// log. Only refused announces wait for the lock.
 pub(crate) struct Unmapped {
     counts: IntCounterVec,
     known: Mutex<HashSet<IpNet>>,
@@ -40,7 +42,8 @@ impl Unmapped {
         })
     }
 
-    /// An announce from this address is refused; with the time since the tracker's start, the log may name it.
+    /// An announce from this address is refused; with the time since the tracker's start, the log may name
+    /// it.
     pub(crate) fn count(&self, from: IpAddr, tell: Option<Duration>) {
         let network = network(from);
         if let (Some(now), Some(network)) = (tell, network) {

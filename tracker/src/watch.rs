@@ -1,4 +1,5 @@
-//! Notices changes in a folder: told by the system where it can, and by looking again now and then where it cannot
+//! Notices changes in a folder: told by the system where it can, and by looking again now and then where it
+//! cannot
 //! (network file systems, links to elsewhere, folders that were replaced).
 
 use std::path::Path;
@@ -41,11 +42,7 @@ impl Changes {
                 teller.notify_one();
             }
         })
-        .and_then(|mut watcher| {
-            watcher
-                .watch(folder, RecursiveMode::NonRecursive)
-                .map(|()| watcher)
-        });
+        .and_then(|mut watcher| watcher.watch(folder, RecursiveMode::NonRecursive).map(|()| watcher));
         if let Err(error) = &watcher {
             warn!(folder = %folder.display(), %error, "changes are not reported; looking every {RESCAN:?} instead");
         }
@@ -55,17 +52,15 @@ impl Changes {
         }
     }
 
-    /// Waits until something may have changed. A change before the call counts too; dropping the future loses none.
+    /// Waits until something may have changed. A change before the call counts too; dropping the future loses
+    /// none.
     pub(crate) async fn next(&self) {
         tokio::select! {
             () = self.told.notified() => {}
             () = sleep(RESCAN) => return,
         }
         let deadline = Instant::now() + PATIENCE;
-        while timeout_at((Instant::now() + QUIET).min(deadline), self.told.notified())
-            .await
-            .is_ok()
-        {
+        while timeout_at((Instant::now() + QUIET).min(deadline), self.told.notified()).await.is_ok() {
             if Instant::now() >= deadline {
                 break;
             }

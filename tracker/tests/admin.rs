@@ -50,10 +50,7 @@ fn prometheus_finds_every_agent_once_that_says_where_its_metrics_are_at_the_addr
     }
     let reply = get(tracker.admin, "/sd");
     assert!(
-        reply
-            .head
-            .to_lowercase()
-            .contains("content-type: application/json"),
+        reply.head.to_lowercase().contains("content-type: application/json"),
         "{}",
         reply.head
     );

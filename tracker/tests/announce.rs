@@ -134,9 +134,7 @@ fn an_address_in_no_network_is_refused_with_a_reason_and_leaves_nothing() {
     let tracker = Running::start("");
     let failure = refused(say(tracker.addr, "127.9.0.1", &announce()));
     assert!(
-        failure
-            .reason
-            .contains("your address 127.9.0.1 belongs to no site"),
+        failure.reason.contains("your address 127.9.0.1 belongs to no site"),
         "{}",
         failure.reason
     );
@@ -189,11 +187,7 @@ fn a_trusted_proxy_says_who_its_client_is_and_nobody_else_does() {
     assert_eq!(response.external_ip, Some([127, 2, 0, 8].into()));
     let response = accepted(said([127, 1, 0, 5], forwarded, "&ip=127.2.0.8"));
     assert_eq!(response.external_ip, Some([127, 1, 0, 5].into()));
-    assert!(
-        refused(said([127, 1, 0, 100], "", ""))
-            .reason
-            .contains("X-Forwarded-For")
-    );
+    assert!(refused(said([127, 1, 0, 100], "", "")).reason.contains("X-Forwarded-For"));
     assert!(
         refused(said([127, 1, 0, 100], "X-Forwarded-For: unknown\r\n", ""))
             .reason

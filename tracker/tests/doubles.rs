@@ -26,10 +26,7 @@ fn two_machines_with_one_id_are_both_named_once_in_log_status_metric_and_page() 
     accepted(say(tracker.addr, "127.2.0.3", &machine(3)));
     let series = |name: &str| {
         let text = String::from_utf8(get(tracker.admin, "/metrics").body).unwrap();
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(name))
-            .map(str::to_owned);
+        let line = text.lines().find(|line| line.starts_with(name)).map(str::to_owned);
         line.unwrap_or_default()
     };
     assert!(series("narrows_tracker_duplicate_ids").ends_with(" 1"));
@@ -39,10 +36,7 @@ fn two_machines_with_one_id_are_both_named_once_in_log_status_metric_and_page() 
     assert_eq!(double["agent"], "vm");
     assert_eq!(double["addresses"].as_array().unwrap().len(), 3);
     let log = tracker.whole_log();
-    let lines: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("two machines use one id"))
-        .collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("two machines use one id")).collect();
     assert_eq!(lines.len(), 1, "{log}");
     for part in ["vm", "127.2.0.1:6881", "127.2.0.2:6881"] {
         assert!(lines[0].contains(part), "{part}: {log}");

@@ -96,11 +96,7 @@ fn an_unknown_path_is_not_found() {
 fn oversize_requests_are_refused_and_others_still_served() {
     let tracker = Running::start("");
     let long = format!("{}&x={}", target(&announce()), "y".repeat(9000));
-    assert!(
-        refused(decode(&get(tracker.addr, &long)))
-            .reason
-            .contains("8 KiB")
-    );
+    assert!(refused(decode(&get(tracker.addr, &long))).reason.contains("8 KiB"));
     let huge = format!("GET /announce?{} HTTP/1.1\r\nHost: t\r\n\r\n", "y".repeat(60_000));
     let mut stream = connect(tracker.addr, None);
     // the tracker may close before all of it is sent
@@ -160,11 +156,7 @@ fn the_admin_port_tells_health_status_and_metrics() {
     assert_eq!(status["contents"][0]["peers"], 1);
     assert_eq!(status["contents"][0]["name"], "07".repeat(20));
     let reply = get(tracker.admin, "/metrics");
-    assert!(
-        header(&reply.head, "content-type")
-            .unwrap()
-            .starts_with("text/plain")
-    );
+    assert!(header(&reply.head, "content-type").unwrap().starts_with("text/plain"));
     let text = String::from_utf8(reply.body).unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         assert!(line.starts_with("narrows_tracker_"), "{line}");

@@ -35,15 +35,11 @@ fn three_agents_behind_one_address_and_port_are_three_peers_with_one_budget() {
     let shared = serde_json::json!([{"address": "127.2.0.1:6881", "peers": 3}]);
     assert_eq!(status["contents"][0]["shared"], shared);
     let metrics = String::from_utf8(get(tracker.admin, "/metrics").body).unwrap();
-    let series = metrics
-        .lines()
-        .find(|line| line.starts_with("narrows_tracker_shared_addresses{"));
+    let series = metrics.lines().find(|line| line.starts_with("narrows_tracker_shared_addresses{"));
     assert!(series.is_some_and(|line| line.ends_with(" 1")), "{series:?}");
     assert_eq!(tracker.metric("narrows_tracker_elections_total"), 1.0);
     let log = tracker.log();
-    let lines = log
-        .lines()
-        .filter(|line| line.contains("several machines announce from one address"));
+    let lines = log.lines().filter(|line| line.contains("several machines announce from one address"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("127.2.0.1:6881"), "{log}");

@@ -153,25 +153,13 @@ fn the_map_has_every_site_apart_from_the_others_and_every_link_with_its_rate() {
     let map = json(tracker.admin, "/map");
     let sites = map["sites"].as_array().unwrap();
     assert_eq!(
-        sites
-            .iter()
-            .filter(|site| site["name"] == "hq" || site["name"] == "munich")
-            .count(),
+        sites.iter().filter(|site| site["name"] == "hq" || site["name"] == "munich").count(),
         2
     );
     for (n, site) in sites.iter().enumerate() {
-        assert!(
-            sites[..n]
-                .iter()
-                .all(|other| (&other["x"], &other["y"]) != (&site["x"], &site["y"]))
-        );
+        assert!(sites[..n].iter().all(|other| (&other["x"], &other["y"]) != (&site["x"], &site["y"])));
     }
-    let link = &map["links"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|link| link["name"] == "hq-munich")
-        .unwrap();
+    let link = &map["links"].as_array().unwrap().iter().find(|link| link["name"] == "hq-munich").unwrap();
     assert_eq!(link["rate"], 1_250_000);
 }
 
@@ -203,11 +191,7 @@ fn agents_of_a_site_come_in_pages_gateways_first_each_with_its_role_and_why() {
         (&"munich-1".into(), &"gateway".into())
     );
     assert!(
-        all["agents"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|agent| !agent["because"].as_str().unwrap().is_empty())
+        all["agents"].as_array().unwrap().iter().all(|agent| !agent["because"].as_str().unwrap().is_empty())
     );
     let mut seen = Vec::new();
     for offset in [0, 3, 6, 9] {
@@ -239,11 +223,7 @@ fn a_rollout_is_shown_by_site_with_where_each_fetches_from() {
     let munich = || {
         let rollout = json(tracker.admin, &format!("/rollout?content={}", "07".repeat(20)));
         let sites = rollout["sites"].as_array().unwrap().iter();
-        sites
-            .clone()
-            .find(|site| site["site"] == "munich")
-            .unwrap()
-            .clone()
+        sites.clone().find(|site| site["site"] == "munich").unwrap().clone()
     };
     let told = |keys: [&str; 3]| Value::from(keys.map(|key| munich()[key].clone()).to_vec());
     assert_eq!(
@@ -280,11 +260,7 @@ fn a_site_map_that_is_not_in_force_is_checked_and_laid_out_and_changes_nothing()
         mistakes.len() >= 2 && mistakes.iter().all(|mistake| mistake["line"] == 6),
         "{mistakes:?}"
     );
-    assert!(
-        mistakes
-            .iter()
-            .any(|mistake| mistake["problem"].as_str().unwrap().contains("no site"))
-    );
+    assert!(mistakes.iter().any(|mistake| mistake["problem"].as_str().unwrap().contains("no site")));
     assert_eq!(check(tracker.admin, "", &"#".repeat((1 << 20) + 1)).status, 413);
     assert_eq!(json(tracker.admin, "/map"), before);
 }
@@ -321,12 +297,7 @@ fn events_say_how_things_are_to_every_listener_until_the_tracker_stops() {
     let event = first.event();
     assert_eq!(event["rollouts"], serde_json::json!([]));
     assert_eq!(
-        event["links"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|link| link["link"] == "hq-munich")
-            .count(),
+        event["links"].as_array().unwrap().iter().filter(|link| link["link"] == "hq-munich").count(),
         2
     );
     accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));

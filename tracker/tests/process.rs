@@ -29,10 +29,8 @@ fn run_with(command: &str, option: &str, file: &Path) -> Output {
 }
 
 fn map_with(more_sites: &[&str]) -> String {
-    let extra: String = more_sites
-        .iter()
-        .map(|name| format!("  - {{between: [hq, {name}], rate: 1 Mbit/s}}\n"))
-        .collect();
+    let extra: String =
+        more_sites.iter().map(|name| format!("  - {{between: [hq, {name}], rate: 1 Mbit/s}}\n")).collect();
     let mut text = SITES.replace("links:\n", &format!("links:\n{extra}"));
     for (position, name) in more_sites.iter().enumerate() {
         let site = format!("  {name}: {{networks: [127.{}.0.0/16]}}\nlinks:", 50 + position);
@@ -63,9 +61,7 @@ fn sighup_reloads_the_site_map_any_number_of_times_and_a_bad_one_in_between_is_r
     );
     until("the log names every mistake", || {
         let log = tracker.log();
-        ["sites.yaml:2:", "netwerks", "sites.yaml:3:", "nowhere"]
-            .iter()
-            .all(|part| log.contains(part))
+        ["sites.yaml:2:", "netwerks", "sites.yaml:3:", "nowhere"].iter().all(|part| log.contains(part))
     });
 
     tracker.write_map(&map_with(&["oslo"]));
@@ -92,12 +88,8 @@ fn a_changed_site_map_is_taken_over_and_its_swarms_follow() {
         "its site's gateway is told one remote peer: {response:?}"
     );
     let status: serde_json::Value = serde_json::from_slice(&get(tracker.admin, "/status").body).unwrap();
-    let names: Vec<_> = status["contents"][0]["sites"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|site| &site["site"])
-        .collect();
+    let names: Vec<_> =
+        status["contents"][0]["sites"].as_array().unwrap().iter().map(|site| &site["site"]).collect();
     assert_eq!(
         names,
         ["aarhus", "hq", "munich"],

@@ -42,9 +42,7 @@ fn a_forgotten_proxy_is_named_once_counted_and_blamed_in_the_refusal() {
     assert_eq!(forwarded(&tracker), 3.0);
     let log = tracker.whole_log();
     for proxy in ["127.1.0.5", "127.77.0.1"] {
-        let lines = log
-            .lines()
-            .filter(|line| line.contains(&format!("trusted_proxies: [{proxy}]")));
+        let lines = log.lines().filter(|line| line.contains(&format!("trusted_proxies: [{proxy}]")));
         assert_eq!(lines.count(), 1, "{proxy}: {log}");
     }
 }

@@ -138,9 +138,7 @@ fn the_state_folder_of_the_unit_is_the_default() {
 fn each_run_has_a_number_that_agents_are_told_and_can_look_at() {
     let run = || {
         let tracker = Process::start(files(""), &[]);
-        let told = accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)))
-            .narrows
-            .unwrap();
+        let told = accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0))).narrows.unwrap();
         let looked = String::from_utf8(get(tracker.addr, "/epoch").body).unwrap();
         assert_eq!(looked, told.epoch.to_string());
         assert!(told.epoch != 0 && told.watch == 15);

@@ -1,4 +1,5 @@
-//! What is wrong with a .torrent in the tracker's folder is said when it is taken in, not by every machine later.
+//! What is wrong with a .torrent in the tracker's folder is said when it is taken in, not by every machine
+//! later.
 #![cfg(unix)]
 
 mod support;
@@ -38,9 +39,8 @@ fn a_torrent_that_no_agent_can_announce_is_named_with_the_reason() {
     let tracker = Process::start(dir, &[]);
     let log = tracker.whole_log();
     for (name, _, fault) in &all {
-        let line = log
-            .lines()
-            .find(|line| line.contains("WARN") && line.contains(&format!("/{name}.torrent")));
+        let line =
+            log.lines().find(|line| line.contains("WARN") && line.contains(&format!("/{name}.torrent")));
         match (line, fault) {
             (None, None) => {}
             (Some(line), Some(fault)) => {
@@ -52,9 +52,7 @@ fn a_torrent_that_no_agent_can_announce_is_named_with_the_reason() {
             _ => panic!("{name}: {line:?} in {log}"),
         }
     }
-    let tiers = log
-        .lines()
-        .find(|line| line.contains("WARN") && line.contains("tiers.torrent"));
+    let tiers = log.lines().find(|line| line.contains("WARN") && line.contains("tiers.torrent"));
     assert!(
         tiers.is_some_and(|line| line.contains("pass over") && line.contains("udp://t:1/a")),
         "{log}"

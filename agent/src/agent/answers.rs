@@ -44,10 +44,7 @@ impl Agent {
         for entry in self.entries() {
             content.push(entry.status().await);
         }
-        let site = content
-            .iter()
-            .map(|content| &content.site)
-            .find(|site| !site.is_empty());
+        let site = content.iter().map(|content| &content.site).find(|site| !site.is_empty());
         AgentStatus {
             id: self.shared.id.clone(),
             site: site.cloned().unwrap_or_default(),
@@ -57,7 +54,8 @@ impl Agent {
         }
     }
 
-    /// Who is connected and why; of one content (name or info hash) or of all. `None`: there is no such content.
+    /// Who is connected and why; of one content (name or info hash) or of all. `None`: there is no such
+    /// content.
     pub async fn explain(&self, which: Option<&str>) -> Option<AgentExplained> {
         let mut content = Vec::new();
         for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {

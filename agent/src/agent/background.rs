@@ -1,5 +1,5 @@
-//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart, an
-//! address that changes, files that nobody reads any more.
+//! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart,
+//! an address that changes, files that nobody reads any more.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -123,7 +123,8 @@ async fn follow_address(agent: Weak<Agent>) {
     }
 }
 
-/// A file that was deleted must not hold its bytes for ever, nor an idle one keep its volume from being unmounted.
+/// A file that was deleted must not hold its bytes for ever, nor an idle one keep its volume from being
+/// unmounted.
 async fn close_unused(agent: Weak<Agent>) {
     loop {
         tokio::time::sleep(UNUSED).await;

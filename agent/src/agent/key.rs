@@ -1,8 +1,9 @@
-//! What this machine calls itself towards trackers (BEP 7 `key`), beside the id that people give it: two machines with
-//! one id are told apart by it, and one machine is known again after a restart and at another address.
+//! What this machine calls itself towards trackers (BEP 7 `key`), beside the id that people give it: two
+//! machines with one id are told apart by it, and one machine is known again after a restart and at another
+//! address.
 //!
-//! It is made at the first start and kept in the state folder with the name of the machine that made it. A golden image
-//! carries the file to every clone; there the name differs, and each makes a key of its own.
+//! It is made at the first start and kept in the state folder with the name of the machine that made it. A
+//! golden image carries the file to every clone; there the name differs, and each makes a key of its own.
 
 use std::path::Path;
 
@@ -18,9 +19,7 @@ pub(super) fn of_machine(state: &Path) -> u32 {
 /// The key in the folder if it was made on `machine`, else `new`.
 fn of(state: &Path, machine: &str, new: u32) -> u32 {
     let path = state.join(FILE);
-    let kept = std::fs::read_to_string(&path)
-        .ok()
-        .and_then(|text| read(&text, machine));
+    let kept = std::fs::read_to_string(&path).ok().and_then(|text| read(&text, machine));
     if let Some(key) = kept {
         return key;
     }
@@ -41,10 +40,11 @@ fn read(text: &str, machine: &str) -> Option<u32> {
     (key != 0 && made_on == machine).then_some(key)
 }
 
-/// What tells this machine from its clones: the id that systemd makes at the first boot (machine-id(5)), where there is
-/// one, and the host name. On Windows it is the host name alone: MachineGuid is cloned with the disk, and what is not (the
-/// firmware's UUID, a network card's address) takes WMI to read or changes with a dock. Clones that share even the host
-/// name share the key; the tracker tells those apart by their addresses once they take turns.
+/// What tells this machine from its clones: the id that systemd makes at the first boot (machine-id(5)),
+/// where there is one, and the host name. On Windows it is the host name alone: MachineGuid is cloned with
+/// the disk, and what is not (the firmware's UUID, a network card's address) takes WMI to read or changes
+/// with a dock. Clones that share even the host name share the key; the tracker tells those apart by their
+/// addresses once they take turns.
 fn machine() -> String {
     let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let host = gethostname::gethostname();

@@ -87,7 +87,8 @@ pub struct Reloaded {
     pub added: Vec<String>,
     /// Names of content that no longer is.
     pub removed: Vec<String>,
-    /// Names of content whose .torrent cannot be read at the moment: what runs goes on, and it is tried again.
+    /// Names of content whose .torrent cannot be read at the moment: what runs goes on, and it is tried
+    /// again.
     #[serde(default)]
     pub unread: Vec<String>,
     /// What changed in the file but needs a restart.
@@ -109,8 +110,8 @@ impl Agent {
     /// Listens and starts all content of `config`. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// That the state folder cannot be made, that another agent uses it ([`StateInUse`] inside), or that the address
-    /// cannot be listened on.
+    /// That the state folder cannot be made, that another agent uses it ([`StateInUse`] inside), or that the
+    /// address cannot be listened on.
     pub async fn start(config: Config, config_path: Option<PathBuf>) -> io::Result<Arc<Self>> {
         let explained =
             |what: String| move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
@@ -201,12 +202,8 @@ impl Agent {
 
     /// Makes the running contents those of `config`; names of the added and the removed.
     async fn apply(&self, config: &Config) -> (Vec<String>, Vec<String>) {
-        self.shared
-            .upload
-            .set_rate(config.limits.upload.bytes_per_second().unwrap_or(0));
-        self.shared
-            .download
-            .set_rate(config.limits.download.bytes_per_second().unwrap_or(0));
+        self.shared.upload.set_rate(config.limits.upload.bytes_per_second().unwrap_or(0));
+        self.shared.download.set_rate(config.limits.download.bytes_per_second().unwrap_or(0));
         let running = self.entries();
         let (asked, known) = (config.clone(), running.clone());
         let wanted = spawn_blocking(move || {
@@ -215,7 +212,8 @@ impl Agent {
         })
         .await
         .unwrap_or_default();
-        // an entry that cannot be read now takes nothing away: its torrent may be half-written, or its share not mounted
+        // an entry that cannot be read now takes nothing away: its torrent may be half-written, or its share
+        // not mounted
         let unread = |entry: &Entry| {
             let mut unread = wanted.iter().filter(|wanted| wanted.is_unread());
             unread.find(|wanted| wanted.torrent == entry.wanted.torrent)
@@ -224,15 +222,11 @@ impl Agent {
         let (broken, running): (Vec<Entry>, Vec<Entry>) =
             running.into_iter().partition(|entry| entry.handle.is_none());
         let is_wanted = |entry: &Entry| wanted.iter().any(|new| new.torrent == entry.wanted.torrent);
-        let forgotten: Vec<String> = broken
-            .iter()
-            .filter(|entry| !is_wanted(entry))
-            .map(|entry| entry.wanted.name())
-            .collect();
+        let forgotten: Vec<String> =
+            broken.iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.wanted.name()).collect();
         let is_known = |new: &Wanted| broken.iter().any(|entry| new.is_broken_as(&entry.wanted));
-        let (kept, gone): (Vec<Entry>, Vec<Entry>) = running
-            .into_iter()
-            .partition(|entry| wanted.contains(&entry.wanted) || unread(entry).is_some());
+        let (kept, gone): (Vec<Entry>, Vec<Entry>) =
+            running.into_iter().partition(|entry| wanted.contains(&entry.wanted) || unread(entry).is_some());
         // whoever is removed is served no more from here on
         self.set_entries(kept.clone());
         stop_all(&gone).await;
@@ -272,7 +266,8 @@ impl Agent {
         (added, removed.chain(forgotten).collect())
     }
 
-    /// Frees what contents left that are not wanted any more, unless an entry does not say which content it is.
+    /// Frees what contents left that are not wanted any more, unless an entry does not say which content it
+    /// is.
     async fn clean_leftovers(&self, wanted: &[Wanted]) {
         let known: Option<Vec<(InfoHash, PathBuf)>> = wanted
             .iter()
@@ -320,23 +315,19 @@ impl Agent {
         stopped
     }
 
-    /// Looks whether a torrent that could not be read can be now, and if so applies the configuration in force again.
+    /// Looks whether a torrent that could not be read can be now, and if so applies the configuration in
+    /// force again.
     async fn retry_unread(&self) {
         let unread = self
             .entries()
             .into_iter()
             .filter(|entry| entry.unread.is_some() || (entry.handle.is_none() && entry.wanted.is_unread()));
-        let paths: Vec<_> = unread
-            .map(|entry| (entry.wanted.torrent, entry.wanted.names))
-            .collect();
+        let paths: Vec<_> = unread.map(|entry| (entry.wanted.torrent, entry.wanted.names)).collect();
         if paths.is_empty() {
             return;
         }
-        let any = spawn_blocking(move || {
-            paths
-                .iter()
-                .any(|(path, names)| read_torrent(path, *names).is_ok())
-        });
+        let any =
+            spawn_blocking(move || paths.iter().any(|(path, names)| read_torrent(path, *names).is_ok()));
         if any.await.unwrap_or(false) {
             let config = self.config.lock().await;
             let (added, _) = self.apply(&config).await;
@@ -344,8 +335,8 @@ impl Agent {
         }
     }
 
-    /// Stops fetching and serving; of one content (name or info hash) or of all; also after a restart. `None`: there is no
-    /// such content.
+    /// Stops fetching and serving; of one content (name or info hash) or of all; also after a restart.
+    /// `None`: there is no such content.
     ///
     /// # Errors
     /// It is done, but could not be written down: a restart will not know.
@@ -367,8 +358,8 @@ impl Agent {
         kept.map(|()| names)
     }
 
-    /// Looks at all published files, by size, time and inode: on return, the status says what is true now, at least
-    /// that what has changed is being checked. As [`pause`](Self::pause) otherwise.
+    /// Looks at all published files, by size, time and inode: on return, the status says what is true now, at
+    /// least that what has changed is being checked. As [`pause`](Self::pause) otherwise.
     pub async fn look(&self, which: Option<&str>) -> Option<Vec<String>> {
         let looks = Mutex::new(Vec::new());
         let names = self
@@ -412,11 +403,7 @@ impl Agent {
         which: Option<&str>,
         change: impl Fn(&mut Paused, Option<InfoHash>, &[InfoHash]),
     ) -> Result<(), NotKept> {
-        let handles: Vec<Handle> = self
-            .entries()
-            .into_iter()
-            .filter_map(|entry| entry.handle)
-            .collect();
+        let handles: Vec<Handle> = self.entries().into_iter().filter_map(|entry| entry.handle).collect();
         let known: Vec<InfoHash> = handles.iter().map(|handle| handle.info_hash).collect();
         let meant = handles.iter().filter(|handle| handle.is_meant(which));
         let chosen: Vec<Option<InfoHash>> = match which {
@@ -471,10 +458,7 @@ impl Agent {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        self.entries
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_entries(&self, entries: Vec<Entry>) {
@@ -514,11 +498,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("state", old.state != new.state),
         ("scrub", old.scrub != new.scrub),
     ];
-    changed
-        .iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(key, _)| (*key).to_owned())
-        .collect()
+    changed.iter().filter(|(_, changed)| *changed).map(|(key, _)| (*key).to_owned()).collect()
 }
 
 /// A new name for every run (BEP 20 style): the stable one is the agent's id.

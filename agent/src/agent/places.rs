@@ -1,5 +1,5 @@
-//! Which contents may be where: no two at one place, none inside of another or around the agent's own folders. Else the
-//! one that is published last removes the other, which goes on to say that it is there.
+//! Which contents may be where: no two at one place, none inside of another or around the agent's own
+//! folders. Else the one that is published last removes the other, which goes on to say that it is there.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -20,8 +20,9 @@ impl Place {
     }
 }
 
-/// What is wrong with each of `places`, in words, or `None`. Of two that are in each other's way the one that is `first`
-/// in order is right. `own`: folders of the agent and what they are called. All paths as [`resolved`]. Pure.
+/// What is wrong with each of `places`, in words, or `None`. Of two that are in each other's way the one that
+/// is `first` in order is right. `own`: folders of the agent and what they are called. All paths as
+/// [`resolved`]. Pure.
 pub(super) fn faults(places: &[Place], own: &[(&str, PathBuf)]) -> Vec<Option<String>> {
     let mut good: Vec<&Place> = Vec::new();
     let mut out = Vec::new();

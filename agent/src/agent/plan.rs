@@ -66,8 +66,8 @@ impl PartialEq for Wanted {
     }
 }
 
-/// Reads the torrents of all entries. One that cannot be used is an error in its place; the others go on. Of two that
-/// are in each other's way a running one is right, else the first.
+/// Reads the torrents of all entries. One that cannot be used is an error in its place; the others go on. Of
+/// two that are in each other's way a running one is right, else the first.
 pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
     for entry in &config.content {
@@ -97,10 +97,7 @@ pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
 /// All mistakes in the contents of a configuration, for a person.
 pub(crate) fn mistakes(config: &Config) -> Vec<String> {
     let wanted = read(config, &[]);
-    wanted
-        .into_iter()
-        .filter_map(|wanted| wanted.meta.err())
-        .collect()
+    wanted.into_iter().filter_map(|wanted| wanted.meta.err()).collect()
 }
 
 fn refuse_places(out: &mut [Wanted], config: &Config, running: &[Wanted]) {

@@ -42,7 +42,8 @@ impl NotKept {
     }
 }
 
-/// Locks the state folder as long as the file is open; the system lets go of it when a process ends, however it ends.
+/// Locks the state folder as long as the file is open; the system lets go of it when a process ends, however
+/// it ends.
 ///
 /// # Errors
 /// [`StateInUse`] inside, or what the system says.
@@ -97,7 +98,8 @@ fn finish(done: Result<(), TryLockError>, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// What the operator paused. It holds over a restart: the file `paused` has a line `all`, or an info hash a line.
+/// What the operator paused. It holds over a restart: the file `paused` has a line `all`, or an info hash a
+/// line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Paused {
     pub(super) all: bool,
@@ -148,8 +150,8 @@ impl Paused {
         }
     }
 
-    /// Ends the pause of one content, or with `None` of all. `known`: all content there is, of which the others stay
-    /// paused if all were.
+    /// Ends the pause of one content, or with `None` of all. `known`: all content there is, of which the
+    /// others stay paused if all were.
     pub(super) fn resume(&mut self, which: Option<InfoHash>, known: impl Iterator<Item = InfoHash>) {
         let Some(one) = which else {
             *self = Paused::default();

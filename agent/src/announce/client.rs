@@ -118,9 +118,7 @@ impl Announcer {
         );
         for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
             self.heed(url, answer.warning.as_deref());
-            shared
-                .restarts
-                .heard(url, answer.narrows.as_ref(), Instant::now());
+            shared.restarts.heard(url, answer.narrows.as_ref(), Instant::now());
         }
         match both {
             (None, None) => Err("its name has no address of our address family".to_owned()),
@@ -187,21 +185,16 @@ pub(crate) async fn look(shared: &Shared, url: &str) -> Result<Option<u32>, Stri
         let ours = addresses.find(|address| if address.is_ipv4() { shared.v4 } else { shared.v6 });
         let address = ours.ok_or("its name has no address of our address family")?;
         let (status, body) = fetch(shared.listen.ip(), address, &target).await?;
-        let number = std::str::from_utf8(&body)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
+        let number = std::str::from_utf8(&body).ok().and_then(|text| text.trim().parse().ok());
         Ok(number.filter(|_| status.is_success()))
     };
-    timeout(TIMEOUT, look)
-        .await
-        .unwrap_or_else(|_| Err("no answer within 10 s".to_owned()))
+    timeout(TIMEOUT, look).await.unwrap_or_else(|_| Err("no answer within 10 s".to_owned()))
 }
 
 /// One GET, from an address of ours.
 async fn fetch(from: IpAddr, address: SocketAddr, target: &Target) -> Result<(StatusCode, Bytes), String> {
-    let stream = connect_from(from, address, CONNECT)
-        .await
-        .map_err(|error| format!("cannot connect: {error}"))?;
+    let stream =
+        connect_from(from, address, CONNECT).await.map_err(|error| format!("cannot connect: {error}"))?;
     let http = |error: hyper::Error| format!("HTTP: {error}");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
     let request = Request::get(&target.path)
@@ -232,8 +225,8 @@ async fn fetch(from: IpAddr, address: SocketAddr, target: &Target) -> Result<(St
     }
 }
 
-/// What a tracker says to someone it refuses, and where it saw us, if it says so (BEP 24): a machine may have several
-/// addresses.
+/// What a tracker says to someone it refuses, and where it saw us, if it says so (BEP 24): a machine may have
+/// several addresses.
 fn refusal(failure: &Failure) -> String {
     let reason = printable(failure.reason.as_bytes(), MAX_REASON);
     match failure.external_ip {
@@ -252,8 +245,8 @@ fn quoted(body: &[u8]) -> String {
     }
 }
 
-/// What of foreign bytes may be shown on a terminal and in a log: the first `most` characters that are visible, with
-/// one blank for any run of others.
+/// What of foreign bytes may be shown on a terminal and in a log: the first `most` characters that are
+/// visible, with one blank for any run of others.
 fn printable(bytes: &[u8], most: usize) -> String {
     // a character has 4 bytes at most
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8 * most)]);
@@ -261,10 +254,8 @@ fn printable(bytes: &[u8], most: usize) -> String {
         !c.is_control()
             && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || !visible(c))
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || !visible(c)).filter(|word| !word.is_empty()).collect();
     words.join(" ").chars().take(most).collect()
 }
 

@@ -1,12 +1,15 @@
-//! Notices that a tracker has restarted, so that all contents announce at once: a tracker that lost what it knew hears of
-//! seeders soon after the next look (15 s, longer in large fleets), not when their quarter of an hour is over.
+//! Notices that a tracker has restarted, so that all contents announce at once: a tracker that lost what it
+//! knew hears of seeders soon after the next look (15 s, longer in large fleets), not when their quarter of
+//! an hour is over.
 //!
-//! Narrows' trackers tell a number that is another one in each run (`epoch`), and how often to look whether it still is
+//! Narrows' trackers tell a number that is another one in each run (`epoch`), and how often to look whether
+//! it still is
 //! (`watch`, scaled with the number of agents). An agent looks once for all its contents. Other trackers say neither and
 //! are asked for nothing.
 //!
-//! Several trackers behind one name tell their numbers in turn: a number that was heard before is no restart. And however
-//! often new ones come, all contents announce a few times within [`WINDOW`] at most; what was put off is made up for.
+//! Several trackers behind one name tell their numbers in turn: a number that was heard before is no restart.
+//! And however often new ones come, all contents announce a few times within [`WINDOW`] at most; what was put
+//! off is made up for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -19,8 +22,8 @@ use tokio::sync::watch;
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Within so long, all contents announce for a tracker that restarts [`MOST_ROUNDS`] times at most; once for several
-/// that take turns.
+/// Within so long, all contents announce for a tracker that restarts [`MOST_ROUNDS`] times at most; once for
+/// several that take turns.
 const WINDOW: Duration = Duration::from_secs(300);
 const MOST_ROUNDS: usize = 4;
 /// Of so many trackers behind one name, or runs of one, the numbers are remembered.
@@ -123,10 +126,7 @@ impl Restarts {
 
     /// A tracker does not tell its number any more.
     pub(crate) fn forget(&self, url: &str) {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(url);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(url);
     }
 
     /// Where to look, and after how long; nothing to look at: `None`.

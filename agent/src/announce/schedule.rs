@@ -8,8 +8,9 @@ use narrows_swarm::{AnnounceReason, Time};
 /// Between two announces for a cause; a defence of the tracker against an error of ours.
 const FLOOR: Duration = Duration::from_millis(250);
 
-/// Joins what the swarm wants to say with what the tracker wants to hear: one announce at a time, regular ones
-/// not within the minimum interval, and no `started` or `completed` forgotten because a tracker was down.
+/// Joins what the swarm wants to say with what the tracker wants to hear: one announce at a time, regular
+/// ones not within the minimum interval, and no `started` or `completed` forgotten because a tracker was
+/// down.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     in_flight: Option<AnnounceEvent>,

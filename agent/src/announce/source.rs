@@ -1,8 +1,9 @@
-//! Notices that this machine's address has changed (DHCP, a VPN, a dock), so that all contents announce at once: a tracker
-//! goes by the address that an announce comes from, and a seeder's next regular one may be a quarter of an hour away.
+//! Notices that this machine's address has changed (DHCP, a VPN, a dock), so that all contents announce at
+//! once: a tracker goes by the address that an announce comes from, and a seeder's next regular one may be a
+//! quarter of an hour away.
 //!
-//! What counts is the address that packets to a tracker leave from, which the system tells of a connected UDP socket
-//! without sending anything.
+//! What counts is the address that packets to a tracker leave from, which the system tells of a connected UDP
+//! socket without sending anything.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -95,9 +95,7 @@ pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
     done.unread.iter().for_each(|name| {
         say!("kept {name}: its .torrent cannot be read now and is tried again; see the log")
     });
-    done.needs_restart
-        .iter()
-        .for_each(|key| say!("`{key}` changed; restart the agent to apply that"));
+    done.needs_restart.iter().for_each(|key| say!("`{key}` changed; restart the agent to apply that"));
     if done == Reloaded::default() {
         say!("nothing changed");
     }
@@ -115,10 +113,7 @@ impl ControlArgs {
         };
         let config_control = config.as_ref().map(|config| config.control);
         let address = self.control.or(config_control).context("no control address")?;
-        let token_path = self
-            .token_file
-            .clone()
-            .or(config.map(|config| config.token_path()));
+        let token_path = self.token_file.clone().or(config.map(|config| config.token_path()));
         let token = match token_path.filter(|_| with_token) {
             Some(path) => {
                 let read = Token::read(&path);

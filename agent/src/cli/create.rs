@@ -27,7 +27,8 @@ pub(super) struct CreateArgs {
     /// Bytes, a power of two from 16 KiB (16384, 16KiB) to 64 MiB; default: by size.
     #[arg(long, value_parser = piece_length)]
     piece_length: Option<u32>,
-    /// For which machines its names must do: portable, or linux (agents then need `names: linux`, and none has Windows).
+    /// For which machines its names must do: portable, or linux (agents then need `names: linux`, and none
+    /// has Windows).
     #[arg(long, default_value = "portable")]
     names: Names,
 }
@@ -76,10 +77,7 @@ fn piece_length(text: &str) -> Result<u32, String> {
         "MiB" | "M" | "m" => 1 << 20,
         _ => return Err("write bytes, KiB or MiB".to_owned()),
     };
-    let bytes = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor));
+    let bytes = number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
     bytes
         .filter(|bytes| bytes.is_power_of_two() && (16 << 10..=64 << 20).contains(bytes))
         .ok_or_else(|| "a power of two from 16 KiB to 64 MiB".to_owned())

@@ -73,11 +73,9 @@ fn of(content: &ContentExplained, id: &str) -> String {
             String::new()
         };
         let paused = if parent.paused { ", paused" } else { "" };
-        let active = parent
-            .active
-            .map_or("nobody there answers yet".to_owned(), |active| {
-                format!("from {active}")
-            });
+        let active = parent.active.map_or("nobody there answers yet".to_owned(), |active| {
+            format!("from {active}")
+        });
         line("parent", format!("{site}, {rate}{stripes}{paused}, {active}"));
     }
     let width = |text: &dyn Fn(&crate::content::ExplainedPeer) -> usize| content.peers.iter().map(text).max();

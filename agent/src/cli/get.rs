@@ -119,13 +119,7 @@ async fn watch(agent: &Arc<Agent>) -> anyhow::Result<String> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let content = agent
-            .status()
-            .await
-            .content
-            .into_iter()
-            .next()
-            .context("no content")?;
+        let content = agent.status().await.content.into_iter().next().context("no content")?;
         bar.set_length(content.bytes);
         bar.set_message(message(&content));
         bar.set_position(match content.state {

@@ -1,5 +1,5 @@
-//! Where `get` keeps what an interrupted run needs: below the folder that the content goes into, which others may write
-//! to. What stands there already is ours or refused, and no record there spares a byte its hash.
+//! Where `get` keeps what an interrupted run needs: below the folder that the content goes into, which others
+//! may write to. What stands there already is ours or refused, and no record there spares a byte its hash.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use crate::platform;
 /// Below the target.
 const FOLDER: &str = ".narrows-get";
 
-/// Records of pieces. What says whose files are whose stays: without it all count as the user's, and more is kept.
+/// Records of pieces. What says whose files are whose stays: without it all count as the user's, and more is
+/// kept.
 const RECORDS: [&str; 3] = ["resume", "journal", "scrub"];
 
 /// The state folder for one content, made for us alone. Blocking.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// Beyond so many bytes a new file is begun.
 const LIMIT: u64 = 8 << 20;
 
-/// `agent.log` in a folder. Each start begins a new one, and so does each [`LIMIT`]; the one before is kept as
-/// `agent.log.old`.
+/// `agent.log` in a folder. Each start begins a new one, and so does each [`LIMIT`]; the one before is kept
+/// as `agent.log.old`.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,

@@ -1,5 +1,5 @@
-//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 (`status`) a content is in error, 64 wrong
-//! configuration, 69 another agent uses the state folder.
+//! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 (`status`) a content is in
+//! error, 64 wrong configuration, 69 another agent uses the state folder.
 
 mod control;
 mod create;
@@ -114,9 +114,7 @@ pub fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let io = error
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref);
+    let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     if error.downcast_ref::<LoadError>().is_some() {
         EXIT_CONFIG
     } else if io.is_some_and(|inner| inner.is::<StateInUse>()) {
@@ -145,11 +143,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
             let without = meta.without_tracker();
             broken.extend(without.map(|why| format!("{}: {why}", entry.torrent.display())));
             let place = narrows_storage::check_place(&meta, &entry.target, &config.state);
-            broken.extend(
-                place
-                    .err()
-                    .map(|error| format!("{}: {error}", entry.torrent.display())),
-            );
+            broken.extend(place.err().map(|error| format!("{}: {error}", entry.torrent.display())));
         }
     }
     anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));

@@ -75,22 +75,13 @@ pub(super) fn table(status: &AgentStatus) -> String {
         ]);
     }
     let columns = rows[0].len();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in &rows {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match column {
-                0 | 1 | 6 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 | 1 | 6 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
         out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         out.push('\n');
     }
@@ -101,10 +92,7 @@ pub(super) fn table(status: &AgentStatus) -> String {
         for peer in &content.unreachable {
             out.push_str(&format!("{}: {peer}\n", content.name));
         }
-        if let Some(error) = content
-            .tracker_error
-            .as_ref()
-            .filter(|_| content.state != ContentState::Paused)
+        if let Some(error) = content.tracker_error.as_ref().filter(|_| content.state != ContentState::Paused)
         {
             out.push_str(&format!("{}: tracker: {error}\n", content.name));
         }

@@ -104,8 +104,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where status, metrics and commands are served.
     pub control: SocketAddr,
-    /// Whether the tracker is told the port of `control`, so that Prometheus finds this agent's metrics there. It looks
-    /// for them at the address that the agent announces from. The default: unless `control` is a loopback address.
+    /// Whether the tracker is told the port of `control`, so that Prometheus finds this agent's metrics
+    /// there. It looks for them at the address that the agent announces from. The default: unless `control`
+    /// is a loopback address.
     pub announce_metrics: bool,
     /// Where content goes that names no target.
     pub data: PathBuf,
@@ -204,9 +205,8 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         let problem = format!("`listen` and `control` cannot both have port {}", control.port());
         report.add(node.at, problem, "give one of them another port");
     }
-    let announce_metrics = fields
-        .given("announce_metrics")
-        .and_then(|node| values::boolean(node, "announce_metrics", report));
+    let announce_metrics =
+        fields.given("announce_metrics").and_then(|node| values::boolean(node, "announce_metrics", report));
     let id = fields.given("id").and_then(|node| agent_id(node, report));
     let content = fields.given("content");
     let content = content.map_or_else(Vec::new, |node| entries(node, folder, &data, report));
@@ -234,9 +234,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         gateway: gateway
             .and_then(|node| values::one_of(node, "gateway", GATEWAY, report))
             .unwrap_or(defaults.gateway),
-        share: share
-            .and_then(|node| values::one_of(node, "share", SHARE, report))
-            .unwrap_or(defaults.share),
+        share: share.and_then(|node| values::one_of(node, "share", SHARE, report)).unwrap_or(defaults.share),
         names: names.map_or(defaults.names, |node| names_of(node, cfg!(windows), report)),
         limits: limits.unwrap_or_default(),
         scrub: scrub.map_or(defaults.scrub, |node| period(node, report)),
@@ -305,11 +303,7 @@ fn agent_id(node: &Node, report: &mut Report<'_>) -> Option<String> {
 /// The host's name, cut to what an id may be.
 pub(crate) fn host_name() -> String {
     let name = gethostname::gethostname().to_string_lossy().into_owned();
-    let name: String = name
-        .chars()
-        .filter(|c| c.is_ascii_graphic())
-        .take(MAX_ID)
-        .collect();
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(MAX_ID).collect();
     if name.is_empty() { "agent".to_owned() } else { name }
 }
 
@@ -360,11 +354,7 @@ mod tests {
         let ask = |text: &str, on_windows| {
             narrows_config::parse("agent.yaml", text.as_bytes(), CONFIGURATION, |root, report| {
                 let fields = Fields::of(root, KEYS, "a file", report)?;
-                Some(
-                    fields
-                        .given("names")
-                        .map(|node| names_of(node, on_windows, report)),
-                )
+                Some(fields.given("names").map(|node| names_of(node, on_windows, report)))
             })
             .map_err(|mistakes| mistakes.to_string())
         };

@@ -252,10 +252,7 @@ impl Actor {
         match seen {
             Looked::Same => {}
             Looked::Changed(files) => {
-                let paths = files
-                    .iter()
-                    .take(3)
-                    .filter_map(|file| self.spec.meta.files.get(*file));
+                let paths = files.iter().take(3).filter_map(|file| self.spec.meta.files.get(*file));
                 let paths: Vec<String> = paths.map(|file| file.path.join("/")).collect();
                 // a program may write to its files all the time
                 if let Some(times) = self.changes.failed(&paths.join("\n"), self.shared.now()) {
@@ -277,8 +274,8 @@ impl Actor {
         }
     }
 
-    /// Takes what is not trusted out of what is served, and checks it. Connections are closed meanwhile: a Have
-    /// cannot be taken back (BEP 3).
+    /// Takes what is not trusted out of what is served, and checks it. Connections are closed meanwhile: a
+    /// Have cannot be taken back (BEP 3).
     fn doubt(&mut self, pieces: Vec<u32>, files: Vec<usize>) {
         let of_files = files.iter().map(|file| self.spec.meta.files.get(*file));
         let bytes: u64 = of_files.flatten().map(|file| file.length).sum();

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::UnreachablePeer;
 
-/// One content in `GET /explain`: who it is connected to and why. Byte counts are payload, rates bytes per second, times
-/// seconds.
+/// One content in `GET /explain`: who it is connected to and why. Byte counts are payload, rates bytes per
+/// second, times seconds.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct ContentExplained {
     /// The name in the .torrent.

@@ -81,7 +81,8 @@ pub struct ContentStatus {
     /// Of these: written anew.
     #[serde(default)]
     pub pieces_healed: u64,
-    /// Seconds since every file at the target was last found as it was when it was hashed; none while it is not whole.
+    /// Seconds since every file at the target was last found as it was when it was hashed; none while it is
+    /// not whole.
     #[serde(default)]
     pub verified: Option<u64>,
     /// `gateway` or `member`.

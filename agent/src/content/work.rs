@@ -88,9 +88,9 @@ impl Jobs {
             Work::Checked(match extent {
                 Extent::Rest => content.check(&tell, &progress.stop),
                 Extent::All => content.verify_all(&tell, &progress.stop),
-                Extent::Doubtful { pieces, files } => content
-                    .doubt(&pieces, &files)
-                    .and_then(|()| content.check(&tell, &progress.stop)),
+                Extent::Doubtful { pieces, files } => {
+                    content.doubt(&pieces, &files).and_then(|()| content.check(&tell, &progress.stop))
+                }
             })
         });
     }

@@ -78,9 +78,8 @@ impl Client {
             problem,
         };
         let answer = timeout(TIMEOUT, self.exchange(method, path)).await;
-        let (is_success, body) = answer
-            .map_err(|_| unreachable("no answer in time".to_owned()))?
-            .map_err(unreachable)?;
+        let (is_success, body) =
+            answer.map_err(|_| unreachable("no answer in time".to_owned()))?.map_err(unreachable)?;
         if is_success {
             return Ok(body);
         }
@@ -92,27 +91,17 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &str) -> Result<(bool, Bytes), String> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .map_err(|error| error.to_string())?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let driver = tokio::spawn(connection);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.address.to_string());
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token.header());
         }
-        let request = request
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| error.to_string())?;
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| error.to_string())?;
+        let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let is_success = response.status().is_success();
         let body = Limited::new(response.into_body(), MAX_BODY)
             .collect()

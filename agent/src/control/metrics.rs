@@ -1,6 +1,6 @@
-//! `GET /metrics`, in Prometheus' text format. Made from the status at each scrape, so content that is gone leaves no
-//! stale series behind. Labels: `content` (the name in its .torrent) and `info_hash`, as the tracker's, since two versions
-//! may have one name; `class`, `role`; never an address, peer or error text.
+//! `GET /metrics`, in Prometheus' text format. Made from the status at each scrape, so content that is gone
+//! leaves no stale series behind. Labels: `content` (the name in its .torrent) and `info_hash`, as the
+//! tracker's, since two versions may have one name; `class`, `role`; never an address, peer or error text.
 //! What they mean, and when to be alarmed: tracker/prometheus/README.md.
 
 use std::path::Path;
@@ -46,9 +46,7 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         &OF_CONTENT,
     )?;
     for content in all {
-        progress
-            .with_label_values(&[&content.name, &content.info_hash])
-            .set(content.progress);
+        progress.with_label_values(&[&content.name, &content.info_hash]).set(content.progress);
     }
     register(&registry, progress)?;
     counter(
@@ -179,9 +177,7 @@ fn gauge(
 ) -> prometheus::Result<()> {
     let metric = IntGaugeVec::new(opts(name, help), &OF_CONTENT)?;
     for content in all {
-        metric
-            .with_label_values(&[&content.name, &content.info_hash])
-            .set(clamp(value(content)));
+        metric.with_label_values(&[&content.name, &content.info_hash]).set(clamp(value(content)));
     }
     register(registry, metric)
 }
@@ -197,9 +193,7 @@ fn labelled(
     let metric = IntGaugeVec::new(opts(name, help), &["content", "info_hash", label])?;
     for content in all {
         for (kind, value) in values(content) {
-            metric
-                .with_label_values(&[content.name.as_str(), &content.info_hash, kind])
-                .set(clamp(value));
+            metric.with_label_values(&[content.name.as_str(), &content.info_hash, kind]).set(clamp(value));
         }
     }
     register(registry, metric)
@@ -216,9 +210,7 @@ fn counter(
     let metric = IntCounterVec::new(opts(name, help), &["content", "info_hash", label])?;
     for content in all {
         for (kind, value) in values(content) {
-            metric
-                .with_label_values(&[content.name.as_str(), &content.info_hash, kind])
-                .inc_by(value);
+            metric.with_label_values(&[content.name.as_str(), &content.info_hash, kind]).inc_by(value);
         }
     }
     register(registry, metric)
@@ -233,9 +225,7 @@ fn plain_counter(
 ) -> prometheus::Result<()> {
     let metric = IntCounterVec::new(opts(name, help), &OF_CONTENT)?;
     for content in all {
-        metric
-            .with_label_values(&[&content.name, &content.info_hash])
-            .inc_by(value(content));
+        metric.with_label_values(&[&content.name, &content.info_hash]).inc_by(value(content));
     }
     register(registry, metric)
 }
@@ -248,9 +238,7 @@ fn verified(registry: &Registry, all: &[ContentStatus]) -> prometheus::Result<()
     for content in all {
         if let Some(age) = content.verified {
             let time = now.as_secs().saturating_sub(age);
-            metric
-                .with_label_values(&[&content.name, &content.info_hash])
-                .set(clamp(time));
+            metric.with_label_values(&[&content.name, &content.info_hash]).set(clamp(time));
         }
     }
     register(registry, metric)

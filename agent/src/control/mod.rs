@@ -1,7 +1,8 @@
 //! The control port: status, metrics and commands over HTTP.
 //!
 //! `GET /status`, `GET /metrics`; `POST /pause`, `/resume`, `/verify`, `/look` (of all content, or
-//! `?content=NAME_OR_HASH`) and `/reload`, with `Authorization: Bearer <token>`. Errors are JSON: `{"error": ".."}`.
+//! `?content=NAME_OR_HASH`) and `/reload`, with `Authorization: Bearer <token>`. Errors are JSON:
+//! `{"error": ".."}`.
 
 mod client;
 mod metrics;

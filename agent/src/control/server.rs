@@ -231,9 +231,7 @@ fn json_reply(status: StatusCode, value: &impl serde::Serialize) -> Reply {
 fn reply(status: StatusCode, kind: &'static str, text: String) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(text)));
     *reply.status_mut() = status;
-    reply
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     reply
 }
 

@@ -9,8 +9,8 @@ use crate::platform;
 pub struct Token(String);
 
 impl Token {
-    /// Reads the token at `path`, or makes a new one that only its owner can read: also in place of one that belongs to
-    /// somebody else or that others could read, for they know it.
+    /// Reads the token at `path`, or makes a new one that only its owner can read: also in place of one that
+    /// belongs to somebody else or that others could read, for they know it.
     ///
     /// # Errors
     /// The system's.

@@ -6,8 +6,8 @@ const MIN_BURST: f64 = 64.0 * 1024.0;
 /// How long an idle bucket saves up.
 const BURST: Duration = Duration::from_millis(50);
 
-/// A token bucket. A taker pays when it is let through and may overdraw once, so takes larger than the bucket work
-/// and the average is exact. Pure: time is passed in.
+/// A token bucket. A taker pays when it is let through and may overdraw once, so takes larger than the bucket
+/// work and the average is exact. Pure: time is passed in.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// Bytes per second; 0 = no limit.

@@ -1,6 +1,6 @@
-//! How an agent shares out the files and connections that its process may have open: half of them are connections, a
-//! quarter is kept for files of contents, the rest is for what nobody counts (two of each content, the sockets that are
-//! listened on, the control port, greetings, a folder that is being read).
+//! How an agent shares out the files and connections that its process may have open: half of them are
+//! connections, a quarter is kept for files of contents, the rest is for what nobody counts (two of each
+//! content, the sockets that are listened on, the control port, greetings, a folder that is being read).
 
 use narrows_swarm::Limits;
 
@@ -10,7 +10,8 @@ const MOST_FILES: usize = 1024;
 /// With fewer connections a content is not fetched from several neighbours at once.
 const FEWEST_CONNECTIONS: usize = 4;
 
-/// What a content needs whatever it does: its folder, its journal and the fewest connections, which are half of all.
+/// What a content needs whatever it does: its folder, its journal and the fewest connections, which are half
+/// of all.
 const NEEDED: u64 = 2 * FEWEST_CONNECTIONS as u64;
 
 /// Connections of each of so many contents.

@@ -53,10 +53,7 @@ impl Gate {
         let most = self.parent.as_ref().map_or(most, |parent| parent.step(most));
         match self.rate.load(Ordering::Relaxed) {
             0 => most,
-            rate => usize::try_from(rate / 20)
-                .unwrap_or(most)
-                .max(16 * 1024)
-                .min(most),
+            rate => usize::try_from(rate / 20).unwrap_or(most).max(16 * 1024).min(most),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What an agent may use: rates (token buckets, one under another, and the gate that waits for them), descriptors.
+//! What an agent may use: rates (token buckets, one under another, and the gate that waits for them),
+//! descriptors.
 
 mod bucket;
 pub(crate) mod descriptors;

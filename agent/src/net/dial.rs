@@ -15,7 +15,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long an upstream may take for its handshake: one that is frozen still accepts connections.
 const UPSTREAM_HANDSHAKE: Duration = Duration::from_secs(4);
 
-/// Opens a TCP connection to `to` from the local address `from`, unless that is a wildcard or of the other family.
+/// Opens a TCP connection to `to` from the local address `from`, unless that is a wildcard or of the other
+/// family.
 ///
 /// # Errors
 /// The system's, or that it took longer than `limit`.

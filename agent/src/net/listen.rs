@@ -84,7 +84,8 @@ pub(crate) fn unbound(error: &io::Error) -> String {
 
 fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // on Windows this would let others take the port over; on Unix a restart need not wait for old connections
+    // on Windows this would let others take the port over; on Unix a restart need not wait for old
+    // connections
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if addr.is_ipv6() {

@@ -1,5 +1,5 @@
-//! Sockets of connections that cross a link: marked, so that routers let other traffic go first (RFC 2474), and with
-//! little unsent in them, so that what is urgent does not wait behind megabytes.
+//! Sockets of connections that cross a link: marked, so that routers let other traffic go first (RFC 2474),
+//! and with little unsent in them, so that what is urgent does not wait behind megabytes.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 << 10;
 
-/// Marks what is sent from now on with `dscp` (0 to 63; 0 = best effort). Where the system refuses, transfers go on
-/// unmarked; the log says so once.
+/// Marks what is sent from now on with `dscp` (0 to 63; 0 = best effort). Where the system refuses, transfers
+/// go on unmarked; the log says so once.
 pub(super) fn mark(stream: &TcpStream, dscp: u8) {
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if let Err(error) = try_mark(stream, dscp)

@@ -1,8 +1,8 @@
 //! One open connection: a task that reads, a task that writes, and the actor's end of the writer's queue.
 //!
-//! Nothing here is unbounded. The reader waits while the actor is busy. The writer's queue has a limit in items and
-//! in bytes; the actor never waits for it: a peer that does not take what it is sent is closed, because dropping a
-//! `Have` would hide that piece from it for ever.
+//! Nothing here is unbounded. The reader waits while the actor is busy. The writer's queue has a limit in
+//! items and in bytes; the actor never waits for it: a peer that does not take what it is sent is closed,
+//! because dropping a `Have` would hide that piece from it for ever.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -66,7 +66,8 @@ enum Out {
     Mark(u8),
 }
 
-/// The actor's end of a connection. Dropping it closes the connection when its queue is written, or soon after.
+/// The actor's end of a connection. Dropping it closes the connection when its queue is written, or soon
+/// after.
 pub(crate) struct Outbox {
     queue: mpsc::Sender<Out>,
     queued: Arc<AtomicUsize>,
@@ -248,9 +249,7 @@ impl Gathered {
             match content.read(first.piece, first.begin, len, &mut data) {
                 Ok(()) => blocks.extend_from_slice(run),
                 Err(error) => {
-                    let rest = run[1..]
-                        .iter()
-                        .map(|block| (*block, StorageError::Missing(block.piece)));
+                    let rest = run[1..].iter().map(|block| (*block, StorageError::Missing(block.piece)));
                     failed.extend([(*first, error)].into_iter().chain(rest));
                 }
             }
@@ -316,10 +315,7 @@ impl Outbox {
             taken &= queued <= QUEUE_BYTES && self.queue.try_send(Out::Bytes(bytes)).is_ok();
         }
         if !self.blocks.is_empty() {
-            taken &= self
-                .queue
-                .try_send(Out::Serve(std::mem::take(&mut self.blocks)))
-                .is_ok();
+            taken &= self.queue.try_send(Out::Serve(std::mem::take(&mut self.blocks))).is_ok();
         }
         taken
     }

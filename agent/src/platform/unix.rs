@@ -55,8 +55,8 @@ impl Signals {
     }
 }
 
-/// Lets this process have as many files and connections open as it may (`RLIMIT_NOFILE`, the hard limit; mostly the soft
-/// one is 1,024, for programs that use select(2)), and says how many those are.
+/// Lets this process have as many files and connections open as it may (`RLIMIT_NOFILE`, the hard limit;
+/// mostly the soft one is 1,024, for programs that use select(2)), and says how many those are.
 pub fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -97,15 +97,12 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
 
-/// Whether `path` is a file of this process' user that nobody else may read or write: else somebody may have put it there.
+/// Whether `path` is a file of this process' user that nobody else may read or write: else somebody may have
+/// put it there.
 pub fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::symlink_metadata(path).is_ok_and(|file| {

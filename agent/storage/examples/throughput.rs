@@ -20,9 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = folder.join("source/data");
     let mut word = 1_u64;
     let data: Vec<u8> = std::iter::repeat_with(|| {
-        word = word
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (word >> 33) as u8
     })
     .take(mib << 20)
@@ -106,14 +104,11 @@ fn timed(
     Ok(())
 }
 
-/// User and system time of all threads so far; 0 where there is no /proc. Tells more than the clock on a busy machine.
+/// User and system time of all threads so far; 0 where there is no /proc. Tells more than the clock on a busy
+/// machine.
 fn cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after_name
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<f64>().ok());
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
     ticks.sum::<f64>() / 100.0
 }

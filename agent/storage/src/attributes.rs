@@ -1,7 +1,7 @@
 //! What a torrent says of a file beside its bytes (BEP 47): that it can be executed.
 //!
-//! A bit that is missing is damage. One that is there although the torrent does not say so is the operator's: torrents of
-//! tools that know no attributes say nothing of any file.
+//! A bit that is missing is damage. One that is there although the torrent does not say so is the operator's:
+//! torrents of tools that know no attributes say nothing of any file.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

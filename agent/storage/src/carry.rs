@@ -1,9 +1,10 @@
 //! Users' files where content is exchanged or mended: none is lost, none is hidden without a line in the log.
 //!
-//! The old tree is set aside as `<target>/.narrows/<info hash>.old` and gone through after the exchange, and again at the
-//! next start if that was interrupted. A file that is as this agent left it is ours and goes; so does one that is the
-//! same in the new tree. A file that no version of the content names is carried over to its old path. One that the
-//! content names too, and somebody changed, is kept below `<target>/.narrows/replaced`, which nothing empties.
+//! The old tree is set aside as `<target>/.narrows/<info hash>.old` and gone through after the exchange, and
+//! again at the next start if that was interrupted. A file that is as this agent left it is ours and goes; so
+//! does one that is the same in the new tree. A file that no version of the content names is carried over to
+//! its old path. One that the content names too, and somebody changed, is kept below
+//! `<target>/.narrows/replaced`, which nothing empties.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -32,14 +33,15 @@ impl Content {
         Path::new(STAGING_FOLDER).join(name)
     }
 
-    /// Remembers that the next thing done is an exchange, so that it can be told afterwards which tree is which.
+    /// Remembers that the next thing done is an exchange, so that it can be told afterwards which tree is
+    /// which.
     pub(crate) fn note_exchange(&self, new: &Path) -> Result<(), StorageError> {
         let id = self.disk.stat(new)?.map(|stat| stat.id);
         self.change_claim(|claim| claim.exchanging = id.filter(|id| *id != 0))
     }
 
-    /// If the trees were exchanged and the old one still lies in staging, sets it aside. To be done before staging is
-    /// read as ours.
+    /// If the trees were exchanged and the old one still lies in staging, sets it aside. To be done before
+    /// staging is read as ours.
     pub(crate) fn settle_exchange(&self) -> Result<(), StorageError> {
         let Some(id) = self.claim().exchanging else {
             return Ok(());
@@ -103,8 +105,8 @@ impl Content {
         }
     }
 
-    /// Puts hard links to the user's files into the new tree, so that they are never away. What cannot be linked is
-    /// moved by the sweep after the exchange.
+    /// Puts hard links to the user's files into the new tree, so that they are never away. What cannot be
+    /// linked is moved by the sweep after the exchange.
     pub(crate) fn link_users_files(&self) -> Result<(), StorageError> {
         if !self.layout().meta().multi_file {
             return Ok(());
@@ -118,12 +120,8 @@ impl Content {
                 self.disk.top(Side::Target).join(&below),
                 self.disk.top(Side::Staging).join(&below),
             );
-            let is_folder = |path: &Path| {
-                Ok(self
-                    .disk
-                    .stat(path)?
-                    .is_some_and(|stat| stat.kind == Kind::Folder))
-            };
+            let is_folder =
+                |path: &Path| Ok(self.disk.stat(path)?.is_some_and(|stat| stat.kind == Kind::Folder));
             if !is_folder(&from)? || !is_folder(&to)? {
                 continue;
             }
@@ -163,8 +161,8 @@ impl Content {
         }
     }
 
-    /// Before files are written in place: a copy of each that somebody has changed since we left it, or since the last
-    /// copy. What only decayed is not the user's.
+    /// Before files are written in place: a copy of each that somebody has changed since we left it, or since
+    /// the last copy. What only decayed is not the user's.
     pub(crate) fn save_changed(&self, files: &BTreeSet<usize>) -> Result<(), StorageError> {
         let claim = self.claim();
         let mut kept = None;
@@ -180,10 +178,7 @@ impl Content {
             let is_saved = claim.mending.get(file) == Some(&stamp);
             if is_saved
                 || stat.size == 0
-                || claim
-                    .files
-                    .iter()
-                    .any(|(path, known)| *path == rel && *known == stamp)
+                || claim.files.iter().any(|(path, known)| *path == rel && *known == stamp)
             {
                 continue;
             }
@@ -214,12 +209,8 @@ impl Content {
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
-        let open = |path: &Path, access| {
-            self.disk
-                .folder
-                .file(path, access)
-                .map_err(self.disk.error("open", path))
-        };
+        let open =
+            |path: &Path, access| self.disk.folder.file(path, access).map_err(self.disk.error("open", path));
         let (mut source, mut copy) = (open(from, Access::Read)?, open(to, Access::Write)?);
         io::copy(&mut source, &mut copy)
             .and_then(|_| platform::copy_rights(&source, &copy))
@@ -256,10 +247,7 @@ impl Content {
     }
 
     pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
-        self.disk
-            .folder
-            .rename_new(from, to)
-            .map_err(self.disk.error("move something to", to))
+        self.disk.folder.rename_new(from, to).map_err(self.disk.error("move something to", to))
     }
 
     /// The files at the target are ours from now on, as they are.

@@ -1,4 +1,5 @@
-//! Verification: reading what cannot be trusted, adopting what is at the target, saving right pieces of older copies.
+//! Verification: reading what cannot be trusted, adopting what is at the target, saving right pieces of older
+//! copies.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -12,26 +13,26 @@ use crate::disk::Side;
 use crate::{Content, StorageError};
 
 impl Content {
-    /// Verifies what must be verified after [`open`](Self::open), on all cores, and returns all pieces that are
-    /// there. `progress` is told the number of pieces done so far, at most
+    /// Verifies what must be verified after [`open`](Self::open), on all cores, and returns all pieces that
+    /// are there. `progress` is told the number of pieces done so far, at most
     /// [`to_check`](crate::Opened::to_check), on the caller's thread.
     ///
-    /// Whole content at the target is adopted there. What was published and is not right any more stays there and is
-    /// mended in place. Of a copy that was never published, as one of an older version, the right pieces are copied
-    /// into staging, so that only the rest is fetched; this takes space for a second copy.
+    /// Whole content at the target is adopted there. What was published and is not right any more stays there
+    /// and is mended in place. Of a copy that was never published, as one of an older version, the right
+    /// pieces are copied into staging, so that only the rest is fetched; this takes space for a second copy.
     ///
     /// # Errors
-    /// [`StorageError::Stopped`] once `stop` is set, [`StorageError::Unsafe`] if it could not be moved to its target,
-    /// [`StorageError::Full`] and others of the disk. It may be called
-    /// again then and does what is left.
+    /// [`StorageError::Stopped`] once `stop` is set, [`StorageError::Unsafe`] if it could not be moved to its
+    /// target, [`StorageError::Full`] and others of the disk. It may be called again then and does what is
+    /// left.
     pub fn check(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
         let _upkeep = self.upkeep();
         self.check_with(progress, stop)
     }
 
-    /// Reads and hashes everything again. Reads go on meanwhile; what turns out wrong is missing afterwards, which is
-    /// written down at once, so that no later start trusts it.
-    /// `progress` counts to twice the number of pieces at most.
+    /// Reads and hashes everything again. Reads go on meanwhile; what turns out wrong is missing afterwards,
+    /// which is written down at once, so that no later start trusts it. `progress` counts to twice the number
+    /// of pieces at most.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -70,9 +71,7 @@ impl Content {
                     self.found_wrong(side, &wrong, None);
                 }
             })?;
-            let same = before
-                .as_ref()
-                .is_none_or(|before| *before == self.state().stamps);
+            let same = before.as_ref().is_none_or(|before| *before == self.state().stamps);
             if wrong.is_empty() && (side == Side::Staging || (same && self.is_exact()?)) {
                 return Ok(self.have());
             }
@@ -126,11 +125,7 @@ impl Content {
             Side::Staging => (&plan.staging, &state.staged),
             Side::Target => (&plan.target, &state.at_target),
         };
-        pieces
-            .iter()
-            .copied()
-            .filter(|piece| !right.has(*piece))
-            .collect()
+        pieces.iter().copied().filter(|piece| !right.has(*piece)).collect()
     }
 
     fn verified(&self, side: Side) {
@@ -170,15 +165,12 @@ impl Content {
         Ok(self.disk.is_exact(&self.disk.survey(Side::Target)?))
     }
 
-    /// Copies right pieces of an incomplete copy at the target into staging; it stays as it is until it is replaced.
+    /// Copies right pieces of an incomplete copy at the target into staging; it stays as it is until it is
+    /// replaced.
     fn reuse(&self, advance: &mut dyn FnMut(), stop: &AtomicBool) -> Result<(), StorageError> {
         let pieces: Vec<u32> = {
             let state = self.state();
-            state
-                .at_target
-                .iter_ones()
-                .filter(|piece| !state.staged.has(*piece))
-                .collect()
+            state.at_target.iter_ones().filter(|piece| !state.staged.has(*piece)).collect()
         };
         let mut buf = Vec::new();
         for piece in pieces {
@@ -212,9 +204,7 @@ impl Content {
         each: &mut dyn FnMut(u32, bool),
     ) -> Result<(), StorageError> {
         let next = AtomicUsize::new(0);
-        let threads = thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(pieces.len());
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(pieces.len());
         thread::scope(|scope| {
             let (sender, results) = mpsc::sync_channel(threads); // so that a stop is heeded at once
             for _ in 0..threads {

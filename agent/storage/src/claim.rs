@@ -1,6 +1,7 @@
-//! What an agent remembers of a content's place, in `<state>/<info hash>.place`: where the content lies, whether this
-//! agent brought it there or found it there, and each file as it was when its bytes were known. From this it can be told
-//! which files are ours, and so may be removed, and which are the user's, whatever their names.
+//! What an agent remembers of a content's place, in `<state>/<info hash>.place`: where the content lies,
+//! whether this agent brought it there or found it there, and each file as it was when its bytes were known.
+//! From this it can be told which files are ours, and so may be removed, and which are the user's, whatever
+//! their names.
 //!
 //! It may be lost: then everything at the place counts as the user's, which is kept.
 
@@ -34,11 +35,12 @@ pub(crate) struct Claim {
     pub(crate) name: String,
     /// `None` until it stands there. What was found stays found, also when it is mended.
     pub(crate) origin: Option<Origin>,
-    /// Inode of the new tree while it is exchanged for the old one: whoever has it at the target was exchanged.
+    /// Inode of the new tree while it is exchanged for the old one: whoever has it at the target was
+    /// exchanged.
     #[serde(default)]
     pub(crate) exchanging: Option<u64>,
-    /// Files (indices) that are being mended in place and of which the user's version was saved, as they were then or
-    /// when we last wrote to them.
+    /// Files (indices) that are being mended in place and of which the user's version was saved, as they were
+    /// then or when we last wrote to them.
     #[serde(default)]
     pub(crate) mending: BTreeMap<usize, Stamp>,
     /// Path below the content's folder, `/` between components; empty for a single file.
@@ -75,9 +77,7 @@ impl Claim {
             tracing::warn!(path = %path.display(), %reason, "cannot be used; all files at the content's place count as the user's");
         };
         match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .inspect_err(|error| ignored(error))
-                .ok(),
+            Ok(bytes) => serde_json::from_slice(&bytes).inspect_err(|error| ignored(error)).ok(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 ignored(&error);

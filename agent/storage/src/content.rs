@@ -26,16 +26,18 @@ use crate::place::{Place, require_volume};
 use crate::plan::Plan;
 use crate::resume::{Phase, Record, Resume, Stamp};
 
-/// One torrent on one disk. All methods take `&self` and block; call them from blocking threads, several at once.
+/// One torrent on one disk. All methods take `&self` and block; call them from blocking threads, several at
+/// once.
 ///
-/// Dropping it is like a SIGKILL: the next start hashes again what was stored since the last [`sync`](Self::sync).
+/// Dropping it is like a SIGKILL: the next start hashes again what was stored since the last
+/// [`sync`](Self::sync).
 #[derive(Debug)]
 pub struct Content {
     pub(crate) disk: Disk,
     pub(crate) resume: Resume,
     pub(crate) ledger: Ledger,
-    /// Held for moments, never during I/O on the content; the journal's 8 bytes per piece are written under it
-    /// so that a sync cannot come between a piece and its entry.
+    /// Held for moments, never during I/O on the content; the journal's 8 bytes per piece are written under
+    /// it so that a sync cannot come between a piece and its entry.
     state: Mutex<State>,
     /// Read: the files stay where they are. Written by `publish`, which moves them.
     moving: RwLock<()>,
@@ -66,7 +68,8 @@ pub(crate) struct State {
     pub(crate) plan: Option<ToCheck>,
     /// Stored since the last sync.
     pub(crate) unsynced: Vec<u32>,
-    /// Were being synced when that failed: the system may have dropped their bytes, so they are written again.
+    /// Were being synced when that failed: the system may have dropped their bytes, so they are written
+    /// again.
     pub(crate) doubtful: Vec<u32>,
     /// Files written to since the last sync.
     pub(crate) dirty: BTreeSet<usize>,
@@ -147,13 +150,13 @@ pub(crate) enum Note {
 }
 
 impl Content {
-    /// Opens a content whose files belong into the folder `target`, which is made if need be, as is `state_dir`,
-    /// where resume data is kept. `files` is shared with all other contents.
+    /// Opens a content whose files belong into the folder `target`, which is made if need be, as is
+    /// `state_dir`, where resume data is kept. `files` is shared with all other contents.
     ///
     /// # Errors
     /// [`StorageError::Unsafe`] if a symbolic link or something of the wrong kind stands where the content
-    /// belongs; [`StorageError::OtherVolume`] if it was put there before, is not there and the volume is another one;
-    /// else what the disk says. Damaged resume data is no error: more is checked then.
+    /// belongs; [`StorageError::OtherVolume`] if it was put there before, is not there and the volume is
+    /// another one; else what the disk says. Damaged resume data is no error: more is checked then.
     pub fn open(
         meta: Arc<Metainfo>,
         target: &Path,
@@ -191,17 +194,11 @@ impl Content {
         if record.is_none() && ledger.is_new() && !resume.journal_path().exists() {
             ledger.begin();
         }
-        let had_some = record
-            .as_ref()
-            .is_some_and(|record| record.at_target() || record.have.count() > 0);
+        let had_some = record.as_ref().is_some_and(|record| record.at_target() || record.have.count() > 0);
         if had_some && !any_volume {
             // before the folder is made: its volume may not be mounted
             let staging = target.join(STAGING_FOLDER).join(meta.info_hash.to_string());
-            let is_there = || {
-                [target.join(&meta.name), staging]
-                    .iter()
-                    .any(|path| path.exists())
-            };
+            let is_there = || [target.join(&meta.name), staging].iter().any(|path| path.exists());
             require_volume(before.as_ref(), &Place::of(target), &meta.name, is_there)?;
         }
         let disk = Disk::open(Arc::clone(&meta), target, files)?;
@@ -261,7 +258,8 @@ impl Content {
         })
     }
 
-    /// Finds out what is there and what must be checked: whether it is published, and how many pieces to check.
+    /// Finds out what is there and what must be checked: whether it is published, and how many pieces to
+    /// check.
     fn survey(&self) -> Result<(bool, usize), StorageError> {
         let (disk, resume) = (&self.disk, &self.resume);
         let ours = OnceCell::new();
@@ -324,8 +322,8 @@ impl Content {
         Ok((published, to_check))
     }
 
-    /// Hashes a piece given as its blocks in order and, if it is right, writes and journals it. A piece that is
-    /// here already is not written again. The blocks are not copied.
+    /// Hashes a piece given as its blocks in order and, if it is right, writes and journals it. A piece that
+    /// is here already is not written again. The blocks are not copied.
     ///
     /// # Errors
     /// [`StorageError::Full`] and others of the disk; the piece is missing then.
@@ -369,10 +367,7 @@ impl Content {
         }
         if let Err(error) = self.journal(&mut state, piece) {
             // only a hint that spares a download after a crash
-            let mut failures = self
-                .journal_failures
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut failures = self.journal_failures.lock().unwrap_or_else(PoisonError::into_inner);
             let now = failures.1.elapsed();
             if let Some(times) = failures.0.failed(&error.to_string(), now) {
                 let path = self.resume.journal_path();
@@ -440,8 +435,8 @@ impl Content {
         self.sync_with(Note::IfStored)
     }
 
-    /// [`sync`](Self::sync), and notes that the stop was clean, so that the next start trusts what has not been
-    /// modified since. The last call before it is dropped.
+    /// [`sync`](Self::sync), and notes that the stop was clean, so that the next start trusts what has not
+    /// been modified since. The last call before it is dropped.
     ///
     /// # Errors
     /// The disk's.
@@ -504,16 +499,15 @@ impl Content {
                 if state.unsynced.is_empty() {
                     state.journal = None;
                     let path = self.resume.journal_path();
-                    self.resume
-                        .remove_journal()
-                        .map_err(StorageError::io("remove", &path))?;
+                    self.resume.remove_journal().map_err(StorageError::io("remove", &path))?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// After a failed sync the system may have dropped what it could not write, and call the next sync a success.
+    /// After a failed sync the system may have dropped what it could not write, and call the next sync a
+    /// success.
     fn rewrite_doubtful(&self) -> Result<(), StorageError> {
         let doubtful = std::mem::take(&mut self.state().doubtful);
         let (mut buf, mut lost) = (Vec::new(), Vec::new());
@@ -540,18 +534,11 @@ impl Content {
     }
 
     pub(crate) fn save(&self, record: &Record) -> Result<(), StorageError> {
-        self.resume
-            .save(record)
-            .map_err(StorageError::io("write", &self.resume.record_path()))
+        self.resume.save(record).map_err(StorageError::io("write", &self.resume.record_path()))
     }
 
     pub(crate) fn stamps(&self, side: Side) -> Result<Vec<Option<crate::resume::Stamp>>, StorageError> {
-        Ok(self
-            .disk
-            .survey(side)?
-            .into_iter()
-            .map(|stat| stat.map(Into::into))
-            .collect())
+        Ok(self.disk.survey(side)?.into_iter().map(|stat| stat.map(Into::into)).collect())
     }
 
     /// Whether the content is whole and at its target.
@@ -625,19 +612,18 @@ fn union(a: &Bitfield, b: &Bitfield) -> Bitfield {
     both
 }
 
-/// Hashes one random piece per GiB of what would be trusted (at least one, at most 64): times and sizes can lie.
+/// Hashes one random piece per GiB of what would be trusted (at least one, at most 64): times and sizes can
+/// lie.
 fn spot_check(disk: &Disk, plan: &Plan) -> bool {
     let random = RandomState::new();
     let mut buf = Vec::new();
-    [(Side::Staging, &plan.staged), (Side::Target, &plan.at_target)]
-        .into_iter()
-        .all(|(side, trusted)| {
-            let pieces: Vec<u32> = trusted.iter_ones().collect();
-            let bytes = pieces.len() as u64 * u64::from(disk.layout.lengths().piece_length());
-            let samples = bytes.div_ceil(1 << 30).min(64);
-            (0..samples).all(|sample| {
-                let index = random.hash_one((side, sample)) % pieces.len() as u64;
-                disk.is_right(side, pieces[usize::try_from(index).unwrap_or(0)], &mut buf)
-            })
+    [(Side::Staging, &plan.staged), (Side::Target, &plan.at_target)].into_iter().all(|(side, trusted)| {
+        let pieces: Vec<u32> = trusted.iter_ones().collect();
+        let bytes = pieces.len() as u64 * u64::from(disk.layout.lengths().piece_length());
+        let samples = bytes.div_ceil(1 << 30).min(64);
+        (0..samples).all(|sample| {
+            let index = random.hash_one((side, sample)) % pieces.len() as u64;
+            disk.is_right(side, pieces[usize::try_from(index).unwrap_or(0)], &mut buf)
         })
+    })
 }

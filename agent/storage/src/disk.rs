@@ -64,8 +64,8 @@ impl Disk {
         })
     }
 
-    /// Whether the target's path still leads to the folder that was opened: else it was removed or renamed, or its
-    /// volume was unmounted or another one mounted over it.
+    /// Whether the target's path still leads to the folder that was opened: else it was removed or renamed,
+    /// or its volume was unmounted or another one mounted over it.
     pub(crate) fn is_in_place(&self) -> bool {
         self.folder.is_at(&self.target)
     }
@@ -129,8 +129,8 @@ impl Disk {
         self.survey_with(side, &|_, _| false)
     }
 
-    /// [`survey`](Self::survey) where a link for which `is_old` holds, by its path below the content's folder, hides what
-    /// is behind it: a version that is replaced as a whole had it.
+    /// [`survey`](Self::survey) where a link for which `is_old` holds, by its path below the content's
+    /// folder, hides what is behind it: a version that is replaced as a whole had it.
     pub(crate) fn survey_with(
         &self,
         side: Side,
@@ -186,9 +186,7 @@ impl Disk {
     }
 
     pub(crate) fn stat(&self, relative: &Path) -> Result<Option<Stat>, StorageError> {
-        self.folder
-            .stat(relative)
-            .map_err(self.error("look at", relative))
+        self.folder.stat(relative).map_err(self.error("look at", relative))
     }
 
     /// Appends a part of a piece to `out`, or leaves `out` as it was.
@@ -277,9 +275,7 @@ impl Disk {
             return Ok(());
         }
         folders.iter().try_for_each(|folder| {
-            self.folder
-                .sync_folder(folder)
-                .map_err(self.error("sync the folder", folder))
+            self.folder.sync_folder(folder).map_err(self.error("sync the folder", folder))
         })
     }
 
@@ -309,9 +305,7 @@ impl Disk {
             let length = self.layout.files().get(file).map_or(0, |file| file.length);
             let size = handle.metadata().map_err(self.error("look at", &path))?.len();
             if size != length {
-                handle
-                    .set_len(length)
-                    .map_err(self.error("set the length of", &path))?;
+                handle.set_len(length).map_err(self.error("set the length of", &path))?;
             }
             Ok(handle)
         })
@@ -320,18 +314,13 @@ impl Disk {
     /// Makes a folder below the target, and those above it. The staging folder is ours alone.
     pub(crate) fn make_folder(&self, relative: &Path) -> Result<(), StorageError> {
         let private = relative.starts_with(STAGING_FOLDER);
-        self.folder
-            .make_folders(relative, private)
-            .map_err(self.error("make the folder", relative))
+        self.folder.make_folders(relative, private).map_err(self.error("make the folder", relative))
     }
 
     /// Bytes of staged files that the file system has not set aside yet.
     pub(crate) fn unallocated(&self) -> io::Result<u64> {
         self.layout.stored().try_fold(0_u64, |sum, file| {
-            let allocated = self
-                .folder
-                .stat(&self.relative(Side::Staging, file))?
-                .map_or(0, |s| s.allocated);
+            let allocated = self.folder.stat(&self.relative(Side::Staging, file))?.map_or(0, |s| s.allocated);
             Ok(sum.saturating_add(self.layout.files()[file].length.saturating_sub(allocated)))
         })
     }
@@ -341,7 +330,8 @@ impl Disk {
         self.handles.clear();
     }
 
-    /// Removes a file or a tree below the target, if it is there. Symbolic links in it are removed, not followed.
+    /// Removes a file or a tree below the target, if it is there. Symbolic links in it are removed, not
+    /// followed.
     pub(crate) fn remove(&self, relative: &Path) -> Result<(), StorageError> {
         let path = self.absolute(relative);
         match self.stat(relative)?.map(|stat| stat.kind) {

@@ -25,8 +25,8 @@ pub enum StorageError {
         /// Bytes that are free for us now; 0 if unknown.
         free: u64,
     },
-    /// What was complete is not there, and the folder is on another volume than it was. Heals by itself when the volume
-    /// is back; [`Content::open_anew`](crate::Content::open_anew) fetches it again.
+    /// What was complete is not there, and the folder is on another volume than it was. Heals by itself when
+    /// the volume is back; [`Content::open_anew`](crate::Content::open_anew) fetches it again.
     #[error(
         "{} is on another volume than when {name} was put there; is it mounted? To fetch it to this one: narrows-agent verify '{name}'",
         path.display()

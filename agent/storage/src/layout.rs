@@ -69,10 +69,7 @@ impl Layout {
 
     /// Path of a file below the folder that holds the content, `name` first.
     pub(crate) fn relative(&self, file: usize) -> PathBuf {
-        let path = self
-            .files()
-            .get(file)
-            .map_or(&[][..], |file| file.path.as_slice());
+        let path = self.files().get(file).map_or(&[][..], |file| file.path.as_slice());
         std::iter::once(&self.meta.name).chain(path).collect()
     }
 
@@ -81,18 +78,14 @@ impl Layout {
     pub(crate) fn spans(&self, piece: u32, begin: u32, len: u32) -> impl Iterator<Item = Span> + '_ {
         let start = self.lengths.piece_offset(piece) + u64::from(begin);
         let end = (start + u64::from(len)).min(self.lengths.total());
-        let first = self
-            .files()
-            .partition_point(|file| file.offset + file.length <= start);
+        let first = self.files().partition_point(|file| file.offset + file.length <= start);
         (first..self.files().len())
             .map(move |index| (index, &self.files()[index]))
             .take_while(move |(_, file)| file.offset < end)
             .filter_map(move |(index, file)| {
                 let from = start.max(file.offset);
                 let to = end.min(file.offset + file.length);
-                let len = usize::try_from(to.checked_sub(from)?)
-                    .ok()
-                    .filter(|len| *len > 0)?;
+                let len = usize::try_from(to.checked_sub(from)?).ok().filter(|len| *len > 0)?;
                 Some(Span {
                     file: index,
                     offset: from - file.offset,

@@ -1,8 +1,8 @@
-//! What was fetched across the WAN over all runs, and what need not be fetched at all, so that a tracker is told all of it
-//! although the agent was killed.
+//! What was fetched across the WAN over all runs, and what need not be fetched at all, so that a tracker is
+//! told all of it although the agent was killed.
 //!
-//! `<info hash>.wan` is replaced as a whole and never synced: over a kill nothing is lost, and over a power failure the
-//! last seconds may be. It may be missing or damaged: then counting begins anew, nothing worse.
+//! `<info hash>.wan` is replaced as a whole and never synced: over a kill nothing is lost, and over a power
+//! failure the last seconds may be. It may be missing or damaged: then counting begins anew, nothing worse.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,11 +23,12 @@ pub struct WanTotals {
     pub bytes: u64,
     /// Of these, as far as it was known: by the site they came from.
     pub by_site: BTreeMap<String, u64>,
-    /// Payload bytes that were on the disk when the content was first looked at, of an older version or put there, and
-    /// so need not be fetched; 0 also where all of it was there: such a machine wanted nothing.
+    /// Payload bytes that were on the disk when the content was first looked at, of an older version or put
+    /// there, and so need not be fetched; 0 also where all of it was there: such a machine wanted nothing.
     #[serde(default)]
     pub reused: u64,
-    /// A look at the disk found some of the content missing: the rollout is for this machine, also when it has all of it.
+    /// A look at the disk found some of the content missing: the rollout is for this machine, also when it
+    /// has all of it.
     #[serde(default)]
     pub wanted: bool,
     /// That first look is under way, or was when the agent ended.
@@ -53,7 +54,8 @@ impl WanTotals {
 pub struct Ledger {
     path: PathBuf,
     totals: Mutex<WanTotals>,
-    /// What the file says. Locked while it is written, so that an older one never takes the place of a newer one.
+    /// What the file says. Locked while it is written, so that an older one never takes the place of a newer
+    /// one.
     written: Mutex<WanTotals>,
 }
 
@@ -103,8 +105,8 @@ impl Ledger {
             }
     }
 
-    /// A look at the disk is done: of `total` bytes, `have` are there. The first one says what is reused, and any whether
-    /// the content is wanted.
+    /// A look at the disk is done: of `total` bytes, `have` are there. The first one says what is reused, and
+    /// any whether the content is wanted.
     pub fn looked(&self, have: u64, total: u64) {
         self.change(|totals| {
             totals.wanted |= have < total;

@@ -1,4 +1,5 @@
-//! What contents that are not wanted any more left behind: their staging folders and what is remembered of them.
+//! What contents that are not wanted any more left behind: their staging folders and what is remembered of
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +10,14 @@ use crate::StorageError;
 use crate::claim::Claim;
 use crate::platform::{Folder, Kind};
 
-/// Removes what is left of contents that this agent knows by its state folder and that are not `wanted` (with their
-/// targets) any more: unfinished pieces, and the resume data of what does not stand at its target. Nothing else: what
-/// stands there stays, and so does a tree that may have users' files in it. None of these contents may be open. Blocking.
-/// Answers the folders that were removed.
+/// Removes what is left of contents that this agent knows by its state folder and that are not `wanted` (with
+/// their targets) any more: unfinished pieces, and the resume data of what does not stand at its target.
+/// Nothing else: what stands there stays, and so does a tree that may have users' files in it. None of these
+/// contents may be open. Blocking. Answers the folders that were removed.
 pub fn clean_leftovers(state: &Path, wanted: &[(InfoHash, PathBuf)]) -> Vec<PathBuf> {
     let mut removed = Vec::new();
     for (info_hash, claim) in Claim::all(state) {
-        let mut same = wanted
-            .iter()
-            .filter(|(wanted, _)| *wanted == info_hash)
-            .peekable();
+        let mut same = wanted.iter().filter(|(wanted, _)| *wanted == info_hash).peekable();
         let is_wanted = same.peek().is_some();
         if same.any(|(_, target)| Claim::new(target, &claim.name).is_at(&claim)) {
             continue;

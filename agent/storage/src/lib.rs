@@ -10,8 +10,8 @@
 //! <state>/<info hash>.scrub            how far the slow look at every byte has come
 //! <state>/<info hash>.wan                  what was fetched across the WAN, over all runs
 //! ```
-//! Nothing is read or written through a symbolic link below the target; the target itself may be one. The content's own
-//! links are made last and never followed.
+//! Nothing is read or written through a symbolic link below the target; the target itself may be one. The
+//! content's own links are made last and never followed.
 
 mod attributes;
 mod carry;

@@ -1,7 +1,9 @@
-//! Symbolic links of a content (BEP 47): no peer ever sends bytes for them. They are made just before the content is moved
-//! to its target, so that nothing is read or written through one, and mended where they stand.
+//! Symbolic links of a content (BEP 47): no peer ever sends bytes for them. They are made just before the
+//! content is moved to its target, so that nothing is read or written through one, and mended where they
+//! stand.
 //!
-//! A link is right if its text leads where the torrent says, whether or not it is the text that we would write.
+//! A link is right if its text leads where the torrent says, whether or not it is the text that we would
+//! write.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,9 +29,7 @@ impl Disk {
 
     /// Whether all links are right.
     pub(crate) fn are_links_right(&self, side: Side) -> bool {
-        self.layout
-            .links()
-            .all(|(file, _)| self.is_link_right(side, file))
+        self.layout.links().all(|(file, _)| self.is_link_right(side, file))
     }
 }
 
@@ -53,8 +53,8 @@ impl Content {
         Ok(folders)
     }
 
-    /// Makes the links at the target that are not there or not right, told in the log. What stands in the place of one is
-    /// kept as the user's.
+    /// Makes the links at the target that are not there or not right, told in the log. What stands in the
+    /// place of one is kept as the user's.
     ///
     /// # Errors
     /// The disk's.

@@ -12,16 +12,17 @@ use crate::{Content, StorageError};
 pub enum Looked {
     /// Every file is as it was when its bytes were hashed.
     Same,
-    /// These files (indices into the metainfo) have another size, time or inode, or lost what the torrent says of them, or
-    /// cannot be looked at.
+    /// These files (indices into the metainfo) have another size, time or inode, or lost what the torrent
+    /// says of them, or cannot be looked at.
     Changed(Vec<usize>),
     /// The content, or the folder it stands in, is not there any more: it has to be opened anew.
     Gone,
 }
 
 impl Content {
-    /// Compares files (indices into the metainfo) of published content with what is known of them, by size, time of
-    /// modification, inode and whether they can be executed. Reads nothing. Content that is not published is always the [`Same`](Looked::Same).
+    /// Compares files (indices into the metainfo) of published content with what is known of them, by size,
+    /// time of modification, inode and whether they can be executed. Reads nothing. Content that is not
+    /// published is always the [`Same`](Looked::Same).
     #[must_use]
     pub fn look(&self, files: Range<usize>) -> Looked {
         let known: Vec<Option<Stamp>> = {
@@ -76,21 +77,18 @@ impl Content {
     /// The disk's; the next start goes on from an earlier piece then.
     pub fn keep_scrub_position(&self, next: u32) -> Result<(), StorageError> {
         let path = self.resume.record_path();
-        self.resume
-            .save_scrub(next)
-            .map_err(StorageError::io("write beside", &path))
+        self.resume.save_scrub(next).map_err(StorageError::io("write beside", &path))
     }
 
-    /// Reads and hashes these pieces where they are and answers those that are wrong or cannot be read. Changes
-    /// nothing: that is for [`doubt`](Self::doubt). Pieces that are not here are not wrong.
+    /// Reads and hashes these pieces where they are and answers those that are wrong or cannot be read.
+    /// Changes nothing: that is for [`doubt`](Self::doubt). Pieces that are not here are not wrong.
     #[must_use]
     pub fn recheck(&self, pieces: &[u32]) -> Vec<u32> {
         self.disk.close_files(); // a file that was removed or replaced must not be read as if it were there
         let mut buf = Vec::new();
         let wrong = pieces.iter().copied().filter(|piece| {
             let _stay = self.stay();
-            self.side(*piece)
-                .is_some_and(|side| !self.disk.is_right(side, *piece, &mut buf))
+            self.side(*piece).is_some_and(|side| !self.disk.is_right(side, *piece, &mut buf))
         });
         wrong.collect()
     }

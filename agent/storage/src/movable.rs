@@ -1,6 +1,6 @@
-//! Whether content can be moved to its place in one step. Where a volume is mounted at or below that place, or over the
-//! staging folder, it cannot: then it is refused in words before anything is fetched. What is whole there already needs no
-//! move, and is served and mended where it stands.
+//! Whether content can be moved to its place in one step. Where a volume is mounted at or below that place,
+//! or over the staging folder, it cannot: then it is refused in words before anything is fetched. What is
+//! whole there already needs no move, and is served and mended where it stands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use crate::claim::Claim;
 use crate::platform;
 use crate::{Content, StorageError};
 
-/// What is mounted where, so that `name` in the folder `target` (without symbolic links) cannot be replaced, and what that
-/// means. Pure.
+/// What is mounted where, so that `name` in the folder `target` (without symbolic links) cannot be replaced,
+/// and what that means. Pure.
 fn obstacle<'a>(
     mounts: &'a [PathBuf],
     target: &Path,
@@ -68,8 +68,9 @@ impl Content {
     }
 }
 
-/// Looks, for a person who checks a configuration, whether content can be moved to its target, without hashing anything:
-/// what this agent knows to be there, or what has the right sizes, need not be moved. Blocking.
+/// Looks, for a person who checks a configuration, whether content can be moved to its target, without
+/// hashing anything: what this agent knows to be there, or what has the right sizes, need not be moved.
+/// Blocking.
 ///
 /// # Errors
 /// What is in the way.

@@ -9,8 +9,8 @@ use lru::LruCache;
 
 use crate::disk::Side;
 
-/// The most recently used files of all contents, at most so many. The lock is held for the look-up alone, never during
-/// I/O. A file that is forgotten closes when its last reader is through.
+/// The most recently used files of all contents, at most so many. The lock is held for the look-up alone,
+/// never during I/O. A file that is forgotten closes when its last reader is through.
 #[derive(Debug)]
 pub struct OpenFiles {
     files: Mutex<Cache>,
@@ -116,12 +116,8 @@ impl Handles {
     /// Closes all files of this content.
     pub(crate) fn clear(&self) {
         let mut cache = self.all.lock();
-        let ours: Vec<Key> = cache
-            .files
-            .iter()
-            .map(|(key, _)| *key)
-            .filter(|key| key.content == self.content)
-            .collect();
+        let ours: Vec<Key> =
+            cache.files.iter().map(|(key, _)| *key).filter(|key| key.content == self.content).collect();
         let closed: Vec<_> = ours.iter().filter_map(|key| cache.files.pop(key)).collect();
         drop(cache);
         drop(closed);
@@ -137,10 +133,7 @@ impl Drop for Handles {
 impl Cache {
     fn find(&mut self, key: &Key, writable: bool) -> Option<Arc<File>> {
         let round = self.round;
-        let open = self
-            .files
-            .get_mut(key)
-            .filter(|open| open.writable || !writable)?;
+        let open = self.files.get_mut(key).filter(|open| open.writable || !writable)?;
         open.round = round;
         Some(Arc::clone(&open.file))
     }

@@ -1,5 +1,6 @@
-//! Where a content was put: on which volume, in which folder. When a complete content is not where it was and the
-//! volume is another one, a mount is missing; to fetch it again would cost the WAN and fill the disk below.
+//! Where a content was put: on which volume, in which folder. When a complete content is not where it was and
+//! the volume is another one, a mount is missing; to fetch it again would cost the WAN and fill the disk
+//! below.
 
 use std::path::Path;
 
@@ -11,20 +12,22 @@ use crate::platform;
 /// Inodes up to here are those of file systems' roots, which are equal on many volumes.
 const ROOTS: u64 = 1024;
 
-/// A target folder as it was. It is in the record; a content that has moved with its target is at another place.
+/// A target folder as it was. It is in the record; a content that has moved with its target is at another
+/// place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Place {
     /// As far as it is Unicode.
     target: String,
-    /// Kind of file system and its identity, both in hexadecimal; the identity is missing where it does not outlive a
-    /// restart. None where the system does not say.
+    /// Kind of file system and its identity, both in hexadecimal; the identity is missing where it does not
+    /// outlive a restart. None where the system does not say.
     volume: Option<(String, Option<String>)>,
     /// The folder's inode; none if there is no folder.
     folder: Option<u64>,
 }
 
 impl Place {
-    /// The place at this path now. The folder need not be there: then the volume is that on which it would be made.
+    /// The place at this path now. The folder need not be there: then the volume is that on which it would be
+    /// made.
     pub(crate) fn of(target: &Path) -> Self {
         let there = target.ancestors().find(|path| path.exists());
         Self {

@@ -75,22 +75,15 @@ impl Plan {
             None => staging[file].is_some_and(|stat| stat.size == layout.files()[file].length),
         });
         let mut staged = Bitfield::new(layout.lengths().piece_count());
-        record
-            .have
-            .iter_ones()
-            .filter(|piece| files.has(*piece))
-            .for_each(|piece| {
-                staged.set(piece);
-            });
+        record.have.iter_ones().filter(|piece| files.has(*piece)).for_each(|piece| {
+            staged.set(piece);
+        });
         let mut check = Bitfield::new(layout.lengths().piece_count());
-        record
-            .have
-            .iter_ones()
-            .chain(journal.iter().copied())
-            .filter(|piece| !staged.has(*piece))
-            .for_each(|piece| {
+        record.have.iter_ones().chain(journal.iter().copied()).filter(|piece| !staged.has(*piece)).for_each(
+            |piece| {
                 check.set(piece);
-            });
+            },
+        );
         Self {
             check_staging: check.iter_ones().collect(),
             check_target: Vec::new(),
@@ -102,9 +95,7 @@ impl Plan {
 
 /// Whether each file has exactly the size it should have, so that right pieces mean a right file.
 pub(crate) fn sizes_are_exact(layout: &Layout, stats: &[Option<Stat>]) -> bool {
-    layout
-        .stored()
-        .all(|file| stats[file].is_some_and(|stat| stat.size == layout.files()[file].length))
+    layout.stored().all(|file| stats[file].is_some_and(|stat| stat.size == layout.files()[file].length))
 }
 
 fn unchanged(record: &Record, file: usize, stats: &[Option<Stat>]) -> bool {

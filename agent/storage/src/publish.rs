@@ -17,11 +17,13 @@ use crate::{Content, StorageError};
 impl Content {
     /// Moves complete content from staging to its target; reads go on. Durable on return.
     ///
-    /// What stands there is replaced in one step on Linux (elsewhere there is a moment without any). Files that are not
-    /// ours stay where they are; those that the content has too are kept in `<target>/.narrows/replaced/<name>`.
+    /// What stands there is replaced in one step on Linux (elsewhere there is a moment without any). Files
+    /// that are not ours stay where they are; those that the content has too are kept in
+    /// `<target>/.narrows/replaced/<name>`.
     ///
     /// # Errors
-    /// [`StorageError::Incomplete`], or the disk's; the content is still in staging then, and it may be called again.
+    /// [`StorageError::Incomplete`], or the disk's; the content is still in staging then, and it may be
+    /// called again.
     pub fn publish(&self) -> Result<(), StorageError> {
         let _upkeep = self.upkeep();
         if self.is_published() {
@@ -76,8 +78,8 @@ impl Content {
         Ok(())
     }
 
-    /// Removes what is left of the staging folder and of the resume data: for content that is no longer wanted.
-    /// What is at the target stays, and so do all files of the user.
+    /// Removes what is left of the staging folder and of the resume data: for content that is no longer
+    /// wanted. What is at the target stays, and so do all files of the user.
     ///
     /// # Errors
     /// The disk's.
@@ -107,7 +109,8 @@ impl Content {
         }
     }
 
-    /// Makes empty files and links, cuts files that are too long, makes programs executable, and makes all names durable. Answers which files it changed.
+    /// Makes empty files and links, cuts files that are too long, makes programs executable, and makes all
+    /// names durable. Answers which files it changed.
     fn complete_tree(&self) -> Result<BTreeSet<usize>, StorageError> {
         let side = self.state().side();
         let mut changed = BTreeSet::new();
@@ -204,10 +207,7 @@ impl Content {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
-        self.disk
-            .folder
-            .rename(from, to)
-            .map_err(self.unmoved("move something to", to))
+        self.disk.folder.rename(from, to).map_err(self.unmoved("move something to", to))
     }
 
     /// [`Disk::error`](crate::disk::Disk::error) that knows what hinders a move.

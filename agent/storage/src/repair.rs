@@ -1,5 +1,5 @@
-//! What was published and is not whole any more is mended where it stands: what is known to be wrong is written down
-//! first, nothing that is wrong is read for a peer, and only that is fetched again.
+//! What was published and is not whole any more is mended where it stands: what is known to be wrong is
+//! written down first, nothing that is wrong is read for a peer, and only that is fetched again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -23,8 +23,8 @@ impl State {
 }
 
 impl Content {
-    /// These pieces, and these files (indices into the metainfo), are not to be trusted: nobody can read them from now
-    /// on, on this start or a later one, until [`check`](Self::check) has hashed them.
+    /// These pieces, and these files (indices into the metainfo), are not to be trusted: nobody can read them
+    /// from now on, on this start or a later one, until [`check`](Self::check) has hashed them.
     ///
     /// # Errors
     /// The disk's, if it can be noted in no way. The pieces are not readable even so; `check` may follow.
@@ -153,9 +153,7 @@ impl Content {
         }
         self.save(&record)?;
         self.disk.remove(self.disk.base(Side::Staging))?;
-        self.resume
-            .remove_journal()
-            .map_err(StorageError::io("remove", &self.resume.journal_path()))?;
+        self.resume.remove_journal().map_err(StorageError::io("remove", &self.resume.journal_path()))?;
         self.state().plan = None;
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! What is remembered between runs: a record of durable pieces, and a journal of those stored since.
 //!
-//! The record `<info hash>.resume` is replaced as a whole, after the data it speaks of is durable. The journal
-//! `<info hash>.journal` grows by 8 bytes per stored piece and is only a hint: what it names is hashed again.
-//! Either may be lost or damaged: then more is checked, nothing worse.
+//! The record `<info hash>.resume` is replaced as a whole, after the data it speaks of is durable. The
+//! journal `<info hash>.journal` grows by 8 bytes per stored piece and is only a hint: what it names is
+//! hashed again. Either may be lost or damaged: then more is checked, nothing worse.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -38,8 +38,8 @@ pub(crate) enum Phase {
     Publishing,
     /// It is whole and at its target.
     Complete,
-    /// It is at its target and some of it is wrong, or may be; the rest is fetched in place. `have` are the right
-    /// pieces, of files that are still as their stamps say.
+    /// It is at its target and some of it is wrong, or may be; the rest is fetched in place. `have` are the
+    /// right pieces, of files that are still as their stamps say.
     Repairing,
 }
 
@@ -48,8 +48,8 @@ pub(crate) enum Phase {
 pub(crate) struct Record {
     pub(crate) phase: Phase,
     pub(crate) have: Bitfield,
-    /// One per file after a clean stop, and at the target; else none. Then only the sizes of staged files can be
-    /// compared, and nothing at the target is trusted.
+    /// One per file after a clean stop, and at the target; else none. Then only the sizes of staged files can
+    /// be compared, and nothing at the target is trusted.
     pub(crate) stamps: Option<Vec<Option<Stamp>>>,
 }
 
@@ -108,11 +108,7 @@ impl Record {
         if written.info_hash != info_hash.to_string() || written.pieces != pieces {
             return Err("it is of another content");
         }
-        if written
-            .stamps
-            .as_ref()
-            .is_some_and(|stamps| stamps.len() != files)
-        {
+        if written.stamps.as_ref().is_some_and(|stamps| stamps.len() != files) {
             return Err("it is of another content");
         }
         let have = unhex(&written.have).and_then(|bits| Bitfield::from_wire(&bits, pieces).ok());
@@ -229,10 +225,7 @@ impl Resume {
 
     /// Opens the journal for [`append`](Self::append).
     pub(crate) fn open_journal(&self) -> io::Result<File> {
-        let journal = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.journal_path())?;
+        let journal = OpenOptions::new().create(true).append(true).open(self.journal_path())?;
         // a torn last entry would garble those to come
         let len = journal.metadata()?.len();
         if len % 8 != 0 {
@@ -306,10 +299,7 @@ fn hex(bytes: &[u8]) -> String {
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
     ];
     let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -317,8 +307,5 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         return None;
     };
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    pairs
-        .iter()
-        .map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok())
-        .collect()
+    pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()).collect()
 }

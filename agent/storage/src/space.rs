@@ -22,8 +22,8 @@ impl Content {
         self.disk.unallocated().map_err(self.disk.error("look at", &top))
     }
 
-    /// Sets the space of all files aside where the file system can do so cheaply, and compares with what is free
-    /// where it cannot. Call it before fetching, and again to learn whether a full disk has healed.
+    /// Sets the space of all files aside where the file system can do so cheaply, and compares with what is
+    /// free where it cannot. Call it before fetching, and again to learn whether a full disk has healed.
     ///
     /// Bytes that are set aside read as zeros and are never taken for content.
     ///

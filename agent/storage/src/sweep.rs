@@ -46,9 +46,7 @@ impl Sweep<'_> {
         };
         let there = disk.stat(&new)?;
         if stat.kind == Kind::Folder {
-            let of_a_version = rel
-                .to_str()
-                .is_some_and(|rel| self.folders.contains(&slashes(rel)));
+            let of_a_version = rel.to_str().is_some_and(|rel| self.folders.contains(&slashes(rel)));
             if there.is_none() && !of_a_version {
                 return self.carry(rel);
             }
@@ -132,9 +130,7 @@ impl Sweep<'_> {
             true => base,
             false => base.join(rel),
         };
-        self.content
-            .disk
-            .make_folder(to.parent().unwrap_or(Path::new("")))?;
+        self.content.disk.make_folder(to.parent().unwrap_or(Path::new("")))?;
         self.content.rename_new(&self.old.join(rel), &to)?;
         self.moves.kept.push((self.new.join(rel), to));
         Ok(())
@@ -152,11 +148,7 @@ impl Sweep<'_> {
             return Ok(false);
         }
         let disk = &self.content.disk;
-        let open = |path: &Path| {
-            disk.folder
-                .file(path, Access::Read)
-                .map_err(disk.error("open", path))
-        };
+        let open = |path: &Path| disk.folder.file(path, Access::Read).map_err(disk.error("open", path));
         let (file_a, file_b) = (open(a)?, open(b)?);
         let (mut part_a, mut part_b) = (vec![0; CHUNK], vec![0; CHUNK]);
         let mut at = 0;
@@ -176,9 +168,7 @@ impl Sweep<'_> {
 
 pub(crate) fn is_ours(ours: &Ours, rel: &Path, stat: Stat) -> bool {
     matches!(stat.kind, Kind::File | Kind::Symlink)
-        && rel
-            .to_str()
-            .is_some_and(|rel| ours.has(&slashes(rel), Stamp::from(stat)))
+        && rel.to_str().is_some_and(|rel| ours.has(&slashes(rel), Stamp::from(stat)))
 }
 
 /// Whether two paths lead to one file. Where there are no inodes that is never known.

@@ -58,9 +58,7 @@ fn create_says_which_files_their_owner_may_execute() {
         chmod(&tree.join(name), mode);
     }
     let executable = |path: &Path| {
-        let bytes = create(path, CreateOptions::default(), &|_, _| {})
-            .expect("a torrent")
-            .torrent;
+        let bytes = create(path, CreateOptions::default(), &|_, _| {}).expect("a torrent").torrent;
         let meta = Metainfo::parse(&bytes).expect("readable");
         meta.files.iter().map(|file| file.executable).collect::<Vec<_>>()
     };
@@ -97,9 +95,7 @@ fn a_lost_execute_bit_is_seen_by_verify_and_at_a_start() {
     let (place, sample) = (Place::new(), program());
     let content = published(&place, &sample);
     chmod(&script(&place), 0o644);
-    content
-        .verify_all(&|_| {}, &AtomicBool::new(false))
-        .expect("hashed");
+    content.verify_all(&|_| {}, &AtomicBool::new(false)).expect("hashed");
     assert!(content.is_published() && is_executable(&script(&place)));
     drop(content);
     chmod(&script(&place), 0o644);
@@ -130,8 +126,7 @@ fn a_program_that_is_mended_in_place_is_executable_again() {
     assert_eq!(content.look(0..2), Looked::Changed(vec![0]));
     content.doubt(&[], &[0]).expect("noted");
     let have = check(&content);
-    have.iter_missing()
-        .for_each(|piece| sample.store(&content, piece));
+    have.iter_missing().for_each(|piece| sample.store(&content, piece));
     content.publish().expect("healed");
     assert!(is_executable(&script(&place)));
     sample.assert_at(&place.target());
@@ -147,8 +142,7 @@ fn a_users_version_that_is_kept_keeps_its_rights() {
     assert_eq!(content.look(0..2), Looked::Changed(vec![0]));
     content.doubt(&[], &[0]).expect("noted");
     let have = check(&content);
-    have.iter_missing()
-        .for_each(|piece| sample.store(&content, piece));
+    have.iter_missing().for_each(|piece| sample.store(&content, piece));
     content.publish().expect("healed");
     let kept = place.target().join(".narrows/replaced/tree/bin/install.sh");
     let kept = fs::metadata(kept).expect("kept").permissions().mode();

@@ -118,9 +118,7 @@ fn trees_that_no_fleet_could_hold_are_refused_with_the_path_and_the_reason() {
     for (name, make_it, reason) in cases {
         let folder = tree(&[("file", 10), ("sub/x", 10)]);
         make_it(&folder.path().join("tree").join(name));
-        let error = make(&folder.path().join("tree"), CreateOptions::default())
-            .expect_err(name)
-            .to_string();
+        let error = make(&folder.path().join("tree"), CreateOptions::default()).expect_err(name).to_string();
         assert!(
             error.to_lowercase().contains(&name.to_lowercase()) && error.contains(reason),
             "{name}: {error}"
@@ -142,11 +140,7 @@ fn what_cannot_travel_is_told_once_for_each_kind_with_a_number_and_an_example() 
         ("group", 10),
     ]);
     let tree = folder.path().join("tree");
-    let lost = || {
-        create(&tree, CreateOptions::default(), &|_, _| {})
-            .expect("a torrent")
-            .lost
-    };
+    let lost = || create(&tree, CreateOptions::default(), &|_, _| {}).expect("a torrent").lost;
     let chmod = |path: &str, mode| {
         fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).expect("a mode");
     };
@@ -193,10 +187,7 @@ fn what_cannot_travel_is_told_once_for_each_kind_with_a_number_and_an_example() 
             "{said}"
         );
     }
-    let access = told
-        .iter()
-        .find(|lost| lost.loss == Loss::Access)
-        .expect("0600 and 0640");
+    let access = told.iter().find(|lost| lost.loss == Loss::Access).expect("0600 and 0640");
     assert!(access.count == 2 && access.first.starts_with(tree.join("etc")));
     assert!(access.to_string().contains("0644") && access.to_string().ends_with(", ..."));
     assert_eq!(told.len(), 5);

@@ -26,10 +26,7 @@ fn file(place: &Place, sample: &Sample, index: usize) -> PathBuf {
 fn rot(place: &Place, sample: &Sample, index: usize, at: u64) {
     let path = file(place, sample, index);
     let file = fs::OpenOptions::new().write(true).open(path).expect("the file");
-    let modified = file
-        .metadata()
-        .and_then(|metadata| metadata.modified())
-        .expect("a time");
+    let modified = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
     overwrite(&file, b"rotten bytes", at);
     file.set_modified(modified).expect("the time as it was");
 }
@@ -121,9 +118,7 @@ fn damage_is_healed_in_place_without_a_second_copy_and_users_files_stay() {
     let users = place.target().join("tree/licence.key");
     fs::write(&users, b"the user's").expect("a file");
     rot(&place, &sample, 2, 2 * u64::from(PIECE));
-    let have = content
-        .verify_all(&|_| {}, &AtomicBool::new(false))
-        .expect("a check");
+    let have = content.verify_all(&|_| {}, &AtomicBool::new(false)).expect("a check");
     assert_eq!(have.iter_missing().collect::<Vec<_>>(), [5]);
     assert_eq!((content.pieces_damaged(), content.pieces_healed()), (1, 0));
     assert_eq!(content.needed_space().expect("a look"), 0);
@@ -169,24 +164,15 @@ fn a_look_sees_every_change_that_a_stat_can_see_and_only_that_is_fetched() {
     let path = |index| file(&place, &sample, index);
     assert_eq!(look_and_heal(&content, &sample), 0);
     // touched: read again, nothing is missing, and then it is as before
-    let touched = fs::OpenOptions::new()
-        .write(true)
-        .open(path(2))
-        .expect("the file");
-    touched
-        .set_modified(std::time::SystemTime::UNIX_EPOCH)
-        .expect("another time");
+    let touched = fs::OpenOptions::new().write(true).open(path(2)).expect("the file");
+    touched.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("another time");
     assert_eq!(content.look(all_files(&sample)), Looked::Changed(vec![2]));
     assert_eq!(look_and_heal(&content, &sample), 0);
     assert_eq!(content.look(all_files(&sample)), Looked::Same);
     // one byte, a deleted file, an empty one that is deleted, one too long, one too short
-    let open = fs::OpenOptions::new()
-        .write(true)
-        .open(path(0))
-        .expect("the file");
+    let open = fs::OpenOptions::new().write(true).open(path(0)).expect("the file");
     overwrite(&open, &[sample.data[5] ^ 1], 5);
-    open.set_modified(std::time::SystemTime::UNIX_EPOCH)
-        .expect("a time");
+    open.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
     assert_eq!(look_and_heal(&content, &sample), 1);
     fs::remove_file(path(2)).expect("removed");
     assert_eq!(look_and_heal(&content, &sample), 3);
@@ -256,10 +242,7 @@ fn a_recheck_finds_rot_and_blames_nothing_else() {
         "a stat cannot see it"
     );
     assert_eq!(content.recheck(&[0, 1, 2, 7]), [1]);
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(file(&place, &sample, 0))
-        .expect("the file");
+    let file = fs::OpenOptions::new().write(true).open(file(&place, &sample, 0)).expect("the file");
     file.set_len(6 * u64::from(PIECE)).expect("cut");
     assert_eq!(content.recheck(&[5, 6, 7]), [6, 7]);
     // a start that comes before the check reads all of a file that was cut
@@ -361,10 +344,7 @@ fn a_record_from_before_learns_the_volume_at_the_next_start() {
     let sample = Sample::single(2 * PIECE as usize, 31);
     let place = Place::new();
     drop(published(&place, &sample));
-    let place_in = |text: &str| {
-        text.split_once("\"place\":")
-            .map(|(_, place)| place.trim_end().to_owned())
-    };
+    let place_in = |text: &str| text.split_once("\"place\":").map(|(_, place)| place.trim_end().to_owned());
     let written = fs::read_to_string(place.record(&sample)).expect("a record");
     let (_, json) = written.split_once('\n').expect("two lines");
     let known = place_in(json).expect("a place");

@@ -1,4 +1,5 @@
-//! Symbolic links of a content (BEP 47): written, made when it is published, never followed, and healed where they stand.
+//! Symbolic links of a content (BEP 47): written, made when it is published, never followed, and healed where
+//! they stand.
 #![cfg(unix)]
 
 mod common;
@@ -152,9 +153,7 @@ fn a_changed_link_is_seen_by_verify_and_at_a_start() {
     let content = published(&place, &sample);
     let start = place.target().join("tree/v1/bin/start");
     fs::remove_file(&start).expect("a link");
-    content
-        .verify_all(&|_| {}, &AtomicBool::new(false))
-        .expect("hashed");
+    content.verify_all(&|_| {}, &AtomicBool::new(false)).expect("hashed");
     assert!(content.is_published() && link_to(&start) == "run");
     drop(content);
     fs::remove_file(&start).expect("a link");

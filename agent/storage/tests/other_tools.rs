@@ -82,10 +82,7 @@ fn mktorrent_makes_the_same_torrent() {
         let file = path.with_extension("mktorrent.torrent");
         let power = PIECE.ilog2().to_string();
         run(
-            Command::new("mktorrent")
-                .args(["-p", "-a", URL, "-l", &power, "-o"])
-                .arg(&file)
-                .arg(path),
+            Command::new("mktorrent").args(["-p", "-a", URL, "-l", &power, "-o"]).arg(&file).arg(path),
             "mktorrent",
         );
         let their = parse(&file);
@@ -102,10 +99,7 @@ fn transmission_create_makes_the_same_torrent_but_for_the_order_of_files() {
         let kib = (PIECE / 1024).to_string();
         let mut command = Command::new("transmission-create");
         run(
-            command
-                .args(["-p", "-t", URL, "-s", &kib, "-o"])
-                .arg(&file)
-                .arg(path),
+            command.args(["-p", "-t", URL, "-s", &kib, "-o"]).arg(&file).arg(path),
             "transmission-cli",
         );
         let their = parse(&file);
@@ -118,11 +112,7 @@ fn transmission_create_makes_the_same_torrent_but_for_the_order_of_files() {
             assert_eq!(their.pieces, our.pieces);
         }
         let sorted = |meta: &Metainfo| {
-            let mut files: Vec<_> = meta
-                .files
-                .iter()
-                .map(|file| (file.path.clone(), file.length))
-                .collect();
+            let mut files: Vec<_> = meta.files.iter().map(|file| (file.path.clone(), file.length)).collect();
             files.sort();
             files
         };
@@ -170,10 +160,7 @@ print(info.info_hash(), info.num_files(), info.total_size(), info.priv())
         let (our, our_file) = ours(path);
         let file = path.with_extension("libtorrent.torrent");
         let mut python = Command::new("/usr/bin/python3");
-        python
-            .args(["-c", SCRIPT])
-            .args([path, &our_file, &file])
-            .args([URL, &PIECE.to_string()]);
+        python.args(["-c", SCRIPT]).args([path, &our_file, &file]).args([URL, &PIECE.to_string()]);
         let output = run(&mut python, "python3-libtorrent");
         let their = parse(&file);
         assert_eq!(their.files, our.files);
@@ -210,9 +197,7 @@ for index in range(files.num_files()):
         let mut python = Command::new("/usr/bin/python3");
         python.args(["-c", SCRIPT]).args([path, &our_file, &file]);
         let output = run(&mut python, "python3-libtorrent");
-        let named = program
-            .strip_prefix(path.parent().expect("a parent"))
-            .expect("below");
+        let named = program.strip_prefix(path.parent().expect("a parent")).expect("below");
         assert_eq!(
             String::from_utf8_lossy(&output.stdout).trim(),
             named.to_str().expect("text")
@@ -265,9 +250,7 @@ print(lt.torrent_info(hybrid).info_hashes().v1)
             true => assert_eq!((links, programs), (vec!["a-b/c".to_owned()], 1)),
             false => assert_eq!((links.len(), programs), (0, 0)),
         }
-        let refused = Metainfo::parse(&fs::read(&v2).expect("made"))
-            .expect_err("v2 only")
-            .to_string();
+        let refused = Metainfo::parse(&fs::read(&v2).expect("made")).expect_err("v2 only").to_string();
         assert!(refused.contains("v2"), "{refused}");
     });
 }

@@ -82,12 +82,7 @@ fn users_files_are_rescued_if_the_agent_is_killed_between_swapping_and_tidying_u
     fs::rename(&target, &staged).expect("a rename");
     fs::rename(&aside, &target).expect("a rename");
     let record = fs::read_to_string(place.record(&new)).expect("a record");
-    let json = record
-        .split_once('\n')
-        .expect("two lines")
-        .1
-        .trim_end()
-        .replace("fetching", "publishing");
+    let json = record.split_once('\n').expect("two lines").1.trim_end().replace("fetching", "publishing");
     let sum = <sha1::Sha1 as sha1::Digest>::digest(&json);
     let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
     fs::write(place.record(&new), format!("{sum}\n{json}\n")).expect("a record");
@@ -179,10 +174,7 @@ fn the_target_itself_may_be_a_symbolic_link() {
 fn a_folder_where_a_file_belongs_is_refused_in_words() {
     let place = Place::new();
     fs::create_dir_all(place.target().join("tree")).expect("a folder");
-    let error = place
-        .try_open(&Sample::single(10, 1))
-        .expect_err("refused")
-        .to_string();
+    let error = place.try_open(&Sample::single(10, 1)).expect_err("refused").to_string();
     let where_it_is = Path::new("target").join("tree").display().to_string();
     assert!(
         error.contains(&where_it_is) && error.contains("is not a file"),
@@ -190,10 +182,7 @@ fn a_folder_where_a_file_belongs_is_refused_in_words() {
     );
     fs::remove_dir(place.target().join("tree")).expect("removed");
     fs::write(place.target().join("tree"), "a file").expect("a file");
-    let error = place
-        .try_open(&Sample::tree(&[10], 1))
-        .expect_err("refused")
-        .to_string();
+    let error = place.try_open(&Sample::tree(&[10], 1)).expect_err("refused").to_string();
     assert!(error.contains("is not a folder"), "{error}");
 }
 
@@ -356,11 +345,7 @@ impl Mount {
 #[cfg(unix)]
 impl Drop for Mount {
     fn drop(&mut self) {
-        std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status()
-            .ok();
+        std::process::Command::new("umount").arg("-l").arg(&self.0).status().ok();
     }
 }
 
@@ -385,14 +370,11 @@ fn padding_is_hashed_but_never_stored() {
     torrent.extend(b"7:privatei1eee");
     let meta = std::sync::Arc::new(Metainfo::parse(&torrent).expect("a torrent with padding"));
     let place = Place::new();
-    let content = Content::open(meta, &place.target(), &place.state(), &OpenFiles::new(8))
-        .expect("opens")
-        .content;
+    let content =
+        Content::open(meta, &place.target(), &place.state(), &OpenFiles::new(8)).expect("opens").content;
     check(&content);
     content.store(0, &[Bytes::from(piece.clone())]).expect("stored");
-    content
-        .store(1, &[Bytes::copy_from_slice(&data)])
-        .expect("stored");
+    content.store(1, &[Bytes::copy_from_slice(&data)]).expect("stored");
     content.publish().expect("whole content");
     let mut out = bytes::BytesMut::new();
     content.read(0, 0, PIECE, &mut out).expect("read");

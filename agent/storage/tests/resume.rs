@@ -153,10 +153,7 @@ fn a_zeroed_payload_of_the_right_size_is_not_reported_complete() {
     sample.store_all(&content);
     content.publish().expect("whole content");
     drop(content);
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(place.target().join("tree"))
-        .expect("the file");
+    let file = fs::OpenOptions::new().write(true).open(place.target().join("tree")).expect("the file");
     overwrite(&file, &vec![0; sample.data.len()], 0);
     let opened = place.open(&sample);
     assert_eq!(opened.have.count(), 0);
@@ -172,14 +169,8 @@ fn bytes_changed_behind_an_unchanged_time_are_caught_by_the_spot_check() {
     sample.store_all(&content);
     content.publish().expect("whole content");
     drop(content);
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(place.target().join("tree"))
-        .expect("the file");
-    let modified = file
-        .metadata()
-        .and_then(|metadata| metadata.modified())
-        .expect("a time");
+    let file = fs::OpenOptions::new().write(true).open(place.target().join("tree")).expect("the file");
+    let modified = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
     overwrite(&file, &[0; 64], 100);
     file.set_modified(modified).expect("the time as it was");
     drop(file);
@@ -214,8 +205,7 @@ fn right_pieces_of_an_older_copy_are_reused_and_the_copy_stays_until_it_is_repla
     assert_eq!(have.iter_ones().collect::<Vec<_>>(), expected);
     sample.assert_reads(&content);
     assert_eq!(fs::read(&first).expect("still there"), b"an older version");
-    have.iter_missing()
-        .for_each(|piece| sample.store(&content, piece));
+    have.iter_missing().for_each(|piece| sample.store(&content, piece));
     content.publish().expect("whole content");
     sample.assert_at(&place.target());
 }
@@ -335,9 +325,7 @@ impl Sample {
     fn assert_reads_of(&self, content: &narrows_storage::Content, thread: u32) {
         for piece in (0..self.pieces()).filter(|piece| piece % 4 == thread) {
             let mut out = bytes::BytesMut::new();
-            content
-                .read(piece, 0, self.meta.piece_size(piece), &mut out)
-                .expect("a piece");
+            content.read(piece, 0, self.meta.piece_size(piece), &mut out).expect("a piece");
             assert!(out == self.piece(piece));
         }
     }

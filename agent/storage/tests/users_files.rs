@@ -39,9 +39,7 @@ fn files_that_no_version_names_stay_at_their_paths_over_versions() {
     fs::create_dir(tree.join("spool")).expect("an empty folder");
     for seed in 2..5 {
         publish(&place, &Sample::tree(&[40_000, 10], seed));
-        users
-            .iter()
-            .for_each(|path| assert_eq!(read(&tree.join(path)), *path));
+        users.iter().for_each(|path| assert_eq!(read(&tree.join(path)), *path));
         assert!(tree.join("spool").is_dir());
         assert!(
             !tree.join("file 2 äöü").exists(),
@@ -106,9 +104,7 @@ fn what_is_mended_in_place_keeps_a_copy_of_what_somebody_wrote_but_not_of_decay(
     );
     write(&config, "settings of the application");
     for _ in 0..2 {
-        content
-            .verify_all(&|_| {}, &AtomicBool::new(false))
-            .expect("a verify");
+        content.verify_all(&|_| {}, &AtomicBool::new(false)).expect("a verify");
     }
     drop(content);
     // killed in the middle of the repair
@@ -197,7 +193,8 @@ impl History {
         "a user changes a file of the content".to_owned()
     }
 
-    /// A new version comes; `kill`: the agent is killed before the exchange, after it, or with the old tree set aside.
+    /// A new version comes; `kill`: the agent is killed before the exchange, after it, or with the old tree
+    /// set aside.
     fn version(&mut self, kill: Option<u32>) -> String {
         self.running = None;
         self.seen();
@@ -243,9 +240,7 @@ impl History {
     fn repair(&mut self) -> String {
         self.seen();
         if let Some((sample, content)) = &self.running {
-            content
-                .verify_all(&|_| {}, &AtomicBool::new(false))
-                .expect("a verify");
+            content.verify_all(&|_| {}, &AtomicBool::new(false)).expect("a verify");
             sample.store_all(content);
             content.publish().expect("mended");
         }
@@ -264,8 +259,7 @@ impl History {
     }
 
     fn seen(&mut self) {
-        self.changes
-            .extend(std::mem::take(&mut self.unseen).into_values());
+        self.changes.extend(std::mem::take(&mut self.unseen).into_values());
     }
 
     fn assert_nothing_is_lost(&self, steps: &[String]) {

@@ -1,5 +1,5 @@
-//! Random versions of a content, with programs, links, and files that turn into folders and links, one after the other at
-//! one place: each arrives as it is, and no file of a user is lost.
+//! Random versions of a content, with programs, links, and files that turn into folders and links, one after
+//! the other at one place: each arrives as it is, and no file of a user is lost.
 #![cfg(unix)]
 
 mod common;
@@ -79,13 +79,9 @@ fn add_users_file(tree: &Path, folder: prop::sample::Index, number: usize) -> Ve
     let mut at = 0;
     while let Some(folder) = folders.get(at).cloned() {
         at += 1;
-        let entries = fs::read_dir(folder)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry"));
+        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
         folders.extend(
-            entries
-                .filter(|entry| entry.file_type().expect("a type").is_dir())
-                .map(|entry| entry.path()),
+            entries.filter(|entry| entry.file_type().expect("a type").is_dir()).map(|entry| entry.path()),
         );
     }
     folders.sort();

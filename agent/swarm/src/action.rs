@@ -17,8 +17,8 @@ pub enum Action {
         /// What.
         message: Message,
     },
-    /// Read a block from disk and write it as a `Piece` message; [`Event::Sent`](crate::Event::Sent) when flushed,
-    /// [`Event::ServeFailed`](crate::Event::ServeFailed) when it cannot be read.
+    /// Read a block from disk and write it as a `Piece` message; [`Event::Sent`](crate::Event::Sent) when
+    /// flushed, [`Event::ServeFailed`](crate::Event::ServeFailed) when it cannot be read.
     Serve {
         /// To whom.
         peer: PeerKey,
@@ -67,16 +67,17 @@ pub enum Action {
         /// As what.
         class: Class,
     },
-    /// End a connection. What was queued before (e.g. a `Reject`) may be written first. No event about this peer
-    /// matters from now on.
+    /// End a connection. What was queued before (e.g. a `Reject`) may be written first. No event about this
+    /// peer matters from now on.
     Close {
         /// Which.
         peer: PeerKey,
         /// Why; for logs and counters.
         reason: CloseReason,
     },
-    /// The connection crosses a link: mark its packets with this DSCP (RFC 2474; 0 = best effort), keep little unsent
-    /// in the socket. Comes again when the mark changes, with 0 also when it turns out to cross none.
+    /// The connection crosses a link: mark its packets with this DSCP (RFC 2474; 0 = best effort), keep
+    /// little unsent in the socket. Comes again when the mark changes, with 0 also when it turns out to cross
+    /// none.
     Mark {
         /// Which.
         peer: PeerKey,
@@ -98,7 +99,8 @@ pub enum Action {
     StateChanged,
 }
 
-/// Why to announce. All but `Regular` and `MorePeers` are worth an announce within the tracker's minimum interval.
+/// Why to announce. All but `Regular` and `MorePeers` are worth an announce within the tracker's minimum
+/// interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AnnounceReason {
     /// The first one, or after a pause: `event=started`.

@@ -17,7 +17,8 @@ pub struct Config {
     pub peer_id: PeerId,
     /// The agent's stable name (`id` of agent.yaml), told to peers.
     pub agent: String,
-    /// The address we listen on; with the address that the tracker sees it says which gateway of the roster we are.
+    /// The address we listen on; with the address that the tracker sees it says which gateway of the roster
+    /// we are.
     pub listen: SocketAddr,
     /// The pieces that are on disk and verified.
     pub have: Bitfield,
@@ -52,10 +53,11 @@ pub struct Limits {
     pub upload: u64,
     /// As long as there are fewer connections of this content, we dial.
     pub dialled: usize,
-    /// Most connections of this content. Many more than we would dial, for those who have nobody else: the gateways of
-    /// hundreds of sites at the only seeder, the members of a large site at their gateway.
+    /// Most connections of this content. Many more than we would dial, for those who have nobody else: the
+    /// gateways of hundreds of sites at the only seeder, the members of a large site at their gateway.
     pub connections: usize,
-    /// Most bytes of pieces that are being fetched or verified (they lie in memory); at least two pieces are allowed.
+    /// Most bytes of pieces that are being fetched or verified (they lie in memory); at least two pieces are
+    /// allowed.
     pub memory: u64,
 }
 

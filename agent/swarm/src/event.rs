@@ -47,7 +47,8 @@ pub struct Assigned {
 /// Something that happened outside.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
-    /// A connection finished its handshake. `addr` is the remote end: for `Dialled` the address of the `Dial` action.
+    /// A connection finished its handshake. `addr` is the remote end: for `Dialled` the address of the `Dial`
+    /// action.
     Connected {
         /// Its name from now on.
         peer: PeerKey,
@@ -96,16 +97,16 @@ pub enum Event {
         /// Payload bytes since the last such event (headers not counted).
         bytes: u32,
     },
-    /// Answer to [`Action::Verify`](crate::Action::Verify): `ok` = the hash is right and the piece is on disk;
-    /// otherwise the hash is wrong and the data is thrown away.
+    /// Answer to [`Action::Verify`](crate::Action::Verify): `ok` = the hash is right and the piece is on
+    /// disk; otherwise the hash is wrong and the data is thrown away.
     Verified {
         /// Which.
         piece: u32,
         /// See above.
         ok: bool,
     },
-    /// Answer to [`Action::Verify`](crate::Action::Verify): right data that could not be written. The piece is missing
-    /// again, nothing more is requested until [`Event::StoreHealed`]; what we have is served on.
+    /// Answer to [`Action::Verify`](crate::Action::Verify): right data that could not be written. The piece
+    /// is missing again, nothing more is requested until [`Event::StoreHealed`]; what we have is served on.
     StoreFailed {
         /// Which.
         piece: u32,
@@ -131,6 +132,7 @@ pub enum Event {
     Resume,
     /// The operator's limits changed.
     SetLimits(Limits),
-    /// Time passed. At least every 100 ms while there are peers, and at [`Swarm::next_wakeup`](crate::Swarm::next_wakeup).
+    /// Time passed. At least every 100 ms while there are peers, and at
+    /// [`Swarm::next_wakeup`](crate::Swarm::next_wakeup).
     Tick,
 }

@@ -1,8 +1,8 @@
 //! One content's swarm as a pure state machine: event and time in, actions out.
 //!
-//! No socket, no clock, no tokio, no file: the shell (`narrows-agent`) feeds [`Event`]s and a monotonic [`Time`] to
-//! [`Swarm::handle`] and carries out the [`Action`]s it gets back, in order. The same events, times and seed give the
-//! same actions, so a whole fleet is simulated in one test.
+//! No socket, no clock, no tokio, no file: the shell (`narrows-agent`) feeds [`Event`]s and a monotonic
+//! [`Time`] to [`Swarm::handle`] and carries out the [`Action`]s it gets back, in order. The same events,
+//! times and seed give the same actions, so a whole fleet is simulated in one test.
 //!
 //! Who decides what:
 //! - [`policy`](crate::policy): small pure rules (class of a connection, gateway duties, pacing, depth, back-off);

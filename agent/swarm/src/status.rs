@@ -52,7 +52,8 @@ pub enum Fault {
     DiskFull,
     /// The disk could not be written; heals likewise.
     DiskBroken,
-    /// All that is left came with a wrong hash from everybody who has it. It is asked for again, less and less often.
+    /// All that is left came with a wrong hash from everybody who has it. It is asked for again, less and
+    /// less often.
     WrongHash {
         /// The first such piece.
         piece: u32,

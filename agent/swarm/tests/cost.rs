@@ -1,4 +1,5 @@
-//! What a block costs: one seeder to one leecher, without data. Run with `--release -- --nocapture` for figures.
+//! What a block costs: one seeder to one leecher, without data. Run with `--release -- --nocapture` for
+//! figures.
 
 #![allow(unreachable_pub)] // modules of one test program
 

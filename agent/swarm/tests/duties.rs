@@ -297,10 +297,8 @@ fn who_is_named_no_more_is_forgotten_as_unreachable_after_ten_minutes() {
 fn who_does_not_answer_is_named_for_thirty_seconds() {
     let mut table = Table::leecher();
     table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
-    let addrs: Vec<_> = ["10.0.0.1:6881", "10.1.0.1:6881"]
-        .iter()
-        .map(|a| a.parse().expect("an address"))
-        .collect();
+    let addrs: Vec<_> =
+        ["10.0.0.1:6881", "10.1.0.1:6881"].iter().map(|a| a.parse().expect("an address")).collect();
     table.tell(failed(addrs[1]));
     assert!(!table.swarm.report().stalled, "a neighbour is not all");
     let out = table.tell(failed(addrs[0]));

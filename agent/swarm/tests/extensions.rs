@@ -109,9 +109,8 @@ fn nobody_can_complain_of_more_than_was_sent_to_it() {
     assert_eq!(doubted(&table.say(peer, complaint(0, WRONG))), [0; 0]);
     let bytes = 2 * table::PIECE;
     table.tell(Event::Sent { peer, bytes });
-    let all: Vec<u32> = (0..PIECES)
-        .flat_map(|piece| doubted(&table.say(peer, complaint(piece, WRONG))))
-        .collect();
+    let all: Vec<u32> =
+        (0..PIECES).flat_map(|piece| doubted(&table.say(peer, complaint(piece, WRONG)))).collect();
     assert_eq!(all, [0, 1], "two pieces were sent, two are read again");
     assert_eq!(doubted(&table.say(peer, complaint(PIECES, WRONG))), [0; 0]);
 }
@@ -125,7 +124,8 @@ fn a_complaint_of_another_length_breaks_the_protocol() {
     assert!(matches!(closed(&out), Some(CloseReason::Protocol(_))));
 }
 
-/// As libtorrent up to 2.0.10, which says `upload_only` once it is complete and not what was missing in its bitfield.
+/// As libtorrent up to 2.0.10, which says `upload_only` once it is complete and not what was missing in its
+/// bitfield.
 #[test]
 fn a_stock_peer_that_says_it_is_complete_and_seems_not_to_be_is_dialled_anew_at_once() {
     let mut table = Table::leecher();

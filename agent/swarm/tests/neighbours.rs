@@ -1,5 +1,6 @@
-//! One leecher among neighbours that die, freeze, crawl, choke and come back at random: as long as one healthy neighbour
-//! has what it lacks, it is asked for it within seconds. `NARROWS_SEEDS` sets how many fates are tried.
+//! One leecher among neighbours that die, freeze, crawl, choke and come back at random: as long as one
+//! healthy neighbour has what it lacks, it is asked for it within seconds. `NARROWS_SEEDS` sets how many
+//! fates are tried.
 
 #![allow(unreachable_pub)] // modules of one test program
 
@@ -280,12 +281,7 @@ impl World {
             n.health == Health::Well && n.key.is_some() && n.has.iter_ones().any(|piece| !have.has(piece))
         };
         let asked = |n: &Neighbour| n.queue.iter().any(|block| !have.has(block.piece));
-        let near = || {
-            self.neighbours
-                .iter()
-                .filter(|n| n.class == Class::Local)
-                .filter(can)
-        };
+        let near = || self.neighbours.iter().filter(|n| n.class == Class::Local).filter(can);
         let all = || self.neighbours.iter().filter(can);
         // what is being verified counts as come
         let busy = !self.verify.is_empty();
@@ -348,9 +344,7 @@ impl World {
 
 #[test]
 fn a_healthy_neighbour_is_asked_within_five_seconds_whatever_the_others_do() {
-    let seeds = std::env::var("NARROWS_SEEDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let seeds = std::env::var("NARROWS_SEEDS").ok().and_then(|text| text.parse().ok());
     for seed in 0..seeds.unwrap_or(3000) {
         World::new(seed).run(seed);
     }

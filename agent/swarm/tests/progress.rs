@@ -1,9 +1,9 @@
-//! Whatever neighbours do, the picker forgets no block: while one peer that may serve has what is missing and answers,
-//! something comes within seconds.
+//! Whatever neighbours do, the picker forgets no block: while one peer that may serve has what is missing and
+//! answers, something comes within seconds.
 //!
-//! One real swarm among modelled neighbours, which die, freeze, slow down, choke and reject at random moments, also in
-//! the last pieces. One of them does none of that. `NARROWS_SEEDS=10000` runs as many worlds of each kind;
-//! `NARROWS_SEED=17` one, with a log.
+//! One real swarm among modelled neighbours, which die, freeze, slow down, choke and reject at random
+//! moments, also in the last pieces. One of them does none of that. `NARROWS_SEEDS=10000` runs as many worlds
+//! of each kind; `NARROWS_SEED=17` one, with a log.
 
 #![allow(unreachable_pub)] // modules of one test program
 
@@ -26,7 +26,8 @@ use rand::{RngExt, SeedableRng};
 const STEP: Duration = Duration::from_millis(50);
 /// Nothing may stand still for longer: 5 s until it is asked for, and what a block takes.
 const STANDSTILL: Duration = Duration::from_millis(6_500);
-/// The same where the upstream in use stops when all neighbours have: that one has its time, too, before the spare.
+/// The same where the upstream in use stops when all neighbours have: that one has its time, too, before the
+/// spare.
 const TWICE: Duration = Duration::from_millis(12_500);
 const PIECE: u32 = 64 << 10;
 /// Agents that others wait for send a keep-alive so often.
@@ -97,9 +98,7 @@ impl World {
                 let upstream = gateway && (good || (number == 0 && rng.random_bool(0.5)));
                 let site = if upstream { 0 } else { 1 };
                 Neighbour {
-                    addr: format!("10.{site}.0.{}:6881", number + 10)
-                        .parse()
-                        .expect("an address"),
+                    addr: format!("10.{site}.0.{}:6881", number + 10).parse().expect("an address"),
                     class: if upstream { Class::Upstream } else { Class::Local },
                     stock: rng.random_bool(0.3),
                     has: (0..pieces).map(|_| whole || rng.random_bool(0.5)).collect(),
@@ -324,12 +323,7 @@ impl World {
     fn step(&mut self) {
         self.now += STEP;
         let progress = self.swarm.status(self.now).progress;
-        let due: Vec<_> = self
-            .faults
-            .iter()
-            .filter(|(at, ..)| *at <= progress)
-            .copied()
-            .collect();
+        let due: Vec<_> = self.faults.iter().filter(|(at, ..)| *at <= progress).copied().collect();
         self.faults.retain(|(at, ..)| *at > progress);
         for (_, number, fault) in due {
             self.fail(number, fault);
@@ -367,19 +361,12 @@ impl World {
             }
         }
         let now = self.now;
-        let verified: Vec<u32> = self
-            .verifying
-            .iter()
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, p)| *p)
-            .collect();
+        let verified: Vec<u32> =
+            self.verifying.iter().filter(|(at, _)| *at <= now).map(|(_, p)| *p).collect();
         self.verifying.retain(|(at, _)| *at > now);
         for piece in verified {
             // a piece of which one of several senders sent rubbish: it is asked of one alone next time
-            let several = self
-                .senders
-                .remove(&piece)
-                .is_some_and(|senders| senders.len() > 1);
+            let several = self.senders.remove(&piece).is_some_and(|senders| senders.len() > 1);
             let ok = !(several && self.rng.random_bool(0.3));
             self.note(|| format!("piece {piece} is right: {ok}"));
             self.events.push_back(Event::Verified { piece, ok });

@@ -35,15 +35,11 @@ fn said(actions: &[Action]) -> Vec<&Message> {
 /// Whether anything was said that makes others ask.
 fn invites(actions: &[Action]) -> bool {
     use Message::{Bitfield, Have, HaveAll, Unchoke};
-    said(actions)
-        .iter()
-        .any(|message| matches!(message, Bitfield(_) | Have(_) | HaveAll | Unchoke))
+    said(actions).iter().any(|message| matches!(message, Bitfield(_) | Have(_) | HaveAll | Unchoke))
 }
 
 fn serves(actions: &[Action]) -> bool {
-    actions
-        .iter()
-        .any(|action| matches!(action, Action::Serve { .. }))
+    actions.iter().any(|action| matches!(action, Action::Serve { .. }))
 }
 
 /// Answers whatever is asked of `peer`, until nothing is; all that was done.

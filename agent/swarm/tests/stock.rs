@@ -229,10 +229,7 @@ fn hostile_messages_close_the_connection_and_nothing_else() {
     for messages in cases {
         let mut table = Table::leecher();
         let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
-        let out: Vec<Action> = messages
-            .iter()
-            .flat_map(|message| table.say(peer, message.clone()))
-            .collect();
+        let out: Vec<Action> = messages.iter().flat_map(|message| table.say(peer, message.clone())).collect();
         assert!(
             matches!(closed(&out), Some(CloseReason::Protocol(_))),
             "{messages:?}: {out:?}"
@@ -267,8 +264,8 @@ fn who_asks_for_everything_at_once_is_rejected_and_then_closed() {
     assert_eq!(reason, Some(CloseReason::TooManyRequests));
 }
 
-/// A local peer with all pieces connects, and sends what it is asked for; `wrong` pieces have wrong hashes. Returns all
-/// that the swarm did.
+/// A local peer with all pieces connects, and sends what it is asked for; `wrong` pieces have wrong hashes.
+/// Returns all that the swarm did.
 fn whole(table: &mut Table, addr: &str, wrong: &[u32]) -> (PeerKey, Vec<Action>) {
     let (peer, _) = table.connect(addr, Origin::Dialled(Class::Local), true);
     table.say(peer, Message::HaveAll);

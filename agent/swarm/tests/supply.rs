@@ -14,8 +14,8 @@ use narrows_swarm::{Class, Origin, PeerKey};
 use narrows_wire::Message;
 use table::{PIECES, Table, gateway, hello, requests};
 
-/// A gateway with an upstream that has everything, a seed of its own site, and a member there that has pieces 0 to 4.
-/// What is asked of the upstream at once, and of its neighbours.
+/// A gateway with an upstream that has everything, a seed of its own site, and a member there that has pieces
+/// 0 to 4. What is asked of the upstream at once, and of its neighbours.
 fn asked(slow_supply: bool) -> (BTreeSet<u32>, usize) {
     let mut table = Table::leecher();
     let assignment = gateway(&["10.0.0.1:6881"]).map(|assignment| Assignment {

@@ -26,10 +26,8 @@ impl Agent {
     /// An agent in the folder `dir` that is to have `content` (torrent, target); not yet running.
     pub(crate) fn new(dir: &Path, content: &[(&Path, &Path)]) -> Self {
         std::fs::create_dir_all(dir).unwrap();
-        let content = content
-            .iter()
-            .map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf()))
-            .collect();
+        let content =
+            content.iter().map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf())).collect();
         Self {
             dir: dir.to_owned(),
             ip: super::address(),
@@ -58,10 +56,8 @@ impl Agent {
     }
 
     pub(crate) fn set_content(&mut self, content: &[(&Path, &Path)]) {
-        self.content = content
-            .iter()
-            .map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf()))
-            .collect();
+        self.content =
+            content.iter().map(|(torrent, target)| (torrent.to_path_buf(), target.to_path_buf())).collect();
         self.write_config();
     }
 
@@ -73,11 +69,7 @@ impl Agent {
     /// Starts it and waits until it answers.
     pub(crate) fn start(&mut self) {
         self.write_config();
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.dir.join("log"))
-            .unwrap();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log")).unwrap();
         let program = env!("CARGO_BIN_EXE_narrows-agent");
         let mut command = match self.descriptors {
             None => Command::new(program),
@@ -136,11 +128,7 @@ impl Agent {
     }
 
     pub(crate) fn content(&self) -> ContentStatus {
-        self.status()
-            .content
-            .into_iter()
-            .next()
-            .expect("there is content")
+        self.status().content.into_iter().next().expect("there is content")
     }
 
     /// Waits until the first content is as `wanted`.

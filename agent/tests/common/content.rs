@@ -44,9 +44,7 @@ pub(crate) fn torrent_of(path: &Path, url: String, piece_length: u32) -> (PathBu
         piece_length: Some(piece_length),
         ..CreateOptions::default()
     };
-    let bytes = narrows_storage::create(path, options, &|_, _| {})
-        .unwrap()
-        .torrent;
+    let bytes = narrows_storage::create(path, options, &|_, _| {}).unwrap().torrent;
     let meta = Metainfo::parse(&bytes).unwrap();
     let file = PathBuf::from(format!("{}.torrent", path.display()));
     fs::write(&file, bytes).unwrap();

@@ -1,4 +1,5 @@
-//! What the tests of the running program share: a small tracker, agents as processes on 127.x addresses, content.
+//! What the tests of the running program share: a small tracker, agents as processes on 127.x addresses,
+//! content.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub(crate) mod agent;

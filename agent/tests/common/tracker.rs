@@ -51,13 +51,7 @@ impl Tracker {
 
     /// Makes everybody who announces from now on know this peer.
     pub(crate) fn add(&self, info_hash: InfoHash, peer: SocketAddr) {
-        self.state
-            .lock()
-            .unwrap()
-            .swarms
-            .entry(info_hash)
-            .or_default()
-            .push(peer);
+        self.state.lock().unwrap().swarms.entry(info_hash).or_default().push(peer);
     }
 
     /// All announces so far, with the listen address of who sent them.
@@ -67,9 +61,7 @@ impl Tracker {
 
     /// Whether this peer has announced this event.
     pub(crate) fn heard_event(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
-        self.heard()
-            .iter()
-            .any(|(peer, request)| *peer == from && request.event == event)
+        self.heard().iter().any(|(peer, request)| *peer == from && request.event == event)
     }
 
     fn answer(&self, stream: TcpStream) -> Option<()> {

@@ -2,7 +2,8 @@ use bytes::Bytes;
 
 use crate::WireError;
 
-/// Which pieces somebody has. Kept as it is sent (BEP 3): the first piece is the highest bit of the first byte.
+/// Which pieces somebody has. Kept as it is sent (BEP 3): the first piece is the highest bit of the first
+/// byte.
 ///
 /// The number of set bits is kept too, so [`count`](Self::count) and [`is_full`](Self::is_full) cost nothing.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -19,8 +19,8 @@ const REJECT: u8 = 16;
 const ALLOWED_FAST: u8 = 17;
 const EXTENDED: u8 = 20;
 
-/// Cuts messages out of a byte stream and writes them. Knows the content's size, so that it can refuse what no
-/// honest peer would send before it is buffered.
+/// Cuts messages out of a byte stream and writes them. Knows the content's size, so that it can refuse what
+/// no honest peer would send before it is buffered.
 #[derive(Debug, Clone, Copy)]
 pub struct Codec {
     bitfield_len: u32,
@@ -50,8 +50,8 @@ impl Codec {
     /// copied. Messages of unknown ids are skipped, as BEP 3 and 10 expect.
     ///
     /// # Errors
-    /// A length prefix beyond every message of this content, or not that of its kind. The stream is lost then:
-    /// close it.
+    /// A length prefix beyond every message of this content, or not that of its kind. The stream is lost
+    /// then: close it.
     pub fn decode(&self, buf: &mut BytesMut) -> Result<Option<Message>, WireError> {
         loop {
             let Some(prefix) = buf.first_chunk::<4>() else {
@@ -127,8 +127,8 @@ impl Codec {
         }
     }
 
-    /// Appends the first 13 bytes of a `Piece` message; `block.len` bytes of data must follow. So a server reads
-    /// the data from disk straight behind its header.
+    /// Appends the first 13 bytes of a `Piece` message; `block.len` bytes of data must follow. So a server
+    /// reads the data from disk straight behind its header.
     pub fn encode_piece_header(block: Block, out: &mut BytesMut) {
         out.put_u32(9 + block.len);
         out.put_u8(PIECE);

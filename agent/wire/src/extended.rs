@@ -15,8 +15,8 @@ const MAX_TEXT: usize = 64;
 /// The id under which we take `upload_only` messages (BEP 21, as libtorrent sends it: one byte, 0 or 1).
 pub const UPLOAD_ONLY: u8 = 1;
 
-/// The id under which we take `narrows_wrong` messages: four bytes, the number of a piece of ours that came with a wrong
-/// hash.
+/// The id under which we take `narrows_wrong` messages: four bytes, the number of a piece of ours that came
+/// with a wrong hash.
 pub const WRONG: u8 = 2;
 
 /// The extension handshake (BEP 10): message id 20, extension id 0.
@@ -79,8 +79,9 @@ impl Extensions {
     }
 }
 
-/// What one agent tells another: the dictionary `d5:agent..9:forgotteni1e7:gatewayi1e5:guesti1e4:site..3:wani1ee`;
-/// `forgotten`, `gateway` and `guest` are left out if 0.
+/// What one agent tells another: the dictionary
+/// `d5:agent..9:forgotteni1e7:gatewayi1e5:guesti1e4:site..3:wani1ee`; `forgotten`, `gateway` and `guest` are
+/// left out if 0.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hello {
     /// The agent's stable id, 1 to 64 bytes.
@@ -139,8 +140,9 @@ impl ExtendedHandshake {
     /// Reads a payload.
     ///
     /// # Errors
-    /// [`WireError::BadExtended`] if it is larger than [`MAX_EXTENDED`], no bencoded dictionary, nested too deep,
-    /// or holds a `narrows` that is not as [`Hello`] says. Wrong types of the standard keys read as absent.
+    /// [`WireError::BadExtended`] if it is larger than [`MAX_EXTENDED`], no bencoded dictionary, nested too
+    /// deep, or holds a `narrows` that is not as [`Hello`] says. Wrong types of the standard keys read as
+    /// absent.
     pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
         if payload.len() > MAX_EXTENDED {
             return Err(WireError::BadExtended("larger than 16 KiB"));
@@ -189,8 +191,7 @@ impl Hello {
 fn next_pair<'obj, 'ser>(
     dict: &'obj mut DictDecoder<'_, 'ser>,
 ) -> Result<Option<(&'ser [u8], Object<'obj, 'ser>)>, WireError> {
-    dict.next_pair()
-        .map_err(|_| WireError::BadExtended("not well-formed"))
+    dict.next_pair().map_err(|_| WireError::BadExtended("not well-formed"))
 }
 
 /// Text of at most 64 bytes without control characters.

@@ -28,7 +28,8 @@ pub enum Message {
     NotInterested,
     /// BEP 3, id 4: the sender has this piece.
     Have(u32),
-    /// BEP 3, id 5: raw bits, first piece in the highest bit; see [`Bitfield::from_wire`](crate::Bitfield::from_wire).
+    /// BEP 3, id 5: raw bits, first piece in the highest bit; see
+    /// [`Bitfield::from_wire`](crate::Bitfield::from_wire).
     Bitfield(Bytes),
     /// BEP 3, id 6.
     Request(Block),

@@ -42,7 +42,8 @@ pub struct Args {
     /// Distribute this file or folder instead of files found on this machine
     #[arg(long, value_name = "PATH")]
     pub content: Option<PathBuf>,
-    /// SIGKILL an agent at that progress and start it again 5 s later: b1:0@40%, b1:gateway@30%, b2:member@60%
+    /// SIGKILL an agent at that progress and start it again 5 s later: b1:0@40%, b1:gateway@30%,
+    /// b2:member@60%
     #[arg(
         long,
         value_name = "SITE:WHO@N%,...",
@@ -59,7 +60,8 @@ pub struct Args {
     /// Work in this folder (new or empty) and keep it: data, logs, configuration
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// When all is done, let everything run until standard input ends: for Prometheus, or for a look at /status
+    /// When all is done, let everything run until standard input ends: for Prometheus, or for a look at
+    /// /status
     #[arg(long, conflicts_with = "compare")]
     pub hold: bool,
     /// Give up after this long. Default: 3 x the bound + 60 s
@@ -132,9 +134,8 @@ impl FromStr for Groups {
     fn from_str(text: &str) -> Result<Groups, String> {
         let mut groups: Vec<(String, usize)> = Vec::new();
         for part in text.split(',') {
-            let (site, count) = part
-                .split_once('=')
-                .ok_or_else(|| format!("`{part}` is not SITE=N, as in hq=4"))?;
+            let (site, count) =
+                part.split_once('=').ok_or_else(|| format!("`{part}` is not SITE=N, as in hq=4"))?;
             let (site, count) = (site.trim(), count.trim());
             let count: usize = count
                 .parse()
@@ -175,13 +176,9 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Size, String> {
         const HELP: &str = "write a number and kB, MB, GB, KiB, MiB or GiB, as in 500MB";
         let text = text.trim();
-        let split = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = (&text[..split], text[split..].trim().to_lowercase());
-        let number: f64 = number
-            .parse()
-            .map_err(|_| format!("`{text}` is no size; {HELP}"))?;
+        let number: f64 = number.parse().map_err(|_| format!("`{text}` is no size; {HELP}"))?;
         let (_, scale) = UNITS
             .iter()
             .find(|(name, _)| *name == unit)
@@ -222,9 +219,8 @@ impl FromStr for Seconds {
             "h" => 3600,
             _ => return Err(format!("`{text}` is no time; write seconds, or as in 5m")),
         };
-        let number: u64 = text[..split]
-            .parse()
-            .map_err(|_| format!("`{text}` is no time; write seconds, or as in 5m"))?;
+        let number: u64 =
+            text[..split].parse().map_err(|_| format!("`{text}` is no time; write seconds, or as in 5m"))?;
         match number.saturating_mul(scale) {
             seconds @ 1..=86_400 => Ok(Seconds(Duration::from_secs(seconds))),
             _ => Err(format!("`{text}` is not between 1 second and a day")),

@@ -69,11 +69,7 @@ pub fn build(dir: &Path) -> Result<(), Stop> {
     }
     let mut command = Command::new(&order.cargo);
     // stdout is for the result
-    command
-        .args(&order.args)
-        .current_dir(&workspace)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    command.args(&order.args).current_dir(&workspace).stdin(Stdio::null()).stdout(Stdio::null());
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(Stop::Missing(

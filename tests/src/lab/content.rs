@@ -64,10 +64,7 @@ pub fn gather(sources: &[(String, PathBuf)], size: u64, to: &Path) -> Result<Gat
             break;
         }
         if gathered.bytes == before {
-            let folders: Vec<_> = sources
-                .iter()
-                .map(|(_, folder)| folder.display().to_string())
-                .collect();
+            let folders: Vec<_> = sources.iter().map(|(_, folder)| folder.display().to_string()).collect();
             bail!(
                 "found no files in {}; name a file or folder with --content",
                 folders.join(", ")
@@ -120,18 +117,12 @@ fn plain(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return false;
     };
-    let stem = name
-        .split('.')
-        .next()
-        .unwrap_or("")
-        .trim_end_matches(|c: char| c.is_ascii_digit());
+    let stem = name.split('.').next().unwrap_or("").trim_end_matches(|c: char| c.is_ascii_digit());
     !DEVICES.contains(&stem.to_lowercase().as_str())
         && name.len() <= 120
         && !name.ends_with('.')
         && !name.starts_with('.')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._+-@=,".contains(c))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-@=,".contains(c))
 }
 
 /// Names seen in any case: two that differ only by case are one on some systems.
@@ -142,10 +133,7 @@ impl Names {
     fn admit(&mut self, path: &Path) -> bool {
         let prefixes: Vec<&Path> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
         let lower = |path: &Path| path.to_string_lossy().to_lowercase();
-        if prefixes
-            .iter()
-            .any(|p| self.0.get(&lower(p)).is_some_and(|seen| seen != p))
-        {
+        if prefixes.iter().any(|p| self.0.get(&lower(p)).is_some_and(|seen| seen != p)) {
             return false;
         }
         for prefix in prefixes {
@@ -285,11 +273,7 @@ mod tests {
         write(source.path(), "empty", b"");
         std::os::unix::fs::symlink(source.path().join("ok"), source.path().join("link")).unwrap();
         let gathered = gather(&[("src".into(), source.path().into())], 12, to.path()).unwrap();
-        let found: Vec<_> = files(&gathered.path)
-            .unwrap()
-            .into_iter()
-            .map(|(path, _)| path)
-            .collect();
+        let found: Vec<_> = files(&gathered.path).unwrap().into_iter().map(|(path, _)| path).collect();
         assert_eq!(found, ["src/D/y", "src/OK", "src-2/D/y"].map(PathBuf::from));
     }
 

@@ -24,8 +24,8 @@ pub struct Ports {
     pub control: u16,
 }
 
-/// What changes at the tracker's admin port need (events `http`): in `--netns` that is not on a loopback address. The
-/// management network is the lab's own.
+/// What changes at the tracker's admin port need (events `http`): in `--netns` that is not on a loopback
+/// address. The management network is the lab's own.
 pub(super) const ADMIN_TOKEN: &str = "narrows-lab-admin-token";
 
 /// What the programs use by default.
@@ -71,11 +71,8 @@ impl Ports {
             };
         }
         let others = (0..20u16).filter_map(|i| Ports::from_first(20_000 + 100 * i).ok());
-        let mut free = std::iter::once(USUAL)
-            .chain(others)
-            .filter(|ports| taken(*ports, world).is_none());
-        free.next()
-            .ok_or_else(|| "found no free ports; choose four with --port".to_owned())
+        let mut free = std::iter::once(USUAL).chain(others).filter(|ports| taken(*ports, world).is_none());
+        free.next().ok_or_else(|| "found no free ports; choose four with --port".to_owned())
     }
 }
 
@@ -86,10 +83,7 @@ fn taken(ports: Ports, world: &World) -> Option<SocketAddr> {
         .agents
         .iter()
         .flat_map(|place| [ports.peer, ports.control].map(|port| SocketAddr::new(place.addr, port)));
-    tracker
-        .into_iter()
-        .chain(agents)
-        .find(|addr| TcpListener::bind(addr).is_err())
+    tracker.into_iter().chain(agents).find(|addr| TcpListener::bind(addr).is_err())
 }
 
 /// The folder of a run and what is where in it.
@@ -128,9 +122,7 @@ impl Layout {
 
     /// The .torrent of a content, where the tracker looks for it.
     pub fn torrent(&self, content: usize) -> PathBuf {
-        self.tracker()
-            .join("torrents")
-            .join(format!("{}.torrent", content_name(content)))
+        self.tracker().join("torrents").join(format!("{}.torrent", content_name(content)))
     }
 
     /// The folder of an agent.
@@ -219,7 +211,8 @@ pub fn content_name(content: usize) -> String {
 pub fn write_agent(host: &Host, torrents: &[&Path]) -> Result<()> {
     // a JSON string is a YAML string, whatever the path holds
     let quoted = |path: &Path| json!(path.to_string_lossy()).to_string();
-    // in a network of its own it listens as one that nobody configured; in one with others an address is all that is its own
+    // in a network of its own it listens as one that nobody configured; in one with others an address is all
+    // that is its own
     let shares_network = host.control.ip() == host.addr;
     let listen = match host.addr {
         own if shares_network => own,

@@ -38,11 +38,7 @@ impl FromStr for Kill {
             "member" => Who::Member,
             number => Who::Number(number.parse().map_err(|_| wrong())?),
         };
-        let percent: u8 = percent
-            .strip_suffix('%')
-            .unwrap_or(percent)
-            .parse()
-            .map_err(|_| wrong())?;
+        let percent: u8 = percent.strip_suffix('%').unwrap_or(percent).parse().map_err(|_| wrong())?;
         if site.is_empty() {
             return Err(wrong());
         }
@@ -72,10 +68,8 @@ impl fmt::Display for Kill {
 ///
 /// `sites` are the sites that wait for the content and how many clients each has; no client is killed twice.
 pub fn default_plan(sites: &[(String, usize)]) -> Vec<Kill> {
-    let mut left: Vec<(&str, usize, bool)> = sites
-        .iter()
-        .map(|(name, count)| (name.as_str(), *count, true))
-        .collect();
+    let mut left: Vec<(&str, usize, bool)> =
+        sites.iter().map(|(name, count)| (name.as_str(), *count, true)).collect();
     let total: usize = left.iter().map(|(_, count, _)| *count).sum();
     let mut plan = Vec::new();
     let mut turn = 0;

@@ -70,7 +70,8 @@ impl Counters {
 }
 
 impl Ledger {
-    /// Of agents at these sites, each with so many contents one after the other; an agent is its position here.
+    /// Of agents at these sites, each with so many contents one after the other; an agent is its position
+    /// here.
     pub fn new(agents: impl IntoIterator<Item = SiteId>, contents: usize) -> Ledger {
         let none = Counters::default();
         let account = |(i, site)| Account {
@@ -87,7 +88,8 @@ impl Ledger {
         }
     }
 
-    /// From now on the agent fetches along these routes, in the direction of the data; their parts add up to 1.
+    /// From now on the agent fetches along these routes, in the direction of the data; their parts add up to
+    /// 1.
     pub fn route(&mut self, agent: usize, routes: Vec<Share>, now: Duration) {
         let Some(account) = self.agents.get_mut(agent) else {
             return;
@@ -151,27 +153,17 @@ impl Ledger {
 
     /// What the agent fetched, over all its incarnations.
     pub fn agent(&self, agent: usize) -> Counters {
-        self.agents
-            .get(agent)
-            .map(|account| account.sum)
-            .unwrap_or_default()
+        self.agents.get(agent).map(|account| account.sum).unwrap_or_default()
     }
 
     /// What the site's agents fetched across links.
     pub fn site(&self, site: SiteId) -> u64 {
-        self.agents
-            .iter()
-            .filter(|account| account.site == site)
-            .map(|account| account.sum.wan)
-            .sum()
+        self.agents.iter().filter(|account| account.site == site).map(|account| account.sum.wan).sum()
     }
 
     /// What all agents moved.
     pub fn sum(&self) -> Counters {
-        self.agents
-            .iter()
-            .map(|account| account.sum)
-            .fold(Counters::default(), Counters::and)
+        self.agents.iter().map(|account| account.sum).fold(Counters::default(), Counters::and)
     }
 
     /// Bytes that crossed a link in this direction.
@@ -212,12 +204,7 @@ impl Ledger {
             return 0;
         };
         let since = now.saturating_sub(WINDOW);
-        let bytes: u64 = booked
-            .recent
-            .iter()
-            .filter(|(at, _)| *at > since)
-            .map(|(_, bytes)| *bytes)
-            .sum();
+        let bytes: u64 = booked.recent.iter().filter(|(at, _)| *at > since).map(|(_, bytes)| *bytes).sum();
         let seconds = (now - since).as_secs_f64();
         if seconds > 0.0 {
             (bytes as f64 / seconds) as u64

@@ -92,9 +92,8 @@ impl Rollout {
 
     /// Starts those; how many they are.
     pub(super) fn starts(&mut self, which: impl Fn(&Place) -> bool) -> Result<usize, Stop> {
-        let those: Vec<usize> = (0..self.agents.len())
-            .filter(|i| which(&self.prepared.world.agents[*i]))
-            .collect();
+        let those: Vec<usize> =
+            (0..self.agents.len()).filter(|i| which(&self.prepared.world.agents[*i])).collect();
         those.iter().try_for_each(|agent| self.start(*agent))?;
         Ok(those.len())
     }
@@ -102,10 +101,7 @@ impl Rollout {
     pub(super) async fn kill_due(&mut self) -> Result<(), Stop> {
         let clients: Vec<usize> = self.prepared.world.clients().collect();
         let world = &self.prepared.world;
-        let names: Vec<_> = clients
-            .iter()
-            .map(|i| world.map.name(world.agents[*i].site))
-            .collect();
+        let names: Vec<_> = clients.iter().map(|i| world.map.name(world.agents[*i].site)).collect();
         let seen: Vec<Seen<'_>> = clients
             .iter()
             .zip(&names)

@@ -90,11 +90,8 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line: Vec<OsString> = line.into_iter().collect();
     // an end of a probe, which the lab starts in a namespace
     if line.get(1).is_some_and(|word| word == probe::WORD) {
-        let words: Vec<String> = line
-            .iter()
-            .skip(2)
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
+        let words: Vec<String> =
+            line.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
         return match probe::run(&words) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => stopped(&Stop::Failed(error.to_string())),

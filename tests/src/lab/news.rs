@@ -49,11 +49,7 @@ impl Rollout {
         let hashes: Vec<String> = contents.map(|content| content.info_hash.clone()).collect();
         let (admin, tell) = (self.prepared.layout.admin(), tell.clone());
         tasks.spawn(async move {
-            while tell
-                .send(News::Swarms(poll::swarms(admin, &hashes).await))
-                .await
-                .is_ok()
-            {
+            while tell.send(News::Swarms(poll::swarms(admin, &hashes).await)).await.is_ok() {
                 tokio::time::sleep(POLL).await;
             }
         });
@@ -86,9 +82,7 @@ impl Rollout {
             return;
         }
         let before = std::mem::take(&mut state.status);
-        let was_gateway = before
-            .iter()
-            .any(|content| content.gateway() && !content.complete());
+        let was_gateway = before.iter().any(|content| content.gateway() && !content.complete());
         let mut errors = Vec::new();
         let mut counted = Vec::new();
         for (number, content) in known.into_iter().enumerate() {
@@ -111,18 +105,12 @@ impl Rollout {
             });
             state.status.push(content);
         }
-        let done = state
-            .done
-            .iter()
-            .try_fold(0.0, |most: f64, at| Some(most.max((*at)?)));
+        let done = state.done.iter().try_fold(0.0, |most: f64, at| Some(most.max((*at)?)));
         if done.is_some() && state.seconds.is_none() {
             state.seconds = Some(now.as_secs_f64());
         }
         state.progress = state.each.iter().sum::<f64>() / contents.max(1) as f64;
-        let gateway = state
-            .status
-            .iter()
-            .any(|content| content.gateway() && !content.complete());
+        let gateway = state.status.iter().any(|content| content.gateway() && !content.complete());
         for (number, counters) in counted.into_iter().enumerate() {
             self.ledger.observe(agent * contents + number, counters, now);
         }
@@ -173,25 +161,21 @@ fn ordered(mut heard: Vec<ContentStatus>, contents: &[Content]) -> Vec<Option<Co
         return contents.iter().map(|_| all.next().flatten()).collect();
     }
     let one = |content: &Content| {
-        let at = heard
-            .iter()
-            .position(|heard| heard.info_hash == content.info_hash)?;
+        let at = heard.iter().position(|heard| heard.info_hash == content.info_hash)?;
         Some(heard.swap_remove(at))
     };
     contents.iter().map(one).collect()
 }
 
-/// The sites from which the gateways of a site fetch, by the tracker's list or by whom they were told of; if there are
-/// none, its parent.
+/// The sites from which the gateways of a site fetch, by the tracker's list or by whom they were told of; if
+/// there are none, its parent.
 pub(super) fn sources(world: &World, swarm: &SwarmStatus, site: SiteId) -> BTreeSet<SiteId> {
     let name = world.map.name(site);
     let Some(status) = swarm.sites.iter().find(|other| other.site == name) else {
         return BTreeSet::new();
     };
     let named = status.sources.iter();
-    let mut from: BTreeSet<SiteId> = named
-        .filter_map(|source| world.map.site_named(&source.site))
-        .collect();
+    let mut from: BTreeSet<SiteId> = named.filter_map(|source| world.map.site_named(&source.site)).collect();
     if from.is_empty() {
         let upstreams = status.gateways.iter().flat_map(|gateway| &gateway.upstream);
         from.extend(upstreams.filter_map(|addr| world.map.locate(addr.ip())));
@@ -204,14 +188,12 @@ pub(super) fn sources(world: &World, swarm: &SwarmStatus, site: SiteId) -> BTree
     from
 }
 
-/// Along which routes an agent's site fetches now, each with its part: where it is fed by several, as planned, or in
-/// equal parts.
+/// Along which routes an agent's site fetches now, each with its part: where it is fed by several, as
+/// planned, or in equal parts.
 fn routes(world: &World, planned: &[Way], swarm: &SwarmStatus, place: &Place) -> Option<Vec<Share>> {
     let from = sources(world, swarm, place.site);
     let share = |from: SiteId| {
-        let way = planned
-            .iter()
-            .find(|way| way.site == place.site && way.from == from);
+        let way = planned.iter().find(|way| way.site == place.site && way.from == from);
         way.map(|way| way.share)
     };
     let planned: Option<Vec<f64>> = from.iter().map(|from| share(*from)).collect();

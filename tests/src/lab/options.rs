@@ -14,8 +14,8 @@ use super::world::World;
 /// Options of `--netns`, of events, and for comparisons.
 #[derive(ClapArgs, Debug, Clone)]
 pub struct Options {
-    /// Every agent a host in a network namespace, links shaped and counted by the kernel (root, or where users may
-    /// make namespaces)
+    /// Every agent a host in a network namespace, links shaped and counted by the kernel (root, or where
+    /// users may make namespaces)
     #[arg(long)]
     pub netns: bool,
     /// With --netns: what each host's network card carries. Default: unlimited
@@ -76,11 +76,7 @@ pub fn check(options: &Options, world: &World) -> Result<(), String> {
     }
     for probe in &options.probe {
         for site in [&probe.from, &probe.to] {
-            if map
-                .site_named(site)
-                .and_then(|site| world.network(site))
-                .is_none()
-            {
+            if map.site_named(site).and_then(|site| world.network(site)).is_none() {
                 return Err(format!("--probe: no site `{site}` with a network"));
             }
         }
@@ -121,8 +117,8 @@ pub fn check(options: &Options, world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// What a line itself carries: as asked for it, else its rate now (that outside its schedule while that is a pause)
-/// times the factor.
+/// What a line itself carries: as asked for it, else its rate now (that outside its schedule while that is a
+/// pause) times the factor.
 pub fn physical(options: &Options, map: &SiteMap, link: LinkId, now: Timestamp) -> Rate {
     let name = map.link_name(link);
     if let Some(asked) = options.link_rate.iter().find(|asked| asked.link == name) {
@@ -130,9 +126,7 @@ pub fn physical(options: &Options, map: &SiteMap, link: LinkId, now: Timestamp) 
     }
     let hop = Hop { link, forward: true };
     let rate = Some(map.rate(hop, now)).filter(|rate| *rate != Rate::ZERO);
-    options
-        .links_physical
-        .of(rate.unwrap_or_else(|| map.base_rate(link)))
+    options.links_physical.of(rate.unwrap_or_else(|| map.base_rate(link)))
 }
 
 /// `hq-b1=40 Mbit/s`
@@ -151,10 +145,7 @@ impl FromStr for LinkRate {
         let (link, rate) = text
             .split_once('=')
             .ok_or_else(|| format!("`{text}` is not LINK=RATE, as in hq-b1=40 Mbit/s"))?;
-        let rate: Rate = rate
-            .trim()
-            .parse()
-            .map_err(|error| format!("`{text}`: {error}"))?;
+        let rate: Rate = rate.trim().parse().map_err(|error| format!("`{text}`: {error}"))?;
         if rate == Rate::ZERO {
             return Err(format!("`{text}`: a line that carries nothing is none"));
         }
@@ -174,13 +165,8 @@ impl FromStr for Factor {
 
     fn from_str(text: &str) -> Result<Factor, String> {
         let number = text.trim().strip_suffix('x').unwrap_or(text.trim());
-        let factor = number
-            .parse()
-            .ok()
-            .filter(|factor| (0.01..=1000.0).contains(factor));
-        factor
-            .map(Factor)
-            .ok_or_else(|| format!("`{text}` is no factor from 0.01x to 1000x, as in 2x"))
+        let factor = number.parse().ok().filter(|factor| (0.01..=1000.0).contains(factor));
+        factor.map(Factor).ok_or_else(|| format!("`{text}` is no factor from 0.01x to 1000x, as in 2x"))
     }
 }
 

@@ -43,11 +43,7 @@ impl Rollout {
             }
             let (number, first) = (self.probes.len(), 1 + self.agents.len());
             let [sender, receiver] = [first + 2 * number, first + 2 * number + 1];
-            let addr = self
-                .prepared
-                .net
-                .as_ref()
-                .and_then(|net| net.plan().hosts.get(receiver));
+            let addr = self.prepared.net.as_ref().and_then(|net| net.plan().hosts.get(receiver));
             let Some(addr) = addr.map(|host| SocketAddr::new(host.addr.addr().into(), probe::PORT)) else {
                 return Ok(());
             };
@@ -59,12 +55,7 @@ impl Rollout {
                 args: [probe::WORD, what, &addr.to_string()].map(Into::into).into(),
                 env: Vec::new(),
             };
-            let log = |what: &str| {
-                self.prepared
-                    .layout
-                    .tracker()
-                    .join(format!("probe-{number}-{what}.log"))
-            };
+            let log = |what: &str| self.prepared.layout.tracker().join(format!("probe-{number}-{what}.log"));
             let ends = [
                 self.spawn(receiver, end("receive"), &log("receive"))?,
                 self.spawn(sender, end("send"), &log("send"))?,
@@ -126,11 +117,7 @@ impl Rollout {
     /// What the report says beside what the view shows.
     pub(super) fn complete(&self, report: &mut Report, view: &View) {
         report.costs = self.costs(view);
-        report.probes = self
-            .probes
-            .iter()
-            .filter_map(|probe| self.found(probe, view))
-            .collect();
+        report.probes = self.probes.iter().filter_map(|probe| self.found(probe, view)).collect();
         report.contents = self.contents();
         report.gateways = self.gateways();
         report.budgets = self.budgets();
@@ -146,10 +133,7 @@ impl Rollout {
             Content {
                 name: content.name.clone(),
                 begun: round(self.begun_at.get(number).copied().unwrap_or(0.0)),
-                seconds: seconds
-                    .into_iter()
-                    .try_fold(0.0, |most: f64, at| Some(most.max(at?)))
-                    .map(round),
+                seconds: seconds.into_iter().try_fold(0.0, |most: f64, at| Some(most.max(at?))).map(round),
             }
         };
         self.prepared.task.contents.iter().enumerate().map(one).collect()
@@ -185,11 +169,7 @@ impl Rollout {
             .filter(|(_, hop)| self.leads_to(*hop, site))
             .map(|(i, _)| i)
             .collect();
-        let complete = view
-            .sites
-            .iter()
-            .find(|row| row.site == name)
-            .and_then(|row| row.seconds);
+        let complete = view.sites.iter().find(|row| row.site == name).and_then(|row| row.seconds);
         Interruption {
             seconds: judge::interruption(&self.wire.samples, &links, at, complete).map(round),
             site: name,
@@ -221,10 +201,7 @@ impl Rollout {
         let one = |site: &SiteId| {
             let hops = self.wire.hops().filter(|hop| self.leads_to(*hop, *site));
             let inward = |hop: Hop| {
-                let ways = self
-                    .ways
-                    .iter()
-                    .filter(|way| way.site != *site && way.hops.contains(&hop));
+                let ways = self.ways.iter().filter(|way| way.site != *site && way.hops.contains(&hop));
                 let planned = ways.map(|way| way.share).sum::<f64>() * self.size.0 as f64;
                 Inward {
                     bytes: self.wire.of(hop).unwrap_or(0),
@@ -263,9 +240,7 @@ impl Rollout {
             let those: Vec<_> = those.collect();
             claims.extend((0..contents).map(|content| {
                 let claims = those.iter().filter_map(|(_, agent)| agent.status.get(content));
-                claims
-                    .filter(|content| content.gateway() && !content.complete())
-                    .count()
+                claims.filter(|content| content.gateway() && !content.complete()).count()
             }));
         }
         self.claims.note(at, claims);
@@ -304,9 +279,7 @@ impl Rollout {
         }
         let later = self.happened.iter().map(|happened| happened.at);
         let end = later.filter(|later| *later > at).fold(f64::INFINITY, f64::min);
-        let those = self
-            .claimants()
-            .filter(|(_, site, _)| sites.contains(site) && self.peopled(*site));
+        let those = self.claimants().filter(|(_, site, _)| sites.contains(site) && self.peopled(*site));
         let one = |(i, site, content): (usize, SiteId, &str)| Claimed {
             site: self.prepared.world.map.name(site).into_owned(),
             content: content.to_owned(),

@@ -1,10 +1,11 @@
 //! What plays the clients, and who tells them of each other: ours, or others for a side-by-side.
 //!
-//! A player is a program that the lab starts once per machine, seeders and clients alike, inside the machine's
-//! network namespace (`--netns`) or on its 127.x address. The lab calls, in this order: [`Player::check`] once;
-//! [`Player::prepare`] once per machine before anything runs; [`Player::command`] at each start (again after a
-//! kill: continue with what the disk holds); [`Player::status`] five times a second while it runs. The lab ends it
-//! with SIGKILL, or SIGTERM for the event `stop`. The lab has put the content into [`Host::data`] of every seeder.
+//! A player is a program that the lab starts once per machine, seeders and clients alike, inside the
+//! machine's network namespace (`--netns`) or on its 127.x address. The lab calls, in this order:
+//! [`Player::check`] once; [`Player::prepare`] once per machine before anything runs; [`Player::command`] at
+//! each start (again after a kill: continue with what the disk holds); [`Player::status`] five times a second
+//! while it runs. The lab ends it with SIGKILL, or SIGTERM for the event `stop`. The lab has put the content
+//! into [`Host::data`] of every seeder.
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -55,8 +56,8 @@ pub struct Host {
     pub addr: IpAddr,
     /// The port for peers.
     pub peer_port: u16,
-    /// Where the lab asks for the status: an address that is only for this, and a port. A player that can only be
-    /// asked on its own terms (a file, a log) leaves it unused.
+    /// Where the lab asks for the status: an address that is only for this, and a port. A player that can
+    /// only be asked on its own terms (a file, a log) leaves it unused.
     pub control: SocketAddr,
     /// Its own folder, there already: configuration, state, logs.
     pub folder: PathBuf,
@@ -125,10 +126,10 @@ pub trait Player: Send + Sync + std::fmt::Debug {
     /// that forks others must see to it that they end with it.
     fn command(&self, host: &Host, task: &Task) -> CommandLine;
 
-    /// How far it is: one [`ContentStatus`](poll::ContentStatus) per content of the task, in its order. Needed are
-    /// `state` (`checking`, `fetching`, `seeding`) and `progress` (0 to 1, by bytes); complete is `seeding` at
-    /// progress 1, when all files stand in `data`. What a player does not count stays 0; [`AgentStatus::id`] is the
-    /// host's. An error is "no answer now"; the run fails after 20 s of them.
+    /// How far it is: one [`ContentStatus`](poll::ContentStatus) per content of the task, in its order.
+    /// Needed are `state` (`checking`, `fetching`, `seeding`) and `progress` (0 to 1, by bytes); complete is
+    /// `seeding` at progress 1, when all files stand in `data`. What a player does not count stays 0;
+    /// [`AgentStatus::id`] is the host's. An error is "no answer now"; the run fails after 20 s of them.
     fn status<'a>(&'a self, host: &'a Host, task: &'a Task) -> Answer<'a>;
 }
 

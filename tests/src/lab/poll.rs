@@ -46,10 +46,7 @@ pub async fn authorized(
         let stream = TcpStream::connect(addr).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", addr.to_string());
+        let mut request = Request::builder().method(method).uri(path).header("host", addr.to_string());
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -274,9 +271,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_says_nothing_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let error = get(listener.local_addr().unwrap(), "/", Duration::from_millis(50))
-            .await
-            .unwrap_err();
+        let error = get(listener.local_addr().unwrap(), "/", Duration::from_millis(50)).await.unwrap_err();
         assert!(error.to_string().contains("no answer"), "{error}");
     }
 }

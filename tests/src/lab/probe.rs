@@ -36,8 +36,8 @@ pub struct Found {
     pub share: Option<f64>,
 }
 
-/// Runs `probe-end send ADDR` or `probe-end receive ADDR` until it is killed. The receiver prints the seconds since
-/// the first byte and the bytes so far, five times a second.
+/// Runs `probe-end send ADDR` or `probe-end receive ADDR` until it is killed. The receiver prints the seconds
+/// since the first byte and the bytes so far, five times a second.
 ///
 /// # Errors
 /// The socket's.
@@ -89,8 +89,8 @@ fn send(addr: SocketAddr) -> std::io::Result<()> {
     }
 }
 
-/// The mean rate in bytes per second on the wire and over how many seconds, from what a receiver printed; nothing
-/// later than `until` seconds after its start counts. `None` if it was too short to tell.
+/// The mean rate in bytes per second on the wire and over how many seconds, from what a receiver printed;
+/// nothing later than `until` seconds after its start counts. `None` if it was too short to tell.
 pub fn measured(log: &str, until: f64) -> Option<(f64, f64)> {
     let points: Vec<(f64, f64)> = log
         .lines()

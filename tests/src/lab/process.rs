@@ -46,10 +46,7 @@ impl Minder {
             // Ctrl-C at the terminal is for the lab alone
             .process_group(0)
             .spawn()?;
-        let lines = shell
-            .stdin
-            .take()
-            .ok_or_else(|| io::Error::other("the minder has no input"))?;
+        let lines = shell.stdin.take().ok_or_else(|| io::Error::other("the minder has no input"))?;
         Ok(Minder {
             lines: Arc::new(Mutex::new(lines)),
             _shell: Arc::new(shell),
@@ -57,10 +54,7 @@ impl Minder {
     }
 
     fn tell(&self, op: char, pid: u32) -> io::Result<()> {
-        let mut lines = self
-            .lines
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         writeln!(lines, "{op} {pid}")
     }
 
@@ -136,9 +130,7 @@ impl Process {
     /// # Errors
     /// The system's.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         match pid.filter(|_| !self.ended) {
             Some(pid) => rustix::process::kill_process(pid, signal.number()).map_err(io::Error::from),
             None => Ok(()),
@@ -222,11 +214,7 @@ fn usage(status: &str, stat: &str) -> Option<Usage> {
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     // the name, in parentheses, may hold spaces
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: Option<u64> = fields
-        .get(11..15)?
-        .iter()
-        .map(|field| field.parse::<u64>().ok())
-        .sum();
+    let ticks: Option<u64> = fields.get(11..15)?.iter().map(|field| field.parse::<u64>().ok()).sum();
     let ticks = ticks?;
     Some(Usage {
         rss_peak: kib * 1024,
@@ -246,10 +234,7 @@ pub fn tail(log: &Path, lines: usize) -> Vec<String> {
     };
     let text = read().unwrap_or_default();
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    all[all.len().saturating_sub(lines)..]
-        .iter()
-        .map(|line| plain(line))
-        .collect()
+    all[all.len().saturating_sub(lines)..].iter().map(|line| plain(line)).collect()
 }
 
 /// Without control characters and CSI sequences.
@@ -287,18 +272,14 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), waiting)
-            .await
-            .expect("it did not happen within 10 s");
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it did not happen within 10 s");
     }
 
     #[tokio::test]
     async fn a_dropped_child_is_killed() {
         let dir = tempfile::tempdir().unwrap();
-        let process = Minder::start()
-            .unwrap()
-            .spawn(Path::new("sleep"), ["1000"], &log_of(dir.path()))
-            .unwrap();
+        let process =
+            Minder::start().unwrap().spawn(Path::new("sleep"), ["1000"], &log_of(dir.path())).unwrap();
         let pid = process.pid;
         assert!(alive(pid));
         drop(process);
@@ -316,10 +297,7 @@ mod tests {
         // told that `third` has ended, as after a kill, the minder must not touch that number again
         minder.tell('-', third.pid).unwrap();
         // what a SIGKILL of the lab does: its end of the pipe closes, and nothing is dropped
-        let mut other = std::process::Command::new("true")
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut other = std::process::Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
         drop(std::mem::replace(
             &mut *minder.lines.lock().unwrap(),
             other.stdin.take().unwrap(),
@@ -337,10 +315,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = log_of(dir.path());
         let script = "for i in 1 2 3; do printf '\\033[31mline %s\\033[0m\\n' $i; done; exit 3";
-        let mut process = Minder::start()
-            .unwrap()
-            .spawn(Path::new("sh"), ["-c", script], &log)
-            .unwrap();
+        let mut process = Minder::start().unwrap().spawn(Path::new("sh"), ["-c", script], &log).unwrap();
         assert_eq!(process.wait().await.unwrap().code(), Some(3));
         assert_eq!(tail(&log, 2), ["line 2", "line 3"]);
         assert!(tail(&dir.path().join("none"), 2).is_empty());

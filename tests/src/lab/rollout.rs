@@ -156,22 +156,11 @@ impl Rollout {
         let contents = prepared.task.contents.len();
         let ways = prepared.world.ways(Timestamp::now());
         let bound = prepared.world.bound(size.0, Timestamp::now()).unwrap_or(0.0);
-        let timeout = args
-            .timeout
-            .map_or(Duration::from_secs_f64(3.0 * bound + 60.0), |timeout| timeout.0);
+        let timeout = args.timeout.map_or(Duration::from_secs_f64(3.0 * bound + 60.0), |timeout| timeout.0);
         Rollout {
-            agents: prepared
-                .world
-                .agents
-                .iter()
-                .map(|_| Agent::new(contents))
-                .collect(),
+            agents: prepared.world.agents.iter().map(|_| Agent::new(contents)).collect(),
             ledger: Ledger::new(
-                prepared
-                    .world
-                    .agents
-                    .iter()
-                    .flat_map(|place| std::iter::repeat_n(place.site, contents)),
+                prepared.world.agents.iter().flat_map(|place| std::iter::repeat_n(place.site, contents)),
                 contents,
             ),
             plan: Plan::new(prepared.kills.clone()),
@@ -309,23 +298,14 @@ impl Rollout {
     }
 
     fn all_complete(&self, which: impl Fn(&super::world::Place) -> bool) -> bool {
-        let those = self
-            .prepared
-            .world
-            .agents
-            .iter()
-            .zip(&self.agents)
-            .filter(|(place, _)| which(place));
+        let those = self.prepared.world.agents.iter().zip(&self.agents).filter(|(place, _)| which(place));
         those.into_iter().all(|(place, state)| {
             state.seconds.is_some() || state.gone || (place.late && state.since.is_none())
         })
     }
 
     fn first_incomplete(&self) -> usize {
-        self.agents
-            .iter()
-            .position(|state| state.seconds.is_none())
-            .unwrap_or(0)
+        self.agents.iter().position(|state| state.seconds.is_none()).unwrap_or(0)
     }
 
     fn words_of(&self, agent: usize) -> String {

@@ -62,11 +62,7 @@ pub struct Prepared {
 /// # Errors
 /// What is wrong or missing.
 pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop> {
-    let ports = args
-        .port
-        .map(Ports::from_first)
-        .transpose()
-        .map_err(Stop::Wrong)?;
+    let ports = args.port.map(Ports::from_first).transpose().map_err(Stop::Wrong)?;
     let mut world = world(args)?;
     let kills = kills(args, &world)?;
     late(args, &mut world)?;
@@ -139,9 +135,7 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
         screen.say(&format!("content: {} in {files}", Size(content.bytes)));
         let torrent = layout.torrent(number);
         create(&minder, &binaries.agent, &content.path, &torrent, &layout).await?;
-        let meta = fs::read(&torrent)
-            .context("no .torrent was made")
-            .map_err(failed)?;
+        let meta = fs::read(&torrent).context("no .torrent was made").map_err(failed)?;
         let meta = Metainfo::parse(&meta)
             .map_err(|error| Stop::Failed(format!("narrows-agent create made a wrong .torrent: {error}")))?;
         for place in world.agents.iter().filter(|place| place.seeder) {
@@ -158,18 +152,12 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
     }
     let hosts = layout.hosts(&world);
     let seeders = hosts.iter().filter(|host| host.seeder);
-    task.sources = seeders
-        .map(|host| SocketAddr::new(host.addr, host.peer_port))
-        .collect();
+    task.sources = seeders.map(|host| SocketAddr::new(host.addr, host.peer_port)).collect();
     for host in &hosts {
         player.prepare(host, &task).map_err(failed)?;
     }
     if args.options.tracker == TrackerKind::Opentracker {
-        let hashes: Vec<&str> = task
-            .contents
-            .iter()
-            .map(|content| content.info_hash.as_str())
-            .collect();
+        let hashes: Vec<&str> = task.contents.iter().map(|content| content.info_hash.as_str()).collect();
         players::opentracker::prepare(&layout.tracker(), layout.announce_addr(), &hashes).map_err(failed)?;
     }
     let net = match plan {

@@ -26,10 +26,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
         SiteRow {
             site: world.map.name(*site).into_owned(),
             bytes_wan: rollout.ledger.site(*site),
-            bound: world
-                .best_rate(*site, at)
-                .bytes_per_second()
-                .map(|rate| seconds(rollout.size.0, rate)),
+            bound: world.best_rate(*site, at).bytes_per_second().map(|rate| seconds(rollout.size.0, rate)),
             seconds: (done.peek().is_some())
                 .then(|| done.try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?))))
                 .flatten(),
@@ -43,10 +40,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
         agents: (0..world.agents.len())
             .map(|i| agent(rollout, i, &world.agents[i], &rollout.agents[i]))
             .collect(),
-        links: hops(rollout)
-            .into_iter()
-            .map(|hop| link(rollout, hop, now, at, last))
-            .collect(),
+        links: hops(rollout).into_iter().map(|hop| link(rollout, hop, now, at, last)).collect(),
         sites: sites.collect(),
         ideal_wan: (rollout.planned.values().sum::<f64>() * rollout.size.0 as f64) as u64,
         events: rollout.events.clone(),
@@ -55,12 +49,7 @@ pub(super) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
 
 /// What was crossed, and what is planned to be; with the kernel's counters, every link.
 fn hops(rollout: &Rollout) -> BTreeSet<Hop> {
-    rollout
-        .ledger
-        .hops()
-        .chain(rollout.planned.keys().copied())
-        .chain(rollout.wire.hops())
-        .collect()
+    rollout.ledger.hops().chain(rollout.planned.keys().copied()).chain(rollout.wire.hops()).collect()
 }
 
 fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -> LinkRow {

@@ -43,10 +43,7 @@ pub fn render(view: &View) -> Vec<String> {
         lines.push(String::new());
         let skip = view.events.len().saturating_sub(EVENTS);
         lines.extend(
-            view.events
-                .iter()
-                .skip(skip)
-                .map(|(at, what)| clip(&format!("{at:>5.1} s  {what}"), 100)),
+            view.events.iter().skip(skip).map(|(at, what)| clip(&format!("{at:>5.1} s  {what}"), 100)),
         );
     }
     lines
@@ -80,9 +77,7 @@ pub fn line(view: &View) -> String {
 
 fn headline(view: &View) -> String {
     let clients: Vec<&AgentRow> = view.agents.iter().filter(|agent| !agent.seeder).collect();
-    let bound = view
-        .bound
-        .map_or(String::new(), |bound| format!(" (at best {bound:.0} s)"));
+    let bound = view.bound.map_or(String::new(), |bound| format!(" (at best {bound:.0} s)"));
     format!(
         "{} to {} clients: {:.0} % after {:.0} s{bound}",
         view.size,
@@ -130,9 +125,7 @@ fn agent(agent: &AgentRow) -> String {
 fn sites(agents: &[AgentRow]) -> Vec<AgentRow> {
     let mut rows: Vec<(AgentRow, usize, usize)> = Vec::new();
     for agent in agents {
-        let row = rows
-            .iter_mut()
-            .find(|(row, ..)| row.site == agent.site && row.seeder == agent.seeder);
+        let row = rows.iter_mut().find(|(row, ..)| row.site == agent.site && row.seeder == agent.seeder);
         let done = usize::from(agent.seeder || agent.seconds.is_some());
         match row {
             None => rows.push((
@@ -283,9 +276,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_large_fleet_is_shown_by_site() {
-        let agents = (0..50)
-            .map(|i| row(&format!("b1-{i}"), false, f64::from(i % 2)))
-            .collect();
+        let agents = (0..50).map(|i| row(&format!("b1-{i}"), false, f64::from(i % 2))).collect();
         let text = render(&view(agents)).join("\n");
         assert!(
             text.contains("b1 x50") && text.contains("25 done") && text.contains(" 50 %"),

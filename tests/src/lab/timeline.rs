@@ -22,8 +22,8 @@ pub struct Sample {
     pub at: f64,
     /// Per agent, 0 to 1; of several contents the mean.
     pub progress: Vec<f64>,
-    /// Per link and direction, wire bytes since the clients' start, with all headers: the kernel's counters in
-    /// `--netns`, else what the agents say they fetched.
+    /// Per link and direction, wire bytes since the clients' start, with all headers: the kernel's counters
+    /// in `--netns`, else what the agents say they fetched.
     pub link_bytes: Vec<u64>,
 }
 
@@ -31,9 +31,6 @@ impl Timeline {
     /// Bytes that crossed a link in a direction until `at`, as of the last sample not after it.
     pub fn bytes_at(&self, link: usize, at: f64) -> u64 {
         let before = self.samples.iter().take_while(|sample| sample.at <= at).last();
-        before
-            .and_then(|sample| sample.link_bytes.get(link))
-            .copied()
-            .unwrap_or(0)
+        before.and_then(|sample| sample.link_bytes.get(link)).copied().unwrap_or(0)
     }
 }

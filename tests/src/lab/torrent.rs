@@ -10,18 +10,12 @@ use super::process::{Minder, tail};
 /// Files that a machine which can build this has: the Rust toolchain, then the system's.
 pub(super) fn sources() -> Vec<(String, PathBuf)> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let sysroot = Command::new(rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .ok()
-        .filter(|out| out.status.success());
-    let sysroot = sysroot
-        .and_then(|out| String::from_utf8(out.stdout).ok())
-        .map(|text| PathBuf::from(text.trim()));
+    let sysroot =
+        Command::new(rustc).args(["--print", "sysroot"]).output().ok().filter(|out| out.status.success());
+    let sysroot =
+        sysroot.and_then(|out| String::from_utf8(out.stdout).ok()).map(|text| PathBuf::from(text.trim()));
     let rust = sysroot.map(|path| ("rust".to_owned(), path));
-    rust.into_iter()
-        .chain([("usr".to_owned(), PathBuf::from("/usr"))])
-        .collect()
+    rust.into_iter().chain([("usr".to_owned(), PathBuf::from("/usr"))]).collect()
 }
 
 /// `narrows-agent create`
@@ -43,9 +37,8 @@ pub(super) async fn create(
     ];
     let args = args.into_iter().chain([torrent.as_os_str()]);
     let failed = |what: String| Stop::Failed(format!("narrows-agent create {what}"));
-    let mut process = minder
-        .spawn(agent, args, &log)
-        .map_err(|error| failed(format!("cannot be run: {error}")))?;
+    let mut process =
+        minder.spawn(agent, args, &log).map_err(|error| failed(format!("cannot be run: {error}")))?;
     let status = process.wait().await.map_err(|error| failed(error.to_string()))?;
     if !status.success() {
         return Err(failed(format!(

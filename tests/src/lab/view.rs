@@ -87,8 +87,8 @@ pub struct Wire {
     pub rate: u64,
     /// Bytes per second in the busiest five seconds.
     pub peak: u64,
-    /// Copies that have to cross, at least: as often as the tracker's plan has the content cross this link; of a plan
-    /// with stripes, their part of it.
+    /// Copies that have to cross, at least: as often as the tracker's plan has the content cross this link;
+    /// of a plan with stripes, their part of it.
     pub planned: f64,
 }
 
@@ -105,8 +105,9 @@ pub struct SiteRow {
     pub seconds: Option<f64>,
 }
 
-/// What TCP/IP, Ethernet and BitTorrent add to the content on the wire: 66 bytes of headers (14 Ethernet, 20 IP, 32
-/// TCP with timestamps) on 1,448 of payload, and 13 bytes of a piece message on 16 KiB, rounded as issue 3 has it.
+/// What TCP/IP, Ethernet and BitTorrent add to the content on the wire: 66 bytes of headers (14 Ethernet, 20
+/// IP, 32 TCP with timestamps) on 1,448 of payload, and 13 bytes of a piece message on 16 KiB, rounded as
+/// issue 3 has it.
 pub const HEADERS: f64 = 1.045;
 
 impl View {
@@ -137,9 +138,7 @@ impl View {
     /// When all clients were complete; `None` while some are not.
     pub fn seconds(&self) -> Option<f64> {
         let clients = self.agents.iter().filter(|agent| !agent.seeder && !agent.gone);
-        clients
-            .map(|agent| agent.seconds)
-            .try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?)))
+        clients.map(|agent| agent.seconds).try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?)))
     }
 
     /// Bytes over the content's size.
@@ -154,10 +153,7 @@ impl View {
 
     /// The worst site's bytes over the content's size.
     pub fn copies_per_site_max(&self) -> f64 {
-        self.sites
-            .iter()
-            .map(|site| self.copies(site.bytes_wan))
-            .fold(0.0, f64::max)
+        self.sites.iter().map(|site| self.copies(site.bytes_wan)).fold(0.0, f64::max)
     }
 
     /// Bytes on all links together.

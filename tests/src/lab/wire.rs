@@ -85,11 +85,7 @@ impl Wires {
         };
         let (mut from, mut peak) = (0, 0.0);
         for (to, sample) in self.samples.iter().enumerate() {
-            while self
-                .samples
-                .get(from)
-                .is_some_and(|first| sample.at - first.at > PEAK + PERIOD)
-            {
+            while self.samples.get(from).is_some_and(|first| sample.at - first.at > PEAK + PERIOD) {
                 from += 1;
             }
             let Some(first) = self.samples.get(from).filter(|_| from < to) else {

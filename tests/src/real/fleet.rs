@@ -141,9 +141,7 @@ impl Fleet {
         let path = home.join("agent.yaml");
         std::fs::write(&path, config)?;
         spawn(
-            Command::new(self.bin_dir.join("narrows-agent"))
-                .args(["run", "--config"])
-                .arg(path),
+            Command::new(self.bin_dir.join("narrows-agent")).args(["run", "--config"]).arg(path),
             &home.join("agent.log"),
         )
     }
@@ -163,11 +161,7 @@ impl Fleet {
     /// It takes longer than `limit`.
     pub fn wait_seeding(&self, ip: IpAddr, limit: Duration) -> Result<()> {
         wait_for(&format!("the agent at {ip} to be complete"), limit, || {
-            Ok(self
-                .content_of(ip)
-                .ok()
-                .filter(|content| content["state"] == "seeding")
-                .map(|_| ()))
+            Ok(self.content_of(ip).ok().filter(|content| content["state"] == "seeding").map(|_| ()))
         })
     }
 
@@ -193,8 +187,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// Checks the tracker's promises on everything it handed out so far: a seeder and a member were never told a
-    /// remote address, a gateway of at most `max_seeders` at once, and local peers came first.
+    /// Checks the tracker's promises on everything it handed out so far: a seeder and a member were never
+    /// told a remote address, a gateway of at most `max_seeders` at once, and local peers came first.
     ///
     /// # Errors
     /// The first announce that breaks a promise, whole.
@@ -217,11 +211,7 @@ impl Fleet {
             if remote > max_seeders {
                 bail!("more than {max_seeders} remote peers: {exchange:?}");
             }
-            if told
-                .iter()
-                .skip_while(|&&ip| site(ip) == own)
-                .any(|&ip| site(ip) == own)
-            {
+            if told.iter().skip_while(|&&ip| site(ip) == own).any(|&ip| site(ip) == own) {
                 bail!("a remote peer came before a local one: {exchange:?}");
             }
         }
@@ -241,52 +231,39 @@ impl Fleet {
             .collect()
     }
 
-    /// Whether the peer at `ip` starved before it was first told a remote address: it said that it was stalled, or
-    /// announced at least three times without getting on (rule 8).
+    /// Whether the peer at `ip` starved before it was first told a remote address: it said that it was
+    /// stalled, or announced at least three times without getting on (rule 8).
     pub fn starved_first(&self, ip: IpAddr) -> bool {
         let exchanges = self.recorder.exchanges();
         let own: Vec<&Exchange> = exchanges.iter().filter(|exchange| exchange.from == ip).collect();
-        let first = own
-            .iter()
-            .position(|exchange| was_told_remote(exchange))
-            .unwrap_or(own.len().saturating_sub(1));
+        let first =
+            own.iter().position(|exchange| was_told_remote(exchange)).unwrap_or(own.len().saturating_sub(1));
         let Some(until) = own.get(..=first) else {
             return false;
         };
-        let stalled = until.iter().any(|exchange| {
-            exchange
-                .request
-                .narrows
-                .as_ref()
-                .is_some_and(|report| report.stalled)
-        });
-        let still = until
+        let stalled = until
             .iter()
-            .rev()
-            .take_while(|exchange| exchange.request.left == own[first].request.left);
+            .any(|exchange| exchange.request.narrows.as_ref().is_some_and(|report| report.stalled));
+        let still =
+            until.iter().rev().take_while(|exchange| exchange.request.left == own[first].request.left);
         stalled || still.count() >= 3
     }
 
-    /// Whether the peer at `ip` was first told a remote address since its site's own seeders are slow (rule 2): the reply
-    /// says so, and it had been there for long enough to be measured.
+    /// Whether the peer at `ip` was first told a remote address since its site's own seeders are slow (rule
+    /// 2): the reply says so, and it had been there for long enough to be measured.
     pub fn was_supplied_slowly(&self, ip: IpAddr) -> bool {
         let exchanges = self.recorder.exchanges();
         let mut own = exchanges.iter().filter(|exchange| exchange.from == ip);
         let Some(begun) = own.clone().next() else {
             return false;
         };
-        own.find(|exchange| was_told_remote(exchange))
-            .is_some_and(|first| {
-                let measured = first.at.duration_since(begun.at) >= MEASURED;
-                let AnnounceReply::Ok(told) = &first.reply else {
-                    return false;
-                };
-                measured
-                    && told
-                        .narrows
-                        .as_ref()
-                        .is_some_and(|assignment| assignment.slow_supply)
-            })
+        own.find(|exchange| was_told_remote(exchange)).is_some_and(|first| {
+            let measured = first.at.duration_since(begun.at) >= MEASURED;
+            let AnnounceReply::Ok(told) = &first.reply else {
+                return false;
+            };
+            measured && told.narrows.as_ref().is_some_and(|assignment| assignment.slow_supply)
+        })
     }
 
     /// Copies the logs out when a test is to be looked at: set `NARROWS_TEST_KEEP` to a folder.

@@ -9,11 +9,12 @@ const INSIDE: &str = "NARROWS_TEST_NAMESPACE";
 
 /// Runs `body` in a network namespace of its own, where every address of 10.0.0.0/8 is local.
 ///
-/// The test named `test` (its path inside the test binary) is run again by the same binary under `unshare`; the
-/// first process only waits for the second and passes its verdict on.
+/// The test named `test` (its path inside the test binary) is run again by the same binary under `unshare`;
+/// the first process only waits for the second and passes its verdict on.
 ///
 /// # Errors
-/// What `body` returns, or that a namespace cannot be made here (it takes root or unprivileged user namespaces).
+/// What `body` returns, or that a namespace cannot be made here (it takes root or unprivileged user
+/// namespaces).
 pub fn inside(test: &str, body: impl FnOnce() -> Result<()>) -> Result<()> {
     if std::env::var_os(INSIDE).is_some() {
         run("ip", &["link", "set", "lo", "up"])?;

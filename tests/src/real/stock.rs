@@ -51,7 +51,8 @@ pub struct State {
 }
 
 impl Stock {
-    /// Starts `kind` at `ip` with `torrent`, its files below `dir` (what is there already is checked and seeded).
+    /// Starts `kind` at `ip` with `torrent`, its files below `dir` (what is there already is checked and
+    /// seeded).
     ///
     /// # Errors
     /// The program is not installed or refuses its arguments.
@@ -159,18 +160,14 @@ impl Stock {
     fn call_transmission(&self, method: &str, arguments: Value) -> Result<Value> {
         let body = json!({"method": method, "arguments": arguments});
         let refused = post(self.rpc(), transmission::PATH, &[], &body)?;
-        let session = refused
-            .header(transmission::SESSION)
-            .context("Transmission gave no session id")?;
+        let session = refused.header(transmission::SESSION).context("Transmission gave no session id")?;
         let headers = [(transmission::SESSION, session)];
         post(self.rpc(), transmission::PATH, &headers, &body)?.json()
     }
 
     fn add_to_transmission(&self, torrent: &Path) -> Result<()> {
         super::fleet::wait_for("transmission-daemon to listen", Duration::from_secs(20), || {
-            Ok(TcpStream::connect_timeout(&self.rpc(), Duration::from_secs(1))
-                .is_ok()
-                .then_some(()))
+            Ok(TcpStream::connect_timeout(&self.rpc(), Duration::from_secs(1)).is_ok().then_some(()))
         })?;
         let answer = self.call_transmission("torrent-add", json!({"filename": torrent}))?;
         if answer["result"] != json!("success") {
@@ -194,12 +191,7 @@ impl Drop for Stock {
 
 fn libtorrent(ip: IpAddr, torrent: &Path, dir: &Path) -> Command {
     let mut command = Command::new(libtorrent::PYTHON);
-    command
-        .arg(libtorrent::peer())
-        .arg(torrent)
-        .arg(dir)
-        .arg(ip.to_string())
-        .arg(PEER_PORT.to_string());
+    command.arg(libtorrent::peer()).arg(torrent).arg(dir).arg(ip.to_string()).arg(PEER_PORT.to_string());
     command
 }
 
@@ -231,9 +223,7 @@ fn addresses(list: &Value, address: impl Fn(&Value) -> &Value) -> BTreeSet<IpAdd
 
 /// POST, for those who wait.
 fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let answer = tokio::time::timeout(Duration::from_secs(5), rpc::post(to, path, headers, body));
         answer.await.context("no answer within 5 s")?

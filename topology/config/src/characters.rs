@@ -8,7 +8,8 @@ use crate::report::lines;
 use crate::tree::options;
 use crate::{Place, Report};
 
-/// The text as it was probably meant: what looks like a space is one. Notes each line where it is not. Columns stay.
+/// The text as it was probably meant: what looks like a space is one. Notes each line where it is not.
+/// Columns stay.
 pub(crate) fn clean<'t>(text: &'t str, report: &mut Report<'_>) -> Cow<'t, str> {
     let mut cleaned = Cow::Borrowed(text);
     if text.contains(forbidden) {
@@ -114,11 +115,7 @@ fn misread_spaces(text: &str) -> Vec<(Place, char)> {
         let Some(source) = lines.get(line.saturating_sub(1)) else {
             return;
         };
-        let mut chars = source
-            .chars()
-            .enumerate()
-            .skip(from)
-            .take(until.saturating_sub(from));
+        let mut chars = source.chars().enumerate().skip(from).take(until.saturating_sub(from));
         if let Some((column, c)) = chars.find(|(_, c)| odd_space(*c).is_some())
             && !found.iter().rev().take(8).any(|(at, _)| at.line == line)
         {

@@ -1,8 +1,9 @@
 //! Files that people edit: sites.yaml, tracker.yaml, agent.yaml.
 //!
-//! A file is read to a tree in which everything knows its place ([`Node`]); its owner takes the values out of it by a
-//! table of keys ([`Fields`]), and whatever is wrong goes to one [`Report`], so that all mistakes are told at once,
-//! each with its line, a caret and what to do ([`Mistakes`]). Nothing here knows of sites or of BitTorrent.
+//! A file is read to a tree in which everything knows its place ([`Node`]); its owner takes the values out of
+//! it by a table of keys ([`Fields`]), and whatever is wrong goes to one [`Report`], so that all mistakes are
+//! told at once, each with its line, a caret and what to do ([`Mistakes`]). Nothing here knows of sites or of
+//! BitTorrent.
 
 mod characters;
 mod fields;

@@ -44,11 +44,8 @@ impl fmt::Display for Mistakes {
                 source,
             } = mistake;
             let margin = line.to_string().len();
-            let before: String = source
-                .chars()
-                .take(column - 1)
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
-                .collect();
+            let before: String =
+                source.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             writeln!(f, "error: {problem}")?;
             writeln!(f, "{:margin$}--> {}:{line}:{column}", "", self.file)?;
             writeln!(f, "{:margin$} |", "")?;

@@ -101,10 +101,7 @@ impl fmt::Display for Rate {
             return f.write_str("unlimited");
         };
         let bits = bytes.saturating_mul(8);
-        let (unit, size) = UNITS
-            .into_iter()
-            .find(|(_, size)| bits >= *size)
-            .unwrap_or(("kbit/s", 1_000));
+        let (unit, size) = UNITS.into_iter().find(|(_, size)| bits >= *size).unwrap_or(("kbit/s", 1_000));
         // three decimals at most, and none that are zero: "10 Mbit/s", "2.5 Mbit/s"
         let text = format!("{:.3}", bits as f64 / size as f64);
         write!(f, "{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
@@ -132,9 +129,7 @@ impl FromStr for Rate {
         if text == "unlimited" {
             return Ok(Rate::UNLIMITED);
         }
-        let split = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = (&text[..split], text[split..].trim());
         let Ok(number) = number.parse::<f64>() else {
             let help = match strsim::damerau_levenshtein(&text.to_lowercase(), "unlimited") <= 3
@@ -189,10 +184,7 @@ fn meant(number: f64, unit: &str) -> Option<Rate> {
         'b' => (1.0, spelled.as_str()),
         _ => return None,
     };
-    let rest = rest
-        .strip_prefix('i')
-        .filter(|rest| !rest.starts_with('t'))
-        .unwrap_or(rest);
+    let rest = rest.strip_prefix('i').filter(|rest| !rest.starts_with('t')).unwrap_or(rest);
     // a capital B is bytes, as in MB/s; a small one bits, as in Mb/s and mbps
     let bits = match rest {
         "B/s" | "B" | "Bps" | "byte/s" | "bytes/s" | "Byte/s" | "Bytes/s" => 8.0,

@@ -21,8 +21,8 @@ pub struct Subject {
     pub begin: Option<&'static str>,
 }
 
-/// Reads a file. `check` gets the root of its tree, which is nothing where the file says nothing; what it returns counts
-/// only if nothing was reported.
+/// Reads a file. `check` gets the root of its tree, which is nothing where the file says nothing; what it
+/// returns counts only if nothing was reported.
 ///
 /// # Errors
 /// The system's reason why the file cannot be read, or all its mistakes.
@@ -39,9 +39,7 @@ pub fn load<T>(
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(parse(&name, &bytes, subject, check)?)
 }
 
@@ -90,7 +88,8 @@ pub fn parse<T>(
     }
 }
 
-/// The tree of a text. Where tabs are why there is none, they are told of, and read as spaces to find what else is wrong.
+/// The tree of a text. Where tabs are why there is none, they are told of, and read as spaces to find what
+/// else is wrong.
 fn tree(text: &str, report: &mut Report<'_>) -> Option<Node> {
     let error = match tree::read(text, report) {
         Ok(root) => return root,

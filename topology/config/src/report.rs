@@ -60,10 +60,8 @@ impl<'t> Report<'t> {
     /// Notes a mistake. A place outside the text is moved to its nearest character.
     pub fn add(&mut self, at: Place, problem: impl Into<String>, help: impl Into<String>) {
         let line = at.line.clamp(1, self.lines.len());
-        let source: String = self.lines[line - 1]
-            .chars()
-            .map(|c| if invisible(c) { '?' } else { c })
-            .collect();
+        let source: String =
+            self.lines[line - 1].chars().map(|c| if invisible(c) { '?' } else { c }).collect();
         let length = source.chars().count();
         // one past the end is where something is missing
         let column = if at.line > line {

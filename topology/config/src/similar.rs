@@ -1,7 +1,7 @@
 //! What was probably meant.
 
-/// The candidate nearest to what was written, if one is near: up to a third of its characters may differ, and at most
-/// three. Of equally near ones it is the first. Letters of either case count as the same.
+/// The candidate nearest to what was written, if one is near: up to a third of its characters may differ, and
+/// at most three. Of equally near ones it is the first. Letters of either case count as the same.
 pub fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let lower = written.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());

@@ -1,4 +1,5 @@
-//! From bytes to text. What is not UTF-8 is a mistake, and is read all the same: so the file's other mistakes are found.
+//! From bytes to text. What is not UTF-8 is a mistake, and is read all the same: so the file's other mistakes
+//! are found.
 
 use std::borrow::Cow;
 
@@ -62,9 +63,8 @@ fn wide(bytes: &[u8]) -> Option<(&'static str, String)> {
     };
     let utf32 = |bytes: &[u8], unit: fn([u8; 4]) -> u32| {
         let (fours, _) = bytes.as_chunks::<4>();
-        let chars = fours
-            .iter()
-            .map(|four| char::from_u32(unit(*four)).unwrap_or(char::REPLACEMENT_CHARACTER));
+        let chars =
+            fours.iter().map(|four| char::from_u32(unit(*four)).unwrap_or(char::REPLACEMENT_CHARACTER));
         ("UTF-32", chars.collect())
     };
     match bytes {

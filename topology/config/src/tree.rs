@@ -212,9 +212,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Result<Option<Node>, 
 impl Open {
     fn close(self) -> Node {
         let children = self.children;
-        let weight = children
-            .iter()
-            .fold(1usize, |sum, child| sum.saturating_add(child.weight));
+        let weight = children.iter().fold(1usize, |sum, child| sum.saturating_add(child.weight));
         let value = if self.mapping {
             let mut pairs = Vec::with_capacity(children.len() / 2);
             let mut children = children.into_iter();

@@ -1,14 +1,12 @@
-//! Sizes and rates as people read them, the same in every program: decimal bytes, and bits per second as links are rated.
+//! Sizes and rates as people read them, the same in every program: decimal bytes, and bits per second as
+//! links are rated.
 
 use crate::Rate;
 
 /// `2.09 GB`: three digits.
 pub fn bytes(bytes: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    let (unit, name) = units
-        .into_iter()
-        .find(|(unit, _)| bytes >= 0.9995 * unit)
-        .unwrap_or((1.0, "B"));
+    let (unit, name) = units.into_iter().find(|(unit, _)| bytes >= 0.9995 * unit).unwrap_or((1.0, "B"));
     let number = bytes / unit;
     let digits = match number {
         n if n >= 99.95 => 0,

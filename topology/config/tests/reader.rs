@@ -25,9 +25,7 @@ fn read(bytes: &[u8]) -> Result<String, Mistakes> {
                 .take("name")
                 .and_then(|node| values::text(node, "`name`", "name: munich", report))
                 .map(str::to_owned);
-            fields
-                .take("size")
-                .map(|node| values::count(node, "size", 9, report));
+            fields.take("size").map(|node| values::count(node, "size", 9, report));
             fields.take("rate").map(|node| values::rate(node, "rate", report));
             next = fields.take("inner");
         }

@@ -36,9 +36,7 @@ fn place(map: &SiteMap, address: IpAddr, text: &mut String) -> Option<SiteId> {
     let _ = match site {
         SiteId::Named(_) => writeln!(text, "{address}{mapped}: site {name}, by its network {network}"),
         SiteId::Attached(_) => {
-            let hub = map
-                .attach_hub()
-                .map_or_else(String::new, |hub| map.name(hub).into_owned());
+            let hub = map.attach_hub().map_or_else(String::new, |hub| map.name(hub).into_owned());
             writeln!(
                 text,
                 "{address}{mapped}: in no network of the map; {name} is a site of its own, attached to {hub}"
@@ -106,12 +104,7 @@ fn path(map: &SiteMap, at: Timestamp, from: SiteId, to: SiteId, text: &mut Strin
             shown(now)
         );
     }
-    let least = route
-        .hops
-        .iter()
-        .map(|hop| map.rate(*hop, at))
-        .min()
-        .unwrap_or(Rate::UNLIMITED);
+    let least = route.hops.iter().map(|hop| map.rate(*hop, at)).min().unwrap_or(Rate::UNLIMITED);
     let local = map.timezone().to_datetime(at);
     let zone = map.timezone().iana_name().unwrap_or("UTC");
     let _ = writeln!(

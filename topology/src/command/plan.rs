@@ -73,11 +73,7 @@ fn people(map: &SiteMap, plan: &Plan, advice: &[Advice], deadline: Option<&Deadl
     let seeds: u32 = rollout.seeds.values().sum();
     let clients: u32 = rollout.clients.values().sum();
     let wire = spell::bytes(rollout.size as f64 * WIRE);
-    let sites: Vec<_> = rollout
-        .seeds
-        .keys()
-        .map(|site| map.name(*site).into_owned())
-        .collect();
+    let sites: Vec<_> = rollout.seeds.keys().map(|site| map.name(*site).into_owned()).collect();
     let _ = writeln!(
         text,
         "{} to {clients} {} at {} {}, from {seeds} {} at {}",
@@ -145,15 +141,9 @@ fn site_rows(map: &SiteMap, plan: &Plan) -> Vec<Vec<String>> {
         .to_vec(),
     ];
     for site in &plan.sites {
-        let parents: Vec<SiteId> = plan
-            .stripes
-            .iter()
-            .filter_map(|stripe| Some(stripe.get(&site.site)?.site))
-            .collect();
-        let mut names: Vec<String> = parents
-            .iter()
-            .map(|parent| map.name(*parent).into_owned())
-            .collect();
+        let parents: Vec<SiteId> =
+            plan.stripes.iter().filter_map(|stripe| Some(stripe.get(&site.site)?.site)).collect();
+        let mut names: Vec<String> = parents.iter().map(|parent| map.name(*parent).into_owned()).collect();
         names.dedup();
         let alone = !site.supplied && !map.sharing(site.site) && site.clients > 1;
         let each = if alone { " each" } else { "" };
@@ -166,8 +156,7 @@ fn site_rows(map: &SiteMap, plan: &Plan) -> Vec<Vec<String>> {
                 names.join(" | ")
             },
             format!("{}{each}", spell::rate(site.rate(plan.rollout.size))),
-            site.complete
-                .map_or("never".to_owned(), |at| spell::moment(map, at, plan.rollout.at)),
+            site.complete.map_or("never".to_owned(), |at| spell::moment(map, at, plan.rollout.at)),
             site.seconds.map_or(String::new(), spell::duration),
             limit(map, plan, site.limit, site.seconds.is_none()),
         ]);
@@ -198,14 +187,9 @@ fn limit(map: &SiteMap, plan: &Plan, limit: Limit, never: bool) -> String {
 /// How many flows of the plan cross a hop.
 fn flows(map: &SiteMap, plan: &Plan, hop: Hop) -> usize {
     let crosses = |site: &SiteId, parent: SiteId| {
-        map.path(parent, *site)
-            .is_some_and(|route| route.hops.contains(&hop))
+        map.path(parent, *site).is_some_and(|route| route.hops.contains(&hop))
     };
-    let all = plan
-        .stripes
-        .iter()
-        .flatten()
-        .filter(|(site, parent)| crosses(site, parent.site));
+    let all = plan.stripes.iter().flatten().filter(|(site, parent)| crosses(site, parent.site));
     let copies = |site: &SiteId| match map.sharing(*site) {
         true => 1,
         false => plan.rollout.clients.get(site).copied().unwrap_or(1) as usize,
@@ -214,18 +198,10 @@ fn flows(map: &SiteMap, plan: &Plan, hop: Hop) -> usize {
 }
 
 fn link_rows(map: &SiteMap, plan: &Plan) -> Vec<Vec<String>> {
-    let mut rows = vec![
-        ["link", "rate", "bytes", "copies", "BitTorrent", "unicast"]
-            .map(String::from)
-            .to_vec(),
-    ];
-    let hops: BTreeSet<Hop> = plan
-        .hops
-        .keys()
-        .chain(plan.torrent.hops.keys())
-        .chain(plan.unicast.hops.keys())
-        .copied()
-        .collect();
+    let mut rows =
+        vec![["link", "rate", "bytes", "copies", "BitTorrent", "unicast"].map(String::from).to_vec()];
+    let hops: BTreeSet<Hop> =
+        plan.hops.keys().chain(plan.torrent.hops.keys()).chain(plan.unicast.hops.keys()).copied().collect();
     let mut hops: Vec<Hop> = hops.into_iter().collect();
     let bytes = |hops: &std::collections::BTreeMap<Hop, f64>, hop: &Hop| {
         hops.get(hop).map_or("-".to_owned(), |bytes| spell::bytes(*bytes))
@@ -260,23 +236,11 @@ fn cut(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
 }
 
 fn comparison(map: &SiteMap, plan: &Plan) -> Vec<Vec<String>> {
-    let mut rows = vec![
-        ["", "into sites", "time", "busiest link"]
-            .map(String::from)
-            .to_vec(),
-    ];
+    let mut rows = vec![["", "into sites", "time", "busiest link"].map(String::from).to_vec()];
     let time = |seconds: Option<f64>| seconds.map_or("never".to_owned(), spell::duration);
-    let busiest = plan
-        .hops
-        .iter()
-        .filter(|(hop, _)| !map.rate(**hop, plan.rollout.at).is_unlimited());
+    let busiest = plan.hops.iter().filter(|(hop, _)| !map.rate(**hop, plan.rollout.at).is_unlimited());
     let load = |hop: &Hop, bytes: f64| {
-        bytes
-            / map
-                .rate(*hop, plan.rollout.at)
-                .bytes_per_second()
-                .unwrap_or(0)
-                .max(1) as f64
+        bytes / map.rate(*hop, plan.rollout.at).bytes_per_second().unwrap_or(0).max(1) as f64
     };
     let busiest = busiest.max_by(|a, b| load(a.0, *a.1).total_cmp(&load(b.0, *b.1)).then(b.0.cmp(a.0)));
     rows.push(vec![
@@ -304,9 +268,7 @@ fn spell_deadline(map: &SiteMap, plan: &Plan, deadline: &Deadline) -> String {
     let by = spell::date(map, deadline.by);
     let mut text = String::new();
     if deadline.late.is_empty() {
-        let spare = plan
-            .complete()
-            .map_or(0.0, |at| deadline.by.duration_since(at).as_secs_f64());
+        let spare = plan.complete().map_or(0.0, |at| deadline.by.duration_since(at).as_secs_f64());
         let _ = writeln!(
             text,
             "By {by} everybody is complete, with {} to spare.",
@@ -356,11 +318,7 @@ fn spell_deadline(map: &SiteMap, plan: &Plan, deadline: &Deadline) -> String {
             writeln!(text, "It would do with {}.", faster(map, &needed.links))
         }
         Some(needed) => {
-            let lifted: Vec<String> = needed
-                .at_all_hours
-                .iter()
-                .map(|link| between(map, *link))
-                .collect();
+            let lifted: Vec<String> = needed.at_all_hours.iter().map(|link| between(map, *link)).collect();
             writeln!(
                 text,
                 "It would do with {}, and without the schedule of {}.",
@@ -387,9 +345,7 @@ fn spell_advice(map: &SiteMap, plan: &Plan, advice: &Advice) -> String {
                     .sites
                     .iter()
                     .filter(|site| matches!(site.limit, Limit::Link(hop) if hop.link == link));
-                limited
-                    .map(|site| map.name(site.site).into_owned())
-                    .collect::<Vec<_>>()
+                limited.map(|site| map.name(site.site).into_owned()).collect::<Vec<_>>()
             };
             match links.as_slice() {
                 [(link, before, after)] => format!(

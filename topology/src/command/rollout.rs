@@ -121,9 +121,7 @@ fn peers(text: &str) -> Result<Peers, String> {
 /// Bytes: a number and B, kB, MB, GB, TB, or KiB, MiB, GiB, TiB.
 fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no size: write a number and MB, GB, MiB or GiB, as in 500MB");
-    let split = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let number: f64 = text[..split].parse().map_err(|_| wrong())?;
     let unit = match text[split..].trim().to_lowercase().as_str() {
         "" | "b" => 1.0,

@@ -89,15 +89,9 @@ impl Taken {
 
     /// Takes the first of the candidates that covers the least; `None` if each covers an area.
     pub(super) fn place(&mut self, candidates: impl IntoIterator<Item = Area>) -> Option<Area> {
-        let free = candidates
-            .into_iter()
-            .filter(|area| !self.areas.iter().any(|other| other.overlaps(*area)));
-        let crossings = |area: &Area| {
-            self.lines
-                .iter()
-                .filter(|(from, to)| area.crossed(*from, *to))
-                .count()
-        };
+        let free =
+            candidates.into_iter().filter(|area| !self.areas.iter().any(|other| other.overlaps(*area)));
+        let crossings = |area: &Area| self.lines.iter().filter(|(from, to)| area.crossed(*from, *to)).count();
         let best = free.min_by_key(crossings)?;
         self.areas.push(best);
         Some(best)

@@ -25,7 +25,8 @@ impl Point {
 /// The layout of a map.
 pub(super) struct Layout {
     pub(super) points: Vec<Point>,
-    /// Per site, where its label points to, in radians: only in large trees, whose leaves have labels along the rays.
+    /// Per site, where its label points to, in radians: only in large trees, whose leaves have labels along
+    /// the rays.
     pub(super) rays: Vec<Option<f64>>,
 }
 
@@ -35,14 +36,15 @@ pub(super) const LARGE: usize = 30;
 /// Beyond that many sites a meshed map is drawn as a tree with further links: stress costs the square.
 const MOST_STRESSED: usize = 400;
 
-/// How far leaves are from each other on their circle, in a large tree and in a small one, where labels are not turned.
+/// How far leaves are from each other on their circle, in a large tree and in a small one, where labels are
+/// not turned.
 const LEAVES: (f64, f64) = (17.0, 120.0);
 
 /// How far the circles of a tree are from each other, in a large tree and in a small one.
 const CIRCLES: (f64, f64) = (150.0, 170.0);
 
-/// Trees are drawn radially around their centre. In meshed maps the distances on paper are then brought near to the
-/// hops between the sites (stress majorization: Gansner, Koren, North 2004).
+/// Trees are drawn radially around their centre. In meshed maps the distances on paper are then brought near
+/// to the hops between the sites (stress majorization: Gansner, Koren, North 2004).
 pub(super) fn layout(sites: usize, links: &[(usize, usize)]) -> Layout {
     let mut beside = vec![Vec::new(); sites];
     for (a, b) in links {
@@ -61,9 +63,7 @@ pub(super) fn layout(sites: usize, links: &[(usize, usize)]) -> Layout {
         stress(&mut points, &beside, if large { 95.0 } else { 160.0 });
     }
     let leaf = |site: usize| beside[site].len() <= 1 && sites > 2;
-    let rays = (0..sites)
-        .map(|site| (turned && leaf(site)).then_some(angles[site]))
-        .collect();
+    let rays = (0..sites).map(|site| (turned && leaf(site)).then_some(angles[site])).collect();
     Layout { points, rays }
 }
 
@@ -179,12 +179,7 @@ fn radial(beside: &[Vec<usize>], large: bool) -> (Vec<Point>, Vec<f64>) {
 fn stress(points: &mut [Point], beside: &[Vec<usize>], length: f64) {
     let sites = points.len();
     let wanted: Vec<Vec<f64>> = (0..sites)
-        .map(|site| {
-            hops(beside, site)
-                .into_iter()
-                .map(|hops| hops as f64 * length)
-                .collect()
-        })
+        .map(|site| hops(beside, site).into_iter().map(|hops| hops as f64 * length).collect())
         .collect();
     let rounds = if sites > 100 { 120 } else { 300 };
     for _ in 0..rounds {

@@ -14,22 +14,19 @@ use self::svg::{Arrow, Label, Line, Node, Scene};
 use crate::plan::Plan;
 use crate::{Hop, LinkId, Rate, SiteId, SiteMap, spell};
 
-/// An SVG of the map: sites, links as thick as their rate at that time (by its logarithm) with the rate beside them,
-/// transit sites as dots, networks in the tooltips. With a plan also who gets the content from whom, as arrows along the
-/// links, a colour per stripe, and when each site is complete.
+/// An SVG of the map: sites, links as thick as their rate at that time (by its logarithm) with the rate
+/// beside them, transit sites as dots, networks in the tooltips. With a plan also who gets the content from
+/// whom, as arrows along the links, a colour per stripe, and when each site is complete.
 ///
 /// The same map gives the same picture. Trees are drawn radially; meshed maps by stress majorization. Colours
-/// follow the reader's light or dark scheme. Where a label finds no place that is free, it is left to the tooltip.
+/// follow the reader's light or dark scheme. Where a label finds no place that is free, it is left to the
+/// tooltip.
 pub fn draw(map: &SiteMap, at: Timestamp, plan: Option<&Plan>) -> String {
     let mut sites: BTreeSet<SiteId> = map.sites().collect();
     let mut links: Vec<LinkId> = map.links().collect();
     if let Some(plan) = plan {
         let peers = plan.rollout.seeds.keys().chain(plan.rollout.clients.keys());
-        for site in peers
-            .filter(|site| !sites.contains(site))
-            .copied()
-            .collect::<BTreeSet<_>>()
-        {
+        for site in peers.filter(|site| !sites.contains(site)).copied().collect::<BTreeSet<_>>() {
             if let SiteId::Attached(net) = site {
                 links.push(LinkId::Attached(net));
                 sites.insert(site);
@@ -132,9 +129,7 @@ impl<'m> Picture<'m> {
     fn node(&self, site: usize) -> Node {
         let id = self.sites[site];
         let seeded = self.plan.is_some_and(|plan| plan.rollout.seeds.contains_key(&id));
-        let idle = self
-            .plan
-            .is_some_and(|plan| !seeded && !plan.rollout.clients.contains_key(&id));
+        let idle = self.plan.is_some_and(|plan| !seeded && !plan.rollout.clients.contains_key(&id));
         Node {
             point: self.layout.points[site],
             radius: self.radius(site),
@@ -288,13 +283,9 @@ impl<'m> Picture<'m> {
         let (length, lanes) = (from.distance(to).max(1.0), lanes + 6.0);
         let (nx, ny) = ((to.y - from.y) / length, (from.x - to.x) / length);
         let beside = lanes + (wide * nx.abs() + high * ny.abs()) / 2.0;
-        // links spread out from a site of many: further out a label is nearer to its own link than to the next
-        let many = |site: usize| {
-            self.links
-                .iter()
-                .filter(|(_, a, b)| *a == site || *b == site)
-                .count()
-        };
+        // links spread out from a site of many: further out a label is nearer to its own link than to the
+        // next
+        let many = |site: usize| self.links.iter().filter(|(_, a, b)| *a == site || *b == site).count();
         let outwards = many(*a) >= many(*b);
         let parts =
             [0.6, 0.5, 0.68, 0.42, 0.74, 0.34, 0.26].map(|part| if outwards { part } else { 1.0 - part });
@@ -365,12 +356,7 @@ impl<'m> Picture<'m> {
 
     fn heading(&self) -> Vec<String> {
         let Some(plan) = self.plan else { return Vec::new() };
-        let seeds: Vec<_> = plan
-            .rollout
-            .seeds
-            .keys()
-            .map(|site| self.map.name(*site).into_owned())
-            .collect();
+        let seeds: Vec<_> = plan.rollout.seeds.keys().map(|site| self.map.name(*site).into_owned()).collect();
         let clients: u32 = plan.rollout.clients.values().sum();
         let size = spell::bytes(plan.rollout.size as f64);
         let complete = match (plan.seconds, plan.complete()) {
@@ -390,11 +376,7 @@ impl<'m> Picture<'m> {
     }
 
     fn description(&self) -> String {
-        let transit = self
-            .sites
-            .iter()
-            .filter(|site| self.map.is_transit(**site))
-            .count();
+        let transit = self.sites.iter().filter(|site| self.map.is_transit(**site)).count();
         let mut text = format!(
             "{} sites, {transit} of them transit, and {} links.",
             self.sites.len(),

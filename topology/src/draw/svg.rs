@@ -162,8 +162,8 @@ impl Label {
     }
 }
 
-/// Light, then dark; the stripes' colours are told apart by the colour-blind too (Okabe, Ito 2008). No variables: not every
-/// viewer knows them.
+/// Light, then dark; the stripes' colours are told apart by the colour-blind too (Okabe, Ito 2008). No
+/// variables: not every viewer knows them.
 const STYLE: &str = "
 .map{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif}
 .link{stroke-linecap:round}
@@ -257,10 +257,8 @@ impl Scene {
     }
 
     fn bounds(&self) -> (Point, f64, f64) {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| Area::around(node.point, node.radius * 2.0, node.radius * 2.0));
+        let nodes =
+            self.nodes.iter().map(|node| Area::around(node.point, node.radius * 2.0, node.radius * 2.0));
         let areas: Vec<Area> = nodes.chain(self.labels.iter().map(|label| label.area)).collect();
         let least = |value: fn(&Area) -> f64| areas.iter().map(value).fold(f64::INFINITY, f64::min);
         let most = |value: fn(&Area) -> f64| areas.iter().map(value).fold(f64::NEG_INFINITY, f64::max);
@@ -269,11 +267,7 @@ impl Scene {
             most(|area| area.left + area.width),
             most(|area| area.top + area.height),
         );
-        let text = self
-            .key()
-            .iter()
-            .map(|(_, line)| width(line, KEY) + 40.0)
-            .fold(0.0, f64::max);
+        let text = self.key().iter().map(|(_, line)| width(line, KEY) + 40.0).fold(0.0, f64::max);
         let origin = Point {
             x: left - MARGIN,
             y: top - MARGIN - self.key_height(),
@@ -386,8 +380,5 @@ impl Node {
 
 /// Text as XML has it.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

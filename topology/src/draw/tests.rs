@@ -40,10 +40,8 @@ fn no_label_covers_another_or_a_site_and_none_is_missing_at_twelve_sites() {
         let map = map(12, &links);
         let scene = scene(&map);
         assert_eq!(scene.labels.len(), 12 + links.len(), "{links:?}");
-        let nodes = scene
-            .nodes
-            .iter()
-            .map(|node| Area::around(node.point, node.radius * 2.0, node.radius * 2.0));
+        let nodes =
+            scene.nodes.iter().map(|node| Area::around(node.point, node.radius * 2.0, node.radius * 2.0));
         let areas: Vec<Area> = scene.labels.iter().map(|label| label.area).chain(nodes).collect();
         for (i, a) in areas.iter().enumerate() {
             for b in &areas[..i] {

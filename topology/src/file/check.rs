@@ -25,9 +25,7 @@ pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
             "write `version: 1`",
         );
     }
-    let timezone = file
-        .take("timezone")
-        .and_then(|node| values::timezone(node, report));
+    let timezone = file.take("timezone").and_then(|node| values::timezone(node, report));
     let mut defaults = Defaults::default();
     if let Some(node) = file.take("defaults")
         && let Some(given) = Fields::of(node, keys::DEFAULTS, "`defaults`", report)
@@ -49,9 +47,7 @@ pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
     if complete && report.count() == before {
         connected(&named, &links, report);
     }
-    let attach = file
-        .take("unknown")
-        .and_then(|node| unknown(node, &names, report));
+    let attach = file.take("unknown").and_then(|node| unknown(node, &names, report));
     let sites = named.into_iter().map(|(_, site)| site).collect();
     Some(Plan {
         sites,
@@ -102,10 +98,7 @@ fn sites(node: &Node, report: &mut Report<'_>) -> Vec<(Place, Site)> {
         if !matches!(&*value.value, Value::Null)
             && let Some(fields) = Fields::of(value, keys::SITE, "a site", report)
         {
-            for (at, net) in fields
-                .take("networks")
-                .map_or(Vec::new(), |node| nets(node, report))
-            {
+            for (at, net) in fields.take("networks").map_or(Vec::new(), |node| nets(node, report)) {
                 match networks.get(&net) {
                     Some((other, place)) => {
                         let whose = if *other == shown {
@@ -139,10 +132,9 @@ fn sites(node: &Node, report: &mut Report<'_>) -> Vec<(Place, Site)> {
 
 fn nets(node: &Node, report: &mut Report<'_>) -> Vec<(Place, IpNet)> {
     match &*node.value {
-        Value::List(list) => list
-            .iter()
-            .filter_map(|node| Some((node.at, values::network(node, report)?)))
-            .collect(),
+        Value::List(list) => {
+            list.iter().filter_map(|node| Some((node.at, values::network(node, report)?))).collect()
+        }
         Value::Scalar(text, _) => {
             report.add(
                 node.at,
@@ -174,12 +166,8 @@ fn unknown(node: &Node, names: &[String], report: &mut Report<'_>) -> Option<Att
         return None;
     }
     let fields = Fields::of(node, keys::UNKNOWN, "`unknown`", report)?;
-    let hub = fields
-        .take("attach")
-        .and_then(|node| values::site(node, names, report));
-    let rate = fields
-        .take("rate")
-        .and_then(|node| values::rate(node, false, report));
+    let hub = fields.take("attach").and_then(|node| values::site(node, names, report));
+    let rate = fields.take("rate").and_then(|node| values::rate(node, false, report));
     let max_seeders = values::small_count(&fields, "max_seeders", report);
     let cost = values::count(&fields, "cost", report);
     Some(Attach {

@@ -31,9 +31,7 @@ pub(super) fn links(node: &Node, names: &[String], report: &mut Report<'_>) -> (
             complete = false;
             continue;
         };
-        let between = fields
-            .take("between")
-            .and_then(|node| between(node, names, report));
+        let between = fields.take("between").and_then(|node| between(node, names, report));
         if let (Some((a, b)), Some(at)) = (between, fields.take("between").map(|node| node.at)) {
             if let Some(first) = pairs.get(&(a.min(b), a.max(b))) {
                 let (a, b) = (&names[a as usize], &names[b as usize]);
@@ -43,14 +41,10 @@ pub(super) fn links(node: &Node, names: &[String], report: &mut Report<'_>) -> (
                 pairs.insert((a.min(b), a.max(b)), at);
             }
         }
-        let rate = fields
-            .take("rate")
-            .and_then(|node| values::rate(node, false, report));
+        let rate = fields.take("rate").and_then(|node| values::rate(node, false, report));
         let max_seeders = values::small_count(&fields, "max_seeders", report);
         let cost = values::count(&fields, "cost", report);
-        let schedule = fields
-            .take("schedule")
-            .map_or(Vec::new(), |node| schedule(node, report));
+        let schedule = fields.take("schedule").map_or(Vec::new(), |node| schedule(node, report));
         let dscp = fields.take("dscp").and_then(|node| mark::dscp(node, report));
         complete &= between.is_some();
         if let (Some(between), Some(rate)) = (between, rate) {
@@ -109,15 +103,9 @@ fn schedule(node: &Node, report: &mut Report<'_>) -> Vec<Rule> {
         let Some(fields) = Fields::of(node, keys::SCHEDULE, "a line of a schedule", report) else {
             continue;
         };
-        let days = fields
-            .take("days")
-            .map_or(Some([true; 7]), |node| values::days(node, report));
-        let hours = fields
-            .take("hours")
-            .map_or(Some((0, 1440)), |node| values::hours(node, report));
-        let rate = fields
-            .take("rate")
-            .and_then(|node| values::rate(node, true, report));
+        let days = fields.take("days").map_or(Some([true; 7]), |node| values::days(node, report));
+        let hours = fields.take("hours").map_or(Some((0, 1440)), |node| values::hours(node, report));
+        let rate = fields.take("rate").and_then(|node| values::rate(node, true, report));
         if let (Some(days), Some((from, until)), Some(rate)) = (days, hours, rate) {
             rules.push(Rule {
                 days,

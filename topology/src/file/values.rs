@@ -46,9 +46,7 @@ pub(super) fn timezone(node: &Node, report: &mut Report<'_>) -> Option<TimeZone>
     }
     let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
     let city = |name: &'_ str| name.rsplit('/').next().unwrap_or(name).to_owned();
-    let same_city = known
-        .iter()
-        .find(|known| known.contains('/') && city(known).eq_ignore_ascii_case(name));
+    let same_city = known.iter().find(|known| known.contains('/') && city(known).eq_ignore_ascii_case(name));
     let near = match same_city {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None => did_you_mean(name, known.iter().map(String::as_str)),
@@ -143,9 +141,7 @@ fn day(text: &str) -> Option<usize> {
 /// `08:00-18:00`, `22:00-06:00`: minutes since midnight, from and until.
 pub(super) fn hours(node: &Node, report: &mut Report<'_>) -> Option<(u16, u16)> {
     let written = text(node, "`hours`", "hours: 08:00-18:00", report)?;
-    let span = written
-        .split_once('-')
-        .and_then(|(from, until)| Some((minutes(from)?, minutes(until)?)));
+    let span = written.split_once('-').and_then(|(from, until)| Some((minutes(from)?, minutes(until)?)));
     let (problem, help) = match span {
         Some((from, until)) if from < 1440 && until > 0 && from != until => return Some((from, until)),
         Some((from, until)) if from == until => (

@@ -17,9 +17,9 @@ pub(super) struct Plan<'m> {
     barren: HashSet<(u32, u32)>,
     /// Sites that have the content or get it, and may serve others.
     sources: Vec<u32>,
-    /// The best flow that is known to each open site. A speed here is never too low: flows that are added lower
-    /// speeds, and a new source is weighed against it at once. So the fastest of all, if it is still as fast
-    /// when looked at again, is the fastest there is, and the other sites need not be looked at.
+    /// The best flow that is known to each open site. A speed here is never too low: flows that are added
+    /// lower speeds, and a new source is weighed against it at once. So the fastest of all, if it is still as
+    /// fast when looked at again, is the fastest there is, and the other sites need not be looked at.
     best: Vec<Option<Candidate>>,
     /// The same, best first; what is not in `best` any more is out of date.
     queue: BinaryHeap<Candidate>,
@@ -68,10 +68,7 @@ impl<'m> Plan<'m> {
             let site = &mut sites[site as usize];
             site.waiting = site.fed.is_none();
         }
-        let barren = barren
-            .iter()
-            .filter_map(|(a, b)| Some((room.index(*a)?, room.index(*b)?)))
-            .collect();
+        let barren = barren.iter().filter_map(|(a, b)| Some((room.index(*a)?, room.index(*b)?))).collect();
         let sources = roots.into_iter().filter(|root| room.may_serve(*root)).collect();
         let best = vec![None; sites.len()];
         Plan {
@@ -143,11 +140,9 @@ impl<'m> Plan<'m> {
                 }
             }
             *self = plan;
-            // A site that cannot be attached feeds nobody: one that was to stay below it looks elsewhere. If it
-            // finds a parent, the site above may find one there, and the others below it can stay.
-            let stuck = self
-                .open()
-                .find(|site| !self.sites[*site as usize].children.is_empty());
+            // A site that cannot be attached feeds nobody: one that was to stay below it looks elsewhere. If
+            // it finds a parent, the site above may find one there, and the others below it can stay.
+            let stuck = self.open().find(|site| !self.sites[*site as usize].children.is_empty());
             let Some(child) = stuck.and_then(|site| self.sites[site as usize].children.pop()) else {
                 return;
             };
@@ -157,10 +152,7 @@ impl<'m> Plan<'m> {
 
     /// The waiting sites without a parent.
     fn open(&self) -> impl Iterator<Item = u32> {
-        (0u32..)
-            .zip(&self.sites)
-            .filter(|(_, site)| site.waiting && site.parent.is_none())
-            .map(|(i, _)| i)
+        (0u32..).zip(&self.sites).filter(|(_, site)| site.waiting && site.parent.is_none()).map(|(i, _)| i)
     }
 
     /// What the plan for the sites that can be fed should reach: four fifths of the best for the slowest.
@@ -176,10 +168,7 @@ impl<'m> Plan<'m> {
 
     /// The slowest flow to those sites.
     fn slowest(&self, hopeful: &Hopeful) -> Rate {
-        let fed = hopeful
-            .sites
-            .iter()
-            .map(|site| self.sites[*site as usize].fed.unwrap_or(Rate::ZERO));
+        let fed = hopeful.sites.iter().map(|site| self.sites[*site as usize].fed.unwrap_or(Rate::ZERO));
         fed.min().unwrap_or(Rate::UNLIMITED)
     }
 
@@ -192,10 +181,7 @@ impl<'m> Plan<'m> {
                 self.link(from, to, speed);
             }
         }
-        let rest = open
-            .iter()
-            .copied()
-            .filter(|site| self.sites[*site as usize].parent.is_none());
+        let rest = open.iter().copied().filter(|site| self.sites[*site as usize].parent.is_none());
         let rest: Vec<u32> = rest.collect();
         self.weigh_sources(&rest);
         self.attach_fastest_first(rest);
@@ -302,9 +288,7 @@ impl<'m> Plan<'m> {
         let mut next = vec![(site, rate)];
         while let Some((site, rate)) = next.pop() {
             for child in self.sites[site as usize].children.clone() {
-                let planned = self.sites[child as usize]
-                    .parent
-                    .map_or(Rate::ZERO, |(_, speed)| speed);
+                let planned = self.sites[child as usize].parent.map_or(Rate::ZERO, |(_, speed)| speed);
                 self.feed(child, planned.min(rate));
                 next.push((child, planned.min(rate)));
             }

@@ -37,10 +37,7 @@ struct Planned {
 impl<'m> Room<'m> {
     /// Of those of the sites that the map knows.
     pub(crate) fn new(map: &'m SiteMap, at: Timestamp, sites: BTreeSet<SiteId>, load: &Load) -> Room<'m> {
-        let sites: Vec<SiteId> = sites
-            .into_iter()
-            .filter(|site| map.hub(*site).is_some())
-            .collect();
+        let sites: Vec<SiteId> = sites.into_iter().filter(|site| map.hub(*site).is_some()).collect();
         let planned = |hop: Hop| {
             let rate = map.rate(hop, at);
             Planned {
@@ -98,18 +95,12 @@ impl<'m> Room<'m> {
             let (hub, node) = (self.hubs[site as usize], self.named() + site);
             [(node, hub), (hub, node)]
         });
-        named
-            .chain(spurs)
-            .enumerate()
-            .map(|(hop, (from, to))| (hop, from, to))
+        named.chain(spurs).enumerate().map(|(hop, (from, to))| (hop, from, to))
     }
 
     /// The number of a site.
     pub(crate) fn index(&self, site: SiteId) -> Option<u32> {
-        self.sites
-            .binary_search(&site)
-            .ok()
-            .and_then(|i| u32::try_from(i).ok())
+        self.sites.binary_search(&site).ok().and_then(|i| u32::try_from(i).ok())
     }
 
     /// The hops from one site to another in any order; `None` if there is no path.

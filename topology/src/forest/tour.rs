@@ -33,8 +33,8 @@ pub(super) fn tour(room: &Room<'_>, sources: &[u32], open: &[u32]) -> Vec<(u32, 
     pairs
 }
 
-/// The nodes below each node, the widest first, in the trees that reach every node by the widest path from any
-/// source (Prim's algorithm for a greatest spanning forest).
+/// The nodes below each node, the widest first, in the trees that reach every node by the widest path from
+/// any source (Prim's algorithm for a greatest spanning forest).
 fn widest_trees(room: &Room<'_>, sources: &[u32]) -> Vec<Vec<u32>> {
     let mut children = vec![Vec::new(); room.nodes()];
     let mut done = vec![false; room.nodes()];
@@ -42,20 +42,14 @@ fn widest_trees(room: &Room<'_>, sources: &[u32]) -> Vec<Vec<u32>> {
     for source in sources {
         let node = room.node(*source);
         done[node as usize] = true;
-        queue.extend(
-            room.neighbours(node)
-                .map(|(next, speed)| (speed, Reverse(next), node)),
-        );
+        queue.extend(room.neighbours(node).map(|(next, speed)| (speed, Reverse(next), node)));
     }
     while let Some((_, Reverse(node), before)) = queue.pop() {
         if std::mem::replace(&mut done[node as usize], true) {
             continue;
         }
         children[before as usize].push(node);
-        queue.extend(
-            room.neighbours(node)
-                .map(|(next, speed)| (speed, Reverse(next), node)),
-        );
+        queue.extend(room.neighbours(node).map(|(next, speed)| (speed, Reverse(next), node)));
     }
     children
 }

@@ -89,10 +89,7 @@ impl Plan {
     /// The changes to try, those that change least first.
     fn changes(&self, map: &SiteMap) -> Vec<Change> {
         let last = self.seconds.unwrap_or(f64::INFINITY) * WORTH;
-        let late = self
-            .sites
-            .iter()
-            .filter(|site| site.seconds.is_none_or(|seconds| seconds >= last));
+        let late = self.sites.iter().filter(|site| site.seconds.is_none_or(|seconds| seconds >= last));
         let limits: BTreeSet<LinkId> = late.filter_map(|site| link_of(site.limit)).collect();
         let rate = |link: LinkId| map.base_rate(link);
         let faster = |link: &LinkId| {
@@ -105,17 +102,10 @@ impl Plan {
         };
         let links: Vec<(LinkId, Rate, Rate)> = limits.iter().filter_map(faster).collect();
         let most = if self.sites.len() > LARGE { FEW } else { MOST };
-        let mut changes: Vec<Change> = links
-            .iter()
-            .take(most)
-            .map(|link| Change::Faster(vec![*link]))
-            .collect();
+        let mut changes: Vec<Change> =
+            links.iter().take(most).map(|link| Change::Faster(vec![*link])).collect();
         let scheduled = limits.iter().filter(|link| map.has_schedule(**link));
-        changes.extend(
-            scheduled
-                .take(most)
-                .map(|link| Change::Unscheduled(*link, rate(*link))),
-        );
+        changes.extend(scheduled.take(most).map(|link| Change::Unscheduled(*link, rate(*link))));
         let (empty, relays) = self.middle(map);
         changes.extend(empty.into_iter().take(most).map(Change::ClientAt));
         changes.extend(relays.into_iter().take(most).map(Change::SeederAt));
@@ -125,7 +115,8 @@ impl Plan {
         changes
     }
 
-    /// Lowers needed rates one after the other, as far as they can be: schedules make time no simple function of them.
+    /// Lowers needed rates one after the other, as far as they can be: schedules make time no simple function
+    /// of them.
     fn shrink(&self, map: &SiteMap, by: Timestamp, rates: &mut BTreeMap<LinkId, (Rate, f64)>) {
         for link in rates.keys().copied().collect::<Vec<_>>() {
             let Some((base, most)) = rates.get(&link).map(|(base, rate)| (base.as_f64(), *rate)) else {
@@ -138,10 +129,8 @@ impl Plan {
                     break;
                 }
                 let with = |other: &LinkId, rate: f64| if *other == link { middle } else { rate };
-                let changed: Vec<_> = rates
-                    .iter()
-                    .map(|(other, (_, rate))| (*other, with(other, *rate)))
-                    .collect();
+                let changed: Vec<_> =
+                    rates.iter().map(|(other, (_, rate))| (*other, with(other, *rate))).collect();
                 let in_time = changed_map(map, &changed)
                     .and_then(|map| plan(&map, &self.rollout).ok())
                     .is_some_and(|plan| plan.late(by).is_empty());
@@ -151,8 +140,8 @@ impl Plan {
         }
     }
 
-    /// The sites without clients that several flows pass through, and the sites from which others get the content;
-    /// the busiest first.
+    /// The sites without clients that several flows pass through, and the sites from which others get the
+    /// content; the busiest first.
     fn middle(&self, map: &SiteMap) -> (Vec<SiteId>, Vec<SiteId>) {
         let mut passing: BTreeMap<SiteId, usize> = BTreeMap::new();
         let mut children: BTreeMap<SiteId, usize> = BTreeMap::new();
@@ -172,10 +161,7 @@ impl Plan {
             sites
         };
         let usable = |site: &SiteId| !map.is_transit(*site) && map.sharing(*site);
-        let empty = busiest(passing)
-            .into_iter()
-            .filter(|(count, _)| *count > 1)
-            .map(|(_, site)| site);
+        let empty = busiest(passing).into_iter().filter(|(count, _)| *count > 1).map(|(_, site)| site);
         let empty: Vec<SiteId> = empty.filter(|site| usable(site) && !here(site)).collect();
         let relays = busiest(children).into_iter().map(|(_, site)| site);
         let relays = relays.filter(|site| usable(site) && !self.rollout.seeds.contains_key(site));
@@ -184,36 +170,27 @@ impl Plan {
 
     /// The sites that are complete after `by`, or never.
     pub fn late(&self, by: Timestamp) -> Vec<SiteId> {
-        let late = self
-            .sites
-            .iter()
-            .filter(|site| site.complete.is_none_or(|complete| complete > by));
+        let late = self.sites.iter().filter(|site| site.complete.is_none_or(|complete| complete > by));
         late.map(|site| site.site).collect()
     }
 
-    /// The rates of links with which everybody would be complete by `by`, found by planning again. Where schedules make
-    /// every rate vain, those without them, but for pauses; `None` if not even these are enough.
+    /// The rates of links with which everybody would be complete by `by`, found by planning again. Where
+    /// schedules make every rate vain, those without them, but for pauses; `None` if not even these are
+    /// enough.
     pub fn needed(&self, map: &SiteMap, by: Timestamp) -> Option<Needed> {
         if let Some(needed) = self.needed_on(map, by) {
             return Some(needed);
         }
         let limits = self.late(by).into_iter().filter_map(|site| self.site(site));
         let limits: BTreeSet<LinkId> = limits.filter_map(|site| link_of(site.limit)).collect();
-        let lifted: Vec<LinkId> = limits
-            .into_iter()
-            .filter(|link| map.has_schedule(*link))
-            .collect();
+        let lifted: Vec<LinkId> = limits.into_iter().filter(|link| map.has_schedule(*link)).collect();
         let (first, others) = lifted.split_first()?;
         let open = map.without_schedule(*first);
-        let open = others
-            .iter()
-            .fold(open, |open, link| open.without_schedule(*link));
+        let open = others.iter().fold(open, |open, link| open.without_schedule(*link));
         let needed = plan(&open, &self.rollout).ok()?.needed_on(&open, by)?;
         // one that does with the rate it has needs only to have it
         let rate = |link: &LinkId| (*link, map.base_rate(*link), map.base_rate(*link));
-        let kept = lifted
-            .iter()
-            .filter(|link| needed.links.iter().all(|(other, ..)| other != *link));
+        let kept = lifted.iter().filter(|link| needed.links.iter().all(|(other, ..)| other != *link));
         let links = needed.links.iter().copied().chain(kept.map(rate)).collect();
         Some(Needed {
             links,
@@ -235,10 +212,10 @@ impl Plan {
             let mut factors: BTreeMap<LinkId, f64> = BTreeMap::new();
             for site in late.iter().filter_map(|site| now.site(*site)) {
                 let Limit::Link(hop) = site.limit else { return None };
-                // what is paused for a part of the time needs more than the proportion; the next round sees to it
-                let factor = site
-                    .seconds
-                    .map_or(2.0, |seconds| (seconds / allowed.max(1e-3)).clamp(1.02, 4.0));
+                // what is paused for a part of the time needs more than the proportion; the next round sees
+                // to it
+                let factor =
+                    site.seconds.map_or(2.0, |seconds| (seconds / allowed.max(1e-3)).clamp(1.02, 4.0));
                 let most = factors.entry(hop.link).or_insert(factor);
                 *most = most.max(factor);
             }
@@ -260,9 +237,7 @@ impl Plan {
         if enough && rates.len() <= MOST {
             self.shrink(map, by, &mut rates);
         }
-        let links = rates
-            .into_iter()
-            .map(|(link, (before, rate))| (link, before, Rate::of_f64(rate)));
+        let links = rates.into_iter().map(|(link, (before, rate))| (link, before, Rate::of_f64(rate)));
         enough.then(|| Needed {
             links: links.collect(),
             at_all_hours: Vec::new(),
@@ -276,10 +251,8 @@ impl Change {
         let mut rollout = rollout.clone();
         match self {
             Change::Faster(links) => {
-                let rates: Vec<(LinkId, f64)> = links
-                    .iter()
-                    .map(|(link, _, rate)| (*link, rate.as_f64()))
-                    .collect();
+                let rates: Vec<(LinkId, f64)> =
+                    links.iter().map(|(link, _, rate)| (*link, rate.as_f64())).collect();
                 return plan(changed_map(map, &rates).as_ref().unwrap_or(map), &rollout).ok();
             }
             Change::Unscheduled(link, _) => return plan(&map.without_schedule(*link), &rollout).ok(),
@@ -298,12 +271,7 @@ impl Change {
 fn changed_map(map: &SiteMap, rates: &[(LinkId, f64)]) -> Option<SiteMap> {
     let mut changed: Option<SiteMap> = None;
     for (link, rate) in rates {
-        changed = Some(
-            changed
-                .as_ref()
-                .unwrap_or(map)
-                .with_rate(*link, Rate::of_f64(*rate)),
-        );
+        changed = Some(changed.as_ref().unwrap_or(map).with_rate(*link, Rate::of_f64(*rate)));
     }
     changed
 }

@@ -13,10 +13,12 @@ pub use self::advice::{Advice, Change, Needed};
 pub use self::others::Other;
 use crate::{Forest, Hop, LinkId, Load, Rate, SiteId, SiteMap, forest, stripes};
 
-/// Wire bytes per byte of content: headers of Ethernet's payload (IP, TCP with timestamps) and of BitTorrent, as measured.
+/// Wire bytes per byte of content: headers of Ethernet's payload (IP, TCP with timestamps) and of BitTorrent,
+/// as measured.
 pub const WIRE: f64 = 1.045;
 
-/// Seconds until the first byte of content moves: announce, dial, handshake, first requests. In the lab 0.3 to 0.6 s.
+/// Seconds until the first byte of content moves: announce, dial, handshake, first requests. In the lab 0.3
+/// to 0.6 s.
 const START: f64 = 0.5;
 
 /// What a client can take inside its site, in bytes per second: 1 Gbit/s.
@@ -92,11 +94,10 @@ pub struct SitePlan {
 }
 
 impl SitePlan {
-    /// Wire bytes per second on average, each client's alone in a site that does not share; zero if never complete.
+    /// Wire bytes per second on average, each client's alone in a site that does not share; zero if never
+    /// complete.
     pub fn rate(&self, size: u64) -> Rate {
-        let rate = self
-            .seconds
-            .map_or(0.0, |seconds| size as f64 * WIRE / seconds.max(1e-3));
+        let rate = self.seconds.map_or(0.0, |seconds| size as f64 * WIRE / seconds.max(1e-3));
         Rate::of_f64(rate)
     }
 }
@@ -112,7 +113,8 @@ pub struct Plan {
     pub sites: Vec<SitePlan>,
     /// Wire bytes over each hop that carries any.
     pub hops: BTreeMap<Hop, f64>,
-    /// Wire bytes that come into sites: one copy per site that waits, in a site that does not share one per client.
+    /// Wire bytes that come into sites: one copy per site that waits, in a site that does not share one per
+    /// client.
     pub wan: f64,
     /// Seconds until everybody is complete; `None`: never.
     pub seconds: Option<f64>,
@@ -141,24 +143,21 @@ impl Plan {
 
 /// Plans a rollout.
 ///
-/// The tree is what the tracker would make of it with nothing else on the links: [`stripes`] where they gain, else
-/// [`forest`]. Along it a fluid model runs from event to event: flows share the links max-min fairly at the rates
-/// that stand at each moment, no site gets what its parent does not have, and each parent passes on whole pieces, so
-/// that every stage is a piece behind the one before (notes/assignment.md, 2.3). When a path is paused by a schedule,
-/// those behind it look for other parents, as they do under the tracker. Rates are those of the wire: every byte of
-/// content costs [`WIRE`] bytes. In a site that does not share, every client fetches alone.
+/// The tree is what the tracker would make of it with nothing else on the links: [`stripes`] where they gain,
+/// else [`forest`]. Along it a fluid model runs from event to event: flows share the links max-min fairly at
+/// the rates that stand at each moment, no site gets what its parent does not have, and each parent passes on
+/// whole pieces, so that every stage is a piece behind the one before (notes/assignment.md, 2.3). When a path
+/// is paused by a schedule, those behind it look for other parents, as they do under the tracker. Rates are
+/// those of the wire: every byte of content costs [`WIRE`] bytes. In a site that does not share, every client
+/// fetches alone.
 ///
 /// # Errors
 /// No bytes, seeders or clients; peers at a transit site; a site that nobody may serve.
 pub fn plan(map: &SiteMap, rollout: &Rollout) -> Result<Plan, PlanError> {
     check(map, rollout)?;
     let roots: BTreeSet<SiteId> = rollout.seeds.keys().copied().collect();
-    let waiting: BTreeSet<SiteId> = rollout
-        .clients
-        .keys()
-        .filter(|site| !roots.contains(site))
-        .copied()
-        .collect();
+    let waiting: BTreeSet<SiteId> =
+        rollout.clients.keys().filter(|site| !roots.contains(site)).copied().collect();
     let (none, idle) = (BTreeSet::new(), Load::default());
     let stripes = stripes(map, rollout.at, &roots, &waiting, &none, &idle).unwrap_or_else(|| {
         vec![forest(
@@ -171,10 +170,7 @@ pub fn plan(map: &SiteMap, rollout: &Rollout) -> Result<Plan, PlanError> {
             &idle,
         )]
     });
-    if let Some(site) = waiting
-        .iter()
-        .find(|site| stripes.iter().any(|stripe| !stripe.contains_key(site)))
-    {
+    if let Some(site) = waiting.iter().find(|site| stripes.iter().any(|stripe| !stripe.contains_key(site))) {
         let seeds: Vec<_> = roots.iter().map(|site| map.name(*site).into_owned()).collect();
         return Err(PlanError::Unreachable(
             map.name(*site).into_owned(),
@@ -191,12 +187,7 @@ pub fn plan(map: &SiteMap, rollout: &Rollout) -> Result<Plan, PlanError> {
                 Some(START + rollout.size as f64 * WIRE / LAN + spread(rollout.size, *clients)),
                 Limit::Lan,
             );
-            let (seconds, limit) = outcome
-                .sites
-                .get(site)
-                .copied()
-                .filter(|_| !supplied)
-                .unwrap_or(local);
+            let (seconds, limit) = outcome.sites.get(site).copied().filter(|_| !supplied).unwrap_or(local);
             SitePlan {
                 site: *site,
                 clients: *clients,
@@ -207,10 +198,8 @@ pub fn plan(map: &SiteMap, rollout: &Rollout) -> Result<Plan, PlanError> {
             }
         })
         .collect();
-    let seconds = sites
-        .iter()
-        .map(|site| site.seconds)
-        .try_fold(0.0f64, |most, seconds| Some(most.max(seconds?)));
+    let seconds =
+        sites.iter().map(|site| site.seconds).try_fold(0.0f64, |most, seconds| Some(most.max(seconds?)));
     let into = |site: &SiteId| {
         if map.sharing(*site) {
             1
@@ -262,7 +251,8 @@ fn spread(size: u64, clients: u32) -> f64 {
     steps * piece_length(size) as f64 * WIRE / LAN
 }
 
-/// As `narrows-agent create` chooses it: the power of two nearest to a 1500th of the content, 256 KiB to 4 MiB.
+/// As `narrows-agent create` chooses it: the power of two nearest to a 1500th of the content, 256 KiB to 4
+/// MiB.
 fn piece_length(size: u64) -> u64 {
     let wanted = (size as f64 / 1500.0).max(1.0).log2().round().clamp(18.0, 22.0);
     (1u64 << wanted as u32).min(size)
@@ -270,8 +260,7 @@ fn piece_length(size: u64) -> u64 {
 
 /// So many seconds later.
 fn after(at: Timestamp, seconds: f64) -> Option<Timestamp> {
-    at.checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?)
-        .ok()
+    at.checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
 }
 
 /// A link by the hop over it.

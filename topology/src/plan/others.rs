@@ -15,14 +15,16 @@ pub struct Other {
     pub wan: f64,
     /// Wire bytes over each hop.
     pub hops: BTreeMap<Hop, f64>,
-    /// Seconds until the busiest hop has carried its bytes, which is the least time it can take; `None`: never.
+    /// Seconds until the busiest hop has carried its bytes, which is the least time it can take; `None`:
+    /// never.
     pub seconds: Option<f64>,
     /// That hop; `None` if nothing crosses a limited link.
     pub busiest: Option<Hop>,
 }
 
-/// Peers that choose each other at random, wherever they are: each client gets from each other peer an equal part, so
-/// `F x sum of n_v x (1 - (n_v - 1 + seeds_v) / (N + seeds - 1))` comes from other sites (notes/assignment.md, 2.2).
+/// Peers that choose each other at random, wherever they are: each client gets from each other peer an equal
+/// part, so `F x sum of n_v x (1 - (n_v - 1 + seeds_v) / (N + seeds - 1))` comes from other sites
+/// (notes/assignment.md, 2.2).
 pub(super) fn torrent(map: &SiteMap, rollout: &Rollout) -> Other {
     let sites = rollout.sites();
     let of = |peers: &BTreeMap<SiteId, u32>, site: SiteId| f64::from(peers.get(&site).copied().unwrap_or(0));
@@ -42,11 +44,7 @@ pub(super) fn unicast(map: &SiteMap, rollout: &Rollout) -> Other {
     let sites = rollout.sites();
     let room = Room::new(map, rollout.at, sites.clone(), &Load::default());
     let mut pairs = Vec::new();
-    for (to, clients) in rollout
-        .clients
-        .iter()
-        .filter(|(site, _)| !rollout.seeds.contains_key(site))
-    {
+    for (to, clients) in rollout.clients.iter().filter(|(site, _)| !rollout.seeds.contains_key(site)) {
         let speed = |from: &SiteId| {
             let (rate, hops) = room.speed(room.index(*from)?, room.index(*to)?)?;
             Some((rate, std::cmp::Reverse(hops), std::cmp::Reverse(*from)))
@@ -82,18 +80,13 @@ fn estimate(
         SiteId::Attached(net) => Some(LinkId::Attached(*net)),
         SiteId::Named(_) => None,
     });
-    let names = map
-        .links()
-        .chain(attached)
-        .flat_map(|link| [false, true].map(|forward| Hop { link, forward }));
+    let names =
+        map.links().chain(attached).flat_map(|link| [false, true].map(|forward| Hop { link, forward }));
     let hops: BTreeMap<Hop, f64> = names.zip(sent).filter(|(_, bytes)| *bytes > 0.0).collect();
     let least = Some(START + copy / LAN);
     let mut seconds = least;
     let mut busiest = None;
-    for (hop, time) in hops
-        .iter()
-        .map(|(hop, bytes)| (*hop, carry(map, rollout.at, hop, *bytes)))
-    {
+    for (hop, time) in hops.iter().map(|(hop, bytes)| (*hop, carry(map, rollout.at, hop, *bytes))) {
         if seconds.is_some_and(|most| time.is_none_or(|time| START + time > most)) {
             seconds = time.map(|time| START + time);
             busiest = Some(hop);

@@ -14,8 +14,8 @@ pub(super) struct Flow<'p> {
 
 /// What each flow gets, and the hop that limits it or the one that it is behind; `None`: the cap of all.
 ///
-/// Progressive filling as in [`crate::fair_rates`]: all rates grow together from 0, so a flow that is behind another
-/// stops with it. A heap of the levels at which hops are full makes it n log n.
+/// Progressive filling as in [`crate::fair_rates`]: all rates grow together from 0, so a flow that is behind
+/// another stops with it. A heap of the levels at which hops are full makes it n log n.
 pub(super) fn shares(capacity: &[f64], flows: &[Flow<'_>], cap: f64) -> Vec<(f64, Option<usize>)> {
     struct Hop {
         left: f64,
@@ -46,11 +46,7 @@ pub(super) fn shares(capacity: &[f64], flows: &[Flow<'_>], cap: f64) -> Vec<(f64
     // positive floats are ordered as their bits are
     let key = |hop: &Hop| (hop.left.max(0.0) / hop.growing).to_bits();
     let mut queue: BinaryHeap<Reverse<(u64, usize, u32)>> = BinaryHeap::new();
-    for (i, hop) in hops
-        .iter()
-        .enumerate()
-        .filter(|(_, hop)| hop.growing > 0.0 && hop.left.is_finite())
-    {
+    for (i, hop) in hops.iter().enumerate().filter(|(_, hop)| hop.growing > 0.0 && hop.left.is_finite()) {
         queue.push(Reverse((key(hop), i, 0)));
     }
     while let Some(Reverse((level, full, version))) = queue.pop() {
@@ -86,8 +82,5 @@ pub(super) fn shares(capacity: &[f64], flows: &[Flow<'_>], cap: f64) -> Vec<(f64
             }
         }
     }
-    result
-        .into_iter()
-        .map(|rate| rate.unwrap_or((cap, None)))
-        .collect()
+    result.into_iter().map(|rate| rate.unwrap_or((cap, None))).collect()
 }

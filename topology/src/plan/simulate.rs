@@ -64,9 +64,7 @@ pub(super) fn simulate(map: &SiteMap, rollout: &Rollout, stripes: &[Forest]) -> 
         SiteId::Named(_) => None,
     });
     let links = map.links().take(named / 2).chain(attached);
-    let names = links
-        .flat_map(|link| [false, true].map(|forward| Hop { link, forward }))
-        .collect();
+    let names = links.flat_map(|link| [false, true].map(|forward| Hop { link, forward })).collect();
     let mut simulation = Simulation {
         map,
         rollout,
@@ -132,10 +130,7 @@ impl Simulation<'_> {
     }
 
     fn capacities(&self, at: Timestamp) -> Vec<f64> {
-        self.names
-            .iter()
-            .map(|hop| self.map.rate(*hop, at).as_f64())
-            .collect()
+        self.names.iter().map(|hop| self.map.rate(*hop, at).as_f64()).collect()
     }
 
     /// How much a stream may have received by now: whole pieces that its parent has.
@@ -168,10 +163,7 @@ impl Simulation<'_> {
                 if rate > 0.0 {
                     wait = (self.size - stream.received) / rate;
                 }
-                if let Some(parent) = stream
-                    .parent
-                    .filter(|parent| self.streams[*parent].done.is_none())
-                {
+                if let Some(parent) = stream.parent.filter(|parent| self.streams[*parent].done.is_none()) {
                     let (above, gap) = (rate_of(parent), self.available(stream) - stream.received);
                     if gap > grain && rate > above {
                         wait = wait.min(gap / (rate - above));
@@ -183,9 +175,8 @@ impl Simulation<'_> {
                 }
                 wait
             };
-            let open: Vec<usize> = (0..self.streams.len())
-                .filter(|i| self.streams[*i].done.is_none())
-                .collect();
+            let open: Vec<usize> =
+                (0..self.streams.len()).filter(|i| self.streams[*i].done.is_none()).collect();
             let mut step = open.iter().map(|i| wait(*i)).fold(f64::INFINITY, f64::min);
             step += now * GRAIN;
             let until_change =
@@ -225,9 +216,7 @@ impl Simulation<'_> {
                 continue;
             };
             // what the parent does not have yet at the end of the step cannot have come
-            let above = self.streams[i]
-                .parent
-                .filter(|parent| self.streams[*parent].done.is_none());
+            let above = self.streams[i].parent.filter(|parent| self.streams[*parent].done.is_none());
             let most = match above.map(|parent| next[parent]) {
                 Some(above) if above < self.size => above - self.piece,
                 _ => self.size,
@@ -265,9 +254,7 @@ impl Simulation<'_> {
         }
         let flows = flows.into_iter().map(|i| {
             let stream = &self.streams[i];
-            let parent = stream
-                .parent
-                .filter(|parent| self.streams[*parent].done.is_none());
+            let parent = stream.parent.filter(|parent| self.streams[*parent].done.is_none());
             let caught_up = stream.received >= self.available(stream) - grain;
             Flow {
                 path: &stream.path,
@@ -280,20 +267,14 @@ impl Simulation<'_> {
 
     /// As the tracker does when a link of a site's path is paused: the others keep their parents.
     fn replan(&mut self, at: Timestamp, capacity: &[f64]) {
-        let open: Vec<usize> = (0..self.streams.len())
-            .filter(|i| self.streams[*i].done.is_none())
-            .collect();
+        let open: Vec<usize> = (0..self.streams.len()).filter(|i| self.streams[*i].done.is_none()).collect();
         let paused = |i: &usize| self.streams[*i].path.iter().any(|hop| capacity[*hop] == 0.0);
         let moved: Vec<usize> = open.iter().copied().filter(paused).collect();
         if moved.is_empty() {
             return;
         }
         let waiting: BTreeSet<SiteId> = open.iter().map(|i| self.streams[*i].site).collect();
-        let done = self
-            .streams
-            .iter()
-            .filter(|stream| stream.done.is_some())
-            .map(|stream| stream.site);
+        let done = self.streams.iter().filter(|stream| stream.done.is_some()).map(|stream| stream.site);
         let roots = self.rollout.seeds.keys().copied().chain(done).collect();
         let keep = open.iter().filter(|i| !moved.contains(i)).filter_map(|i| {
             let stream = &self.streams[*i];
@@ -321,20 +302,14 @@ impl Simulation<'_> {
     fn outcome(self) -> Outcome {
         let mut sites: BTreeMap<SiteId, (Option<f64>, Limit)> = BTreeMap::new();
         for stream in &self.streams {
-            let most = stream
-                .limited
-                .iter()
-                .max_by(|a, b| a.1.total_cmp(b.1))
-                .and_then(|(hop, _)| *hop);
+            let most = stream.limited.iter().max_by(|a, b| a.1.total_cmp(b.1)).and_then(|(hop, _)| *hop);
             let limit = match (most, stream.done) {
                 (Some(hop), _) => Limit::Link(self.names[hop]),
                 (None, Some(_)) => Limit::Lan,
                 (None, None) => self.paused_at(stream).map_or(Limit::Lan, Limit::Link),
             };
             let clients = self.rollout.clients.get(&stream.site).copied().unwrap_or(1);
-            let done = stream
-                .done
-                .map(|done| done + super::spread(self.rollout.size, clients));
+            let done = stream.done.map(|done| done + super::spread(self.rollout.size, clients));
             let entry = sites.entry(stream.site).or_insert((done, limit));
             // whoever has an unfinished stripe is unfinished; else the last counts
             let later = match (entry.0, done) {

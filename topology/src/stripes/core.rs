@@ -26,11 +26,13 @@ pub(super) struct Core {
     pub(super) leaving: Vec<Vec<usize>>,
     /// The arcs that lead to each node.
     pub(super) arriving: Vec<Vec<usize>>,
-    /// By `from * sites + to`: the arcs of the path, if `from` may serve `to` and nothing on the way is paused.
+    /// By `from * sites + to`: the arcs of the path, if `from` may serve `to` and nothing on the way is
+    /// paused.
     paths: Vec<Option<Box<[usize]>>>,
 }
 
-/// A core, and the sites that are fed from their only neighbour in any case: pairs of site and parent, parents first.
+/// A core, and the sites that are fed from their only neighbour in any case: pairs of site and parent,
+/// parents first.
 pub(super) struct Cut {
     pub(super) core: Core,
     pub(super) outer: Vec<(SiteId, SiteId)>,
@@ -39,10 +41,12 @@ pub(super) struct Cut {
 /// The most sites of a core: beyond it a plan would take seconds.
 pub(super) const MOST_SITES: usize = 64;
 
-/// Cuts off what hangs on the rest by a single link: who is not concerned, and who is fed by the neighbour at the
-/// other end of it, which gets the content itself: whatever else fed it would send every byte through there.
+/// Cuts off what hangs on the rest by a single link: who is not concerned, and who is fed by the neighbour at
+/// the other end of it, which gets the content itself: whatever else fed it would send every byte through
+/// there.
 ///
-/// `None` if what remains has more than [`MOST_SITES`] sites, or there is but one way between any two of them.
+/// `None` if what remains has more than [`MOST_SITES`] sites, or there is but one way between any two of
+/// them.
 pub(super) fn cut(
     room: &Room<'_>,
     roots: &BTreeSet<SiteId>,
@@ -67,9 +71,7 @@ pub(super) fn cut(
     };
     let mut cut = vec![false; room.nodes()];
     let mut outer = Vec::new();
-    let mut queue: VecDeque<usize> = (0..room.nodes())
-        .filter(|node| beside[*node].len() <= 1)
-        .collect();
+    let mut queue: VecDeque<usize> = (0..room.nodes()).filter(|node| beside[*node].len() <= 1).collect();
     while let Some(node) = queue.pop_front() {
         let neighbour = beside[node].first().copied();
         match (at_node[node], neighbour) {
@@ -115,19 +117,12 @@ impl Core {
         let sites: Vec<SiteId> = inside.iter().map(|index| room.sites[*index as usize]).collect();
         let root: Vec<bool> = sites.iter().map(|site| roots.contains(site)).collect();
         let ends: Vec<(u32, u32)> = room.hops().map(|(_, from, to)| (from, to)).collect();
-        let mut node_of: HashMap<u32, usize> = inside
-            .iter()
-            .enumerate()
-            .map(|(i, index)| (room.node(*index), i))
-            .collect();
+        let mut node_of: HashMap<u32, usize> =
+            inside.iter().enumerate().map(|(i, index)| (room.node(*index), i)).collect();
         let mut arc_of: HashMap<usize, usize> = HashMap::new();
         let mut arcs: Vec<Arc> = Vec::new();
         let mut paths = vec![None; sites.len() * sites.len()];
-        for (i, from) in inside
-            .iter()
-            .enumerate()
-            .filter(|(_, from)| room.may_serve(**from))
-        {
+        for (i, from) in inside.iter().enumerate().filter(|(_, from)| room.may_serve(**from)) {
             for (j, to) in inside.iter().enumerate() {
                 let usable = i != j
                     && !root[j]
@@ -183,11 +178,8 @@ impl Core {
             }
             node
         }
-        let pairs: BTreeSet<(usize, usize)> = self
-            .arcs
-            .iter()
-            .map(|arc| (arc.from.min(arc.to), arc.from.max(arc.to)))
-            .collect();
+        let pairs: BTreeSet<(usize, usize)> =
+            self.arcs.iter().map(|arc| (arc.from.min(arc.to), arc.from.max(arc.to))).collect();
         pairs.into_iter().any(|(a, b)| {
             let (a, b) = (top(&mut group, a), top(&mut group, b));
             group[a] = b;

@@ -1,11 +1,12 @@
 //! What each site gets of given stripes.
 
-/// Max-min fair rates of the sites, each the same in all stripes, growing together from `demand` on: a site stops
-/// when a hop that it needs is full, or when it gets as much as a parent that has stopped.
+/// Max-min fair rates of the sites, each the same in all stripes, growing together from `demand` on: a site
+/// stops when a hop that it needs is full, or when it gets as much as a parent that has stopped.
 ///
-/// `parents` of each site, one per stripe, are sites or `None` for a root; `uses` of each site are the hops of its
-/// flows, one entry per flow that crosses the hop. `capacity` is per hop and may be infinite, and so may be the
-/// result. Demands must fit into the capacities, and a parent's must be no less than its children's.
+/// `parents` of each site, one per stripe, are sites or `None` for a root; `uses` of each site are the hops
+/// of its flows, one entry per flow that crosses the hop. `capacity` is per hop and may be infinite, and so
+/// may be the result. Demands must fit into the capacities, and a parent's must be no less than its
+/// children's.
 pub(super) fn fill(
     capacity: &[f64],
     demand: &[f64],

@@ -28,37 +28,40 @@ const LOSS: f64 = 0.95;
 /// How near to the bound of its slowest site a packing must be to be taken without looking at more stripes.
 const NEAR: f64 = 0.87;
 
-/// Two to four forests side by side, each for an equal part of the pieces, that together bring a site more than one
-/// parent can where the map is meshed; `None` where one forest is as good.
+/// Two to four forests side by side, each for an equal part of the pieces, that together bring a site more
+/// than one parent can where the map is meshed; `None` where one forest is as good.
 ///
-/// The parameters are those of [`forest`], but nothing is kept. Every waiting site that [`forest`] gives a parent
-/// has one in each stripe; each piece rides one stripe, so that no site is entered twice by the same piece. Flows
-/// follow [`SiteMap::path`]; [`Parent::rate`] is what is planned for the flow of that stripe alone, the same in all
-/// stripes of a site, so that they end together: what a site gets is that times the number of stripes. On every
-/// hop the rates planned add up to no more than what [`Load::speed`] says a further flow would have.
+/// The parameters are those of [`forest`], but nothing is kept. Every waiting site that [`forest`] gives a
+/// parent has one in each stripe; each piece rides one stripe, so that no site is entered twice by the same
+/// piece. Flows follow [`SiteMap::path`]; [`Parent::rate`] is what is planned for the flow of that stripe
+/// alone, the same in all stripes of a site, so that they end together: what a site gets is that times the
+/// number of stripes. On every hop the rates planned add up to no more than what [`Load::speed`] says a
+/// further flow would have.
 ///
 /// # When there are stripes
-/// A site *can gain* if the greatest flow from the roots to it ([`crate::max_flow`]) is at least 1.1 times what it gets
-/// with one forest. The fewest stripes are taken with which the slowest of the sites that can gain gets at least 1.1
-/// times what the slowest of them gets now, and at least 0.87 times the least of their bounds, while no site loses
-/// more than 5 %; failing 0.87, the number of stripes with which that slowest site is fastest.
+/// A site *can gain* if the greatest flow from the roots to it ([`crate::max_flow`]) is at least 1.1 times
+/// what it gets with one forest. The fewest stripes are taken with which the slowest of the sites that can
+/// gain gets at least 1.1 times what the slowest of them gets now, and at least 0.87 times the least of their
+/// bounds, while no site loses more than 5 %; failing 0.87, the number of stripes with which that slowest
+/// site is fastest.
 ///
-/// `None` is also the answer if more than 64 sites take part in the meshed part of the map. Sites that hang on a
-/// site that takes part by one link are not counted: they are fed from there in each stripe. A map without cycles
-/// is told at once.
+/// `None` is also the answer if more than 64 sites take part in the meshed part of the map. Sites that hang
+/// on a site that takes part by one link are not counted: they are fed from there in each stripe. A map
+/// without cycles is told at once.
 ///
 /// # How near to the bound
-/// Of 200 random meshes of each kind with 3 to 40 sites (the statistics among the tests), the slowest site was
-/// within 1.15 times the time of its max-flow bound on all rings, diamonds, grids and rings of routers with equal
-/// links (one forest: on none), on 95 to 100 % of them with links of 5, 10 and 20 Mbit/s, on 74, 52, 40 and 90 % with
-/// rates from 1 to 100 Mbit/s: equal stripes cannot fill links whose rates have no common part. Branches that are
-/// linked to the same two routers with equal costs gain nothing: the routers send all that reaches one of them over one
-/// of its links. It takes 0.1 to 3 ms on average, at 64 sites 10 to 240 ms.
+/// Of 200 random meshes of each kind with 3 to 40 sites (the statistics among the tests), the slowest site
+/// was within 1.15 times the time of its max-flow bound on all rings, diamonds, grids and rings of routers
+/// with equal links (one forest: on none), on 95 to 100 % of them with links of 5, 10 and 20 Mbit/s, on 74,
+/// 52, 40 and 90 % with rates from 1 to 100 Mbit/s: equal stripes cannot fill links whose rates have no
+/// common part. Branches that are linked to the same two routers with equal costs gain nothing: the routers
+/// send all that reaches one of them over one of its links. It takes 0.1 to 3 ms on average, at 64 sites 10
+/// to 240 ms.
 ///
 /// # Stability
-/// The result depends on the arguments alone. A site that hangs on another by one link changes nothing for the
-/// others, neither by coming nor by going. Any other may change every parent: ask again only where [`forest`] would
-/// be asked for a plan, and carry on with the stripes at hand otherwise.
+/// The result depends on the arguments alone. A site that hangs on another by one link changes nothing for
+/// the others, neither by coming nor by going. Any other may change every parent: ask again only where
+/// [`forest`] would be asked for a plan, and carry on with the stripes at hand otherwise.
 pub fn stripes(
     map: &SiteMap,
     at: Timestamp,
@@ -75,12 +78,7 @@ pub fn stripes(
     let mut room = Room::new(map, at, roots.union(&waiting).copied().collect(), load);
     room.silence(barren);
     let Cut { core, outer } = cut(&room, roots, &waiting, barren)?;
-    let inner: BTreeSet<SiteId> = core
-        .sites
-        .iter()
-        .filter(|site| waiting.contains(site))
-        .copied()
-        .collect();
+    let inner: BTreeSet<SiteId> = core.sites.iter().filter(|site| waiting.contains(site)).copied().collect();
     let single = forest(map, at, roots, &inner, &Forest::new(), barren, load);
     let search = Search::new(&core, &single)?;
     let (trees, rates) = search.best()?;
@@ -105,12 +103,8 @@ struct Search<'c> {
 impl<'c> Search<'c> {
     /// `None` if no site can gain.
     fn new(core: &'c Core, forest: &Forest) -> Option<Search<'c>> {
-        let number: BTreeMap<SiteId, usize> = core
-            .sites
-            .iter()
-            .enumerate()
-            .map(|(i, site)| (*site, i))
-            .collect();
+        let number: BTreeMap<SiteId, usize> =
+            core.sites.iter().enumerate().map(|(i, site)| (*site, i)).collect();
         let mut tree: Tree = vec![None; core.sites.len()];
         for (site, parent) in forest {
             let (Some(site), Some(parent)) = (number.get(site), number.get(&parent.site)) else {
@@ -133,9 +127,7 @@ impl<'c> Search<'c> {
             (false, false) => -1.0,
         });
         let demand: Vec<f64> = demand.collect();
-        let only: Vec<usize> = (0..core.sites.len())
-            .filter(|site| demand[*site] >= 0.0)
-            .collect();
+        let only: Vec<usize> = (0..core.sites.len()).filter(|site| demand[*site] >= 0.0).collect();
         let mut single = vec![0.0; core.sites.len()];
         let filled = rates_of(core, &only, &demand, &[tree]);
         for (site, rate) in only.iter().zip(filled) {
@@ -160,10 +152,7 @@ impl<'c> Search<'c> {
     }
 
     fn slowest(&self, rates: &[f64]) -> f64 {
-        self.hopeful
-            .iter()
-            .map(|site| rates[*site])
-            .fold(f64::INFINITY, f64::min)
+        self.hopeful.iter().map(|site| rates[*site]).fold(f64::INFINITY, f64::min)
     }
 
     /// The best packing: its trees and what each site gets in each of them.
@@ -179,10 +168,7 @@ impl<'c> Search<'c> {
             if slowest > best.as_ref().map_or(now * GAIN, |(slowest, ..)| slowest * 1.01) {
                 best = Some((slowest, trees, rates));
             }
-            if best
-                .as_ref()
-                .is_some_and(|(slowest, ..)| *slowest >= bound * NEAR)
-            {
+            if best.as_ref().is_some_and(|(slowest, ..)| *slowest >= bound * NEAR) {
                 break;
             }
         }
@@ -197,12 +183,8 @@ impl<'c> Search<'c> {
             return None;
         }
         // everybody as fast as can be; then nobody faster than the slowest; then all of them slower
-        let mut goals: Vec<f64> = self
-            .hopeful
-            .iter()
-            .map(|site| whole[*site])
-            .filter(|rate| *rate > most)
-            .collect();
+        let mut goals: Vec<f64> =
+            self.hopeful.iter().map(|site| whole[*site]).filter(|rate| *rate > most).collect();
         goals.sort_by(|a, b| b.total_cmp(a));
         goals.dedup();
         goals.truncate(2);
@@ -214,10 +196,7 @@ impl<'c> Search<'c> {
         );
         let mut best: Option<(f64, Vec<Tree>, Vec<f64>)> = None;
         for goal in goals {
-            if best
-                .as_ref()
-                .is_some_and(|(slowest, ..)| *slowest >= goal.min(most) * 0.99)
-            {
+            if best.as_ref().is_some_and(|(slowest, ..)| *slowest >= goal.min(most) * 0.99) {
                 break;
             }
             let rate: Vec<f64> = (0..whole.len())
@@ -246,8 +225,8 @@ impl<'c> Search<'c> {
         best.map(|(_, trees, rates)| (trees, rates))
     }
 
-    /// The most that each site can get by so many equal stripes: the greatest rate of which so many whole flows
-    /// reach it. It is a part of some capacity.
+    /// The most that each site can get by so many equal stripes: the greatest rate of which so many whole
+    /// flows reach it. It is a part of some capacity.
     fn whole(&self, count: usize) -> Vec<f64> {
         let mut parts: Vec<f64> = self
             .core
@@ -268,9 +247,7 @@ impl<'c> Search<'c> {
                     units(self.core, site, count, &[], room).is_some()
                 };
                 let fitting = parts.partition_point(|part| fits(*part));
-                fitting
-                    .checked_sub(1)
-                    .map_or(0.0, |last| parts[last] * count as f64)
+                fitting.checked_sub(1).map_or(0.0, |last| parts[last] * count as f64)
             })
             .collect()
     }
@@ -282,18 +259,12 @@ fn rates_of(core: &Core, only: &[usize], demand: &[f64], trees: &[Tree]) -> Vec<
     let number: BTreeMap<usize, usize> = only.iter().enumerate().map(|(i, site)| (*site, i)).collect();
     let demand: Vec<f64> = only.iter().map(|site| demand[*site]).collect();
     let parent = |site: &usize| {
-        trees
-            .iter()
-            .map(|tree| tree[*site].and_then(|parent| number.get(&parent).copied()))
-            .collect()
+        trees.iter().map(|tree| tree[*site].and_then(|parent| number.get(&parent).copied())).collect()
     };
     let parents: Vec<Vec<Option<usize>>> = only.iter().map(parent).collect();
     let uses = |site: &usize| {
         let parents = trees.iter().filter_map(|tree| tree[*site]);
-        parents
-            .flat_map(|parent| core.path(parent, *site).unwrap_or_default())
-            .copied()
-            .collect()
+        parents.flat_map(|parent| core.path(parent, *site).unwrap_or_default()).copied().collect()
     };
     let uses: Vec<Vec<usize>> = only.iter().map(uses).collect();
     fill(&capacity, &demand, &parents, &uses)

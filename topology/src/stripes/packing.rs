@@ -18,14 +18,14 @@ pub(super) enum Order {
 /// How many flows may be tried in one packing, so that its time is bounded.
 const MOST_TRIES: usize = 4_000;
 
-/// `count` trees, in each of which a flow of `rate[site]` reaches every site that takes part, and which all fit
-/// into the capacities; `None` if none were found. A site that takes no part has the rate 0.
+/// `count` trees, in each of which a flow of `rate[site]` reaches every site that takes part, and which all
+/// fit into the capacities; `None` if none were found. A site that takes no part has the rate 0.
 ///
-/// The proof of Edmonds' theorem on disjoint branchings by Lovász (1976) as an algorithm: trees are grown one after
-/// the other from the roots, and a flow is taken only if afterwards the stripes that are still to come can all
-/// reach every site. There it shows that such a flow always exists. Here it may not, since the paths between
-/// sites are those of the routers, transit sites pass nothing on by themselves, and parents must get as much as
-/// their children.
+/// The proof of Edmonds' theorem on disjoint branchings by Lovász (1976) as an algorithm: trees are grown one
+/// after the other from the roots, and a flow is taken only if afterwards the stripes that are still to come
+/// can all reach every site. There it shows that such a flow always exists. Here it may not, since the paths
+/// between sites are those of the routers, transit sites pass nothing on by themselves, and parents must get
+/// as much as their children.
 pub(super) fn pack(core: &Core, rate: &[f64], count: usize, order: Order) -> Option<Vec<Tree>> {
     let mut packing = Packing {
         core,
@@ -54,9 +54,7 @@ struct Packing<'c> {
 
 impl Packing<'_> {
     fn wanting(&self) -> Vec<usize> {
-        (0..self.rate.len())
-            .filter(|site| self.rate[*site] > 0.0 && !self.core.root[*site])
-            .collect()
+        (0..self.rate.len()).filter(|site| self.rate[*site] > 0.0 && !self.core.root[*site]).collect()
     }
 
     /// How many flows to a site an arc can take.
@@ -108,9 +106,7 @@ impl Packing<'_> {
             let speed = |to: usize| self.rate[to];
             flows.sort_unstable_by(|a, b| {
                 let (a_speed, b_speed) = (speed(a.3), speed(b.3));
-                b_speed
-                    .total_cmp(&a_speed)
-                    .then((a.0, a.1, a.3).cmp(&(b.0, b.1, b.3)))
+                b_speed.total_cmp(&a_speed).then((a.0, a.1, a.3).cmp(&(b.0, b.1, b.3)))
             });
             let taken = flows.into_iter().find_map(|(_, _, from, to)| {
                 self.tries += 1;
@@ -154,10 +150,7 @@ impl Packing<'_> {
         let mut renewed = Vec::new();
         for site in self.wanting() {
             let inside = site == to || !open.contains(&site);
-            if path
-                .iter()
-                .all(|arc| self.witnesses[site][*arc] <= self.room(*arc, site))
-            {
+            if path.iter().all(|arc| self.witnesses[site][*arc] <= self.room(*arc, site)) {
                 continue;
             }
             let need = later + usize::from(!inside);

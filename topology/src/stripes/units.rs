@@ -17,9 +17,9 @@ enum Came {
     Arc(usize, bool),
 }
 
-/// `need` units from the roots to `site`, of which one may come from any of the `members` instead, where each arc
-/// takes as many as `room` says; the units per arc, or `None` if there are not so many. Augments along shortest
-/// paths, so that it takes at most `need` walks over the core.
+/// `need` units from the roots to `site`, of which one may come from any of the `members` instead, where each
+/// arc takes as many as `room` says; the units per arc, or `None` if there are not so many. Augments along
+/// shortest paths, so that it takes at most `need` walks over the core.
 pub(super) fn units(
     core: &Core,
     site: usize,

@@ -7,19 +7,14 @@ use narrows_topology::{Hop, Rate, Route, SiteMap, fair_rates, fair_rates_capped,
 use proptest::prelude::*;
 
 fn bytes(rate: Rate) -> f64 {
-    rate.bytes_per_second()
-        .map_or(f64::INFINITY, |bytes| bytes as f64)
+    rate.bytes_per_second().map_or(f64::INFINITY, |bytes| bytes as f64)
 }
 
 fn routes(case: &Case, pairs: &[(prop::sample::Index, prop::sample::Index)]) -> Vec<Route> {
     let sites: Vec<_> = case.map.sites().collect();
     pairs
         .iter()
-        .map(|(a, b)| {
-            case.map
-                .path(sites[a.index(sites.len())], sites[b.index(sites.len())])
-                .unwrap()
-        })
+        .map(|(a, b)| case.map.path(sites[a.index(sites.len())], sites[b.index(sites.len())]).unwrap())
         .collect()
 }
 
@@ -29,10 +24,7 @@ fn slow_fair_rates(map: &SiteMap, flows: &[(&Route, Rate)]) -> Vec<Rate> {
     for (flow, (route, _)) in flows.iter().enumerate() {
         for hop in route.hops.iter() {
             if let Some(rate) = map.rate(*hop, AT).bytes_per_second() {
-                left.entry(*hop)
-                    .or_insert_with(|| (rate as f64, Vec::new()))
-                    .1
-                    .push(flow);
+                left.entry(*hop).or_insert_with(|| (rate as f64, Vec::new())).1.push(flow);
             }
         }
     }
@@ -43,9 +35,7 @@ fn slow_fair_rates(map: &SiteMap, flows: &[(&Route, Rate)]) -> Vec<Rate> {
         let tightest = growing
             .map(|(hop, link)| (share(link), *hop))
             .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let modest = (0..flows.len())
-            .filter(|flow| rates[*flow].is_none())
-            .min_by_key(|flow| flows[*flow].1);
+        let modest = (0..flows.len()).filter(|flow| rates[*flow].is_none()).min_by_key(|flow| flows[*flow].1);
         let (stopped, rate) = match (tightest, modest) {
             (None, None) => break,
             (Some((share, _)), Some(flow)) if bytes(flows[flow].1) <= share => {
@@ -71,8 +61,8 @@ fn slow_fair_rates(map: &SiteMap, flows: &[(&Route, Rate)]) -> Vec<Rate> {
     rates.into_iter().map(|rate| whole(rate.unwrap())).collect()
 }
 
-/// 2,000 sites behind 40 regions around a hub, each fetching from it or from a site of its region, with the caps of
-/// nobody, of every third and of all.
+/// 2,000 sites behind 40 regions around a hub, each fetching from it or from a site of its region, with the
+/// caps of nobody, of every third and of all.
 #[test]
 #[ignore = "measures; run it alone with --nocapture"]
 fn shares_of_2000_flows_by_the_heap_and_by_the_book() {
@@ -113,11 +103,8 @@ fn shares_of_2000_flows_by_the_heap_and_by_the_book() {
             0 => Rate::from_bits_per_second(500_000 + i as u64 * 4_001),
             _ => Rate::UNLIMITED,
         };
-        let flows: Vec<(&Route, Rate)> = routes
-            .iter()
-            .enumerate()
-            .map(|(i, route)| (route, cap(i)))
-            .collect();
+        let flows: Vec<(&Route, Rate)> =
+            routes.iter().enumerate().map(|(i, route)| (route, cap(i))).collect();
         let timed = |shares: &dyn Fn() -> Vec<Rate>| {
             let mut took: Vec<u128> = (0..5)
                 .map(|_| {

@@ -53,11 +53,7 @@ fn assert_sound(case: &Case, forest: &Forest, barren: &Barren) {
         }
         assert!(roots.contains(&at), "{site:?} is not below a root");
     }
-    for site in case
-        .waiting
-        .difference(roots)
-        .filter(|site| !forest.contains_key(site))
-    {
+    for site in case.waiting.difference(roots).filter(|site| !forest.contains_key(site)) {
         for from in roots.iter().chain(forest.keys()) {
             let serves = !map.is_transit(*from) && map.sharing(*from) && !barren.contains(&(*site, *from));
             assert!(
@@ -162,11 +158,7 @@ proptest! {
 /// All sites get the same bytes, so the times are as the inverse of the slowest rates.
 fn assert_time(case: &Case, bound: Option<Rate>) -> Result<(), TestCaseError> {
     let forest = case.forest();
-    let slowest = case
-        .rates(&forest)
-        .into_iter()
-        .map(|(_, rate)| rate)
-        .fold(f64::INFINITY, f64::min);
+    let slowest = case.rates(&forest).into_iter().map(|(_, rate)| rate).fold(f64::INFINITY, f64::min);
     if let Some(bound) = bound.and_then(Rate::bytes_per_second) {
         let ratio = bound as f64 / slowest;
         prop_assert!(ratio <= 1.25, "{ratio} times the bound");
@@ -184,9 +176,7 @@ fn sites(map: &SiteMap, names: &[&str]) -> BTreeSet<SiteId> {
 
 /// `site<parent` for each site of a forest, by name.
 fn spelled(map: &SiteMap, forest: &Forest) -> String {
-    let all = forest
-        .iter()
-        .map(|(site, parent)| format!("{}<{}", map.name(*site), map.name(parent.site)));
+    let all = forest.iter().map(|(site, parent)| format!("{}<{}", map.name(*site), map.name(parent.site)));
     all.collect::<Vec<_>>().join(" ")
 }
 
@@ -214,11 +204,7 @@ links:
 ");
     let forest = plain(&map, &["hq"], &["a", "b"], &Load::default());
     assert_eq!(spelled(&map, &forest), "a<hq b<a");
-    assert!(
-        forest
-            .values()
-            .all(|parent| parent.rate.to_string() == "10 Mbit/s")
-    );
+    assert!(forest.values().all(|parent| parent.rate.to_string() == "10 Mbit/s"));
 }
 
 #[test]

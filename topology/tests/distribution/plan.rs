@@ -26,9 +26,7 @@ fn linked(links: &[(&str, &str, &str)], rest: &str) -> SiteMap {
         false => format!("  {name}: {{networks: [10.{i}.0.0/16]}}\n"),
     };
     let sites: String = names.iter().enumerate().map(site).collect();
-    let links = links
-        .iter()
-        .map(|(a, b, rate)| format!("  - {{between: [{a}, {b}], rate: {rate}}}\n"));
+    let links = links.iter().map(|(a, b, rate)| format!("  - {{between: [{a}, {b}], rate: {rate}}}\n"));
     map(&format!(
         "version: 1\nsites:\n{sites}links:\n{}{rest}",
         links.collect::<String>()
@@ -36,10 +34,7 @@ fn linked(links: &[(&str, &str, &str)], rest: &str) -> SiteMap {
 }
 
 fn peers(map: &SiteMap, peers: &[(&str, u32)]) -> BTreeMap<SiteId, u32> {
-    peers
-        .iter()
-        .map(|(name, count)| (map.site_named(name).unwrap(), *count))
-        .collect()
+    peers.iter().map(|(name, count)| (map.site_named(name).unwrap(), *count)).collect()
 }
 
 fn rollout(map: &SiteMap, size: f64, seeds: &[(&str, u32)], clients: &[(&str, u32)]) -> Rollout {
@@ -271,9 +266,7 @@ links: [{between: [hq, region], rate: 20 Mbit/s}, {between: [region, a], rate: 2
     assert!(near(found.seconds.unwrap(), 2.0 * 41.8, 0.03));
     let advice = found.advice(&region, 2);
     assert!(
-        advice
-            .iter()
-            .any(|advice| advice.change == Change::ClientAt(region.site_named("region").unwrap())),
+        advice.iter().any(|advice| advice.change == Change::ClientAt(region.site_named("region").unwrap())),
         "{advice:?}"
     );
     assert!(
@@ -325,9 +318,7 @@ fn plain_bittorrent_and_unicast_load_the_links_as_the_formulas_say() {
         1e-9
     ));
     let hop = |from: &str, to: &str| -> Hop {
-        map.path(map.site_named(from).unwrap(), map.site_named(to).unwrap())
-            .unwrap()
-            .hops[0]
+        map.path(map.site_named(from).unwrap(), map.site_named(to).unwrap()).unwrap().hops[0]
     };
     // into a: from four seeders and from four clients at b; out of hq: to both
     assert!(near(
@@ -382,7 +373,8 @@ fn of(case: &Case, size: f64, clients: u32) -> Rollout {
     }
 }
 
-/// No site is faster than the fluid bound, no hop carries more than its rate allows, bytes are those of the flows.
+/// No site is faster than the fluid bound, no hop carries more than its rate allows, bytes are those of the
+/// flows.
 fn assert_possible(case: &Case, plan: &Plan) -> Result<(), TestCaseError> {
     let copy = plan.rollout.size as f64 * WIRE;
     let mut expected: BTreeMap<Hop, f64> = BTreeMap::new();
@@ -413,9 +405,7 @@ fn assert_possible(case: &Case, plan: &Plan) -> Result<(), TestCaseError> {
         );
     }
     for site in &plan.sites {
-        let bound = max_flow(&case.map, AT, &case.roots, site.site)
-            .bytes_per_second()
-            .unwrap() as f64;
+        let bound = max_flow(&case.map, AT, &case.roots, site.site).bytes_per_second().unwrap() as f64;
         let time = site.seconds.unwrap();
         prop_assert!(time >= copy / bound * 0.999, "{:?} in {} s", site, time);
     }
@@ -553,13 +543,9 @@ fn where_a_schedule_stands_a_higher_rate_is_no_advice_and_lifting_the_schedule_i
     let found = plan(&map, &rollout(&map, 100.0 * MB, &[("hq", 1)], &[("b0", 1)])).unwrap();
     let advice = found.advice(&map, 8);
     assert!(
-        !advice
-            .iter()
-            .any(|advice| matches!(&advice.change, Change::Faster(_))),
+        !advice.iter().any(|advice| matches!(&advice.change, Change::Faster(_))),
         "{advice:?}"
     );
-    let lifted = advice
-        .iter()
-        .find(|advice| matches!(advice.change, Change::Unscheduled(..)));
+    let lifted = advice.iter().find(|advice| matches!(advice.change, Change::Unscheduled(..)));
     assert!(near(lifted.expect("lifted").seconds, 84.0, 0.03), "{advice:?}");
 }

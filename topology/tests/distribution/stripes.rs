@@ -10,8 +10,7 @@ use crate::meshes::{Mesh, Rates};
 use crate::support::{AT, Case, Kind};
 
 fn bytes(rate: Rate) -> f64 {
-    rate.bytes_per_second()
-        .map_or(f64::INFINITY, |bytes| bytes as f64)
+    rate.bytes_per_second().map_or(f64::INFINITY, |bytes| bytes as f64)
 }
 
 impl Case {
@@ -29,17 +28,11 @@ impl Case {
     /// The slowest site with one forest, whose flows share the links max-min fairly.
     fn slowest_of_one(&self) -> f64 {
         let rates = self.rates(&self.forest());
-        rates
-            .into_iter()
-            .map(|(_, rate)| rate)
-            .fold(f64::INFINITY, f64::min)
+        rates.into_iter().map(|(_, rate)| rate).fold(f64::INFINITY, f64::min)
     }
 
     fn bound(&self) -> f64 {
-        let flows = self
-            .waiting
-            .iter()
-            .map(|site| bytes(max_flow(&self.map, AT, &self.roots, *site)));
+        let flows = self.waiting.iter().map(|site| bytes(max_flow(&self.map, AT, &self.roots, *site)));
         flows.fold(f64::INFINITY, f64::min)
     }
 }
@@ -57,8 +50,8 @@ fn slowest(stripes: &[Forest]) -> f64 {
     totals(stripes).into_values().fold(f64::INFINITY, f64::min)
 }
 
-/// Each stripe is a forest below the roots that reaches every waiting site, no hop carries more than its rate, and no
-/// site is to send on faster than it receives.
+/// Each stripe is a forest below the roots that reaches every waiting site, no hop carries more than its
+/// rate, and no site is to send on faster than it receives.
 fn assert_packed(case: &Case, stripes: &[Forest]) {
     assert!((2..=4).contains(&stripes.len()));
     let mut used: BTreeMap<Hop, f64> = BTreeMap::new();
@@ -206,7 +199,8 @@ proptest! {
     }
 }
 
-/// Issue 3: four links of 10 Mbit/s; with one parent each, one of the three gets 10 Mbit/s and the time is twice the bound.
+/// Issue 3: four links of 10 Mbit/s; with one parent each, one of the three gets 10 Mbit/s and the time is
+/// twice the bound.
 #[test]
 fn on_a_diamond_every_site_gets_both_links_by_two_stripes() {
     let map = SiteMap::parse(
@@ -225,10 +219,7 @@ links:
     let [a, b, c, hq] = ["a", "b", "c", "hq"].map(|name| map.site_named(name).unwrap());
     let rate = Rate::from_bits_per_second(10_000_000);
     let chain = |sites: [SiteId; 4]| -> Forest {
-        sites
-            .windows(2)
-            .map(|pair| (pair[1], Parent { site: pair[0], rate }))
-            .collect()
+        sites.windows(2).map(|pair| (pair[1], Parent { site: pair[0], rate })).collect()
     };
     let waiting = BTreeSet::from([a, b, c]);
     let found = stripes(
@@ -268,7 +259,8 @@ links:
     assert_eq!(found, None);
 }
 
-/// How often how near to the bound, and in what time: `cargo test --release -p narrows-topology -- --ignored --nocapture stripes`.
+/// How often how near to the bound, and in what time:
+/// `cargo test --release -p narrows-topology -- --ignored --nocapture stripes`.
 #[test]
 #[ignore = "statistics, to be run in release"]
 fn statistics_of_stripes_on_random_meshes() {

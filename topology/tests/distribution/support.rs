@@ -90,10 +90,7 @@ impl Case {
         let map = SiteMap::parse("random", &text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
         let mut peopled: Vec<SiteId> = map.sites().filter(|site| !map.is_transit(*site)).collect();
         peopled.shuffle(&mut rng);
-        let sharing = peopled
-            .iter()
-            .filter(|site| map.sharing(**site))
-            .take(kind.roots.max(1));
+        let sharing = peopled.iter().filter(|site| map.sharing(**site)).take(kind.roots.max(1));
         let roots: BTreeSet<SiteId> = sharing.copied().collect();
         let rest = peopled.into_iter().filter(|site| !roots.contains(site));
         let waiting = rest.filter(|_| rng.random_ratio(kind.waiting, 100)).collect();
@@ -116,10 +113,8 @@ impl Case {
     /// The rate in bytes per second at which each site of a forest really receives: its max-min fair share of
     /// the links among all flows, but never more than its parent receives.
     pub(crate) fn rates(&self, forest: &Forest) -> Vec<(SiteId, f64)> {
-        let routes: Vec<Route> = forest
-            .iter()
-            .map(|(site, parent)| self.map.path(parent.site, *site).unwrap())
-            .collect();
+        let routes: Vec<Route> =
+            forest.iter().map(|(site, parent)| self.map.path(parent.site, *site).unwrap()).collect();
         let fair = fair_rates(&self.map, AT, &routes.iter().collect::<Vec<_>>());
         let fair: std::collections::BTreeMap<_, _> = forest.keys().copied().zip(fair).collect();
         let receives = |site: SiteId| {
@@ -128,9 +123,7 @@ impl Case {
                 least = least.min(fair[&at]);
                 at = parent.site;
             }
-            least
-                .bytes_per_second()
-                .map_or(f64::INFINITY, |bytes| bytes as f64)
+            least.bytes_per_second().map_or(f64::INFINITY, |bytes| bytes as f64)
         };
         forest.keys().map(|site| (*site, receives(*site))).collect()
     }

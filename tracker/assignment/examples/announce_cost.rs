@@ -1,4 +1,5 @@
-//! CPU and memory of the core per announce: `cargo run --release -p narrows-assignment --example announce_cost`.
+//! CPU and memory of the core per announce:
+//! `cargo run --release -p narrows-assignment --example announce_cost`.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,10 +34,7 @@ impl rand::TryRng for Xorshift {
 }
 
 fn main() {
-    let peers: u32 = std::env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(100_000);
+    let peers: u32 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let mut text = "version: 1\nsites:\n  core: {}\n".to_owned();
     (0..20).for_each(|n| text.push_str(&format!("  s{n}: {{networks: [10.{n}.0.0/16]}}\n")));
     text.push_str("links:\n");
@@ -99,10 +97,5 @@ fn main() {
 /// Resident memory in bytes, where the system tells.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 4096
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }

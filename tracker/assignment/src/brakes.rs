@@ -6,8 +6,8 @@ use narrows_protocol::InfoHash;
 use narrows_topology::{Route, SiteId, SiteMap};
 use serde::{Deserialize, Serialize};
 
-/// The brakes that are on. Sites and links are kept by name, so that they outlive the site map; a name that the
-/// present map does not know stops nothing.
+/// The brakes that are on. Sites and links are kept by name, so that they outlive the site map; a name that
+/// the present map does not know stops nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Brakes {
@@ -56,9 +56,7 @@ impl Brakes {
         }
         self.stops_content(content)
             || (!self.sites.is_empty()
-                && [from, to]
-                    .iter()
-                    .any(|site| self.sites.contains(map.name(*site).as_ref())))
+                && [from, to].iter().any(|site| self.sites.contains(map.name(*site).as_ref())))
             || (!self.links.is_empty()
                 && route.hops.iter().any(|hop| {
                     let (one, other) = map.ends(hop.link);
@@ -72,7 +70,6 @@ impl Brakes {
     }
 
     fn has_link(&self, map: &SiteMap, one: SiteId, other: SiteId) -> bool {
-        self.links
-            .contains(&Brakes::link(&map.name(one), &map.name(other)))
+        self.links.contains(&Brakes::link(&map.name(one), &map.name(other)))
     }
 }

@@ -47,8 +47,8 @@ pub struct Decision {
     pub lease: Duration,
     /// What a gateway may use of the links of its path. [`Rate::UNLIMITED`] for members.
     pub rate: Rate,
-    /// Whether a gateway is to fetch nothing now: a link of its path is at rate 0, an operator has stopped it, or
-    /// others have yet to hear that they have less.
+    /// Whether a gateway is to fetch nothing now: a link of its path is at rate 0, an operator has stopped
+    /// it, or others have yet to hear that they have less.
     pub paused: bool,
     /// Whether its site's own seeders bring less than the link would: what they alone have may cross it.
     pub slow_supply: bool,
@@ -116,7 +116,8 @@ pub struct Outcome {
     pub moved: bool,
     /// It is new, and others announce from its address and port.
     pub beside_others: bool,
-    /// Too many peers announce from one address and port: the one that had been silent for longest was forgotten.
+    /// Too many peers announce from one address and port: the one that had been silent for longest was
+    /// forgotten.
     pub crowded_out: bool,
     /// Another machine announces with the same id, from this address; said when the agent's record is made.
     pub double: Option<SocketAddr>,
@@ -126,7 +127,8 @@ pub struct Outcome {
     pub planned: bool,
     /// Bytes that the agent fetched across links since its last announce.
     pub wan_bytes: u64,
-    /// The sites they came from, as far as known: `map.path(from, site)` names the links that each number crossed.
+    /// The sites they came from, as far as known: `map.path(from, site)` names the links that each number
+    /// crossed.
     pub wan_from: Vec<(SiteId, u64)>,
     /// The record of a seeder of the site was given up after neighbours could not reach it.
     pub seeder_gone: bool,

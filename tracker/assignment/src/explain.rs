@@ -41,8 +41,8 @@ pub struct Explanation {
     pub role_since_seconds: Option<u64>,
     /// For how long its lease holds unless it announces.
     pub lease_left_seconds: Option<u64>,
-    /// The peers of its own site in its last reply. In large sites those drawn at random are drawn again as they
-    /// were then; who has come or gone since may make them others.
+    /// The peers of its own site in its last reply. In large sites those drawn at random are drawn again as
+    /// they were then; who has come or gone since may make them others.
     pub peers: Vec<ToldPeer>,
     /// Where its site gets the content from.
     pub parents: Vec<ToldParent>,
@@ -76,8 +76,8 @@ pub struct ToldParent {
     pub planned: Option<String>,
     /// The site's fair share of the path now.
     pub share: Option<String>,
-    /// What this agent was last told that it may use, if it is a gateway; less than its share while others have yet
-    /// to hear that they have less.
+    /// What this agent was last told that it may use, if it is a gateway; less than its share while others
+    /// have yet to hear that they have less.
     pub told: Option<String>,
     /// The link that limits the share; `None`: no link of the path has a limit.
     pub limited_by: Option<String>,
@@ -109,8 +109,8 @@ pub struct Succession {
     pub successor: Option<String>,
     /// By which rank.
     pub because: String,
-    /// Bytes that might be fetched across the WAN again at most: what the gateway had at its last announce and no
-    /// other peer of the site.
+    /// Bytes that might be fetched across the WAN again at most: what the gateway had at its last announce
+    /// and no other peer of the site.
     pub again_at_most_bytes: Option<u64>,
 }
 
@@ -130,11 +130,7 @@ impl Swarm {
         };
         Some(Explanation {
             agent: agent.to_owned(),
-            addresses: [Some(at), record.second.other]
-                .into_iter()
-                .flatten()
-                .map(Endpoint::addr)
-                .collect(),
+            addresses: [Some(at), record.second.other].into_iter().flatten().map(Endpoint::addr).collect(),
             site: cx.map.name(id).into_owned(),
             network: network.map_or_else(String::new, |(network, _)| network.to_string()),
             class: match class {
@@ -241,14 +237,9 @@ impl Swarm {
             let of = |hop: &narrows_topology::Hop| cx.map.rate(*hop, cx.wall);
             let limit = cx.ledger.with_load(|load| {
                 let limited = route.hops.iter().filter(|hop| !of(hop).is_unlimited());
-                limited
-                    .min_by_key(|hop| of(hop).share(load.flows(**hop)))
-                    .copied()
+                limited.min_by_key(|hop| of(hop).share(load.flows(**hop))).copied()
             });
-            let upstreams = site
-                .gateways
-                .get(&at)
-                .map_or(&[][..], |gateway| &gateway.upstreams);
+            let upstreams = site.gateways.get(&at).map_or(&[][..], |gateway| &gateway.upstreams);
             let upstream = upstreams.iter().filter(|up| up.site == parent).filter_map(|up| {
                 let (class, peer) = self.sites.get(&parent)?.peers.find(up.peer)?;
                 let rule = match class {
@@ -263,14 +254,9 @@ impl Swarm {
                 path: route.hops.iter().map(|hop| cx.map.link_name(hop.link)).collect(),
                 planned: flow.map(|flow| cx.ledger.planned(flow.id).to_string()),
                 share: flow.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id).to_string()),
-                told: flow
-                    .and_then(|flow| cx.ledger.told(flow.id, at))
-                    .map(|rate: Rate| rate.to_string()),
+                told: flow.and_then(|flow| cx.ledger.told(flow.id, at)).map(|rate: Rate| rate.to_string()),
                 limited_by: limit.map(|hop| cx.map.link_name(hop.link)),
-                braked: cx
-                    .ledger
-                    .brakes()
-                    .stop(cx.map, &self.info_hash, (parent, id), &route),
+                braked: cx.ledger.brakes().stop(cx.map, &self.info_hash, (parent, id), &route),
                 stripes,
                 upstream: upstream.collect(),
             })
@@ -279,10 +265,7 @@ impl Swarm {
     }
 
     fn parent_because(&self, id: SiteId, parent: SiteId) -> String {
-        let supplied = self
-            .sites
-            .get(&parent)
-            .is_some_and(|site| site.standing == Standing::Supplied);
+        let supplied = self.sites.get(&parent).is_some_and(|site| site.standing == Standing::Supplied);
         let has = if supplied {
             "has everything"
         } else {
@@ -307,18 +290,13 @@ impl Swarm {
     }
 
     fn explain_succession(&self, site: &Site, id: SiteId, at: Endpoint) -> Option<Succession> {
-        let (gateway, _) = site
-            .gateways
-            .get_key_value(&at)
-            .or_else(|| site.gateways.first())?;
+        let (gateway, _) = site.gateways.get_key_value(&at).or_else(|| site.gateways.first())?;
         let (_, holder) = site.peers.find(*gateway).filter(|(class, _)| class.shares())?;
         let successor = self.successor(id, Some(*gateway), false);
         let found = successor.and_then(|at| Some((at, site.leecher(at)?)));
         let others = site.peers.iter();
         let others = others.filter(|(class, other, _)| class.shares() && other != gateway);
-        let best = others
-            .map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left })
-            .min();
+        let best = others.map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left }).min();
         let known = |left: u64| (left != u64::MAX).then_some(left);
         let size = self.size();
         let lacks = |left: Option<u64>| left.and_then(known).or(size);

@@ -1,7 +1,7 @@
 //! Who gets which peers: the pure core of the tracker.
 //!
-//! A [`Swarm`] is the state of one content, an [`Announce`] goes in, a [`Decision`] comes out. No socket, clock
-//! or source of randomness is in here: time and randomness are passed in, so that one process simulates
+//! A [`Swarm`] is the state of one content, an [`Announce`] goes in, a [`Decision`] comes out. No socket,
+//! clock or source of randomness is in here: time and randomness are passed in, so that one process simulates
 //! thousands of clients and finds, with a seed, what a changed rule breaks (`tests/simulation.rs`).
 //!
 //! Where the rules of the design live:

@@ -45,19 +45,21 @@ pub struct Policy {
     pub degree: u32,
     /// Seeders among them.
     pub degree_seeders: u32,
-    /// How long a lost gateway is waited for while only one neighbour reports it, and how long a free lease is
-    /// offered to the best successor before anybody may take it.
+    /// How long a lost gateway is waited for while only one neighbour reports it, and how long a free lease
+    /// is offered to the best successor before anybody may take it.
     pub failover: Duration,
-    /// For so long after it took office a gateway comes back after at most [`Policy::failover`]: while a rollout begins,
-    /// sites join one after the other, and parents and shares of links change with each.
+    /// For so long after it took office a gateway comes back after at most [`Policy::failover`]: while a
+    /// rollout begins, sites join one after the other, and parents and shares of links change with each.
     pub settle: Duration,
-    /// For so long after the first announce that it hears of a content, a tracker may not know yet what was before it
-    /// restarted: agents notice that within 20 s and announce. Who waits for somebody to fetch from is to come back soon
+    /// For so long after the first announce that it hears of a content, a tracker may not know yet what was
+    /// before it restarted: agents notice that within 20 s and announce. Who waits for somebody to fetch from
+    /// is to come back soon
     /// (see [`Policy::hasty`]), and a gateway that works takes its lease back from a newcomer that was told of nobody.
     pub youth: Duration,
-    /// How long a tracker that has lost its memory gives no lease to a newcomer, counted from its first announce of a
-    /// content: a neighbour may have everything, or fetch for the site already, and has not noticed yet. That it has lost
-    /// its memory is plain when an agent says that it has restarted, and there was no snapshot.
+    /// How long a tracker that has lost its memory gives no lease to a newcomer, counted from its first
+    /// announce of a content: a neighbour may have everything, or fetch for the site already, and has not
+    /// noticed yet. That it has lost its memory is plain when an agent says that it has restarted, and there
+    /// was no snapshot.
     pub recall: Duration,
     /// In that time, when who waits is to come back.
     pub hasty: Duration,
@@ -66,8 +68,8 @@ pub struct Policy {
     /// The interval that stock clients may insist on, whatever they are told (libtorrent: 5 minutes). Their
     /// records live for two of it.
     pub stock_interval: Duration,
-    /// Distinct live remote peers that a stock client may be told beyond `max_seeders` in its life as a gateway:
-    /// it never drops a peer it was told of.
+    /// Distinct live remote peers that a stock client may be told beyond `max_seeders` in its life as a
+    /// gateway: it never drops a peer it was told of.
     pub stock_spares: u32,
 }
 
@@ -108,10 +110,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// What a new flow along a route would get now beside those of `load`.
     pub(crate) fn speed_along(&self, load: &Load, route: &Route) -> Rate {
-        let speeds = route
-            .hops
-            .iter()
-            .map(|hop| load.speed(*hop, self.map.rate(*hop, self.wall)));
+        let speeds = route.hops.iter().map(|hop| load.speed(*hop, self.map.rate(*hop, self.wall)));
         speeds.min().unwrap_or(Rate::UNLIMITED)
     }
 }

@@ -30,8 +30,8 @@ pub struct Listed {
 }
 
 impl Swarm {
-    /// Peers of a site whose id or address contains `filter`: gateways first, then by id and address. How many there are,
-    /// and at most `limit` of them from `offset` on.
+    /// Peers of a site whose id or address contains `filter`: gateways first, then by id and address. How
+    /// many there are, and at most `limit` of them from `offset` on.
     pub fn roster(
         &self,
         id: SiteId,

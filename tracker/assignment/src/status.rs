@@ -69,8 +69,8 @@ pub struct SiteStatus {
     pub leechers: u32,
     /// What the best-supplied peer has, 0.0 to 1.0; `None` while the size is unknown.
     pub progress: Option<f64>,
-    /// What those of its peers have on average that wanted the content when they came, 0.0 to 1.0; of all, if none did;
-    /// `None` while the size is unknown.
+    /// What those of its peers have on average that wanted the content when they came, 0.0 to 1.0; of all, if
+    /// none did; `None` while the size is unknown.
     pub progress_mean: Option<f64>,
     /// How many of its peers wanted the content when they came: those that the rollout is for.
     pub wanted: u32,
@@ -80,20 +80,20 @@ pub struct SiteStatus {
     pub waiting: bool,
     /// Whether everybody there fetches for himself.
     pub each_alone: bool,
-    /// Peers that want something and get nothing: nobody of a site that waits has anybody to fetch from, or they said
-    /// that they are stalled and no step of the ladder has helped yet. Nobody of a site whose way is paused or braked,
-    /// which is meant to get nothing.
+    /// Peers that want something and get nothing: nobody of a site that waits has anybody to fetch from, or
+    /// they said that they are stalled and no step of the ladder has helped yet. Nobody of a site whose way
+    /// is paused or braked, which is meant to get nothing.
     pub starving: u32,
-    /// The least time until the site can have everything, by the present rates of the links between it and where its
-    /// content comes from, in seconds; infinite (JSON: null) while one of them is paused or braked; `None`: it does not
-    /// wait, or nobody knows from where or how much.
+    /// The least time until the site can have everything, by the present rates of the links between it and
+    /// where its content comes from, in seconds; infinite (JSON: null) while one of them is paused or braked;
+    /// `None`: it does not wait, or nobody knows from where or how much.
     pub bound_seconds: Option<f64>,
     /// The parent site's name.
     pub parent: Option<String>,
     /// The links from the parent, in the order in which bytes cross them.
     pub route: Vec<String>,
-    /// Every site that its gateways fetch from now: the parent; several where the content comes in stripes, or where
-    /// somebody starved.
+    /// Every site that its gateways fetch from now: the parent; several where the content comes in stripes,
+    /// or where somebody starved.
     pub sources: Vec<SourceStatus>,
     /// Who fetches across the WAN.
     pub gateways: Vec<GatewayStatus>,
@@ -101,11 +101,11 @@ pub struct SiteStatus {
     pub rate: Option<u64>,
     /// Bytes that its agents say they fetched across links.
     pub wan_bytes: u64,
-    /// Bytes that its present agents had before they fetched any, of an older version or put there: these need cross no
-    /// link. Of agents that had everything, none.
+    /// Bytes that its present agents had before they fetched any, of an older version or put there: these
+    /// need cross no link. Of agents that had everything, none.
     pub reused_bytes: u64,
-    /// Bytes that its best-supplied peer lacked before the first of these came: not all that was lacking where several
-    /// had different parts, which nobody says. `None` while the size is unknown or nobody said.
+    /// Bytes that its best-supplied peer lacked before the first of these came: not all that was lacking
+    /// where several had different parts, which nobody says. `None` while the size is unknown or nobody said.
     pub lacked: Option<u64>,
 }
 
@@ -150,19 +150,16 @@ impl Swarm {
         self.status_with(cx, now, true)
     }
 
-    /// The same for sums, in half the time: nobody is told the ways ([`SiteStatus::route`], [`SiteStatus::sources`],
-    /// [`SiteStatus::rate`]) or who gateways are and fetch from, which are left out.
+    /// The same for sums, in half the time: nobody is told the ways ([`SiteStatus::route`],
+    /// [`SiteStatus::sources`], [`SiteStatus::rate`]) or who gateways are and fetch from, which are left out.
     pub fn status_in_short(&self, cx: &Context<'_>, now: Time) -> SwarmStatus {
         self.status_with(cx, now, false)
     }
 
     fn status_with(&self, cx: &Context<'_>, now: Time, ways: bool) -> SwarmStatus {
         let counts = self.counts();
-        let mut sites: Vec<SiteStatus> = self
-            .sites
-            .iter()
-            .map(|(id, site)| self.site_status(cx, (id, site), now, ways))
-            .collect();
+        let mut sites: Vec<SiteStatus> =
+            self.sites.iter().map(|(id, site)| self.site_status(cx, (id, site), now, ways)).collect();
         sites.sort_by(|a, b| a.site.cmp(&b.site));
         SwarmStatus {
             info_hash: self.info_hash.to_string(),
@@ -171,12 +168,7 @@ impl Swarm {
             leechers: counts.incomplete,
             downloaded: counts.downloaded,
             sites,
-            doubles: self
-                .agents
-                .doubles()
-                .take(MAX_DOUBLES)
-                .map(|id| self.double(id))
-                .collect(),
+            doubles: self.agents.doubles().take(MAX_DOUBLES).map(|id| self.double(id)).collect(),
             shared: self.shared(),
         }
     }
@@ -276,9 +268,8 @@ impl Swarm {
         let bound_seconds = least.and_then(|left| self.bound(cx, id, site, left));
         let names = |hops: &[Hop]| hops.iter().map(|hop| cx.map.link_name(hop.link)).collect();
         let used = site.flows.iter().filter(|flow| ways && flow.users > 0);
-        let shares: Vec<(&Flow, Rate)> = used
-            .map(|flow| (flow, cx.ledger.share(cx.map, cx.wall, flow.id)))
-            .collect();
+        let shares: Vec<(&Flow, Rate)> =
+            used.map(|flow| (flow, cx.ledger.share(cx.map, cx.wall, flow.id))).collect();
         SiteStatus {
             site: cx.map.name(id).into_owned(),
             peers: number(site.peers.len()),
@@ -318,10 +309,7 @@ impl Swarm {
                 .and_then(Rate::bytes_per_second),
             wan_bytes: site.wan,
             reused_bytes: u64::try_from(site.peers.tally().reused).unwrap_or(u64::MAX),
-            lacked: self
-                .size()
-                .filter(|_| site.lacked != u64::MAX)
-                .map(|size| site.lacked.min(size)),
+            lacked: self.size().filter(|_| site.lacked != u64::MAX).map(|size| site.lacked.min(size)),
         }
     }
 }
@@ -341,11 +329,6 @@ fn gateway_status(site: &Site, at: Endpoint, gateway: &Gateway, now: Time, ways:
         agent: agent.map(|agent| agent.name.to_string()),
         address: at.addr(),
         since_seconds: now.saturating_sub(gateway.since).as_secs(),
-        upstream: gateway
-            .upstreams
-            .iter()
-            .filter(|_| ways)
-            .map(|up| up.addr.addr())
-            .collect(),
+        upstream: gateway.upstreams.iter().filter(|_| ways).map(|up| up.addr.addr()).collect(),
     }
 }

@@ -81,12 +81,8 @@ fn neighbours_that_lose_a_gateway_have_a_successor_within_seconds() {
     while world.now < crashed + Duration::from_secs(5) {
         world.announce_next();
     }
-    let gateways: Vec<usize> = world
-        .clients
-        .iter()
-        .filter(|c| c.alive && c.role == Role::Gateway)
-        .map(|c| c.number)
-        .collect();
+    let gateways: Vec<usize> =
+        world.clients.iter().filter(|c| c.alive && c.role == Role::Gateway).map(|c| c.number).collect();
     // the one with most bytes, number 3, unless it had announced before the loss was sure
     assert_eq!(gateways.len(), 1, "{gateways:?}");
     assert!(!world.clients[gateways[0]].upstream.is_empty());
@@ -165,8 +161,8 @@ fn an_agent_that_comes_back_from_elsewhere_is_one_peer_and_has_no_lease() {
     assert_eq!(world.swarm.counts().incomplete, 2);
 }
 
-/// An engineer changes a rule, and a simulation with ten thousand clients tells her in seconds what she broke.
-/// In a debug build, a tenth of it.
+/// An engineer changes a rule, and a simulation with ten thousand clients tells her in seconds what she
+/// broke. In a debug build, a tenth of it.
 #[test]
 fn a_rollout_to_ten_thousand_clients_keeps_the_rules() {
     let (sites, per_site) = (20, if cfg!(debug_assertions) { 50 } else { 500 });
@@ -277,15 +273,13 @@ fn a_gateway_that_dies_as_soon_as_it_is_named_has_a_successor_within_seconds() {
     while world.now < crashed + Duration::from_secs(6) {
         world.announce_next();
     }
-    let gateways = world
-        .clients
-        .iter()
-        .filter(|c| c.alive && c.role == Role::Gateway && !c.upstream.is_empty());
+    let gateways =
+        world.clients.iter().filter(|c| c.alive && c.role == Role::Gateway && !c.upstream.is_empty());
     assert_eq!(gateways.count(), 1);
 }
 
-/// hq - region - branch: the branch comes first and is fed from hq. When the region wants the content too, it comes
-/// between, so that the content crosses the link to hq once for both.
+/// hq - region - branch: the branch comes first and is fed from hq. When the region wants the content too, it
+/// comes between, so that the content crosses the link to hq once for both.
 #[test]
 fn a_site_that_joins_on_the_way_of_a_flow_is_put_into_it() {
     let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  region: {networks: [10.2.0.0/16]}\n  \
@@ -308,8 +302,8 @@ fn a_site_that_joins_on_the_way_of_a_flow_is_put_into_it() {
     assert_eq!(upstream, [world.clients[region].addr]);
 }
 
-/// A site's only seeder was switched off and its record lives on for half an hour. Who came after it starves, is made an
-/// extra gateway, and stays one although it verifies later what it received before.
+/// A site's only seeder was switched off and its record lives on for half an hour. Who came after it starves,
+/// is made an extra gateway, and stays one although it verifies later what it received before.
 #[test]
 fn a_leecher_beside_a_dead_seeder_fetches_across_the_link_and_goes_on_doing_so() {
     let mut world = star(2);
@@ -367,8 +361,8 @@ fn a_gateway_that_cannot_fetch_gives_way_at_its_next_announce_and_keeps_the_leas
     assert_eq!(role(&mut world, gateway), Role::Member);
 }
 
-/// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before anybody else has
-/// announced.
+/// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before anybody
+/// else has announced.
 fn joiners_after_a_restart(snapshot: bool) -> (World, usize, Vec<Role>) {
     let mut world = star(2);
     let origin = world.join(1, true, SIZE);
@@ -531,17 +525,11 @@ fn clones_of_one_id_are_six_agents_of_which_one_fetches_for_the_site() {
             assert!(!told.outcome.moved && told.outcome.double.is_none());
         }
     }
-    let gateways = clones
-        .iter()
-        .filter(|number| world.clients[**number].role == Role::Gateway);
+    let gateways = clones.iter().filter(|number| world.clients[**number].role == Role::Gateway);
     assert_eq!(gateways.count(), 1);
     assert_eq!(world.swarm.counts().incomplete, 6);
     let status = world.swarm.status(&world.context(), world.now);
-    let named: Vec<_> = status
-        .doubles
-        .iter()
-        .map(|double| double.addresses.len())
-        .collect();
+    let named: Vec<_> = status.doubles.iter().map(|double| double.addresses.len()).collect();
     assert_eq!((status.doubles.len(), named), (1, vec![6]));
     // they are given names of their own, one after the other
     for number in &clones[1..] {
@@ -575,9 +563,7 @@ fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
         let mut world = star(2);
         let seeder = world.join(1, true, SIZE);
         world.announce(seeder, AnnounceEvent::Started);
-        let had: Vec<u64> = (0..2 + rng.below(4))
-            .map(|_| rng.below(SIZE as usize) as u64)
-            .collect();
+        let had: Vec<u64> = (0..2 + rng.below(4)).map(|_| rng.below(SIZE as usize) as u64).collect();
         let clients: Vec<usize> = had.iter().map(|have| world.join(2, true, *have)).collect();
         for client in &clients {
             world.announce(*client, AnnounceEvent::Started);
@@ -664,12 +650,8 @@ fn what_machines_had_before_is_summed_over_those_that_are_there_and_no_claim_goe
     let record = world.swarm.record(&world.context(), world.now);
     let mut restored = narrows_assignment::Swarm::with_size(InfoHash([1; 20]), SIZE);
     restored.restore(&world.context(), record, Duration::ZERO, world.now);
-    let sum: u64 = restored
-        .status(&world.context(), world.now)
-        .sites
-        .iter()
-        .map(|site| site.reused_bytes)
-        .sum();
+    let sum: u64 =
+        restored.status(&world.context(), world.now).sites.iter().map(|site| site.reused_bytes).sum();
     assert_eq!(
         sum,
         SIZE / 10 * 7 + SIZE / 2,
@@ -702,9 +684,7 @@ fn clones_of_one_id_and_one_key_are_told_apart_by_their_addresses_once_they_take
             doubles += usize::from(told.outcome.double.is_some());
         }
     }
-    let gateways = clones
-        .iter()
-        .filter(|number| world.clients[**number].role == Role::Gateway);
+    let gateways = clones.iter().filter(|number| world.clients[**number].role == Role::Gateway);
     assert_eq!((gateways.count(), world.swarm.counts().incomplete), (1, 6));
     assert!(moved == 0 && doubles > 0, "{moved} moves, {doubles} named");
     let status = world.swarm.status(&world.context(), world.now);

@@ -135,9 +135,7 @@ fn clones_of_one_id_behind_one_address_and_port_are_told_apart_by_their_keys() {
             again(&mut world, *number);
         }
     }
-    let gateways = clones
-        .iter()
-        .filter(|number| world.clients[**number].role == Role::Gateway);
+    let gateways = clones.iter().filter(|number| world.clients[**number].role == Role::Gateway);
     assert_eq!((gateways.count(), peers(&world)), (1, 5));
     let status = world.swarm.status(&world.context(), world.now);
     assert_eq!(status.doubles[0].addresses.len(), 4);
@@ -153,9 +151,7 @@ fn stock_clients_behind_one_address_and_port_are_peers_of_their_own_with_one_gat
             again(&mut world, *number);
         }
     }
-    let gateways = clients
-        .iter()
-        .filter(|number| world.clients[**number].role == Role::Gateway);
+    let gateways = clients.iter().filter(|number| world.clients[**number].role == Role::Gateway);
     assert_eq!((gateways.count(), peers(&world)), (1, 4));
 }
 

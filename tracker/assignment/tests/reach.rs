@@ -64,10 +64,7 @@ fn a_gateway_that_reaches_nobody_at_its_parent_has_another_parent_in_the_same_re
     let far = join(&mut world, 2, SIZE);
     let gateway = world.join(3, true, 0);
     let told = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
-    assert!(
-        near.iter()
-            .all(|number| told.contains(&world.clients[*number].addr))
-    );
+    assert!(near.iter().all(|number| told.contains(&world.clients[*number].addr)));
     let after = upstream(&says_gone(&mut world, gateway, told));
     assert_eq!(after, [world.clients[far].addr]);
     // a parent that does not answer is better than none
@@ -151,11 +148,7 @@ fn a_tracker_restarted_with_another_map_adopts_by_the_new_map_and_has_one_gatewa
     join(&mut world, 1, SIZE);
     let gateways = [join(&mut world, 2, 10), join(&mut world, 3, 0)];
     let members: Vec<usize> = (0..4).map(|n| join(&mut world, 2 + n % 2, 0)).collect();
-    assert!(
-        gateways
-            .iter()
-            .all(|number| world.clients[*number].role == Role::Gateway)
-    );
+    assert!(gateways.iter().all(|number| world.clients[*number].role == Role::Gateway));
     let text = "version: 1\nsites:\n  one: {networks: [10.1.0.0/16]}\n  both: {networks: [10.2.0.0/15]}\nlinks:\n  - \
                 {between: [one, both], rate: 10 Mbit/s}\n";
     world.restart_tracker(false);

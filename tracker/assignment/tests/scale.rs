@@ -1,4 +1,5 @@
-//! A rollout as in `examples/scale`, small: the real core, a fluid model of the agents. `NARROWS_SEED=17` runs one seed.
+//! A rollout as in `examples/scale`, small: the real core, a fluid model of the agents. `NARROWS_SEED=17`
+//! runs one seed.
 
 #[path = "../examples/scale/model/mod.rs"]
 mod model;
@@ -54,8 +55,8 @@ fn at_a_hundred_sites_nobody_starves_and_each_link_carries_the_content_once_and_
         let time = &report.time;
         assert!(time.ratio_p50 <= 1.05, "seed {seed}: {report:#?}");
         assert!(time.ratio_p99 <= 1.25, "seed {seed}: {report:#?}");
-        // failing over takes a dozen seconds, which is a lot where the bound is four; and a site whose only client
-        // went with all it had begins anew
+        // failing over takes a dozen seconds, which is a lot where the bound is four; and a site whose only
+        // client went with all it had begins anew
         assert!(
             time.ratio_max <= 2.0 || time.late_max <= 30.0,
             "seed {seed}: {report:#?}"

@@ -109,10 +109,7 @@ fn where_nobody_could_fetch_for_them_those_that_do_not_share_fetch_for_themselve
         assert_eq!(upstream(&told), addrs(&world, &[origin]));
         assert!(told.gateways.is_empty(), "each fetches all of it");
     }
-    let explained = world
-        .swarm
-        .explain(&world.context(), "agent-1", world.now)
-        .unwrap();
+    let explained = world.swarm.explain(&world.context(), "agent-1", world.now).unwrap();
     assert!(
         explained.because.contains("does not share"),
         "{}",
@@ -133,10 +130,7 @@ fn they_are_members_again_as_soon_as_somebody_comes_who_shares() {
     let told = again(&mut world, guest, Duration::from_secs(1));
     assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
     assert_eq!(local(&told), addrs(&world, &[gateway]));
-    let explained = world
-        .swarm
-        .explain(&world.context(), "agent-1", world.now)
-        .unwrap();
+    let explained = world.swarm.explain(&world.context(), "agent-1", world.now).unwrap();
     assert!(
         explained.because.contains("nobody's gateway"),
         "{}",

@@ -1,4 +1,5 @@
-//! Several parents where one cannot fill the links: agents that fetch each stripe from its parent, at its rate.
+//! Several parents where one cannot fill the links: agents that fetch each stripe from its parent, at its
+//! rate.
 
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
 #[path = "sim/rng.rs"]
@@ -97,10 +98,7 @@ impl World {
             ledger: &self.ledger,
             wall: self.wall,
         };
-        let told = self
-            .swarm
-            .announce(&cx, &announce, self.now, &mut self.rng)
-            .unwrap();
+        let told = self.swarm.announce(&cx, &announce, self.now, &mut self.rng).unwrap();
         let stripes: Vec<u8> = told.parts.iter().flat_map(|part| part.stripes.clone()).collect();
         if !told.parts.is_empty() {
             let each: BTreeSet<u8> = stripes.iter().copied().collect();
@@ -151,11 +149,8 @@ impl World {
                         let most = upstream.iter().map(|up| has(up, *unit)).fold(0.0, f64::max);
                         (most - agent.have[*unit]).max(0.0)
                     };
-                    let open: Vec<(usize, f64)> = units
-                        .iter()
-                        .map(|u| (*u, wanted(u)))
-                        .filter(|(_, want)| *want > 1e-6)
-                        .collect();
+                    let open: Vec<(usize, f64)> =
+                        units.iter().map(|u| (*u, wanted(u))).filter(|(_, want)| *want > 1e-6).collect();
                     if open.is_empty() || budget < 1e-6 {
                         break;
                     }
@@ -254,10 +249,7 @@ fn on_a_map_without_cycles_nobody_has_stripes() {
     }
     world.run(30);
     let told = world.agents.iter().filter_map(|agent| agent.told.as_ref());
-    assert!(
-        told.clone()
-            .all(|told| told.parts.is_empty() && told.stripes == 1)
-    );
+    assert!(told.clone().all(|told| told.parts.is_empty() && told.stripes == 1));
     assert_eq!(told.filter(|told| !told.upstream.is_empty()).count(), 3);
 }
 
@@ -279,11 +271,7 @@ fn the_status_names_every_site_that_a_gateway_fetches_from() {
     let status = world.swarm.status(&cx, world.now);
     let far = status.sites.iter().find(|site| site.site == "c").unwrap();
     let mut ways: Vec<(&str, &[String])> = Vec::new();
-    ways.extend(
-        far.sources
-            .iter()
-            .map(|source| (source.site.as_str(), &*source.route)),
-    );
+    ways.extend(far.sources.iter().map(|source| (source.site.as_str(), &*source.route)));
     ways.sort();
     assert_eq!(
         ways,

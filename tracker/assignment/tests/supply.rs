@@ -14,7 +14,8 @@ use sim::world::World;
 
 const TEN: Duration = Duration::from_secs(10);
 
-/// hq (1) and branch (2), and between them a link of 10 kbit/s: of a content of 100,000 bytes, 1,250 a second.
+/// hq (1) and branch (2), and between them a link of 10 kbit/s: of a content of 100,000 bytes, 1,250 a
+/// second.
 fn pair() -> World {
     let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  branch: {networks: [10.2.0.0/16]}\nlinks:\n  - \
                 {between: [hq, branch], rate: 10 kbit/s}\n";
@@ -54,9 +55,7 @@ fn a_site_with_one_slow_seeder_fetches_across_the_link_beside_it_after_ten_secon
     assert_eq!(told.role, Role::Gateway);
     assert_eq!(upstream(&told), [world.clients[origin].addr]);
     assert!(
-        told.local
-            .iter()
-            .any(|peer| peer.addr == world.clients[slow].addr),
+        told.local.iter().any(|peer| peer.addr == world.clients[slow].addr),
         "and goes on to fetch from its neighbour"
     );
     // it stays so, however fast it is now
@@ -128,7 +127,8 @@ fn a_stopped_link_is_no_better_than_a_slow_seeder() {
     }
 }
 
-/// Whatever a seeder brings: nothing crosses the link where it alone brings half as much, and else something does.
+/// Whatever a seeder brings: nothing crosses the link where it alone brings half as much, and else something
+/// does.
 #[test]
 fn what_a_site_gets_is_never_far_below_what_its_link_would_bring() {
     let mut rng = SplitMix(7);

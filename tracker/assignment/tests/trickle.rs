@@ -63,9 +63,7 @@ fn a_gateway_that_gets_a_trickle_is_told_another_upstream_and_then_another_one_t
         told = fetch(&mut world, clients[0], 1);
     }
     assert_eq!(told.role, Role::Member, "it is slow itself, perhaps");
-    let others = clients[1..]
-        .iter()
-        .map(|client| world.announce(*client, AnnounceEvent::None).unwrap().role);
+    let others = clients[1..].iter().map(|client| world.announce(*client, AnnounceEvent::None).unwrap().role);
     assert_eq!(others.filter(|role| *role == Role::Gateway).count(), 1);
 }
 

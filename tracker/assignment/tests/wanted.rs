@@ -16,11 +16,7 @@ fn pair() -> World {
 
 fn branch(world: &World) -> SiteStatus {
     let status = world.swarm.status(&world.context(), world.now);
-    status
-        .sites
-        .into_iter()
-        .find(|site| site.site == "branch")
-        .unwrap()
+    status.sites.into_iter().find(|site| site.site == "branch").unwrap()
 }
 
 #[test]
@@ -52,7 +48,8 @@ fn a_sites_progress_is_that_of_the_machines_that_wanted_the_content() {
     assert_eq!((now.progress_mean, now.seeders), (Some(0.75), 4));
 }
 
-/// It is of a site whose gateway was another machine: nothing came to it across a link, and it had nothing before.
+/// It is of a site whose gateway was another machine: nothing came to it across a link, and it had nothing
+/// before.
 #[test]
 fn a_machine_that_fetched_inside_its_site_and_restarts_is_still_one_that_wanted_the_content() {
     let mut world = pair();

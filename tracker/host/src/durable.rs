@@ -1,11 +1,12 @@
-//! Files that are replaced whole: after a crash or a power cut the old one is there or the new one, never a part.
+//! Files that are replaced whole: after a crash or a power cut the old one is there or the new one, never a
+//! part.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes a file beside `path` (with `.new` at the end of its name), syncs it, renames it over `path` and makes the rename
-/// durable. If that fails, what stood at `path` stays and the new file is removed.
+/// Writes a file beside `path` (with `.new` at the end of its name), syncs it, renames it over `path` and
+/// makes the rename durable. If that fails, what stood at `path` stays and the new file is removed.
 ///
 /// # Errors
 /// The system's, or that of `fill`.
@@ -27,9 +28,7 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>)
 fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
     fill(&mut file)?;
-    file.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// Makes names in a folder durable. Windows has no such call and keeps its own order.
@@ -51,9 +50,8 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }

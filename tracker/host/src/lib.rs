@@ -1,4 +1,5 @@
-//! What tracker and agent need of the machine they run on, and of its log. Knows nothing of BitTorrent and of sites.
+//! What tracker and agent need of the machine they run on, and of its log. Knows nothing of BitTorrent and of
+//! sites.
 
 pub mod durable;
 pub mod listen;

@@ -1,11 +1,12 @@
-//! Standard output and standard error of a command. Whoever reads them may stop early (`narrows-agent explain | head`),
-//! where `println!` and `eprintln!` panic: the rest is said to nobody, and the exit status is what it would have been.
+//! Standard output and standard error of a command. Whoever reads them may stop early
+//! (`narrows-agent explain | head`), where `println!` and `eprintln!` panic: the rest is said to nobody, and
+//! the exit status is what it would have been.
 
 use std::fmt;
 use std::io::{self, Write};
 
-/// A line on standard output; as `println!`. If it cannot be written for another reason than that nobody reads, the
-/// program ends with status 1: a full disk must not look like an answer.
+/// A line on standard output; as `println!`. If it cannot be written for another reason than that nobody
+/// reads, the program ends with status 1: a full disk must not look like an answer.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => { $crate::out::say(format_args!("{}\n", format_args!($($text)*))) };

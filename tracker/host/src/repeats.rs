@@ -6,12 +6,12 @@ use std::time::Duration;
 /// How often a cause that goes on is said again.
 const AGAIN: Duration = Duration::from_secs(3600);
 
-/// The most causes of one thing of which something is said within an hour: those that come in turns are told apart, and
-/// ever new ones do not fill the log.
+/// The most causes of one thing of which something is said within an hour: those that come in turns are told
+/// apart, and ever new ones do not fill the log.
 const MAX_CAUSES: usize = 8;
 
-/// What went well again and then goes wrong for so long, without going well in between, is worth a line, though the
-/// cause was said less than an hour ago: else the log would end with good news.
+/// What went well again and then goes wrong for so long, without going well in between, is worth a line,
+/// though the cause was said less than an hour ago: else the log would end with good news.
 const RELAPSE: Duration = Duration::from_secs(60);
 
 /// What was said of one thing that may go wrong.
@@ -34,8 +34,8 @@ struct Cause {
 }
 
 impl Repeats {
-    /// It went wrong for this cause at `now`. If that is worth a line: how often it did, for this cause, since the last
-    /// one.
+    /// It went wrong for this cause at `now`. If that is worth a line: how often it did, for this cause,
+    /// since the last one.
     pub fn failed(&mut self, cause: &str, now: Duration) -> Option<u64> {
         let since = *self.since.get_or_insert(now);
         if let Some(known) = self.causes.iter_mut().find(|known| known.text == cause) {
@@ -72,8 +72,8 @@ impl Repeats {
     }
 }
 
-/// The same by who or what it concerns. What others can make up is bounded: of so many is said something within an
-/// hour, and of the rest nothing.
+/// The same by who or what it concerns. What others can make up is bounded: of so many is said something
+/// within an hour, and of the rest nothing.
 #[derive(Debug)]
 pub struct RepeatsBy<K> {
     most: usize,
@@ -124,9 +124,8 @@ mod tests {
     fn each_is_named_once_then_hourly_with_a_count() {
         let mut repeats = RepeatsBy::new(16);
         let minute = |n: u64| Duration::from_secs(60 * n);
-        let said: Vec<(u64, u64)> = (0..130)
-            .filter_map(|n| Some((n, repeats.seen("a", minute(n))?)))
-            .collect();
+        let said: Vec<(u64, u64)> =
+            (0..130).filter_map(|n| Some((n, repeats.seen("a", minute(n))?))).collect();
         assert_eq!(said, [(0, 1), (60, 60), (120, 60)]);
     }
 
@@ -143,9 +142,8 @@ mod tests {
     fn a_cause_is_said_once_then_hourly_with_a_count_and_another_one_at_once() {
         let mut repeats = Repeats::default();
         let minute = |n: u64| Duration::from_secs(60 * n);
-        let said: Vec<(u64, u64)> = (0..130)
-            .filter_map(|n| Some((n, repeats.failed("no space", minute(n))?)))
-            .collect();
+        let said: Vec<(u64, u64)> =
+            (0..130).filter_map(|n| Some((n, repeats.failed("no space", minute(n))?))).collect();
         assert_eq!(said, [(0, 1), (60, 60), (120, 60)]);
         assert_eq!(repeats.failed("read-only", minute(130)), Some(1));
     }
@@ -164,9 +162,7 @@ mod tests {
         let mut repeats = Repeats::default();
         let mut flood = |from: u64| {
             let failed = (0..1000).filter(|n| {
-                repeats
-                    .failed(&format!("port {}", from + n), Duration::from_secs(from))
-                    .is_some()
+                repeats.failed(&format!("port {}", from + n), Duration::from_secs(from)).is_some()
             });
             failed.count()
         };
@@ -193,9 +189,8 @@ mod tests {
         let second = Duration::from_secs;
         assert_eq!(repeats.failed("no space", second(0)), Some(1));
         assert!(repeats.went_well() && !repeats.went_well());
-        let said: Vec<u64> = (300..420)
-            .filter(|n| repeats.failed("no space", second(*n)).is_some())
-            .collect();
+        let said: Vec<u64> =
+            (300..420).filter(|n| repeats.failed("no space", second(*n)).is_some()).collect();
         assert_eq!(said, [360]);
         assert!(repeats.went_well());
     }

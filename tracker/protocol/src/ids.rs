@@ -9,7 +9,8 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InfoHash(pub [u8; 20]);
 
-/// A peer's own name for itself: 20 arbitrary bytes (BEP 3), by convention a client's tag and randomness (BEP 20).
+/// A peer's own name for itself: 20 arbitrary bytes (BEP 3), by convention a client's tag and randomness (BEP
+/// 20).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub [u8; 20]);
 

@@ -107,9 +107,7 @@ fn a_torrent_that_does_not_say_private_is_told_apart() {
         ("", false),
     ] {
         assert_eq!(
-            Metainfo::parse(&info("7:privatei1e", private))
-                .expect("good")
-                .private,
+            Metainfo::parse(&info("7:privatei1e", private)).expect("good").private,
             expected
         );
     }
@@ -121,11 +119,7 @@ fn files_follow_each_other_and_padding_is_marked() {
         "d6:lengthi5e4:pathl1:a1:beed4:attr1:p6:lengthi16379e4:pathl4:.pad5:16379eed6:lengthi0e4:pathl1:ceed4:attr1:x6:lengthi1e4:pathl1:dee",
     ))
     .expect("good");
-    let seen: Vec<_> = meta
-        .files
-        .iter()
-        .map(|f| (f.path.join("/"), f.offset, f.length, f.padding))
-        .collect();
+    let seen: Vec<_> = meta.files.iter().map(|f| (f.path.join("/"), f.offset, f.length, f.padding)).collect();
     assert_eq!(
         seen,
         [
@@ -315,11 +309,7 @@ fn keys_in_any_order_are_read_and_the_hash_is_of_the_info_dictionary_as_it_stand
             "{torrent}"
         );
         assert_eq!(meta.announce, [["http://a"]]);
-        let read: Vec<_> = meta
-            .files
-            .iter()
-            .map(|file| (file.path.join("/"), file.length))
-            .collect();
+        let read: Vec<_> = meta.files.iter().map(|file| (file.path.join("/"), file.length)).collect();
         assert_eq!(read, [("a".to_owned(), 5), ("b".to_owned(), 7)]);
         assert!(meta.private && meta.name == "f");
     }
@@ -425,11 +415,7 @@ fn draft() -> impl Strategy<Value = Draft> {
     let tree =
         prop::collection::btree_map(name, (0..200_000_u64, any::<bool>()), 1..6).prop_map(move |files| {
             let files = files.into_iter();
-            DraftFiles::Multi(
-                files
-                    .map(|(name, of)| file(vec!["d".to_owned(), name], of))
-                    .collect(),
-            )
+            DraftFiles::Multi(files.map(|(name, of)| file(vec!["d".to_owned(), name], of)).collect())
         });
     let single = (1..500_000_u64, any::<bool>()).prop_map(move |of| DraftFiles::Single(file(Vec::new(), of)));
     let files = prop_oneof![single, tree];

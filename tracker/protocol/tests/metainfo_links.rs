@@ -1,4 +1,5 @@
-//! Symbolic links in torrents (BEP 47): read where they stay inside of the content, and refused in words elsewhere.
+//! Symbolic links in torrents (BEP 47): read where they stay inside of the content, and refused in words
+//! elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::metainfo::{Metainfo, MetainfoError, Pieces};
 use proptest::prelude::*;
 
-/// A tree as a torrent of another tool: `a/run.sh` and `plain` with bytes, and links by their paths and what they say.
+/// A tree as a torrent of another tool: `a/run.sh` and `plain` with bytes, and links by their paths and what
+/// they say.
 fn torrent(links: &[(&str, &[&str])]) -> Vec<u8> {
     let strings = |parts: &[&str]| -> String {
         let parts = parts.iter().map(|part| format!("{}:{part}", part.len()));

@@ -88,18 +88,14 @@ fn hostile_names_are_refused_for_their_reason() {
         (&long, "256 bytes"),
         (&umlauts, "256 bytes"),
     ] {
-        let fault = check_component(name, Names::Portable)
-            .expect_err(name)
-            .to_string();
+        let fault = check_component(name, Names::Portable).expect_err(name).to_string();
         assert!(fault.contains(reason), "{name:?}: {fault}");
     }
 }
 
 fn tree(paths: &[&str]) -> Result<(), String> {
-    let paths: Vec<Vec<String>> = paths
-        .iter()
-        .map(|path| path.split('/').map(str::to_owned).collect())
-        .collect();
+    let paths: Vec<Vec<String>> =
+        paths.iter().map(|path| path.split('/').map(str::to_owned).collect()).collect();
     check_tree("name", paths.iter().map(Vec::as_slice), Names::Portable).map_err(|error| error.to_string())
 }
 
@@ -129,12 +125,7 @@ fn files_that_one_of_the_systems_takes_for_the_same_are_refused() {
 #[test]
 fn the_staging_folder_and_endless_paths_are_no_names_for_content() {
     for name in [".narrows", ".Narrows"] {
-        assert!(
-            check_tree(name, [], Names::Portable)
-                .expect_err("ours")
-                .to_string()
-                .contains("unfinished")
-        );
+        assert!(check_tree(name, [], Names::Portable).expect_err("ours").to_string().contains("unfinished"));
     }
     let deep = vec!["x".repeat(100); 12];
     assert!(

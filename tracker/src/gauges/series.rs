@@ -156,9 +156,7 @@ impl Series {
         let labels = [site, name, info_hash];
         let roles = [("seeder", sum.seeders), ("leecher", sum.leechers)];
         for (role, count) in roles {
-            self.peers
-                .with_label_values(&[site, name, info_hash, role])
-                .add(count);
+            self.peers.with_label_values(&[site, name, info_hash, role]).add(count);
         }
         // added up: contents beyond a number share a label
         self.gateways.with_label_values(&labels).add(sum.gateways);
@@ -193,9 +191,7 @@ impl Series {
         ];
         for (gauge, value) in values {
             if let Some(value) = value {
-                gauge
-                    .with_label_values(&[&content.name, &content.info_hash])
-                    .set(value);
+                gauge.with_label_values(&[&content.name, &content.info_hash]).set(value);
             }
         }
     }

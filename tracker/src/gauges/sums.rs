@@ -60,9 +60,7 @@ impl SiteSum {
         if self.wanted > 0.0 {
             return self.had.map(|had| had / self.wanted);
         }
-        self.had_before
-            .filter(|_| self.peers > 0.0)
-            .map(|had| had / self.peers)
+        self.had_before.filter(|_| self.peers > 0.0).map(|had| had / self.peers)
     }
 
     /// Complete peers over all, of those that wanted the content; where none did, of all.
@@ -74,15 +72,11 @@ impl SiteSum {
     }
 }
 
-/// What one copy for a site is: all bytes but those that it had. Of a site that had everything, which need not have
-/// fetched any, the size.
+/// What one copy for a site is: all bytes but those that it had. Of a site that had everything, which need
+/// not have fetched any, the size.
 fn demanded(site: &SiteStatus, size: Option<u64>) -> Option<u64> {
     let size = size.filter(|size| *size > 0)?;
-    Some(
-        site.lacked
-            .filter(|lacked| *lacked > 0)
-            .map_or(size, |lacked| lacked.min(size)),
-    )
+    Some(site.lacked.filter(|lacked| *lacked > 0).map_or(size, |lacked| lacked.min(size)))
 }
 
 /// A content, or several that share a label.
@@ -96,7 +90,8 @@ pub(crate) struct Rollout {
     pub(super) doubles: f64,
     /// Addresses and ports of several machines.
     pub(super) shared: f64,
-    /// The least time until every waiting site can have everything, in seconds; infinite if one is paused or braked.
+    /// The least time until every waiting site can have everything, in seconds; infinite if one is paused or
+    /// braked.
     pub(super) bound: f64,
     /// What crossed links for what is there.
     pub(super) fetched: f64,
@@ -123,13 +118,11 @@ impl Rollout {
                 let size_bytes = size as f64;
                 // where nobody serves others, each has to fetch what he has
                 let needed = if site.each_alone {
-                    site.progress_mean
-                        .map(|mean| mean * f64::from(site.wanted) * size_bytes)
+                    site.progress_mean.map(|mean| mean * f64::from(site.wanted) * size_bytes)
                 } else {
                     // what it had before need not cross
                     let had = site.lacked.map_or(0, |lacked| size.saturating_sub(lacked)) as f64;
-                    site.progress
-                        .map(|progress| (progress * size_bytes - had).max(0.0))
+                    site.progress.map(|progress| (progress * size_bytes - had).max(0.0))
                 };
                 let fetched = site.wan_bytes as f64;
                 self.fetched += fetched;

@@ -1,4 +1,5 @@
-//! `GET /events`: server-sent events (WHATWG HTML, 9.2). One computation a second for all listeners, none without any.
+//! `GET /events`: server-sent events (WHATWG HTML, 9.2). One computation a second for all listeners, none
+//! without any.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -96,9 +97,7 @@ impl Feed {
         let (out, stream) = mpsc::channel(1);
         tokio::spawn(pass_on(heard, out));
         let mut response = Response::new(Either::Right(EventStream(stream)));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         response
     }
 
@@ -155,12 +154,7 @@ async fn speak(tracker: Arc<Tracker>) {
         tokio::time::sleep(EVERY).await;
     }
     // it cannot be said how things are: streams end, and pages ask again
-    tracker
-        .feed
-        .state
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .said = None;
+    tracker.feed.state.lock().unwrap_or_else(PoisonError::into_inner).said = None;
 }
 
 #[derive(Serialize)]
@@ -223,10 +217,7 @@ impl Meter {
             version: env!("CARGO_PKG_VERSION"),
             map_generation: view.generation(),
             map_valid: tracker.metrics.map_is_valid(),
-            rollouts: contents
-                .iter()
-                .map(|content| Short::of(content, &brakes))
-                .collect(),
+            rollouts: contents.iter().map(|content| Short::of(content, &brakes)).collect(),
             links,
         }
     }

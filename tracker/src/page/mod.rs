@@ -1,5 +1,5 @@
-//! The page on the admin port: the site map with what crosses it, rollouts, a site's agents, and the check of a site map that
-//! is not in force. Live over server-sent events.
+//! The page on the admin port: the site map with what crosses it, rollouts, a site's agents, and the check of
+//! a site map that is not in force. Live over server-sent events.
 
 mod assets;
 mod check;

@@ -66,11 +66,7 @@ impl Short {
             efficiency: sum.efficiency(),
             doubles: content.status.doubles.clone(),
             shared: content.status.shared.clone(),
-            braked: content
-                .label
-                .info_hash
-                .parse()
-                .is_ok_and(|hash: InfoHash| brakes.stops_content(&hash)),
+            braked: content.label.info_hash.parse().is_ok_and(|hash: InfoHash| brakes.stops_content(&hash)),
             paused_sites: sites.iter().filter(|site| site.is_paused()).count(),
             bound_seconds: bounds.filter(|bound| bound.is_finite()).fold(0.0, f64::max),
         }

@@ -68,10 +68,8 @@ impl Running {
         let admin = listeners.admin_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()?;
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(run(prepared, listeners, async {
                 let _ = stopped.await;
             }))
@@ -276,9 +274,7 @@ pub fn addresses(response: &AnnounceResponse) -> Vec<String> {
 /// The value of a series of /metrics, as `name{label="value"}`.
 pub fn metric(admin: SocketAddr, series: &str) -> Option<f64> {
     let text = String::from_utf8(get(admin, "/metrics").body).unwrap();
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     value.map(|value| value.parse().unwrap())
 }
 
@@ -305,7 +301,5 @@ pub fn write_torrent(path: &Path, name: &str) -> InfoHash {
     ]
     .concat();
     fs::write(path, &bytes).unwrap();
-    narrows_protocol::metainfo::Metainfo::parse(&bytes)
-        .unwrap()
-        .info_hash
+    narrows_protocol::metainfo::Metainfo::parse(&bytes).unwrap().info_hash
 }

@@ -43,9 +43,7 @@ impl Process {
         });
         let bound = |what: &str| {
             let log = log.lock().unwrap();
-            let line = log
-                .lines()
-                .find(|line| line.contains("serving") && line.contains(what))?;
+            let line = log.lines().find(|line| line.contains("serving") && line.contains(what))?;
             line.split_once("address=")?.1.trim().parse().ok()
         };
         until("the addresses are logged", || bound("/healthz").is_some());
@@ -60,9 +58,7 @@ impl Process {
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status();
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
@@ -89,7 +85,8 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
-    /// All that it says until it is told to stop: what it said lately may still be on its way to [`log`](Self::log).
+    /// All that it says until it is told to stop: what it said lately may still be on its way to
+    /// [`log`](Self::log).
     pub fn whole_log(self) -> String {
         self.signal("TERM");
         until("the log ends", || self.log().contains(": stopped"));

@@ -49,8 +49,7 @@ impl Session {
             Action::Ignore { .. } => *data = None,
             Action::Verify { piece, .. } => {
                 let blocks = self.pieces.take(piece);
-                self.jobs
-                    .store(self.content.clone(), piece, blocks, self.shared.hashers.clone());
+                self.jobs.store(self.content.clone(), piece, blocks, self.shared.hashers.clone());
             }
             Action::Discard { piece } => self.pieces.discard(piece),
             Action::Dial { addr, class } => self.dial(addr, class),

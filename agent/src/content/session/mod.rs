@@ -31,13 +31,14 @@ use crate::net::Outbox;
 use scrub::Scrub;
 use watch::Watch;
 
-/// What has been stored is made durable after so many bytes or so much time: a machine that is switched off loses no
-/// more, and the end of a rollout waits for no long flush.
+/// What has been stored is made durable after so many bytes or so much time: a machine that is switched off
+/// loses no more, and the end of a rollout waits for no long flush.
 const SYNC_BYTES: u64 = 16 << 20;
 const SYNC_TIME: Duration = Duration::from_secs(5);
 
-/// What has come across the WAN is written down after so many bytes or so much time: of a gateway that is killed, the
-/// tracker does not hear of more. Not before [`TICK`], so that a fast link does not mean many writes.
+/// What has come across the WAN is written down after so many bytes or so much time: of a gateway that is
+/// killed, the tracker does not hear of more. Not before [`TICK`], so that a fast link does not mean many
+/// writes.
 const NOTE_BYTES: u64 = 1 << 20;
 const NOTE_TIME: Duration = Duration::from_secs(1);
 
@@ -140,11 +141,7 @@ impl Session {
         tracing::info!(content = %spec.meta.name, have = config.have.count(), pieces = config.have.len(), "ready");
         let total = spec.meta.total;
         let lengths = spec.meta.lengths();
-        let left: u64 = config
-            .have
-            .iter_missing()
-            .map(|piece| u64::from(lengths.piece_size(piece)))
-            .sum();
+        let left: u64 = config.have.iter_missing().map(|piece| u64::from(lengths.piece_size(piece))).sum();
         content.ledger().looked(total.saturating_sub(left), total);
         jobs.save_ledger(content.clone());
         let fetched_before = content.ledger().totals();
@@ -206,10 +203,7 @@ impl Session {
     /// When [`tick`](Self::tick) is due without an input.
     pub(super) fn wakeup(&self, now: Time) -> Time {
         let mut wake = self.next_tick;
-        for other in [self.swarm.next_wakeup(now), self.schedule.due()]
-            .into_iter()
-            .flatten()
-        {
+        for other in [self.swarm.next_wakeup(now), self.schedule.due()].into_iter().flatten() {
             wake = wake.min(other);
         }
         wake
@@ -229,8 +223,7 @@ impl Session {
         self.flush(now);
         if let Some(event) = self.schedule.begin(now) {
             let request = self.request(event);
-            self.jobs
-                .announce(self.announcer.clone(), request, self.content.clone());
+            self.jobs.announce(self.announcer.clone(), request, self.content.clone());
         }
     }
 
@@ -283,7 +276,8 @@ impl Session {
         }
     }
 
-    /// Announces soon, with nothing new to say; `restarted`: because the tracker has. Paused content has said goodbye.
+    /// Announces soon, with nothing new to say; `restarted`: because the tracker has. Paused content has said
+    /// goodbye.
     pub(super) fn announce_again(&mut self, restarted: bool) {
         self.restarted |= restarted;
         if self.swarm_status(self.shared.now()).state != narrows_swarm::State::Paused {

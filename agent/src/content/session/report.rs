@@ -9,8 +9,8 @@ use super::Session;
 use crate::content::{ContentState, ContentStatus, UnreachablePeer};
 
 impl Session {
-    /// An announce; what it says of the WAN is in the ledger, too, and has to be [saved](crate::content::work::announce)
-    /// first.
+    /// An announce; what it says of the WAN is in the ledger, too, and has to be
+    /// [saved](crate::content::work::announce) first.
     pub(super) fn request(&mut self, event: AnnounceEvent) -> AnnounceRequest {
         let report = self.swarm.report();
         let fetched = self.note(&report);
@@ -71,10 +71,7 @@ impl Session {
 
     /// The peers that the tracker names and that cannot be connected to.
     pub(in crate::content) fn unreachable_peers(&self, now: Time) -> Vec<UnreachablePeer> {
-        self.swarm
-            .unreachable()
-            .map(|peer| UnreachablePeer::new(peer, now))
-            .collect()
+        self.swarm.unreachable().map(|peer| UnreachablePeer::new(peer, now)).collect()
     }
 
     /// Why the last announce failed, if it did.
@@ -98,11 +95,7 @@ impl Session {
             State::Fetching => ContentState::Fetching,
         };
         out.error = match status.state {
-            State::Error => self
-                .disk
-                .fault
-                .clone()
-                .or(status.fault.map(|fault| fault.to_string())),
+            State::Error => self.disk.fault.clone().or(status.fault.map(|fault| fault.to_string())),
             _ => self.disk.publish_error.clone(),
         };
         out.progress = status.progress;

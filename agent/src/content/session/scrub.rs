@@ -1,5 +1,5 @@
-//! The slow look at every byte: which pieces of published content are hashed now, so that all were after the period that
-//! the operator chose. Pure. The time in which the agent does not run does not count.
+//! The slow look at every byte: which pieces of published content are hashed now, so that all were after the
+//! period that the operator chose. Pure. The time in which the agent does not run does not count.
 
 use std::ops::Range;
 use std::time::Duration;

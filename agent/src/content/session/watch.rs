@@ -1,5 +1,5 @@
-//! When published content is looked at again, and which pieces are hashed again because someone has reason to doubt
-//! them. Pure: told the time, it says what is due.
+//! When published content is looked at again, and which pieces are hashed again because someone has reason to
+//! doubt them. Pure: told the time, it says what is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -28,8 +28,8 @@ pub fn default_state() -> &'static str {
     "C:\\ProgramData\\Narrows\\state"
 }
 
-/// In a console Ctrl-C, Ctrl-Break, closing its window and the end of the session stop. As a service, the controls
-/// STOP and SHUTDOWN stop and PARAMCHANGE reloads.
+/// In a console Ctrl-C, Ctrl-Break, closing its window and the end of the session stop. As a service, the
+/// controls STOP and SHUTDOWN stop and PARAMCHANGE reloads.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: CtrlC,
@@ -79,19 +79,15 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
         _ => {}
     }
     // until the list is right nobody else may open the file; who changes the list reads nothing and may
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .share_mode(0)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).share_mode(0).open(path)?;
     if let Err(error) = restrict(path, &[SYSTEM, ADMINISTRATORS, OWNER]) {
         tracing::warn!(path = %path.display(), %error, "cannot keep others from reading this file; its folder's access list applies");
     }
     file.write_all(text.as_bytes())
 }
 
-/// Whether `path` is a file and no link. Owners are not compared: who may write to the state folder is for its access
-/// list, which [`write_private`] does not depend on.
+/// Whether `path` is a file and no link. Owners are not compared: who may write to the state folder is for
+/// its access list, which [`write_private`] does not depend on.
 pub fn is_private(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|file| file.is_file())
 }
@@ -133,8 +129,8 @@ pub fn disk_size(path: &Path) -> io::Result<u64> {
     fs4::total_space(path)
 }
 
-/// Makes the folder that the defaults lie in, where only administrators and the system may write: by default everyone
-/// may add files in ProgramData.
+/// Makes the folder that the defaults lie in, where only administrators and the system may write: by default
+/// everyone may add files in ProgramData.
 ///
 /// # Errors
 /// The system's.
@@ -163,8 +159,8 @@ const SYSTEM: &str = "*S-1-5-18:F";
 const ADMINISTRATORS: &str = "*S-1-5-32-544:F";
 const OWNER: &str = "*S-1-3-4:F";
 
-/// Makes `grants` the whole access list of a file or folder. `icacls` does it: every call of Windows for this needs
-/// unsafe code.
+/// Makes `grants` the whole access list of a file or folder. `icacls` does it: every call of Windows for this
+/// needs unsafe code.
 fn restrict(path: &Path, grants: &[&str]) -> io::Result<()> {
     /// No console window flashes up.
     const CREATE_NO_WINDOW: u32 = 0x0800_0000;

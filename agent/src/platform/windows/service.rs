@@ -1,7 +1,7 @@
 //! The agent as a service of Windows: what its service control manager asks of us and is told.
 //!
-//! The manager calls from threads of its own and knows no context, so the little that is shared with it is static;
-//! a process is one service.
+//! The manager calls from threads of its own and knows no context, so the little that is shared with it is
+//! static; a process is one service.
 
 use std::ffi::OsString;
 use std::io;
@@ -52,8 +52,8 @@ static RELOAD_ASKED: Notify = Notify::const_new();
 // The unsafe code in here is the macro's, of which the lint holds its author responsible and not us.
 define_windows_service!(service_main, main_of_service);
 
-/// Runs `body` as the service, in a thread of the manager's; what it returns is the service's exit code. Returns when
-/// the service has stopped.
+/// Runs `body` as the service, in a thread of the manager's; what it returns is the service's exit code.
+/// Returns when the service has stopped.
 ///
 /// # Errors
 /// That the manager did not start this process, or what it says.
@@ -71,8 +71,8 @@ pub(crate) fn run(body: Body) -> io::Result<()> {
 
 fn main_of_service(_: Vec<OsString>) {
     let Some(body) = BODY.get() else { return };
-    // the crate frees its handler at a STOP, though the manager may ask for the state even then: on_control is a
-    // function without any state, for which there is nothing to free
+    // the crate frees its handler at a STOP, though the manager may ask for the state even then: on_control
+    // is a function without any state, for which there is nothing to free
     let Ok(status) = service_control_handler::register(NAME, on_control) else {
         return;
     };
@@ -141,8 +141,8 @@ fn report(state: ServiceState, exit_code: ServiceExitCode) {
     }
 }
 
-/// Installs the service, or makes the installed one this one. It starts with the system and again after a failure.
-/// What could not be set, in words; the service runs without it.
+/// Installs the service, or makes the installed one this one. It starts with the system and again after a
+/// failure. What could not be set, in words; the service runs without it.
 ///
 /// # Errors
 /// The manager's; for one, that we are no administrator.
@@ -192,9 +192,8 @@ pub(crate) fn install(executable: PathBuf, arguments: Vec<OsString>) -> io::Resu
             service.set_failure_actions_on_non_crash_failures(true),
         ),
     ];
-    let failed = settings
-        .into_iter()
-        .filter_map(|(what, done)| Some(format!("{what}: {}", plain(done.err()?))));
+    let failed =
+        settings.into_iter().filter_map(|(what, done)| Some(format!("{what}: {}", plain(done.err()?))));
     Ok(failed.collect())
 }
 

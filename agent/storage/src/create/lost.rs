@@ -24,7 +24,8 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// What of a file's or folder's mode is lost. Where it arrives the umask of the agent has its say, mostly 022.
+    /// What of a file's or folder's mode is lost. Where it arrives the umask of the agent has its say, mostly
+    /// 022.
     pub(super) fn of_mode(stat: Stat) -> impl Iterator<Item = Self> {
         let arrives = match stat.kind == Kind::Folder || stat.executable {
             true => 0o755,

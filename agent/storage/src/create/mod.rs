@@ -1,4 +1,5 @@
-//! Makes torrents: walks a tree, refuses what the fleet could not hold, says what cannot travel, hashes on all cores.
+//! Makes torrents: walks a tree, refuses what the fleet could not hold, says what cannot travel, hashes on
+//! all cores.
 
 mod lost;
 mod tree;
@@ -99,8 +100,9 @@ pub struct Created {
     pub lost: Vec<Lost>,
 }
 
-/// Makes a private torrent of a file or a folder. Blocks; hashes on all cores. Files come in the order of their
-/// paths' bytes, as with other tools. `progress` is told bytes hashed and bytes in all, from any thread.
+/// Makes a private torrent of a file or a folder. Blocks; hashes on all cores. Files come in the order of
+/// their paths' bytes, as with other tools. `progress` is told bytes hashed and bytes in all, from any
+/// thread.
 ///
 /// # Errors
 /// The first thing that no fleet could hold, and why.
@@ -119,9 +121,7 @@ pub fn create(
     let total = tree.files.iter().map(|file| file.length).sum();
     let piece_length = options.piece_length.unwrap_or_else(|| piece_length_for(total));
     let lengths = Lengths::new(piece_length, total).ok_or_else(|| CreateError::Empty(path.to_owned()))?;
-    let threads = options
-        .threads
-        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let threads = options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let pieces = Hasher::new(&tree, lengths, progress).run(threads.max(1))?;
     tree.require_unchanged()?;
     let lost = tree.lost.into_vec();
@@ -207,24 +207,15 @@ impl<'a> Hasher<'a> {
         mut rest: &mut [u8],
         open: &mut Option<(usize, File)>,
     ) -> Result<(), CreateError> {
-        let mut index = self
-            .tree
-            .files
-            .partition_point(|file| file.offset + file.length <= at);
+        let mut index = self.tree.files.partition_point(|file| file.offset + file.length <= at);
         while let (false, Some(file)) = (rest.is_empty(), self.tree.files.get(index)) {
             let within = at - file.offset;
-            let len = usize::try_from(file.length - within)
-                .unwrap_or(usize::MAX)
-                .min(rest.len());
+            let len = usize::try_from(file.length - within).unwrap_or(usize::MAX).min(rest.len());
             if len > 0 {
                 let whole = self.tree.base.join(&file.path);
                 let handle = match open.take() {
                     Some((same, handle)) if same == index => handle,
-                    _ => self
-                        .tree
-                        .folder
-                        .file(&file.path, Access::Read)
-                        .map_err(io_error(&whole))?,
+                    _ => self.tree.folder.file(&file.path, Access::Read).map_err(io_error(&whole))?,
                 };
                 let (now, after) = rest.split_at_mut(len);
                 platform::read_exact_at(&handle, now, within).map_err(io_error(&whole))?;

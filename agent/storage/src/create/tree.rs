@@ -74,10 +74,7 @@ impl Tree {
             lost: Losses::default(),
         };
         if tree.single {
-            let last = PathBuf::from(
-                path.file_name()
-                    .ok_or_else(|| CreateError::Special(path.to_owned()))?,
-            );
+            let last = PathBuf::from(path.file_name().ok_or_else(|| CreateError::Special(path.to_owned()))?);
             files.extend(tree.file(last, Vec::new())?);
         } else {
             tree.collect(Path::new(""), &[], &mut files)?;
@@ -114,10 +111,7 @@ impl Tree {
             is_empty = false;
             let entry = entry.map_err(io_error(&folder))?;
             let path = below.join(entry.file_name());
-            let name = entry
-                .file_name()
-                .into_string()
-                .map_err(|_| CreateError::NotUtf8(entry.path()))?;
+            let name = entry.file_name().into_string().map_err(|_| CreateError::NotUtf8(entry.path()))?;
             let components: Vec<String> = above.iter().cloned().chain([name]).collect();
             if entry.file_type().map_err(io_error(&entry.path()))?.is_dir() {
                 self.collect(&path, &components, files)?;
@@ -193,11 +187,8 @@ impl Tree {
 
     /// Whether all links lead to something in the torrent.
     fn check_links(&self) -> Result<(), CreateError> {
-        let entries: Vec<_> = self
-            .files
-            .iter()
-            .map(|file| (file.components.as_slice(), file.link.as_deref()))
-            .collect();
+        let entries: Vec<_> =
+            self.files.iter().map(|file| (file.components.as_slice(), file.link.as_deref())).collect();
         match links::resolve(&self.name, &entries) {
             Ok(_) => Ok(()),
             Err(error) => Err(CreateError::Link {
@@ -238,10 +229,6 @@ fn default_name(path: &Path) -> Result<String, CreateError> {
         Some(_) => path.to_owned(),
         None => fs::canonicalize(path).map_err(io_error(path))?, // `.` or `x/..`
     };
-    let name = named
-        .file_name()
-        .ok_or_else(|| CreateError::Special(path.to_owned()))?;
-    name.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| CreateError::NotUtf8(path.to_owned()))
+    let name = named.file_name().ok_or_else(|| CreateError::Special(path.to_owned()))?;
+    name.to_str().map(str::to_owned).ok_or_else(|| CreateError::NotUtf8(path.to_owned()))
 }

@@ -88,9 +88,7 @@ fn through_symlink() -> io::Error {
 
 /// Whether an error of a [`Folder`] means that a symbolic link is in the way.
 pub(crate) fn is_symlink(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|source| source.is::<ThroughSymlink>())
+    error.get_ref().is_some_and(|source| source.is::<ThroughSymlink>())
 }
 
 /// Whether an error says that nothing of the kind stands there.

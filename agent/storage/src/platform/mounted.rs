@@ -1,11 +1,9 @@
 //! Volumes that Windows mounts in a folder: the folder is then a reparse point that names the volume.
 
-/// The GUID of the volume that such a folder leads to, as `\\?\Volume{GUID}\` in whatever form it is given, in small letters.
-/// None for what leads elsewhere: a junction or a symbolic link to a folder.
+/// The GUID of the volume that such a folder leads to, as `\\?\Volume{GUID}\` in whatever form it is given,
+/// in small letters. None for what leads elsewhere: a junction or a symbolic link to a folder.
 pub(crate) fn volume_guid(leads_to: &str) -> Option<String> {
-    let rest = leads_to
-        .trim_start_matches(['\\', '?', '.'])
-        .strip_prefix("Volume{")?;
+    let rest = leads_to.trim_start_matches(['\\', '?', '.']).strip_prefix("Volume{")?;
     let (guid, after) = rest.split_once('}')?;
     let is_guid = guid.len() == 36 && guid.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     // a junction may lead to a folder of a volume, which is not mounted there

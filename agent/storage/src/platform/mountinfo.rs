@@ -8,9 +8,7 @@ use std::path::PathBuf;
 pub(super) fn points(table: &[u8]) -> Vec<PathBuf> {
     let lines = table.split(|byte| *byte == b'\n');
     let points = lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
-    points
-        .map(|point| PathBuf::from(OsString::from_vec(unescape(point))))
-        .collect()
+    points.map(|point| PathBuf::from(OsString::from_vec(unescape(point)))).collect()
 }
 
 /// Blanks and backslashes are written as three octal digits.

@@ -167,7 +167,8 @@ impl Folder {
         Ok(out)
     }
 
-    /// Swaps two paths in one step; [`io::ErrorKind::Unsupported`] where the system or the file system cannot.
+    /// Swaps two paths in one step; [`io::ErrorKind::Unsupported`] where the system or the file system
+    /// cannot.
     pub(crate) fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
         self.with_parent(a, |parent_a, a| {
             self.with_parent(b, |parent_b, b| swap(parent_a, a, parent_b, b))
@@ -186,7 +187,8 @@ impl Folder {
         }
     }
 
-    /// Makes everything on this file system durable; [`io::ErrorKind::Unsupported`] where there is no such call.
+    /// Makes everything on this file system durable; [`io::ErrorKind::Unsupported`] where there is no such
+    /// call.
     pub(crate) fn sync_file_system(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         return Ok(fs::syncfs(&self.0)?);
@@ -258,9 +260,7 @@ fn to_stat(stat: &fs::Stat) -> Stat {
     Stat {
         kind,
         size: u64::try_from(stat.st_size).unwrap_or(0),
-        modified: (stat.st_mtime as i64)
-            .saturating_mul(1_000_000_000)
-            .saturating_add(nanoseconds),
+        modified: (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(nanoseconds),
         id: stat.st_ino as u64,
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
         executable: Mode::from_raw_mode(stat.st_mode as RawMode).contains(Mode::XUSR),
@@ -356,8 +356,8 @@ pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
     Some((format!("{kind:x}"), (!passes).then(|| format!("{id:x}"))))
 }
 
-/// Whether what stands at a path, itself no link, has extended attributes that somebody may miss. SELinux labels every file
-/// by its own rules.
+/// Whether what stands at a path, itself no link, has extended attributes that somebody may miss. SELinux
+/// labels every file by its own rules.
 pub(crate) fn has_extended_attributes(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {
@@ -406,9 +406,7 @@ fn is_mount_root(path: &Path) -> bool {
 
 /// The inode of what stands at a path.
 pub(crate) fn inode(path: &Path) -> Option<u64> {
-    std::fs::metadata(path)
-        .ok()
-        .map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
+    std::fs::metadata(path).ok().map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
 }
 
 /// Makes a rename or a new name in this folder durable.

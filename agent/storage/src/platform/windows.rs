@@ -46,12 +46,7 @@ impl Folder {
     pub(crate) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
         let path = self.checked(path)?;
         let write = access == Access::Write;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(write)
-            .create(write)
-            .truncate(false)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(write).create(write).truncate(false).open(path)?;
         if file.metadata()?.is_file() {
             Ok(file)
         } else {
@@ -132,9 +127,7 @@ impl Folder {
 
     /// The names in a folder.
     pub(crate) fn entries(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        fs::read_dir(self.checked(path)?)?
-            .map(|entry| Ok(entry?.file_name()))
-            .collect()
+        fs::read_dir(self.checked(path)?)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     /// [`io::ErrorKind::Unsupported`]: there is no such call.
@@ -255,9 +248,10 @@ pub(crate) fn sync_folder_at(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The volume that is mounted in the nearest folder above, else the drive or share: the standard library does not tell a
-/// volume's serial number. So a volume that is not mounted in its folder is missed; another one under the same letter is
-/// not told apart. None where the system has no final path for it, as for some RAM disks.
+/// The volume that is mounted in the nearest folder above, else the drive or share: the standard library does
+/// not tell a volume's serial number. So a volume that is not mounted in its folder is missed; another one
+/// under the same letter is not told apart. None where the system has no final path for it, as for some RAM
+/// disks.
 pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
     let path = fs::canonicalize(path).ok()?;
     let mounted = path.ancestors().find_map(|folder| {

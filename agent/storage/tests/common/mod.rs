@@ -64,10 +64,7 @@ impl Sample {
     fn new(files: DraftFiles, total: usize, seed: u64) -> Self {
         let mut data = vec![0; total];
         StdRng::seed_from_u64(seed).fill_bytes(&mut data);
-        let hashes = data
-            .chunks(PIECE as usize)
-            .map(|piece| Sha1::digest(piece).into())
-            .collect();
+        let hashes = data.chunks(PIECE as usize).map(|piece| Sha1::digest(piece).into()).collect();
         let draft = Draft {
             announce: Vec::new(),
             created_by: "test".to_owned(),
@@ -96,10 +93,7 @@ impl Sample {
 
     /// A piece as the swarm hands it over, in blocks of odd sizes.
     pub fn blocks(&self, piece: u32) -> Vec<Bytes> {
-        self.piece(piece)
-            .chunks(5000)
-            .map(Bytes::copy_from_slice)
-            .collect()
+        self.piece(piece).chunks(5000).map(Bytes::copy_from_slice).collect()
     }
 
     /// Puts the files where they belong below a folder.
@@ -119,10 +113,9 @@ impl Sample {
     }
 
     pub fn path(&self, folder: &Path, path: &[String]) -> PathBuf {
-        path.iter()
-            .fold(folder.join(&self.meta.name), |whole, component| {
-                whole.join(component)
-            })
+        path.iter().fold(folder.join(&self.meta.name), |whole, component| {
+            whole.join(component)
+        })
     }
 
     /// Asserts that the files below a folder are these and no others.
@@ -220,9 +213,7 @@ impl Place {
 
     /// The folder of unfinished content.
     pub fn staging(&self, sample: &Sample) -> PathBuf {
-        self.target()
-            .join(".narrows")
-            .join(sample.meta.info_hash.to_string())
+        self.target().join(".narrows").join(sample.meta.info_hash.to_string())
     }
 
     pub fn record(&self, sample: &Sample) -> PathBuf {
@@ -233,9 +224,7 @@ impl Place {
     #[cfg(unix)]
     pub fn note_exchange(&self, sample: &Sample) {
         use std::os::unix::fs::MetadataExt;
-        let inode = fs::metadata(self.staging(sample).join("tree"))
-            .expect("a tree")
-            .ino();
+        let inode = fs::metadata(self.staging(sample).join("tree")).expect("a tree").ino();
         let path = self.state().join(format!("{}.place", sample.meta.info_hash));
         let claim = fs::read_to_string(&path).expect("a claim");
         let noted = claim.replace("\"exchanging\":null", &format!("\"exchanging\":{inode}"));
@@ -249,9 +238,7 @@ impl Place {
 }
 
 pub fn check(content: &Content) -> Bitfield {
-    content
-        .check(&|_| {}, &AtomicBool::new(false))
-        .expect("a check that ends")
+    content.check(&|_| {}, &AtomicBool::new(false)).expect("a check that ends")
 }
 
 /// Changes a file's bytes from `at` on.

@@ -94,13 +94,12 @@ impl Active {
 
     /// Who sends it.
     pub(super) fn asked_of(&self) -> impl Iterator<Item = PeerKey> {
-        self.owner
-            .into_iter()
-            .chain(self.helpers.iter().map(|helper| helper.peer))
+        self.owner.into_iter().chain(self.helpers.iter().map(|helper| helper.peer))
     }
 
-    /// Whether one more may send it. In the endgame (`calm`: nothing else is left) one helps at once. The longer nothing
-    /// comes the more do, since those that were asked may all have stopped: within 5 s everybody may.
+    /// Whether one more may send it. In the endgame (`calm`: nothing else is left) one helps at once. The
+    /// longer nothing comes the more do, since those that were asked may all have stopped: within 5 s
+    /// everybody may.
     pub(super) fn takes_help(&self, calm: bool, now: Time) -> bool {
         let most = match now.saturating_sub(self.moved) {
             still if still < STALLED => usize::from(calm),
@@ -110,14 +109,14 @@ impl Active {
         self.helpers.len() < most
     }
 
-    /// Whether nothing of it has come for so long that others help even with a piece that failed: that it comes is worth
-    /// more than to know who sent rubbish.
+    /// Whether nothing of it has come for so long that others help even with a piece that failed: that it
+    /// comes is worth more than to know who sent rubbish.
     pub(super) fn is_held_up(&self, now: Time) -> bool {
         now >= self.moved + HELD_UP
     }
 
-    /// Whether those who send it have had their time, so that an idle local peer may help: a block now and then from each of
-    /// several that crawl looks like progress and takes for ever.
+    /// Whether those who send it have had their time, so that an idle local peer may help: a block now and
+    /// then from each of several that crawl looks like progress and takes for ever.
     pub(super) fn crawls(&self, now: Time) -> bool {
         now >= self.joined + CRAWLS
     }
@@ -129,8 +128,9 @@ impl Active {
         self.helpers.push(Helper { peer, asked });
     }
 
-    /// The next block to ask `peer` for. The owner goes forward, first through what nobody was asked for, then through
-    /// what helpers were, who may never send it; a helper goes backward through what is not here.
+    /// The next block to ask `peer` for. The owner goes forward, first through what nobody was asked for,
+    /// then through what helpers were, who may never send it; a helper goes backward through what is not
+    /// here.
     pub(super) fn ask(&mut self, peer: PeerKey) -> Option<u32> {
         if self.owner == Some(peer) {
             let mine = |block: &u32| !self.got.has(*block) && !self.asked.has(*block);
@@ -215,8 +215,7 @@ impl Active {
 
     /// Who sent it, most first.
     pub(super) fn into_sources(mut self) -> Vec<Source> {
-        self.sources
-            .sort_by_key(|source| (std::cmp::Reverse(source.blocks), source.peer));
+        self.sources.sort_by_key(|source| (std::cmp::Reverse(source.blocks), source.peer));
         self.sources
     }
 }

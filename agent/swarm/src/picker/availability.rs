@@ -3,8 +3,9 @@
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-/// The pickable pieces in buckets by number of local holders; every change costs O(1), or O(holders) for a piece that
-/// enters or leaves. Holders that have everything are counted once for all pieces ([`Availability::seeds`]).
+/// The pickable pieces in buckets by number of local holders; every change costs O(1), or O(holders) for a
+/// piece that enters or leaves. Holders that have everything are counted once for all pieces
+/// ([`Availability::seeds`]).
 #[derive(Debug)]
 pub(super) struct Availability {
     /// Pickable pieces, bucket after bucket.
@@ -102,8 +103,8 @@ impl Availability {
         }
     }
 
-    /// The first piece by rarity that `wanted` accepts, ties broken at random, after at most `tries` questions.
-    /// `Err(true)`: asked all, none; `Err(false)`: gave up.
+    /// The first piece by rarity that `wanted` accepts, ties broken at random, after at most `tries`
+    /// questions. `Err(true)`: asked all, none; `Err(false)`: gave up.
     pub(super) fn rarest<R: rand::Rng>(
         &self,
         tries: u32,

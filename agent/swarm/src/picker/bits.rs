@@ -33,9 +33,7 @@ impl Bits {
 
     /// Whether `n` is in the set; `false` beyond the length.
     pub fn has(&self, n: u32) -> bool {
-        self.words
-            .get((n / 64) as usize)
-            .is_some_and(|word| word >> (n % 64) & 1 == 1)
+        self.words.get((n / 64) as usize).is_some_and(|word| word >> (n % 64) & 1 == 1)
     }
 
     /// Adds `n`; says whether it is new. Ignored beyond the length.
@@ -87,10 +85,7 @@ impl Bits {
 
     /// The numbers in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words
-            .iter()
-            .enumerate()
-            .flat_map(|(index, word)| ones(*word, index as u32 * 64))
+        self.words.iter().enumerate().flat_map(|(index, word)| ones(*word, index as u32 * 64))
     }
 }
 

@@ -66,7 +66,8 @@ const TRIES: u32 = 256;
 
 /// The state of every piece and the choice of the next.
 ///
-/// A piece is missing, reserved by one peer (from when its first block is asked for), verifying, or had. The order:
+/// A piece is missing, reserved by one peer (from when its first block is asked for), verifying, or had. The
+/// order:
 ///
 /// | class    | a piece may be chosen if                         | first       | then           | then              | then             |
 /// |----------|--------------------------------------------------|-------------|----------------|-------------------|------------------|
@@ -145,8 +146,8 @@ impl Picker {
         }
     }
 
-    /// A local peer that counted does not any more; `theirs` as it would be given to `add_holder`, `whole` if it was
-    /// counted as having everything.
+    /// A local peer that counted does not any more; `theirs` as it would be given to `add_holder`, `whole` if
+    /// it was counted as having everything.
     pub fn remove_holder(&mut self, theirs: &Bits, whole: bool) {
         if whole {
             self.local.seeds -= 1;
@@ -231,9 +232,7 @@ impl Picker {
         {
             return Some(self.adopt(piece, peer, true, now));
         }
-        let piece = self
-            .own_next(theirs, line)
-            .or_else(|| self.taken_over(theirs, line, takeover))?;
+        let piece = self.own_next(theirs, line).or_else(|| self.taken_over(theirs, line, takeover))?;
         Some(self.reserve(piece, peer, true, now))
     }
 
@@ -275,18 +274,11 @@ impl Picker {
         let eligible =
             |piece: u32| self.pickable.has(piece) && !self.comes_nearby(piece) && theirs.has(piece);
         let rest = &share.order[share.cursor.min(share.order.len())..];
-        let walk = rest
-            .iter()
-            .copied()
-            .take(TRIES as usize)
-            .find(|piece| eligible(*piece));
+        let walk = rest.iter().copied().take(TRIES as usize).find(|piece| eligible(*piece));
         if walk.is_some() || rest.len() <= TRIES as usize {
             return walk;
         }
-        let candidates = self
-            .pickable
-            .and(theirs)
-            .filter(|p| share.pieces.has(*p) && eligible(*p));
+        let candidates = self.pickable.and(theirs).filter(|p| share.pieces.has(*p) && eligible(*p));
         self.first_by_permutation(candidates, true)
     }
 
@@ -297,9 +289,7 @@ impl Picker {
         let share = &self.wan.lines.get(line)?.pieces;
         let gateway = |piece: u32| {
             self.wan.is_own(piece)
-                || takeover
-                    .gateways
-                    .is_some_and(|allowed| allowed(&mut self.wan.before(piece)))
+                || takeover.gateways.is_some_and(|allowed| allowed(&mut self.wan.before(piece)))
         };
         let others = self.pickable.and(theirs).filter(|piece| {
             !share.has(*piece)
@@ -321,16 +311,17 @@ impl Picker {
         candidates.min_by(cmp).map(|best| best.piece)
     }
 
-    /// Makes `peer`, which nothing else can be asked for, a helper with the piece that misses most: in the endgame, and
-    /// where a piece stands still. With one that failed not before it is held up: that is to come from one peer alone.
+    /// Makes `peer`, which nothing else can be asked for, a helper with the piece that misses most: in the
+    /// endgame, and where a piece stands still. With one that failed not before it is held up: that is to
+    /// come from one peer alone.
     pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
         let calm = self.pickable.is_empty() && self.begun.is_empty();
         let open = |active: &Active| active.takes_help(calm, now) || active.crawls(now);
         self.help(peer, open, |piece| theirs.has(piece), now)
     }
 
-    /// The same for an upstream of `line`: only what no local peer brings, and beside slow seeds alone before it stands
-    /// still. There is no endgame across the WAN.
+    /// The same for an upstream of `line`: only what no local peer brings, and beside slow seeds alone before
+    /// it stands still. There is no endgame across the WAN.
     pub fn pick_stalled(&mut self, peer: PeerKey, theirs: &Bits, line: usize, now: Time) -> Option<u32> {
         let calm = self.is_calm_beside_slow_seeds();
         if !calm && !self.is_stalled(now) {
@@ -383,15 +374,12 @@ impl Picker {
 
     /// Begun pieces that stand still: which, since when, and who is asked for them.
     pub fn stalled(&self, now: Time) -> impl Iterator<Item = (u32, Time, Vec<PeerKey>)> {
-        let stalled = self
-            .active
-            .iter()
-            .filter(move |(_, active)| active.is_stalled(now));
+        let stalled = self.active.iter().filter(move |(_, active)| active.is_stalled(now));
         stalled.map(|(piece, active)| (*piece, active.moved, active.asked_of().collect()))
     }
 
-    /// The next block of any piece that `peer` sends: what it or another refused, or left. An upstream (`wan`) only of
-    /// pieces that no local peer brings.
+    /// The next block of any piece that `peer` sends: what it or another refused, or left. An upstream
+    /// (`wan`) only of pieces that no local peer brings.
     pub fn resume(&mut self, peer: PeerKey, wan: bool) -> Option<Block> {
         let (nearby, local) = (self.nearby, &self.local);
         let mut theirs = self.active.iter_mut().filter(|(piece, active)| {
@@ -456,8 +444,8 @@ impl Picker {
         Some(sources)
     }
 
-    /// `peer` sends nothing more of what it reserved. Pieces of which blocks are here wait for another peer as long
-    /// as these take up no more than `keep` bytes; returns those whose blocks are to be forgotten.
+    /// `peer` sends nothing more of what it reserved. Pieces of which blocks are here wait for another peer
+    /// as long as these take up no more than `keep` bytes; returns those whose blocks are to be forgotten.
     pub fn release(&mut self, peer: PeerKey, keep: u64) -> Vec<u32> {
         let theirs: Vec<u32> = self
             .active
@@ -465,19 +453,12 @@ impl Picker {
             .filter(|(_, active)| active.is_asked_of(peer))
             .map(|(piece, _)| *piece)
             .collect();
-        theirs
-            .into_iter()
-            .filter(|piece| self.release_piece(*piece, peer, keep))
-            .collect()
+        theirs.into_iter().filter(|piece| self.release_piece(*piece, peer, keep)).collect()
     }
 
     /// The same for one piece; whether its blocks are to be forgotten.
     pub fn release_piece(&mut self, piece: u32, peer: PeerKey, keep: u64) -> bool {
-        let waiting: u64 = self
-            .begun
-            .iter()
-            .map(|piece| u64::from(self.lengths.piece_size(*piece)))
-            .sum();
+        let waiting: u64 = self.begun.iter().map(|piece| u64::from(self.lengths.piece_size(*piece))).sum();
         let Some(active) = self.active.get_mut(&piece) else {
             return false;
         };
@@ -521,8 +502,7 @@ impl Picker {
         self.local.remove(piece);
         let size = self.lengths.piece_size(piece);
         self.held += u64::from(size);
-        self.active
-            .insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN), now));
+        self.active.insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN), now));
         piece
     }
 

@@ -26,8 +26,8 @@ pub struct Plan {
     pub lines: Vec<Vec<u8>>,
 }
 
-/// The order in which one gateway asks upstreams: a permutation that depends on content and site, so that sites ask
-/// for different pieces first and have something to trade; its own share before the others'.
+/// The order in which one gateway asks upstreams: a permutation that depends on content and site, so that
+/// sites ask for different pieces first and have something to trade; its own share before the others'.
 #[derive(Debug, Default)]
 pub(super) struct WanOrder {
     /// What each line fetches of our own share.
@@ -53,9 +53,8 @@ pub(super) struct Share {
 impl WanOrder {
     /// The order for one gateway of our site. With no roster all is ours.
     pub(super) fn new(pieces: u32, plan: Plan) -> WanOrder {
-        let key: Vec<u64> = (0..pieces)
-            .map(|piece| xxh3_64_with_seed(&piece.to_le_bytes(), plan.seed))
-            .collect();
+        let key: Vec<u64> =
+            (0..pieces).map(|piece| xxh3_64_with_seed(&piece.to_le_bytes(), plan.seed)).collect();
         let mut own = Bits::new(pieces);
         let mut sets = vec![Bits::new(pieces); plan.lines.len().max(1)];
         for piece in 0..pieces {
@@ -102,10 +101,7 @@ impl WanOrder {
     /// The lines that come before `line` for `piece`.
     pub(super) fn lines_before(&self, piece: u32, line: usize) -> impl Iterator<Item = usize> {
         let order = self.plan.as_ref().map(|plan| plan.line_order(piece));
-        order
-            .unwrap_or_default()
-            .into_iter()
-            .take_while(move |other| *other != line)
+        order.unwrap_or_default().into_iter().take_while(move |other| *other != line)
     }
 
     /// The gateway whose piece it is.
@@ -139,8 +135,8 @@ impl Plan {
         self.line_order(piece).first().copied().unwrap_or(0)
     }
 
-    /// All lines in the order in which they may fetch a piece: as the piece's ranking of stripes; a stripe that nobody
-    /// was given is passed over.
+    /// All lines in the order in which they may fetch a piece: as the piece's ranking of stripes; a stripe
+    /// that nobody was given is passed over.
     fn line_order(&self, piece: u32) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.lines.len());
         for stripe in stripes::ranking(self.info_hash, piece, self.stripes) {
@@ -149,15 +145,14 @@ impl Plan {
                 order.push(line);
             }
         }
-        let rest: Vec<usize> = (0..self.lines.len())
-            .filter(|line| !order.contains(line))
-            .collect();
+        let rest: Vec<usize> = (0..self.lines.len()).filter(|line| !order.contains(line)).collect();
         order.extend(rest);
         order
     }
 }
-/// The gateways in the order in which they may fetch `piece`, us among them: rendezvous hashing (Thaler, Ravishankar
-/// 1998), by groups of as many pieces as there are gateways, so that each has the same share to the piece.
+/// The gateways in the order in which they may fetch `piece`, us among them: rendezvous hashing (Thaler,
+/// Ravishankar 1998), by groups of as many pieces as there are gateways, so that each has the same share to
+/// the piece.
 pub fn gateway_order(piece: u32, me: SocketAddr, roster: &[SocketAddr]) -> Vec<SocketAddr> {
     let mut order = roster.to_vec();
     order.push(me);

@@ -76,11 +76,7 @@ fn an_upstream_is_never_asked_for_what_a_local_peer_has() {
     got.sort_unstable();
     assert_eq!(got, [1, 3]);
     picker.remove_holder(&local, false);
-    assert!(
-        picker
-            .pick_upstream(PeerKey(1), &all, 0, Takeover::default(), Time::ZERO)
-            .is_some()
-    );
+    assert!(picker.pick_upstream(PeerKey(1), &all, 0, Takeover::default(), Time::ZERO).is_some());
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub const DIAL: Backoff = Backoff {
     first: Time::from_secs(1),
     most: Time::from_secs(60),
 };
-/// For dialling an upstream while we are gateway: when a cut link is back, new connections follow within seconds.
+/// For dialling an upstream while we are gateway: when a cut link is back, new connections follow within
+/// seconds.
 pub const UPSTREAM: Backoff = Backoff {
     first: Time::from_millis(400),
     most: Time::from_secs(4),
@@ -40,7 +41,8 @@ pub const STALLED: Backoff = Backoff {
 };
 
 impl Backoff {
-    /// The wait after the `failures`-th failure in a row (1 = the first): the doubled time, give or take 20 %.
+    /// The wait after the `failures`-th failure in a row (1 = the first): the doubled time, give or take 20
+    /// %.
     pub fn wait<R: rand::Rng>(&self, failures: u32, rng: &mut R) -> Time {
         let doubled = self.first * (1 << (failures.clamp(1, 16) - 1));
         doubled.min(self.most).mul_f64(rng.random_range(0.8..1.2))

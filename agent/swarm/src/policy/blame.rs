@@ -1,6 +1,7 @@
-//! Who sent pieces with wrong hashes, and what follows: first the piece is not asked of that address for a while, then
-//! the address is banned for a while. Nothing is for ever, since a machine whose disk was at fault is mended one day,
-//! and nobody's word is taken against ourselves: only our own disk and memory can tell that they are at fault.
+//! Who sent pieces with wrong hashes, and what follows: first the piece is not asked of that address for a
+//! while, then the address is banned for a while. Nothing is for ever, since a machine whose disk was at
+//! fault is mended one day, and nobody's word is taken against ourselves: only our own disk and memory can
+//! tell that they are at fault.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -95,17 +96,12 @@ impl Blame {
 
     /// Whether connections with `ip` are refused.
     pub fn is_banned(&self, ip: IpAddr, now: Time) -> bool {
-        self.offenders
-            .get(&ip)
-            .is_some_and(|offender| now < offender.until)
+        self.offenders.get(&ip).is_some_and(|offender| now < offender.until)
     }
 
     /// The pieces that are not asked of `ip` now.
     pub fn shunned_of(&self, ip: IpAddr) -> impl Iterator<Item = u32> {
-        let theirs = self
-            .shunned
-            .iter()
-            .filter(move |((_, other), shunned)| *other == ip && !shunned.over);
+        let theirs = self.shunned.iter().filter(move |((_, other), shunned)| *other == ip && !shunned.over);
         theirs.map(|((piece, _), _)| *piece)
     }
 
@@ -121,12 +117,11 @@ impl Blame {
         forgiven
     }
 
-    /// A right piece came: what was wrong before is settled. Returns who had sent it wrong and was not to be asked.
+    /// A right piece came: what was wrong before is settled. Returns who had sent it wrong and was not to be
+    /// asked.
     pub fn right(&mut self, piece: u32) -> Vec<IpAddr> {
         let settled: Vec<(u32, IpAddr)> = self.of(piece).map(|(key, _)| *key).collect();
-        let waiting = settled
-            .iter()
-            .filter(|key| self.shunned.get(key).is_some_and(|s| !s.over));
+        let waiting = settled.iter().filter(|key| self.shunned.get(key).is_some_and(|s| !s.over));
         let waiting = waiting.map(|(_, ip)| *ip).collect();
         for key in settled {
             self.shunned.remove(&key);
@@ -140,7 +135,8 @@ impl Blame {
         self.shunned.range(starts..ends)
     }
 
-    /// The first piece that is not asked of somebody now: which, of how many addresses, and when it is asked again.
+    /// The first piece that is not asked of somebody now: which, of how many addresses, and when it is asked
+    /// again.
     pub fn blocked(&self) -> Option<(u32, usize, Time)> {
         let ((piece, _), _) = self.shunned.iter().find(|(_, shunned)| !shunned.over)?;
         let waiting = || self.of(*piece).filter(|(_, shunned)| !shunned.over);

@@ -39,7 +39,8 @@ pub struct Facts<'a> {
     pub foreign_tracker: bool,
 }
 
-/// Classifies a connection. What we dialled is what the tracker said; an accepted one is judged by its word and address.
+/// Classifies a connection. What we dialled is what the tracker said; an accepted one is judged by its word
+/// and address.
 pub fn relation(facts: Facts<'_>) -> Relation {
     match (facts.origin, facts.hello) {
         (Origin::Dialled(Class::Upstream), _) => Relation::Upstream,

@@ -9,15 +9,16 @@ pub const STOCK_QUEUE: u32 = 250;
 
 const MOST: u64 = 8 << 20;
 
-/// Bytes to have asked of a local peer: a quarter second of its rate, at least two pieces (the second is hashed and
-/// queued while the first comes), at most eight or 8 MiB.
+/// Bytes to have asked of a local peer: a quarter second of its rate, at least two pieces (the second is
+/// hashed and queued while the first comes), at most eight or 8 MiB.
 pub fn local(rate: u64, piece: u32) -> u64 {
     let piece = u64::from(piece);
     (rate / 4).clamp(floor(piece), (8 * piece).max(MOST))
 }
 
-/// Bytes to have asked of an upstream: twice bandwidth x delay, at least two pieces so that its round robin by whole
-/// pieces does not skip us. No more, for what is on its way when a gateway dies crosses the WAN in vain.
+/// Bytes to have asked of an upstream: twice bandwidth x delay, at least two pieces so that its round robin
+/// by whole pieces does not skip us. No more, for what is on its way when a gateway dies crosses the WAN in
+/// vain.
 pub fn upstream(rate: u64, rtt: Option<Time>, piece: u32) -> u64 {
     let product = rtt.map_or(0.0, |rtt| 2.0 * rate as f64 * rtt.as_secs_f64());
     let piece = u64::from(piece);
@@ -29,12 +30,10 @@ fn floor(piece: u64) -> u64 {
     (2 * piece).clamp(256 << 10, 2 << 20)
 }
 
-/// How long a peer may be silent while `outstanding` bytes are asked of it at `rate` bytes/s: four times as long as
-/// they take, at least `least`.
+/// How long a peer may be silent while `outstanding` bytes are asked of it at `rate` bytes/s: four times as
+/// long as they take, at least `least`.
 pub fn patience(outstanding: u64, rate: u64, least: Time) -> Time {
-    let expected = outstanding
-        .checked_div(rate)
-        .map_or(0.0, |_| outstanding as f64 / rate as f64);
+    let expected = outstanding.checked_div(rate).map_or(0.0, |_| outstanding as f64 / rate as f64);
     // a rate that has all but faded away must not mean to wait for ever
     least.max(Time::from_secs_f64((4.0 * expected).min(120.0)))
 }

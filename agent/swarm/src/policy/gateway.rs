@@ -17,8 +17,8 @@ pub struct Duty {
     pub site: String,
     /// The gateways of our site.
     pub roster: Vec<SocketAddr>,
-    /// Whom we may fetch from across the WAN, by parent; empty unless gateway. A single parent is one part of all
-    /// stripes, without a name.
+    /// Whom we may fetch from across the WAN, by parent; empty unless gateway. A single parent is one part of
+    /// all stripes, without a name.
     pub parts: Vec<Part>,
     /// Into how many stripes the pieces are divided; 0 and 1: not at all.
     pub stripes: u8,
@@ -26,11 +26,13 @@ pub struct Duty {
     pub rate: u64,
     /// All of it is paused.
     pub paused: bool,
-    /// What only seeds of our site hold may be fetched across the WAN too: they bring less than the link would.
+    /// What only seeds of our site hold may be fetched across the WAN too: they bring less than the link
+    /// would.
     pub slow_supply: bool,
     /// What packets across links are marked with.
     pub dscp: Option<u8>,
-    /// When the lease ends. It matters only as the time to announce by: while no tracker answers, agents go on.
+    /// When the lease ends. It matters only as the time to announce by: while no tracker answers, agents go
+    /// on.
     pub lease_ends: Option<Time>,
 }
 
@@ -62,8 +64,8 @@ impl Duty {
         }
     }
 
-    /// Keeps a gateway's upstreams if the tracker names none: it has restarted and does not know them yet, or it knows
-    /// nobody better. Whether that was so.
+    /// Keeps a gateway's upstreams if the tracker names none: it has restarted and does not know them yet, or
+    /// it knows nobody better. Whether that was so.
     pub fn keep_upstreams(&mut self, before: &Duty) -> bool {
         let keeps = self.is_gateway()
             && self.site == before.site
@@ -102,8 +104,9 @@ fn parts(assignment: &Assignment) -> Vec<Part> {
     }]
 }
 
-/// Our own address among those of our site: the one that the tracker sees, else the one we listen on. A gateway that the
-/// roster has at neither is the only one there with its port; a member is none of them, however many listen on that port.
+/// Our own address among those of our site: the one that the tracker sees, else the one we listen on. A
+/// gateway that the roster has at neither is the only one there with its port; a member is none of them,
+/// however many listen on that port.
 pub fn myself(listen: SocketAddr, seen: Option<IpAddr>, role: Role, roster: &[SocketAddr]) -> SocketAddr {
     let seen = SocketAddr::new(seen.unwrap_or(listen.ip()), listen.port());
     if role == Role::Member || roster.contains(&seen) {
@@ -160,7 +163,8 @@ impl Silence {
     }
 }
 
-/// The time after which a silent gateway's pieces may be taken over: three times what a piece takes at our rate.
+/// The time after which a silent gateway's pieces may be taken over: three times what a piece takes at our
+/// rate.
 pub fn term(piece: u32, rate: u64) -> Time {
     let piece = if rate == 0 {
         0.0

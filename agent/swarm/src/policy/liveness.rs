@@ -2,10 +2,11 @@
 
 use crate::Time;
 
-/// Whom others wait for speaks so often: a gateway to the agents of its site, an upstream to the gateways it serves.
+/// Whom others wait for speaks so often: a gateway to the agents of its site, an upstream to the gateways it
+/// serves.
 pub const SPEAKS: Time = Time::from_secs(4);
-/// A local agent that calls itself gateway, or an upstream that has nothing to send, and has said nothing for so long is
-/// gone: two keep-alives are missing.
+/// A local agent that calls itself gateway, or an upstream that has nothing to send, and has said nothing for
+/// so long is gone: two keep-alives are missing.
 pub const SILENT: Time = Time::from_secs(10);
 /// A round of housekeeping that comes so much too late means that we were stopped, or the machine slept.
 const SLEPT: Time = Time::from_secs(4);
@@ -28,8 +29,8 @@ pub fn have_slept(due: Time, now: Time) -> bool {
     now >= due + SLEPT
 }
 
-/// How long an upstream may send nothing while it owes `outstanding` bytes, having sent `rate` bytes/s: twice what
-/// they take, 3 to 10 s; longer only where a single block takes longer.
+/// How long an upstream may send nothing while it owes `outstanding` bytes, having sent `rate` bytes/s: twice
+/// what they take, 3 to 10 s; longer only where a single block takes longer.
 pub fn upstream_patience(outstanding: u64, rate: u64) -> Time {
     if rate == 0 {
         return FIRST_BLOCK;

@@ -2,23 +2,25 @@
 
 use crate::Time;
 
-/// Payload of a full TCP segment at MTU 1500: 1500 less 20 (IP), 20 (TCP) and 12 (the timestamps option, RFC 7323).
+/// Payload of a full TCP segment at MTU 1500: 1500 less 20 (IP), 20 (TCP) and 12 (the timestamps option, RFC
+/// 7323).
 const SEGMENT: u32 = 1448;
 /// The same segment as a router counts it: the packet and 14 bytes of Ethernet header.
 const FRAME: u32 = 1514;
 /// What stands before a block in its message (BEP 3): length, id, piece, offset.
 const BLOCK_HEADER: u32 = 13;
 
-/// What a block of `payload` bytes costs on the wire: its message in full TCP segments, each in its frame. For 16 KiB
-/// that is (16384 + 13) x 1514 / 1448 = 17144, 4.6 % more. A rate of the site map is what a router counts, so a gateway
-/// pays this for what it asks for. Its requests and acknowledgements go the other way, about 2 % of it; IPv6 adds 1.4 %.
+/// What a block of `payload` bytes costs on the wire: its message in full TCP segments, each in its frame.
+/// For 16 KiB that is (16384 + 13) x 1514 / 1448 = 17144, 4.6 % more. A rate of the site map is what a router
+/// counts, so a gateway pays this for what it asks for. Its requests and acknowledgements go the other way,
+/// about 2 % of it; IPv6 adds 1.4 %.
 pub fn wire(payload: u32) -> u32 {
     let bytes = u64::from(payload) + u64::from(BLOCK_HEADER);
     (bytes * u64::from(FRAME) / u64::from(SEGMENT)) as u32
 }
 
-/// A token bucket, refilled continuously. It may be overdrawn by one block, so that a block is always possible and a
-/// late timer costs no throughput.
+/// A token bucket, refilled continuously. It may be overdrawn by one block, so that a block is always
+/// possible and a late timer costs no throughput.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     /// Bytes per second; 0 = no limit.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::Time;
 
-/// So many pieces may be at the gateway and at none of its neighbours: with the two on their way, eight are lost at
-/// most;
+/// So many pieces may be at the gateway and at none of its neighbours: with the two on their way, eight are
+/// lost at most;
 const WINDOW: u64 = 6;
 /// or on fast links what comes in so much time: passing a piece on takes a while.
 const WINDOW_TIME: Time = Time::from_millis(100);
@@ -14,8 +14,9 @@ const PATIENCE: Time = Time::from_secs(2);
 /// and for so long not again.
 const RESPITE: Time = Time::from_secs(20);
 
-/// Pieces from across the WAN that no neighbour has yet. While neighbours want them, a gateway takes more only as
-/// they are passed on: a gateway's death then costs few pieces, however much slower than the link its neighbours are.
+/// Pieces from across the WAN that no neighbour has yet. While neighbours want them, a gateway takes more
+/// only as they are passed on: a gateway's death then costs few pieces, however much slower than the link its
+/// neighbours are.
 #[derive(Clone, Debug, Default)]
 pub struct Fresh {
     /// Since when, and whether it is being sent to one.
@@ -30,8 +31,8 @@ impl Fresh {
         self.pieces.insert(piece, (now, false));
     }
 
-    /// Whether no neighbour has it and none is being sent it: such pieces are served first, so that each reaches one
-    /// neighbour before any reaches two.
+    /// Whether no neighbour has it and none is being sent it: such pieces are served first, so that each
+    /// reaches one neighbour before any reaches two.
     pub fn is_due(&self, piece: u32) -> bool {
         self.pieces.get(&piece).is_some_and(|(_, sent)| !sent)
     }
@@ -58,8 +59,8 @@ impl Fresh {
         self.pieces.remove(&piece).is_some()
     }
 
-    /// Whether another piece may be asked for. `wanted`: a neighbour that is connected wants what we have; `rate`: pieces
-    /// per second that come.
+    /// Whether another piece may be asked for. `wanted`: a neighbour that is connected wants what we have;
+    /// `rate`: pieces per second that come.
     pub fn may_take_more(&mut self, wanted: bool, rate: f64, now: Time) -> bool {
         if !wanted {
             self.pieces.clear();

@@ -6,7 +6,8 @@ use narrows_wire::Block;
 
 /// Requests we keep for a peer; more are rejected.
 pub const MOST_QUEUED: usize = 2048;
-/// Payload bytes handed to the shell for one peer and not yet flushed: a slow peer takes no more memory than that.
+/// Payload bytes handed to the shell for one peer and not yet flushed: a slow peer takes no more memory than
+/// that.
 pub const WINDOW: u32 = 768 << 10;
 /// Requests in vain (rejected) that a peer may make before it is closed; each block served makes up for one.
 pub const MOST_VAIN: u32 = 4096;
@@ -49,8 +50,8 @@ impl Queue {
         self.blocks.is_empty() && self.unsent == 0
     }
 
-    /// The next block: of the piece being served, else of the piece with the least `weight` (for local peers all
-    /// weigh the same: in the order asked). The second value says that a new piece begins.
+    /// The next block: of the piece being served, else of the piece with the least `weight` (for local peers
+    /// all weigh the same: in the order asked). The second value says that a new piece begins.
     pub fn pop(&mut self, weight: Option<&dyn Fn(u32) -> u32>) -> Option<(Block, bool)> {
         let same = |block: &Block| Some(block.piece) == self.piece;
         if self.blocks.front().is_some_and(same) {
@@ -104,9 +105,8 @@ mod tests {
             }
         }
         let weight = |piece: u32| if piece == 6 { 0 } else { piece };
-        let order: Vec<u32> = std::iter::from_fn(|| queue.pop(Some(&weight)))
-            .map(|(block, _)| block.piece)
-            .collect();
+        let order: Vec<u32> =
+            std::iter::from_fn(|| queue.pop(Some(&weight))).map(|(block, _)| block.piece).collect();
         assert_eq!(order, [6, 6, 5, 5, 7, 7]);
     }
 

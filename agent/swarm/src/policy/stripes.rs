@@ -1,8 +1,8 @@
 //! Stripes: which pieces come from which of several parents.
 //!
-//! The pieces are divided among `n` stripes by rendezvous hashing (Thaler, Ravishankar 1998), in groups of `n` pieces
-//! that follow each other: each group gives every stripe one piece, so that stripes are of equal size to the piece, not
-//! only on average. Every agent computes the same from the content's info hash.
+//! The pieces are divided among `n` stripes by rendezvous hashing (Thaler, Ravishankar 1998), in groups of
+//! `n` pieces that follow each other: each group gives every stripe one piece, so that stripes are of equal
+//! size to the piece, not only on average. Every agent computes the same from the content's info hash.
 
 use narrows_protocol::InfoHash;
 use xxhash_rust::xxh3::xxh3_64;
@@ -10,7 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The most stripes there are.
 pub const MOST: u8 = 16;
 
-/// The stripes in the order in which they may have `piece`: the first is its own. `count` of 0 or 1 is one stripe.
+/// The stripes in the order in which they may have `piece`: the first is its own. `count` of 0 or 1 is one
+/// stripe.
 pub fn ranking(info_hash: InfoHash, piece: u32, count: u8) -> Vec<u8> {
     let count = count.clamp(1, MOST);
     let (group, place) = (piece / u32::from(count), piece % u32::from(count));
@@ -58,11 +59,7 @@ mod tests {
 
     #[test]
     fn agents_of_all_versions_compute_the_same_stripes() {
-        let stripes = |count| {
-            (0..12)
-                .map(|piece| of(InfoHash([7; 20]), piece, count))
-                .collect::<Vec<u8>>()
-        };
+        let stripes = |count| (0..12).map(|piece| of(InfoHash([7; 20]), piece, count)).collect::<Vec<u8>>();
         assert_eq!(stripes(0), [0; 12]);
         assert_eq!(stripes(2), [1, 0, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0]);
         assert_eq!(stripes(3), [1, 0, 2, 2, 1, 0, 1, 0, 2, 1, 0, 2]);

@@ -1,7 +1,7 @@
 //! When an upstream that brings little gives way to the spare: what a parent sends is a rate, not a fact.
 //!
-//! A seeder whose own uplink is full, or limited by its owner, brings a trickle over a link that stands idle otherwise.
-//! Whether it is the seeder or the link shows only once another one was asked.
+//! A seeder whose own uplink is full, or limited by its owner, brings a trickle over a link that stands idle
+//! otherwise. Whether it is the seeder or the link shows only once another one was asked.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ const LITTLE: u64 = 125_000;
 /// What is known of the upstreams of one line.
 #[derive(Clone, Debug, Default)]
 pub struct Trial {
-    /// Since when the active one has owed us blocks without a break and without a limit of ours, and what it had brought
-    /// by then.
+    /// Since when the active one has owed us blocks without a break and without a limit of ours, and what it
+    /// had brought by then.
     window: Option<(SocketAddr, Time, u64)>,
     /// Bytes/s of those that were measured, and when.
     measured: BTreeMap<SocketAddr, (u64, Time)>,
@@ -32,9 +32,9 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Looks at the active upstream: `received` bytes so far; `hungry`: it owes us blocks and no rate of ours holds up
-    /// requests. `rate`: bytes/s that the line may carry, 0: not told. Whether `spare` is to be asked instead; it is
-    /// looked for at the end of a window alone.
+    /// Looks at the active upstream: `received` bytes so far; `hungry`: it owes us blocks and no rate of ours
+    /// holds up requests. `rate`: bytes/s that the line may carry, 0: not told. Whether `spare` is to be
+    /// asked instead; it is looked for at the end of a window alone.
     pub fn look(
         &mut self,
         (active, received, hungry): (SocketAddr, u64, bool),
@@ -85,8 +85,8 @@ mod tests {
         SocketAddr::from(([10, 0, 0, number], 6881))
     }
 
-    /// Asks for so many seconds, 10 looks a second; `brings`: bytes/s of either upstream. Returns the bytes of each and
-    /// the number of switches.
+    /// Asks for so many seconds, 10 looks a second; `brings`: bytes/s of either upstream. Returns the bytes
+    /// of each and the number of switches.
     fn run(seconds: u64, rate: u64, brings: impl Fn(usize, u64) -> u64) -> ([u64; 2], usize) {
         let (mut trial, mut active, mut received, mut switches) = (Trial::default(), 0, [0; 2], 0);
         for tenth in 0..seconds * 10 {

@@ -1,5 +1,5 @@
-//! Peers that the tracker names and that no connection can be made to: which, since when, and why. A firewall between two
-//! sites shows nowhere else.
+//! Peers that the tracker names and that no connection can be made to: which, since when, and why. A firewall
+//! between two sites shows nowhere else.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -97,12 +97,10 @@ impl Unreachables {
             return;
         }
         if self.0.len() >= MAX {
-            // one that is named no more gives way; else those that are there stay, so that the list does not flicker
+            // one that is named no more gives way; else those that are there stay, so that the list does not
+            // flicker
             let oldest = self.0.values().min_by_key(|known| known.named);
-            match oldest
-                .filter(|known| known.named + LATELY < now)
-                .map(|known| known.addr)
-            {
+            match oldest.filter(|known| known.named + LATELY < now).map(|known| known.addr) {
                 Some(oldest) => self.0.remove(&oldest),
                 None => return,
             };

@@ -1,8 +1,8 @@
 //! Stock neighbours that have more than they say.
 //!
-//! libtorrent up to 2.0.10 neither lists a piece in its bitfield nor announces it by Have if it passed its hash and was
-//! not flushed when we shook hands (pull request 7781 there): it looks as if it lacked that piece for ever. Only a new
-//! handshake tells. It does say `upload_only` (BEP 21) once it is complete.
+//! libtorrent up to 2.0.10 neither lists a piece in its bitfield nor announces it by Have if it passed its
+//! hash and was not flushed when we shook hands (pull request 7781 there): it looks as if it lacked that
+//! piece for ever. Only a new handshake tells. It does say `upload_only` (BEP 21) once it is complete.
 
 use super::Swarm;
 use super::peer::Peer;
@@ -15,7 +15,8 @@ const QUIET: Time = Time::from_secs(5);
 const BETWEEN: Time = Time::from_secs(60);
 
 impl Swarm {
-    /// Dials a stock peer of our site anew that seems to lack little, when nobody can be asked for anything any more.
+    /// Dials a stock peer of our site anew that seems to lack little, when nobody can be asked for anything
+    /// any more.
     pub(super) fn meet_again(&mut self, now: Time, out: &mut Vec<Action>) {
         if !self.is_fetching() || self.peers.values().any(|peer| peer.lacking > 0) {
             return;

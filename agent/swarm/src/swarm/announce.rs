@@ -75,9 +75,9 @@ impl Announcer {
         }
     }
 
-    /// No answer: try again soon, and soon enough to find a tracker that comes back. Meanwhile everybody goes on as
-    /// before: a gateway stays one although its lease runs out, and nobody takes the place of one that dies, because
-    /// two could; its site then lives on what it has until the tracker is back.
+    /// No answer: try again soon, and soon enough to find a tracker that comes back. Meanwhile everybody goes
+    /// on as before: a gateway stays one although its lease runs out, and nobody takes the place of one that
+    /// dies, because two could; its site then lives on what it has until the tracker is back.
     fn failed<R: rand::Rng>(&mut self, gateway: bool, now: Time, rng: &mut R) {
         let backoff = if gateway {
             backoff::ANNOUNCE_GATEWAY
@@ -128,10 +128,8 @@ impl Swarm {
         if now >= self.announcer.next {
             return self.announce(AnnounceReason::Regular, now, out);
         }
-        let Some(last) = self
-            .announcer
-            .last
-            .filter(|_| !self.announcer.under_way && self.announcer.failures == 0)
+        let Some(last) =
+            self.announcer.last.filter(|_| !self.announcer.under_way && self.announcer.failures == 0)
         else {
             return;
         };
@@ -153,8 +151,8 @@ impl Swarm {
         total.saturating_sub(self.left).saturating_mul(10) / total.max(1)
     }
 
-    /// Whether an announce could help: nobody to fetch from, or from one of our parents, or somebody the tracker has not
-    /// told us of.
+    /// Whether an announce could help: nobody to fetch from, or from one of our parents, or somebody the
+    /// tracker has not told us of.
     fn lacks_peers(&self) -> bool {
         let fetches = |peer: &Peer| matches!(peer.relation, Relation::Local | Relation::Upstream);
         let unknown = |peer: &Peer| peer.relation == Relation::Unknown && peer.lacking > 0;
@@ -162,8 +160,8 @@ impl Swarm {
         !self.peers.values().any(fetches) || self.peers.values().any(unknown) || self.lines.iter().any(nobody)
     }
 
-    /// The connection to a peer broke: if it is our gateway, the tracker must know at once. One that has `refused` us
-    /// has no room for us, and is not lost.
+    /// The connection to a peer broke: if it is our gateway, the tracker must know at once. One that has
+    /// `refused` us has no room for us, and is not lost.
     pub(super) fn report_loss(&mut self, peer: &Peer, refused: bool, now: Time, out: &mut Vec<Action>) {
         let twin = self.peers.values().any(|other| other.peer_id == peer.peer_id);
         if peer.relation == Relation::Local && !twin && !refused {
@@ -185,15 +183,9 @@ impl Swarm {
     /// The gateway of our site that we are connected to.
     pub(super) fn connected_gateway(&self) -> Option<SocketAddr> {
         let nearby = |addr: SocketAddr| {
-            self.peers
-                .values()
-                .any(|peer| peer.relation == Relation::Local && is_at(peer, addr))
+            self.peers.values().any(|peer| peer.relation == Relation::Local && is_at(peer, addr))
         };
-        self.duty
-            .roster
-            .iter()
-            .copied()
-            .find(|gateway| *gateway != self.me && nearby(*gateway))
+        self.duty.roster.iter().copied().find(|gateway| *gateway != self.me && nearby(*gateway))
     }
 
     /// Whether we are stuck: nothing on its way, nobody has what we lack, nothing moved for long enough.

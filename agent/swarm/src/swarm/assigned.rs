@@ -26,8 +26,7 @@ impl Swarm {
         if role != self.duty.role {
             self.role_since = now;
         }
-        self.announcer
-            .answered(interval, min_interval, self.duty.lease_ends, now);
+        self.announcer.answered(interval, min_interval, self.duty.lease_ends, now);
         if self.paused {
             return;
         }

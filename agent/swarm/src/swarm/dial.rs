@@ -82,11 +82,7 @@ impl Swarm {
             return;
         }
         let limit = self.config.limits.dialled.min(self.config.limits.connections);
-        let under_way = self
-            .known
-            .values()
-            .filter(|known| known.state == State::Dialling)
-            .count();
+        let under_way = self.known.values().filter(|known| known.state == State::Dialling).count();
         let mut room = limit.saturating_sub(self.peers.len() + under_way);
         let gateway = self.is_fetching_wan();
         let banned = |addr: &SocketAddr| self.blame.is_banned(addr.ip(), now);
@@ -193,10 +189,7 @@ impl Swarm {
     pub(super) fn gone_now(&self) -> Vec<SocketAddr> {
         let mut gone: Vec<(Time, SocketAddr)> = self.gone.iter().map(|(addr, at)| (*at, *addr)).collect();
         gone.sort_unstable_by(|a, b| b.cmp(a));
-        gone.into_iter()
-            .take(liveness::MOST_GONE)
-            .map(|(_, addr)| addr)
-            .collect()
+        gone.into_iter().take(liveness::MOST_GONE).map(|(_, addr)| addr).collect()
     }
 
     /// A gateway without an upstream that answers says so at once; also one of whose parents nobody answers.

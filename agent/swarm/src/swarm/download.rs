@@ -81,19 +81,16 @@ impl Swarm {
     pub(super) fn fill_all(&mut self, now: Time, out: &mut Vec<Action>) {
         if self.is_fetching() {
             let ready = |peer: &super::Peer| peer.choking.is_none() && peer.lacking > 0;
-            let keys: Vec<PeerKey> = self
-                .peers
-                .iter()
-                .filter(|(_, p)| ready(p))
-                .map(|(key, _)| *key)
-                .collect();
+            let keys: Vec<PeerKey> =
+                self.peers.iter().filter(|(_, p)| ready(p)).map(|(key, _)| *key).collect();
             for key in keys {
                 self.fill(key, now, out);
             }
         }
     }
 
-    /// The next block to ask a peer for: of a piece reserved from it, of a new one, or in the endgame of another's.
+    /// The next block to ask a peer for: of a piece reserved from it, of a new one, or in the endgame of
+    /// another's.
     fn next_block(
         &mut self,
         key: PeerKey,
@@ -137,8 +134,8 @@ impl Swarm {
         self.picker.ask(piece, key)
     }
 
-    /// Looks what neighbours bring: nothing if we wait for some, since they choke us or owe us blocks, and none has sent
-    /// one for a while.
+    /// Looks what neighbours bring: nothing if we wait for some, since they choke us or owe us blocks, and
+    /// none has sent one for a while.
     pub(super) fn look_nearby(&mut self, now: Time) {
         let waits = |peer: &super::Peer| {
             let owes = peer.choking.is_some() || peer.snubbed.is_some() || !peer.asked.is_empty();
@@ -147,14 +144,13 @@ impl Swarm {
         if !self.peers.values().any(waits) {
             self.nearby_moved = now;
         }
-        self.picker
-            .set_nearby(if now >= self.nearby_moved + SILENT_NEARBY {
-                Nearby::Silent
-            } else if self.duty.slow_supply {
-                Nearby::SeedsAreSlow
-            } else {
-                Nearby::Brings
-            });
+        self.picker.set_nearby(if now >= self.nearby_moved + SILENT_NEARBY {
+            Nearby::Silent
+        } else if self.duty.slow_supply {
+            Nearby::SeedsAreSlow
+        } else {
+            Nearby::Brings
+        });
     }
 
     fn next_piece(&mut self, key: PeerKey, line: Option<usize>, now: Time) -> Option<u32> {
@@ -176,7 +172,8 @@ impl Swarm {
         self.next_wan_piece(key, line, now)
     }
 
-    /// The next piece across the WAN: of the line's share; else of a gateway's or another line's that stands still.
+    /// The next piece across the WAN: of the line's share; else of a gateway's or another line's that stands
+    /// still.
     fn next_wan_piece(&mut self, key: PeerKey, line: usize, now: Time) -> Option<u32> {
         let Swarm {
             picker,
@@ -387,12 +384,7 @@ impl Swarm {
             }
             self.update_interest(key, out);
         }
-        out.extend(
-            self.picker
-                .forget_begun()
-                .into_iter()
-                .map(|piece| Action::Discard { piece }),
-        );
+        out.extend(self.picker.forget_begun().into_iter().map(|piece| Action::Discard { piece }));
     }
 
     /// The opposite.

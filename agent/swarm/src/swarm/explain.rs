@@ -21,11 +21,7 @@ impl Swarm {
             if_gateway_dies: self.if_gateway_dies(&gateways),
             gateways,
             parents: self.parents(),
-            peers: self
-                .peers
-                .iter()
-                .map(|(key, peer)| self.facts(*key, peer, now))
-                .collect(),
+            peers: self.peers.iter().map(|(key, peer)| self.facts(*key, peer, now)).collect(),
             gone: self.gone_now(),
             waiting: self.waiting_pieces(now),
         }

@@ -53,11 +53,8 @@ impl Swarm {
         let mut old = std::mem::take(&mut self.lines);
         let mut left: Vec<PeerKey> = Vec::new();
         for part in &self.duty.parts {
-            let active_of = |line: &Line| {
-                line.active
-                    .and_then(|key| self.peers.get(&key))
-                    .map(|peer| peer.addr)
-            };
+            let active_of =
+                |line: &Line| line.active.and_then(|key| self.peers.get(&key)).map(|peer| peer.addr);
             let same = old.iter().position(|line| {
                 active_of(line).is_some_and(|addr| part.upstream.contains(&addr))
                     || line.upstreams.iter().any(|addr| part.upstream.contains(addr))
@@ -107,8 +104,7 @@ impl Swarm {
     /// The line that a peer belongs to; `None` unless it is an upstream of ours.
     pub(super) fn line_of(&self, key: PeerKey) -> Option<usize> {
         let peer = self.peers.get(&key)?;
-        self.line_at(peer.addr)
-            .filter(|_| peer.relation == Relation::Upstream)
+        self.line_at(peer.addr).filter(|_| peer.relation == Relation::Upstream)
     }
 
     /// Whether a peer is the one that its line asks.
@@ -130,8 +126,8 @@ impl Swarm {
     }
 }
 
-/// Whether a line may fetch pieces of these other ones, which come before it: each has stood still for k terms of its
-/// rate, k being how many they are. Never by count of what is left. `piece`: bytes of a piece.
+/// Whether a line may fetch pieces of these other ones, which come before it: each has stood still for k
+/// terms of its rate, k being how many they are. Never by count of what is left. `piece`: bytes of a piece.
 pub(super) fn may_stand_in(
     lines: &[Line],
     before: &mut dyn Iterator<Item = usize>,

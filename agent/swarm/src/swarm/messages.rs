@@ -56,8 +56,7 @@ impl Swarm {
                 if !first {
                     // aria2 sends one in place of many Haves, against BEP 3
                     let new: Vec<u32> = theirs.iter_ones().filter(|piece| !peer.has.has(*piece)).collect();
-                    new.into_iter()
-                        .for_each(|piece| self.they_got(key, piece, now, out));
+                    new.into_iter().for_each(|piece| self.they_got(key, piece, now, out));
                     return Ok(());
                 }
                 let mut has = Bits::new(pieces);
@@ -72,7 +71,8 @@ impl Swarm {
             Message::Have(piece) => self.they_got(key, piece, now, out),
             Message::Choke => self.choked(key, now, out),
             Message::Unchoke => {
-                // what it was asked before its choke it should have sent or rejected by now (BEP 6); not all do
+                // what it was asked before its choke it should have sent or rejected by now (BEP 6); not all
+                // do
                 let unanswered = peer.choking.take().is_some() && !peer.asked.is_empty();
                 if peer.relation == Relation::Local {
                     // it offers to serve again: no need to wait
@@ -276,10 +276,7 @@ impl Swarm {
         }
         self.reclassify(key, now, out);
         // do not dial who has dialled us
-        let local = self
-            .peers
-            .get(&key)
-            .is_some_and(|peer| peer.relation == Relation::Local);
+        let local = self.peers.get(&key).is_some_and(|peer| peer.relation == Relation::Local);
         if let Some(known) = listen.and_then(|listen| self.known.get_mut(&listen))
             && local
             && known.is_idle()

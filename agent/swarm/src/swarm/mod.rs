@@ -58,7 +58,8 @@ pub struct Swarm {
     lines: Vec<Line>,
     /// Since when we are what we are.
     role_since: Time,
-    /// What we last told other agents: whether we are gateway, whether the tracker names us nobody, and our site.
+    /// What we last told other agents: whether we are gateway, whether the tracker names us nobody, and our
+    /// site.
     told: (bool, bool, String),
     /// The tracker names a gateway nobody to fetch from; we go on with those we have.
     forgotten: bool,
@@ -129,11 +130,7 @@ impl Swarm {
     /// A swarm at its start. Asks for nothing yet: the first [`Event::Tick`] begins with an announce.
     pub fn new(config: Config, now: Time) -> Swarm {
         let lengths = config.lengths;
-        let left = config
-            .have
-            .iter_missing()
-            .map(|piece| u64::from(lengths.piece_size(piece)))
-            .sum();
+        let left = config.have.iter_missing().map(|piece| u64::from(lengths.piece_size(piece))).sum();
         let limits = config.limits;
         let state = if left == 0 {
             State::Seeding
@@ -270,22 +267,13 @@ impl Swarm {
             lost: self.announcer.lost,
             gateway,
             gone: self.gone_now(),
-            from: self
-                .from
-                .iter()
-                .map(|(site, bytes)| (site.clone(), *bytes))
-                .collect(),
+            from: self.from.iter().map(|(site, bytes)| (site.clone(), *bytes)).collect(),
         }
     }
 
     /// A snapshot.
     pub fn status(&self, now: Time) -> Status {
-        let number = |relation| {
-            self.peers
-                .values()
-                .filter(|peer| peer.relation == relation)
-                .count()
-        };
+        let number = |relation| self.peers.values().filter(|peer| peer.relation == relation).count();
         let total = self.config.lengths.total();
         let rate = |meter: &Meter| {
             let mut meter = meter.clone();

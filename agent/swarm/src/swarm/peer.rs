@@ -207,8 +207,8 @@ impl Peer {
         self.relation == Relation::Local && self.hello.as_ref().is_some_and(|hello| hello.gateway)
     }
 
-    /// Whether this is a connection that we dialled as upstream. One peer may be our upstream and, by its own dial,
-    /// be fed by us: these are two connections.
+    /// Whether this is a connection that we dialled as upstream. One peer may be our upstream and, by its own
+    /// dial, be fed by us: these are two connections.
     pub(super) fn is_upstream_dial(&self) -> bool {
         self.origin == Origin::Dialled(Class::Upstream)
     }

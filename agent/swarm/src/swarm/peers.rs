@@ -79,8 +79,8 @@ impl Swarm {
         self.peers.iter().find(|(_, old)| same(old)).map(|(key, _)| *key)
     }
 
-    /// Says what we have, who we are, and that everybody may ask; who does not share says that it has nothing, and
-    /// leaves everybody choked.
+    /// Says what we have, who we are, and that everybody may ask; who does not share says that it has
+    /// nothing, and leaves everybody choked.
     fn greet(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
         let (have, shares) = (&self.config.have, self.shares());
@@ -103,14 +103,10 @@ impl Swarm {
     pub(super) fn reclassify(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
         let told = match peer.listen {
-            Some(listen) => self
-                .known
-                .get(&listen)
-                .is_some_and(|known| known.is_listed_local()),
-            None => self
-                .known
-                .iter()
-                .any(|(addr, known)| addr.ip() == peer.addr.ip() && known.is_listed_local()),
+            Some(listen) => self.known.get(&listen).is_some_and(|known| known.is_listed_local()),
+            None => {
+                self.known.iter().any(|(addr, known)| addr.ip() == peer.addr.ip() && known.is_listed_local())
+            }
         };
         let facts = Facts {
             origin: peer.origin,
@@ -168,8 +164,8 @@ impl Swarm {
         }
     }
 
-    /// Tells a peer whether we want something of it: of a local one if it has what we lack, of an upstream if it is
-    /// the active one.
+    /// Tells a peer whether we want something of it: of a local one if it has what we lack, of an upstream if
+    /// it is the active one.
     pub(super) fn update_interest(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let fetching = self.is_fetching();
         let wan = self.is_active(key) && self.line_of(key).is_some_and(|line| self.is_open(line));
@@ -191,7 +187,8 @@ impl Swarm {
         }
     }
 
-    /// Asks nothing more of a peer and lets others fetch what it had reserved. What is on its way stays welcome.
+    /// Asks nothing more of a peer and lets others fetch what it had reserved. What is on its way stays
+    /// welcome.
     pub(super) fn abandon(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
@@ -275,12 +272,7 @@ impl Swarm {
             (false, CloseReason::BothSeeders)
         };
         let whole = |peer: &Peer| sated || peer.has.is_full() || peer.relation == Relation::Upstream;
-        let done: Vec<PeerKey> = self
-            .peers
-            .iter()
-            .filter(|(_, p)| whole(p))
-            .map(|(key, _)| *key)
-            .collect();
+        let done: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| whole(p)).map(|(key, _)| *key).collect();
         for key in done {
             self.close(key, reason, now, out);
         }

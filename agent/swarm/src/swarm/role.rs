@@ -36,8 +36,8 @@ impl Swarm {
         }
     }
 
-    /// Tells agents that we are gateway now, or are not any more, or have learned our site. A second handshake replaces
-    /// what the first one said (BEP 10).
+    /// Tells agents that we are gateway now, or are not any more, or have learned our site. A second
+    /// handshake replaces what the first one said (BEP 10).
     pub(super) fn tell_role(&mut self, out: &mut Vec<Action>) {
         let told = (self.is_site_gateway(), self.forgotten, self.duty.site.clone());
         if self.told == told {
@@ -55,8 +55,8 @@ impl Swarm {
         }
     }
 
-    /// An upstream that hears that the tracker does not name it announces, so that a restarted tracker knows it again: as a
-    /// seeder it would do so in a quarter of an hour only.
+    /// An upstream that hears that the tracker does not name it announces, so that a restarted tracker knows
+    /// it again: as a seeder it would do so in a quarter of an hour only.
     pub(super) fn hear_of_oblivion(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let asks = |peer: &Peer| peer.hello.as_ref().is_some_and(|hello| hello.forgotten);
         if self.peers.get(&key).is_some_and(asks) && now >= self.doubt_due {
@@ -75,8 +75,8 @@ impl Swarm {
         }
     }
 
-    /// A gateway of our site says that it is none any more, and not because it has everything: it cannot fetch. One of us
-    /// is to take its place, and the tracker hears of that at once.
+    /// A gateway of our site says that it is none any more, and not because it has everything: it cannot
+    /// fetch. One of us is to take its place, and the tracker hears of that at once.
     pub(super) fn hear_of_resignation(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let resigned = |peer: &Peer| !peer.is_local_gateway() && !peer.has.is_full();
         let needed = self.is_fetching() && !self.duty.is_gateway();
@@ -86,8 +86,8 @@ impl Swarm {
         }
     }
 
-    /// Has the packets of a connection marked if it crosses a link: to an upstream or a gateway of another site; a stock
-    /// client that the tracker has not named is no peer of our site either.
+    /// Has the packets of a connection marked if it crosses a link: to an upstream or a gateway of another
+    /// site; a stock client that the tracker has not named is no peer of our site either.
     pub(super) fn mark(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;

@@ -55,8 +55,7 @@ impl Swarm {
         self.up.fold(now);
         self.gone.retain(|_, at| now < *at + liveness::GONE);
         let known = &self.known;
-        self.unreachable
-            .look(now, |addr| known.get(&addr).is_some_and(|known| known.listed));
+        self.unreachable.look(now, |addr| known.get(&addr).is_some_and(|known| known.listed));
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         let mut moves = false;
         for key in keys {
@@ -109,8 +108,8 @@ impl Swarm {
             self.leave_if_done(key, now, out);
             return true;
         }
-        // its keep-alives are missing: the tracker names a successor, or others to fetch from. An upstream that owes us
-        // blocks has longer where a block takes long.
+        // its keep-alives are missing: the tracker names a successor, or others to fetch from. An upstream
+        // that owes us blocks has longer where a block takes long.
         let owes_words = peer.is_local_gateway() || (peer.is_upstream_agent() && peer.asked.is_empty());
         if owes_words && liveness::is_gone(peer.last_heard, now) && self.is_fetching() {
             self.close(key, CloseReason::Silent, now, out);
@@ -144,7 +143,8 @@ impl Swarm {
         self.check_starved(now, out);
     }
 
-    /// We were stopped, or the machine slept: the silence of others was ours, and another gateway may have been named.
+    /// We were stopped, or the machine slept: the silence of others was ours, and another gateway may have
+    /// been named.
     fn wake_up(&mut self, now: Time, out: &mut Vec<Action>) {
         for peer in self.peers.values_mut() {
             (peer.last_heard, peer.last_block) = (now, now);
@@ -158,8 +158,8 @@ impl Swarm {
         }
     }
 
-    /// A local peer that gives nothing for long does not count as holder, so that its pieces come from elsewhere; an
-    /// upstream that stays silent is dialled anew.
+    /// A local peer that gives nothing for long does not count as holder, so that its pieces come from
+    /// elsewhere; an upstream that stays silent is dialled anew.
     fn check_useless(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
         let silent = peer.snubbed.is_some_and(|since| now >= since + USELESS);

@@ -29,7 +29,8 @@ impl Swarm {
         }
     }
 
-    /// Hands out what peers have asked for: in turn a piece each, as far as their windows and the limit allow.
+    /// Hands out what peers have asked for: in turn a piece each, as far as their windows and the limit
+    /// allow.
     pub(super) fn serve(&mut self, now: Time, out: &mut Vec<Action>) {
         self.waiting.up = false;
         while let Some(key) = self.next_turn() {

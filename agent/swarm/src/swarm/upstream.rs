@@ -13,8 +13,8 @@ const DISAPPOINTED: Time = Time::from_secs(30);
 const GRACE: Time = Time::from_secs(1);
 
 impl Swarm {
-    /// Chooses the upstream that each line asks: the present one unless it is gone, chokes, is silent or has nothing for
-    /// us while another has.
+    /// Chooses the upstream that each line asks: the present one unless it is gone, chokes, is silent or has
+    /// nothing for us while another has.
     pub(super) fn choose_upstream(&mut self, now: Time, out: &mut Vec<Action>) {
         for line in 0..self.lines.len() {
             self.choose_for(line, now, out);
@@ -133,20 +133,15 @@ impl Swarm {
         self.fill(to, now, out);
     }
 
-    /// Leaves upstreams that are not ours any more: at once, or when what is on its way completes its pieces within
-    /// a second.
+    /// Leaves upstreams that are not ours any more: at once, or when what is on its way completes its pieces
+    /// within a second.
     pub(super) fn leave_upstreams(&mut self, now: Time, out: &mut Vec<Action>) {
         let gone = |peer: &Peer| {
             peer.relation == Relation::Upstream
                 && peer.leaving.is_none()
                 && !self.duty.upstreams().any(|addr| addr == peer.addr)
         };
-        let gone: Vec<PeerKey> = self
-            .peers
-            .iter()
-            .filter(|(_, p)| gone(p))
-            .map(|(key, _)| *key)
-            .collect();
+        let gone: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| gone(p)).map(|(key, _)| *key).collect();
         for key in gone {
             let Some(peer) = self.peers.get_mut(&key) else {
                 continue;
@@ -165,10 +160,7 @@ impl Swarm {
 
     /// Ends a connection that is being left once nothing is on its way.
     pub(super) fn leave_if_done(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
-        let done = |peer: &Peer| {
-            peer.leaving
-                .is_some_and(|until| now >= until || peer.asked.is_empty())
-        };
+        let done = |peer: &Peer| peer.leaving.is_some_and(|until| now >= until || peer.asked.is_empty());
         if self.peers.get(&key).is_some_and(done) {
             self.close(key, CloseReason::NotAssigned, now, out);
         }

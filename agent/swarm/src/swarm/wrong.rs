@@ -11,8 +11,8 @@ use crate::policy::blame::Verdict;
 use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, State, Time};
 
 impl Swarm {
-    /// The hash is wrong. Who alone sent the piece is not asked for it for a while; with several senders it is asked of
-    /// one alone next time.
+    /// The hash is wrong. Who alone sent the piece is not asked for it for a while; with several senders it
+    /// is asked of one alone next time.
     pub(super) fn wrong(&mut self, piece: u32, sources: &[Source], now: Time, out: &mut Vec<Action>) {
         self.totals.hash_failures += 1;
         self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
@@ -44,8 +44,8 @@ impl Swarm {
         }
     }
 
-    /// A peer says that a piece from us was wrong. That is looked at if it took so many bytes from us: our disk decides, and
-    /// nobody can have us read more than we have sent.
+    /// A peer says that a piece from us was wrong. That is looked at if it took so many bytes from us: our
+    /// disk decides, and nobody can have us read more than we have sent.
     pub(super) fn complained(
         &mut self,
         key: PeerKey,
@@ -127,8 +127,8 @@ impl Swarm {
         self.update_interest(key, out);
     }
 
-    /// What keeps us from fetching: the disk, or a piece that is wrong wherever we can ask, while nothing else is to be
-    /// had.
+    /// What keeps us from fetching: the disk, or a piece that is wrong wherever we can ask, while nothing
+    /// else is to be had.
     pub(super) fn obstacle(&self) -> Option<Fault> {
         if self.fault.is_some() || self.left == 0 {
             return self.fault;
@@ -141,7 +141,8 @@ impl Swarm {
         })
     }
 
-    /// Tells tracker and neighbours at once that we cannot fetch any more, or can again: another one is to be gateway.
+    /// Tells tracker and neighbours at once that we cannot fetch any more, or can again: another one is to be
+    /// gateway.
     pub(super) fn tell_ability(&mut self, now: Time, out: &mut Vec<Action>) {
         let able = self.state() != State::Error;
         if std::mem::replace(&mut self.able, able) == able || !self.announcer.started || self.paused {

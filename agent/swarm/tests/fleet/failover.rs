@@ -21,7 +21,8 @@ fn site(seed: u64) -> Sim {
     fleet(&[(0, link(20.0, 20))], &[0], &[4, 4], 300, seed)
 }
 
-/// Runs; asserts that the site's next useful byte after `at` came within `within`, and at most 8 pieces twice.
+/// Runs; asserts that the site's next useful byte after `at` came within `within`, and at most 8 pieces
+/// twice.
 fn assert_recovers(mut sim: Sim, what: &str, at: Time, within: Time) {
     sim.run(HOUR);
     sim.assert_complete();
@@ -182,9 +183,7 @@ fn nobody_takes_over_without_the_tracker_and_the_site_shares_what_it_has() {
     sim.plan(Duration::from_secs(60), 0, Op::TrackerUp);
     let back = Duration::from_secs(60);
     sim.run(HOUR);
-    let pause = sim
-        .next_wan(1, AT + Duration::from_secs(1))
-        .expect("more to fetch");
+    let pause = sim.next_wan(1, AT + Duration::from_secs(1)).expect("more to fetch");
     assert!(
         pause >= Duration::from_secs(50),
         "somebody fetched on its own: {pause:?}"

@@ -1,5 +1,5 @@
-//! Whole fleets of real swarms on a simulated network: copies per link, time against the bound, and that everybody
-//! completes whatever happens. Every failure names its seed.
+//! Whole fleets of real swarms on a simulated network: copies per link, time against the bound, and that
+//! everybody completes whatever happens. Every failure names its seed.
 
 #![allow(unreachable_pub)] // modules of one test program
 
@@ -32,12 +32,11 @@ fn lengths(pieces: u32) -> Lengths {
     Lengths::new(PIECE, u64::from(PIECE) * u64::from(pieces) - 20_000).expect("a content")
 }
 
-/// Four seeders at site 0, four leechers at every other site; `parents[i]` = parent of site i + 1 and its link.
+/// Four seeders at site 0, four leechers at every other site; `parents[i]` = parent of site i + 1 and its
+/// link.
 fn fleet(parents: &[(usize, Link)], feeding: &[usize], sites: &[usize], pieces: u32, seed: u64) -> Sim {
-    let tree: Vec<Option<(usize, Link)>> = [None]
-        .into_iter()
-        .chain(parents.iter().copied().map(Some))
-        .collect();
+    let tree: Vec<Option<(usize, Link)>> =
+        [None].into_iter().chain(parents.iter().copied().map(Some)).collect();
     let seeds: Vec<usize> = (0..sites[0]).collect();
     let mut sim = Sim::new(
         |agents| Net::new(tree.clone(), agents),
@@ -175,12 +174,7 @@ fn the_death_of_a_gateway_costs_at_most_eight_pieces() {
         sim.run(HOUR);
         sim.assert_complete();
         for site in [1, 2] {
-            let deaths: u32 = sim
-                .agents
-                .iter()
-                .filter(|a| a.site == site)
-                .map(|a| a.kills_as_gateway)
-                .sum();
+            let deaths: u32 = sim.agents.iter().filter(|a| a.site == site).map(|a| a.kills_as_gateway).sum();
             let (copies, time) = figures(&sim, site, wan.rate);
             println!(
                 "kills seed {seed}, site {site}: {deaths} gateways died, copies {copies:.4} time {time:.3}"
@@ -212,6 +206,50 @@ fn corrupt_data_is_traced_to_its_sender_and_fetched_elsewhere() {
     sim.plan(Time::ZERO, 0, Op::Corrupt);
     sim.run(HOUR);
     sim.assert_complete();
+}
+
+/// What a digest is made of: a chain and a star of sites with one mishap of each kind, and a diamond.
+fn stories(seed: u64) -> Vec<Sim> {
+    let wan = link(20.0, 20);
+    let mishaps = [
+        (Op::Kill, Op::Start),
+        (Op::Freeze, Op::Thaw),
+        (Op::Cut, Op::Mend),
+        (Op::Pause, Op::Resume),
+        (Op::DiskFull, Op::DiskHeals),
+        (Op::Slow, Op::Haste),
+        (Op::Choke, Op::Unchoke),
+        (Op::TrackerDown, Op::TrackerUp),
+    ];
+    let mut sims = vec![stripes::diamond(seed)];
+    for (number, (op, end)) in mishaps.into_iter().enumerate() {
+        let above = number % 2;
+        let mut sim = fleet(&[(0, wan), (above, wan)], &[0, above], &[4, 4, 4], 120, seed);
+        sim.strict = false;
+        sim.plan(Duration::from_secs(2 + seed), 4 + number % 4, op);
+        sim.plan(Duration::from_secs(9), 4 + number % 4, end);
+        sims.push(sim);
+    }
+    sims
+}
+
+#[test]
+fn equal_seeds_give_equal_traffic() {
+    let mut all = 0u64;
+    for seed in 0..3 {
+        let run = || {
+            let run = |mut sim: Sim| {
+                sim.run(HOUR);
+                sim.assert_complete();
+                sim.net.digest
+            };
+            stories(seed).into_iter().map(run).collect::<Vec<u64>>()
+        };
+        let digests = run();
+        assert_eq!(digests, run(), "seed {seed}");
+        all = digests.into_iter().fold(all, |all, one| all.rotate_left(7) ^ one);
+    }
+    println!("digest of a fleet's traffic: {all:016x}");
 }
 
 #[derive(Clone, Debug)]

@@ -47,6 +47,8 @@ pub struct Net {
     up: Vec<Pipe>,
     down: Vec<Pipe>,
     received: Vec<u64>,
+    /// A digest of everything that was sent: who, to whom, how much and when.
+    pub digest: u64,
 }
 
 pub const NIC: f64 = 125e6;
@@ -69,6 +71,7 @@ impl Net {
             cut: BTreeSet::new(),
             up: vec![Pipe::new(NIC); agents],
             down: vec![Pipe::new(NIC); agents],
+            digest: 0xcbf2_9ce4_8422_2325,
         }
     }
 
@@ -106,14 +109,8 @@ impl Net {
         };
         let (up, down) = (climb(from), climb(to));
         let top = *up.iter().find(|site| down.contains(site)).expect("a tree");
-        let rise = up
-            .windows(2)
-            .map(|step| (step[0], step[1]))
-            .take_while(|(child, _)| *child != top);
-        let fall = down
-            .windows(2)
-            .map(|step| (step[1], step[0]))
-            .take_while(|(_, child)| *child != top);
+        let rise = up.windows(2).map(|step| (step[0], step[1])).take_while(|(child, _)| *child != top);
+        let fall = down.windows(2).map(|step| (step[1], step[0])).take_while(|(_, child)| *child != top);
         let mut fall: Vec<_> = fall.collect();
         fall.reverse();
         rise.chain(fall).collect()
@@ -121,23 +118,22 @@ impl Net {
 
     /// The least rate along a path.
     pub fn rate(&self, from: usize, to: usize) -> f64 {
-        self.path(from, to)
-            .iter()
-            .map(|link| self.pipes[link].rate)
-            .fold(f64::INFINITY, f64::min)
+        self.path(from, to).iter().map(|link| self.pipes[link].rate).fold(f64::INFINITY, f64::min)
     }
 
     fn latency(&self, (a, b): (usize, usize)) -> Time {
         let below = |x: usize, y: usize| {
-            self.parents[x]
-                .filter(|(parent, _)| *parent == y)
-                .map(|(_, link)| link.latency)
+            self.parents[x].filter(|(parent, _)| *parent == y).map(|(_, link)| link.latency)
         };
         let direct = self.direct.get(&(a, b)).map(|link| link.latency);
-        direct
-            .or_else(|| below(a, b))
-            .or_else(|| below(b, a))
-            .expect("a link")
+        direct.or_else(|| below(a, b)).or_else(|| below(b, a)).expect("a link")
+    }
+
+    /// Folds a number into the digest of the traffic (FNV-1a).
+    fn note(&mut self, number: u64) {
+        for byte in number.to_le_bytes() {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     /// Sends bytes; returns when the bottleneck took them (as TCP's buffer drains) and when they arrive.
@@ -149,6 +145,14 @@ impl Net {
         payload: u32,
         now: Time,
     ) -> (Time, Time) {
+        for number in [
+            from.0 as u64,
+            to.0 as u64,
+            u64::from(bytes),
+            now.as_nanos() as u64,
+        ] {
+            self.note(number);
+        }
         let slow = self.up[from.0].rate < NIC;
         let mut at = self.up[from.0].put(bytes, now);
         let mut latency = LAN_LATENCY;

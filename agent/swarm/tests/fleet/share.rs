@@ -9,11 +9,7 @@ use crate::{HOUR, figures, fleet, link};
 
 /// Payload bytes that the guests sent. None of them has been killed.
 fn sent_by_guests(sim: &Sim) -> u64 {
-    let guests = sim
-        .tracker
-        .guests
-        .iter()
-        .filter_map(|guest| sim.agents[*guest].swarm.as_ref());
+    let guests = sim.tracker.guests.iter().filter_map(|guest| sim.agents[*guest].swarm.as_ref());
     let status = guests.map(|swarm| swarm.status(sim.now));
     status.map(|status| status.sent_lan + status.sent_wan).sum()
 }

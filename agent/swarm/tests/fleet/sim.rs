@@ -104,7 +104,8 @@ pub struct Sim {
     pub tracker: Tracker,
     pub lengths: Lengths,
     pub seed: u64,
-    /// Check that nothing is asked across the WAN that a local peer has (not while some are silent on purpose).
+    /// Check that nothing is asked across the WAN that a local peer has (not while some are silent on
+    /// purpose).
     pub strict: bool,
     tracker_down: bool,
     heap: BinaryHeap<Reverse<(Time, u64, usize, u32)>>,
@@ -136,9 +137,7 @@ impl Sim {
                     have = Bitfield::full(pieces);
                 }
                 agents.push(Agent {
-                    addr: format!("10.{site}.0.{}:6881", index + 1)
-                        .parse()
-                        .expect("an address"),
+                    addr: format!("10.{site}.0.{}:6881", index + 1).parse().expect("an address"),
                     site,
                     swarm: None,
                     completed: have.is_full().then_some(Time::ZERO),
@@ -216,14 +215,8 @@ impl Sim {
     }
 
     fn is_done(&self) -> bool {
-        let idle = !self
-            .happenings
-            .values()
-            .any(|what| matches!(what, Happening::Do(_)));
-        idle && self
-            .agents
-            .iter()
-            .all(|agent| agent.completed.is_some() || agent.swarm.is_none())
+        let idle = !self.happenings.values().any(|what| matches!(what, Happening::Do(_)));
+        idle && self.agents.iter().all(|agent| agent.completed.is_some() || agent.swarm.is_none())
     }
 
     fn happen(&mut self, agent: usize, what: Happening) {
@@ -429,11 +422,7 @@ impl Sim {
             block,
         }) {
             let site = self.agents[agent].site;
-            if self
-                .ends
-                .get(&(key ^ 1))
-                .is_some_and(|far| self.agents[far.agent].site != site)
-            {
+            if self.ends.get(&(key ^ 1)).is_some_and(|far| self.agents[far.agent].site != site) {
                 self.wan[site].push(self.now);
             }
             let kept = self.agents[agent].kept.entry(block.piece).or_default();
@@ -445,10 +434,7 @@ impl Sim {
 
     fn connect(&mut self, agent: usize, conn: u64, addr: SocketAddr, class: Class) {
         let life = self.agents[agent].life;
-        let found = self
-            .agents
-            .iter()
-            .position(|other| other.addr == addr && other.swarm.is_some());
+        let found = self.agents.iter().position(|other| other.addr == addr && other.swarm.is_some());
         let delay = Duration::from_millis(1);
         let Some(other) = found else {
             return self.at(self.now + delay, agent, life, Happening::DialFailed(addr));
@@ -510,12 +496,8 @@ impl Sim {
         let Some(swarm) = &a.swarm else { return };
         let report = swarm.report();
         let (addr, site, life) = (a.addr, a.site, a.life);
-        let reply = (!self.tracker_down).then(|| {
-            Box::new(
-                self.tracker
-                    .announce(agent, addr, site, &report, &self.net, self.now),
-            )
-        });
+        let reply = (!self.tracker_down)
+            .then(|| Box::new(self.tracker.announce(agent, addr, site, &report, &self.net, self.now)));
         self.at(
             self.now + Duration::from_millis(5),
             agent,
@@ -729,11 +711,7 @@ impl Sim {
     fn check(&self, agent: usize) {
         let me = &self.agents[agent];
         let Some(swarm) = &me.swarm else { return };
-        let upstreams = me
-            .ends
-            .iter()
-            .filter(|key| self.ends[key].dialled == Some(Class::Upstream))
-            .count();
+        let upstreams = me.ends.iter().filter(|key| self.ends[key].dialled == Some(Class::Upstream)).count();
         let settled = self.now > me.role_since + Duration::from_millis(1200);
         assert!(
             me.role == Role::Gateway || upstreams == 0 || !settled,
@@ -757,12 +735,8 @@ impl Sim {
 
     /// When the last of a site was complete.
     pub fn done(&self, site: usize) -> Option<Time> {
-        let times: Option<Vec<Time>> = self
-            .agents
-            .iter()
-            .filter(|a| a.site == site)
-            .map(|agent| agent.completed)
-            .collect();
+        let times: Option<Vec<Time>> =
+            self.agents.iter().filter(|a| a.site == site).map(|agent| agent.completed).collect();
         times?.into_iter().max()
     }
 

@@ -10,9 +10,9 @@ use crate::{HOUR, lengths, link, wire_bytes};
 
 const AT: Time = Duration::from_secs(10);
 
-/// 0 - 1 - 3 and 0 - 2 - 3, 10 Mbit/s each, three agents a site, seeders at 0. Stripe 0 goes 0, 1, 3, 2; stripe 1 goes
-/// 0, 2, 3, 1: every link carries half of the content in each direction it is used in.
-fn diamond(seed: u64) -> Sim {
+/// 0 - 1 - 3 and 0 - 2 - 3, 10 Mbit/s each, three agents a site, seeders at 0. Stripe 0 goes 0, 1, 3, 2;
+/// stripe 1 goes 0, 2, 3, 1: every link carries half of the content in each direction it is used in.
+pub fn diamond(seed: u64) -> Sim {
     let wan = link(10.0, 10);
     let net = |agents| {
         let mut net = Net::new(vec![None, Some((0, wan)), Some((0, wan)), Some((1, wan))], agents);

@@ -64,19 +64,14 @@ impl Tracker {
             },
         );
         if let Some(lost) = report.lost {
-            let dead = self
-                .entries
-                .iter()
-                .find(|(_, e)| e.addr == lost)
-                .map(|(id, _)| *id);
+            let dead = self.entries.iter().find(|(_, e)| e.addr == lost).map(|(id, _)| *id);
             if let Some(dead) = dead.filter(|dead| *dead != agent) {
                 self.entries.remove(&dead);
             }
         }
         self.entries.retain(|_, entry| now < entry.seen + LEASE * 2);
         self.gone.extend(report.gone.iter().map(|addr| (*addr, now)));
-        self.gone
-            .retain(|gone, at| now < *at + Duration::from_secs(30) && *gone != addr);
+        self.gone.retain(|gone, at| now < *at + Duration::from_secs(30) && *gone != addr);
         let entries = &self.entries;
         let guests = &self.guests;
         let sharing = || entries.iter().filter(|(id, _)| !guests.contains(id));
@@ -87,9 +82,7 @@ impl Tracker {
         let waits_for_others = alone && now < came + Duration::from_secs(2);
         let gateways = self.gateways.entry(site).or_default();
         gateways.retain(|id| {
-            entries
-                .get(id)
-                .is_some_and(|e| e.site == site && e.left > 0 && e.able && now < e.seen + LEASE)
+            entries.get(id).is_some_and(|e| e.site == site && e.left > 0 && e.able && now < e.seen + LEASE)
                 && (alone || !guests.contains(id))
         });
         if supplied(site) {
@@ -120,12 +113,7 @@ impl Tracker {
             });
             let turns = report.stalled && report.gone.is_empty() && there.len() > 2;
             let skip = if turns { turn % (there.len() - 1) } else { 0 };
-            there
-                .into_iter()
-                .skip(skip)
-                .take(2)
-                .map(|(_, e)| e.addr)
-                .collect()
+            there.into_iter().skip(skip).take(2).map(|(_, e)| e.addr).collect()
         };
         let rate = |parent: usize| (net.rate(parent, site) * self.share / self.wanted as f64) as u64;
         let parts: Vec<Part> = match self.parts.get(&site) {
@@ -151,10 +139,8 @@ impl Tracker {
                 parts.iter().map(|part| part.rate).sum(),
             ),
         };
-        let local = sharing()
-            .filter(|(id, e)| **id != agent && e.site == site)
-            .map(|(_, e)| e.addr)
-            .collect();
+        let local =
+            sharing().filter(|(id, e)| **id != agent && e.site == site).map(|(_, e)| e.addr).collect();
         Assigned {
             local,
             assignment: Some(Assignment {

@@ -107,9 +107,9 @@ impl Pair {
                             },
                         ));
                     }
-                    Action::Verify { piece, .. } => self
-                        .queue
-                        .push_back((leecher, Event::Verified { piece, ok: true })),
+                    Action::Verify { piece, .. } => {
+                        self.queue.push_back((leecher, Event::Verified { piece, ok: true }))
+                    }
                     Action::Close { peer, .. } => self.queue.push_back((!leecher, Event::Closed { peer })),
                     _ => {}
                 }

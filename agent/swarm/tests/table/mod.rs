@@ -69,10 +69,7 @@ impl Table {
 
     pub fn assign(&mut self, assignment: Option<Assignment>, local: &[&str]) -> Vec<Action> {
         self.tell(Event::Assigned(Assigned {
-            local: local
-                .iter()
-                .map(|text| text.parse().expect("an address"))
-                .collect(),
+            local: local.iter().map(|text| text.parse().expect("an address")).collect(),
             assignment,
             interval: Duration::from_secs(600),
             min_interval: Duration::from_secs(5),
@@ -143,10 +140,7 @@ pub fn gateway(upstream: &[&str]) -> Option<Assignment> {
         lease: 60,
         rate: 0,
         paused: false,
-        upstream: upstream
-            .iter()
-            .map(|text| text.parse().expect("an address"))
-            .collect(),
+        upstream: upstream.iter().map(|text| text.parse().expect("an address")).collect(),
         ..Assignment::default()
     })
 }

@@ -69,7 +69,8 @@ fn number(rate: Rate) -> f64 {
     rate.bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64)
 }
 
-/// What the load did after each change of the rate; `wanted` says whether a site wanted something over the link then.
+/// What the load did after each change of the rate; `wanted` says whether a site wanted something over the
+/// link then.
 pub(super) fn changes(
     track: &Track,
     steps: &[Step],
@@ -108,9 +109,7 @@ fn followed(track: &Track, former: f64, rate: f64, at: f64, end: f64) -> Option<
             // where in that second it ended
             Some(last) => {
                 let total = track.bytes(last + 1.0);
-                let over = track
-                    .times(last, last + 1.0)
-                    .find(|to| total - track.bytes(*to) < quiet);
+                let over = track.times(last, last + 1.0).find(|to| total - track.bytes(*to) < quiet);
                 Some(over.unwrap_or(last + 1.0) - at)
             }
         };
@@ -145,20 +144,14 @@ pub(super) fn steady(steps: &[Step], changes: &[Change], until: f64) -> Vec<Stea
 pub(super) fn highest(track: &Track, steady: &[Steady], window: f64) -> Option<f64> {
     let of = |time: &Steady| {
         let (to, rate) = (time.to, time.rate);
-        let starts = track
-            .times(time.from, to - window)
-            .filter(move |from| from + window <= to);
+        let starts = track.times(time.from, to - window).filter(move |from| from + window <= to);
         starts.map(move |from| track.mean(from, from + window) / rate)
     };
-    steady
-        .iter()
-        .flat_map(of)
-        .reduce(f64::max)
-        .map(|ratio| round(ratio.max(0.0)))
+    steady.iter().flat_map(of).reduce(f64::max).map(|ratio| round(ratio.max(0.0)))
 }
 
-/// Of the seconds in which something was wanted, the part in which the link was full, and how many they were. `moments`
-/// are about a second apart; each says whether a site wanted something.
+/// Of the seconds in which something was wanted, the part in which the link was full, and how many they were.
+/// `moments` are about a second apart; each says whether a site wanted something.
 pub(super) fn full(track: &Track, steady: &[Steady], moments: &[(f64, bool)]) -> (Option<f64>, f64) {
     let (mut all, mut full) = (0.0, 0.0);
     for pair in moments.windows(2) {

@@ -1,7 +1,9 @@
-//! Budgets measured (rule 10): how the load of each link, by the kernel's counters, related to what it might carry.
+//! Budgets measured (rule 10): how the load of each link, by the kernel's counters, related to what it might
+//! carry.
 //!
-//! [`rates`] says what a link might carry when, [`loads`] what it did carry and how soon it followed a change, [`shares`]
-//! what each content got; all pure, of what [`watch`] notes during a run. [`words`] is the table for people.
+//! [`rates`] says what a link might carry when, [`loads`] what it did carry and how soon it followed a
+//! change, [`shares`] what each content got; all pure, of what [`watch`] notes during a run. [`words`] is the
+//! table for people.
 
 mod loads;
 pub mod rates;
@@ -25,13 +27,13 @@ pub struct Budget {
     pub to: String,
     /// What it might carry at the clients' start, bytes per second of frames; null: no limit.
     pub rate: Option<u64>,
-    /// The highest mean load over any ten seconds, over the rate then; null if there were none with a limit. The times in
-    /// which the load was still following a fall of the rate are in `changes` instead.
+    /// The highest mean load over any ten seconds, over the rate then; null if there were none with a limit.
+    /// The times in which the load was still following a fall of the rate are in `changes` instead.
     pub over_10s: Option<f64>,
     /// The same over any five seconds.
     pub over_5s: Option<f64>,
-    /// Of the seconds in which a site wanted something over it and it might carry something: the part with a load of
-    /// 95 % of the rate or more; null if there were none.
+    /// Of the seconds in which a site wanted something over it and it might carry something: the part with a
+    /// load of 95 % of the rate or more; null if there were none.
     pub full: Option<f64>,
     /// How many seconds those were.
     pub wanted_seconds: f64,
@@ -54,8 +56,9 @@ pub struct Change {
     pub why: rates::Why,
     /// Whether a site wanted something over the link then.
     pub wanted: bool,
-    /// How long until the load followed: at most 1.05 x the lower rate over three seconds, at least 0.9 x the higher over
-    /// two, or nothing but announces any more if it is 0; null if it did not until the next change or the end.
+    /// How long until the load followed: at most 1.05 x the lower rate over three seconds, at least 0.9 x the
+    /// higher over two, or nothing but announces any more if it is 0; null if it did not until the next
+    /// change or the end.
     pub seconds: Option<f64>,
     /// Bytes of frames that crossed until then.
     pub bytes: u64,

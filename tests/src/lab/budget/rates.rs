@@ -1,4 +1,5 @@
-//! What a link might carry when: its site map with its schedule, other maps, brakes, and the line itself. Pure.
+//! What a link might carry when: its site map with its schedule, other maps, brakes, and the line itself.
+//! Pure.
 
 use std::time::Duration;
 
@@ -99,8 +100,9 @@ impl Brakes {
     }
 }
 
-/// What a link in one direction might carry from the clients' start at `begun` for `until` seconds, under the site map of
-/// the beginning and a `line` of its own. A link that a later map does not have may carry what its line does.
+/// What a link in one direction might carry from the clients' start at `begun` for `until` seconds, under the
+/// site map of the beginning and a `line` of its own. A link that a later map does not have may carry what
+/// its line does.
 pub fn steps(
     map: &SiteMap,
     way: &Way,
@@ -176,9 +178,7 @@ fn rate(
 
 fn budget(map: &SiteMap, way: &Way, at: Timestamp) -> Option<Rate> {
     let (one, other) = (map.site_named(&way.ends.0)?, map.site_named(&way.ends.1)?);
-    let link = map
-        .links()
-        .find(|link| [(one, other), (other, one)].contains(&map.ends(*link)))?;
+    let link = map.links().find(|link| [(one, other), (other, one)].contains(&map.ends(*link)))?;
     Some(map.rate(Hop { link, forward: true }, at))
 }
 

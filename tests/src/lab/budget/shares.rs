@@ -16,8 +16,8 @@ pub struct Share {
     pub contents: Vec<String>,
     /// For so many seconds.
     pub seconds: f64,
-    /// What each got of the link's rate (of what crossed, if there is no limit), by the agents' own counts with 4.5 % of
-    /// headers.
+    /// What each got of the link's rate (of what crossed, if there is no limit), by the agents' own counts
+    /// with 4.5 % of headers.
     pub shares: Vec<f64>,
     /// What crossed by the kernel's count, over the same.
     pub all: f64,
@@ -82,9 +82,7 @@ pub(super) fn shares(
         Share {
             contents: those().map(|content| names[content].clone()).collect(),
             seconds: round(sum.seconds),
-            shares: those()
-                .map(|content| round(sum.carried[content] / sum.may.max(1.0)))
-                .collect(),
+            shares: those().map(|content| round(sum.carried[content] / sum.may.max(1.0))).collect(),
             all: round(sum.all / sum.may.max(1.0)),
         }
     };

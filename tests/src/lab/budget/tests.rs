@@ -147,8 +147,8 @@ fn step(at: f64, bytes: u64, why: Why) -> Step {
 }
 
 proptest! {
-    /// However late a load follows a fall, that is found to within a second; judged by the new rate it is then in its
-    /// bounds.
+    /// However late a load follows a fall, that is found to within a second; judged by the new rate it is
+    /// then in its bounds.
     #[test]
     fn a_load_that_follows_a_fall_late_is_found_and_then_judged_by_the_new_rate(
         late in 0.0f64..20.0, low in prop_oneof![Just(0u64), Just(500_000)]

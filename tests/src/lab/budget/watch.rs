@@ -57,9 +57,7 @@ impl Rollout {
             .map(|hop| Moment {
                 at,
                 active: 0,
-                carried: (0..contents)
-                    .map(|content| self.ledger.content(*hop, content))
-                    .collect(),
+                carried: (0..contents).map(|content| self.ledger.content(*hop, content)).collect(),
             })
             .collect();
         for content in 0..contents {
@@ -87,7 +85,8 @@ impl Rollout {
         begun && those.peek().is_some() && those.all(|(_, agent)| agent.done[content].is_none())
     }
 
-    /// The links over which a site fetches a content now: from where its gateways were told to, else as planned.
+    /// The links over which a site fetches a content now: from where its gateways were told to, else as
+    /// planned.
     fn hops_to(&self, site: SiteId, content: usize) -> Vec<Hop> {
         let map = &self.prepared.world.map;
         let swarm = self.swarms.get(content);
@@ -118,9 +117,7 @@ impl Rollout {
             let over = self.ways.iter().filter(|way| way.hops.contains(&hop));
             let flows = over.flat_map(|way| {
                 let (site, parent) = (world.map.name(way.site), world.map.name(way.from));
-                names
-                    .iter()
-                    .map(move |name| (name.clone(), site.to_string(), parent.to_string()))
+                names.iter().map(move |name| (name.clone(), site.to_string(), parent.to_string()))
             });
             let way = Way {
                 ends: (from.clone(), to.clone()),
@@ -138,18 +135,16 @@ impl Rollout {
                 until,
             );
             let track = Track::new(&self.wire.samples, i);
-            let moments: Vec<Moment> = (self.watch.moments.iter())
-                .filter_map(|moment| moment.get(i).cloned())
-                .collect();
+            let moments: Vec<Moment> =
+                (self.watch.moments.iter()).filter_map(|moment| moment.get(i).cloned()).collect();
             let wanted = |at: f64| {
                 let next = moments.iter().find(|moment| moment.at >= at - PERIOD);
                 next.is_some_and(|moment| moment.active != 0)
             };
             let mut changes = loads::changes(&track, &steps, until, wanted);
             let steady = loads::steady(&steps, &changes, until);
-            let wants: Vec<(f64, bool)> = (moments.iter())
-                .map(|moment| (moment.at, moment.active != 0))
-                .collect();
+            let wants: Vec<(f64, bool)> =
+                (moments.iter()).map(|moment| (moment.at, moment.active != 0)).collect();
             let (full, wanted_seconds) = loads::full(&track, &steady, &wants);
             if wants.iter().all(|(_, wanted)| !wanted) {
                 // acknowledgements of the other way have no budget to follow
@@ -160,10 +155,7 @@ impl Rollout {
                 link: way.link,
                 from,
                 to,
-                rate: steps
-                    .first()
-                    .map_or(Rate::UNLIMITED, |step| step.rate)
-                    .bytes_per_second(),
+                rate: steps.first().map_or(Rate::UNLIMITED, |step| step.rate).bytes_per_second(),
                 over_10s: loads::highest(&track, &steady, 10.0),
                 over_5s: loads::highest(&track, &steady, 5.0),
                 full,

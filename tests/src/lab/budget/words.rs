@@ -23,9 +23,7 @@ pub fn lines(budgets: &[Budget], contents: usize) -> Vec<String> {
             rate(budget.rate),
             ratio(budget.over_10s),
             ratio(budget.over_5s),
-            budget
-                .full
-                .map_or("-".to_owned(), |full| format!("{:.0} %", 100.0 * full)),
+            budget.full.map_or("-".to_owned(), |full| format!("{:.0} %", 100.0 * full)),
         ));
     }
     for budget in budgets {
@@ -55,9 +53,7 @@ fn rate(bytes: Option<u64>) -> String {
     if bytes == Some(0) {
         return "0".to_owned();
     }
-    bytes
-        .map_or(Rate::UNLIMITED, Rate::from_bytes_per_second)
-        .to_string()
+    bytes.map_or(Rate::UNLIMITED, Rate::from_bytes_per_second).to_string()
 }
 
 /// One change, with what the wire did.
@@ -71,9 +67,7 @@ fn said(change: &Change) -> String {
         (Why::Start, _) => "start",
     };
     let what = format!("budget {} from {:.1} s on ({why})", rate(change.rate), change.at);
-    let fell = change
-        .rate
-        .is_some_and(|rate| change.before.is_none_or(|before| rate < before));
+    let fell = change.rate.is_some_and(|rate| change.before.is_none_or(|before| rate < before));
     match (change.rate, change.seconds) {
         _ if !change.wanted => format!("{what}; nothing was wanted over it then"),
         (Some(0), Some(seconds)) => format!(

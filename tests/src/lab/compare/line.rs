@@ -28,8 +28,7 @@ pub(super) fn line_of(line: &[OsString], args: &Args, contestant: Contestant) ->
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
         let own = OWN.iter().find(|(option, _)| {
-            text.strip_prefix(option)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            text.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         });
         match own {
             Some((_, true)) if !text.contains('=') => {

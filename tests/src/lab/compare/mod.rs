@@ -38,13 +38,14 @@ pub struct Comparison {
         conflicts_with_all = ["player", "tracker"]
     )]
     pub compare: Vec<Contestant>,
-    /// Write an SVG of everybody's progress and of what each link carried; with --compare one for each, FILE-PLAYER.svg
+    /// Write an SVG of everybody's progress and of what each link carried; with --compare one for each,
+    /// FILE-PLAYER.svg
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
 }
 
-/// Runs all; `true` if every client of every run is complete and identical. The table goes to standard output, with
-/// `--json` one object instead.
+/// Runs all; `true` if every client of every run is complete and identical. The table goes to standard
+/// output, with `--json` one object instead.
 ///
 /// # Errors
 /// Why there is no comparison.
@@ -134,17 +135,9 @@ impl Outcome {
 
     /// Clients that have everything, and all.
     fn complete(&self) -> (usize, usize) {
-        let agents = self
-            .report
-            .as_ref()
-            .and_then(|report| report["agents"].as_array());
-        let clients = agents
-            .into_iter()
-            .flatten()
-            .filter(|agent| agent["seeder"] == false);
-        let good = clients
-            .clone()
-            .filter(|agent| agent["complete"] == true && agent["identical"] == true);
+        let agents = self.report.as_ref().and_then(|report| report["agents"].as_array());
+        let clients = agents.into_iter().flatten().filter(|agent| agent["seeder"] == false);
+        let good = clients.clone().filter(|agent| agent["complete"] == true && agent["identical"] == true);
         (good.count(), clients.count())
     }
 

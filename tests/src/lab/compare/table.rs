@@ -19,9 +19,7 @@ pub(super) fn table(results: &[Outcome]) -> Vec<String> {
     )];
     for outcome in results {
         let Some(report) = &outcome.report else {
-            let status = outcome
-                .status
-                .map_or("a signal".to_owned(), |status| format!("exit {status}"));
+            let status = outcome.status.map_or("a signal".to_owned(), |status| format!("exit {status}"));
             lines.push(format!(
                 "{:<25} no result ({status})",
                 outcome.contestant.to_string()
@@ -58,10 +56,7 @@ pub(super) fn table(results: &[Outcome]) -> Vec<String> {
 /// Megabytes on the wire, a column per run.
 fn links(results: &[Outcome]) -> Vec<String> {
     let of = |outcome: &Outcome| -> Vec<(String, f64)> {
-        let links = outcome
-            .report
-            .as_ref()
-            .and_then(|report| report["links"].as_array());
+        let links = outcome.report.as_ref().and_then(|report| report["links"].as_array());
         let one = |link: &Value| {
             let name = format!("{} → {}", link["from"].as_str()?, link["to"].as_str()?);
             Some((name, link["wire_bytes"].as_f64()? / 1e6))
@@ -88,7 +83,5 @@ fn links(results: &[Outcome]) -> Vec<String> {
         }
         row
     };
-    std::iter::once(head)
-        .chain(names.iter().map(|name| row(name)))
-        .collect()
+    std::iter::once(head).chain(names.iter().map(|name| row(name))).collect()
 }

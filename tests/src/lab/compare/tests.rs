@@ -88,11 +88,7 @@ fn the_table_has_a_line_for_each_run_even_if_it_failed() {
         assert!(lines[1].contains(part), "{part}: {}", lines[1]);
     }
     assert!(lines[2].contains("aria2+opentracker") && lines[2].contains("exit 70"));
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("hq → b1") && line.contains("52.2"))
-    );
+    assert!(lines.iter().any(|line| line.starts_with("hq → b1") && line.contains("52.2")));
     assert_eq!(results[0].json()["cpu_seconds"]["clients"], 2.25);
     assert!(!results[1].ok());
 }

@@ -1,4 +1,5 @@
-//! How many agents claim to be gateway of a site for a content at the same time. Pure, from the agents' answers.
+//! How many agents claim to be gateway of a site for a content at the same time. Pure, from the agents'
+//! answers.
 
 use serde::Serialize;
 
@@ -11,8 +12,8 @@ pub struct Gateways {
     pub content: String,
     /// As many the site may have by the site map.
     pub allowed: usize,
-    /// The most at the same time. Agents are asked one after the other, five times a second: when one takes over from
-    /// another, both may be seen for an instant.
+    /// The most at the same time. Agents are asked one after the other, five times a second: when one takes
+    /// over from another, both may be seen for an instant.
     pub most: usize,
     /// For how many seconds there were more than allowed.
     pub seconds_above: f64,
@@ -41,10 +42,7 @@ impl Claims {
         let ends = self.noted.iter().skip(1).map(|(at, _)| *at);
         let spans = self.noted.iter().zip(ends.chain([f64::INFINITY]));
         let those = spans.filter(|((begun, _), end)| *begun < to && *end > from);
-        those
-            .filter_map(|((_, claims), _)| claims.get(which).copied())
-            .max()
-            .unwrap_or(0)
+        those.filter_map(|((_, claims), _)| claims.get(which).copied()).max().unwrap_or(0)
     }
 
     /// For how many seconds there were more than that.

@@ -85,10 +85,9 @@ impl Moment<'_> {
         };
         let agents = self.chosen(*deed, who);
         let progress = match who {
-            Who::Number(..) | Who::Gateway(_) | Who::Member(_) => agents
-                .first()
-                .and_then(|i| self.agents.get(*i))
-                .map(|agent| agent.progress),
+            Who::Number(..) | Who::Gateway(_) | Who::Member(_) => {
+                agents.first().and_then(|i| self.agents.get(*i)).map(|agent| agent.progress)
+            }
             Who::Upstream(site) | Who::All(site) => self.farthest(site),
             Who::Seeders => None,
         };
@@ -109,11 +108,7 @@ impl Moment<'_> {
         let able =
             |agent: &Seen<'_>| agent.running || matches!(deed, Deed::Vanish | Deed::Return | Deed::Thaw);
         let which = |one: &dyn Fn(&Seen<'_>) -> bool| -> Vec<usize> {
-            let those = self
-                .agents
-                .iter()
-                .enumerate()
-                .filter(|(_, agent)| able(agent) && one(agent));
+            let those = self.agents.iter().enumerate().filter(|(_, agent)| able(agent) && one(agent));
             those.map(|(i, _)| i).collect()
         };
         let first = |mut those: Vec<usize>| {
@@ -129,15 +124,8 @@ impl Moment<'_> {
                 agent.site == site && !agent.seeder && !agent.gateway && !agent.touched
             })),
             Who::Upstream(site) => {
-                let found = self
-                    .upstreams
-                    .iter()
-                    .find(|(of, _)| of == site)
-                    .map(|(_, agent)| *agent);
-                found
-                    .filter(|i| self.agents.get(*i).is_some_and(able))
-                    .into_iter()
-                    .collect()
+                let found = self.upstreams.iter().find(|(of, _)| of == site).map(|(_, agent)| *agent);
+                found.filter(|i| self.agents.get(*i).is_some_and(able)).into_iter().collect()
             }
             Who::All(site) => which(&|agent| agent.site == site),
             Who::Seeders => which(&|agent| agent.seeder),

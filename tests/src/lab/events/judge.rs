@@ -1,4 +1,5 @@
-//! What an event cost: how long a site's supply stood still, and what crossed in vain. Pure, from the samples.
+//! What an event cost: how long a site's supply stood still, and what crossed in vain. Pure, from the
+//! samples.
 
 use serde::Serialize;
 
@@ -34,8 +35,9 @@ pub struct Interruption {
 pub struct Extra {
     /// The site's name.
     pub site: String,
-    /// Bytes into the site over its links, by the kernel's counters, of the whole run: beyond one copy with 4.5 % of
-    /// headers, what crossed for other sites by the agents' counts, and acknowledgements. Negative if headers took less.
+    /// Bytes into the site over its links, by the kernel's counters, of the whole run: beyond one copy with
+    /// 4.5 % of headers, what crossed for other sites by the agents' counts, and acknowledgements. Negative
+    /// if headers took less.
     pub bytes: i64,
     /// The same in pieces with their headers.
     pub pieces: f64,
@@ -67,9 +69,9 @@ pub struct Cost {
     pub gateways: Vec<Claimed>,
 }
 
-/// From an event at `at` to the end of the first pause of a site's supply after it. `links` are the positions of
-/// those that lead into the site; `complete` is when it needed no more. 0: there was no pause. `None`: the pause
-/// did not end.
+/// From an event at `at` to the end of the first pause of a site's supply after it. `links` are the positions
+/// of those that lead into the site; `complete` is when it needed no more. 0: there was no pause. `None`: the
+/// pause did not end.
 pub fn interruption(samples: &[Sample], links: &[usize], at: f64, complete: Option<f64>) -> Option<f64> {
     let bytes = |sample: &Sample| -> u64 {
         let each = links.iter().filter_map(|link| sample.link_bytes.get(*link));

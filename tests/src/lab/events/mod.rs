@@ -9,7 +9,8 @@
 //!        | add SITE=N | remove-last-seeder | http METHOD PATH
 //! AGENT  = SITE ":" ( number | gateway | member | upstream | all ) | seeders
 //! ```
-//! `for TIME` undoes it after that time: thaw, return, restore, start again. A kill or stop comes back after 5 s.
+//! `for TIME` undoes it after that time: thaw, return, restore, start again. A kill or stop comes back after
+//! 5 s.
 
 pub mod claims;
 mod due;
@@ -164,9 +165,7 @@ impl fmt::Display for Who {
 fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time, as in 20s or 2m");
     let text = text.trim();
-    let split = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let scale = match text[split..].trim() {
         "s" | "" => 1.0,
         "m" | "min" => 60.0,
@@ -193,9 +192,7 @@ impl FromStr for When {
             });
         };
         let percent = percent.trim().parse().ok().filter(|p| (0.0..100.0).contains(p));
-        percent
-            .map(When::Progress)
-            .ok_or_else(|| format!("`@{text}`: a progress is from 0% to below 100%"))
+        percent.map(When::Progress).ok_or_else(|| format!("`@{text}`: a progress is from 0% to below 100%"))
     }
 }
 

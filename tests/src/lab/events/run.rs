@@ -82,11 +82,7 @@ impl Rollout {
 
     fn schedule_due(&mut self) -> Vec<Due> {
         let world = &self.prepared.world;
-        let names: Vec<_> = world
-            .agents
-            .iter()
-            .map(|place| world.map.name(place.site))
-            .collect();
+        let names: Vec<_> = world.agents.iter().map(|place| world.map.name(place.site)).collect();
         let seen: Vec<Seen<'_>> = (world.agents.iter().zip(&self.agents).zip(&names))
             .map(|((place, state), site)| Seen {
                 site,
@@ -103,11 +99,7 @@ impl Rollout {
             .iter()
             .flat_map(|swarm| &swarm.sites)
             .filter_map(|site| {
-                let addr = site
-                    .gateways
-                    .iter()
-                    .flat_map(|gateway| &gateway.upstream)
-                    .next()?;
+                let addr = site.gateways.iter().flat_map(|gateway| &gateway.upstream).next()?;
                 let agent = world.agents.iter().position(|place| place.addr == addr.ip())?;
                 Some((site.site.as_str(), agent))
             })
@@ -120,16 +112,14 @@ impl Rollout {
         self.schedule.due(moment)
     }
 
-    /// Waiting sites whose supply an event may interrupt: those of the agents, those fed by their sites, those behind
-    /// the link; all for the tracker.
+    /// Waiting sites whose supply an event may interrupt: those of the agents, those fed by their sites,
+    /// those behind the link; all for the tracker.
     fn affected(&self, what: &What, agents: &[usize]) -> BTreeSet<SiteId> {
         let world = &self.prepared.world;
         let parent = |site: SiteId| {
             let name = world.map.name(site);
             let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
-            let parent = sites
-                .filter(|other| other.site == name)
-                .find_map(|other| other.parent.clone());
+            let parent = sites.filter(|other| other.site == name).find_map(|other| other.parent.clone());
             parent.and_then(|parent| world.map.site_named(&parent))
         };
         let places = || agents.iter().filter_map(|agent| world.agents.get(*agent));
@@ -139,12 +129,8 @@ impl Rollout {
         let feeds = |site: SiteId| {
             let name = world.map.name(site);
             let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
-            let gateways = sites
-                .filter(|other| other.site == name)
-                .flat_map(|other| &other.gateways);
-            gateways
-                .flat_map(|gateway| &gateway.upstream)
-                .any(|upstream| addrs.contains(&upstream.ip()))
+            let gateways = sites.filter(|other| other.site == name).flat_map(|other| &other.gateways);
+            gateways.flat_map(|gateway| &gateway.upstream).any(|upstream| addrs.contains(&upstream.ip()))
         };
         let link = match what {
             What::Cut(link) | What::Restore(link) | What::Slow(link, _) => self.link_named(link),
@@ -304,11 +290,7 @@ impl Rollout {
         let to = self.prepared.layout.tracker().join("sites.yaml");
         let wrong = |error: String| Stop::Wrong(format!("--event {what}: {error}"));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        let text = self
-            .prepared
-            .world
-            .rewritten(&file.display().to_string(), &text)
-            .map_err(wrong)?;
+        let text = self.prepared.world.rewritten(&file.display().to_string(), &text).map_err(wrong)?;
         std::fs::write(&to, &text).map_err(|error| wrong(error.to_string()))?;
         let map = SiteMap::parse(&file.display().to_string(), &text);
         let map = map.map_err(|mistakes| wrong(mistakes.to_string()))?;

@@ -42,24 +42,15 @@ pub(super) fn batch(program: &str, netns: Option<&str>, text: &str) -> Result<()
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
     if let Some(mut input) = child.stdin.take() {
-        input
-            .write_all(text.as_bytes())
-            .map_err(|error| failed(error.to_string()))?;
+        input.write_all(text.as_bytes()).map_err(|error| failed(error.to_string()))?;
     }
-    let output = child
-        .wait_with_output()
-        .map_err(|error| failed(error.to_string()))?;
+    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
     // the batch is numbered in what they say
-    let number = said
-        .rsplit(':')
-        .next()
-        .and_then(|n| n.trim().parse::<usize>().ok());
-    let line = number
-        .and_then(|n| text.lines().nth(n.saturating_sub(1)))
-        .unwrap_or_default();
+    let number = said.rsplit(':').next().and_then(|n| n.trim().parse::<usize>().ok());
+    let line = number.and_then(|n| text.lines().nth(n.saturating_sub(1))).unwrap_or_default();
     Err(failed(format!("{said} `{line}`")))
 }

@@ -1,8 +1,8 @@
 //! Into namespaces of its own: the lab starts itself again, where it is root of a network that ends with it.
 //!
-//! Names of network namespaces (`ip netns`) are mounts below /run/netns. In a mount namespace of its own, with a
-//! tmpfs there, they are the lab's alone and vanish with its last process, even after SIGKILL. Who is not root gets a
-//! user namespace too, in which he is.
+//! Names of network namespaces (`ip netns`) are mounts below /run/netns. In a mount namespace of its own,
+//! with a tmpfs there, they are the lab's alone and vanish with its last process, even after SIGKILL. Who is
+//! not root gets a user namespace too, in which he is.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use crate::lab::Stop;
 
-/// Set for the lab inside: the folder of the programs, built before, as there is no network to build from there.
+/// Set for the lab inside: the folder of the programs, built before, as there is no network to build from
+/// there.
 const INSIDE: &str = "NARROWS_LAB_INSIDE";
 
 /// What the lab calls, and the Debian package that has it.
@@ -110,12 +111,11 @@ fn in_path(program: &str) -> bool {
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// A command line that runs in a namespace made by the lab. The process that it starts becomes the program: signals
-/// to it are signals to the program.
+/// A command line that runs in a namespace made by the lab. The process that it starts becomes the program:
+/// signals to it are signals to the program.
 pub fn within(
     netns: &str,
     program: &OsStr,

@@ -1,8 +1,9 @@
-//! The lab's own network (`--netns`): hosts, routers and links as network namespaces, shaped and counted by the kernel.
+//! The lab's own network (`--netns`): hosts, routers and links as network namespaces, shaped and counted by
+//! the kernel.
 //!
-//! [`plan`] says who has which address and which routes, [`shape`] how fast a link is, [`neighbours`] who finds whom
-//! without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what `ip` and `tc` are told,
-//! [`commands`] runs them, [`counters`] reads.
+//! [`plan`] says who has which address and which routes, [`shape`] how fast a link is, [`neighbours`] who
+//! finds whom without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what
+//! `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
 
 mod commands;
 pub mod congestion;
@@ -64,10 +65,7 @@ impl Net {
         minder: &Minder,
         folder: &Path,
     ) -> Result<Net, Stop> {
-        let links = plan
-            .links
-            .iter()
-            .map(|wire| (wire.link, Line::new(rate(wire.link))));
+        let links = plan.links.iter().map(|wire| (wire.link, Line::new(rate(wire.link))));
         let mut net = Net {
             links: links.collect(),
             congestion,
@@ -75,16 +73,8 @@ impl Net {
             holders: Vec::new(),
         };
         batch("ip", None, &net.interfaces())?;
-        let routers = net
-            .plan
-            .routers
-            .iter()
-            .map(|router| (router.netns.clone(), net.router(router)));
-        let hosts = net
-            .plan
-            .hosts
-            .iter()
-            .map(|host| (host.netns.clone(), interface(host, &net.congestion)));
+        let routers = net.plan.routers.iter().map(|router| (router.netns.clone(), net.router(router)));
+        let hosts = net.plan.hosts.iter().map(|host| (host.netns.clone(), interface(host, &net.congestion)));
         batches("ip", routers.chain(hosts).collect())?;
         if neighbours::are_fixed(&net.plan) {
             net.fix_neighbours()?;
@@ -156,10 +146,7 @@ impl Net {
     }
 
     fn line(&self, link: LinkId) -> Line {
-        self.links
-            .get(&link)
-            .copied()
-            .unwrap_or(Line::new(Rate::UNLIMITED))
+        self.links.get(&link).copied().unwrap_or(Line::new(Rate::UNLIMITED))
     }
 
     /// How it is laid out.
@@ -185,8 +172,8 @@ impl Net {
         }
     }
 
-    /// Bytes that have left onto each link in each direction, in the order of [`NetPlan::hops`]: frames with all
-    /// their headers, as the interfaces behind the shaper count them.
+    /// Bytes that have left onto each link in each direction, in the order of [`NetPlan::hops`]: frames with
+    /// all their headers, as the interfaces behind the shaper count them.
     pub fn counters(&self) -> Vec<u64> {
         let tables: Vec<BTreeMap<String, u64>> =
             self.holders.iter().map(|holder| sent(holder.pid())).collect();
@@ -272,13 +259,8 @@ pub enum Change {
 /// Whether packets larger than a frame may leave onto a link.
 fn offloads(end: &End) -> Result<bool, Stop> {
     let netns = format!("r{}", end.router);
-    let output = Command::new("ip")
-        .args(["-n", &netns, "-d", "-j", "link", "show", &end.device])
-        .output();
+    let output = Command::new("ip").args(["-n", &netns, "-d", "-j", "link", "show", &end.device]).output();
     let output = output.map_err(|error| Stop::Missing(format!("--netns: cannot run ip: {error}")))?;
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    Ok(value
-        .pointer("/0/gso_max_segs")
-        .and_then(serde_json::Value::as_u64)
-        != Some(1))
+    Ok(value.pointer("/0/gso_max_segs").and_then(serde_json::Value::as_u64) != Some(1))
 }

@@ -1,8 +1,8 @@
 //! Who has which address and which routes: a site map as routers, bridges and hosts. Pure.
 //!
-//! Every site has a router. At a site with networks the router has a bridge, the site's LAN, to which its hosts are
-//! joined. Every link of the map is a pair of interfaces, one at each of two routers. A router sends what is for a
-//! site to the next one on the site map's cheapest path.
+//! Every site has a router. At a site with networks the router has a bridge, the site's LAN, to which its
+//! hosts are joined. Every link of the map is a pair of interfaces, one at each of two routers. A router
+//! sends what is for a site to the next one on the site map's cheapest path.
 
 use std::net::Ipv4Addr;
 
@@ -142,9 +142,8 @@ impl NetPlan {
             std::net::IpAddr::V4(addr) => Some((place.site, addr)),
             std::net::IpAddr::V6(_) => None,
         });
-        let probes = (1u32..)
-            .zip(probes)
-            .map(|(number, site)| Some((*site, world.infrastructure(*site, number)?)));
+        let probes =
+            (1u32..).zip(probes).map(|(number, site)| Some((*site, world.infrastructure(*site, number)?)));
         for host in std::iter::once(tracker).chain(agents).chain(probes) {
             let (site, addr) = host.ok_or("a host has no IPv4 address")?;
             plan.join(world, site, addr)?;

@@ -21,10 +21,7 @@ fn walk(plan: &NetPlan, from: usize, to: Ipv4Addr) -> Option<Vec<Hop>> {
     let (mut router, mut hops) = (from, Vec::new());
     loop {
         let here = plan.routers.get(router)?;
-        let own = here
-            .lan
-            .filter(|lan| lan.contains(&to))
-            .map(|lan| lan.prefix_len());
+        let own = here.lan.filter(|lan| lan.contains(&to)).map(|lan| lan.prefix_len());
         let best = here.routes.iter().filter(|route| route.to.contains(&to));
         let best = best.max_by_key(|route| route.to.prefix_len());
         match best {

@@ -2,8 +2,8 @@
 
 use narrows_topology::Rate;
 
-/// How long a full queue takes to drain. Routers at slow links have about this; more would hide congestion from
-/// TCP, much less would cost it throughput over paths of some tens of ms.
+/// How long a full queue takes to drain. Routers at slow links have about this; more would hide congestion
+/// from TCP, much less would cost it throughput over paths of some tens of ms.
 const QUEUE_SECONDS: f64 = 0.15;
 
 /// The least queue: some ten packets.
@@ -12,11 +12,13 @@ const QUEUE_LEAST: u64 = 16 * 1514;
 /// What an Ethernet frame of a full packet has, as htb counts it.
 pub const FRAME: u64 = 1514;
 
-/// Commands that shape what leaves `device`; `again` changes the rate of what is there. Unlimited is not shaped.
+/// Commands that shape what leaves `device`; `again` changes the rate of what is there. Unlimited is not
+/// shaped.
 ///
-/// htb has a single class. Its burst is what may leave at once: 2 ms of the rate, so that the kernel's timer does not
-/// slow it, and at least two frames, as it must be more than one. The quantum is a frame, for there is nobody to take
-/// turns with. The queue is a plain FIFO of bytes, bounded by time; what is too much is dropped at its tail.
+/// htb has a single class. Its burst is what may leave at once: 2 ms of the rate, so that the kernel's timer
+/// does not slow it, and at least two frames, as it must be more than one. The quantum is a frame, for there
+/// is nobody to take turns with. The queue is a plain FIFO of bytes, bounded by time; what is too much is
+/// dropped at its tail.
 pub fn shape(device: &str, rate: Rate, again: bool) -> String {
     let Some(bytes) = rate.bytes_per_second() else {
         return match again {

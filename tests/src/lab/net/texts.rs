@@ -8,8 +8,8 @@ use super::neighbours::mac;
 use super::plan::{HostPlan, NetPlan, Router};
 use super::{Net, shape};
 
-/// Frames that one packet may have inside a site, as offloads make them: without any, a lab of forty hosts would
-/// measure how fast its own machine switches packets. What leaves onto a link is cut into frames.
+/// Frames that one packet may have inside a site, as offloads make them: without any, a lab of forty hosts
+/// would measure how fast its own machine switches packets. What leaves onto a link is cut into frames.
 const LAN_SEGMENTS: u32 = 8;
 
 impl Net {
@@ -67,10 +67,7 @@ impl Net {
         }
         for wire in &self.plan.links {
             let [a, b] = &wire.ends;
-            for (own, other) in [(a, b), (b, a)]
-                .iter()
-                .filter(|(own, _)| Some(own.router) == number)
-            {
+            for (own, other) in [(a, b), (b, a)].iter().filter(|(own, _)| Some(own.router) == number) {
                 let _ = writeln!(
                     text,
                     "link set {0} gso_max_segs 1\naddr add {1} peer {2} dev {0}\nlink set {0} up",
@@ -88,15 +85,11 @@ impl Net {
     pub(super) fn shaping(&self, lan: Rate) -> Vec<(String, String)> {
         let mut texts: Vec<(String, String)> = Vec::new();
         for (number, router) in self.plan.routers.iter().enumerate() {
-            let ends = self
-                .plan
-                .links
-                .iter()
-                .flat_map(|wire| wire.ends.iter().map(move |end| (wire.link, end)));
+            let ends =
+                self.plan.links.iter().flat_map(|wire| wire.ends.iter().map(move |end| (wire.link, end)));
             let own = ends.filter(|(_, end)| end.router == number);
-            let mut text: String = own
-                .map(|(link, end)| shape::shape(&end.device, self.line(link).rate, false))
-                .collect();
+            let mut text: String =
+                own.map(|(link, end)| shape::shape(&end.device, self.line(link).rate, false)).collect();
             let hosts = self.plan.hosts_at(number);
             text.extend(hosts.map(|host| shape::shape(&host.netns, lan, false)));
             texts.push((router.netns.clone(), text));

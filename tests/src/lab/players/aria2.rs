@@ -22,8 +22,8 @@ const KEYS: [&str; 8] = [
     "uploadSpeed",
 ];
 
-/// See the module. Files that are there are hashed at each start (`--check-integrity`), as aria2's own notes lag by
-/// up to a minute after a SIGKILL.
+/// See the module. Files that are there are hashed at each start (`--check-integrity`), as aria2's own notes
+/// lag by up to a minute after a SIGKILL.
 #[derive(Debug, Clone, Copy)]
 pub struct Aria2;
 
@@ -95,9 +95,7 @@ pub fn arguments(data: &Path, peers: u16, rpc: u16) -> Vec<OsString> {
 /// # Errors
 /// aria2 has given a download up, or not begun it.
 pub fn parse(answer: &Value, task: &Task) -> Result<Vec<Progress>> {
-    let list = answer["result"]
-        .as_array()
-        .with_context(|| format!("aria2 says: {answer}"))?;
+    let list = answer["result"].as_array().with_context(|| format!("aria2 says: {answer}"))?;
     let order = in_order(task, list, |active| active["infoHash"].as_str())?;
     Ok(order.into_iter().map(|place| one(&list[place])).collect())
 }

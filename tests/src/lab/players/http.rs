@@ -15,8 +15,8 @@ use super::super::content::files;
 use super::super::player::{Answer, CommandLine, Content, Host, Player, Task};
 use super::{Phase, Progress, in_time, installed, script, status, write};
 
-/// See the module. A client's progress is what its disk holds; it is complete when its script says that everything is
-/// there.
+/// See the module. A client's progress is what its disk holds; it is complete when its script says that
+/// everything is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Http;
 
@@ -104,8 +104,8 @@ fn done(host: &Host) -> PathBuf {
     host.folder.join("done")
 }
 
-/// It listens everywhere, so that the lab can see that it does. Without a master process it is one process, and reads
-/// what the lab may read.
+/// It listens everywhere, so that the lab can see that it does. Without a master process it is one process,
+/// and reads what the lab may read.
 fn nginx_conf(host: &Host) -> String {
     let folder = nginx(host);
     let quoted = |path: PathBuf| quoted(&path.to_string_lossy());
@@ -199,9 +199,8 @@ mod tests {
     fn clients_are_spread_over_the_seeders() {
         let servers: Vec<SocketAddr> = (1..=4).map(|i| SocketAddr::from(([10, 1, 0, i], 80))).collect();
         for site in ["b1", "b2", "hq-c"] {
-            let mut used: Vec<_> = (0..8)
-                .filter_map(|client| server_of(&format!("{site}-{client}"), &servers))
-                .collect();
+            let mut used: Vec<_> =
+                (0..8).filter_map(|client| server_of(&format!("{site}-{client}"), &servers)).collect();
             used.sort();
             let even: Vec<_> = servers.iter().flat_map(|server| [*server; 2]).collect();
             assert_eq!(used, even);

@@ -95,7 +95,8 @@ struct Torrent {
     error: String,
 }
 
-/// The script's list of torrents. `state` is libtorrent's `torrent_status.state`, `done` its `total_wanted_done`.
+/// The script's list of torrents. `state` is libtorrent's `torrent_status.state`, `done` its
+/// `total_wanted_done`.
 ///
 /// # Errors
 /// It is not as expected, or libtorrent has stopped at an error.

@@ -1,10 +1,11 @@
-//! Other players in the place of our agents: libtorrent, aria2 and Transmission as Debian ships them, and unicast
-//! HTTP (nginx at the seeders, curl at the clients).
+//! Other players in the place of our agents: libtorrent, aria2 and Transmission as Debian ships them, and
+//! unicast HTTP (nginx at the seeders, curl at the clients).
 //!
-//! Each file has one: what it writes and how it is started (pure), and what its answers mean (pure). Settings are
-//! those of a fair operator: a private torrent in a managed network (no DHT, LSD, PEX or uTP, no obfuscation),
-//! everything else as it comes. They want addresses outside of 127/8: Transmission takes those for martians.
-//! libtorrent takes 10/8 and its like for its local network and always unchokes it, as it would in any company.
+//! Each file has one: what it writes and how it is started (pure), and what its answers mean (pure). Settings
+//! are those of a fair operator: a private torrent in a managed network (no DHT, LSD, PEX or uTP, no
+//! obfuscation), everything else as it comes. They want addresses outside of 127/8: Transmission takes those
+//! for martians. libtorrent takes 10/8 and its like for its local network and always unchokes it, as it would
+//! in any company.
 
 pub mod aria2;
 pub mod http;
@@ -121,14 +122,9 @@ async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 fn in_order<T>(task: &Task, list: &[T], hash: impl Fn(&T) -> Option<&str>) -> Result<Vec<usize>> {
     let place = |wanted: &str| {
         let is = |item: &T| hash(item).is_some_and(|hash| hash.eq_ignore_ascii_case(wanted));
-        list.iter()
-            .position(is)
-            .with_context(|| format!("it does not have torrent {wanted}"))
+        list.iter().position(is).with_context(|| format!("it does not have torrent {wanted}"))
     };
-    task.contents
-        .iter()
-        .map(|content| place(&content.info_hash))
-        .collect()
+    task.contents.iter().map(|content| place(&content.info_hash)).collect()
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

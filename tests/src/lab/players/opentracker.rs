@@ -19,8 +19,8 @@ pub fn check() -> Result<(), Stop> {
     installed("opentracker", "opentracker")
 }
 
-/// Writes its configuration into `folder`: it answers announces at `listen`, `/announce`, of the torrents with these
-/// info hashes (40 hex digits). Its intervals are built in.
+/// Writes its configuration into `folder`: it answers announces at `listen`, `/announce`, of the torrents
+/// with these info hashes (40 hex digits). Its intervals are built in.
 ///
 /// # Errors
 /// The path that cannot be written.

@@ -51,16 +51,13 @@ pub async fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &V
     }
     request.push_str("\r\n");
     request.push_str(&body);
-    let mut stream = TcpStream::connect(to)
-        .await
-        .with_context(|| format!("http://{to}{path}"))?;
+    let mut stream = TcpStream::connect(to).await.with_context(|| format!("http://{to}{path}"))?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(MOST).read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .with_context(|| format!("http://{to}{path} gave no whole answer"))?;
+    let (head, body) =
+        answer.split_once("\r\n\r\n").with_context(|| format!("http://{to}{path} gave no whole answer"))?;
     Ok(Answer {
         head: head.to_owned(),
         body: body.to_owned(),

@@ -59,18 +59,8 @@ fn libtorrents_states_are_those_of_an_agent() {
         said(state("seeding", 30_700_000, "")),
         ("seeding".to_owned(), 1.0)
     );
-    assert!(
-        state("downloading", 0, "No space left on device")
-            .unwrap_err()
-            .to_string()
-            .contains("No space")
-    );
-    assert!(
-        libtorrent::parse("[]", &task())
-            .unwrap_err()
-            .to_string()
-            .contains(HASH)
-    );
+    assert!(state("downloading", 0, "No space left on device").unwrap_err().to_string().contains("No space"));
+    assert!(libtorrent::parse("[]", &task()).unwrap_err().to_string().contains(HASH));
 }
 
 #[test]
@@ -135,11 +125,8 @@ fn several_torrents_come_in_the_order_of_the_task() {
     task.contents.insert(0, other);
     let torrent = |hash: &str, done: u64| json!({"info_hash": hash, "state": "downloading", "done": done, "total": 100, "down": 0, "up": 0, "error": ""});
     let text = json!([torrent(HASH, 10), torrent(&"00".repeat(20), 20)]).to_string();
-    let done: Vec<u64> = libtorrent::parse(&text, &task)
-        .unwrap()
-        .iter()
-        .map(|progress| progress.done)
-        .collect();
+    let done: Vec<u64> =
+        libtorrent::parse(&text, &task).unwrap().iter().map(|progress| progress.done).collect();
     assert_eq!(done, [20, 10]);
 }
 

@@ -26,8 +26,8 @@ const FIELDS: [&str; 9] = [
     "rateUpload",
 ];
 
-/// Removes its notes of an earlier life, which lag by minutes after a SIGKILL and may say that the torrent is paused:
-/// what its disk holds is checked instead, when [`Player::status`] gives it its torrents again.
+/// Removes its notes of an earlier life, which lag by minutes after a SIGKILL and may say that the torrent is
+/// paused: what its disk holds is checked instead, when [`Player::status`] gives it its torrents again.
 const START: &str =
     r#"rm -rf "$1/torrents" "$1/resume"; exec transmission-daemon --foreground --config-dir "$1""#;
 
@@ -71,10 +71,7 @@ impl Player for Transmission {
             let question = json!({"method": "torrent-get", "arguments": {"fields": FIELDS}});
             let mut answer = session.call(&question).await?;
             // after a start it has none
-            if answer["arguments"]["torrents"]
-                .as_array()
-                .is_some_and(Vec::is_empty)
-            {
+            if answer["arguments"]["torrents"].as_array().is_some_and(Vec::is_empty) {
                 for content in &task.contents {
                     session.add(&content.torrent).await?;
                 }
@@ -85,8 +82,8 @@ impl Player for Transmission {
     }
 }
 
-/// `settings.json` for private torrents in a managed network; where it listens for peers, keeps files, and listens for
-/// questions.
+/// `settings.json` for private torrents in a managed network; where it listens for peers, keeps files, and
+/// listens for questions.
 pub fn settings(addr: IpAddr, peers: u16, data: &Path, rpc: SocketAddr) -> Value {
     json!({
         "bind-address-ipv4": addr.to_string(),
@@ -121,20 +118,14 @@ impl Session<'_> {
         let to = self.host.control;
         if self.id.is_empty() {
             let refused = rpc::post(to, PATH, &[], question).await?;
-            let id = refused
-                .header(SESSION)
-                .context("Transmission gave no session id")?;
+            let id = refused.header(SESSION).context("Transmission gave no session id")?;
             self.id = id.to_owned();
         }
-        rpc::post(to, PATH, &[(SESSION, &self.id)], question)
-            .await?
-            .json()
+        rpc::post(to, PATH, &[(SESSION, &self.id)], question).await?.json()
     }
 
     async fn add(&mut self, torrent: &Path) -> Result<()> {
-        let answer = self
-            .call(&json!({"method": "torrent-add", "arguments": {"filename": torrent}}))
-            .await?;
+        let answer = self.call(&json!({"method": "torrent-add", "arguments": {"filename": torrent}})).await?;
         match answer["result"] == "success" {
             true => Ok(()),
             false => bail!("transmission-daemon refuses {}: {answer}", torrent.display()),
@@ -147,9 +138,8 @@ impl Session<'_> {
 /// # Errors
 /// It does not have a torrent yet, or has stopped one.
 pub fn parse(answer: &Value, task: &Task) -> Result<Vec<Progress>> {
-    let list = answer["arguments"]["torrents"]
-        .as_array()
-        .with_context(|| format!("Transmission says: {answer}"))?;
+    let list =
+        answer["arguments"]["torrents"].as_array().with_context(|| format!("Transmission says: {answer}"))?;
     let order = in_order(task, list, |torrent| torrent["hashString"].as_str())?;
     order.into_iter().map(|place| one(&list[place])).collect()
 }

@@ -43,15 +43,9 @@ pub(super) fn ticks(to: f64, most: usize, seconds: bool) -> Vec<f64> {
     } else {
         let power = 10f64.powf(raw.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
-        steps
-            .into_iter()
-            .find(|step| *step >= raw)
-            .unwrap_or(10.0 * power)
+        steps.into_iter().find(|step| *step >= raw).unwrap_or(10.0 * power)
     };
-    (0..=most)
-        .map(|i| i as f64 * step)
-        .take_while(|tick| *tick <= to * (1.0 + 1e-9))
-        .collect()
+    (0..=most).map(|i| i as f64 * step).take_while(|tick| *tick <= to * (1.0 + 1e-9)).collect()
 }
 
 /// `40 s`, `2:30`, `1:02:00`; of short axes with the digits that tell ticks apart.

@@ -1,7 +1,7 @@
 //! A run as a picture: progress per client, and what each link carried, over time. [`svg`] is pure.
 //!
-//! It is one SVG 1.1 file without scripts or fonts of its own, for light and dark pages (`prefers-color-scheme`). No
-//! CSS variables: librsvg and others that make a PNG of it do not know them.
+//! It is one SVG 1.1 file without scripts or fonts of its own, for light and dark pages
+//! (`prefers-color-scheme`). No CSS variables: librsvg and others that make a PNG of it do not know them.
 
 mod axis;
 mod paint;
@@ -35,24 +35,15 @@ pub struct About {
 impl About {
     /// Of a run as the table shows it. A link's rate is that of the map, which is what rollouts may use.
     pub fn of(view: &View, timeline: &Timeline, title: String) -> About {
-        let agents = timeline
-            .agents
-            .iter()
-            .map(|id| view.agents.iter().find(|row| row.id == *id));
+        let agents = timeline.agents.iter().map(|id| view.agents.iter().find(|row| row.id == *id));
         let rate = |name: &String| {
-            let row = view
-                .links
-                .iter()
-                .find(|row| format!("{} → {}", row.from, row.to) == *name)?;
+            let row = view.links.iter().find(|row| format!("{} → {}", row.from, row.to) == *name)?;
             let rate: Rate = row.limit.parse().ok()?;
             rate.bytes_per_second().map(|rate| rate as f64)
         };
         About {
             title,
-            sites: agents
-                .clone()
-                .map(|row| row.map_or_else(String::new, |row| row.site.clone()))
-                .collect(),
+            sites: agents.clone().map(|row| row.map_or_else(String::new, |row| row.site.clone())).collect(),
             seeders: agents.map(|row| row.is_some_and(|row| row.seeder)).collect(),
             rates: timeline.links.iter().map(rate).collect(),
             size: view.size.0,
@@ -113,11 +104,8 @@ fn clients(timeline: &Timeline, about: &About) -> Vec<Client> {
     let drawn = (0..timeline.agents.len()).filter(|i| !about.seeders.get(*i).copied().unwrap_or(false));
     let mut clients = Vec::new();
     for number in drawn {
-        let name = about
-            .sites
-            .get(number)
-            .cloned()
-            .unwrap_or_else(|| site_of(&timeline.agents[number]).to_owned());
+        let name =
+            about.sites.get(number).cloned().unwrap_or_else(|| site_of(&timeline.agents[number]).to_owned());
         let site = names.iter().position(|other| *other == name).unwrap_or_else(|| {
             names.push(name.clone());
             names.len() - 1
@@ -143,11 +131,7 @@ fn of(sample: &super::timeline::Sample, agent: usize) -> f64 {
 
 /// The first moment after which an agent had everything until the end.
 fn complete(timeline: &Timeline, agent: usize) -> Option<f64> {
-    let whole = timeline
-        .samples
-        .iter()
-        .rev()
-        .take_while(|sample| of(sample, agent) >= 1.0);
+    let whole = timeline.samples.iter().rev().take_while(|sample| of(sample, agent) >= 1.0);
     whole.last().map(|sample| sample.at.max(0.0))
 }
 
@@ -156,11 +140,7 @@ fn end(timeline: &Timeline) -> f64 {
     let last = timeline.samples.last().map_or(0.0, |sample| sample.at);
     let known = [last, timeline.bound.unwrap_or(0.0)];
     let events = timeline.events.iter().map(|(at, _)| *at);
-    known
-        .into_iter()
-        .chain(events)
-        .filter(|at| at.is_finite())
-        .fold(1.0, f64::max)
+    known.into_iter().chain(events).filter(|at| at.is_finite()).fold(1.0, f64::max)
 }
 
 /// The upper panel; the pixel where it ends.
@@ -202,7 +182,8 @@ fn progress(page: &mut Page, timeline: &Timeline, clients: &[Client], time: Scal
     bottom
 }
 
-/// The sites' colours, from the top: several may be complete at once, so that names beside their lines would not do.
+/// The sites' colours, from the top: several may be complete at once, so that names beside their lines would
+/// not do.
 fn legend(page: &mut Page, clients: &[Client], (top, bottom): (f64, f64)) {
     let sites = clients.iter().map(|client| client.site + 1).max().unwrap_or(0);
     let tight = sites as f64 * 2.0 * LINE > bottom - top;

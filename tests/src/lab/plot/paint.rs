@@ -66,7 +66,8 @@ pub(super) fn escaped(text: &str) -> String {
         .collect()
 }
 
-/// The points as path data. Points nearer than two thirds of a pixel to the last are left out, but not the last one.
+/// The points as path data. Points nearer than two thirds of a pixel to the last are left out, but not the
+/// last one.
 pub(super) fn path(points: impl IntoIterator<Item = (f64, f64)>) -> String {
     let mut data = String::new();
     let mut drawn: Option<(f64, f64)> = None;

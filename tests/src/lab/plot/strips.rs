@@ -28,9 +28,8 @@ struct Strip {
 }
 
 pub(super) fn draw(page: &mut Page, timeline: &Timeline, about: &About, time: Scale, top: f64) -> Strips {
-    let bytes: Vec<u64> = (0..timeline.links.len())
-        .map(|link| timeline.bytes_at(link, f64::INFINITY))
-        .collect();
+    let bytes: Vec<u64> =
+        (0..timeline.links.len()).map(|link| timeline.bytes_at(link, f64::INFINITY)).collect();
     let shown = worth(&bytes);
     let strips: Vec<Strip> = shown
         .iter()
@@ -75,9 +74,8 @@ pub(super) fn draw(page: &mut Page, timeline: &Timeline, about: &About, time: Sc
 /// The directions to draw, in their order.
 pub(super) fn worth(bytes: &[u64]) -> Vec<usize> {
     let least = bytes.iter().max().map_or(0.0, |most| *most as f64 * WORTH);
-    let mut busy: Vec<usize> = (0..bytes.len())
-        .filter(|link| bytes[*link] > 0 && bytes[*link] as f64 >= least)
-        .collect();
+    let mut busy: Vec<usize> =
+        (0..bytes.len()).filter(|link| bytes[*link] > 0 && bytes[*link] as f64 >= least).collect();
     busy.sort_by_key(|link| std::cmp::Reverse(bytes[*link]));
     busy.truncate(MOST);
     busy.sort_unstable();
@@ -113,8 +111,8 @@ fn window(all: f64) -> f64 {
     (all / 240.0).max(1.0)
 }
 
-/// Bytes per second in even windows from second 0 to the last sample; between samples the counter is taken to grow
-/// evenly. A counter that goes back (a link made anew) counts from where it is.
+/// Bytes per second in even windows from second 0 to the last sample; between samples the counter is taken to
+/// grow evenly. A counter that goes back (a link made anew) counts from where it is.
 pub(super) fn throughput(timeline: &Timeline, link: usize, window: f64) -> Vec<(f64, f64)> {
     let counted: Vec<(f64, f64)> = timeline
         .samples
@@ -176,10 +174,7 @@ fn one(
         size => format!(", {:.2} copies", strip.bytes as f64 / size as f64),
     };
     let said = format!("{}{copies}", megabytes(strip.bytes));
-    let line = strip
-        .rates
-        .iter()
-        .map(|(at, rate)| (time.at(*at), scale.at(*rate)));
+    let line = strip.rates.iter().map(|(at, rate)| (time.at(*at), scale.at(*rate)));
     let line: Vec<(f64, f64)> = line.collect();
     if let (Some(first), Some(last)) = (line.first(), line.last()) {
         let area = std::iter::once((first.0, bottom))

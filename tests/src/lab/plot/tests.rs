@@ -55,10 +55,7 @@ pub(super) fn run(count: usize, seconds: usize) -> (Timeline, About) {
 
 /// The attribute's values wherever it stands.
 fn attributes<'a>(svg: &'a str, name: &str) -> Vec<&'a str> {
-    svg.split(&format!(" {name}=\""))
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect()
+    svg.split(&format!(" {name}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
 /// Every point of every path.
@@ -89,11 +86,10 @@ fn well_formed(svg: &str) -> bool {
             (false, false) => open.push(name),
             _ => {}
         }
-        let bare = text.split('&').skip(1).any(|rest| {
-            !["amp;", "lt;", "gt;", "quot;", "#39;"]
-                .iter()
-                .any(|known| rest.starts_with(known))
-        });
+        let bare = text
+            .split('&')
+            .skip(1)
+            .any(|rest| !["amp;", "lt;", "gt;", "quot;", "#39;"].iter().any(|known| rest.starts_with(known)));
         if bare {
             return false;
         }
@@ -146,9 +142,7 @@ fn throughput_adds_up_to_the_bytes_and_a_rest_is_zero() {
 #[test]
 fn badges_of_events_close_to_each_other_do_not_cover_each_other() {
     let (mut timeline, _) = run(1, 100);
-    timeline.events = (0..6)
-        .map(|i| (50.0 + f64::from(i) * 0.1, "x".to_owned()))
-        .collect();
+    timeline.events = (0..6).map(|i| (50.0 + f64::from(i) * 0.1, "x".to_owned())).collect();
     let time = Scale::new((0.0, 102.0), (LEFT, RIGHT));
     let badges = badges(&timeline, time);
     for (i, a) in badges.iter().enumerate() {

@@ -47,7 +47,8 @@ pub struct Report {
     pub bound_seconds: Option<f64>,
     /// The former over the latter.
     pub time_over_bound: Option<f64>,
-    /// The size over the maximum flow from all seeders' sites, over all paths at once: less than the bound on meshed maps.
+    /// The size over the maximum flow from all seeders' sites, over all paths at once: less than the bound on
+    /// meshed maps.
     pub max_flow_seconds: Option<f64>,
     /// The most bytes that one site fetched across links, over the size.
     pub copies_per_site_max: f64,
@@ -252,9 +253,7 @@ impl Report {
             links: view.links.iter().map(link).collect(),
             seconds: seconds.map(round),
             bound_seconds: view.bound.map(round),
-            time_over_bound: seconds
-                .zip(view.bound)
-                .map(|(seconds, bound)| round(seconds / bound)),
+            time_over_bound: seconds.zip(view.bound).map(|(seconds, bound)| round(seconds / bound)),
             max_flow_seconds: view.max_flow.map(round),
             copies_per_site_max: round(view.copies_per_site_max()),
             efficiency: view.efficiency().map(round),

@@ -45,18 +45,14 @@ fn links(view: &View, report: &Report) -> Vec<String> {
         "link", "bytes", "copies", "sites", "copies per site"
     ));
     for (row, link) in view.links.iter().zip(&report.links) {
-        let wire = link
-            .wire_bytes
-            .zip(link.wire_copies)
-            .map_or(String::new(), |(wire, copies)| {
-                format!(
-                    " {:>10} {copies:>8.3} {:>8} {:>7}",
-                    bytes(wire),
-                    copies_planned(link.planned_copies),
-                    link.wire_over_minimum
-                        .map_or("-".to_owned(), |over| format!("{over:.3}"))
-                )
-            });
+        let wire = link.wire_bytes.zip(link.wire_copies).map_or(String::new(), |(wire, copies)| {
+            format!(
+                " {:>10} {copies:>8.3} {:>8} {:>7}",
+                bytes(wire),
+                copies_planned(link.planned_copies),
+                link.wire_over_minimum.map_or("-".to_owned(), |over| format!("{over:.3}"))
+            )
+        });
         lines.push(format!(
             "{:<28}  {:>10} {:>8.3} {:>6} {:>16.3}{wire}",
             format!("{} → {}", link.from, link.to),
@@ -168,9 +164,8 @@ fn costs(report: &Report) -> Vec<String> {
         .map(|extra| (&*extra.site, extra.pieces))
         .collect();
     if !extra.is_empty() {
-        let each: Vec<String> = (extra.iter())
-            .map(|(site, pieces)| format!("{site} {pieces:+.1} pieces"))
-            .collect();
+        let each: Vec<String> =
+            (extra.iter()).map(|(site, pieces)| format!("{site} {pieces:+.1} pieces")).collect();
         lines.push(format!("beyond one copy, in the whole run: {}", each.join(", ")));
     }
     for probe in &report.probes {
@@ -210,11 +205,7 @@ pub(super) fn remarks(view: &View, report: &Report) -> Vec<String> {
             bytes(uncounted)
         ));
     }
-    for gateways in report
-        .gateways
-        .iter()
-        .filter(|gateways| gateways.seconds_above > 0.5)
-    {
+    for gateways in report.gateways.iter().filter(|gateways| gateways.seconds_above > 0.5) {
         remarks.push(format!(
             "{} had {} gateways at the same time for {}, {} allowed, for {:.1} s",
             gateways.site, gateways.most, gateways.content, gateways.allowed, gateways.seconds_above

@@ -56,14 +56,9 @@ impl World {
     pub fn rewritten(&self, name: &str, text: &str) -> Result<String, String> {
         SiteMap::parse(name, text).map_err(|mistakes| mistakes.to_string())?;
         let mut value: serde_json::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        let peopled = self
-            .map
-            .sites()
-            .filter_map(|site| Some((site, self.network(site)?)));
+        let peopled = self.map.sites().filter_map(|site| Some((site, self.network(site)?)));
         for (site, net) in peopled {
-            let site = value
-                .get_mut("sites")
-                .and_then(|sites| sites.get_mut(&*self.map.name(site)));
+            let site = value.get_mut("sites").and_then(|sites| sites.get_mut(&*self.map.name(site)));
             if let Some(site) = site.and_then(serde_json::Value::as_object_mut) {
                 site.insert("networks".to_owned(), serde_json::json!([net.to_string()]));
             }
@@ -98,9 +93,7 @@ pub(super) fn moved(
         return Err(wrong(format!("{} sites are more than 254", peopled.len())));
     }
     for (number, site) in (1u8..).zip(peopled) {
-        let pointer = value
-            .get_mut("sites")
-            .and_then(|sites| sites.get_mut(&*asked.name(site)));
+        let pointer = value.get_mut("sites").and_then(|sites| sites.get_mut(&*asked.name(site)));
         let Some(site) = pointer.and_then(serde_json::Value::as_object_mut) else {
             return Err(wrong(format!(
                 "site `{}` is not written as a mapping",

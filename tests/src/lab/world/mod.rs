@@ -1,6 +1,7 @@
 //! Sites and agents: a site map of which every address can be used here, and who is at which.
 //!
-//! [`ground`] says which addresses can be used, [`ways`] how the content gets from site to site at best and as planned.
+//! [`ground`] says which addresses can be used, [`ways`] how the content gets from site to site at best and
+//! as planned.
 
 mod ground;
 mod ways;
@@ -76,9 +77,7 @@ impl World {
         ground: Ground,
     ) -> Result<World, String> {
         let asked = SiteMap::parse(name, text).map_err(|mistakes| format!("--sites: {mistakes}"))?;
-        let ours = asked
-            .sites()
-            .all(|site| asked.is_transit(site) || usable(&asked, site, ground).is_some());
+        let ours = asked.sites().all(|site| asked.is_transit(site) || usable(&asked, site, ground).is_some());
         let (map, text) = match ours {
             true => (asked, text.to_owned()),
             false => moved(name, text, &asked, ground)?,
@@ -99,9 +98,7 @@ impl World {
         let clients = match clients {
             Some(groups) => located(&map, "--clients", groups)?,
             None => {
-                let others = map
-                    .sites()
-                    .filter(|site| !map.is_transit(*site) && !roots.contains(site));
+                let others = map.sites().filter(|site| !map.is_transit(*site) && !roots.contains(site));
                 let groups: Vec<_> = others.map(|site| (site, CLIENTS)).collect();
                 if groups.is_empty() {
                     return Err("--clients: there is no other site; say where clients are".to_owned());
@@ -116,11 +113,8 @@ impl World {
                 groups
             }
         };
-        let waiting: BTreeSet<SiteId> = clients
-            .iter()
-            .map(|(site, _)| *site)
-            .filter(|site| !roots.contains(site))
-            .collect();
+        let waiting: BTreeSet<SiteId> =
+            clients.iter().map(|(site, _)| *site).filter(|site| !roots.contains(site)).collect();
         for site in &waiting {
             if max_flow(&map, Timestamp::now(), &roots, *site) == Rate::ZERO {
                 return Err(format!(
@@ -166,9 +160,7 @@ impl World {
     /// The addresses of a site that no agent has: of the tracker (0), of ends of probes (1 to 4).
     pub fn infrastructure(&self, site: SiteId, number: u32) -> Option<Ipv4Addr> {
         let net = self.network(site)?;
-        u32::from(net.network())
-            .checked_add(5 + number.min(4))
-            .map(Ipv4Addr::from)
+        u32::from(net.network()).checked_add(5 + number.min(4)).map(Ipv4Addr::from)
     }
 
     /// Clients that start later, at the event `add`; their positions in `agents`.
@@ -198,9 +190,7 @@ impl World {
         let before = |place: &&Place| place.site == site && place.seeder == seeder;
         let first = self.agents.iter().filter(before).count();
         for number in 0..count {
-            let offset = u32::try_from(taken + number)
-                .unwrap_or(u32::MAX)
-                .saturating_add(FIRST);
+            let offset = u32::try_from(taken + number).unwrap_or(u32::MAX).saturating_add(FIRST);
             let addr = u32::from(net.network()).checked_add(offset).map(Ipv4Addr::from);
             let addr = addr.filter(|addr| net.contains(addr) && *addr != net.broadcast());
             let Some(addr) = addr.map(IpAddr::V4) else {
@@ -265,11 +255,7 @@ fn example(map: &SiteMap) -> String {
 fn located(map: &SiteMap, option: &str, groups: &Groups) -> Result<Vec<(SiteId, usize)>, String> {
     let of = |(name, count): &(String, usize)| {
         let site = map.site_named(name).ok_or_else(|| {
-            let sites: Vec<_> = map
-                .sites()
-                .filter(|s| !map.is_transit(*s))
-                .map(|s| map.name(s))
-                .collect();
+            let sites: Vec<_> = map.sites().filter(|s| !map.is_transit(*s)).map(|s| map.name(s)).collect();
             format!("{option}: no site `{name}`; there are {}", sites.join(", "))
         })?;
         if map.is_transit(site) {

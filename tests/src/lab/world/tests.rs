@@ -74,12 +74,7 @@ fn the_bound_is_the_best_paths_rate_whichever_sites_pass_it_on_and_all_paths_tog
 fn a_map_of_the_real_world_moves_to_loopback_and_keeps_its_links() {
     let world = world(REAL, "hq=1", "munich=2").unwrap();
     assert!(world.agents.iter().all(|place| place.addr.is_loopback()));
-    assert!(
-        world
-            .agents
-            .iter()
-            .all(|place| world.map.locate(place.addr) == Some(place.site))
-    );
+    assert!(world.agents.iter().all(|place| world.map.locate(place.addr) == Some(place.site)));
     assert_eq!(world.bound(12_500_000, Timestamp::now()), Some(10.0));
     assert_eq!(world.map.links().count(), 2);
 }
@@ -123,11 +118,7 @@ fn where_stripes_are_faster_each_link_is_planned_to_carry_its_stripes_only() {
     let world = World::new("map", text, None, None, Ground::Namespaces).unwrap();
     let ways = world.ways(Timestamp::now());
     for site in &world.waiting {
-        let shares: f64 = ways
-            .iter()
-            .filter(|way| way.site == *site)
-            .map(|way| way.share)
-            .sum();
+        let shares: f64 = ways.iter().filter(|way| way.site == *site).map(|way| way.share).sum();
         assert!((shares - 1.0).abs() < 1e-9, "{ways:?}");
     }
     // three sites with two links each: whichever way, half of the content on each of the six

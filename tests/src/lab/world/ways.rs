@@ -48,8 +48,8 @@ impl World {
         best.get(&site).copied().unwrap_or(Rate::ZERO)
     }
 
-    /// The seconds that `size` bytes need to the worst-connected waiting site by its best path; `None` if no limited
-    /// link is in the way of any.
+    /// The seconds that `size` bytes need to the worst-connected waiting site by its best path; `None` if no
+    /// limited link is in the way of any.
     pub fn bound(&self, size: u64, at: Timestamp) -> Option<f64> {
         self.slowest(size, |site| self.best_rate(site, at))
     }
@@ -65,8 +65,8 @@ impl World {
         rates.min().map(|rate| size as f64 / rate.max(1) as f64)
     }
 
-    /// The tracker's plan for these sites, with nothing else on the links: several forests for an equal part of the
-    /// pieces each where those are faster, else one.
+    /// The tracker's plan for these sites, with nothing else on the links: several forests for an equal part
+    /// of the pieces each where those are faster, else one.
     fn planned(&self, at: Timestamp) -> Vec<Forest> {
         let (none, idle) = (BTreeSet::new(), Load::default());
         let (roots, waiting) = (&self.roots, &self.waiting);
@@ -89,9 +89,7 @@ impl World {
         let share = 1.0 / planned.len().max(1) as f64;
         let mut ways: Vec<Way> = Vec::new();
         for (site, parent) in planned.iter().flatten() {
-            let known = ways
-                .iter_mut()
-                .find(|way| way.site == *site && way.from == parent.site);
+            let known = ways.iter_mut().find(|way| way.site == *site && way.from == parent.site);
             if let Some(way) = known {
                 way.share += share;
             } else if let Some(route) = self.map.path(parent.site, *site) {

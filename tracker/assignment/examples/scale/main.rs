@@ -219,10 +219,7 @@ fn print(report: &Report) {
 
 /// A number and one of the units.
 fn number(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
-    let (unit, scale) = units
-        .iter()
-        .find(|(unit, _)| text.ends_with(unit))
-        .unwrap_or(&("", 1.0));
+    let (unit, scale) = units.iter().find(|(unit, _)| text.ends_with(unit)).unwrap_or(&("", 1.0));
     let number = text.strip_suffix(unit).unwrap_or(text).trim();
     match number.parse::<f64>() {
         Ok(number) if number >= 0.0 => Ok(number * scale),

@@ -19,13 +19,13 @@ const EAGER: usize = 256;
 /// How old shares may get: schedules change rates.
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
-/// The flows of all swarms. The only thing that swarms share, so it is a mutex that is held for a few lookups;
-/// planning works on a copy of the load. Shares are computed when flows have changed or a second has passed,
-/// never per announce.
+/// The flows of all swarms. The only thing that swarms share, so it is a mutex that is held for a few
+/// lookups; planning works on a copy of the load. Shares are computed when flows have changed or a second has
+/// passed, never per announce.
 ///
-/// A *share* is what a flow should have; a *grant* is what a gateway is told. A gateway keeps to what it was told
-/// until it announces again, so that a share that became smaller is free only then: a grant never takes what
-/// others were told.
+/// A *share* is what a flow should have; a *grant* is what a gateway is told. A gateway keeps to what it was
+/// told until it announces again, so that a share that became smaller is free only then: a grant never takes
+/// what others were told.
 #[derive(Debug, Default)]
 pub struct Ledger {
     book: Mutex<Book>,
@@ -240,9 +240,10 @@ impl Ledger {
         book.share(map, at, id)
     }
 
-    /// What a gateway may use of a flow from now on: its part of the flow's share, but not what others were told and
-    /// may still use. A newcomer gets at least a 25th of the link, as long as there is headroom (a link is never
-    /// told away beyond 1.048 times its rate). Counts until the gateway's next grant or [`Ledger::forget`].
+    /// What a gateway may use of a flow from now on: its part of the flow's share, but not what others were
+    /// told and may still use. A newcomer gets at least a 25th of the link, as long as there is headroom (a
+    /// link is never told away beyond 1.048 times its rate). Counts until the gateway's next grant or
+    /// [`Ledger::forget`].
     pub(crate) fn grant(&self, map: &SiteMap, at: Timestamp, id: FlowId, to: Endpoint, users: u32) -> Grant {
         let mut book = self.lock();
         book.refresh(map, at);
@@ -280,9 +281,7 @@ impl Ledger {
     pub(crate) fn told(&self, id: FlowId, to: Endpoint) -> Option<Rate> {
         let book = self.lock();
         let told = &book.flow(id)?.told;
-        told.iter()
-            .find(|(holder, _)| *holder == to)
-            .map(|(_, rate)| *rate)
+        told.iter().find(|(holder, _)| *holder == to).map(|(_, rate)| *rate)
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -316,9 +315,7 @@ impl Book {
         };
         let hops = flow.route.hops.iter();
         flow.share.unwrap_or_else(|| {
-            let least = hops
-                .map(|hop| map.rate(*hop, at).share(self.load.flows(*hop)))
-                .min();
+            let least = hops.map(|hop| map.rate(*hop, at).share(self.load.flows(*hop))).min();
             least.unwrap_or(Rate::UNLIMITED)
         })
     }
@@ -341,9 +338,8 @@ impl Book {
             (0..flow.weight).map(move |_| cap)
         };
         let wanted = self.flows.iter().flatten().filter(wants);
-        let flows: Vec<(&Route, Rate)> = wanted
-            .flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap)))
-            .collect();
+        let flows: Vec<(&Route, Rate)> =
+            wanted.flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap))).collect();
         let mut shares = fair_rates_capped(map, at, &flows);
         leave_room(map, at, &flows, &mut shares);
         let mut shares = shares.into_iter();
@@ -360,12 +356,14 @@ impl Book {
     }
 }
 
-/// What a flow sends the other way: acknowledgements, one frame of 66 bytes for two full segments, and requests. 2.3 to
-/// 2.8 % by the lab's counters; a link that is offered even a little more than its rate has full queues.
+/// What a flow sends the other way: acknowledgements, one frame of 66 bytes for two full segments, and
+/// requests. 2.3 to 2.8 % by the lab's counters; a link that is offered even a little more than its rate has
+/// full queues.
 const BACKWARDS: f64 = 0.03;
 
-/// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without it such a
-/// link is offered more than its rate, its queues stay full, and a queue that drops requests costs more than they take.
+/// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without
+/// it such a link is offered more than its rate, its queues stay full, and a queue that drops requests costs
+/// more than they take.
 fn leave_room(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)], shares: &mut [Rate]) {
     let mut sums: HashMap<Hop, u64, RandomState> = HashMap::default();
     for ((route, _), share) in flows.iter().zip(&*shares) {
@@ -382,9 +380,7 @@ fn leave_room(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)], shares: &m
         });
         let least = room.fold(1.0, f64::min);
         if least < 1.0 {
-            let bytes = share
-                .bytes_per_second()
-                .map(|bytes| (bytes as f64 * least) as u64);
+            let bytes = share.bytes_per_second().map(|bytes| (bytes as f64 * least) as u64);
             *share = bytes.map_or(Rate::UNLIMITED, Rate::from_bytes_per_second);
         }
     }

@@ -56,10 +56,7 @@ impl Told {
 
     /// What may be told to one more along a route.
     pub(super) fn room(&self, map: &SiteMap, at: Timestamp, route: &Route) -> Rate {
-        let rooms = route
-            .hops
-            .iter()
-            .map(|hop| self.room_on(*hop, map.rate(*hop, at)));
+        let rooms = route.hops.iter().map(|hop| self.room_on(*hop, map.rate(*hop, at)));
         rooms.min().unwrap_or(Rate::UNLIMITED)
     }
 

@@ -58,8 +58,8 @@ impl Swarm {
             .any(|flow| !flow.braked && cx.ledger.share(cx.map, cx.wall, flow.id) == Rate::ZERO)
     }
 
-    /// Whether a gateway could fetch something: its links were neither paused nor braked, and it was not told to
-    /// wait for others.
+    /// Whether a gateway could fetch something: its links were neither paused nor braked, and it was not told
+    /// to wait for others.
     pub(crate) fn may_fetch(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> bool {
         self.used_flows(id, at).any(|flow| {
             cx.ledger.share(cx.map, cx.wall, flow.id) > Rate::ZERO
@@ -69,11 +69,7 @@ impl Swarm {
 
     fn note_brakes(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
         let brakes = cx.ledger.brakes();
-        let Some(site) = self
-            .sites
-            .get_mut(&id)
-            .filter(|site| site.gateways.contains_key(&at))
-        else {
+        let Some(site) = self.sites.get_mut(&id).filter(|site| site.gateways.contains_key(&at)) else {
             return;
         };
         for flow in &mut site.flows {
@@ -118,9 +114,9 @@ impl Swarm {
         shares.reduce(Rate::saturating_add)?.bytes_per_second()
     }
 
-    /// When one of our agents in office is to come back, given its regular interval: where its path has a limited
-    /// link, after [`crate::Intervals::min`], so that its share follows; sooner while it has less than that; and
-    /// not long after a schedule changes a link.
+    /// When one of our agents in office is to come back, given its regular interval: where its path has a
+    /// limited link, after [`crate::Intervals::min`], so that its share follows; sooner while it has less
+    /// than that; and not long after a schedule changes a link.
     pub(crate) fn attend(
         &self,
         cx: &Context<'_>,
@@ -149,8 +145,8 @@ impl Swarm {
     }
 }
 
-/// In what time a schedule changes the rate of a link of these routes, if that is before `within`, or before an hour.
-/// Schedules are written in minutes.
+/// In what time a schedule changes the rate of a link of these routes, if that is before `within`, or before
+/// an hour. Schedules are written in minutes.
 fn next_change<'r>(
     cx: &Context<'_>,
     routes: impl Iterator<Item = &'r Route> + Clone,

@@ -10,10 +10,10 @@ use crate::swarm::site::Lost;
 use crate::{Context, Outcome, Time};
 
 impl Swarm {
-    /// Takes a neighbour's report that it lost a gateway. One report may be one broken connection: the gateway
-    /// is given up when two neighbours say so (or all there are), or when one says so again after
-    /// [`crate::Policy::failover`] while the gateway has not announced. Returns whether the reporter is to come
-    /// back soon, so that it is there when another has said the same.
+    /// Takes a neighbour's report that it lost a gateway. One report may be one broken connection: the
+    /// gateway is given up when two neighbours say so (or all there are), or when one says so again after
+    /// [`crate::Policy::failover`] while the gateway has not announced. Returns whether the reporter is to
+    /// come back soon, so that it is there when another has said the same.
     pub(crate) fn lose(
         &mut self,
         cx: &Context<'_>,
@@ -41,25 +41,16 @@ impl Swarm {
         let Some(gateway) = gateway else {
             return false;
         };
-        // of several behind one address and port nobody can say which: the one that does not come back in time
+        // of several behind one address and port nobody can say which: the one that does not come back in
+        // time
         let shared = site.peers.residents(lost).nth(1).is_some();
-        if shared
-            && site
-                .gateways
-                .get(&gateway)
-                .is_some_and(|gateway| now <= gateway.due)
-        {
+        if shared && site.gateways.get(&gateway).is_some_and(|gateway| now <= gateway.due) {
             return false;
         }
-        // an agent that restarts has its lease back before its neighbours have told of the end of the old session
-        let new = site
-            .gateways
-            .get(&gateway)
-            .is_some_and(|gateway| now < gateway.since + cx.policy.failover);
-        let is_agent = site
-            .peers
-            .find(gateway)
-            .is_some_and(|(_, peer)| peer.agent.is_some());
+        // an agent that restarts has its lease back before its neighbours have told of the end of the old
+        // session
+        let new = site.gateways.get(&gateway).is_some_and(|gateway| now < gateway.since + cx.policy.failover);
+        let is_agent = site.peers.find(gateway).is_some_and(|(_, peer)| peer.agent.is_some());
         let neighbours = site.peers.agents() - u32::from(is_agent);
         let reports = || site.lost.iter().filter(|report| report.gateway == gateway);
         let repeated = reports().any(|r| r.reporter == reporter && r.at + cx.policy.failover <= now);
@@ -81,15 +72,17 @@ impl Swarm {
         true
     }
 
-    /// The gateway that a neighbour has lost and is still without: that it has nobody to name is a repetition.
+    /// The gateway that a neighbour has lost and is still without: that it has nobody to name is a
+    /// repetition.
     pub(crate) fn still_lost(&self, id: SiteId, reporter: Endpoint) -> Option<SocketAddr> {
         let reports = &self.sites.get(&id)?.lost;
         let mine = reports.iter().find(|report| report.reporter == reporter);
         mine.map(|report| report.gateway.addr())
     }
 
-    /// A member of a site is connected to a gateway that the tracker does not know: the tracker has restarted.
-    /// Within a gateway's interval of the swarm's first announce, it is waited for instead of naming another.
+    /// A member of a site is connected to a gateway that the tracker does not know: the tracker has
+    /// restarted. Within a gateway's interval of the swarm's first announce, it is waited for instead of
+    /// naming another.
     pub(crate) fn expect(&mut self, cx: &Context<'_>, id: SiteId, gateway: SocketAddr, now: Time) {
         let until = self.born.unwrap_or(now) + cx.policy.intervals.gateway;
         let at = Endpoint::of(gateway);

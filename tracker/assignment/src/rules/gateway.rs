@@ -1,21 +1,22 @@
 //! Rule 4: who holds a site's lease to fetch across the WAN.
 //!
-//! The first leecher that announces gets the lease at once; nobody pre-empts a gateway that works, which one that brings a
-//! trickle does not (see [`super::trickle`]), nor one that a restarted tracker had to choose blindly (see
-//! [`super::restart`]). When a lease
-//! has become free, it is offered to the best successor for [`crate::Policy::failover`], because the neighbours
-//! of a dead gateway all announce within milliseconds; then whoever announces next takes it.
+//! The first leecher that announces gets the lease at once; nobody pre-empts a gateway that works, which one
+//! that brings a trickle does not (see [`super::trickle`]), nor one that a restarted tracker had to choose
+//! blindly (see [`super::restart`]). When a lease has become free, it is offered to the best successor for
+//! [`crate::Policy::failover`], because the neighbours of a dead gateway all announce within milliseconds;
+//! then whoever announces next takes it.
 //!
-//! Extra gateways (rule 8) live within the same bound as the regular ones: all gateways of a site together are
-//! told at most `gateways x max_seeders` remote peers. A starving member that climbs to step 2 while there is
-//! no room leaves a claim: the regular gateway gives up its spare upstream at its next announce, or its lease
-//! if it makes no progress itself or is overdue. Where `max_seeders` is 1 and the gateway works, the claim
-//! waits: the bound and the working gateway go first, and when it is done the site has a seeder.
+//! Extra gateways (rule 8) live within the same bound as the regular ones: all gateways of a site together
+//! are told at most `gateways x max_seeders` remote peers. A starving member that climbs to step 2 while
+//! there is no room leaves a claim: the regular gateway gives up its spare upstream at its next announce, or
+//! its lease if it makes no progress itself or is overdue. Where `max_seeders` is 1 and the gateway works,
+//! the claim waits: the bound and the working gateway go first, and when it is done the site has a seeder.
 //!
 //! In a site that may not share (`sharing: false`) every leecher is its own gateway, since nobody there may
-//! serve it; the bound of rule 6 is then per peer. So it is with agents that do not share (`share: never`) as long as
-//! nobody of their site could fetch for them, neither a seeder nor a leecher that shares; from then on they are members,
-//! whatever happens: what they fetch is of no use to anybody else. Whoever shares has a moment to come (back) first.
+//! serve it; the bound of rule 6 is then per peer. So it is with agents that do not share (`share: never`) as
+//! long as nobody of their site could fetch for them, neither a seeder nor a leecher that shares; from then
+//! on they are members, whatever happens: what they fetch is of no use to anybody else. Whoever shares has a
+//! moment to come (back) first.
 
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ const SHORTEST: Duration = Duration::from_millis(300);
 /// Most leechers that are compared when a successor is looked for.
 const CANDIDATES: usize = 64;
 
-/// A free lease waits for a better successor than the announcing one only if it is ahead by more than this part
-/// of the content: a second without gateway costs more than it would save.
+/// A free lease waits for a better successor than the announcing one only if it is ahead by more than this
+/// part of the content: a second without gateway costs more than it would save.
 const HEAD_START: u64 = 64;
 
 /// What an announcing peer is from now on.
@@ -60,10 +61,7 @@ impl Swarm {
         now: Time,
         outcome: &mut Outcome,
     ) -> Seat {
-        let held = self
-            .sites
-            .get(&id)
-            .is_some_and(|site| site.gateways.contains_key(&at));
+        let held = self.sites.get(&id).is_some_and(|site| site.gateways.contains_key(&at));
         let seat = if held {
             self.renew(cx, id, at, now)
         } else {
@@ -96,9 +94,7 @@ impl Swarm {
             return Seat::Member;
         };
         let (standing, alone, retiring) = (site.standing, site.is_each_alone(), site.is_retiring(at));
-        let peer = site
-            .wanting(at)
-            .map(|peer| (peer.step, peer.still, peer.fitness() == 0));
+        let peer = site.wanting(at).map(|peer| (peer.step, peer.still, peer.fitness() == 0));
         let Some(gateway) = site.gateways.get_mut(&at) else {
             return Seat::Member;
         };
@@ -126,9 +122,7 @@ impl Swarm {
         let claim = site.claim.filter(|claim| claim.until > now && claim.to != at);
         let stuck = unable || (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
         if !alone && regular && stuck {
-            let other = claim
-                .map(|claim| claim.to)
-                .or_else(|| self.successor(id, Some(at), true));
+            let other = claim.map(|claim| claim.to).or_else(|| self.successor(id, Some(at), true));
             if let Some(other) = other {
                 self.release(cx, id, at);
                 self.give_way(cx, id, at, other, now);
@@ -138,7 +132,8 @@ impl Swarm {
         Seat::Gateway
     }
 
-    /// Has another one try that can, in the place of a gateway that brings next to nothing; whether there is one.
+    /// Has another one try that can, in the place of a gateway that brings next to nothing; whether there is
+    /// one.
     pub(crate) fn displace(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) -> bool {
         let Some(other) = self.successor(id, Some(at), true) else {
             return false;
@@ -162,8 +157,8 @@ impl Swarm {
         });
     }
 
-    /// When a gateway that has not been in office for long is to come back: after as long as it has been, between
-    /// [`SHORTEST`] and [`crate::Policy::failover`].
+    /// When a gateway that has not been in office for long is to come back: after as long as it has been,
+    /// between [`SHORTEST`] and [`crate::Policy::failover`].
     pub(crate) fn settling(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Duration> {
         let since = self.sites.get(&id)?.gateways.get(&at)?.since;
         let age = now.saturating_sub(since);
@@ -204,9 +199,7 @@ impl Swarm {
             }
             let lease = intervals::lease(cx.policy.intervals.gateway);
             let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
-            let overdue = regular
-                .find(|(_, gateway)| gateway.is_overdue(lease, now))
-                .map(|(at, _)| *at);
+            let overdue = regular.find(|(_, gateway)| gateway.is_overdue(lease, now)).map(|(at, _)| *at);
             if let Some(overdue) = overdue.filter(|_| step >= 2) {
                 self.release(cx, id, overdue);
                 return self.grant(id, at, false, now, outcome);
@@ -325,10 +318,7 @@ impl Swarm {
         let Some(site) = self.sites.get_mut(&id) else {
             return Seat::Member;
         };
-        if site
-            .claim
-            .is_none_or(|claim| claim.until <= now || claim.to == at)
-        {
+        if site.claim.is_none_or(|claim| claim.until <= now || claim.to == at) {
             site.claim = Some(Offer {
                 to: at,
                 until: now + min * 3,
@@ -357,20 +347,15 @@ impl Swarm {
         Seat::Gateway
     }
 
-    /// The leecher that should hold the lease: one of our agents before a stock client, then the one with most
-    /// bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied and
-    /// a sample.
+    /// The leecher that should hold the lease: one of our agents before a stock client, then the one with
+    /// most bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the
+    /// best-supplied and a sample.
     pub(crate) fn successor(&self, id: SiteId, not: Option<Endpoint>, willing: bool) -> Option<Endpoint> {
         let site: &Site = self.sites.get(&id)?;
         let count = site.peers.count(Class::Leecher);
         let stride = count.div_ceil(CANDIDATES).max(1);
-        let sample = (0..count)
-            .step_by(stride)
-            .filter_map(|i| site.peers.at(Class::Leecher, i));
-        let best = site
-            .peers
-            .best()
-            .and_then(|(_, at)| Some((at, site.leecher(at)?)));
+        let sample = (0..count).step_by(stride).filter_map(|i| site.peers.at(Class::Leecher, i));
+        let best = site.peers.best().and_then(|(_, at)| Some((at, site.leecher(at)?)));
         let name = super::upstream::site_name(id);
         let candidates = sample.chain(best).filter(|(at, peer)| {
             Some(*at) != not && !site.gateways.contains_key(at) && (!willing || peer.fitness() > 0)

@@ -13,17 +13,15 @@ pub(crate) fn jittered(interval: Duration, rng: &mut dyn Rng) -> Duration {
     interval.mul_f64(0.9 + 0.2 * part)
 }
 
-/// When a peer that announces now is forgotten: after two of its regular intervals with their jitter, whatever
-/// shorter interval it is told now. Stock clients may insist on longer intervals.
+/// When a peer that announces now is forgotten: after two of its regular intervals with their jitter,
+/// whatever shorter interval it is told now. Stock clients may insist on longer intervals.
 pub(crate) fn expiry(policy: &Policy, class: Class, is_gateway: bool, is_stock: bool, now: Time) -> Tick {
     Tick::of(now + life(policy, class, is_gateway, is_stock))
 }
 
 /// When a peer that is no gateway last announced, by when it is forgotten.
 pub(crate) fn announced(policy: &Policy, class: Class, is_stock: bool, expires: Tick) -> Time {
-    expires
-        .time()
-        .saturating_sub(life(policy, class, false, is_stock))
+    expires.time().saturating_sub(life(policy, class, false, is_stock))
 }
 
 fn life(policy: &Policy, class: Class, is_gateway: bool, is_stock: bool) -> Duration {

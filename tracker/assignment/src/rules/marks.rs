@@ -1,8 +1,8 @@
 //! How packets across links are marked, so that routers let other traffic go first.
 //!
-//! Whoever sends marks, and a seeder does not know who will ask it. So everybody of a site is told one mark: the
-//! lowest priority on any path that the site's peers fetch or are fetched from over, as far as planned; before
-//! anything is planned, that of the links at the site.
+//! Whoever sends marks, and a seeder does not know who will ask it. So everybody of a site is told one mark:
+//! the lowest priority on any path that the site's peers fetch or are fetched from over, as far as planned;
+//! before anything is planned, that of the links at the site.
 
 use narrows_topology::{Hop, LinkId, Route, SiteId, SiteMap};
 
@@ -52,8 +52,5 @@ fn lowest(map: &SiteMap, hops: impl Iterator<Item = Hop>) -> Option<Hop> {
         cost: 0,
     };
     let mark = map.dscp(&all);
-    all.hops
-        .iter()
-        .copied()
-        .find(|hop| map.link_dscp(hop.link) == mark)
+    all.hops.iter().copied().find(|hop| map.link_dscp(hop.link) == mark)
 }

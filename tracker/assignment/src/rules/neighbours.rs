@@ -26,10 +26,10 @@ pub(crate) enum Rule {
 type Chosen<'s> = Vec<(Endpoint, &'s Peer, Rule)>;
 
 impl Swarm {
-    /// Peers of the own site, seeders first; at most `want`. Seeders are told of leechers only, who need them. Of those
-    /// that do not share nobody is told.
-    /// A starving peer (`step` > 0) of a large site is told twice as many. What is drawn at random depends on the
-    /// peer and on `now` alone, so that it can be explained later.
+    /// Peers of the own site, seeders first; at most `want`. Seeders are told of leechers only, who need
+    /// them. Of those that do not share nobody is told. A starving peer (`step` > 0) of a large site is told
+    /// twice as many. What is drawn at random depends on the peer and on `now` alone, so that it can be
+    /// explained later.
     pub(crate) fn neighbours(
         &self,
         cx: &Context<'_>,
@@ -105,8 +105,8 @@ impl Swarm {
     }
 }
 
-/// Whether somebody at `at` can use this peer beside those that are chosen: it is not itself, and has an address and port
-/// of its own. Behind a NAT several have one, which leads to one of them at most.
+/// Whether somebody at `at` can use this peer beside those that are chosen: it is not itself, and has an
+/// address and port of its own. Behind a NAT several have one, which leads to one of them at most.
 fn is_another(peers: &Peers, chosen: &Chosen<'_>, at: Endpoint, (other, peer): (Endpoint, &Peer)) -> bool {
     if other == at || chosen.iter().any(|(have, ..)| *have == other) {
         return false;

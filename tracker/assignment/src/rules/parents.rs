@@ -10,8 +10,8 @@ use crate::rules::stripes::Cause;
 use crate::swarm::Swarm;
 use crate::swarm::site::{Site, Standing};
 
-/// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew: with
-/// the newcomer in between, the content crosses the links before it once for both.
+/// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew:
+/// with the newcomer in between, the content crosses the links before it once for both.
 fn passes_through(cx: &Context<'_>, parent: SiteId, child: SiteId, newcomers: &BTreeSet<SiteId>) -> bool {
     if newcomers.is_empty() {
         return false;
@@ -23,9 +23,7 @@ fn passes_through(cx: &Context<'_>, parent: SiteId, child: SiteId, newcomers: &B
         let (first, second) = cx.map.ends(hop.link);
         if hop.forward { second } else { first }
     });
-    reached
-        .take(route.hops.len().saturating_sub(1))
-        .any(|site| newcomers.contains(&site))
+    reached.take(route.hops.len().saturating_sub(1)).any(|site| newcomers.contains(&site))
 }
 
 impl Swarm {
@@ -36,10 +34,7 @@ impl Swarm {
             return false;
         }
         let standing = |standing| {
-            let sites = self
-                .sites
-                .iter()
-                .filter(move |(_, site)| site.standing == standing);
+            let sites = self.sites.iter().filter(move |(_, site)| site.standing == standing);
             sites.map(|(id, _)| id).collect::<BTreeSet<SiteId>>()
         };
         let mut roots = standing(Standing::Supplied);
@@ -58,13 +53,8 @@ impl Swarm {
         let silent: BTreeSet<(SiteId, SiteId)> = silent.map(|site| (*site, *site)).collect();
         let avoided = self.avoided.iter().filter(|(_, until)| **until > now);
         let avoided = avoided.map(|(pair, _)| *pair);
-        let barren: BTreeSet<(SiteId, SiteId)> = self
-            .barren
-            .iter()
-            .chain(&silent)
-            .copied()
-            .chain(avoided)
-            .collect();
+        let barren: BTreeSet<(SiteId, SiteId)> =
+            self.barren.iter().chain(&silent).copied().chain(avoided).collect();
         let keep: Forest = self
             .forest
             .iter()
@@ -79,12 +69,7 @@ impl Swarm {
             .map(|(child, parent)| (*child, *parent))
             .collect();
         let mut load = cx.ledger.load();
-        for flow in self
-            .sites
-            .values()
-            .flat_map(|site| &site.flows)
-            .filter(|flow| flow.planned)
-        {
+        for flow in self.sites.values().flat_map(|site| &site.flows).filter(|flow| flow.planned) {
             load.remove(&flow.route, cx.ledger.planned(flow.id));
         }
         let mut plan = forest(cx.map, cx.wall, &roots, &waiting, &keep, &barren, &load);
@@ -103,8 +88,8 @@ impl Swarm {
         true
     }
 
-    /// The sites that may serve since this plan: they joined, became supplied or got somebody who shares since the last
-    /// one.
+    /// The sites that may serve since this plan: they joined, became supplied or got somebody who shares
+    /// since the last one.
     fn newcomers(&mut self, roots: &BTreeSet<SiteId>, waiting: &BTreeSet<SiteId>) -> BTreeSet<SiteId> {
         let serve = |sites: &BTreeSet<SiteId>| -> BTreeSet<SiteId> {
             let serves = |id: &&SiteId| self.sites.get(id).is_some_and(Site::can_serve);
@@ -112,9 +97,7 @@ impl Swarm {
         };
         let (roots, waiting) = (serve(roots), serve(waiting));
         let known = std::mem::replace(&mut self.known, (roots.clone(), waiting.clone()));
-        let joined = waiting
-            .iter()
-            .filter(|site| !known.0.contains(site) && !known.1.contains(site));
+        let joined = waiting.iter().filter(|site| !known.0.contains(site) && !known.1.contains(site));
         let supplied = roots.iter().filter(|site| !known.0.contains(site));
         joined.chain(supplied).copied().collect()
     }
@@ -122,25 +105,17 @@ impl Swarm {
     /// Whether a link between two sites is at rate 0 now.
     fn is_paused(&self, cx: &Context<'_>, from: SiteId, to: SiteId) -> bool {
         let route = cx.map.path(from, to);
-        route.is_some_and(|route| {
-            route
-                .hops
-                .iter()
-                .any(|hop| cx.map.rate(*hop, cx.wall) == Rate::ZERO)
-        })
+        route.is_some_and(|route| route.hops.iter().any(|hop| cx.map.rate(*hop, cx.wall) == Rate::ZERO))
     }
 
-    /// A gateway's links are paused: its parent has nothing to give, so parents are planned anew, once per pause.
+    /// A gateway's links are paused: its parent has nothing to give, so parents are planned anew, once per
+    /// pause.
     pub(crate) fn note_pause(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
         let paused = self.is_paused_for(cx, id, at);
         let Some(site) = self.sites.get_mut(&id) else {
             return;
         };
-        if site
-            .gateways
-            .get(&at)
-            .is_some_and(|gateway| !gateway.upstreams.is_empty())
-        {
+        if site.gateways.get(&at).is_some_and(|gateway| !gateway.upstreams.is_empty()) {
             self.replan |= paused && !site.paused;
             site.paused = paused;
         }
@@ -149,10 +124,7 @@ impl Swarm {
     /// The site with most bytes; of equal ones the first by name.
     fn best_supplied(&self) -> Option<SiteId> {
         let sites = self.sites.iter().filter(|(_, site)| self.has_data(site));
-        sites
-            .filter_map(|(id, site)| Some((site.peers.best()?.0, id)))
-            .min()
-            .map(|(_, id)| id)
+        sites.filter_map(|(id, site)| Some((site.peers.best()?.0, id))).min().map(|(_, id)| id)
     }
 
     /// Puts a plan into the ledger.
@@ -171,11 +143,7 @@ impl Swarm {
             self.drop_unused(cx, id);
         }
         for (child, parent) in &plan {
-            if self
-                .forest
-                .get(child)
-                .is_none_or(|before| before.site != parent.site)
-            {
+            if self.forest.get(child).is_none_or(|before| before.site != parent.site) {
                 self.mark(cx, parent.site, *child);
             }
         }
@@ -207,8 +175,8 @@ impl Swarm {
         })
     }
 
-    /// Looks whether a parent of a gateway's site has nothing to give: it holds no more than the gateway (`left`) and
-    /// has not come on for two leecher intervals. Then the site is planned without it.
+    /// Looks whether a parent of a gateway's site has nothing to give: it holds no more than the gateway
+    /// (`left`) and has not come on for two leecher intervals. Then the site is planned without it.
     pub(crate) fn judge_parents(
         &mut self,
         cx: &Context<'_>,

@@ -1,8 +1,8 @@
 //! Who does not answer: what agents report with `gone=`.
 //!
-//! A report is one agent's view, so it changes what others see only where a neighbour says the same: upstreams are
-//! kept from the gateway that cannot reach them, for a while; a seeder of the own site loses its record once two
-//! neighbours (or all there are) miss it and it has been silent since.
+//! A report is one agent's view, so it changes what others see only where a neighbour says the same:
+//! upstreams are kept from the gateway that cannot reach them, for a while; a seeder of the own site loses
+//! its record once two neighbours (or all there are) miss it and it has been silent since.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ use crate::swarm::peer::Class;
 use crate::swarm::site::{Gateway, Offer, Upstream};
 use crate::{Context, Outcome, Time};
 
-/// For so long a gateway is not told again of somebody it could not reach, and a site not planned behind a site of
-/// which it reached nobody.
+/// For so long a gateway is not told again of somebody it could not reach, and a site not planned behind a
+/// site of which it reached nobody.
 const AVOIDED: Duration = Duration::from_secs(60);
 
 /// How old the failure may be that an agent reports; who has announced since then is alive.
@@ -84,8 +84,7 @@ impl Swarm {
         if site.wanting(at).is_none() || announced + RECENT > now {
             return false;
         }
-        site.gone
-            .retain(|report| report.at + AVOIDED > now && (report.peer, report.reporter) != (gone, at));
+        site.gone.retain(|report| report.at + AVOIDED > now && (report.peer, report.reporter) != (gone, at));
         site.gone.push(crate::swarm::site::Gone {
             peer: gone,
             reporter: at,
@@ -107,11 +106,7 @@ impl Swarm {
         let Some(gone) = there.and_then(|site| site.peers.residents(gone).next()) else {
             return;
         };
-        let Some(gateway) = self
-            .sites
-            .get_mut(&id)
-            .and_then(|site| site.gateways.get_mut(&at))
-        else {
+        let Some(gateway) = self.sites.get_mut(&id).and_then(|site| site.gateways.get_mut(&at)) else {
             return;
         };
         gateway.unreachable.retain(|offer| offer.until > now);
@@ -123,9 +118,10 @@ impl Swarm {
         }
     }
 
-    /// A parent of which a gateway reaches nobody, or two upstreams and no third, is not planned with for a while. If the
-    /// parent is gone, its gateways use nothing of what they were told; if it is not, they are told anew within an interval,
-    /// and until then a link they share with this site may be asked for up to half as much again.
+    /// A parent of which a gateway reaches nobody, or two upstreams and no third, is not planned with for a
+    /// while. If the parent is gone, its gateways use nothing of what they were told; if it is not, they are
+    /// told anew within an interval, and until then a link they share with this site may be asked for up to
+    /// half as much again.
     fn avoid_parents(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) {
         let Some(site) = self.sites.get(&id) else { return };
         let Some(gateway) = site.gateways.get(&at) else {
@@ -136,11 +132,7 @@ impl Swarm {
             let told: Vec<&Upstream> = told.collect();
             let Some(first) = told.first() else { return false };
             // several behind one address and port cannot be told beside each other
-            let mut sharers = self
-                .sites
-                .get(parent)
-                .into_iter()
-                .flat_map(|parent| parent.peers.iter());
+            let mut sharers = self.sites.get(parent).into_iter().flat_map(|parent| parent.peers.iter());
             let mut more = || sharers.any(|(class, at, _)| class.shares() && !at.is_beside(first.peer));
             told.iter().all(|up| !gateway.reaches(up.peer, now)) && (told.len() >= 2 || !more())
         };

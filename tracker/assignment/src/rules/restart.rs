@@ -1,6 +1,6 @@
-//! What a tracker does not know yet after a restart, if it kept nothing: for some seconds it asks those who wait to come
-//! back soon, gives no lease to a newcomer while others may be on their way to tell what they hold and who fetches, and
-//! gives a lease back that a newcomer could not use.
+//! What a tracker does not know yet after a restart, if it kept nothing: for some seconds it asks those who
+//! wait to come back soon, gives no lease to a newcomer while others may be on their way to tell what they
+//! hold and who fetches, and gives a lease back that a newcomer could not use.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::swarm::Swarm;
 use crate::{Context, Time};
 
 impl Swarm {
-    /// The gateway that took the lease in the swarm's youth, without having worked before, has less than the peer at `at`
-    /// and was told of nobody to fetch from. A tracker that restarted and kept nothing cannot but give the lease to whoever
-    /// comes first.
+    /// The gateway that took the lease in the swarm's youth, without having worked before, has less than the
+    /// peer at `at` and was told of nobody to fetch from. A tracker that restarted and kept nothing cannot
+    /// but give the lease to whoever comes first.
     pub(super) fn newcomer(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Endpoint> {
         let site = self.sites.get(&id).filter(|_| self.is_young(cx, now))?;
         let left = site.wanting(at)?.left;

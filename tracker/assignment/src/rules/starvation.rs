@@ -5,8 +5,8 @@
 //! seeders of a root site. At progress it goes one step back; an extra gateway does so when most of the
 //! progress came from its own site, since otherwise it would starve again without its upstream.
 //!
-//! Nobody is blamed for what is not his: a gateway whose link is paused or braked, or whose upstreams hold no more than
-//! itself, a member in a site where nobody holds more than itself and the gateway is in office.
+//! Nobody is blamed for what is not his: a gateway whose link is paused or braked, or whose upstreams hold no
+//! more than itself, a member in a site where nobody holds more than itself and the gateway is in office.
 
 use narrows_protocol::AgentReport;
 use narrows_topology::SiteId;
@@ -38,10 +38,7 @@ impl Swarm {
             return;
         };
         let alone = site.is_each_alone();
-        let extra = site
-            .gateways
-            .get(&at)
-            .is_some_and(|gateway| gateway.extra && !alone);
+        let extra = site.gateways.get(&at).is_some_and(|gateway| gateway.extra && !alone);
         let Some(peer) = site.peers.find_mut(at) else {
             return;
         };
@@ -83,18 +80,12 @@ impl Swarm {
         }
     }
 
-    /// Somebody waits, and by their numbers nobody holds anything. Then the numbers may be wrong (clients that
-    /// resume with equal parts of a content whose size is unknown), so everybody may fetch from everybody.
+    /// Somebody waits, and by their numbers nobody holds anything. Then the numbers may be wrong (clients
+    /// that resume with equal parts of a content whose size is unknown), so everybody may fetch from
+    /// everybody.
     fn assume_if_nobody(&mut self, id: SiteId) {
-        let waits = self
-            .sites
-            .get(&id)
-            .is_some_and(|site| site.standing == Standing::Waiting);
-        let seeded = || {
-            self.sites
-                .values()
-                .any(|site| site.peers.count(Class::Seeder) > 0)
-        };
+        let waits = self.sites.get(&id).is_some_and(|site| site.standing == Standing::Waiting);
+        let seeded = || self.sites.values().any(|site| site.peers.count(Class::Seeder) > 0);
         if waits && !self.knows_size() && !seeded() {
             self.assume_data = true;
             self.replan = true;
@@ -122,10 +113,7 @@ impl Swarm {
             return false;
         }
         let lease = intervals::lease(cx.policy.intervals.gateway);
-        !site
-            .gateways
-            .values()
-            .any(|gateway| gateway.is_overdue(lease, now))
+        !site.gateways.values().any(|gateway| gateway.is_overdue(lease, now))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Several parents for a site, on maps where one cannot fill its links: the pieces are divided into stripes, and
-//! each stripe has a forest of its own. A piece rides one stripe, so that it enters a site once.
+//! Several parents for a site, on maps where one cannot fill its links: the pieces are divided into stripes,
+//! and each stripe has a forest of its own. A piece rides one stripe, so that it enters a site once.
 
 use std::collections::BTreeSet;
 
@@ -26,19 +26,15 @@ fn is_meshed(cx: &Context<'_>) -> bool {
 
 fn rates(cx: &Context<'_>) -> Vec<Rate> {
     let links = cx.map.links();
-    links
-        .map(|link| cx.map.rate(Hop { link, forward: true }, cx.wall))
-        .collect()
+    links.map(|link| cx.map.rate(Hop { link, forward: true }, cx.wall)).collect()
 }
 
 impl Swarm {
-    /// Where a gateway's site gets the content from: its parents and the stripes that come from each; one parent,
-    /// and no stripes, for stock clients and where one parent is as good.
+    /// Where a gateway's site gets the content from: its parents and the stripes that come from each; one
+    /// parent, and no stripes, for stock clients and where one parent is as good.
     pub(crate) fn parents(&self, id: SiteId, at: Endpoint) -> Vec<(SiteId, Vec<u8>)> {
         let site = self.sites.get(&id);
-        let is_agent = site
-            .and_then(|site| site.wanting(at))
-            .is_some_and(|peer| peer.agent.is_some());
+        let is_agent = site.and_then(|site| site.wanting(at)).is_some_and(|peer| peer.agent.is_some());
         let single = self.forest.get(&id).map(|parent| (parent.site, Vec::new()));
         if !is_agent || self.stripes.is_empty() {
             return single.into_iter().collect();
@@ -87,17 +83,14 @@ impl Swarm {
         let minute = cx.wall.as_second().div_euclid(60);
         if std::mem::replace(&mut self.minute, minute) != minute
             && is_meshed(cx)
-            && self
-                .striped
-                .as_ref()
-                .is_some_and(|cause| cause.rates != rates(cx))
+            && self.striped.as_ref().is_some_and(|cause| cause.rates != rates(cx))
         {
             self.replan = true;
         }
     }
 
-    /// Plans the stripes, unless nothing they depend on has changed. They stay while they hold: a site that becomes
-    /// complete, or leaves and was nobody's parent, changes nothing for the others.
+    /// Plans the stripes, unless nothing they depend on has changed. They stay while they hold: a site that
+    /// becomes complete, or leaves and was nobody's parent, changes nothing for the others.
     pub(crate) fn plan_stripes(&mut self, cx: &Context<'_>, plan: &Forest, mut cause: Cause, load: &Load) {
         if !is_meshed(cx) {
             self.stripes.clear();

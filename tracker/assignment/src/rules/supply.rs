@@ -1,10 +1,11 @@
 //! Rule 2, as a rate: whether what a site's own sources bring is less than what its link would.
 //!
-//! A site with a seeder needs nothing across the WAN, unless that seeder is slow: one complete laptop on a bad
-//! Wi-Fi, or one with a limit, would else hold its site for as long as it likes. So the first agents that fetch at such a site
-//! are measured by what they announce; where the fastest of them gets less than half of what the link from the nearest
-//! root would bring, the site waits like one without a seeder: it has a parent and a gateway, and the seeder beside
-//! them. It counts as supplied again when it gets another seeder, or nobody there wants anything any more.
+//! A site with a seeder needs nothing across the WAN, unless that seeder is slow: one complete laptop on a
+//! bad Wi-Fi, or one with a limit, would else hold its site for as long as it likes. So the first agents that
+//! fetch at such a site are measured by what they announce; where the fastest of them gets less than half of
+//! what the link from the nearest root would bring, the site waits like one without a seeder: it has a parent
+//! and a gateway, and the seeder beside them. It counts as supplied again when it gets another seeder, or
+//! nobody there wants anything any more.
 
 use std::time::Duration;
 
@@ -41,8 +42,8 @@ impl Supply {
         self.slow
     }
 
-    /// Takes over how many seeders a site has, and how many peers there want something. What was measured holds for the
-    /// seeders of then: with another one, and with nobody who wants anything, it begins anew.
+    /// Takes over how many seeders a site has, and how many peers there want something. What was measured
+    /// holds for the seeders of then: with another one, and with nobody who wants anything, it begins anew.
     pub(crate) fn follow(&mut self, seeders: u32, wanting: u32) {
         if seeders > self.seeders || seeders == 0 || wanting == 0 {
             *self = Supply::default();
@@ -58,10 +59,7 @@ impl Supply {
     /// A leecher of the site got `rate` bytes per second. What is older than `memory` says nothing any more.
     fn measure(&mut self, rate: u64, memory: Duration, now: Time) {
         self.measured = self.measured.saturating_add(1);
-        if self
-            .best
-            .is_none_or(|(best, at)| rate >= best || at + memory < now)
-        {
+        if self.best.is_none_or(|(best, at)| rate >= best || at + memory < now) {
             self.best = Some((rate, now));
         }
     }
@@ -70,15 +68,13 @@ impl Supply {
     fn is_beaten_by(self, across: Rate, wanting: u32) -> bool {
         let Some((best, _)) = self.best else { return false };
         !self.is_unknown(wanting)
-            && across
-                .bytes_per_second()
-                .is_none_or(|across| across > best.saturating_mul(TIMES_FASTER))
+            && across.bytes_per_second().is_none_or(|across| across > best.saturating_mul(TIMES_FASTER))
     }
 }
 
 impl Swarm {
-    /// Measures what a leecher got from its site since it was last looked at (`before`: when, and what it lacked
-    /// then), and makes its site fetch across the link if that would bring much more.
+    /// Measures what a leecher got from its site since it was last looked at (`before`: when, and what it
+    /// lacked then), and makes its site fetch across the link if that would bring much more.
     pub(crate) fn measure_supply(
         &mut self,
         cx: &Context<'_>,
@@ -100,8 +96,7 @@ impl Swarm {
         }
         let gained = left_before.saturating_sub(left) as f64;
         let memory = super::intervals::lease(cx.policy.intervals.leecher);
-        site.supply
-            .measure((gained / passed.as_secs_f64()) as u64, memory, now);
+        site.supply.measure((gained / passed.as_secs_f64()) as u64, memory, now);
         let (supply, wanting) = (site.supply, wanting(site));
         if supply.is_unknown(wanting) {
             return;

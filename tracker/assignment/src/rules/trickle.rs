@@ -1,9 +1,10 @@
 //! Who brings next to nothing gives way: a lease is for fetching at about the rate that the links allow.
 //!
-//! A gateway that gets a trickle may have slow upstreams (a full or limited uplink), or be slow itself (a bad Wi-Fi, a
-//! limit of its own). The tracker cannot tell which: it tries other upstreams and another gateway in turns, with waits that
-//! double, since it may as well be the link that others fill. An agent that was told a spare upstream has tried that by
-//! itself: then another gateway comes first, as where there is no other upstream.
+//! A gateway that gets a trickle may have slow upstreams (a full or limited uplink), or be slow itself (a bad
+//! Wi-Fi, a limit of its own). The tracker cannot tell which: it tries other upstreams and another gateway in
+//! turns, with waits that double, since it may as well be the link that others fill. An agent that was told a
+//! spare upstream has tried that by itself: then another gateway comes first, as where there is no other
+//! upstream.
 
 use std::time::Duration;
 
@@ -49,8 +50,8 @@ pub(crate) enum Trial {
 }
 
 impl Trials {
-    /// What is tried next, if it is time; after a long calm it begins anew. `tried`: the gateway has tried several
-    /// upstreams by itself, or there are no others.
+    /// What is tried next, if it is time; after a long calm it begins anew. `tried`: the gateway has tried
+    /// several upstreams by itself, or there are no others.
     fn begin(&mut self, tried: bool, now: Time) -> Option<Trial> {
         if now < self.next {
             return None;
@@ -69,7 +70,8 @@ impl Trials {
 }
 
 impl Swarm {
-    /// Measures what an announcing gateway has brought across links, and says what to try if that is a trickle.
+    /// Measures what an announcing gateway has brought across links, and says what to try if that is a
+    /// trickle.
     pub(crate) fn measure_gateway(
         &mut self,
         cx: &Context<'_>,
@@ -117,11 +119,7 @@ impl Swarm {
     fn has_other_seeders(&self, (id, at): (SiteId, Endpoint)) -> bool {
         let gateway = self.sites.get(&id).and_then(|site| site.gateways.get(&at));
         let told = gateway.map_or(&[][..], |gateway| &gateway.upstreams);
-        let seeders = |site: &SiteId| {
-            self.sites
-                .get(site)
-                .map_or(0, |site| site.peers.count(Class::Seeder))
-        };
+        let seeders = |site: &SiteId| self.sites.get(site).map_or(0, |site| site.peers.count(Class::Seeder));
         let sources: std::collections::BTreeSet<SiteId> = told.iter().map(|up| up.site).collect();
         sources.iter().map(seeders).sum::<usize>() > told.len()
     }
@@ -132,8 +130,7 @@ impl Swarm {
         let mut upstreams = gateway.into_iter().flat_map(|gateway| &gateway.upstreams);
         upstreams.any(|up| {
             let site = self.sites.get(&up.site);
-            site.and_then(|site| site.peers.find(up.peer))
-                .is_some_and(|(class, _)| class == Class::Seeder)
+            site.and_then(|site| site.peers.find(up.peer)).is_some_and(|(class, _)| class == Class::Seeder)
         })
     }
 }

@@ -42,16 +42,12 @@ impl Swarm {
             let mut told = Vec::new();
             for source in sources {
                 let allowed = (self.room_at(cx, id, at, source, now) as usize).min(want);
-                told.extend(
-                    self.pick(cx, id, at, &[source], rotate, allowed, now)
-                        .unwrap_or_default(),
-                );
+                told.extend(self.pick(cx, id, at, &[source], rotate, allowed, now).unwrap_or_default());
             }
             told
         } else {
             let allowed = (self.room(cx, id, at, now) as usize).min(want);
-            self.pick(cx, id, at, &sources, rotate, allowed, now)
-                .unwrap_or_default()
+            self.pick(cx, id, at, &sources, rotate, allowed, now).unwrap_or_default()
         };
         self.set_upstreams(cx, id, at, told.clone());
         told
@@ -101,15 +97,11 @@ impl Swarm {
             for source in sources {
                 candidates.extend(self.candidates(*source, id, at, peer, allowed * 2));
             }
-            // peers of the gateway's own address family first, then those it has not just failed with; those that it
-            // could not reach only if there is nobody else
+            // peers of the gateway's own address family first, then those it has not just failed with; those
+            // that it could not reach only if there is nobody else
             if chosen.is_empty() && candidates.iter().all(|up| !gateway.reaches(up.peer, now)) {
-                let failed = |up: &Upstream| {
-                    gateway
-                        .unreachable
-                        .iter()
-                        .position(|gone| gone.to.is_beside(up.peer))
-                };
+                let failed =
+                    |up: &Upstream| gateway.unreachable.iter().position(|gone| gone.to.is_beside(up.peer));
                 candidates.sort_by_key(failed);
             } else {
                 candidates.retain(|up| gateway.reaches(up.peer, now));
@@ -156,11 +148,7 @@ impl Swarm {
         let Some(gateway) = site.gateways.get(&at) else {
             return Vec::new();
         };
-        let parents: Vec<SiteId> = self
-            .parents(id, at)
-            .into_iter()
-            .map(|(parent, _)| parent)
-            .collect();
+        let parents: Vec<SiteId> = self.parents(id, at).into_iter().map(|(parent, _)| parent).collect();
         let parent = parents.first().copied();
         if self.root == Some(id) {
             let others = self.sites.iter().filter(|(other, site)| {
@@ -174,22 +162,15 @@ impl Swarm {
             let stays = gateway.upstreams.first().map(|up| up.site).filter(|source| {
                 Some(*source) != parent
                     && !self.avoided.contains_key(&(id, *source))
-                    && self
-                        .sites
-                        .get(source)
-                        .is_some_and(|site| site.standing == Standing::Supplied)
+                    && self.sites.get(source).is_some_and(|site| site.standing == Standing::Supplied)
             });
-            return stays
-                .or_else(|| self.nearest_root(cx, id, parent))
-                .or(parent)
-                .into_iter()
-                .collect();
+            return stays.or_else(|| self.nearest_root(cx, id, parent)).or(parent).into_iter().collect();
         }
         parents
     }
 
-    /// How many peers of one of several parents a gateway may be told: `max_seeders` of the path, and what the site's
-    /// other gateways leave of `gateways x max_seeders`.
+    /// How many peers of one of several parents a gateway may be told: `max_seeders` of the path, and what
+    /// the site's other gateways leave of `gateways x max_seeders`.
     fn room_at(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, source: SiteId, now: Time) -> u32 {
         let (Some(site), Some(route)) = (self.sites.get(&id), cx.map.path(source, id)) else {
             return 0;
@@ -203,9 +184,7 @@ impl Swarm {
         let held = others.flat_map(|(_, gateway)| &gateway.upstreams);
         let held = u32::try_from(held.filter(|up| up.site == source).count()).unwrap_or(u32::MAX);
         let room = (cx.map.gateways(id).max(1) * cap).saturating_sub(held).min(cap);
-        let claimed = site
-            .claim
-            .is_some_and(|claim| claim.until > now && claim.to != at);
+        let claimed = site.claim.is_some_and(|claim| claim.until > now && claim.to != at);
         let regular = site.gateways.get(&at).is_some_and(|gateway| !gateway.extra);
         if claimed && regular {
             room.saturating_sub(1).max(1).min(room)
@@ -221,19 +200,12 @@ impl Swarm {
         let Some(site) = self.sites.get(&id) else { return 0 };
         let parents = self.parents(id, at);
         if parents.len() > 1 && self.is_planned_for(id, at) {
-            let rooms = parents
-                .iter()
-                .map(|(source, _)| self.room_at(cx, id, at, *source, now));
+            let rooms = parents.iter().map(|(source, _)| self.room_at(cx, id, at, *source, now));
             return rooms.max().unwrap_or(0);
         }
         let mut sources = match site.gateways.get(&at) {
             Some(_) => self.sources(cx, id, at),
-            None => self
-                .forest
-                .get(&id)
-                .map(|parent| parent.site)
-                .into_iter()
-                .collect(),
+            None => self.forest.get(&id).map(|parent| parent.site).into_iter().collect(),
         };
         if sources.is_empty() {
             sources.extend(self.nearest_root(cx, id, None));
@@ -256,9 +228,7 @@ impl Swarm {
             return 0;
         };
         let budget = cx.map.gateways(id).max(1) * cap;
-        let claimed = site
-            .claim
-            .is_some_and(|claim| claim.until > now && claim.to != at);
+        let claimed = site.claim.is_some_and(|claim| claim.until > now && claim.to != at);
         let regular = site.gateways.get(&at).is_some_and(|gateway| !gateway.extra);
         let room = budget.saturating_sub(held).min(cap);
         if claimed && regular && held + room >= budget {
@@ -278,30 +248,16 @@ impl Swarm {
         peer: &Peer,
         want: usize,
     ) -> Vec<Upstream> {
-        let Some(site) = self
-            .sites
-            .get(&source)
-            .filter(|site| site.sharing && source != id)
-        else {
+        let Some(site) = self.sites.get(&source).filter(|site| site.sharing && source != id) else {
             return Vec::new();
         };
         let name = peer_name(peer.agent_key(), at);
         let seeders = self.ranked_seeders(site, name);
-        let gateways = site
-            .gateways
-            .keys()
-            .filter_map(|at| Some((*at, site.leecher(*at)?)));
-        let best = site
-            .peers
-            .best()
-            .and_then(|(_, at)| site.peers.find(at).map(|(_, peer)| (at, peer)));
+        let gateways = site.gateways.keys().filter_map(|at| Some((*at, site.leecher(*at)?)));
+        let best = site.peers.best().and_then(|(_, at)| site.peers.find(at).map(|(_, peer)| (at, peer)));
         let leechers = site.peers.of(Class::Leecher).take(want + 2);
         let anybody = leechers.chain(site.peers.of(Class::Partial).take(want));
-        let all = seeders
-            .into_iter()
-            .chain(gateways.take(want))
-            .chain(best)
-            .chain(anybody);
+        let all = seeders.into_iter().chain(gateways.take(want)).chain(best).chain(anybody);
         let mut out: Vec<Upstream> = Vec::new();
         for (key, other) in all {
             let up = Upstream {
@@ -322,9 +278,7 @@ impl Swarm {
             site.peers.of(Class::Seeder).collect()
         } else {
             let drawn = (0..16u64).map(|i| rendezvous(&self.info_hash, name, i) % count as u64);
-            drawn
-                .filter_map(|i| site.peers.at(Class::Seeder, i as usize))
-                .collect()
+            drawn.filter_map(|i| site.peers.at(Class::Seeder, i as usize)).collect()
         };
         let rank =
             |at: Endpoint, peer: &Peer| rendezvous(&self.info_hash, name, peer_name(peer.agent_key(), at));

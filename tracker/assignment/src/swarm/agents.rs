@@ -1,5 +1,5 @@
-//! Where each agent is. An agent is an id and the key that its machine made for itself (`key`, BEP 7): an id that two
-//! machines use (cloned images, equal host names) is two agents, each with a record of its own.
+//! Where each agent is. An agent is an id and the key that its machine made for itself (`key`, BEP 7): an id
+//! that two machines use (cloned images, equal host names) is two agents, each with a record of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -19,8 +19,8 @@ pub(crate) struct Place {
     pub(crate) key: u32,
 }
 
-/// A machine moves by itself, to another network say; not so often within [`RESTLESS`] as two machines seem to move that
-/// share id and key, and take turns.
+/// A machine moves by itself, to another network say; not so often within [`RESTLESS`] as two machines seem
+/// to move that share id and key, and take turns.
 const MAX_MOVES: u32 = 3;
 const RESTLESS: Duration = Duration::from_secs(180);
 /// The most agents whose moves are remembered.
@@ -35,7 +35,8 @@ const MAX_OF_ID_AT_ADDRESS: usize = 64;
 pub(crate) struct Agents {
     /// How often each moved lately, and since when that is counted.
     moves: BTreeMap<(AgentKey, u32), (u32, Time)>,
-    /// Ids and keys that several machines have, as golden images make them: each address is a machine of its own.
+    /// Ids and keys that several machines have, as golden images make them: each address is a machine of its
+    /// own.
     shared: BTreeSet<(AgentKey, u32)>,
     first: HashMap<AgentKey, Place, RandomState>,
     /// The other machines that use the id of the first, by their keys.
@@ -43,8 +44,8 @@ pub(crate) struct Agents {
 }
 
 impl Agents {
-    /// What tells the machine that announces from `from` from others of its id: its key, or where several machines have that
-    /// too, its address.
+    /// What tells the machine that announces from `from` from others of its id: its key, or where several
+    /// machines have that too, its address.
     pub(crate) fn machine(&self, id: AgentKey, key: u32, from: Endpoint) -> u32 {
         if self.is_shared(id, key) {
             from.ip_hash() | 1
@@ -58,8 +59,8 @@ impl Agents {
         self.shared.contains(&(id, key))
     }
 
-    /// An agent announces from another address than before. One that does so again and again within minutes is several
-    /// machines.
+    /// An agent announces from another address than before. One that does so again and again within minutes
+    /// is several machines.
     pub(crate) fn moved(&mut self, id: AgentKey, key: u32, now: Time) {
         if self.moves.len() >= MAX_REMEMBERED {
             self.moves.retain(|_, (_, since)| now < *since + RESTLESS);
@@ -102,8 +103,8 @@ impl Agents {
         of_id.map(|(_, place)| *place)
     }
 
-    /// Records with an id of which one is to give way before another machine with that id is kept that announces from
-    /// `from`; none if there is room.
+    /// Records with an id of which one is to give way before another machine with that id is kept that
+    /// announces from `from`; none if there is room.
     pub(crate) fn surplus(&self, id: AgentKey, from: Endpoint) -> Vec<Place> {
         if self.others(id).nth(MAX_OF_ID_AT_ADDRESS - 1).is_none() {
             return Vec::new();
@@ -111,10 +112,7 @@ impl Agents {
         if self.others(id).count() >= MAX_OF_ID {
             return self.others(id).collect();
         }
-        let mut there: Vec<Place> = self
-            .others(id)
-            .filter(|place| place.at.ip() == from.ip())
-            .collect();
+        let mut there: Vec<Place> = self.others(id).filter(|place| place.at.ip() == from.ip()).collect();
         if there.len() < MAX_OF_ID_AT_ADDRESS {
             there.clear();
         }

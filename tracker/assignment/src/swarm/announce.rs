@@ -53,9 +53,7 @@ impl Swarm {
         if let Some(report) = announce.agent {
             self.forgetful |= report.restarted && !self.restored && self.is_young(cx, now);
             soon |= self.note_gone(cx, (id, at), &report.gone, now, &mut outcome);
-            let lost = report
-                .lost
-                .or_else(|| self.still_lost(id, at).filter(|_| report.gateway.is_none()));
+            let lost = report.lost.or_else(|| self.still_lost(id, at).filter(|_| report.gateway.is_none()));
             if let Some(lost) = lost {
                 soon |= self.lose(cx, id, at, lost, now, &mut outcome);
             } else if let Some(gateway) = report.gateway {
@@ -65,7 +63,8 @@ impl Swarm {
         let wants = self.sites.get(&id).is_some_and(|site| site.wanting(at).is_some());
         if let (Some(left_before), true) = (left_before, wants) {
             let judged = self.sites.get(&id).and_then(|site| site.peers.find(at));
-            // what lies before a start says nothing of its neighbours, and stock clients take their time to begin
+            // what lies before a start says nothing of its neighbours, and stock clients take their time to
+            // begin
             let tells = announce.agent.is_some() && announce.event != AnnounceEvent::Started;
             if let Some((_, peer)) = judged.filter(|_| tells) {
                 let before = (peer.judged, left_before);
@@ -86,10 +85,8 @@ impl Swarm {
             }
             false => self.seat(cx, id, at, report, now, &mut outcome),
         };
-        let numwant = announce
-            .numwant
-            .unwrap_or(cx.policy.numwant_default)
-            .min(cx.policy.numwant_max) as usize;
+        let numwant =
+            announce.numwant.unwrap_or(cx.policy.numwant_default).min(cx.policy.numwant_max) as usize;
         let is_stock = announce.agent.is_none();
         let upstream = if seat == Seat::Gateway {
             let want = if is_stock { numwant } else { usize::MAX };
@@ -137,21 +134,13 @@ impl Swarm {
             // a lease is held for others, or for oneself alone
             self.release(cx, id, at);
         }
-        let waited = self
-            .sites
-            .get(&id)
-            .is_some_and(|site| site.standing == Standing::Waiting);
+        let waited = self.sites.get(&id).is_some_and(|site| site.standing == Standing::Waiting);
         let site = self.sites.get_mut(&id);
         let gateway = site.as_ref().is_some_and(|site| site.gateways.contains_key(&at));
         let expires = expiry(cx.policy, class, gateway, announce.agent.is_none(), now);
-        let best_before = site
-            .as_ref()
-            .and_then(|site| site.peers.best())
-            .map(|(left, _)| left);
-        let known = site
-            .as_ref()
-            .and_then(|site| site.peers.find(at))
-            .map(|(class, peer)| (class, peer.left));
+        let best_before = site.as_ref().and_then(|site| site.peers.best()).map(|(left, _)| left);
+        let known =
+            site.as_ref().and_then(|site| site.peers.find(at)).map(|(class, peer)| (class, peer.left));
         let was_complete = known.is_some_and(|(before, left)| before.is_complete(left));
         outcome.completed = complete && announce.event == AnnounceEvent::Completed && !was_complete;
         self.counts.downloaded += u32::from(outcome.completed);
@@ -159,10 +148,8 @@ impl Swarm {
         match (known, site) {
             (Some((before, left)), Some(site)) if before == class && was_complete == complete => {
                 // a new session of a gateway
-                if let Some(gateway) = site
-                    .gateways
-                    .get_mut(&at)
-                    .filter(|_| announce.event == AnnounceEvent::Started)
+                if let Some(gateway) =
+                    site.gateways.get_mut(&at).filter(|_| announce.event == AnnounceEvent::Started)
                 {
                     gateway.since = now;
                 }
@@ -251,9 +238,7 @@ impl Swarm {
             return;
         };
         let machine = self.machine(announce, Endpoint::of(announce.addr));
-        let news = self
-            .fetched
-            .news(report, machine, announce.event, |name| cx.map.site_named(name));
+        let news = self.fetched.news(report, machine, announce.event, |name| cx.map.site_named(name));
         let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
         (outcome.wan_bytes, outcome.wan_from) = (news.bytes, news.from);
         if known < news.bytes
@@ -267,8 +252,8 @@ impl Swarm {
     fn add_wan(&mut self, id: SiteId, newcomer: Option<u64>, outcome: &Outcome) {
         if let Some(site) = self.sites.get_mut(&id) {
             site.wan += outcome.wan_bytes;
-            // whatever it has by now, it found at home; what comes later may have crossed a link already, as its gateway
-            // has yet to report
+            // whatever it has by now, it found at home; what comes later may have crossed a link already, as
+            // its gateway has yet to report
             if let Some(left) = newcomer.filter(|_| site.wan == 0) {
                 site.lacked = site.lacked.min(left);
             }
@@ -277,10 +262,8 @@ impl Swarm {
 
     /// Where the bytes of an agent come from that does not say.
     fn likely_source(&self, (id, at): (SiteId, Endpoint)) -> Option<SiteId> {
-        let upstream = self
-            .sites
-            .get(&id)
-            .and_then(|site| site.gateways.get(&at)?.upstreams.first().map(|up| up.site));
+        let upstream =
+            self.sites.get(&id).and_then(|site| site.gateways.get(&at)?.upstreams.first().map(|up| up.site));
         upstream.or_else(|| self.forest.get(&id).map(|parent| parent.site))
     }
 }

@@ -1,5 +1,6 @@
-//! Where the stock clients are whose machines call themselves something (`key`, BEP 7): one that comes from another port,
-//! address or family is known again. Those that announce no key are known by address and port alone.
+//! Where the stock clients are whose machines call themselves something (`key`, BEP 7): one that comes from
+//! another port, address or family is known again. Those that announce no key are known by address and port
+//! alone.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,8 @@ use crate::Announce;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 
-/// By [`name`]. Two of a name are told apart when the record is looked at; only one of them is known again elsewhere.
+/// By [`name`]. Two of a name are told apart when the record is looked at; only one of them is known again
+/// elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Clients(HashMap<u32, Endpoint, RandomState>);
 

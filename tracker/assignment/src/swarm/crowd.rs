@@ -1,5 +1,6 @@
-//! Machines behind one address and port (NAT, a VPN concentrator). Each is a peer in a place of its own there; the first
-//! has place 0 and is not in these lists, so that a swarm without such machines pays nothing for them.
+//! Machines behind one address and port (NAT, a VPN concentrator). Each is a peer in a place of its own
+//! there; the first has place 0 and is not in these lists, so that a swarm without such machines pays nothing
+//! for them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -8,8 +9,8 @@ use foldhash::fast::RandomState;
 
 use crate::endpoint::Endpoint;
 
-/// The most peers of one address and port. One that comes beyond them takes the place of the one that has been silent for
-/// longest.
+/// The most peers of one address and port. One that comes beyond them takes the place of the one that has
+/// been silent for longest.
 const MAX_AT_ENDPOINT: usize = 64;
 /// The most peers of one address that share a port of it with others, so that no address can fill the table.
 const MAX_AT_ADDRESS: usize = 1024;
@@ -50,9 +51,7 @@ impl Crowd {
     /// The places beyond the first that are taken at an address and port.
     pub(super) fn at(&self, at: Endpoint) -> impl Iterator<Item = Endpoint> {
         let taken = self.0.get(&at.ip_bytes()).into_iter().flatten();
-        taken
-            .filter(move |(port, _)| *port == at.port())
-            .map(move |(_, place)| at.at_place(*place))
+        taken.filter(move |(port, _)| *port == at.port()).map(move |(_, place)| at.at_place(*place))
     }
 
     /// A free place beyond the first; `None`: as many peers as may be are there.

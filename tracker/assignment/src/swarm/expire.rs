@@ -8,7 +8,8 @@ use crate::endpoint::Endpoint;
 use crate::{Context, Time};
 
 impl Swarm {
-    /// Forgets the peers that have not come back, and says how many. Called from a sweep, never for a request.
+    /// Forgets the peers that have not come back, and says how many. Called from a sweep, never for a
+    /// request.
     pub fn expire(&mut self, cx: &Context<'_>, now: Time) -> usize {
         let tick = Tick::of(now);
         let mut gone: Vec<(SiteId, Endpoint)> = Vec::new();

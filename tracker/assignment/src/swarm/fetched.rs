@@ -11,8 +11,9 @@ use crate::hash::{AgentKey, name_hash};
 
 /// The last totals of each agent that fetched across a link; kept while an agent is away.
 ///
-/// An agent's totals go on over its restarts. Totals that are less than before are of an agent that forgot them (its
-/// state folder is new, or its machine lost power before they were written) or that does not keep them.
+/// An agent's totals go on over its restarts. Totals that are less than before are of an agent that forgot
+/// them (its state folder is new, or its machine lost power before they were written) or that does not keep
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Fetched(HashMap<AgentKey, Totals, RandomState>);
 
@@ -51,8 +52,7 @@ impl Fetched {
 
     pub(super) fn restore(&mut self, records: Vec<TotalsRecord>) {
         for TotalsRecord { agent, all, by_site } in records {
-            self.0
-                .insert(AgentKey::from_number(agent), Totals { all, by_site });
+            self.0.insert(AgentKey::from_number(agent), Totals { all, by_site });
         }
     }
 
@@ -101,8 +101,8 @@ impl Fetched {
                 left -= bytes;
             }
         }
-        // who has only just started has fetched nothing yet: what it remembers crossed before, perhaps long before the
-        // tracker's own start
+        // who has only just started has fetched nothing yet: what it remembers crossed before, perhaps long
+        // before the tracker's own start
         match starts && (less || unknown) {
             true => News::default(),
             false => news,
@@ -121,10 +121,7 @@ mod tests {
         AgentReport {
             agent: "b2-017".to_owned(),
             wan: sources.iter().map(|(_, bytes)| bytes).sum(),
-            sources: sources
-                .iter()
-                .map(|(name, bytes)| ((*name).to_owned(), *bytes))
-                .collect(),
+            sources: sources.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect(),
             ..AgentReport::default()
         }
     }

@@ -81,7 +81,8 @@ impl Swarm {
         }
     }
 
-    /// Makes sure that there is a flow; `planned` is the rate that rule 3 gave it, and as how many flows it counts.
+    /// Makes sure that there is a flow; `planned` is the rate that rule 3 gave it, and as how many flows it
+    /// counts.
     pub(crate) fn add_flow(
         &mut self,
         cx: &Context<'_>,

@@ -1,13 +1,15 @@
 //! Who announces: the record of a peer, wherever it announces from.
 //!
-//! An agent is its id and the key of its machine, a stock client its key, or else its peer id at an address and port
+//! An agent is its id and the key of its machine, a stock client its key, or else its peer id at an address
+//! and port
 //! (rule 9). Either is one peer with at most an IPv4 and an IPv6 address in one site, both of which it announces from now
-//! and then, and one that comes from elsewhere leaves no record behind. An address and port tell nobody apart: behind a
-//! NAT several machines have the same.
+//! and then, and one that comes from elsewhere leaves no record behind. An address and port tell nobody
+//! apart: behind a NAT several machines have the same.
 //!
-//! The address is the one that the announce came from. `ip=`, `ipv4=` and `ipv6=` (BEP 3, 7) are a peer's word on where
-//! others are to connect to, which would let it send a site's peers anywhere, and into a site that it is not in; so they
-//! count for nothing here, as with most private trackers. A client's other family is learnt when it announces from there.
+//! The address is the one that the announce came from. `ip=`, `ipv4=` and `ipv6=` (BEP 3, 7) are a peer's
+//! word on where others are to connect to, which would let it send a site's peers anywhere, and into a site
+//! that it is not in; so they count for nothing here, as with most private trackers. A client's other family
+//! is learnt when it announces from there.
 
 use narrows_protocol::AnnounceEvent;
 use narrows_topology::SiteId;
@@ -22,8 +24,8 @@ use crate::rules::intervals::{announced, lease};
 use crate::{Announce, Context, Outcome, Time};
 
 impl Swarm {
-    /// Finds the record of a peer that announces from `from`, and forgets those that it makes void. Returns the record's
-    /// key, or that of a free place.
+    /// Finds the record of a peer that announces from `from`, and forgets those that it makes void. Returns
+    /// the record's key, or that of a free place.
     pub(super) fn identify(
         &mut self,
         cx: &Context<'_>,
@@ -71,10 +73,7 @@ impl Swarm {
                 return from;
             };
             let stale = lease(cx.policy.intervals.seeder);
-            if here
-                .peers
-                .seen_at(before, from, (Tick::of(now), Tick::of(now)), stale)
-            {
+            if here.peers.seen_at(before, from, (Tick::of(now), Tick::of(now)), stale) {
                 return before;
             }
         }
@@ -84,7 +83,8 @@ impl Swarm {
         self.settle(cx, announce, (id, from), now, outcome)
     }
 
-    /// Of too many machines with one id, one gives way: which, is as random as their keys, but no gateway before others.
+    /// Of too many machines with one id, one gives way: which, is as random as their keys, but no gateway
+    /// before others.
     fn make_room(&mut self, cx: &Context<'_>, agent: AgentKey, from: Endpoint, outcome: &mut Outcome) {
         let is_gateway = |place: &Place| {
             let site = self.sites.get(&place.site);
@@ -122,10 +122,8 @@ impl Swarm {
             }
         }
         let moving_as = clients::moving_as(announce.peer_id, key);
-        let before = self
-            .clients
-            .find(announce.peer_id, key)
-            .filter(|_| !self.agents.is_shared(moving_as, key));
+        let before =
+            self.clients.find(announce.peer_id, key).filter(|_| !self.agents.is_shared(moving_as, key));
         if let Some(before) = before
             && let Some(site) = cx.map.locate(before.ip())
             && let Some((_, peer)) = self.sites.get(&site).and_then(|site| site.peers.find(before))
@@ -141,7 +139,8 @@ impl Swarm {
         self.settle(cx, announce, (id, from), now, outcome)
     }
 
-    /// A stock client that is kept under `at` announces from one of its addresses; no: `at` is its address no more.
+    /// A stock client that is kept under `at` announces from one of its addresses; no: `at` is its address no
+    /// more.
     fn seen_again(
         &mut self,
         cx: &Context<'_>,
@@ -161,8 +160,8 @@ impl Swarm {
         site.peers.seen_at(at, from, (last, Tick::of(now)), stale)
     }
 
-    /// The key of a peer that is not known yet: its address and port, and a place there that nobody has. One that has
-    /// begun anew takes its own.
+    /// The key of a peer that is not known yet: its address and port, and a place there that nobody has. One
+    /// that has begun anew takes its own.
     fn settle(
         &mut self,
         cx: &Context<'_>,
@@ -202,9 +201,9 @@ impl Swarm {
         free(self).unwrap_or(from)
     }
 
-    /// The record at an address and port that a peer which is not known leaves behind there: of its process or its
-    /// machine with another id, or, as it starts, the only one of its name. If that was another machine's, which nobody can
-    /// tell, it is known again with its next announce, which is no start.
+    /// The record at an address and port that a peer which is not known leaves behind there: of its process
+    /// or its machine with another id, or, as it starts, the only one of its name. If that was another
+    /// machine's, which nobody can tell, it is known again with its next announce, which is no start.
     fn predecessor(&self, announce: &Announce<'_>, (id, from): (SiteId, Endpoint)) -> Option<Endpoint> {
         let site = self.sites.get(&id)?;
         let starts = announce.event == AnnounceEvent::Started;
@@ -224,7 +223,8 @@ impl Swarm {
         of_its_name.next().is_none().then_some(only)
     }
 
-    /// Of the peers at an address and port, that which has been silent for longest; a gateway only if all are.
+    /// Of the peers at an address and port, that which has been silent for longest; a gateway only if all
+    /// are.
     fn most_silent(&self, cx: &Context<'_>, (id, from): (SiteId, Endpoint), now: Time) -> Option<Endpoint> {
         let site = self.sites.get(&id)?;
         let here = site.peers.residents(from).filter(|at| at.is_beside(from));

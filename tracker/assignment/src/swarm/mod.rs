@@ -148,7 +148,8 @@ impl Swarm {
         self.counts
     }
 
-    /// A number of each agent, the same in every swarm that it is in, spread evenly: to count agents over swarms.
+    /// A number of each agent, the same in every swarm that it is in, spread evenly: to count agents over
+    /// swarms.
     pub fn agent_numbers(&self) -> impl Iterator<Item = u64> {
         self.agents.numbers()
     }
@@ -164,9 +165,7 @@ impl Swarm {
         };
         let (mut agents, mut clients) = (0, Clients::default());
         for (id, site) in self.sites.iter() {
-            site.peers
-                .recount()
-                .map_err(|problem| format!("{id:?}: {problem}"))?;
+            site.peers.recount().map_err(|problem| format!("{id:?}: {problem}"))?;
             for (class, at, peer) in site.peers.iter() {
                 counts.add(class, peer.left);
                 clients.insert(peer, at);
@@ -245,16 +244,14 @@ impl Swarm {
             self.drop_flows(cx, id);
             self.sites.remove(&id);
             self.forest.remove(&id);
-            self.barren
-                .retain(|(child, parent)| *child != id && *parent != id);
-            self.avoided
-                .retain(|(child, parent), _| *child != id && *parent != id);
+            self.barren.retain(|(child, parent)| *child != id && *parent != id);
+            self.avoided.retain(|(child, parent), _| *child != id && *parent != id);
             self.replan = true;
         }
     }
 
-    /// Plans parents anew when a site joins, leaves, becomes supplied, or has somebody who shares for the first time or
-    /// no more.
+    /// Plans parents anew when a site joins, leaves, becomes supplied, or has somebody who shares for the
+    /// first time or no more.
     pub(crate) fn look_at(&mut self, id: SiteId) {
         if let Some(site) = self.sites.get_mut(&id) {
             let seeders = u32::try_from(site.peers.count(Class::Seeder)).unwrap_or(u32::MAX);

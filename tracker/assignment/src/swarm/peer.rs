@@ -53,9 +53,7 @@ impl Class {
 
     /// What a peer is that announces this.
     pub(crate) fn of(announce: &Announce<'_>) -> Class {
-        let shares = announce
-            .agent
-            .is_none_or(|report| report.share == Sharing::Always);
+        let shares = announce.agent.is_none_or(|report| report.share == Sharing::Always);
         match (announce.left, announce.event) {
             (0, _) if shares => Class::Seeder,
             (_, AnnounceEvent::Paused) if shares => Class::Partial,
@@ -116,7 +114,8 @@ pub(crate) struct Agent {
     pub(crate) metrics: Option<NonZeroU16>,
 }
 
-/// The address of a peer in the other family than the one it is kept under, which it announces from now and then.
+/// The address of a peer in the other family than the one it is kept under, which it announces from now and
+/// then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Second {
     pub(crate) other: Option<Endpoint>,

@@ -150,14 +150,12 @@ impl Peers {
         }
     }
 
-    /// The address to tell somebody at `asker`: of the same family, if the peer has one; of the other, if that is all
-    /// that tells the two apart.
+    /// The address to tell somebody at `asker`: of the same family, if the peer has one; of the other, if
+    /// that is all that tells the two apart.
     pub(crate) fn address_for(&self, at: Endpoint, peer: &Peer, asker: Endpoint) -> Endpoint {
         let family = asker.is_ipv4();
         if self.is_crowded() && at.is_beside(asker) {
-            let both = self
-                .find(asker)
-                .is_some_and(|(_, own)| self.other(asker, own).is_some());
+            let both = self.find(asker).is_some_and(|(_, own)| self.other(asker, own).is_some());
             return self.other(at, peer).filter(|_| both).unwrap_or(at);
         }
         // first what is at hand: the agent is a cache miss
@@ -174,7 +172,8 @@ impl Peers {
         at.is_beside(addr) || other().is_some_and(|other| other.is_beside(addr))
     }
 
-    /// The addresses to tell somebody at `asker` of these peers: none twice, and of others none that is its own.
+    /// The addresses to tell somebody at `asker` of these peers: none twice, and of others none that is its
+    /// own.
     pub(crate) fn addresses_for(
         &self,
         keys: impl Iterator<Item = Endpoint>,
@@ -194,9 +193,7 @@ impl Peers {
     }
 
     pub(crate) fn find(&self, at: Endpoint) -> Option<(Class, &Peer)> {
-        Class::ALL
-            .into_iter()
-            .find_map(|class| Some((class, self.classes[class as usize].get(&at)?)))
+        Class::ALL.into_iter().find_map(|class| Some((class, self.classes[class as usize].get(&at)?)))
     }
 
     pub(crate) fn find_mut(&mut self, at: Endpoint) -> Option<&mut Peer> {
@@ -204,17 +201,13 @@ impl Peers {
     }
 
     pub(crate) fn at(&self, class: Class, index: usize) -> Option<(Endpoint, &Peer)> {
-        self.classes[class as usize]
-            .get_index(index)
-            .map(|(at, peer)| (*at, peer))
+        self.classes[class as usize].get_index(index).map(|(at, peer)| (*at, peer))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Class, Endpoint, &Peer)> {
-        Class::ALL.into_iter().flat_map(|class| {
-            self.classes[class as usize]
-                .iter()
-                .map(move |(at, peer)| (class, *at, peer))
-        })
+        Class::ALL
+            .into_iter()
+            .flat_map(|class| self.classes[class as usize].iter().map(move |(at, peer)| (class, *at, peer)))
     }
 
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Class, Endpoint, Peer)> {
@@ -240,17 +233,13 @@ impl Peers {
     /// Up to two neighbours each way, of those that share, in the order of addresses, which is a ring.
     pub(crate) fn ring_neighbours(&self, at: Endpoint) -> impl Iterator<Item = Endpoint> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let up = self
-            .ring
-            .range((Excluded(at), Unbounded))
-            .chain(self.ring.iter())
-            .take(2);
+        let up = self.ring.range((Excluded(at), Unbounded)).chain(self.ring.iter()).take(2);
         let down = self.ring.range(..at).rev().chain(self.ring.iter().rev()).take(2);
         up.chain(down).copied()
     }
 
-    /// Who of those that share and are without everything lacks least, and how much. In large sites, after that peer has gone, one
-    /// of a sample until somebody better announces.
+    /// Who of those that share and are without everything lacks least, and how much. In large sites, after
+    /// that peer has gone, one of a sample until somebody better announces.
     pub(crate) fn best(&self) -> Option<(u64, Endpoint)> {
         self.best
     }
@@ -317,9 +306,9 @@ impl Peers {
         Some((class, peer))
     }
 
-    /// A peer kept under `at` has announced from `from`, which is `at` or an address of the other family. One of its
-    /// addresses that it has not announced from for `stale` is no more: if that is `at`, the record must go, and the
-    /// answer is no. `last`: when a stock client without a second address has announced.
+    /// A peer kept under `at` has announced from `from`, which is `at` or an address of the other family. One
+    /// of its addresses that it has not announced from for `stale` is no more: if that is `at`, the record
+    /// must go, and the answer is no. `last`: when a stock client without a second address has announced.
     pub(crate) fn seen_at(
         &mut self,
         at: Endpoint,
@@ -377,7 +366,8 @@ impl Peers {
         true
     }
 
-    /// A stock client's second address, to be given to [`Peers::pair`] when its record is taken out and put back.
+    /// A stock client's second address, to be given to [`Peers::pair`] when its record is taken out and put
+    /// back.
     pub(crate) fn paired(&self, at: Endpoint) -> Option<Second> {
         if self.pairs.is_empty() {
             return None;

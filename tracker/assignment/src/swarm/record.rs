@@ -1,8 +1,8 @@
 //! A swarm as it is kept over a restart of the tracker.
 //!
-//! What is in a record is hearsay until its owner announces: such peers are told to others, their leases hold, they
-//! expire when they would have, and nothing is held against them for the time in which there was no tracker. Sites are
-//! not in it: addresses are located anew, since the site map may be another one.
+//! What is in a record is hearsay until its owner announces: such peers are told to others, their leases
+//! hold, they expire when they would have, and nothing is held against them for the time in which there was
+//! no tracker. Sites are not in it: addresses are located anew, since the site map may be another one.
 
 use std::time::Duration;
 
@@ -79,11 +79,7 @@ impl Swarm {
             for (class, at, peer) in site.peers.iter() {
                 let remaining = peer.expires.time().saturating_sub(now).as_secs();
                 let lease = site.gateways.get(&at).map(|gateway| LeaseRecord {
-                    upstreams: gateway
-                        .upstreams
-                        .iter()
-                        .map(|up| (up.peer.into(), up.addr.into()))
-                        .collect(),
+                    upstreams: gateway.upstreams.iter().map(|up| (up.peer.into(), up.addr.into())).collect(),
                     rate: told.get(&at).and_then(|rate| rate.bytes_per_second()),
                 });
                 peers.push(PeerRecord {
@@ -118,8 +114,8 @@ impl Swarm {
         }
     }
 
-    /// Takes a record over into a swarm without peers; `away`: how long ago it was made. Peers whose time was over by
-    /// now, and those of no site of the map, are left out. Returns how many came back.
+    /// Takes a record over into a swarm without peers; `away`: how long ago it was made. Peers whose time was
+    /// over by now, and those of no site of the map, are left out. Returns how many came back.
     pub fn restore(&mut self, cx: &Context<'_>, record: SwarmRecord, away: Duration, now: Time) -> usize {
         self.born.get_or_insert(now);
         self.restored = true;
@@ -138,10 +134,7 @@ impl Swarm {
             ) else {
                 continue;
             };
-            let known = self
-                .sites
-                .get(&id)
-                .is_some_and(|site| site.peers.find(at).is_some());
+            let known = self.sites.get(&id).is_some_and(|site| site.peers.find(at).is_some());
             if remaining.is_zero() || known {
                 continue;
             }
@@ -163,10 +156,7 @@ impl Swarm {
                     metrics: agent.metrics.and_then(std::num::NonZeroU16::new),
                 })
             });
-            if agent
-                .as_ref()
-                .is_some_and(|agent| self.agents.find(agent.key, peer.key).is_some())
-            {
+            if agent.as_ref().is_some_and(|agent| self.agents.find(agent.key, peer.key).is_some()) {
                 continue;
             }
             let record = Peer {
@@ -197,8 +187,8 @@ impl Swarm {
         restored
     }
 
-    /// The parent of before the restart, so that it can stay; unless two sites without a seeder fed each other: a forest
-    /// has no loops.
+    /// The parent of before the restart, so that it can stay; unless two sites without a seeder fed each
+    /// other: a forest has no loops.
     fn keep_parent(&mut self, id: SiteId, parent: SiteId) {
         let mut above = Some(parent);
         while let Some(site) = above {

@@ -10,8 +10,8 @@ use crate::endpoint::Endpoint;
 use crate::{Context, Time};
 
 impl Swarm {
-    /// Takes over a new site map, that of `cx`: peers are located anew, those of no site are forgotten, parents
-    /// are planned anew, gateways that work stay as far as the map has room for them.
+    /// Takes over a new site map, that of `cx`: peers are located anew, those of no site are forgotten,
+    /// parents are planned anew, gateways that work stay as far as the map has room for them.
     pub fn remap(&mut self, cx: &Context<'_>, now: Time) {
         let told = self.told(cx);
         let ids: Vec<SiteId> = self.sites.ids().collect();
@@ -98,9 +98,7 @@ impl Swarm {
         let mut told = HashMap::new();
         for (id, site) in self.sites.iter() {
             for at in site.gateways.keys() {
-                let rates = self
-                    .used_flows(id, *at)
-                    .filter_map(|flow| cx.ledger.told(flow.id, *at));
+                let rates = self.used_flows(id, *at).filter_map(|flow| cx.ledger.told(flow.id, *at));
                 if let Some(rate) = rates.reduce(Rate::saturating_add) {
                     told.insert(*at, rate);
                 }

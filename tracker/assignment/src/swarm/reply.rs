@@ -134,8 +134,8 @@ impl Swarm {
         })
     }
 
-    /// The number of stripes, and the parts of a reply to a gateway with several parents. Stripes whose parent has
-    /// nobody to tell come from the first that has.
+    /// The number of stripes, and the parts of a reply to a gateway with several parents. Stripes whose
+    /// parent has nobody to tell come from the first that has.
     fn parts(
         &self,
         (id, at): (SiteId, Endpoint),
@@ -170,8 +170,8 @@ impl Swarm {
     }
 }
 
-/// The rate of all flows together, and whether it is nothing at all. Who has several parents and is not told which
-/// pieces come from which may fetch everything from any. Without a flow there is nothing to limit.
+/// The rate of all flows together, and whether it is nothing at all. Who has several parents and is not told
+/// which pieces come from which may fetch everything from any. Without a flow there is nothing to limit.
 fn total(allowances: &[Allowance], parts: &[Part]) -> (Rate, bool) {
     let mut rates = allowances.iter().map(|allowed| allowed.grant.rate);
     let rate = if parts.is_empty() {

@@ -58,7 +58,8 @@ pub(crate) struct Site {
     pub(crate) wan: u64,
     /// What its best-supplied peer lacked before the first of those bytes came; `u64::MAX`: nobody said.
     pub(crate) lacked: u64,
-    /// Of the links that its peers send and receive over, one whose packets are marked with the lowest priority.
+    /// Of the links that its peers send and receive over, one whose packets are marked with the lowest
+    /// priority.
     pub(crate) mark: Option<Hop>,
     /// Seeders that neighbours cannot reach.
     pub(crate) gone: Vec<Gone>,
@@ -169,8 +170,8 @@ impl Site {
         }
     }
 
-    /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not share, nor those
-    /// that bring less than the link would.
+    /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not
+    /// share, nor those that bring less than the link would.
     pub(crate) fn stand(&self) -> Standing {
         if self.sharing && self.peers.count(Class::Seeder) > 0 && !self.supply.is_slow() {
             Standing::Supplied
@@ -203,8 +204,8 @@ impl Site {
         self.sharing && self.peers.sharers() > 0
     }
 
-    /// Whether everybody here fetches for himself: the site may not share, or nobody who shares could fetch for the
-    /// others.
+    /// Whether everybody here fetches for himself: the site may not share, or nobody who shares could fetch
+    /// for the others.
     pub(crate) fn is_each_alone(&self) -> bool {
         !self.sharing
             || (self.peers.count(Class::Guest) > 0
@@ -212,17 +213,15 @@ impl Site {
                 && self.peers.count(Class::Seeder) == 0)
     }
 
-    /// Whether a gateway is one until it announces again: it does not share, and meanwhile somebody does who can fetch
-    /// for it.
+    /// Whether a gateway is one until it announces again: it does not share, and meanwhile somebody does who
+    /// can fetch for it.
     pub(crate) fn is_retiring(&self, at: Endpoint) -> bool {
         self.is_guest(at) && !self.is_each_alone()
     }
 
     /// Whether some gateway was told of somebody, and has announced since it could have lost its lease.
     pub(crate) fn is_fed(&self) -> bool {
-        self.gateways
-            .values()
-            .any(|gateway| !gateway.upstreams.is_empty())
+        self.gateways.values().any(|gateway| !gateway.upstreams.is_empty())
     }
 
     /// Gateways in office, without those of the starvation ladder and those that fetch for themselves alone.

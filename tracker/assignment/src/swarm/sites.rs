@@ -1,6 +1,7 @@
-//! The sites of a swarm, in the order of their ids. Each announce looks its site up a dozen times, so named sites, of
-//! which a map has up to thousands, lie in one sorted list of small keys, whose search is cheaper than that of a
-//! B-tree of ids that may be networks. Pseudo-sites may be many, come one by one and are rarer: a tree.
+//! The sites of a swarm, in the order of their ids. Each announce looks its site up a dozen times, so named
+//! sites, of which a map has up to thousands, lie in one sorted list of small keys, whose search is cheaper
+//! than that of a B-tree of ids that may be networks. Pseudo-sites may be many, come one by one and are
+//! rarer: a tree.
 
 use std::collections::BTreeMap;
 

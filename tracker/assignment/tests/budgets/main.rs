@@ -1,6 +1,7 @@
-//! Rule 10, simulated: several rollouts on the same links, with one ledger. At any time, what gateways were told adds
-//! up to no more than 1.05 times what each link may carry; half a minute after the last change everybody has the
-//! fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500` runs more, `NARROWS_SEED=17` one.
+//! Rule 10, simulated: several rollouts on the same links, with one ledger. At any time, what gateways were
+//! told adds up to no more than 1.05 times what each link may carry; half a minute after the last change
+//! everybody has the fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500` runs
+//! more, `NARROWS_SEED=17` one.
 
 #[allow(unreachable_pub, reason = "shared with other tests")]
 #[path = "../sim/rng.rs"]
@@ -16,7 +17,8 @@ use rng::SplitMix;
 use seeds::seeds;
 use world::World;
 
-/// Sites around one or two hubs, some behind others; some links with a schedule that changes at 13:00, 13:05 or so.
+/// Sites around one or two hubs, some behind others; some links with a schedule that changes at 13:00, 13:05
+/// or so.
 fn random_map(rng: &mut SplitMix, schedules: bool) -> String {
     let sites = 3 + rng.below(6);
     let mut text = "version: 1\ntimezone: Europe/Berlin\nsites:\n".to_owned();
@@ -124,11 +126,7 @@ fn a_brake_stops_what_it_names_within_an_interval_and_is_undone_without_loss() {
         }
         // nobody starves for it, and everybody goes on
         world.run(Duration::from_secs(300), 0);
-        assert!(
-            world
-                .told()
-                .all(|(site, rate)| (rate == 0) == stopped.contains(&site))
-        );
+        assert!(world.told().all(|(site, rate)| (rate == 0) == stopped.contains(&site)));
         assert_eq!(world.told().count(), 4);
         world.ledger.set_brakes(Brakes::default());
         world.run(Duration::from_secs(25), 0);
@@ -171,7 +169,8 @@ fn a_brake_stops_what_it_names_within_an_interval_and_is_undone_without_loss() {
     );
 }
 
-/// hq - slow - behind, and hq - fast: what comes to `behind` is what comes to `slow`, and the hub is free for `fast`.
+/// hq - slow - behind, and hq - fast: what comes to `behind` is what comes to `slow`, and the hub is free for
+/// `fast`.
 #[test]
 fn a_site_behind_a_slow_parent_reserves_no_more_than_what_arrives_there() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  slow: {networks: [10.1.0.0/16]}\n  behind: \
@@ -185,13 +184,7 @@ fn a_site_behind_a_slow_parent_reserves_no_more_than_what_arrives_there() {
     world.join(0, 2, false);
     world.join(1, 3, false);
     world.run(Duration::from_secs(60), 0);
-    let of = |site| {
-        world
-            .told()
-            .find(|(at, _)| *at == site)
-            .map(|(_, rate)| rate)
-            .unwrap()
-    };
+    let of = |site| world.told().find(|(at, _)| *at == site).map(|(_, rate)| rate).unwrap();
     assert_eq!(of(1), 125_000);
     assert!((125_000..=200_000).contains(&of(2)), "{}", of(2));
     assert!(of(3) >= 1_050_000, "{}", of(3));

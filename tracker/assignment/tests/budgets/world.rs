@@ -63,9 +63,7 @@ impl World {
             map,
             policy: Policy::default(),
             ledger: Ledger::new(),
-            swarms: (0..swarms)
-                .map(|n| Swarm::with_size(World::hash(n), SIZE))
-                .collect(),
+            swarms: (0..swarms).map(|n| Swarm::with_size(World::hash(n), SIZE)).collect(),
             agents: Vec::new(),
             wall: "2026-11-23T12:00:00Z".parse().unwrap(),
             now: Time::from_secs(1),
@@ -83,10 +81,7 @@ impl World {
 
     /// Site and rate of everybody who fetches across links.
     pub(crate) fn told(&self) -> impl Iterator<Item = (u8, u64)> {
-        let fetching = self
-            .agents
-            .iter()
-            .filter(|agent| agent.alive && !agent.upstream.is_empty());
+        let fetching = self.agents.iter().filter(|agent| agent.alive && !agent.upstream.is_empty());
         fetching.map(|agent| (agent.site, agent.rate as u64))
     }
 
@@ -142,10 +137,7 @@ impl World {
             self.rng.below(usize::from(self.sites)) as u8,
         );
         let living: Vec<usize> = self.agents.iter().filter(|a| a.alive).map(|a| a.number).collect();
-        let seeded = self
-            .agents
-            .iter()
-            .any(|a| a.alive && a.swarm == swarm && a.left == 0.0);
+        let seeded = self.agents.iter().any(|a| a.alive && a.swarm == swarm && a.left == 0.0);
         match self.rng.below(8) {
             _ if !seeded => self.join(swarm, site, true),
             0..6 => self.join(swarm, site, false),
@@ -167,12 +159,8 @@ impl World {
 
     /// The next announce, or a second without one.
     fn step(&mut self, end: Time) {
-        let next = self
-            .agents
-            .iter()
-            .filter(|agent| agent.alive)
-            .map(|agent| (agent.next, agent.number))
-            .min();
+        let next =
+            self.agents.iter().filter(|agent| agent.alive).map(|agent| (agent.next, agent.number)).min();
         let second = (self.now + Duration::from_secs(1)).min(end);
         match next.filter(|(at, _)| *at <= second) {
             Some((at, number)) => {
@@ -206,14 +194,10 @@ impl World {
         let others = self.agents.iter().filter(beside);
         let upstream = others.clone().filter(|agent| ahead.contains(&address(agent)));
         let remote = upstream.map(|agent| agent.left).fold(f64::INFINITY, f64::min);
-        let local = others
-            .filter(|agent| agent.site == site)
-            .map(|agent| agent.left)
-            .fold(f64::INFINITY, f64::min);
+        let local =
+            others.filter(|agent| agent.site == site).map(|agent| agent.left).fold(f64::INFINITY, f64::min);
         let agent = &mut self.agents[number];
-        let fetched = (agent.left - agent.rate.min(1e9) * seconds)
-            .max(remote)
-            .min(agent.left);
+        let fetched = (agent.left - agent.rate.min(1e9) * seconds).max(remote).min(agent.left);
         agent.left = fetched.min(local.max(agent.left - 1e8 * seconds)).max(0.0);
         agent.moved = self.now;
     }
@@ -248,9 +232,7 @@ impl World {
             ledger: &self.ledger,
             wall: self.wall,
         };
-        let decision = self.swarms[agent.swarm]
-            .announce(&cx, &announce, self.now, &mut self.rng)
-            .unwrap();
+        let decision = self.swarms[agent.swarm].announce(&cx, &announce, self.now, &mut self.rng).unwrap();
         let agent = &mut self.agents[number];
         let was_gateway = !agent.upstream.is_empty();
         agent.upstream = decision.upstream.iter().map(|peer| peer.addr).collect();
@@ -318,11 +300,8 @@ impl World {
         }
         let transition = self.now < self.slower + Duration::from_secs(30);
         for (hop, sum) in sums {
-            let rate = self
-                .map
-                .rate(hop, self.wall)
-                .bytes_per_second()
-                .map_or(f64::INFINITY, |rate| rate as f64);
+            let rate =
+                self.map.rate(hop, self.wall).bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64);
             assert!(
                 transition || sum <= rate * 1.05,
                 "seed {} at {:?}: gateways were told {sum} of the {rate} of {}",
@@ -337,10 +316,7 @@ impl World {
     /// Whether somebody fetches from a site that does not have everything.
     fn somebody_is_capped(&self, routes: &[(usize, SiteId, SiteId, Route)]) -> bool {
         let complete = |swarm: usize, at: SiteId| {
-            let mut there = self
-                .agents
-                .iter()
-                .filter(|other| other.alive && other.swarm == swarm);
+            let mut there = self.agents.iter().filter(|other| other.alive && other.swarm == swarm);
             there.any(|other| other.left == 0.0 && self.site_of(address(other)) == at)
         };
         let mut flows = routes.iter();
@@ -357,9 +333,7 @@ impl World {
         let status = self.swarms[swarm].status(&cx, self.now);
         let name = self.map.name(site);
         let found = status.sites.iter().find(|site| site.site == name);
-        found
-            .and_then(|site| site.rate)
-            .map_or(f64::INFINITY, |rate| rate as f64)
+        found.and_then(|site| site.rate).map_or(f64::INFINITY, |rate| rate as f64)
     }
 
     /// Prints everything, for whoever looks for a mistake.
@@ -393,10 +367,8 @@ impl World {
 
     /// Half a minute after the last change, everybody has 90 % of the fair share.
     fn check_shares(&mut self, routes: &[(usize, SiteId, SiteId, Route)]) {
-        let offices: Vec<(usize, Vec<SiteId>)> = routes
-            .iter()
-            .map(|(number, from, to, _)| (*number, vec![*from, *to]))
-            .collect();
+        let offices: Vec<(usize, Vec<SiteId>)> =
+            routes.iter().map(|(number, from, to, _)| (*number, vec![*from, *to])).collect();
         if offices != self.offices {
             self.offices = offices;
             self.changed = self.now;
@@ -417,10 +389,7 @@ impl World {
         let mut flows: Vec<(usize, SiteId, SiteId, &Route, u32)> = Vec::new();
         for (number, from, to, route) in routes {
             let swarm = self.agents[*number].swarm;
-            match flows
-                .iter_mut()
-                .find(|flow| (flow.0, flow.1, flow.2) == (swarm, *from, *to))
-            {
+            match flows.iter_mut().find(|flow| (flow.0, flow.1, flow.2) == (swarm, *from, *to)) {
                 Some(flow) => flow.4 += 1,
                 None => flows.push((swarm, *from, *to, route, 1)),
             }
@@ -432,14 +401,10 @@ impl World {
             if routes.iter().filter(|route| route.0 == *number).count() > 1 {
                 continue;
             }
-            let i = flows
-                .iter()
-                .position(|flow| (flow.0, flow.1, flow.2) == (agent.swarm, *from, *to))
-                .unwrap();
-            let fair = shares[i]
-                .share(flows[i].4)
-                .bytes_per_second()
-                .map_or(f64::INFINITY, |rate| rate as f64);
+            let i =
+                flows.iter().position(|flow| (flow.0, flow.1, flow.2) == (agent.swarm, *from, *to)).unwrap();
+            let fair =
+                shares[i].share(flows[i].4).bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64);
             // who is capped by what arrives at its parent
             let feeding = routes
                 .iter()
@@ -461,8 +426,9 @@ impl World {
             } else {
                 fair.min(arriving / f64::from(flows[i].4))
             };
-            // where somebody takes less than his share because his parent gets less, what he leaves may go to one whose
-            // gain is another's loss elsewhere: then the tracker's own shares, which know that, are the measure
+            // where somebody takes less than his share because his parent gets less, what he leaves may go to
+            // one whose gain is another's loss elsewhere: then the tracker's own shares, which know that, are
+            // the measure
             let fair = if self.somebody_is_capped(routes) {
                 fair.min(self.share_by_status(agent.swarm, *to) / f64::from(flows[i].4))
             } else {

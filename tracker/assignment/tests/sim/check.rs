@@ -68,16 +68,16 @@ impl Checks {
         });
         let starving: BTreeSet<SiteId> = starving.copied().collect();
         let epoch = world.epoch;
-        self.starving_since
-            .retain(|site, since| starving.contains(site) && *since >= epoch);
+        self.starving_since.retain(|site, since| starving.contains(site) && *since >= epoch);
         for site in starving {
             let since = *self.starving_since.entry(site).or_insert(world.now);
             let waited = world.now - since;
             let bound = world.policy.intervals.leecher.mul_f64(1.1) + Duration::from_secs(15);
             let is_vain = |client: &Client| client.have > 0 && world.is_behind_nat(client.announced_from);
             if world.now < world.ghosts_until + bound || registered(world).any(is_vain) {
-                // records of the dead look alive; they are given time to expire. Those of machines that nobody can
-                // connect to look like others: all that counts is that everybody completes in the end
+                // records of the dead look alive; they are given time to expire. Those of machines that
+                // nobody can connect to look like others: all that counts is that everybody completes in the
+                // end
                 self.starving_since.insert(site, world.now);
             } else if waited > bound {
                 return Err(format!(
@@ -99,8 +99,8 @@ fn registered(world: &World) -> impl Iterator<Item = &Client> {
         .filter(|client| client.alive && client.announced.is_some_and(|at| at > world.epoch))
 }
 
-/// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are several),
-/// but for those that do not share; one peer never more than max_seeders.
+/// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are
+/// several), but for those that do not share; one peer never more than max_seeders.
 fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
     let mut held: BTreeMap<(SiteId, SiteId), u32> = BTreeMap::new();
     let cap = |source: SiteId, site: SiteId| {
@@ -126,11 +126,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
                 client.addr, client.upstream
             ));
         }
-        let alive = client
-            .ever
-            .iter()
-            .filter(|up| world.client(**up).is_some())
-            .count() as u32;
+        let alive = client.ever.iter().filter(|up| world.client(**up).is_some()).count() as u32;
         let ever = most + world.policy.stock_spares + 3;
         if !client.agent && alive > ever + most {
             return Err(format!(
@@ -163,11 +159,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
 fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
     for client in registered(world).filter(|client| client.announced == Some(world.now)) {
         let site = world.site(client.announced_from);
-        if let Some(remote) = client
-            .local
-            .iter()
-            .find(|local| client.agent && world.site(**local) != site)
-        {
+        if let Some(remote) = client.local.iter().find(|local| client.agent && world.site(**local) != site) {
             return Err(format!("{} was told {remote} as a local peer", client.addr));
         }
         if let Some(local) = client.upstream.iter().find(|up| world.site(**up) == site) {
@@ -194,11 +186,7 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
         if let Some(private) = told.filter(|_| client.agent).find(private) {
             return Err(format!("{} was told {private}, which may not share", client.addr));
         }
-        let told = client
-            .local
-            .iter()
-            .chain(&client.upstream)
-            .chain(&client.gateways);
+        let told = client.local.iter().chain(&client.upstream).chain(&client.gateways);
         // in the same moment the one or the other may have been first
         let before = |peer: &Client| peer.announced < Some(world.now);
         let is_silent = |peer: &Client| before(peer) && !peer.announced_sharing();
@@ -253,11 +241,8 @@ fn nobody_is_told_of_itself_or_twice(world: &World) -> Result<(), String> {
 
 fn parents_have_no_cycle(world: &World) -> Result<(), String> {
     let status = world.swarm.status(&world.context(), world.now);
-    let parents: BTreeMap<&str, &str> = status
-        .sites
-        .iter()
-        .filter_map(|site| Some((site.site.as_str(), site.parent.as_deref()?)))
-        .collect();
+    let parents: BTreeMap<&str, &str> =
+        status.sites.iter().filter_map(|site| Some((site.site.as_str(), site.parent.as_deref()?))).collect();
     for start in parents.keys() {
         let (mut at, mut hops) = (*start, 0);
         while let Some(parent) = parents.get(at) {

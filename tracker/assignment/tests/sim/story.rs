@@ -67,15 +67,10 @@ pub fn and_all_is_well(world: &mut World) {
             return;
         }
     }
-    let incomplete: Vec<_> = world
-        .clients
-        .iter()
-        .filter(|client| can_complete(world, client) && !client.is_seeder())
-        .collect();
+    let incomplete: Vec<_> =
+        world.clients.iter().filter(|client| can_complete(world, client) && !client.is_seeder()).collect();
     let log = world.log.as_deref().unwrap_or_default();
-    log[log.len().saturating_sub(80)..]
-        .iter()
-        .for_each(|line| eprintln!("{line}"));
+    log[log.len().saturating_sub(80)..].iter().for_each(|line| eprintln!("{line}"));
     panic!(
         "seed {} step {}: these never completed: {incomplete:#?}",
         world.seed, world.step
@@ -98,20 +93,10 @@ fn verify(checks: &mut Checks, world: &World) {
 
 fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
     let pause = Duration::from_millis(world.rng.below(3000) as u64);
-    let soonest = world
-        .clients
-        .iter()
-        .filter(|client| client.alive)
-        .map(|client| client.next)
-        .min();
+    let soonest = world.clients.iter().filter(|client| client.alive).map(|client| client.next).min();
     let to = (world.now + pause).min(soonest.unwrap_or(world.now + pause));
     world.advance(to);
-    let alive: Vec<usize> = world
-        .clients
-        .iter()
-        .filter(|c| c.alive)
-        .map(|c| c.number)
-        .collect();
+    let alive: Vec<usize> = world.clients.iter().filter(|c| c.alive).map(|c| c.number).collect();
     let someone = if alive.is_empty() {
         None
     } else {
@@ -141,12 +126,7 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
         (8..10, Some(number)) if world.clients[number].announced.is_some() => world.stop(number),
         (10..13, Some(number)) if trouble.crashes => world.crash(number),
         (13..16, _) => {
-            let gone: Vec<usize> = world
-                .clients
-                .iter()
-                .filter(|c| !c.alive)
-                .map(|c| c.number)
-                .collect();
+            let gone: Vec<usize> = world.clients.iter().filter(|c| !c.alive).map(|c| c.number).collect();
             if !gone.is_empty() {
                 let number = gone[world.rng.below(gone.len())];
                 let now = world.now;

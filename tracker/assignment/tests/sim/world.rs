@@ -129,8 +129,7 @@ impl World {
     /// Whether the site of this address is behind a NAT.
     pub fn is_nat_site(&self, addr: SocketAddr) -> bool {
         let sites = self.nat.iter().map(|site| self.site(nat_address(*site)));
-        self.site(addr)
-            .is_some_and(|site| sites.flatten().any(|nat| nat == site))
+        self.site(addr).is_some_and(|site| sites.flatten().any(|nat| nat == site))
     }
 
     pub fn client(&self, addr: SocketAddr) -> Option<&Client> {
@@ -197,9 +196,8 @@ impl World {
     pub fn announce(&mut self, number: usize, event: AnnounceEvent) -> Option<Decision> {
         self.announces += 1;
         let known = self.clients[number].gateways.iter();
-        let gateway = known
-            .copied()
-            .find(|gateway| self.client(*gateway).is_some_and(|c| c.number != number));
+        let gateway =
+            known.copied().find(|gateway| self.client(*gateway).is_some_and(|c| c.number != number));
         let World {
             map,
             policy,
@@ -228,7 +226,7 @@ impl World {
         };
         client.completed |= client.is_seeder();
         let text = format!("{number} {now:?} {decision:?}");
-        for byte in text.bytes() {
+        for byte in nameless(&text).bytes() {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         if let Some(log) = &mut self.log {
@@ -267,15 +265,9 @@ impl World {
         let client = &self.clients[number];
         let mut sources: Vec<&Client> = Vec::new();
         if client.blocked_until <= self.now {
-            let addrs = client
-                .local
-                .iter()
-                .chain(&client.gateways)
-                .chain(&client.upstream);
+            let addrs = client.local.iter().chain(&client.gateways).chain(&client.upstream);
             sources.extend(
-                addrs
-                    .filter_map(|addr| self.client(*addr))
-                    .filter(|c| c.number != number && c.shares()),
+                addrs.filter_map(|addr| self.client(*addr)).filter(|c| c.number != number && c.shares()),
             );
         }
         let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
@@ -311,11 +303,7 @@ impl World {
         let (now, mut delay) = (self.now, 0);
         self.clients[number].restart(now);
         self.clients[number].alive = false;
-        for client in self
-            .clients
-            .iter_mut()
-            .filter(|client| client.alive && client.agent)
-        {
+        for client in self.clients.iter_mut().filter(|client| client.alive && client.agent) {
             let lost =
                 noticed && client.gateways.contains(&addr) && client.addr != addr && !client.is_seeder();
             if lost || client.upstream.contains(&addr) {
@@ -335,11 +323,7 @@ impl World {
         let noticed = !self.is_behind_nat(addr) || self.clients[number].role == Role::Gateway;
         self.announce(number, AnnounceEvent::Stopped);
         let now = self.now;
-        for client in self
-            .clients
-            .iter_mut()
-            .filter(|client| client.alive && client.agent)
-        {
+        for client in self.clients.iter_mut().filter(|client| client.alive && client.agent) {
             if noticed && client.gateways.contains(&addr) && !client.is_seeder() {
                 client.lost = Some(addr);
                 client.next = client.next.min(now + Duration::from_millis(5));
@@ -362,9 +346,7 @@ impl World {
             client.other = Some(before);
         } else {
             self.by_addr.remove(&before);
-            other
-                .filter(|other| *other != to)
-                .and_then(|other| self.by_addr.remove(&other));
+            other.filter(|other| *other != to).and_then(|other| self.by_addr.remove(&other));
         }
         if !self.is_behind_nat(to) {
             self.by_addr.insert(to, number);
@@ -373,9 +355,7 @@ impl World {
 
     pub fn reload(&mut self, text: MapText) {
         self.map = SiteMap::parse("sites.yaml", &text.text).unwrap_or_else(|e| panic!("{e}\n{}", text.text));
-        self.log
-            .iter_mut()
-            .for_each(|log| log.push("the map is reloaded".to_owned()));
+        self.log.iter_mut().for_each(|log| log.push("the map is reloaded".to_owned()));
         self.text = text;
         self.epoch = self.now;
         self.advance(self.now + Duration::from_millis(1));
@@ -458,10 +438,7 @@ impl World {
     /// Lets everybody announce whose time comes before `end`, in the order of times.
     pub fn announce_until(&mut self, end: Time) {
         loop {
-            let due = self
-                .clients
-                .iter()
-                .filter(|client| client.alive && client.next < end);
+            let due = self.clients.iter().filter(|client| client.alive && client.next < end);
             let mut due: Vec<(Time, usize)> = due.map(|client| (client.next, client.number)).collect();
             due.sort_unstable();
             if due.is_empty() {
@@ -476,4 +453,20 @@ impl World {
             }
         }
     }
+}
+
+/// The values in a text of `Debug`, without the names of types and fields: a digest that outlives a renaming.
+fn nameless(text: &str) -> String {
+    let mut values = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (head, tail) = rest.split_at(word.max(first.len_utf8()));
+        let names = [": ", " {", "("].iter().any(|after| tail.starts_with(after));
+        if word == 0 || !names || head == "Some" || first.is_ascii_digit() {
+            values.push_str(head);
+        }
+        rest = tail;
+    }
+    values
 }

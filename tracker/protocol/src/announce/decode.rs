@@ -43,7 +43,8 @@ impl AnnounceReply {
     /// Unknown keys pass, and so do bytes after the dictionary, which some trackers send.
     ///
     /// # Errors
-    /// If the body is no bencoded dictionary of bounded depth, or a key we need is missing or of another type.
+    /// If the body is no bencoded dictionary of bounded depth, or a key we need is missing or of another
+    /// type.
     pub fn decode(body: &[u8]) -> Result<Self, ReplyError> {
         let mut decoder = Decoder::new(body).with_max_depth(DEPTH_MAX);
         let Some(Object::Dict(mut dict)) = decoder.next_object()? else {
@@ -136,23 +137,17 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
         match key {
             b"gateways" => {
                 let read = compact::read_v4(bytes(value, "gateways")?);
-                assignment
-                    .gateways
-                    .extend(read.ok_or(ReplyError::Wrong("gateways"))?);
+                assignment.gateways.extend(read.ok_or(ReplyError::Wrong("gateways"))?);
             }
             b"gateways6" => {
                 let read = compact::read_v6(bytes(value, "gateways6")?);
-                assignment
-                    .gateways
-                    .extend(read.ok_or(ReplyError::Wrong("gateways6"))?);
+                assignment.gateways.extend(read.ok_or(ReplyError::Wrong("gateways6"))?);
             }
             b"again" => assignment.again = small(value, "again")?,
             b"epoch" => assignment.epoch = small(value, "epoch")?,
             b"watch" => assignment.watch = u16::try_from(small(value, "watch")?).unwrap_or(u16::MAX),
             b"dscp" => {
-                let dscp = u8::try_from(integer(value, "dscp")?)
-                    .ok()
-                    .filter(|dscp| *dscp < 64);
+                let dscp = u8::try_from(integer(value, "dscp")?).ok().filter(|dscp| *dscp < 64);
                 assignment.dscp = Some(dscp.ok_or(ReplyError::Wrong("dscp"))?);
             }
             b"lease" => assignment.lease = small(value, "lease")?,
@@ -247,9 +242,7 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(Ipv4Addr::from(v4).into());
     }
-    <[u8; 16]>::try_from(bytes)
-        .ok()
-        .map(|v6| Ipv6Addr::from(v6).into())
+    <[u8; 16]>::try_from(bytes).ok().map(|v6| Ipv6Addr::from(v6).into())
 }
 
 fn bytes<'o>(value: Object<'_, 'o>, key: &'static str) -> Result<&'o [u8], ReplyError> {

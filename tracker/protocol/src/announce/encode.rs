@@ -9,8 +9,9 @@ use crate::{bencode, compact};
 impl AnnounceResponse {
     /// Appends the bencoded reply to `out`.
     ///
-    /// With `compact`, peers are byte strings: `peers` always, as old clients need the key, `peers6` where there are
-    /// IPv6 peers (BEP 23, BEP 7). Otherwise `peers` is a list of dictionaries, with names unless `no_peer_id`.
+    /// With `compact`, peers are byte strings: `peers` always, as old clients need the key, `peers6` where
+    /// there are IPv6 peers (BEP 23, BEP 7). Otherwise `peers` is a list of dictionaries, with names unless
+    /// `no_peer_id`.
     pub fn encode(&self, compact: bool, no_peer_id: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(b"d8:complete");
         bencode::integer(out, self.complete.into());

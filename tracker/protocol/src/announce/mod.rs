@@ -1,7 +1,7 @@
 //! The announce: what a peer tells the tracker about itself, and the peers it is told of.
 //!
-//! BEP 3 (the exchange), 7 (IPv6), 21 (paused), 23 (compact peers), 24 (external address), 31 (retry in), and the
-//! `narrows` extension by which agents learn their part in a swarm.
+//! BEP 3 (the exchange), 7 (IPv6), 21 (paused), 23 (compact peers), 24 (external address), 31 (retry in), and
+//! the `narrows` extension by which agents learn their part in a swarm.
 
 mod decode;
 mod encode;

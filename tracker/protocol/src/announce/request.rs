@@ -103,14 +103,16 @@ pub struct AgentReport {
     pub gateway: Option<SocketAddr>,
     /// Bytes it fetched across links, over all its runs.
     pub wan: u64,
-    /// Bytes it had before it fetched any, of an older version or put there; 0 also if that was all of it (`reused=`;
-    /// absent: 0).
+    /// Bytes it had before it fetched any, of an older version or put there; 0 also if that was all of it
+    /// (`reused=`; absent: 0).
     pub reused: u64,
-    /// It lacked some of the content once, also if it has all by now (`wanted=1`): what it has, it got by the rollout.
+    /// It lacked some of the content once, also if it has all by now (`wanted=1`): what it has, it got by the
+    /// rollout.
     pub wanted: bool,
     /// Nobody it knows has a piece it lacks.
     pub stalled: bool,
-    /// The tracker has restarted since it was last announced to (`restarted=1`): it is told what it may have forgotten.
+    /// The tracker has restarted since it was last announced to (`restarted=1`): it is told what it may have
+    /// forgotten.
     pub restarted: bool,
     /// A gateway whose connection just closed.
     pub lost: Option<SocketAddr>,
@@ -118,19 +120,21 @@ pub struct AgentReport {
     pub preference: GatewayPreference,
     /// Whether it serves others (`share=never`; absent: always).
     pub share: Sharing,
-    /// Peers it was told of that do not answer: a dial failed or they fell silent (`gone=`, repeated, at most 8).
+    /// Peers it was told of that do not answer: a dial failed or they fell silent (`gone=`, repeated, at most
+    /// 8).
     pub gone: Vec<SocketAddr>,
     /// Of `wan`: the bytes by the parent site they came from (`from=SITE:BYTES`, repeated, at most 16).
     pub sources: Vec<(String, u64)>,
-    /// At which port of the address it announces from it serves `/metrics`; absent: it does not want to be found.
+    /// At which port of the address it announces from it serves `/metrics`; absent: it does not want to be
+    /// found.
     pub metrics: Option<u16>,
 }
 
 impl AnnounceRequest {
     /// Reads the part of an announce URL after the `?`.
     ///
-    /// Keys nobody knows, keys without a value, `a=b=c` and a trailing `&` pass; the last of several equal keys
-    /// counts, but two info hashes are an error.
+    /// Keys nobody knows, keys without a value, `a=b=c` and a trailing `&` pass; the last of several equal
+    /// keys counts, but two info hashes are an error.
     ///
     /// # Errors
     /// Says what is missing or wrong, in a constant text that is safe to show to the client.
@@ -441,10 +445,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 fn parse_ip(text: &str) -> Option<IpAddr> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|t| t.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok()
 }
 

@@ -55,8 +55,8 @@ pub struct Assignment {
     pub paused: bool,
     /// Peers at the parent site that a gateway fetches from; with several parents, all of them together.
     pub upstream: Vec<SocketAddr>,
-    /// Milliseconds until the next regular announce, where `interval`, in seconds, is too coarse: while a rollout
-    /// begins; 0: `interval` says it.
+    /// Milliseconds until the next regular announce, where `interval`, in seconds, is too coarse: while a
+    /// rollout begins; 0: `interval` says it.
     pub again: u32,
     /// Another number in each run of the tracker, so that agents notice a restart; 0: it does not say.
     pub epoch: u32,

@@ -71,8 +71,7 @@ impl FromStr for AnnounceUrl {
         let (host, port) = match authority.strip_prefix('[') {
             Some(inside) => {
                 let (host, after) = inside.split_once(']').ok_or(AnnounceUrlError::NoHost)?;
-                host.parse::<std::net::Ipv6Addr>()
-                    .map_err(|_| AnnounceUrlError::NoHost)?;
+                host.parse::<std::net::Ipv6Addr>().map_err(|_| AnnounceUrlError::NoHost)?;
                 match after.strip_prefix(':') {
                     Some(port) => (host, Some(port)),
                     None if after.is_empty() => (host, None),
@@ -89,11 +88,9 @@ impl FromStr for AnnounceUrl {
         }
         let port = match port {
             None => 80,
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or(AnnounceUrlError::Port)?,
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                port.parse().ok().filter(|port| *port != 0).ok_or(AnnounceUrlError::Port)?
+            }
             Some(_) => return Err(AnnounceUrlError::Port),
         };
         if !path.starts_with('/') {

@@ -25,9 +25,7 @@ pub fn piece_length_for(total: u64) -> u32 {
     // round on the logarithmic scale: up from sqrt(2) times the power of two below
     let up = u128::from(wanted).pow(2) >= 2 * u128::from(below).pow(2);
     let nearest = if up { below.saturating_mul(2) } else { below };
-    let mut length = u32::try_from(nearest)
-        .unwrap_or(LARGEST)
-        .clamp(*USUAL.start(), *USUAL.end());
+    let mut length = u32::try_from(nearest).unwrap_or(LARGEST).clamp(*USUAL.start(), *USUAL.end());
     while length < LARGEST && total.div_ceil(u64::from(length)) > PIECES_MOST {
         length *= 2;
     }

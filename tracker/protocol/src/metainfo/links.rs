@@ -1,8 +1,8 @@
-//! Symbolic links in a content (BEP 47 `l`): each leads to a file, a folder or another link of the same content, so that
-//! it means the same wherever the content lies, and never leads out of it. Pure.
+//! Symbolic links in a content (BEP 47 `l`): each leads to a file, a folder or another link of the same
+//! content, so that it means the same wherever the content lies, and never leads out of it. Pure.
 //!
-//! BEP 47 says where a link leads as a path below the content's name. libtorrent writes the link's own text instead, which
-//! may begin with `..` and counts from the link's folder; it reads either, and so do we.
+//! BEP 47 says where a link leads as a path below the content's name. libtorrent writes the link's own text
+//! instead, which may begin with `..` and counts from the link's folder; it reads either, and so do we.
 
 use std::collections::HashMap;
 
@@ -74,8 +74,8 @@ pub fn target_of(folder: &[String], text: &str) -> Result<Vec<String>, LinkFault
     }
 }
 
-/// The text of a link in `folder` that leads to `target`: relative, as short as can be. Both are components below the
-/// content's name.
+/// The text of a link in `folder` that leads to `target`: relative, as short as can be. Both are components
+/// below the content's name.
 #[must_use]
 pub fn text_of(folder: &[String], target: &[String]) -> String {
     let common = folder.iter().zip(target).take_while(|(a, b)| a == b).count();
@@ -87,8 +87,9 @@ pub fn text_of(folder: &[String], target: &[String]) -> String {
     }
 }
 
-/// Finds out where each link leads. `entries`: the paths of all files and links below the content's name, whose names have
-/// been checked, with what a link says. Answers the targets of the links, by the index of their entries.
+/// Finds out where each link leads. `entries`: the paths of all files and links below the content's name,
+/// whose names have been checked, with what a link says. Answers the targets of the links, by the index of
+/// their entries.
 ///
 /// # Errors
 /// The first link that cannot be used.

@@ -1,5 +1,5 @@
-//! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding, executable files and
-//! symbolic links (BEP 47); the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
+//! Metainfo (.torrent files): BEP 3, announce tiers (BEP 12), private torrents (BEP 27), padding, executable
+//! files and symbolic links (BEP 47); the v1 half of hybrid torrents (BEP 52). No I/O: bytes in, bytes out.
 
 pub mod create;
 mod lengths;
@@ -16,8 +16,8 @@ use crate::ids::InfoHash;
 use links::LinkError;
 use names::{NameError, Names};
 
-/// What a .torrent describes. Everything in it has been checked: names are safe where they must do (Linux and Windows,
-/// if it was not asked for otherwise), lengths add up, there is a hash for every piece.
+/// What a .torrent describes. Everything in it has been checked: names are safe where they must do (Linux and
+/// Windows, if it was not asked for otherwise), lengths add up, there is a hash for every piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Metainfo {
     /// SHA-1 of the info dictionary's bytes exactly as they stand in the file.
@@ -53,8 +53,8 @@ pub struct File {
     pub padding: bool,
     /// BEP 47 `x`: its owner may execute it.
     pub executable: bool,
-    /// BEP 47 `l`: a symbolic link, without bytes, to what stands at this path below the content's name: a file, a folder
-    /// or another link of the content, never empty.
+    /// BEP 47 `l`: a symbolic link, without bytes, to what stands at this path below the content's name: a
+    /// file, a folder or another link of the content, never empty.
     pub link: Option<Vec<String>>,
 }
 
@@ -114,7 +114,8 @@ impl Metainfo {
         urls.filter_map(|url| Some((url.as_str(), url.parse::<AnnounceUrl>().err()?)))
     }
 
-    /// Why agents can announce to no tracker of it at all, for a person; `None`: there is one that they can use.
+    /// Why agents can announce to no tracker of it at all, for a person; `None`: there is one that they can
+    /// use.
     pub fn without_tracker(&self) -> Option<String> {
         let unusable: Vec<String> = self
             .unusable_trackers()

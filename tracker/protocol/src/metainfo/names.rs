@@ -1,8 +1,8 @@
-//! Which names a content may use: such as mean the same file on Linux and on Windows, below the target; or, by the
-//! operator's word, all that Linux has.
+//! Which names a content may use: such as mean the same file on Linux and on Windows, below the target; or,
+//! by the operator's word, all that Linux has.
 //!
-//! A torrent is valid for the whole fleet or refused, by `create` on the operator's machine already. The rules
-//! are those of Windows ("Naming Files, Paths, and Namespaces") and Linux together.
+//! A torrent is valid for the whole fleet or refused, by `create` on the operator's machine already. The
+//! rules are those of Windows ("Naming Files, Paths, and Namespaces") and Linux together.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -23,8 +23,9 @@ pub enum Names {
     /// Linux and Windows.
     #[default]
     Portable,
-    /// Linux alone: also what Windows forbids, drops or takes for a device, and names that differ in case only. Never what
-    /// leads out of a folder, and no control characters, which terminals and logs would obey.
+    /// Linux alone: also what Windows forbids, drops or takes for a device, and names that differ in case
+    /// only. Never what leads out of a folder, and no control characters, which terminals and logs would
+    /// obey.
     Linux,
 }
 
@@ -184,23 +185,18 @@ pub fn check_tree<'a>(
         nodes: HashMap::new(),
     };
     for path in paths {
-        check_path(name, path, names)
-            .and_then(|()| tree.add(path))
-            .map_err(|why| NameError {
-                path: joined(name, path),
-                why,
-            })?;
+        check_path(name, path, names).and_then(|()| tree.add(path)).map_err(|why| NameError {
+            path: joined(name, path),
+            why,
+        })?;
     }
     Ok(())
 }
 
 /// Checks the components and the length of one path, but not whether it fits with others.
 pub(super) fn check_path(name: &str, path: &[String], names: Names) -> Result<(), NameFault> {
-    path.iter()
-        .try_for_each(|component| check_component(component, names))?;
-    let len = path
-        .iter()
-        .fold(name.len(), |sum, component| sum + 1 + component.len());
+    path.iter().try_for_each(|component| check_component(component, names))?;
+    let len = path.iter().fold(name.len(), |sum, component| sum + 1 + component.len());
     if len > MAX_PATH {
         Err(NameFault::PathTooLong(len))
     } else {
@@ -210,8 +206,7 @@ pub(super) fn check_path(name: &str, path: &[String], names: Names) -> Result<()
 
 /// A path as people read it.
 pub(super) fn joined(name: &str, path: &[String]) -> String {
-    path.iter()
-        .fold(name.to_owned(), |whole, component| whole + "/" + component)
+    path.iter().fold(name.to_owned(), |whole, component| whole + "/" + component)
 }
 
 /// All folders and files seen so far, by the folded names of each folder's children. Linear in the length of
@@ -265,9 +260,7 @@ impl Tree {
 
 /// The name as Windows compares it: character by character in one case.
 fn fold(name: &str) -> String {
-    name.chars()
-        .map(|c| single(single(c, char::to_uppercase), char::to_lowercase))
-        .collect()
+    name.chars().map(|c| single(single(c, char::to_uppercase), char::to_lowercase)).collect()
 }
 
 /// The mapping of a character, if it is a single one, as in the file systems' tables.
@@ -279,7 +272,8 @@ fn single<I: Iterator<Item = char>>(c: char, map: fn(char) -> I) -> char {
     }
 }
 
-/// The DOS device that Windows opens under this name, if any: an extension does not help, nor do spaces before it.
+/// The DOS device that Windows opens under this name, if any: an extension does not help, nor do spaces
+/// before it.
 fn device(name: &str) -> Option<String> {
     let stem = name.split('.').next()?.trim_end().to_ascii_uppercase();
     let numbered = ["COM", "LPT"].iter().any(|port| {

@@ -1,5 +1,6 @@
-//! Bencode whose dictionaries are not in order, as some tools write it (BEP 3 asks for sorted keys; libtorrent and
-//! Transmission take any order): puts keys in order for a strict reader, and finds the info dictionary as it stands.
+//! Bencode whose dictionaries are not in order, as some tools write it (BEP 3 asks for sorted keys;
+//! libtorrent and Transmission take any order): puts keys in order for a strict reader, and finds the info
+//! dictionary as it stands.
 
 use std::ops::Range;
 
@@ -12,8 +13,9 @@ pub(super) struct Sorted {
     pub(super) info: Range<usize>,
 }
 
-/// A copy with all dictionaries in order, and where the value of the outermost `info` lies in the original: that is what
-/// the info hash is of, in whatever order it stands. `None` if this is no bencode, which a strict reader says better.
+/// A copy with all dictionaries in order, and where the value of the outermost `info` lies in the original:
+/// that is what the info hash is of, in whatever order it stands. `None` if this is no bencode, which a
+/// strict reader says better.
 ///
 /// # Errors
 /// A key that stands twice in a dictionary: readers differ in which of two equal keys they take.
@@ -96,8 +98,6 @@ impl Sorter {
     /// Numbers have 20 digits at most.
     fn find(&self, byte: u8, at: usize) -> Option<usize> {
         let near = self.bytes.get(at..)?.iter().take(24);
-        near.enumerate()
-            .find(|(_, one)| **one == byte)
-            .map(|(far, _)| at + far)
+        near.enumerate().find(|(_, one)| **one == byte).map(|(far, _)| at + far)
     }
 }

@@ -228,9 +228,8 @@ fn resolve_links(name: &str, files: &mut [File]) -> Result<(), MetainfoError> {
         return Ok(());
     }
     let real = files.iter().enumerate().filter(|(_, file)| !file.padding);
-    let (indices, entries): (Vec<usize>, Vec<_>) = real
-        .map(|(index, file)| (index, (file.path.as_slice(), file.link.as_deref())))
-        .unzip();
+    let (indices, entries): (Vec<usize>, Vec<_>) =
+        real.map(|(index, file)| (index, (file.path.as_slice(), file.link.as_deref()))).unzip();
     for (entry, target) in links::resolve(name, &entries)? {
         files[indices[entry]].link = Some(target);
     }
@@ -255,9 +254,7 @@ fn lay_out(files: &mut [File]) -> Option<u64> {
     let mut total = 0_u64;
     for file in files {
         file.offset = total;
-        total = total
-            .checked_add(file.length)
-            .filter(|total| i64::try_from(*total).is_ok())?;
+        total = total.checked_add(file.length).filter(|total| i64::try_from(*total).is_ok())?;
     }
     Some(total)
 }
@@ -334,11 +331,7 @@ fn number(value: Object<'_, '_>, key: &'static str) -> Result<u64, MetainfoError
         expected: "a number from 0 to 2^63 - 1",
     };
     let digits = value.integer_or_else(|_| Err(error.clone()))?;
-    digits
-        .parse::<u64>()
-        .ok()
-        .filter(|n| i64::try_from(*n).is_ok())
-        .ok_or(error)
+    digits.parse::<u64>().ok().filter(|n| i64::try_from(*n).is_ok()).ok_or(error)
 }
 
 fn utf8(name: &[u8]) -> Result<String, MetainfoError> {

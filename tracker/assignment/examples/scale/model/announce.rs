@@ -11,8 +11,8 @@ use super::client::{address, peer_id, whose};
 use super::site::Fetch;
 use super::world::World;
 
-/// How long an agent without progress waits before it says so: a gateway, a member whose gateway is there, and one
-/// who is connected to none.
+/// How long an agent without progress waits before it says so: a gateway, a member whose gateway is there,
+/// and one who is connected to none.
 const PATIENCE: [Millis; 3] = [30_000, 90_000, 10_000];
 
 /// How soon who cannot reach anybody comes back.
@@ -70,9 +70,7 @@ impl World {
             agent: Some(&self.report),
         };
         let (swarm, luck) = (&mut self.swarm, &mut self.luck);
-        let decision = self
-            .meter
-            .announce(self.now, || swarm.announce(&cx, &announce, now, luck));
+        let decision = self.meter.announce(self.now, || swarm.announce(&cx, &announce, now, luck));
         match decision {
             Some(decision) if !stops => self.obey(number, home, &decision),
             _ => {}
@@ -163,11 +161,7 @@ impl World {
             let site = self.sites.get(site)?;
             (host < site.count as usize).then_some(site.first + host as u32)
         };
-        let upstreams: Vec<u32> = decision
-            .upstream
-            .iter()
-            .filter_map(|peer: &Peer| who(peer.addr))
-            .collect();
+        let upstreams: Vec<u32> = decision.upstream.iter().filter_map(|peer: &Peer| who(peer.addr)).collect();
         let knows: Vec<u32> = decision.gateways.iter().filter_map(|addr| who(*addr)).collect();
         let is_up = |up: &&u32| self.clients[**up as usize].up;
         let source = upstreams.iter().find(is_up).or(upstreams.first());

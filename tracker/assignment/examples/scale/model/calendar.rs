@@ -1,5 +1,5 @@
-//! Events to come: a calendar queue (Brown 1988) with a bucket per second. Only the bucket of the present second is
-//! kept in order.
+//! Events to come: a calendar queue (Brown 1988) with a bucket per second. Only the bucket of the present
+//! second is kept in order.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

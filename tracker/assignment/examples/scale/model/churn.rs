@@ -7,7 +7,8 @@ use super::world::World;
 /// Most neighbours of a gateway that see their connection to it close.
 const NEIGHBOURS: usize = 16;
 
-/// In sites of up to so many clients, the best-supplied one is looked for when one goes; in others many have the same.
+/// In sites of up to so many clients, the best-supplied one is looked for when one goes; in others many have
+/// the same.
 const SMALL: u32 = 64;
 
 impl World {
@@ -131,8 +132,8 @@ impl World {
         }
     }
 
-    /// When somebody who is connected to a client notices that it has just gone: at once if the connection is closed,
-    /// when it has been silent for long enough otherwise.
+    /// When somebody who is connected to a client notices that it has just gone: at once if the connection is
+    /// closed, when it has been silent for long enough otherwise.
     fn notice(&mut self, gone: u32) -> Millis {
         let after = if self.clients[gone as usize].silent {
             10_000 + self.rng.below(4_000)

@@ -134,7 +134,8 @@ impl World {
         }
     }
 
-    /// When a member of a site where everything is will have it: LAN time, and the last pieces' way through the site.
+    /// When a member of a site where everything is will have it: LAN time, and the last pieces' way through
+    /// the site.
     pub(crate) fn whole_at(&mut self, number: u32) -> Millis {
         let missing = self.setup.size as f64 - self.have(number);
         let spread = self.rng.below(500) as Millis;

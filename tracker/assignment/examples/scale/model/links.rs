@@ -49,16 +49,14 @@ impl Links {
         }
     }
 
-    /// Sets each flow's rate: max-min fair by progressive filling, where only links that are asked for more than
-    /// they carry matter.
+    /// Sets each flow's rate: max-min fair by progressive filling, where only links that are asked for more
+    /// than they carry matter.
     pub(crate) fn share(&mut self, flows: &mut [Flow]) {
         self.asked.fill(0.0);
         for flow in flows.iter_mut() {
             // one flow alone never gets more than its narrowest link
             let hops = flow.route.hops.iter();
-            let narrowest = hops
-                .map(|hop| self.rates[index(*hop)])
-                .fold(f64::INFINITY, f64::min);
+            let narrowest = hops.map(|hop| self.rates[index(*hop)]).fold(f64::INFINITY, f64::min);
             flow.cap = flow.cap.min(narrowest);
             flow.rate = flow.cap;
             for hop in flow.route.hops.iter() {
@@ -73,15 +71,9 @@ impl Links {
         for (n, flow) in flows.iter().enumerate() {
             if flow.route.hops.iter().any(|hop| overloaded(self, *hop)) {
                 open.push(n);
-                flow.route
-                    .hops
-                    .iter()
-                    .for_each(|hop| self.growing[index(*hop)] += 1);
+                flow.route.hops.iter().for_each(|hop| self.growing[index(*hop)] += 1);
             } else {
-                flow.route
-                    .hops
-                    .iter()
-                    .for_each(|hop| self.left[index(*hop)] -= flow.cap);
+                flow.route.hops.iter().for_each(|hop| self.left[index(*hop)] -= flow.cap);
             }
         }
         while !open.is_empty() {
@@ -93,13 +85,9 @@ impl Links {
                 });
                 shares.fold(flow.cap, f64::min)
             };
-            let least = open
-                .iter()
-                .map(|n| level(self, &flows[*n]))
-                .fold(f64::INFINITY, f64::min);
-            let (stopped, grow): (Vec<usize>, Vec<usize>) = open
-                .iter()
-                .partition(|n| level(self, &flows[**n]) <= least * 1.000_001);
+            let least = open.iter().map(|n| level(self, &flows[*n])).fold(f64::INFINITY, f64::min);
+            let (stopped, grow): (Vec<usize>, Vec<usize>) =
+                open.iter().partition(|n| level(self, &flows[**n]) <= least * 1.000_001);
             for n in stopped {
                 let flow = &mut flows[n];
                 flow.rate = least;

@@ -133,19 +133,13 @@ impl Meter {
 /// The CPU time of this thread, where the system tells.
 pub(crate) fn cpu_seconds() -> f64 {
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = schedstat
-        .split(' ')
-        .next()
-        .and_then(|nanos| nanos.parse::<u64>().ok());
+    let nanos = schedstat.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok());
     nanos.unwrap_or(0) as f64 / 1e9
 }
 
 /// Resident memory in bytes, where the system tells.
 pub(crate) fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok());
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * 4096
 }

@@ -1,7 +1,7 @@
 //! A fluid model of a rollout around the real core of the tracker.
 //!
-//! What is real: [`narrows_assignment::Swarm`] and [`narrows_assignment::Ledger`], each announce of each client, the
-//! sweep that expires records. What is modelled:
+//! What is real: [`narrows_assignment::Swarm`] and [`narrows_assignment::Ledger`], each announce of each
+//! client, the sweep that expires records. What is modelled:
 //!
 //! - What a site or a client has is a prefix of the content, in bytes; whoever has more can serve whoever has less.
 //! - Members follow their site at LAN speed; a gateway is ahead of its neighbours by a window of pieces, which are

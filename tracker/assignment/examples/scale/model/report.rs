@@ -28,7 +28,8 @@ pub(crate) struct Report {
     pub(crate) announces: Announces,
     pub(crate) tracker: Tracker,
     pub(crate) memory: Memory,
-    /// How long the simulation took, and the CPU time it had: on a busy machine, times of announces are too long.
+    /// How long the simulation took, and the CPU time it had: on a busy machine, times of announces are too
+    /// long.
     pub(crate) wall_seconds: f64,
     pub(crate) cpu_seconds: f64,
 }
@@ -130,10 +131,7 @@ pub(crate) fn report(world: &World) -> Report {
     let (clients, meter) = (world.clients.len(), &world.meter);
     let swarm = meter.peak_bytes.saturating_sub(meter.base_bytes);
     let all = meter.announces.iter().map(|n| u64::from(*n)).sum::<u64>();
-    let (peak_at, peak) = (0..)
-        .zip(&meter.announces)
-        .max_by_key(|(_, n)| **n)
-        .unwrap_or((0, &0));
+    let (peak_at, peak) = (0..).zip(&meter.announces).max_by_key(|(_, n)| **n).unwrap_or((0, &0));
     let busiest = (0..).zip(&meter.busy).max_by(|a, b| a.1.total_cmp(b.1));
     let (busiest_at, busiest) = busiest.unwrap_or((0, &0.0));
     let longest = world.sites.iter().max_by_key(|site| site.longest_unfed);
@@ -206,9 +204,7 @@ fn wan(world: &World) -> Wan {
     let least = needed.iter().filter(|needed| **needed).count() as f64 * size;
     let upwards = crossed.iter().zip(&needed).filter(|(_, needed)| !**needed);
     let links = world.map.links().zip(crossed.chunks(2));
-    let mut copies: Vec<(f64, _)> = links
-        .map(|(link, ways)| (ways[0].max(ways[1]) / size, link))
-        .collect();
+    let mut copies: Vec<(f64, _)> = links.map(|(link, ways)| (ways[0].max(ways[1]) / size, link)).collect();
     copies.sort_by(|a, b| a.0.total_cmp(&b.0));
     let sum: f64 = copies.iter().map(|(copies, _)| copies).sum();
     let worst = copies.last();

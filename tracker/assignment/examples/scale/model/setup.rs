@@ -117,14 +117,12 @@ impl Setup {
         (self.sites / 50).max(1)
     }
 
-    /// How many clients each site has: from 3 to ten times the mean, evenly on a logarithmic scale. Regional offices
-    /// are not small: they have the mean or more.
+    /// How many clients each site has: from 3 to ten times the mean, evenly on a logarithmic scale. Regional
+    /// offices are not small: they have the mean or more.
     pub(crate) fn crowds(&self, rng: &mut SplitMix) -> Vec<usize> {
         let mean = self.clients as f64 / self.sites as f64;
         let most = (mean * 10.0).min(HOSTS as f64);
-        let weights: Vec<f64> = (0..self.sites)
-            .map(|_| 3.0 * (most / 3.0).powf(part(rng)))
-            .collect();
+        let weights: Vec<f64> = (0..self.sites).map(|_| 3.0 * (most / 3.0).powf(part(rng))).collect();
         let crowd = |scale: f64| {
             let each = (0..).zip(&weights).map(|(site, weight)| {
                 let least = if site <= self.regions() { mean } else { 3.0 };
