@@ -159,7 +159,7 @@ impl Metrics {
             crowded_out: counter(
                 r,
                 "crowded_out_peers_total",
-                "Peers forgotten because more than 64 announce from one address and port.",
+                "Peers forgotten because more than 64 announce from one address and port, more than 1,024 from one address that share its ports, or too many machines with one id.",
             )?,
             completions: counter(r, "completions_total", "Peers that became seeders.")?,
             unmapped: Unmapped::new(r)?,
