@@ -1,0 +1,91 @@
+//! `GET /explain?agent=ID&content=NAME`: why an agent is told what it is told.
+
+use hyper::StatusCode;
+use narrows_assignment::Explanation;
+use narrows_config::did_you_mean;
+use narrows_protocol::InfoHash;
+use serde::Serialize;
+
+use crate::admin::brake::form;
+use crate::state::tracker::Tracker;
+
+/// Most agents of a swarm that an unknown id is compared with.
+const NAMES_MAX: usize = 20_000;
+
+/// What `/explain` answers.
+#[derive(Serialize)]
+pub(crate) struct Explained {
+    agent: String,
+    contents: Vec<OfContent>,
+}
+
+#[derive(Serialize)]
+struct OfContent {
+    content: String,
+    info_hash: String,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+/// Explains an agent, in one content or in all that it is in.
+///
+/// # Errors
+/// A status and a sentence: what is missing, or not known and which is like it.
+pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, (StatusCode, String)> {
+    let (mut agent, mut content) = (None, None);
+    for (key, value) in form(query)? {
+        match key.as_str() {
+            "agent" => agent = Some(value),
+            "content" => content = Some(value),
+            _ => {
+                let sentence = format!("unknown key `{key}`; write /explain?agent=ID&content=NAME");
+                return Err((StatusCode::BAD_REQUEST, sentence));
+            }
+        }
+    }
+    let agent = agent.filter(|agent| !agent.is_empty()).ok_or_else(|| {
+        let sentence = "name an agent: /explain?agent=ID or /explain?agent=ID&content=NAME";
+        (StatusCode::BAD_REQUEST, sentence.to_owned())
+    })?;
+    let known: Vec<(String, InfoHash)> = tracker.contents_named().collect();
+    let named = |name: &str, hash: &InfoHash| match &content {
+        Some(wanted) => wanted == name || wanted.to_lowercase() == hash.to_string(),
+        None => true,
+    };
+    let wanted: Vec<&(String, InfoHash)> = known.iter().filter(|(name, hash)| named(name, hash)).collect();
+    if let (Some(content), true) = (&content, wanted.is_empty()) {
+        let names = known.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(not_found("content", content, names));
+    }
+    let mut contents = Vec::new();
+    for (name, hash) in &wanted {
+        if let Some(explanation) = tracker.store.explain(*hash, &agent) {
+            contents.push(OfContent {
+                content: name.clone(),
+                info_hash: hash.to_string(),
+                explanation,
+            });
+        }
+    }
+    if contents.is_empty() {
+        let names = wanted.iter().flat_map(|(_, hash)| tracker.store.agent_names(*hash, NAMES_MAX));
+        let names: Vec<String> = names.collect();
+        let near = names.iter().map(String::as_str).collect();
+        return Err(not_found("agent", &agent, near));
+    }
+    Ok(Explained { agent, contents })
+}
+
+fn not_found(kind: &str, name: &str, known: Vec<&str>) -> (StatusCode, String) {
+    let near = match did_you_mean(name, known) {
+        Some(near) => format!("; {near}"),
+        None if kind == "agent" => {
+            "; it has not announced lately, or has another id (narrows-agent status says it)".to_owned()
+        }
+        None => "; /status lists them".to_owned(),
+    };
+    (
+        StatusCode::NOT_FOUND,
+        format!("there is no {kind} `{name}`{near}"),
+    )
+}

@@ -1,0 +1,80 @@
+//! `POST /check`: a site map that somebody edits, checked and laid out. Nothing changes, and no file is read.
+
+use std::sync::LazyLock;
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::StatusCode;
+use narrows_topology::SiteMap;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::layout::{Drawn, drawn};
+use crate::announce::{text, typed};
+use crate::net::serve::{Request, Response};
+
+/// The longest site map that is looked at, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// So many are looked at at once: it is work for a processor.
+static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Checked {
+    Map(Drawn),
+    Mistakes(Vec<Mistake>),
+}
+
+#[derive(Serialize)]
+struct Mistake {
+    line: usize,
+    column: usize,
+    problem: String,
+    help: Option<String>,
+    source: String,
+}
+
+pub(crate) async fn check(request: Request) -> Response {
+    let Ok(body) = Limited::new(request.into_body(), LONGEST).collect().await else {
+        return text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the site map is longer than 1 MiB, or did not arrive\n",
+        );
+    };
+    let Ok(sites) = String::from_utf8(body.to_bytes().into()) else {
+        return text(
+            StatusCode::BAD_REQUEST,
+            "this is no text in UTF-8, so it is no site map\n",
+        );
+    };
+    let Ok(_turn) = AT_ONCE.acquire().await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops\n");
+    };
+    let checked = tokio::task::spawn_blocking(move || serde_json::to_vec(&checked(&sites))).await;
+    match checked {
+        Ok(Ok(json)) => typed(StatusCode::OK, "application/json", json.into()),
+        _ => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the site map could not be checked here; try narrows-topology check\n",
+        ),
+    }
+}
+
+fn checked(text: &str) -> Checked {
+    match SiteMap::parse("sites.yaml", text) {
+        Ok(map) => Checked::Map(drawn(&map, 0)),
+        Err(mistakes) => Checked::Mistakes(
+            mistakes
+                .list
+                .into_iter()
+                .map(|mistake| Mistake {
+                    line: mistake.line,
+                    column: mistake.column,
+                    problem: mistake.problem,
+                    help: mistake.help,
+                    source: mistake.source,
+                })
+                .collect(),
+        ),
+    }
+}

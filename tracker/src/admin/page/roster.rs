@@ -1,0 +1,65 @@
+//! `GET /agents?site=NAME&content=NAME`: who is at a site, a page at a time.
+
+use hyper::StatusCode;
+use narrows_assignment::Listed;
+use serde::Serialize;
+
+use crate::admin::brake::form;
+use crate::state::tracker::Tracker;
+
+/// Most agents of a page.
+const PAGE_MAX: usize = 500;
+
+const HELP: &str = "write /agents?site=NAME&content=NAME, and perhaps &offset=100&limit=100&filter=TEXT";
+
+#[derive(Serialize)]
+pub(crate) struct Page {
+    site: String,
+    content: String,
+    /// Of how many this is a part.
+    total: usize,
+    offset: usize,
+    agents: Vec<Listed>,
+}
+
+/// # Errors
+/// A status and a sentence with what to do.
+pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, (StatusCode, String)> {
+    let wrong = |sentence: String| (StatusCode::BAD_REQUEST, sentence);
+    let (mut site, mut content, mut filter) = (String::new(), String::new(), String::new());
+    let (mut offset, mut limit) = (0, 100);
+    for (key, value) in form(query)? {
+        let number = || {
+            let number = value.parse::<usize>();
+            number.map_err(|_| wrong(format!("`{key}={value}` is no number; {HELP}")))
+        };
+        match key.as_str() {
+            "site" => site = value,
+            "content" => content = value,
+            "filter" => filter = value,
+            "offset" => offset = number()?,
+            "limit" => limit = number()?.clamp(1, PAGE_MAX),
+            _ => return Err(wrong(format!("unknown key `{key}`; {HELP}"))),
+        }
+    }
+    if site.is_empty() || content.is_empty() {
+        return Err(wrong(HELP.to_owned()));
+    }
+    if tracker.store.world().view().map().site_named(&site).is_none() {
+        let sentence = format!("there is no site `{site}` in the map in force");
+        return Err((StatusCode::NOT_FOUND, sentence));
+    }
+    let named = tracker.contents_named().find(|(name, _)| *name == content);
+    let (_, hash) = named.ok_or_else(|| {
+        let sentence = format!("there is no content `{content}`; /status lists them");
+        (StatusCode::NOT_FOUND, sentence)
+    })?;
+    let (total, agents) = tracker.store.roster(hash, &site, &filter, (offset, limit));
+    Ok(Page {
+        site,
+        content,
+        total,
+        offset,
+        agents,
+    })
+}

@@ -1,0 +1,33 @@
+//! `GET /sd`: Prometheus' HTTP service discovery of the agents.
+//!
+//! Agents that want to be found announce the port of their metrics; the address is the one that they announce
+//! from, so nobody can send Prometheus elsewhere.
+
+use serde::Serialize;
+
+use crate::state::tracker::Tracker;
+
+/// Targets of one set of labels, as `http_sd_configs` reads them.
+#[derive(PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct TargetGroup {
+    targets: Vec<String>,
+    labels: Labels,
+}
+
+#[derive(PartialEq, Eq, Debug, Serialize)]
+struct Labels {
+    site: String,
+    id: String,
+}
+
+/// Every live agent that announced where its metrics are, once, whatever contents it has.
+pub(crate) fn targets(tracker: &Tracker) -> Vec<TargetGroup> {
+    let agents = tracker.store.metrics_addresses();
+    agents
+        .into_iter()
+        .map(|(id, (site, address))| TargetGroup {
+            targets: vec![address.to_string()],
+            labels: Labels { site, id },
+        })
+        .collect()
+}

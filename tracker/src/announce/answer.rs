@@ -1,0 +1,272 @@
+//! GET /announce and GET /scrape, from query to bencode.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use narrows_assignment::{Announce, Decision, Refusal};
+use narrows_protocol::{
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn, ScrapeFile,
+    ScrapeRequest, ScrapeResponse,
+};
+use narrows_topology::SiteMap;
+use tracing::debug;
+
+use crate::announce::proxies;
+use crate::metrics::AnnounceOutcome;
+use crate::state::tracker::{Listing, Tracker};
+
+const NOT_TRACKED: &str = "this torrent is not tracked here; ask the operator to publish it";
+
+/// How many minutes a refused client waits where the operator can change the reason at any time.
+const RETRY_MINUTES: u32 = 1;
+
+thread_local! {
+    /// Replies are written here and copied out at their exact size.
+    static REPLY: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(4096));
+}
+
+/// What HTTP says of a request.
+pub(crate) struct Source<'h, H> {
+    /// The address of the socket.
+    pub(crate) socket: IpAddr,
+    /// It has a header that proxies add to what they pass on.
+    pub(crate) relayed: bool,
+    /// The values of the X-Forwarded-For headers.
+    pub(crate) forwarded: H,
+    /// After the `?`.
+    pub(crate) query: &'h str,
+}
+
+/// Answers an announce: always with bencode.
+pub(crate) fn announce<'h, H>(tracker: &Tracker, source: Source<'h, H>) -> Bytes
+where
+    H: DoubleEndedIterator<Item = &'h [u8]>,
+{
+    let answered = accept(tracker, source);
+    reply(|out| match answered {
+        Ok((outcome, request, response)) => {
+            tracker.metrics.announce(outcome);
+            response.encode(request.compact, request.no_peer_id, out);
+        }
+        Err((outcome, failure)) => {
+            tracker.metrics.announce(outcome);
+            failure.encode(out);
+        }
+    })
+}
+
+/// Answers a scrape: always with bencode.
+pub(crate) fn scrape(tracker: &Tracker, query: &str) -> Bytes {
+    let answered = ScrapeRequest::parse(query);
+    reply(|out| match answered {
+        Ok(request) => {
+            tracker.metrics.scrape(true);
+            let files = request.info_hashes.into_iter().filter_map(|hash| {
+                if matches!(tracker.listing(&hash), Listing::Unlisted) {
+                    return None;
+                }
+                let counts = tracker.store.counts(hash);
+                let (complete, downloaded, incomplete) =
+                    (counts.complete, counts.downloaded, counts.incomplete);
+                Some((
+                    hash,
+                    ScrapeFile {
+                        complete,
+                        downloaded,
+                        incomplete,
+                    },
+                ))
+            });
+            files.collect::<ScrapeResponse>().encode(out);
+        }
+        Err(error) => {
+            tracker.metrics.scrape(false);
+            Failure::new(error.reason()).encode(out);
+        }
+    })
+}
+
+/// A refusal that concerns the request itself, not what it asks for.
+pub(crate) fn refuse(reason: &'static str) -> Bytes {
+    reply(|out| Failure::new(reason).encode(out))
+}
+
+type Accepted = (AnnounceOutcome, AnnounceRequest, AnnounceResponse);
+type Refused = (AnnounceOutcome, Failure);
+
+fn accept<'h, H>(tracker: &Tracker, source: Source<'h, H>) -> Result<Accepted, Refused>
+where
+    H: DoubleEndedIterator<Item = &'h [u8]>,
+{
+    let request = AnnounceRequest::parse(source.query)
+        .map_err(|error| (AnnounceOutcome::Invalid, Failure::new(error.reason())))?;
+    let is_untrusted_proxy = source.relayed && !proxies::is_trusted(source.socket, &tracker.trusted_proxies);
+    if is_untrusted_proxy {
+        tracker.metrics.untrusted_proxy.inc();
+        let now = tracker.store.world().uptime();
+        tracker.relays.seen(source.socket.to_canonical(), now);
+    }
+    let ip = proxies::client(
+        source.socket,
+        source.forwarded,
+        request.ip,
+        &tracker.trusted_proxies,
+    )
+    .map_err(|error| (AnnounceOutcome::Proxy, Failure::new(error.reason())))?;
+    let size = match tracker.listing(&request.info_hash) {
+        Listing::Open => None,
+        Listing::Listed(size) => Some(size),
+        Listing::Unlisted => return Err((AnnounceOutcome::NotTracked, later(tracker, NOT_TRACKED))),
+    };
+    let announce = Announce {
+        key: request.key,
+        addr: SocketAddr::new(ip, request.port),
+        peer_id: request.peer_id,
+        left: request.left,
+        downloaded: request.downloaded,
+        uploaded: request.uploaded,
+        event: request.event,
+        numwant: request.numwant,
+        agent: request.narrows.as_ref(),
+    };
+    let is_agent = request.narrows.is_some();
+    let stops = request.event == AnnounceEvent::Stopped;
+    let fetcher = (request.info_hash, announce.addr, request.key.unwrap_or(0));
+    let reporting = (fetcher, tracker.store.world().uptime(), stops);
+    let answered = tracker.store.announce(request.info_hash, size, &announce, |map, decision| {
+        tracker.metrics.decision(map, &decision, reporting, || tracker.label(&request.info_hash));
+        if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
+            let now = tracker.store.world().uptime();
+            tracker.doubles.seen(&report.agent, announce.addr, other, now);
+        }
+        if decision.outcome.beside_others {
+            let now = tracker.store.world().uptime();
+            tracker.shared_addresses.seen(announce.addr, now);
+        }
+        debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
+        response(map, decision, ip, is_agent, tracker.watched())
+    });
+    match answered {
+        Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
+        Err(Refusal::UnmappedAddress) => {
+            let ip = ip.to_canonical();
+            // one behind a proxy is named as such already
+            let tell = (!is_untrusted_proxy).then(|| tracker.store.world().uptime());
+            tracker.metrics.unmapped(ip, tell);
+            let failure = if is_untrusted_proxy {
+                later(tracker, UNTRUSTED_PROXY)
+            } else {
+                later(tracker, unmapped(ip))
+            };
+            let failure = Failure {
+                external_ip: Some(ip),
+                ..failure
+            };
+            Err((AnnounceOutcome::Unmapped, failure))
+        }
+    }
+}
+
+/// Intervals below this are told in milliseconds too.
+const COARSE: Duration = Duration::from_secs(3);
+
+/// Why an address in no site is refused. It is named, since a machine may have several, or sit behind NAT.
+fn unmapped(ip: IpAddr) -> String {
+    format!(
+        "your address {ip} belongs to no site of this tracker's site map; ask the operator to add its network"
+    )
+}
+
+const UNTRUSTED_PROXY: &str = "your announce came through a proxy whose own address belongs to no site of this tracker's site \
+                               map; ask the operator to add the proxy to trusted_proxies in tracker.yaml";
+
+/// Agents get their assignment apart and only local peers; others one list, local peers first.
+fn response(
+    map: &SiteMap,
+    decision: Decision,
+    ip: IpAddr,
+    is_agent: bool,
+    (epoch, watch): (u32, u16),
+) -> AnnounceResponse {
+    let mut peers = decision.local;
+    let narrows = if is_agent {
+        Some(Assignment {
+            role: decision.role,
+            site: map.name(decision.site).into_owned(),
+            gateways: decision.gateways,
+            lease: seconds(decision.lease),
+            rate: decision.rate.bytes_per_second().unwrap_or(0),
+            paused: decision.paused,
+            slow_supply: decision.slow_supply,
+            epoch,
+            watch,
+            upstream: addresses(&decision.upstream),
+            again: again(decision.interval),
+            dscp: decision.dscp,
+            stripes: decision.stripes,
+            parts: decision.parts.into_iter().map(|part| told_part(map, part)).collect(),
+        })
+    } else {
+        peers.extend(decision.upstream);
+        None
+    };
+    AnnounceResponse {
+        interval: seconds(decision.interval).max(1),
+        min_interval: seconds(decision.min_interval).max(1),
+        complete: decision.complete,
+        incomplete: decision.incomplete,
+        downloaded: decision.downloaded,
+        external_ip: Some(ip),
+        peers,
+        warning: None,
+        narrows,
+    }
+}
+
+fn told_part(map: &SiteMap, part: narrows_assignment::Part) -> Part {
+    Part {
+        site: map.name(part.site).into_owned(),
+        rate: part.rate.bytes_per_second().unwrap_or(0),
+        paused: part.paused,
+        upstream: addresses(&part.upstream),
+        stripes: part.stripes,
+    }
+}
+
+fn addresses(peers: &[Peer]) -> Vec<SocketAddr> {
+    peers.iter().map(|peer| peer.addr).collect()
+}
+
+/// A refusal that may be lifted at any time.
+fn later(tracker: &Tracker, reason: impl Into<Cow<'static, str>>) -> Failure {
+    let interval = seconds(tracker.store.world().policy().intervals.leecher);
+    Failure {
+        interval: Some(interval),
+        retry_in: Some(RetryIn::Minutes(RETRY_MINUTES)),
+        ..Failure::new(reason)
+    }
+}
+
+/// The interval in milliseconds, if whole seconds say too little of it.
+fn again(interval: Duration) -> u32 {
+    if interval < COARSE {
+        u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)
+    } else {
+        0
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn reply(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    REPLY.with_borrow_mut(|out| {
+        out.clear();
+        write(out);
+        Bytes::copy_from_slice(out)
+    })
+}

@@ -1,0 +1,221 @@
+//! tracker.yaml: read, checked, every mistake with its place.
+
+use std::ffi::OsStr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use narrows_assignment::Intervals;
+use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Report, Subject, values};
+
+use crate::net::listen;
+
+/// What `tracker.yaml` says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// `listen: 0.0.0.0:6969`, or a list: where /announce and /scrape are served.
+    pub listen: Vec<SocketAddr>,
+    /// `admin: 127.0.0.1:6970`: where /metrics, /healthz and /status are served.
+    pub admin: SocketAddr,
+    /// `site_map: sites.yaml`: the site map; needed. Relative paths are relative to the configuration file.
+    pub site_map: PathBuf,
+    /// `torrents: torrents/`: only the .torrent files of this folder are tracked. Omitted: any info hash.
+    pub torrents: Option<PathBuf>,
+    /// `trusted_proxies: []`: networks whose X-Forwarded-For and `ip=` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `state: /var/lib/narrows-tracker`: where brakes, and who has what, are kept over a restart. Omitted:
+    /// systemd's `$STATE_DIRECTORY`, if the unit has one; else a restart releases brakes, and peers are known
+    /// again as they announce.
+    pub state: Option<PathBuf>,
+    /// `admin_token: token`: a file with the token that changes over the admin port need. Omitted: changes
+    /// are accepted only if the admin port is bound to a loopback address.
+    pub admin_token: Option<PathBuf>,
+    /// `interval: {seeder: 15m, leecher: 60s, gateway: 30s, min: 10s}`: times between announces.
+    pub interval: Intervals,
+}
+
+const CONFIGURATION: Subject = Subject {
+    name: "the configuration",
+    begin: Some("begin with `site_map: sites.yaml`"),
+};
+
+const KEYS: &[Key] = &[
+    Key::optional(
+        "listen",
+        (),
+        "Where /announce and /scrape are served: an address, or a list.",
+    ),
+    Key::optional("admin", (), "Where /metrics, /healthz and /status are served."),
+    Key::required(
+        "site_map",
+        (),
+        "add the path of the site map: `site_map: sites.yaml`",
+    ),
+    Key::optional(
+        "torrents",
+        (),
+        "The folder of the .torrent files that are tracked.",
+    ),
+    Key::optional(
+        "trusted_proxies",
+        (),
+        "Networks whose X-Forwarded-For and `ip=` are believed.",
+    ),
+    Key::optional("state", (), "The folder of what outlives a restart."),
+    Key::optional(
+        "admin_token",
+        (),
+        "The file with the token for changes over the admin port.",
+    ),
+    Key::optional("interval", (), "Times between announces."),
+];
+
+const INTERVALS: &[Key] = &[
+    Key::optional("seeder", (), "Of a seeder."),
+    Key::optional("leecher", (), "Of a leecher."),
+    Key::optional("gateway", (), "Of a gateway."),
+    Key::optional("min", (), "What no client may fall below."),
+];
+
+/// What an interval may be.
+const INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// The system's reason why it cannot be read, or all mistakes of the file at once.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut config =
+            narrows_config::load(path, CONFIGURATION, |root, report| read(root, folder, report))?;
+        if config.state.is_none() {
+            config.state = std::env::var_os("STATE_DIRECTORY").and_then(|folders| first_folder(&folders));
+        }
+        Ok(config)
+    }
+
+    /// Checks the text of a configuration. `file` is for the messages, `folder` is what relative paths are
+    /// relative to.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse(file: &str, folder: &Path, text: &str) -> Result<Self, Mistakes> {
+        narrows_config::parse(file, text.as_bytes(), CONFIGURATION, |root, report| {
+            read(root, folder, report)
+        })
+    }
+
+    /// What works and is seldom meant, each with what to do.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let open = "there is no `torrents`: whoever reaches this tracker may have any content distributed; name the folder \
+                    of your .torrent files, as `torrents: torrents/`, and only those are tracked";
+        self.torrents.is_none().then_some(open).into_iter().collect()
+    }
+}
+
+/// The first of the folders that systemd made for us (`StateDirectory=`, systemd.exec(5)).
+fn first_folder(folders: &OsStr) -> Option<PathBuf> {
+    let mut folders = std::env::split_paths(folders);
+    folders.next().filter(|folder| folder.is_absolute())
+}
+
+fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
+    let fields = Fields::of(root, KEYS, "a tracker's configuration", report)?;
+    let mut path = |key| {
+        let node = fields.take(key)?;
+        values::path(node, key, folder, report)
+    };
+    let site_map = path("site_map");
+    let mut config = Config {
+        listen: vec![SocketAddr::from(([0, 0, 0, 0], 6969))],
+        admin: SocketAddr::from(([127, 0, 0, 1], 6970)),
+        site_map: PathBuf::new(),
+        torrents: path("torrents"),
+        trusted_proxies: Vec::new(),
+        state: path("state"),
+        admin_token: path("admin_token"),
+        interval: Intervals::default(),
+    };
+    if let Some(node) = fields.take("listen") {
+        let items = values::items(node);
+        config.listen =
+            items.iter().filter_map(|item| values::socket_address(item, "listen", 6969, report)).collect();
+        // a wrong address is one mistake, not two
+        if items.is_empty() {
+            report.add(
+                node.at,
+                "`listen` names no address",
+                "write an address, as `listen: 0.0.0.0:6969`",
+            );
+        }
+    }
+    let admin = fields.take("admin");
+    if let Some(address) = admin.and_then(|node| values::socket_address(node, "admin", 6970, report)) {
+        config.admin = address;
+    }
+    if let Some(node) = fields.take("trusted_proxies") {
+        let items = values::items(node).iter();
+        config.trusted_proxies = items.filter_map(|item| network(item, report)).collect();
+    }
+    if let Some(node) = fields.take("interval") {
+        config.interval = intervals(node, report);
+    }
+    if let Some(taken) = listen::in_the_way_of_admin(&config) {
+        report.add(
+            admin.or(fields.take("listen")).unwrap_or(root).at,
+            format!("`admin` and `listen` cannot both have {taken}"),
+            format!("give `admin` another port than {}, such as 6970", taken.port()),
+        );
+    }
+    config.site_map = site_map?;
+    Some(config)
+}
+
+fn network(node: &Node, report: &mut Report<'_>) -> Option<IpNet> {
+    let text = values::text(node, "a network", "trusted_proxies: [10.0.0.0/24]", report)?;
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    if network.is_none() {
+        let help = "write a network or an address, as 10.0.0.0/24 or 10.0.0.7";
+        report.add(node.at, format!("`{text}` is no network"), help);
+    }
+    network.map(|network| network.trunc())
+}
+
+fn intervals(node: &Node, report: &mut Report<'_>) -> Intervals {
+    let mut intervals = Intervals::default();
+    let Some(fields) = Fields::of(node, INTERVALS, "`interval`", report) else {
+        return intervals;
+    };
+    let Intervals {
+        seeder,
+        leecher,
+        gateway,
+        min,
+    } = &mut intervals;
+    for (key, interval) in [
+        ("seeder", seeder),
+        ("leecher", leecher),
+        ("gateway", gateway),
+        ("min", min),
+    ] {
+        let given = fields.take(key);
+        if let Some(duration) = given.and_then(|node| values::duration(node, key, INTERVAL, report)) {
+            *interval = duration;
+        }
+    }
+    let shortest = intervals.seeder.min(intervals.leecher).min(intervals.gateway);
+    if intervals.min > shortest {
+        report.add(
+            fields.take("min").unwrap_or(node).at,
+            "`min` is longer than another interval",
+            "make `min` the shortest of the four",
+        );
+    }
+    intervals
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! HTTP connections: accept, serve, drain.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use narrows_host::Repeats;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+use crate::admin::page::EventStream;
+use crate::metrics::Metrics;
+
+/// How long a client may take to send a request's head, and how long an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// The head of a request may be so large: a query of 8 KiB, and headers.
+const HEAD_MAX: usize = 16 * 1024;
+/// After a failed accept: usually the process is out of descriptors, and trying again at once would spin.
+const BACK_OFF_MIN: Duration = Duration::from_millis(5);
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+pub(crate) type Request = hyper::Request<Incoming>;
+pub(crate) type Response = hyper::Response<Either<Full<Bytes>, EventStream>>;
+
+/// What a listener needs beside its socket.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// One permit per connection; without one, clients wait in the backlog.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Becomes true when the tracker stops.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Accepts until the tracker stops. Connections then finish the request under way and give their permit back.
+pub(crate) async fn accept<H, F>(listener: TcpListener, mut shared: Shared, handle: H)
+where
+    H: Fn(Request, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send,
+{
+    let mut back_off = BACK_OFF_MIN;
+    let (mut failures, began) = (Repeats::default(), Instant::now());
+    loop {
+        let slots = Arc::clone(&shared.slots);
+        let next = async {
+            let slot = slots.acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            biased;
+            () = asked_to_stop(&mut shared.stop) => return,
+            next = next => next,
+        };
+        let Ok(slot) = slot else { return };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if concerns_listener(&error) {
+                    shared.metrics.accept_errors.inc();
+                    if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
+                        warn!(%error, times, "cannot accept; it is tried again within {BACK_OFF_MAX:?}");
+                    }
+                    sleep(back_off).await;
+                    back_off = (back_off * 2).min(BACK_OFF_MAX);
+                }
+                continue;
+            }
+        };
+        back_off = BACK_OFF_MIN;
+        if failures.went_well() {
+            info!("connections are accepted again");
+        }
+        let handle = handle.clone();
+        let metrics = Arc::clone(&shared.metrics);
+        let stop = shared.stop.clone();
+        tokio::spawn(async move {
+            metrics.connections.inc();
+            connection(stream, peer, stop, handle).await;
+            metrics.connections.dec();
+            drop(slot);
+        });
+    }
+}
+
+async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>, handle: H)
+where
+    H: Fn(Request, SocketAddr) -> F,
+    F: Future<Output = Response>,
+{
+    // replies are one small write each
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let response = handle(request, peer);
+        async { Ok::<_, Infallible>(response.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_MAX)
+        .half_close(true)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = asked_to_stop(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// Resolves when the tracker stops.
+async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+    // an error means that nobody can ask any more: the tracker is gone
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Whether accepting itself failed, rather than one connection that was gone before it was accepted.
+fn concerns_listener(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,8 @@
+//! What the tracker knows: swarms, the site map, the contents, and what of it outlives a restart.
+
+pub(crate) mod distinct;
+pub(crate) mod snapshot;
+pub(crate) mod store;
+pub(crate) mod torrents;
+pub(crate) mod tracker;
+pub(crate) mod world;

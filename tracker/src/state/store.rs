@@ -1,0 +1,272 @@
+//! All swarms.
+//!
+//! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of
+//! work that never waits for I/O, so a plain lock per shard is enough and nothing is queued.
+//!
+//! Lock order: shard, then the ledger inside the assignment's code; never two shards. Whoever walks all
+//! swarms
+//! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce waits
+//! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its
+//! sites are counted by are therefore always of one generation.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dashmap::{DashMap, Entry};
+use narrows_assignment::{
+    Announce, Context, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmRecord, SwarmStatus, Time,
+};
+use narrows_protocol::InfoHash;
+use narrows_topology::SiteMap;
+
+use crate::state::distinct::Distinct;
+use crate::state::world::{View, World};
+
+pub(crate) struct Store {
+    world: World,
+    swarms: DashMap<InfoHash, Tracked>,
+}
+
+/// A swarm and the generation of the site map that its sites belong to.
+struct Tracked {
+    swarm: Swarm,
+    generation: u64,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Swept {
+    pub(crate) peers: usize,
+    pub(crate) swarms: usize,
+}
+
+impl Store {
+    pub(crate) fn new(world: World) -> Self {
+        Self {
+            world,
+            swarms: DashMap::new(),
+        }
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Takes an announce; `then` sees the decision and the map it was made by, after the lock is released.
+    /// A refused announce and a `stopped` of an unknown swarm leave nothing behind.
+    pub(crate) fn announce<R>(
+        &self,
+        hash: InfoHash,
+        size: Option<u64>,
+        announce: &Announce<'_>,
+        then: impl FnOnce(&SiteMap, Decision) -> R,
+    ) -> Result<R, Refusal> {
+        let mut rng = rand::rng();
+        let (view, decision) = match self.swarms.entry(hash) {
+            Entry::Occupied(mut entry) => {
+                let view = self.world.view();
+                let tracked = entry.get_mut();
+                tracked.follow(&view);
+                let decision = tracked.swarm.announce(&view.context(), announce, view.now, &mut rng)?;
+                (view, decision)
+            }
+            Entry::Vacant(entry) => {
+                let view = self.world.view();
+                let mut swarm = new_swarm(hash, size);
+                let decision = swarm.announce(&view.context(), announce, view.now, &mut rng)?;
+                if !swarm.is_empty() {
+                    entry.insert(Tracked {
+                        swarm,
+                        generation: view.generation(),
+                    });
+                }
+                (view, decision)
+            }
+        };
+        Ok(then(view.map(), decision))
+    }
+
+    /// What of a swarm is worth keeping over a restart.
+    pub(crate) fn record(&self, hash: InfoHash) -> Option<SwarmRecord> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.world.view();
+        tracked.follow(&view);
+        Some(tracked.swarm.record(&view.context(), view.now))
+    }
+
+    /// Takes over what was kept of a swarm, `away` ago; one that has peers already is left alone. Returns how
+    /// many peers came back.
+    pub(crate) fn restore(
+        &self,
+        hash: InfoHash,
+        size: Option<u64>,
+        record: SwarmRecord,
+        away: Duration,
+    ) -> usize {
+        let Entry::Vacant(entry) = self.swarms.entry(hash) else {
+            return 0;
+        };
+        let view = self.world.view();
+        let mut swarm = new_swarm(hash, size);
+        let restored = swarm.restore(&view.context(), record, away, view.now);
+        entry.insert(Tracked {
+            swarm,
+            generation: view.generation(),
+        });
+        restored
+    }
+
+    pub(crate) fn counts(&self, hash: InfoHash) -> Counts {
+        self.swarms.get(&hash).map(|tracked| tracked.swarm.counts()).unwrap_or_default()
+    }
+
+    /// Forgets peers that did not come back, and swarms that `keep` does not want: with their being empty or
+    /// not.
+    pub(crate) fn sweep(&self, keep: impl Fn(&InfoHash, bool) -> bool) -> Swept {
+        let mut swept = Swept::default();
+        for hash in self.hashes() {
+            let Some(mut tracked) = self.swarms.get_mut(&hash) else {
+                continue;
+            };
+            let view = self.world.view();
+            tracked.follow(&view);
+            swept.peers += tracked.swarm.expire(&view.context(), view.now);
+            drop(tracked);
+            // asked again under the lock: somebody may have announced meanwhile
+            let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
+            if let Some((_, mut tracked)) = gone {
+                tracked.swarm.retire(&self.world.view().context());
+                swept.swarms += 1;
+            }
+        }
+        swept
+    }
+
+    /// Brings every swarm to the site map in force. One that is announced to before its turn follows by
+    /// itself.
+    pub(crate) fn follow(&self) {
+        for hash in self.hashes() {
+            if let Some(mut tracked) = self.swarms.get_mut(&hash) {
+                tracked.follow(&self.world.view());
+            }
+        }
+    }
+
+    /// Describes all swarms, one after the other, ordered by hash.
+    pub(crate) fn statuses(&self) -> Vec<(InfoHash, SwarmStatus)> {
+        self.each(Swarm::status)
+    }
+
+    /// The same in short: see [`Swarm::status_in_short`].
+    pub(crate) fn statuses_in_short(&self) -> Vec<(InfoHash, SwarmStatus)> {
+        self.each(Swarm::status_in_short)
+    }
+
+    fn each(&self, describe: fn(&Swarm, &Context<'_>, Time) -> SwarmStatus) -> Vec<(InfoHash, SwarmStatus)> {
+        let mut hashes = self.hashes();
+        hashes.sort_unstable();
+        let status = |hash: InfoHash| Some((hash, self.described(hash, describe)?));
+        hashes.into_iter().filter_map(status).collect()
+    }
+
+    /// Agents that want their metrics to be read, by id: their site and where.
+    pub(crate) fn metrics_addresses(&self) -> BTreeMap<String, (String, SocketAddr)> {
+        let mut found = HashMap::new();
+        for hash in self.hashes() {
+            let Some(mut tracked) = self.swarms.get_mut(&hash) else {
+                continue;
+            };
+            let view = self.world.view();
+            tracked.follow(&view);
+            for (site, id, address) in tracked.swarm.metrics_addresses() {
+                // most agents are in many swarms
+                if !found.contains_key(id) {
+                    let site = view.map().name(site).into_owned();
+                    found.insert(id.to_owned(), (site, address));
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// Describes one swarm.
+    pub(crate) fn status(&self, hash: InfoHash) -> Option<SwarmStatus> {
+        self.described(hash, Swarm::status)
+    }
+
+    fn described(
+        &self,
+        hash: InfoHash,
+        describe: fn(&Swarm, &Context<'_>, Time) -> SwarmStatus,
+    ) -> Option<SwarmStatus> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.world.view();
+        tracked.follow(&view);
+        Some(describe(&tracked.swarm, &view.context(), view.now))
+    }
+
+    /// A page of a swarm's peers at a site: see [`Swarm::roster`].
+    pub(crate) fn roster(
+        &self,
+        hash: InfoHash,
+        site: &str,
+        filter: &str,
+        page: (usize, usize),
+    ) -> (usize, Vec<Listed>) {
+        let Some(mut tracked) = self.swarms.get_mut(&hash) else {
+            return (0, Vec::new());
+        };
+        let view = self.world.view();
+        tracked.follow(&view);
+        match view.map().site_named(site) {
+            Some(site) => tracked.swarm.roster(site, filter, page, view.now),
+            None => (0, Vec::new()),
+        }
+    }
+
+    /// Explains an agent of a swarm; `None`: it is not in it.
+    pub(crate) fn explain(&self, hash: InfoHash, agent: &str) -> Option<Explanation> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.world.view();
+        tracked.follow(&view);
+        tracked.swarm.explain(&view.context(), agent, view.now)
+    }
+
+    /// Ids of a swarm's agents, at most so many.
+    pub(crate) fn agent_names(&self, hash: InfoHash, most: usize) -> Vec<String> {
+        let tracked = self.swarms.get(&hash);
+        tracked.map_or(Vec::new(), |tracked| tracked.swarm.agent_names(most))
+    }
+
+    /// How many agents there are in all swarms, about.
+    pub(crate) fn agents(&self) -> u64 {
+        let mut agents = Distinct::default();
+        for hash in self.hashes() {
+            if let Some(tracked) = self.swarms.get(&hash) {
+                tracked.swarm.agent_numbers().for_each(|number| agents.add(number));
+            }
+        }
+        agents.count()
+    }
+
+    pub(crate) fn hashes(&self) -> Vec<InfoHash> {
+        self.swarms.iter().map(|entry| *entry.key()).collect()
+    }
+}
+
+fn new_swarm(hash: InfoHash, size: Option<u64>) -> Swarm {
+    match size {
+        Some(size) => Swarm::with_size(hash, size),
+        None => Swarm::new(hash),
+    }
+}
+
+impl Tracked {
+    fn follow(&mut self, view: &View<'_>) {
+        if self.generation != view.generation() {
+            self.swarm.remap(&view.context(), view.now);
+            self.generation = view.generation();
+        }
+    }
+}

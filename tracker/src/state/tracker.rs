@@ -1,0 +1,128 @@
+//! The state of a tracker, shared by everything that serves.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use narrows_protocol::InfoHash;
+
+use crate::admin::access::Access;
+use crate::admin::brake::BrakeFile;
+use crate::admin::page::Feed;
+use crate::announce::doubles::Doubles;
+use crate::announce::relays::Relays;
+use crate::announce::shared_addresses::SharedAddresses;
+use crate::metrics::Metrics;
+use crate::metrics::link_bytes::ContentLabel;
+use crate::state::store::Store;
+use crate::state::torrents::{Content, Contents};
+
+pub(crate) struct Tracker {
+    pub(crate) store: Store,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// `None`: any info hash is tracked.
+    pub(crate) contents: Option<ArcSwap<Contents>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) brakes: BrakeFile,
+    pub(crate) access: Access,
+    pub(crate) feed: Feed,
+    pub(crate) doubles: Doubles,
+    pub(crate) relays: Relays,
+    pub(crate) shared_addresses: SharedAddresses,
+    /// Another number in each run.
+    pub(crate) epoch: u32,
+    /// How many agents there were at the last sweep, about.
+    pub(crate) agents: AtomicU64,
+}
+
+/// How often agents look whether the tracker has restarted: so often that seeders are heard of within 20 s...
+const WATCH: u64 = 15;
+/// ... but for fleets of which more than so many would look each second.
+const LOOKS: u64 = 2000;
+
+/// What is known of an info hash beforehand.
+pub(crate) enum Listing {
+    /// Everything is tracked.
+    Open,
+    /// The allow-list has it, with so many bytes.
+    Listed(u64),
+    /// The allow-list does not have it.
+    Unlisted,
+}
+
+impl Tracker {
+    pub(crate) fn listing(&self, hash: &InfoHash) -> Listing {
+        match &self.contents {
+            None => Listing::Open,
+            Some(contents) => match contents.load().of(hash) {
+                Some(content) => Listing::Listed(content.size),
+                None => Listing::Unlisted,
+            },
+        }
+    }
+
+    /// A content's labels.
+    pub(crate) fn label(&self, hash: &InfoHash) -> ContentLabel {
+        let contents = self.contents.as_ref().map(|contents| contents.load());
+        label(hash, contents.as_ref().and_then(|contents| contents.of(hash)))
+    }
+
+    /// Names and info hashes of all contents: those listed, or else those with a swarm.
+    pub(crate) fn contents_named(&self) -> impl Iterator<Item = (String, InfoHash)> {
+        let named: Vec<(String, InfoHash)> = match &self.contents {
+            Some(contents) => {
+                let contents = contents.load();
+                let named = contents.iter();
+                named.map(|(hash, content)| (content.name.to_string(), *hash)).collect()
+            }
+            None => self.store.hashes().into_iter().map(|hash| (hash.to_string(), hash)).collect(),
+        };
+        named.into_iter()
+    }
+
+    /// The number of this run, and after how many seconds an agent is to look whether it still is: it looks
+    /// once for all its contents.
+    pub(crate) fn watched(&self) -> (u32, u16) {
+        let seconds = (self.agents.load(Ordering::Relaxed) / LOOKS).clamp(WATCH, 3600);
+        (self.epoch, u16::try_from(seconds).unwrap_or(u16::MAX))
+    }
+
+    /// Tells the metrics how many contents there are.
+    pub(crate) fn count_contents(&self) {
+        if let Some(contents) = &self.contents {
+            let contents = contents.load();
+            self.metrics.torrents.set(contents.len() as i64);
+            self.metrics.torrents_broken.set(contents.broken as i64);
+            let tracked: HashSet<String> = contents.iter().map(|(hash, _)| hash.to_string()).collect();
+            self.metrics.links.keep(|hash| tracked.contains(hash));
+        }
+    }
+
+    /// Forgets peers that did not come back, empty swarms of an open tracker, and swarms that are not listed
+    /// any more. A listed swarm stays even if it is empty: it counts completions.
+    pub(crate) fn sweep(&self) {
+        let swept = match &self.contents {
+            None => self.store.sweep(|_, is_empty| !is_empty),
+            Some(contents) => {
+                let contents = contents.load_full();
+                self.store.sweep(|hash, _| contents.of(hash).is_some())
+            }
+        };
+        self.metrics.expired_peers.inc_by(swept.peers as u64);
+        self.agents.store(self.store.agents(), Ordering::Relaxed);
+        if swept != crate::state::store::Swept::default() {
+            tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
+        }
+    }
+}
+
+/// The labels of a content; of an open tracker only the info hash is known.
+pub(crate) fn label(hash: &InfoHash, content: Option<&Content>) -> ContentLabel {
+    let info_hash = hash.to_string();
+    ContentLabel {
+        name: content.map_or_else(|| info_hash.clone(), |content| content.own_name.to_string()),
+        info_hash,
+    }
+}

@@ -1,0 +1,103 @@
+//! What every decision is made in view of: the site map in force, the policy, the flows, the clocks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use narrows_assignment::{Context, Ledger, Policy, Time};
+use narrows_topology::SiteMap;
+
+/// The only place that knows the present site map and the time.
+pub(crate) struct World {
+    policy: Policy,
+    ledger: Ledger,
+    map: ArcSwap<LoadedMap>,
+    started: Instant,
+}
+
+/// A site map and when it came into force.
+pub(crate) struct LoadedMap {
+    pub(crate) map: SiteMap,
+    /// Counts the maps of this process; site ids of one generation mean nothing in another.
+    pub(crate) generation: u64,
+    loaded: Instant,
+}
+
+/// The world at one moment; taken anew for every announce.
+pub(crate) struct View<'w> {
+    world: &'w World,
+    loaded: arc_swap::Guard<Arc<LoadedMap>>,
+    wall: jiff::Timestamp,
+    pub(crate) now: Time,
+}
+
+impl World {
+    pub(crate) fn new(policy: Policy, map: SiteMap) -> Self {
+        let started = Instant::now();
+        let map = ArcSwap::from_pointee(LoadedMap {
+            map,
+            generation: 0,
+            loaded: started,
+        });
+        Self {
+            policy,
+            ledger: Ledger::new(),
+            map,
+            started,
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            world: self,
+            loaded: self.map.load(),
+            wall: jiff::Timestamp::now(),
+            now: self.started.elapsed(),
+        }
+    }
+
+    /// Puts another site map in force. Swarms follow one by one: see [`crate::state::store::Store::follow`].
+    pub(crate) fn replace_map(&self, map: SiteMap) {
+        let generation = self.map.load().generation + 1;
+        self.map.store(Arc::new(LoadedMap {
+            map,
+            generation,
+            loaded: Instant::now(),
+        }));
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            map: &self.loaded.map,
+            policy: &self.world.policy,
+            ledger: &self.world.ledger,
+            wall: self.wall,
+        }
+    }
+
+    pub(crate) fn map(&self) -> &SiteMap {
+        &self.loaded.map
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.loaded.generation
+    }
+
+    pub(crate) fn map_age(&self) -> Duration {
+        self.loaded.loaded.elapsed()
+    }
+}
