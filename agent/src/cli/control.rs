@@ -6,11 +6,11 @@ use clap::Args;
 use narrows_host::say;
 
 use super::{runtime, show};
-use crate::agent::{AgentStatus, Reloaded};
 use crate::config::Config;
 use crate::content::{ContentState, ContentStatus};
 use crate::control::{Client, Token};
 use crate::platform;
+use crate::supervisor::{AgentStatus, Reloaded};
 
 #[derive(Args, Debug)]
 pub(super) struct ControlArgs {

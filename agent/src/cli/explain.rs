@@ -5,8 +5,8 @@ use narrows_host::say;
 
 use super::control::{CommandArgs, encoded};
 use super::{runtime, show};
-use crate::agent::AgentExplained;
 use crate::content::ContentExplained;
+use crate::supervisor::AgentExplained;
 
 /// Asks the running agent.
 pub(super) fn explain(args: &CommandArgs) -> anyhow::Result<()> {

@@ -14,10 +14,10 @@ use narrows_swarm::GatewayMode;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{get_state, log, runtime, show};
-use crate::agent::{Agent, read_torrent};
 use crate::config::{Config, ContentEntry, Limits, host_name};
 use crate::content::{ContentState, ContentStatus};
 use crate::platform::{Signal, Signals};
+use crate::supervisor::{Agent, read_torrent};
 
 /// How often the progress bar moves.
 const REFRESH: Duration = Duration::from_millis(200);

@@ -22,9 +22,9 @@ use narrows_config::LoadError;
 use narrows_host::{complain, say};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::agent::StateInUse;
 use crate::config::Config;
 use crate::platform;
+use crate::supervisor::StateInUse;
 use control::Health;
 
 /// Exit code of `status` if a content is in error.
@@ -137,9 +137,9 @@ fn whole_text(error: &anyhow::Error) -> String {
 
 fn check(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
-    let mut broken = crate::agent::mistakes(&config);
+    let mut broken = crate::supervisor::mistakes(&config);
     for entry in &config.content {
-        if let Ok(meta) = crate::agent::read_torrent(&entry.torrent, config.names) {
+        if let Ok(meta) = crate::supervisor::read_torrent(&entry.torrent, config.names) {
             let without = meta.without_tracker();
             broken.extend(without.map(|why| format!("{}: {why}", entry.torrent.display())));
             let place = narrows_storage::check_place(&meta, &entry.target, &config.state);

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{bind_control, log, runtime};
-use crate::agent::Agent;
 use crate::config::Config;
 use crate::control::{Token, serve};
 use crate::platform::{Signal, Signals, notify_ready};
+use crate::supervisor::Agent;
 
 /// What is still running on the blocking pool after a stop gets so long; nothing depends on it.
 const LINGER: Duration = Duration::from_millis(500);

@@ -3,8 +3,8 @@
 use indicatif::{BinaryBytes, ProgressState, ProgressStyle};
 use narrows_config::units;
 
-use crate::agent::AgentStatus;
 use crate::content::ContentState;
+use crate::supervisor::AgentStatus;
 
 /// `1.5 GB`
 pub(super) fn bytes(bytes: u64) -> String {

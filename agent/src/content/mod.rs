@@ -23,8 +23,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::announce::restarts::Restarts;
 use crate::announce::source::Sources;
-use crate::limit::Gate;
-use crate::net::{Bans, Buffers};
+use crate::net::Bans;
+use crate::resources::{Buffers, Gate};
 
 pub(crate) use actor::spawn;
 pub use explain::{ContentExplained, ExplainedGateway, ExplainedParent, ExplainedPeer, ExplainedPiece};

@@ -10,9 +10,9 @@ use narrows_protocol::Role;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::agent::AgentStatus;
 use crate::content::{ContentState, ContentStatus};
 use crate::platform;
+use crate::supervisor::AgentStatus;
 
 /// What tells contents apart.
 const OF_CONTENT: [&str; 2] = ["content", "info_hash"];

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::{Token, metrics};
-use crate::agent::Agent;
+use crate::supervisor::Agent;
 
 /// Connections at a time; more wait.
 const CONNECTIONS: usize = 64;

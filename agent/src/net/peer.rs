@@ -20,10 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::Buffers;
-use super::mark::mark;
+use super::dscp::mark;
 use crate::content::Input;
-use crate::limit::Gate;
+use crate::resources::{Buffers, Gate};
 
 /// Receive buffers grow from the smaller to the larger as a peer sends more.
 const READ_MIN: usize = 4 * 1024;

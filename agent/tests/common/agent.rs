@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-use narrows_agent::agent::AgentStatus;
+use narrows_agent::AgentStatus;
 use narrows_agent::{ContentState, ContentStatus};
 use rustix::process::{Pid, Signal, kill_process};
 

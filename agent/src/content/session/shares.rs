@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use narrows_swarm::{Event, Limits, Time};
 
 use super::Session;
-use crate::limit::descriptors;
+use crate::resources::descriptors;
 
 /// Memory for pieces, in bytes, of all content that is being fetched.
 const PIECE_MEMORY: u64 = 64 << 20;

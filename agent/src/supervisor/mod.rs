@@ -1,15 +1,14 @@
 //! The contents that run, and how a reload changes them.
 
+mod acceptor;
 mod answers;
 mod background;
-mod door;
-mod key;
 mod places;
-mod plan;
 mod state;
+mod wanted;
 pub use answers::{AgentExplained, AgentStatus};
-pub(crate) use plan::{mistakes, read_torrent};
 pub use state::{NotKept, StateInUse};
+pub(crate) use wanted::{mistakes, read_torrent};
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,11 +29,12 @@ use crate::announce::restarts::Restarts;
 use crate::announce::source::Sources;
 use crate::config::Config;
 use crate::content::{self, Command, Handle, Shared, Spec};
-use crate::limit::{Gate, descriptors};
-use crate::net::{self, Bans, Buffers, Listener};
-use door::AgentDoor;
-use plan::Wanted;
+use crate::identity::key;
+use crate::net::{self, Bans, Listener};
+use crate::resources::{Buffers, Gate, descriptors};
+use acceptor::AgentDoor;
 use state::Paused;
+use wanted::Wanted;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
@@ -208,7 +208,7 @@ impl Agent {
         let (asked, known) = (config.clone(), running.clone());
         let wanted = spawn_blocking(move || {
             let known: Vec<Wanted> = known.into_iter().map(|entry| entry.wanted).collect();
-            plan::read(&asked, &known)
+            wanted::read(&asked, &known)
         })
         .await
         .unwrap_or_default();

@@ -6,7 +6,7 @@ use super::Bucket;
 
 /// A bucket that tasks wait at, first come first served, with a gate of the larger whole above it.
 #[derive(Debug)]
-pub struct Gate {
+pub(crate) struct Gate {
     parent: Option<Arc<Gate>>,
     start: Instant,
     /// Bytes per second; 0, nearly everywhere, spares the locks.
@@ -19,7 +19,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that lets `rate` bytes per second pass (0: no limit), of what its parent lets pass.
-    pub fn new(rate: u64, parent: Option<Arc<Gate>>) -> Self {
+    pub(crate) fn new(rate: u64, parent: Option<Arc<Gate>>) -> Self {
         let start = Instant::now();
         Self {
             parent,
@@ -31,13 +31,13 @@ impl Gate {
     }
 
     /// Another rate, at once.
-    pub fn set_rate(&self, rate: u64) {
+    pub(crate) fn set_rate(&self, rate: u64) {
         self.rate.store(rate, Ordering::Relaxed);
         self.with_bucket(|bucket| bucket.set_rate(rate, self.start.elapsed()));
     }
 
     /// Waits until `bytes` may pass here and above.
-    pub async fn pass(&self, bytes: u64) {
+    pub(crate) async fn pass(&self, bytes: u64) {
         let mut gate = Some(self);
         while let Some(this) = gate {
             if this.rate.load(Ordering::Relaxed) > 0 {
@@ -49,7 +49,7 @@ impl Gate {
 
     /// How many bytes, of `most`, to ask for at a time so that a limit is felt as a flow and not in gulps: at
     /// least 16 KiB, and what passes in 50 ms.
-    pub fn step(&self, most: usize) -> usize {
+    pub(crate) fn step(&self, most: usize) -> usize {
         let most = self.parent.as_ref().map_or(most, |parent| parent.step(most));
         match self.rate.load(Ordering::Relaxed) {
             0 => most,

@@ -12,7 +12,7 @@ use crate::platform;
 const FILE: &str = "key";
 
 /// The key of this machine. One that cannot be written down holds until the agent ends.
-pub(super) fn of_machine(state: &Path) -> u32 {
+pub(crate) fn of_machine(state: &Path) -> u32 {
     of(state, &machine(), rand::random())
 }
 

@@ -2,8 +2,10 @@
 //! descriptors.
 
 mod bucket;
+mod buffers;
 pub(crate) mod descriptors;
 mod gate;
 
-pub use bucket::Bucket;
-pub use gate::Gate;
+pub(crate) use bucket::Bucket;
+pub(crate) use buffers::Buffers;
+pub(crate) use gate::Gate;

@@ -9,7 +9,7 @@ const BURST: Duration = Duration::from_millis(50);
 /// A token bucket. A taker pays when it is let through and may overdraw once, so takes larger than the bucket
 /// work and the average is exact. Pure: time is passed in.
 #[derive(Debug, Clone)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     /// Bytes per second; 0 = no limit.
     rate: u64,
     /// Bytes that may go now; negative after an overdraft.
@@ -20,7 +20,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// A full bucket; a `rate` of 0 is no limit.
-    pub fn new(rate: u64, now: Duration) -> Self {
+    pub(crate) fn new(rate: u64, now: Duration) -> Self {
         let mut bucket = Self {
             rate,
             balance: 0.0,
@@ -31,7 +31,7 @@ impl Bucket {
     }
 
     /// Another rate from now on; what was overdrawn stays so.
-    pub fn set_rate(&mut self, rate: u64, now: Duration) {
+    pub(crate) fn set_rate(&mut self, rate: u64, now: Duration) {
         self.refill(now);
         self.rate = rate;
         self.balance = self.balance.min(self.burst());
@@ -41,7 +41,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The time after which the debt is paid, at most a second (the rate may change meanwhile).
-    pub fn take(&mut self, bytes: u64, now: Duration) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, bytes: u64, now: Duration) -> Result<(), Duration> {
         if self.rate == 0 {
             return Ok(());
         }

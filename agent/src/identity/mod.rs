@@ -1,0 +1,3 @@
+//! Who this agent is, towards trackers and peers.
+
+pub(crate) mod key;
