@@ -8,8 +8,8 @@
 //!
 //! | rule | file |
 //! |---|---|
-//! | 1 site of a peer | `swarm/announce.rs` |
-//! | 9 one machine is one peer, and each machine its own | `swarm/identify.rs` |
+//! | 1 site of a peer | `turn/announce.rs` |
+//! | 9 one machine is one peer, and each machine its own | `turn/identify.rs` |
 //! | 2, 3 supplied sites, parents | `rules/parents.rs` |
 //! | 4 gateways: leases, successors, fail-over, adoption | `rules/gateway.rs`, `rules/failover.rs` |
 //! | 5 upstreams | `rules/upstream.rs` |
@@ -18,28 +18,28 @@
 //! | 10 rates: shares, and what of them is granted at once | `ledger/`, `rules/budget.rs` |
 //! | what an operator stops | `brakes.rs` |
 //! | when to come back, when to be forgotten | `rules/intervals.rs` |
-//! | what outlives a restart of the tracker | `swarm/record.rs` |
+//! | what outlives a restart of the tracker | `state/record.rs` |
 
 mod brakes;
 mod decision;
 mod endpoint;
-mod explain;
 mod hash;
 mod ledger;
 mod policy;
-mod roster;
+mod report;
 mod rules;
-mod status;
-mod swarm;
+mod state;
+mod turn;
 
 pub use brakes::Brakes;
 pub use decision::{Announce, Decision, Outcome, Part, Refusal};
-pub use explain::{Explanation, Starvation, Succession, ToldParent, ToldPeer};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
-pub use roster::Listed;
-pub use status::{DoubleStatus, GatewayStatus, SharedStatus, SiteStatus, SourceStatus, SwarmStatus};
-pub use swarm::{Counts, Swarm, SwarmRecord};
+pub use report::{
+    DoubleStatus, Explanation, GatewayStatus, Listed, SharedStatus, SiteStatus, SourceStatus, Starvation,
+    Succession, SwarmStatus, ToldParent, ToldPeer,
+};
+pub use state::{Counts, Swarm, SwarmRecord};
 
 /// A moment: the time since the tracker's start.
 pub type Time = std::time::Duration;

@@ -9,8 +9,8 @@ use super::intervals::jittered;
 use crate::Context;
 use crate::endpoint::Endpoint;
 use crate::ledger::Grant;
-use crate::swarm::Swarm;
-use crate::swarm::site::{Flow, Standing};
+use crate::state::Swarm;
+use crate::state::site::{Flow, Standing};
 
 /// What a gateway may fetch from one parent.
 #[derive(Clone, Copy, Debug)]

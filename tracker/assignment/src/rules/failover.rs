@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use narrows_topology::SiteId;
 
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
-use crate::swarm::site::Lost;
+use crate::state::Swarm;
+use crate::state::site::Lost;
 use crate::{Context, Outcome, Time};
 
 impl Swarm {
@@ -93,7 +93,7 @@ impl Swarm {
             return;
         };
         if site.gateways.is_empty() && site.peers.residents(at).next().is_none() {
-            site.expected = Some(crate::swarm::site::Offer { to: at, until });
+            site.expected = Some(crate::state::site::Offer { to: at, until });
         }
     }
 }

@@ -26,9 +26,9 @@ use narrows_topology::SiteId;
 use super::intervals;
 use crate::endpoint::Endpoint;
 use crate::hash::{peer_name, rendezvous};
-use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Peer, Tick};
-use crate::swarm::site::{Gateway, Offer, Site, Standing};
+use crate::state::Swarm;
+use crate::state::peer::{Class, Peer, Tick};
+use crate::state::site::{Gateway, Offer, Site, Standing};
 use crate::{Context, Outcome, Time};
 
 /// The soonest that a gateway comes back while a rollout begins: most sites have joined by then.

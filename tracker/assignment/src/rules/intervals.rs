@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::swarm::peer::{Class, Tick};
+use crate::state::peer::{Class, Tick};
 use crate::{Policy, Time};
 
 /// An interval, up to 10 % shorter or longer, so that peers that started together spread.

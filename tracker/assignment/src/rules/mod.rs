@@ -1,10 +1,10 @@
 //! The rules of "Who gets which peers", one subject per file.
 
 pub(crate) mod budget;
+pub(crate) mod dscp;
 mod failover;
 pub(crate) mod gateway;
 pub(crate) mod intervals;
-pub(crate) mod marks;
 pub(crate) mod neighbours;
 mod parents;
 mod reach;

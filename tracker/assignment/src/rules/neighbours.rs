@@ -5,9 +5,9 @@ use narrows_topology::SiteId;
 
 use crate::endpoint::Endpoint;
 use crate::hash::{Draw, peer_name};
-use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Peer, Tick};
-use crate::swarm::peers::Peers;
+use crate::state::Swarm;
+use crate::state::peer::{Class, Peer, Tick};
+use crate::state::peers::Peers;
 use crate::{Context, Time};
 
 /// Why a peer of the own site is told.

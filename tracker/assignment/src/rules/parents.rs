@@ -7,8 +7,8 @@ use narrows_topology::{Forest, Rate, Route, SiteId, forest};
 use crate::Context;
 use crate::endpoint::Endpoint;
 use crate::rules::stripes::Cause;
-use crate::swarm::Swarm;
-use crate::swarm::site::{Site, Standing};
+use crate::state::Swarm;
+use crate::state::site::{Site, Standing};
 
 /// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew:
 /// with the newcomer in between, the content crosses the links before it once for both.

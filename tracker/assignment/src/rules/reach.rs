@@ -12,9 +12,9 @@ use narrows_topology::SiteId;
 
 use super::intervals;
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
-use crate::swarm::peer::Class;
-use crate::swarm::site::{Gateway, Offer, Upstream};
+use crate::state::Swarm;
+use crate::state::peer::Class;
+use crate::state::site::{Gateway, Offer, Upstream};
 use crate::{Context, Outcome, Time};
 
 /// For so long a gateway is not told again of somebody it could not reach, and a site not planned behind a
@@ -85,7 +85,7 @@ impl Swarm {
             return false;
         }
         site.gone.retain(|report| report.at + AVOIDED > now && (report.peer, report.reporter) != (gone, at));
-        site.gone.push(crate::swarm::site::Gone {
+        site.gone.push(crate::state::site::Gone {
             peer: gone,
             reporter: at,
             at: now,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use narrows_topology::SiteId;
 
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
+use crate::state::Swarm;
 use crate::{Context, Time};
 
 impl Swarm {

@@ -13,9 +13,9 @@ use narrows_topology::SiteId;
 
 use super::intervals;
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Peer, Tick};
-use crate::swarm::site::Standing;
+use crate::state::Swarm;
+use crate::state::peer::{Class, Peer, Tick};
+use crate::state::site::Standing;
 use crate::{Context, Outcome, Time};
 
 /// The last step.

@@ -7,8 +7,8 @@ use narrows_topology::{Forest, Hop, Load, Rate, SiteId, stripes};
 
 use crate::Context;
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
-use crate::swarm::site::Standing;
+use crate::state::Swarm;
+use crate::state::site::Standing;
 
 /// What the stripes in force were planned for.
 #[derive(Clone, PartialEq, Debug, Default)]

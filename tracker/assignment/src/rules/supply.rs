@@ -12,9 +12,9 @@ use std::time::Duration;
 use narrows_topology::{Rate, SiteId};
 
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Tick};
-use crate::swarm::site::Site;
+use crate::state::Swarm;
+use crate::state::peer::{Class, Tick};
+use crate::state::site::Site;
 use crate::{Context, Policy, Time};
 
 /// So many leechers are measured before a site's supply is judged, or all if it has fewer.

@@ -12,8 +12,8 @@ use narrows_protocol::AgentReport;
 use narrows_topology::{Rate, SiteId};
 
 use crate::endpoint::Endpoint;
-use crate::swarm::Swarm;
-use crate::swarm::peer::Class;
+use crate::state::Swarm;
+use crate::state::peer::Class;
 use crate::{Context, Time};
 
 /// A gateway's rate is measured over at least this.

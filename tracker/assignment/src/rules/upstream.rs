@@ -6,9 +6,9 @@ use narrows_topology::SiteId;
 
 use crate::endpoint::Endpoint;
 use crate::hash::{peer_name, rendezvous};
-use crate::swarm::Swarm;
-use crate::swarm::peer::{Class, Peer};
-use crate::swarm::site::{Site, Standing, Upstream};
+use crate::state::Swarm;
+use crate::state::peer::{Class, Peer};
+use crate::state::site::{Site, Standing, Upstream};
 use crate::{Context, Time};
 
 /// Up to so many seeders, all are ranked; among more, so many are drawn by hash.

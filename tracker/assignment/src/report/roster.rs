@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use narrows_topology::SiteId;
 use serde::Serialize;
 
-use crate::swarm::peer::Class;
+use crate::state::peer::Class;
 use crate::{Swarm, Time};
 
 /// A peer in a list.
@@ -42,7 +42,7 @@ impl Swarm {
         let Some(site) = self.sites.get(&id) else {
             return (0, Vec::new());
         };
-        let name = |peer: &crate::swarm::peer::Peer| {
+        let name = |peer: &crate::state::peer::Peer| {
             let agent = peer.agent.as_ref();
             agent.map(|agent| agent.name.to_string())
         };

@@ -9,9 +9,9 @@ use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::intervals::lease;
 use crate::rules::neighbours::Rule;
-use crate::swarm::agents::Place;
-use crate::swarm::peer::{Class, Peer};
-use crate::swarm::site::{Gateway, Site, Standing};
+use crate::state::agents::Place;
+use crate::state::peer::{Class, Peer};
+use crate::state::site::{Gateway, Site, Standing};
 use crate::{Context, Swarm, Time};
 
 /// What an agent is in a swarm, and why.

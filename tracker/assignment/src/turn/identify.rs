@@ -14,19 +14,19 @@
 use narrows_protocol::AnnounceEvent;
 use narrows_topology::SiteId;
 
-use super::Swarm;
-use super::agents::Place;
-use super::clients;
-use super::peer::{Class, Peer, Tick};
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::intervals::{announced, lease};
+use crate::state::Swarm;
+use crate::state::agents::Place;
+use crate::state::clients;
+use crate::state::peer::{Class, Peer, Tick};
 use crate::{Announce, Context, Outcome, Time};
 
 impl Swarm {
     /// Finds the record of a peer that announces from `from`, and forgets those that it makes void. Returns
     /// the record's key, or that of a free place.
-    pub(super) fn identify(
+    pub(crate) fn identify(
         &mut self,
         cx: &Context<'_>,
         announce: &Announce<'_>,
@@ -42,7 +42,7 @@ impl Swarm {
     }
 
     /// What tells the announcing machine from others of its id; 0: nothing.
-    pub(super) fn machine(&self, announce: &Announce<'_>, from: Endpoint) -> u32 {
+    pub(crate) fn machine(&self, announce: &Announce<'_>, from: Endpoint) -> u32 {
         let id = announce.agent.map(|report| AgentKey::of(&report.agent));
         let key = announce.key.unwrap_or(0);
         id.map_or(key, |id| self.agents.machine(id, key, from))

@@ -7,7 +7,7 @@
 use narrows_topology::{Hop, LinkId, Route, SiteId, SiteMap};
 
 use crate::Context;
-use crate::swarm::Swarm;
+use crate::state::Swarm;
 
 impl Swarm {
     /// The mark of a site's peers: 0 to 63, or none.

@@ -6,16 +6,16 @@ use narrows_protocol::AnnounceEvent;
 use narrows_topology::SiteId;
 use rand::Rng;
 
-use super::Swarm;
-use super::clients;
-use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::reply::{Told, farewell};
-use super::site::Standing;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::gateway::Seat;
 use crate::rules::intervals::expiry;
 use crate::rules::trickle::Trial;
+use crate::state::Swarm;
+use crate::state::clients;
+use crate::state::peer::{Agent, Class, Peer, Second, Tick};
+use crate::state::site::Standing;
 use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
 
 impl Swarm {

@@ -10,7 +10,7 @@ use super::peer::{Class, Peer};
 use super::peers::Peers;
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
-use crate::rules::marks;
+use crate::rules::dscp;
 use crate::rules::supply::Supply;
 use crate::rules::trickle::{Meter, Trials};
 use crate::{Policy, Time};
@@ -163,7 +163,7 @@ impl Site {
             progressed: now,
             wan: 0,
             lacked: u64::MAX,
-            mark: marks::at(map, id),
+            mark: dscp::at(map, id),
             gone: Vec::new(),
             supply: Supply::default(),
             trials: Trials::default(),

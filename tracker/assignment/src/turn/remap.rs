@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use narrows_topology::{Forest, Rate, SiteId};
 
-use super::Swarm;
-use super::site::{Site, Upstream};
 use crate::endpoint::Endpoint;
+use crate::state::Swarm;
+use crate::state::site::{Site, Upstream};
 use crate::{Context, Time};
 
 impl Swarm {
@@ -94,7 +94,7 @@ impl Swarm {
     }
 
     /// What each gateway was told, over all its flows.
-    pub(super) fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
+    pub(crate) fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
         let mut told = HashMap::new();
         for (id, site) in self.sites.iter() {
             for at in site.gateways.keys() {
@@ -107,7 +107,7 @@ impl Swarm {
         told
     }
 
-    pub(super) fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
+    pub(crate) fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
         let site = cx.map.locate(up.peer.ip())?;
         let here: &Site = self.sites.get(&site)?;
         here.sharing.then_some(())?;

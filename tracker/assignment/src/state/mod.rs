@@ -1,18 +1,13 @@
 //! The state of one content. What is decided with it is in `rules/`.
 
 pub(crate) mod agents;
-mod announce;
-mod clients;
+pub(crate) mod clients;
 mod crowd;
-mod expire;
-mod fetched;
+pub(crate) mod fetched;
 mod flows;
-mod identify;
 pub(crate) mod peer;
 pub(crate) mod peers;
 mod record;
-mod remap;
-mod reply;
 pub(crate) mod site;
 mod sites;
 
@@ -50,7 +45,7 @@ impl Counts {
         *self.of(class, left) += 1;
     }
 
-    fn remove(&mut self, class: Class, left: u64) {
+    pub(crate) fn remove(&mut self, class: Class, left: u64) {
         *self.of(class, left) -= 1;
     }
 
@@ -68,7 +63,7 @@ impl Counts {
 pub struct Swarm {
     pub(crate) info_hash: InfoHash,
     /// The content's size, if somebody said it.
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
     /// The most that a peer ever lacked: the size, as far as known otherwise.
     pub(crate) most_left: u64,
     /// Somebody waits and nobody is known to hold data: everybody is taken to hold some.
@@ -83,9 +78,9 @@ pub struct Swarm {
     /// Where each agent is.
     pub(crate) agents: Agents,
     /// Where each stock client is that announces a key.
-    clients: Clients,
+    pub(crate) clients: Clients,
     /// What agents reported to have fetched across links.
-    fetched: Fetched,
+    pub(crate) fetched: Fetched,
     pub(crate) forest: Forest,
     /// The site with most bytes, while no site is supplied.
     pub(crate) root: Option<SiteId>,
@@ -103,7 +98,7 @@ pub struct Swarm {
     pub(crate) replan: bool,
     /// Roots and waiting sites of the last plan.
     pub(crate) known: (BTreeSet<SiteId>, BTreeSet<SiteId>),
-    counts: Counts,
+    pub(crate) counts: Counts,
 }
 
 impl Swarm {
@@ -208,7 +203,14 @@ impl Swarm {
     }
 
     /// Adds a record, or puts one back that was taken out to be changed.
-    fn insert(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint), class: Class, peer: Peer, now: Time) {
+    pub(crate) fn insert(
+        &mut self,
+        cx: &Context<'_>,
+        at: (SiteId, Endpoint),
+        class: Class,
+        peer: Peer,
+        now: Time,
+    ) {
         if peer.left != u64::MAX {
             self.most_left = self.most_left.max(peer.left);
         }

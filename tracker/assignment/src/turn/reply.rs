@@ -6,32 +6,32 @@ use narrows_protocol::{Peer, Role};
 use narrows_topology::{Rate, SiteId};
 use rand::Rng;
 
-use super::Swarm;
-use super::peer::Class;
-use super::site::{Standing, Upstream};
 use crate::decision::Part;
 use crate::endpoint::Endpoint;
 use crate::rules::budget::Allowance;
 use crate::rules::gateway::Seat;
 use crate::rules::intervals::{jittered, lease};
 use crate::rules::supply;
+use crate::state::Swarm;
+use crate::state::peer::Class;
+use crate::state::site::{Standing, Upstream};
 use crate::{Context, Decision, Outcome, Time};
 
 /// Beyond its interval, a gateway has so long to come back before it is called overdue.
 const LATE: Duration = Duration::from_secs(2);
 
 /// Who is told to a peer, and in which seat.
-pub(super) struct Told {
-    pub(super) seat: Seat,
-    pub(super) is_agent: bool,
+pub(crate) struct Told {
+    pub(crate) seat: Seat,
+    pub(crate) is_agent: bool,
     /// Come back after this, whatever the regular interval.
-    pub(super) soon: Option<Duration>,
-    pub(super) local: Vec<Peer>,
-    pub(super) upstream: Vec<Upstream>,
+    pub(crate) soon: Option<Duration>,
+    pub(crate) local: Vec<Peer>,
+    pub(crate) upstream: Vec<Upstream>,
 }
 
 impl Swarm {
-    pub(super) fn reply(
+    pub(crate) fn reply(
         &mut self,
         cx: &Context<'_>,
         (id, at): (SiteId, Endpoint),
@@ -190,7 +190,7 @@ fn hasty(policy: &crate::Policy, leechers: u32) -> Duration {
 }
 
 /// The reply to a peer that has gone.
-pub(super) fn farewell(
+pub(crate) fn farewell(
     swarm: &Swarm,
     cx: &Context<'_>,
     site: SiteId,

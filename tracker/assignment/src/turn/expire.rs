@@ -2,9 +2,9 @@
 
 use narrows_topology::SiteId;
 
-use super::Swarm;
-use super::peer::Tick;
 use crate::endpoint::Endpoint;
+use crate::state::Swarm;
+use crate::state::peer::Tick;
 use crate::{Context, Time};
 
 impl Swarm {

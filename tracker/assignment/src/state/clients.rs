@@ -16,7 +16,7 @@ use crate::hash::AgentKey;
 /// By [`name`]. Two of a name are told apart when the record is looked at; only one of them is known again
 /// elsewhere.
 #[derive(Debug, Default)]
-pub(super) struct Clients(HashMap<u32, Endpoint, RandomState>);
+pub(crate) struct Clients(HashMap<u32, Endpoint, RandomState>);
 
 /// What a client that restarts keeps: its key, and program and version, which lead its peer id (BEP 20).
 fn name(id: PeerId, key: u32) -> u32 {
@@ -28,28 +28,28 @@ fn program(id: &PeerId) -> &[u8] {
 }
 
 /// The same as a key of [`super::agents::Agents::moved`].
-pub(super) fn moving_as(id: PeerId, key: u32) -> AgentKey {
+pub(crate) fn moving_as(id: PeerId, key: u32) -> AgentKey {
     AgentKey::from_number(u64::from(name(id, key)))
 }
 
 /// Whether a record is of this client, by what it keeps over a restart.
-pub(super) fn is_same(peer: &Peer, id: PeerId, key: u32) -> bool {
+pub(crate) fn is_same(peer: &Peer, id: PeerId, key: u32) -> bool {
     key != 0 && peer.key == key && program(&peer.id) == program(&id)
 }
 
 /// Whether a record has the name that an announce says.
-pub(super) fn is_written(peer: &Peer, announce: &Announce<'_>) -> bool {
+pub(crate) fn is_written(peer: &Peer, announce: &Announce<'_>) -> bool {
     peer.key == announce.key.unwrap_or(0) && program(&peer.id) == program(&announce.peer_id)
 }
 
 impl Clients {
-    pub(super) fn insert(&mut self, peer: &Peer, at: Endpoint) {
+    pub(crate) fn insert(&mut self, peer: &Peer, at: Endpoint) {
         if peer.agent.is_none() && peer.key != 0 {
             self.0.insert(name(peer.id, peer.key), at);
         }
     }
 
-    pub(super) fn remove(&mut self, peer: &Peer, at: Endpoint) {
+    pub(crate) fn remove(&mut self, peer: &Peer, at: Endpoint) {
         if peer.agent.is_some() || peer.key == 0 {
             return;
         }
@@ -59,18 +59,18 @@ impl Clients {
         }
     }
 
-    pub(super) fn find(&self, id: PeerId, key: u32) -> Option<Endpoint> {
+    pub(crate) fn find(&self, id: PeerId, key: u32) -> Option<Endpoint> {
         if key == 0 {
             return None;
         }
         self.0.get(&name(id, key)).copied()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }

@@ -15,7 +15,7 @@ use crate::hash::{AgentKey, name_hash};
 /// them (its state folder is new, or its machine lost power before they were written) or that does not keep
 /// them.
 #[derive(Debug, Default)]
-pub(super) struct Fetched(HashMap<AgentKey, Totals, RandomState>);
+pub(crate) struct Fetched(HashMap<AgentKey, Totals, RandomState>);
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -26,7 +26,7 @@ struct Totals {
 
 /// [`Totals`] of one agent, kept over a restart of the tracker: hashes of its id and of site names.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(super) struct TotalsRecord {
+pub(crate) struct TotalsRecord {
     agent: u64,
     all: u64,
     by_site: Vec<(u64, u64)>,
@@ -34,14 +34,14 @@ pub(super) struct TotalsRecord {
 
 /// Bytes that no report had spoken of.
 #[derive(PartialEq, Eq, Debug, Default)]
-pub(super) struct News {
-    pub(super) bytes: u64,
+pub(crate) struct News {
+    pub(crate) bytes: u64,
     /// Of these, as far as the agent knows where they came from.
-    pub(super) from: Vec<(SiteId, u64)>,
+    pub(crate) from: Vec<(SiteId, u64)>,
 }
 
 impl Fetched {
-    pub(super) fn record(&self) -> Vec<TotalsRecord> {
+    pub(crate) fn record(&self) -> Vec<TotalsRecord> {
         let records = self.0.iter().map(|(key, totals)| TotalsRecord {
             agent: key.number(),
             all: totals.all,
@@ -50,14 +50,14 @@ impl Fetched {
         records.collect()
     }
 
-    pub(super) fn restore(&mut self, records: Vec<TotalsRecord>) {
+    pub(crate) fn restore(&mut self, records: Vec<TotalsRecord>) {
         for TotalsRecord { agent, all, by_site } in records {
             self.0.insert(AgentKey::from_number(agent), Totals { all, by_site });
         }
     }
 
     /// Takes a report; `site` finds a site by its name.
-    pub(super) fn news(
+    pub(crate) fn news(
         &mut self,
         report: &AgentReport,
         machine: u32,

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
 use crate::rules::supply;
-use crate::swarm::peer::Class;
-use crate::swarm::site::{Flow, Gateway, Site, Standing};
+use crate::state::peer::Class;
+use crate::state::site::{Flow, Gateway, Site, Standing};
 use crate::{Context, Swarm, Time};
 
 /// One content.
