@@ -18,7 +18,7 @@ fn ip(site: u8, host: u8) -> IpAddr {
 }
 
 fn fleet() -> Result<Fleet> {
-    Fleet::start(&narrows_tests::binaries()?, CONTENT)
+    Fleet::start(&narrows_lab::testing::programs()?, CONTENT)
 }
 
 fn start(fleet: &Fleet, kind: Kind, at: IpAddr) -> Result<Stock> {

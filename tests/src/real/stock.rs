@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::lab::players::rpc::{self, Answer};
-use crate::lab::players::{aria2, libtorrent, transmission};
+use narrows_lab::players::rpc::{self, Answer};
+use narrows_lab::players::{aria2, libtorrent, transmission};
 
 /// The port every stock client listens on for peers.
 pub const PEER_PORT: u16 = 6900;

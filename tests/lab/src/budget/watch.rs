@@ -1,0 +1,169 @@
+//! What is noted during a run, and the judgement at its end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use narrows_topology::{Hop, Rate, SiteId};
+use serde_json::from_slice;
+
+use super::loads::{self, Track};
+use super::rates::{Brakes, Ruled, Ruling, Way, steps};
+use super::shares::{Moment, shares};
+use super::{Budget, round};
+use crate::news::sources;
+use crate::poll;
+use crate::rollout::Rollout;
+
+/// Between two moments, in seconds.
+const PERIOD: f64 = 1.0;
+
+/// What was noted.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    rulings: Vec<Ruled>,
+    /// Per moment: each link and direction.
+    moments: Vec<Vec<Moment>>,
+    /// When the next is due.
+    next: f64,
+}
+
+impl Rollout {
+    /// From now on links may carry something else.
+    pub(crate) fn rule(&mut self, ruling: Ruling) {
+        let at = self.elapsed().as_secs_f64();
+        self.watch.rulings.push(Ruled { at, ruling });
+    }
+
+    /// Asks the tracker which brakes are on, after a request that may have changed them.
+    pub(crate) async fn note_brakes(&mut self) {
+        let admin = self.prepared.layout.admin();
+        let answer = poll::get(admin, "/brake", Duration::from_secs(5)).await;
+        match answer.map(|body| from_slice::<Brakes>(&body)) {
+            Ok(Ok(brakes)) => self.rule(Ruling::Brakes(brakes)),
+            Ok(Err(error)) => self.event(format!("GET /brake is not as expected: {error}")),
+            Err(error) => self.event(format!("GET /brake: {error:#}")),
+        }
+    }
+
+    /// Notes what is wanted over which links, and what was fetched, if it is time to.
+    pub(crate) fn watch_links(&mut self, at: f64) {
+        if at < self.watch.next {
+            return;
+        }
+        self.watch.next = at + PERIOD;
+        let contents = self.prepared.task.contents.len();
+        let hops: Vec<Hop> = self.wire.hops().collect();
+        let mut now: Vec<Moment> = (hops.iter())
+            .map(|hop| Moment {
+                at,
+                active: 0,
+                carried: (0..contents).map(|content| self.ledger.content(*hop, content)).collect(),
+            })
+            .collect();
+        for content in 0..contents {
+            for site in &self.prepared.world.waiting {
+                if !self.wants(*site, content) {
+                    continue;
+                }
+                for hop in self.hops_to(*site, content) {
+                    if let Some(i) = hops.iter().position(|other| *other == hop) {
+                        now[i].active |= 1 << content;
+                    }
+                }
+            }
+        }
+        self.watch.moments.push(now);
+    }
+
+    /// Whether nobody at a site has all of a content yet that was begun.
+    fn wants(&self, site: SiteId, content: usize) -> bool {
+        let begun = self.stagger.is_none() || content < self.begun_at.len();
+        let places = self.prepared.world.agents.iter().zip(&self.agents);
+        let mut those = places
+            .filter(|(place, agent)| place.site == site && !agent.gone && agent.process.is_some())
+            .peekable();
+        begun && those.peek().is_some() && those.all(|(_, agent)| agent.done[content].is_none())
+    }
+
+    /// The links over which a site fetches a content now: from where its gateways were told to, else as
+    /// planned.
+    fn hops_to(&self, site: SiteId, content: usize) -> Vec<Hop> {
+        let map = &self.prepared.world.map;
+        let swarm = self.swarms.get(content);
+        let told = swarm.map_or_else(BTreeSet::new, |swarm| sources(&self.prepared.world, swarm, site));
+        match told.is_empty() {
+            false => {
+                let routes = told.iter().filter_map(|from| map.path(*from, site));
+                routes.flat_map(|route| route.hops.to_vec()).collect()
+            }
+            true => {
+                let ways = self.ways.iter().filter(|way| way.site == site);
+                ways.flat_map(|way| way.hops.clone()).collect()
+            }
+        }
+    }
+
+    /// How the load of each link related to its rate, with `--netns`.
+    pub(crate) fn budgets(&self) -> Vec<Budget> {
+        let (Some(net), Some(last)) = (&self.prepared.net, self.wire.samples.last()) else {
+            return Vec::new();
+        };
+        let world = &self.prepared.world;
+        let contents = &self.prepared.task.contents;
+        let names: Vec<String> = contents.iter().map(|content| content.name.clone()).collect();
+        let mut budgets = Vec::new();
+        for (i, hop) in self.wire.hops().enumerate() {
+            let (from, to) = world.hop_name(hop);
+            let over = self.ways.iter().filter(|way| way.hops.contains(&hop));
+            let flows = over.flat_map(|way| {
+                let (site, parent) = (world.map.name(way.site), world.map.name(way.from));
+                names.iter().map(move |name| (name.clone(), site.to_string(), parent.to_string()))
+            });
+            let way = Way {
+                ends: (from.clone(), to.clone()),
+                link: world.map.link_name(hop.link),
+                flows: flows.collect(),
+            };
+            let until = last.at;
+            let line = net.physical(hop.link);
+            let steps = steps(
+                &world.map,
+                &way,
+                line,
+                &self.watch.rulings,
+                self.begun_clock,
+                until,
+            );
+            let track = Track::new(&self.wire.samples, i);
+            let moments: Vec<Moment> =
+                (self.watch.moments.iter()).filter_map(|moment| moment.get(i).cloned()).collect();
+            let wanted = |at: f64| {
+                let next = moments.iter().find(|moment| moment.at >= at - PERIOD);
+                next.is_some_and(|moment| moment.active != 0)
+            };
+            let mut changes = loads::changes(&track, &steps, until, wanted);
+            let steady = loads::steady(&steps, &changes, until);
+            let wants: Vec<(f64, bool)> =
+                (moments.iter()).map(|moment| (moment.at, moment.active != 0)).collect();
+            let (full, wanted_seconds) = loads::full(&track, &steady, &wants);
+            if wants.iter().all(|(_, wanted)| !wanted) {
+                // acknowledgements of the other way have no budget to follow
+                changes.clear();
+            }
+            let limited = steps.iter().any(|step| !step.rate.is_unlimited());
+            budgets.push(Budget {
+                link: way.link,
+                from,
+                to,
+                rate: steps.first().map_or(Rate::UNLIMITED, |step| step.rate).bytes_per_second(),
+                over_10s: loads::highest(&track, &steady, 10.0),
+                over_5s: loads::highest(&track, &steady, 5.0),
+                full,
+                wanted_seconds: round(wanted_seconds),
+                changes,
+                shares: shares(&track, &steady, limited, &moments, &names),
+            });
+        }
+        budgets
+    }
+}

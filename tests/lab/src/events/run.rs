@@ -1,0 +1,306 @@
+//! Doing what is due.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use narrows_topology::{LinkId, Rate, SiteId, SiteMap};
+
+use super::due::Moment;
+use super::{Deed, Due, Seen, What};
+use crate::Stop;
+use crate::budget::rates::Ruling;
+use crate::fleet::ADMIN_TOKEN;
+use crate::net::Change;
+use crate::poll::{self, ContentStatus};
+use crate::process::Signal;
+use crate::rollout::Rollout;
+
+/// How long who was killed or stopped stays away.
+const AWAY: Duration = Duration::from_secs(5);
+
+/// What happened, for the judgement at the end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Happened {
+    /// Seconds since the clients' start.
+    pub at: f64,
+    /// As asked.
+    pub what: String,
+    /// Sites whose supply it may interrupt.
+    pub sites: BTreeSet<SiteId>,
+}
+
+/// What is to be undone.
+#[derive(Debug, Clone)]
+pub(crate) struct Undo {
+    at: Instant,
+    what: What,
+    agents: Vec<usize>,
+}
+
+impl Rollout {
+    pub(crate) async fn events_due(&mut self) -> Result<(), Stop> {
+        if self.t0.is_none() {
+            return Ok(());
+        }
+        let undo: Vec<Undo> = {
+            let now = Instant::now();
+            let (due, open) = self.undo.drain(..).partition(|undo| undo.at <= now);
+            self.undo = open;
+            due
+        };
+        for undo in undo {
+            self.happen(&undo.what, &undo.agents, None).await?;
+        }
+        for Due { event, agents } in self.schedule_due() {
+            // a question changes nothing
+            if !matches!(&event.what, What::Http(method, _) if method == "GET") {
+                self.happened.push(Happened {
+                    at: self.elapsed().as_secs_f64(),
+                    what: event.to_string(),
+                    sites: self.affected(&event.what, &agents),
+                });
+            }
+            self.happen(&event.what, &agents, event.lasts).await?;
+            if let (Some(lasts), Some(what)) = (event.lasts, event.what.undone()) {
+                let at = Instant::now() + lasts;
+                self.undo.push(Undo { at, what, agents });
+            }
+        }
+        Ok(())
+    }
+
+    /// A kill of the plan, for the judgement.
+    pub(crate) fn note_kill(&mut self, agent: usize, what: String) {
+        let who = super::Who::All(String::new());
+        let happened = Happened {
+            at: self.elapsed().as_secs_f64(),
+            what,
+            sites: self.affected(&What::Agents(Deed::Kill { forever: false }, who), &[agent]),
+        };
+        self.happened.push(happened);
+    }
+
+    fn schedule_due(&mut self) -> Vec<Due> {
+        let world = &self.prepared.world;
+        let names: Vec<_> = world.agents.iter().map(|place| world.map.name(place.site)).collect();
+        let seen: Vec<Seen<'_>> = (world.agents.iter().zip(&self.agents).zip(&names))
+            .map(|((place, state), site)| Seen {
+                site,
+                number: place.number,
+                seeder: place.seeder,
+                progress: if place.seeder { 1.0 } else { state.progress },
+                gateway: state.gateway(),
+                running: state.process.is_some(),
+                touched: state.kills > 0 || state.frozen || state.gone,
+            })
+            .collect();
+        let upstreams: Vec<(&str, usize)> = self
+            .swarms
+            .iter()
+            .flat_map(|swarm| &swarm.sites)
+            .filter_map(|site| {
+                let addr = site.gateways.iter().flat_map(|gateway| &gateway.upstream).next()?;
+                let agent = world.agents.iter().position(|place| place.addr == addr.ip())?;
+                Some((site.site.as_str(), agent))
+            })
+            .collect();
+        let moment = Moment {
+            elapsed: self.t0.map_or(Duration::ZERO, |t0| t0.elapsed()),
+            agents: &seen,
+            upstreams: &upstreams,
+        };
+        self.schedule.due(moment)
+    }
+
+    /// Waiting sites whose supply an event may interrupt: those of the agents, those fed by their sites,
+    /// those behind the link; all for the tracker.
+    fn affected(&self, what: &What, agents: &[usize]) -> BTreeSet<SiteId> {
+        let world = &self.prepared.world;
+        let parent = |site: SiteId| {
+            let name = world.map.name(site);
+            let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
+            let parent = sites.filter(|other| other.site == name).find_map(|other| other.parent.clone());
+            parent.and_then(|parent| world.map.site_named(&parent))
+        };
+        let places = || agents.iter().filter_map(|agent| world.agents.get(*agent));
+        let touched: BTreeSet<SiteId> = places().map(|place| place.site).collect();
+        let addrs: BTreeSet<_> = places().map(|place| place.addr).collect();
+        // those of which a gateway was told to fetch from one of them
+        let feeds = |site: SiteId| {
+            let name = world.map.name(site);
+            let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
+            let gateways = sites.filter(|other| other.site == name).flat_map(|other| &other.gateways);
+            gateways.flat_map(|gateway| &gateway.upstream).any(|upstream| addrs.contains(&upstream.ip()))
+        };
+        let link = match what {
+            What::Cut(link) | What::Restore(link) | What::Slow(link, _) => self.link_named(link),
+            _ => None,
+        };
+        let hit = |site: &&SiteId| match what {
+            What::Agents(..) => touched.contains(site) || feeds(**site),
+            What::Cut(_) | What::Restore(_) | What::Slow(..) => {
+                let route = parent(**site).and_then(|parent| world.map.path(parent, **site));
+                route.is_some_and(|route| route.hops.iter().any(|hop| Some(hop.link) == link))
+            }
+            What::RestartTracker(_) | What::Map(_) | What::Http(..) => true,
+            What::Add(_) => false,
+        };
+        world.waiting.iter().filter(hit).copied().collect()
+    }
+
+    pub(crate) fn link_named(&self, name: &str) -> Option<LinkId> {
+        let map = &self.prepared.world.map;
+        map.links().find(|link| map.link_name(*link) == name)
+    }
+
+    async fn happen(&mut self, what: &What, agents: &[usize], lasts: Option<Duration>) -> Result<(), Stop> {
+        match what {
+            What::Agents(deed, _) => {
+                for agent in agents {
+                    self.deed(*deed, *agent, lasts).await?;
+                }
+            }
+            What::Cut(name) => self.change(name, Change::Cut(true), "cut".to_owned())?,
+            What::Restore(name) => {
+                self.change(name, Change::Cut(false), String::new())?;
+                self.change(name, Change::Original, "restored".to_owned())?;
+            }
+            What::Slow(name, rate) => {
+                self.change(name, Change::Rate(*rate), format!("changed to {rate}"))?;
+            }
+            What::RestartTracker(file) => {
+                if let Some(file) = file {
+                    self.exchange_map(what, file)?;
+                }
+                self.kill_tracker().await?;
+                self.tracker_restart = Some(Instant::now() + lasts.unwrap_or_default());
+                self.event("killed the tracker".to_owned());
+            }
+            What::Map(file) => {
+                self.exchange_map(what, file)?;
+                self.event(format!("the site map is now {}", file.display()));
+            }
+            What::Add(groups) => {
+                for (site, count) in &groups.0 {
+                    let started = self.start_late(site, *count)?;
+                    self.event(format!("started {started} more clients at {site}"));
+                }
+            }
+            What::Http(method, path) => {
+                let admin = self.prepared.layout.admin();
+                let token = Some(ADMIN_TOKEN);
+                let answer = poll::authorized(method, admin, path, token, Duration::from_secs(5)).await;
+                let brake = answer.is_ok() && method != "GET" && path.starts_with("/brake");
+                self.event(match answer {
+                    // a question is asked for its answer
+                    Ok(body) if method == "GET" => {
+                        format!("{method} {path}: {}", String::from_utf8_lossy(&body).trim())
+                    }
+                    Ok(_) => format!("{method} {path}: done"),
+                    Err(error) => format!("{method} {path}: {error:#}"),
+                });
+                if brake {
+                    self.note_brakes().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, name: &str, change: Change, what: String) -> Result<(), Stop> {
+        let link = self.link_named(name);
+        if let (Some(net), Some(link)) = (&mut self.prepared.net, link) {
+            net.change(link, change)?;
+            let rate = match change {
+                Change::Rate(rate) => Some(rate),
+                Change::Cut(true) => Some(Rate::ZERO),
+                Change::Cut(false) | Change::Original => None,
+            };
+            self.rule(Ruling::Line(name.to_owned(), rate));
+        }
+        if !what.is_empty() {
+            self.event(format!("{what}: {name}"));
+        }
+        Ok(())
+    }
+
+    async fn deed(&mut self, deed: Deed, agent: usize, lasts: Option<Duration>) -> Result<(), Stop> {
+        let id = self.prepared.world.agents[agent].id.clone();
+        let gateway = match self.agents[agent].gateway() {
+            true => ", the gateway",
+            false => "",
+        };
+        match deed {
+            Deed::Kill { forever } | Deed::Stop { forever } => {
+                self.look(agent).await;
+                let state = &mut self.agents[agent];
+                let Some(mut process) = state.process.take() else {
+                    return Ok(());
+                };
+                state.add_usage(process.usage());
+                state.frozen = false;
+                if matches!(deed, Deed::Stop { .. }) {
+                    let _ = process.signal(Signal::Term);
+                    // a stop that takes longer than systemd would wait for is a kill
+                    let _ = tokio::time::timeout(Duration::from_secs(10), process.wait()).await;
+                }
+                let killed = process.kill().await;
+                killed.map_err(|error| Stop::Failed(format!("cannot kill {id}: {error}")))?;
+                let state = &mut self.agents[agent];
+                state.restart = (!forever).then(|| Instant::now() + lasts.unwrap_or(AWAY));
+                (state.kills, state.gone) = (state.kills + 1, forever);
+                if !self.prepared.world.agents[agent].seeder {
+                    state.seconds = None;
+                }
+                let verb = if matches!(deed, Deed::Kill { .. }) {
+                    "killed"
+                } else {
+                    "stopped"
+                };
+                self.event(format!("{verb} {id}{gateway}"));
+            }
+            Deed::Freeze | Deed::Thaw => {
+                let frozen = deed == Deed::Freeze;
+                let state = &mut self.agents[agent];
+                if let Some(process) = &state.process {
+                    let _ = process.signal(if frozen { Signal::Stop } else { Signal::Cont });
+                }
+                (state.frozen, state.heard) = (frozen, state.heard.map(|_| Instant::now()));
+                // one that stays frozen is not waited for
+                state.gone = frozen && lasts.is_none();
+                let verb = if frozen { "froze" } else { "thawed" };
+                self.event(format!("{verb} {id}{gateway}"));
+            }
+            Deed::Vanish | Deed::Return => {
+                let back = deed == Deed::Return;
+                if let Some(net) = &self.prepared.net {
+                    net.plug(agent + 1, back)?;
+                }
+                let state = &mut self.agents[agent];
+                (state.unplugged, state.gone) = (!back, !back && lasts.is_none());
+                let verb = if back { "plugged in" } else { "unplugged" };
+                self.event(format!("{verb} {id}{gateway}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tracker gets another site map, with the same sites' networks as this run's.
+    fn exchange_map(&mut self, what: &What, file: &std::path::Path) -> Result<(), Stop> {
+        let to = self.prepared.layout.tracker().join("sites.yaml");
+        let wrong = |error: String| Stop::Wrong(format!("--event {what}: {error}"));
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let text = self.prepared.world.rewritten(&file.display().to_string(), &text).map_err(wrong)?;
+        std::fs::write(&to, &text).map_err(|error| wrong(error.to_string()))?;
+        let map = SiteMap::parse(&file.display().to_string(), &text);
+        let map = map.map_err(|mistakes| wrong(mistakes.to_string()))?;
+        self.rule(Ruling::Map(Box::new(map)));
+        Ok(())
+    }
+}
+
+impl crate::rollout::Agent {
+    pub(crate) fn gateway(&self) -> bool {
+        self.process.is_some() && self.status.iter().any(ContentStatus::gateway)
+    }
+}
