@@ -128,7 +128,7 @@ impl Actor {
         match &self.stage {
             Stage::Opening | Stage::Checking { .. } => self.shared.now() + Duration::from_secs(3600),
             Stage::Failed { retry, .. } => *retry,
-            Stage::Running(session) => session.wakeup(self.shared.now()),
+            Stage::Running(session) => session.wakeup(),
         }
     }
 

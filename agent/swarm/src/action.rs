@@ -25,20 +25,6 @@ pub enum Action {
         /// Which.
         block: Block,
     },
-    /// Keep the data of the block that just came: it is part of a piece being fetched.
-    Keep {
-        /// From whom it came.
-        peer: PeerKey,
-        /// Which.
-        block: Block,
-    },
-    /// Throw away the data of the block that just came.
-    Ignore {
-        /// From whom it came.
-        peer: PeerKey,
-        /// Which.
-        block: Block,
-    },
     /// All blocks of this piece are kept: hash it, write it if right, then answer with
     /// [`Event::Verified`](crate::Event::Verified) or [`Event::StoreFailed`](crate::Event::StoreFailed).
     Verify {
@@ -47,7 +33,7 @@ pub enum Action {
         /// Who sent it (in an endgame: who sent most of it).
         from: PeerKey,
     },
-    /// Forget the kept blocks of this piece.
+    /// Forget the kept blocks of this piece ([`Swarm::handle_block`](crate::Swarm::handle_block)).
     Discard {
         /// Which.
         piece: u32,
@@ -95,8 +81,6 @@ pub enum Action {
     Announce(AnnounceReason),
     /// The last piece is verified and on disk.
     Completed,
-    /// [`Swarm::status`](crate::Swarm::status) has another state or fault than before.
-    StateChanged,
 }
 
 /// Why to announce. All but `Regular` and `MorePeers` are worth an announce within the tracker's minimum

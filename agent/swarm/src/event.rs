@@ -44,7 +44,8 @@ pub struct Assigned {
     pub external_ip: Option<IpAddr>,
 }
 
-/// Something that happened outside.
+/// Something that happened outside. A block that arrives is no event, because its data comes with it:
+/// [`Swarm::handle_block`](crate::Swarm::handle_block).
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
     /// A connection finished its handshake. `addr` is the remote end: for `Dialled` the address of the `Dial`
@@ -63,20 +64,13 @@ pub enum Event {
         /// Both sides know the extension protocol (BEP 10).
         extended: bool,
     },
-    /// A message came; never a `Piece` (that is [`Event::Block`]).
+    /// A message came; never a `Piece`: its data goes to
+    /// [`Swarm::handle_block`](crate::Swarm::handle_block).
     Message {
         /// From whom.
         peer: PeerKey,
         /// As decoded.
         message: Message,
-    },
-    /// A `Piece` message came. The shell holds its data; among the actions of this call is one
-    /// [`Keep`](crate::Action::Keep) or [`Ignore`](crate::Action::Ignore) for it.
-    Block {
-        /// From whom.
-        peer: PeerKey,
-        /// Where the data belongs; `len` is its length.
-        block: Block,
     },
     /// A connection ended (also after [`Action::Close`](crate::Action::Close), where it may be left out).
     Closed {

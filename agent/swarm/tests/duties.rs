@@ -340,7 +340,7 @@ fn bytes_are_booked_on_the_parent_they_came_from_and_stripes_on_their_part() {
             of_this += all.len();
             next = Vec::new();
             for block in all {
-                next.extend(table.tell(Event::Block { peer, block }));
+                next.extend(table.block(peer, block));
             }
             assert!(block.len > 0);
         }
@@ -408,10 +408,7 @@ fn the_seventh_piece_waits_until_a_neighbour_has_one_of_the_first_six() {
         next = Vec::new();
         for block in all {
             asked.push(block.piece);
-            let mut out = table.tell(Event::Block {
-                peer: upstream,
-                block,
-            });
+            let mut out = table.block(upstream, block);
             let whole = out.iter().find_map(|a| match a {
                 Action::Verify { piece, .. } => Some(*piece),
                 _ => None,
@@ -499,7 +496,7 @@ fn a_member_says_when_it_has_another_tenth_and_no_more_often() {
     // a block each second, of 80; the interval is 600 s
     while let Some(block) = asked.pop_front() {
         let mut out = table.wait(1);
-        out.extend(table.tell(Event::Block { peer, block }));
+        out.extend(table.block(peer, block));
         let whole = out.iter().find_map(|action| match action {
             Action::Verify { piece, .. } => Some(*piece),
             _ => None,

@@ -35,7 +35,7 @@ fn serve(table: &mut Table, peer: PeerKey, mut out: Vec<Action>, wrong: &[u32]) 
             Action::Send {
                 message: Message::Request(block),
                 ..
-            } => out.extend(table.tell(Event::Block { peer, block })),
+            } => out.extend(table.block(peer, block)),
             Action::Verify { piece, .. } => out.extend(table.tell(Event::Verified {
                 piece,
                 ok: !wrong.contains(&piece),

@@ -269,7 +269,8 @@ impl World {
                 }
                 n.tokens -= f64::from(block.len);
                 n.queue.pop_front();
-                self.tell(Event::Block { peer, block });
+                let out = self.table.block(peer, block);
+                self.act(out);
             }
         }
     }

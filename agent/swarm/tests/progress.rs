@@ -46,6 +46,12 @@ enum Fault {
     Reject,
 }
 
+/// What the swarm is to hear of next.
+enum Input {
+    Event(Event),
+    Block(PeerKey, Block),
+}
+
 /// A modelled peer.
 struct Neighbour {
     addr: SocketAddr,
@@ -74,7 +80,7 @@ struct World {
     neighbours: Vec<Neighbour>,
     faults: Vec<(f64, usize, Fault)>,
     keys: u64,
-    events: VecDeque<Event>,
+    inputs: VecDeque<Input>,
     verifying: Vec<(Time, u32)>,
     /// From whom blocks of a piece were kept.
     senders: BTreeMap<u32, BTreeSet<PeerKey>>,
@@ -146,7 +152,7 @@ impl World {
             neighbours,
             faults,
             keys: 0,
-            events: VecDeque::new(),
+            inputs: VecDeque::new(),
             verifying: Vec::new(),
             senders: BTreeMap::new(),
             delivered: Time::ZERO,
@@ -167,7 +173,7 @@ impl World {
         };
         let upstream = of(Class::Upstream);
         let gateway = !upstream.is_empty();
-        self.events.push_back(Event::Assigned(Assigned {
+        self.tell(Event::Assigned(Assigned {
             local: of(Class::Local),
             assignment: Some(Assignment {
                 role: if gateway { Role::Gateway } else { Role::Member },
@@ -183,11 +189,22 @@ impl World {
         }));
     }
 
+    fn tell(&mut self, event: Event) {
+        self.inputs.push_back(Input::Event(event));
+    }
+
     fn pump(&mut self) {
-        self.events.push_back(Event::Tick);
-        while let Some(event) = self.events.pop_front() {
+        self.tell(Event::Tick);
+        while let Some(input) = self.inputs.pop_front() {
             let mut out = Vec::new();
-            self.swarm.handle(event, self.now, &mut out);
+            match input {
+                Input::Event(event) => self.swarm.handle(event, self.now, &mut out),
+                Input::Block(peer, block) => {
+                    if self.swarm.handle_block(peer, block, (), self.now, &mut out).is_some() {
+                        self.senders.entry(block.piece).or_default().insert(peer);
+                    }
+                }
+            }
             for action in out {
                 self.act(action);
             }
@@ -223,7 +240,7 @@ impl World {
                     Message::Request(block) => {
                         let (refuses, fast) = (n.choking || n.rejects, !n.stock);
                         match (refuses && !n.frozen, fast) {
-                            (true, true) => self.events.push_back(Event::Message {
+                            (true, true) => self.tell(Event::Message {
                                 peer,
                                 message: Message::Reject(block),
                             }),
@@ -237,9 +254,6 @@ impl World {
                     }
                     _ => {}
                 }
-            }
-            Action::Keep { peer, block } => {
-                self.senders.entry(block.piece).or_default().insert(peer);
             }
             Action::Discard { piece } => {
                 self.senders.remove(&piece);
@@ -256,14 +270,14 @@ impl World {
         n.connected = Some(peer);
         n.queue.clear();
         let agent = !n.stock;
-        self.events.push_back(Event::Connected {
+        self.inputs.push_back(Input::Event(Event::Connected {
             peer,
             addr: n.addr,
             origin: Origin::Dialled(n.class),
             peer_id: PeerId([100 + number as u8; 20]),
             fast: agent,
             extended: agent,
-        });
+        }));
         let mut has = Bitfield::new(n.has.len() as u32);
         for piece in n.has.iter().enumerate().filter(|(_, has)| **has) {
             has.set(piece.0 as u32);
@@ -277,7 +291,7 @@ impl World {
             say.push(Message::Unchoke);
         }
         let say = say.into_iter().map(|message| Event::Message { peer, message });
-        self.events.extend(say);
+        self.inputs.extend(say.map(Input::Event));
         let (class, stock, rate) = (n.class, n.stock, n.rate);
         let has = n.has.iter().filter(|has| **has).count();
         self.note(|| format!("connected {number}: {class:?}, stock {stock}, {rate:.0} B/s, {has} pieces"));
@@ -291,7 +305,7 @@ impl World {
             Fault::Kill => {
                 n.dead = true;
                 if let Some(peer) = n.connected.take() {
-                    self.events.push_back(Event::Closed { peer });
+                    self.tell(Event::Closed { peer });
                 }
             }
             Fault::Freeze => n.frozen = true,
@@ -305,13 +319,13 @@ impl World {
                     let rejects = queue.into_iter().filter(|_| !n.stock).map(Message::Reject);
                     let say = std::iter::once(Message::Choke).chain(rejects);
                     let say = say.map(|message| Event::Message { peer, message });
-                    self.events.extend(say);
+                    self.inputs.extend(say.map(Input::Event));
                 }
             }
             Fault::Unchoke => {
                 n.choking = false;
                 if let Some(peer) = connected {
-                    self.events.push_back(Event::Message {
+                    self.tell(Event::Message {
                         peer,
                         message: Message::Unchoke,
                     });
@@ -335,7 +349,7 @@ impl World {
                 if n.dead || n.frozen {
                     let addr = n.addr;
                     let why = DialError::TimedOut;
-                    self.events.push_back(Event::DialFailed { addr, why });
+                    self.tell(Event::DialFailed { addr, why });
                 } else if n.connected.is_none() {
                     self.connect(number);
                 }
@@ -347,13 +361,13 @@ impl World {
             if !n.stock && self.now >= n.spoke + SPEAKS {
                 n.spoke = self.now;
                 let message = Message::KeepAlive;
-                self.events.push_back(Event::Message { peer, message });
+                self.inputs.push_back(Input::Event(Event::Message { peer, message }));
             }
             n.credit = (n.credit + n.rate * STEP.as_secs_f64()).min(n.rate.max(20_000.0));
             while let Some(block) = n.queue.front().copied().filter(|b| f64::from(b.len) <= n.credit) {
                 n.credit -= f64::from(block.len);
                 n.queue.pop_front();
-                self.events.push_back(Event::Block { peer, block });
+                self.inputs.push_back(Input::Block(peer, block));
                 self.delivered = self.now;
             }
             if n.queue.is_empty() {
@@ -369,7 +383,7 @@ impl World {
             let several = self.senders.remove(&piece).is_some_and(|senders| senders.len() > 1);
             let ok = !(several && self.rng.random_bool(0.3));
             self.note(|| format!("piece {piece} is right: {ok}"));
-            self.events.push_back(Event::Verified { piece, ok });
+            self.tell(Event::Verified { piece, ok });
         }
         if self.rng.random_bool(0.002) {
             self.assign();

@@ -52,7 +52,7 @@ fn feed(table: &mut Table, peer: PeerKey, mut next: Vec<Action>) -> Vec<Action> 
             return all;
         }
         for block in asked {
-            let out = table.tell(Event::Block { peer, block });
+            let out = table.block(peer, block);
             let whole = out.iter().find_map(|action| match action {
                 Action::Verify { piece, .. } => Some(*piece),
                 _ => None,

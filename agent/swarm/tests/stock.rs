@@ -54,14 +54,9 @@ fn a_whole_piece_is_verified_and_told_to_everybody() {
     table.say(peer, Message::Unchoke);
     let mut last = Vec::new();
     for index in 0..4 {
-        last = table.tell(Event::Block {
-            peer,
-            block: block(5, index),
-        });
-        assert!(last.contains(&Action::Keep {
-            peer,
-            block: block(5, index)
-        }));
+        let (kept, out) = table.receive(peer, block(5, index));
+        assert!(kept);
+        last = out;
     }
     assert!(last.contains(&Action::Verify { piece: 5, from: peer }));
     let out = table.tell(Event::Verified { piece: 5, ok: true });
@@ -71,18 +66,8 @@ fn a_whole_piece_is_verified_and_told_to_everybody() {
             message: Message::Have(5)
         }));
     }
-    let again = table.tell(Event::Block {
-        peer,
-        block: block(5, 0),
-    });
-    assert_eq!(
-        again,
-        [Action::Ignore {
-            peer,
-            block: block(5, 0)
-        }],
-        "nobody asked"
-    );
+    let again = table.receive(peer, block(5, 0));
+    assert_eq!(again, (false, vec![]), "it was not asked for");
 }
 
 #[test]
@@ -283,7 +268,7 @@ fn serve(table: &mut Table, peer: PeerKey, mut out: Vec<Action>, wrong: &[u32]) 
             Action::Send {
                 peer: to,
                 message: Message::Request(block),
-            } if to == peer => out.extend(table.tell(Event::Block { peer, block })),
+            } if to == peer => out.extend(table.block(peer, block)),
             Action::Verify { piece, .. } => {
                 let ok = !wrong.contains(&piece);
                 out.extend(table.tell(Event::Verified { piece, ok }));
@@ -472,7 +457,7 @@ proptest! {
                     Some(piece) => table.tell(Event::Verified { piece, ok: index != 1 }),
                     None => table.tell(Event::Tick),
                 },
-                6..9 => table.tell(Event::Block { peer, block: block(piece, index) }),
+                6..9 => table.block(peer, block(piece, index)),
                 _ => table.say(peer, message),
             };
             verifying.extend(out.iter().filter_map(|a| match a { Action::Verify { piece, .. } => Some(*piece), _ => None }));

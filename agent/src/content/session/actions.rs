@@ -21,32 +21,38 @@ impl Session {
                         begin,
                         len: data.len() as u32,
                     };
-                    self.feed(Event::Block { peer, block }, Some(data), now);
+                    self.feed_block(peer, block, data, now);
                 }
-                message => self.feed(Event::Message { peer, message }, None, now),
+                message => self.feed(Event::Message { peer, message }, now),
             }
         }
     }
 
-    pub(super) fn feed(&mut self, event: Event, mut data: Option<Bytes>, now: Time) {
+    pub(super) fn feed(&mut self, event: Event, now: Time) {
         let mut actions = std::mem::take(&mut self.actions);
         self.swarm.handle(event, now, &mut actions);
+        self.perform_all(actions, now);
+    }
+
+    fn feed_block(&mut self, peer: PeerKey, block: Block, data: Bytes, now: Time) {
+        let mut actions = std::mem::take(&mut self.actions);
+        if let Some(data) = self.swarm.handle_block(peer, block, data, now, &mut actions) {
+            self.pieces.keep(block, data);
+        }
+        self.perform_all(actions, now);
+    }
+
+    fn perform_all(&mut self, mut actions: Vec<Action>, now: Time) {
         for action in actions.drain(..) {
-            self.perform(action, &mut data, now);
+            self.perform(action, now);
         }
         self.actions = actions;
     }
 
-    pub(super) fn perform(&mut self, action: Action, data: &mut Option<Bytes>, now: Time) {
+    fn perform(&mut self, action: Action, now: Time) {
         match action {
             Action::Send { peer, message } => self.with_outbox(peer, |outbox| outbox.send(&message)),
             Action::Serve { peer, block } => self.with_outbox(peer, |outbox| outbox.serve(block)),
-            Action::Keep { block, .. } => {
-                if let Some(data) = data.take() {
-                    self.pieces.keep(block, data);
-                }
-            }
-            Action::Ignore { .. } => *data = None,
             Action::Verify { piece, .. } => {
                 let blocks = self.pieces.take(piece);
                 self.jobs.store(self.content.clone(), piece, blocks, self.shared.hashers.clone());
@@ -70,7 +76,6 @@ impl Session {
             }
             Action::Announce(reason) => self.schedule.ask(reason),
             Action::Completed => tracing::info!(content = %self.name, "complete"),
-            Action::StateChanged => {}
         }
     }
 
@@ -96,7 +101,7 @@ impl Session {
             for peer in std::mem::take(&mut self.stuck) {
                 if self.peers.remove(&peer).is_some() {
                     tracing::info!(content = %self.name, peer = peer.0, "closing a peer that does not take what it is sent");
-                    self.feed(Event::Closed { peer }, None, now);
+                    self.feed(Event::Closed { peer }, now);
                 }
             }
         }

@@ -15,7 +15,7 @@ impl Session {
                 result: Ok(Stored::Ok),
             } => {
                 self.disk.unsynced += bytes;
-                self.feed(Event::Verified { piece, ok: true }, None, now);
+                self.feed(Event::Verified { piece, ok: true }, now);
             }
             Work::Stored {
                 piece,
@@ -25,7 +25,7 @@ impl Session {
                 if let Some(times) = self.disk.hash_failures.failed("wrong hash", now) {
                     tracing::warn!(content = %self.name, piece, times, "a piece came with a wrong hash");
                 }
-                self.feed(Event::Verified { piece, ok: false }, None, now);
+                self.feed(Event::Verified { piece, ok: false }, now);
             }
             Work::Stored {
                 piece,
@@ -56,7 +56,7 @@ impl Session {
                 }
                 self.schedule.succeeded(now, assigned.min_interval);
                 self.restarted = false;
-                self.feed(Event::Assigned(assigned), None, now);
+                self.feed(Event::Assigned(assigned), now);
             }
             Work::Announced(Err(error)) => {
                 if let Some(times) = self.announce_failures.failed(&error, now) {
@@ -64,7 +64,7 @@ impl Session {
                 }
                 self.tracker_error = Some(error);
                 self.schedule.failed();
-                self.feed(Event::AnnounceFailed, None, now);
+                self.feed(Event::AnnounceFailed, now);
             }
             // what it found wrong is for the actor
             Work::Looked { all: true, since, .. } => self.watch.looked_at_all(since),
@@ -90,7 +90,6 @@ impl Session {
                 piece,
                 full: error.is_full(),
             },
-            None,
             now,
         );
     }
@@ -104,7 +103,7 @@ impl Session {
                     if self.disk.store_failures.went_well() {
                         tracing::info!(content = %self.name, "the disk takes data again");
                     }
-                    self.feed(Event::StoreHealed, None, now);
+                    self.feed(Event::StoreHealed, now);
                 }
             }
             Err(error) => {

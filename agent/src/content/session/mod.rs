@@ -183,7 +183,7 @@ impl Session {
         };
         session.shared.contents.fetch_add(1, Ordering::Relaxed);
         if paused {
-            session.feed(Event::Pause, None, now);
+            session.feed(Event::Pause, now);
         }
         if !session.swarm.have().is_full() {
             session.disk.probing = true;
@@ -197,13 +197,13 @@ impl Session {
     }
 
     pub(super) fn set_paused(&mut self, paused: bool, now: Time) {
-        self.feed(if paused { Event::Pause } else { Event::Resume }, None, now);
+        self.feed(if paused { Event::Pause } else { Event::Resume }, now);
     }
 
     /// When [`tick`](Self::tick) is due without an input.
-    pub(super) fn wakeup(&self, now: Time) -> Time {
+    pub(super) fn wakeup(&self) -> Time {
         let mut wake = self.next_tick;
-        for other in [self.swarm.next_wakeup(now), self.schedule.due()].into_iter().flatten() {
+        for other in [self.swarm.next_wakeup(), self.schedule.due()].into_iter().flatten() {
             wake = wake.min(other);
         }
         wake
@@ -211,11 +211,11 @@ impl Session {
 
     /// Does what is due and sends what is queued. Called after every batch of inputs.
     pub(super) fn tick(&mut self, now: Time) {
-        let due = self.swarm.next_wakeup(now).is_some_and(|wake| wake <= now);
+        let due = self.swarm.next_wakeup().is_some_and(|wake| wake <= now);
         if due || self.next_tick <= now {
             self.next_tick = now + if self.peers.is_empty() { TICK_IDLE } else { TICK };
             self.share_limits(now);
-            self.feed(Event::Tick, None, now);
+            self.feed(Event::Tick, now);
             self.care_for_disk(now);
             self.keep_watch(now);
             self.keep_ledger(now);
@@ -230,7 +230,7 @@ impl Session {
     pub(super) fn input(&mut self, input: Input, now: Time) {
         match input {
             Input::Messages { peer, messages } => self.messages(peer, messages, now),
-            Input::Sent { peer, bytes } => self.feed(Event::Sent { peer, bytes }, None, now),
+            Input::Sent { peer, bytes } => self.feed(Event::Sent { peer, bytes }, now),
             Input::Connected {
                 stream,
                 addr,
@@ -250,19 +250,18 @@ impl Session {
                         fast,
                         extended,
                     },
-                    None,
                     now,
                 );
             }
             Input::DialFailed { addr, why } => {
                 tracing::debug!(content = %self.name, %addr, %why, "cannot connect");
-                self.feed(Event::DialFailed { addr, why }, None, now);
+                self.feed(Event::DialFailed { addr, why }, now);
                 self.tell_unreachable(addr, now);
             }
             Input::Closed { peer, reason } => {
                 if self.peers.remove(&peer).is_some() {
                     tracing::debug!(content = %self.name, peer = peer.0, reason, "connection lost");
-                    self.feed(Event::Closed { peer }, None, now);
+                    self.feed(Event::Closed { peer }, now);
                 }
             }
             Input::ServeFailed { peer, block, error } => {
@@ -270,7 +269,7 @@ impl Session {
                     tracing::warn!(content = %self.name, %error, times, "cannot read what a peer asked for; the piece is read again");
                 }
                 self.watch.suspect(block.piece, now);
-                self.feed(Event::ServeFailed { peer, block }, None, now);
+                self.feed(Event::ServeFailed { peer, block }, now);
             }
             Input::Done { work, .. } => self.done(work, now),
         }

@@ -31,7 +31,7 @@ impl Session {
         };
         if limits != self.limits {
             self.limits = limits;
-            self.feed(Event::SetLimits(limits), None, now);
+            self.feed(Event::SetLimits(limits), now);
         }
     }
 }

@@ -16,6 +16,15 @@ use crate::{Action, AnnounceReason, Fault, PeerKey, Time};
 /// After so long without a word or a block, neighbours are not waited for while the link is idle.
 const SILENT_NEARBY: Time = Time::from_secs(4);
 
+/// What becomes of the data of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// It is part of a piece being fetched.
+    Keep,
+    /// It was not asked for, or is here already.
+    Drop,
+}
+
 impl Swarm {
     /// Asks a peer for as much as its depth, the memory and the rates allow.
     pub(super) fn fill(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
@@ -214,9 +223,9 @@ impl Swarm {
     }
 
     /// A block came.
-    pub(super) fn block(&mut self, key: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) {
+    pub(super) fn block(&mut self, key: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) -> Fate {
         let Some(peer) = self.peers.get_mut(&key) else {
-            return out.push(Action::Ignore { peer: key, block });
+            return Fate::Drop;
         };
         peer.last_heard = now;
         let bytes = u64::from(block.len);
@@ -246,7 +255,7 @@ impl Swarm {
             peer.late.swap_remove(index);
         } else {
             self.totals.wasted += bytes;
-            return out.push(Action::Ignore { peer: key, block });
+            return Fate::Drop;
         }
         peer.last_block = now;
         peer.down.add(block.len, now);
@@ -268,12 +277,11 @@ impl Swarm {
             }
         }
         let (taken, rivals) = self.picker.take(key, ip, block, now);
-        if taken == Taken::Again {
+        let fate = if taken == Taken::Again {
             self.totals.wasted += bytes;
-            out.push(Action::Ignore { peer: key, block });
+            Fate::Drop
         } else {
             self.progressed(now);
-            out.push(Action::Keep { peer: key, block });
             if taken == Taken::Whole {
                 let from = self.picker.main_source(block.piece).unwrap_or(key);
                 out.push(Action::Verify {
@@ -284,12 +292,14 @@ impl Swarm {
             for rival in rivals {
                 self.cancel(rival, block, now, out);
             }
-        }
+            Fate::Keep
+        };
         if revived {
             self.count(key, true);
         }
         self.fill(key, now, out);
         self.leave_if_done(key, now, out);
+        fate
     }
 
     /// The endgame's loser need not send this block any more.

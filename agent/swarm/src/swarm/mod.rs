@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use narrows_protocol::{Role, Sharing};
-use narrows_wire::Bitfield;
+use narrows_wire::{Bitfield, Block};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
@@ -35,6 +35,7 @@ use crate::policy::unreachable::{Unreachable, Unreachables};
 use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
 use announce::Announcer;
 use dial::Known;
+use download::Fate;
 use line::Line;
 use peer::Peer;
 
@@ -88,7 +89,6 @@ pub struct Swarm {
 
     paused: bool,
     fault: Option<Fault>,
-    shown: (State, Option<Fault>),
     /// Who sent pieces with wrong hashes.
     blame: Blame,
     /// As tracker and neighbours were last told: whether we can fetch.
@@ -132,11 +132,6 @@ impl Swarm {
         let lengths = config.lengths;
         let left = config.have.iter_missing().map(|piece| u64::from(lengths.piece_size(piece))).sum();
         let limits = config.limits;
-        let state = if left == 0 {
-            State::Seeding
-        } else {
-            State::Fetching
-        };
         Swarm {
             left,
             picker: Picker::new(lengths, &config.have, config.seed),
@@ -165,7 +160,6 @@ impl Swarm {
             up: Meter::new(now),
             paused: false,
             fault: None,
-            shown: (state, None),
             blame: Blame::default(),
             able: true,
             announcer: Announcer::new(now),
@@ -197,7 +191,6 @@ impl Swarm {
                 self.connected(peer, new, now, out);
             }
             Event::Message { peer, message } => self.message(peer, message, now, out),
-            Event::Block { peer, block } => self.block(peer, block, now, out),
             Event::Closed { peer } => self.closed(peer, now, out),
             Event::DialFailed { addr, why } => self.dial_failed(addr, why, now, out),
             Event::Sent { peer, bytes } => self.sent(peer, bytes, now, out),
@@ -218,18 +211,41 @@ impl Swarm {
             }
             Event::Tick => self.tick(now, out),
         }
+        self.follow_up(now, out);
+    }
+
+    /// Takes a block that arrived, with its data, and appends what is to be done to `out`. The data comes back
+    /// if it is to be kept until the piece is verified or discarded: keep it before carrying out the actions,
+    /// a [`Verify`](Action::Verify) of the piece may be among them. Otherwise it is dropped here.
+    ///
+    /// The swarm does not look at the data: `B` is a buffer in the agent and nothing at all in a simulation.
+    #[must_use = "the data that comes back is part of a piece being fetched"]
+    pub fn handle_block<B>(
+        &mut self,
+        peer: PeerKey,
+        block: Block,
+        data: B,
+        now: Time,
+        out: &mut Vec<Action>,
+    ) -> Option<B> {
+        let fate = self.block(peer, block, now, out);
+        self.follow_up(now, out);
+        match fate {
+            Fate::Keep => Some(data),
+            Fate::Drop => None,
+        }
+    }
+
+    /// What is looked at after whatever happened.
+    fn follow_up(&mut self, now: Time, out: &mut Vec<Action>) {
         if now >= self.next_housekeeping {
             self.housekeeping(now, out);
         }
         self.tell_ability(now, out);
-        let state = (self.state(), self.obstacle());
-        if std::mem::replace(&mut self.shown, state) != state {
-            out.push(Action::StateChanged);
-        }
     }
 
     /// When a [`Event::Tick`] is wanted next.
-    pub fn next_wakeup(&self, _now: Time) -> Option<Time> {
+    pub fn next_wakeup(&self) -> Option<Time> {
         let paces = [
             self.down_pace.opens_at().filter(|_| self.waiting.down),
             self.up_pace.opens_at().filter(|_| self.waiting.up),

@@ -402,25 +402,11 @@ impl Sim {
         if !self.ends.contains_key(&key) {
             return;
         }
-        let before = self.out.len();
-        self.handle(
-            agent,
-            Event::Block {
-                peer: PeerKey(key),
-                block,
-            },
-        );
-        let verdicts = self.out[before..].iter().filter(|action| match action {
-            Action::Keep { peer, block: b } | Action::Ignore { peer, block: b } => {
-                *peer == PeerKey(key) && *b == block
-            }
-            _ => false,
-        });
-        assert_eq!(verdicts.count(), 1, "one verdict per block");
-        if self.out.contains(&Action::Keep {
-            peer: PeerKey(key),
-            block,
-        }) {
+        let Some(swarm) = &mut self.agents[agent].swarm else {
+            return;
+        };
+        let data = swarm.handle_block(PeerKey(key), block, corrupt, self.now, &mut self.out);
+        if let Some(corrupt) = data {
             let site = self.agents[agent].site;
             if self.ends.get(&(key ^ 1)).is_some_and(|far| self.agents[far.agent].site != site) {
                 self.wan[site].push(self.now);
@@ -527,7 +513,7 @@ impl Sim {
         let Some(swarm) = &self.agents[agent].swarm else {
             return;
         };
-        if let Some(wake) = swarm.next_wakeup(self.now) {
+        if let Some(wake) = swarm.next_wakeup() {
             let wake = wake.max(self.now + Duration::from_micros(100));
             if self.agents[agent].wake.is_none_or(|planned| wake < planned) {
                 self.agents[agent].wake = Some(wake);
@@ -641,12 +627,7 @@ impl Sim {
                 assert!(self.agents[agent].have.is_full(), "complete without all pieces");
                 self.agents[agent].completed = Some(self.now);
             }
-            Action::Keep { .. }
-            | Action::Ignore { .. }
-            | Action::Mark { .. }
-            | Action::Doubt { .. }
-            | Action::Ban { .. }
-            | Action::StateChanged => {}
+            Action::Mark { .. } | Action::Doubt { .. } | Action::Ban { .. } => {}
         }
     }
 

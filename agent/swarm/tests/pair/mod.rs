@@ -8,7 +8,7 @@ use narrows_protocol::{InfoHash, PeerId, Sharing};
 use narrows_swarm::{
     Action, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
 };
-use narrows_wire::Bitfield;
+use narrows_wire::{Bitfield, Block};
 
 pub struct Pair {
     pub seeder: Swarm,
@@ -16,7 +16,13 @@ pub struct Pair {
     pub now: Time,
     pub blocks: u64,
     pub calls: u64,
-    queue: VecDeque<(bool, Event)>,
+    queue: VecDeque<(bool, Input)>,
+}
+
+/// What a swarm is to hear of.
+enum Input {
+    Event(Event),
+    Block(PeerKey, Block),
 }
 
 pub fn config(lengths: Lengths, have: Bitfield, id: u8) -> Config {
@@ -57,13 +63,13 @@ impl Pair {
             min_interval: Duration::from_secs(1),
             external_ip: None,
         };
-        pair.queue.push_back((true, Event::Assigned(assigned)));
+        pair.tell(true, Event::Assigned(assigned));
         for (leecher, id, origin) in [
             (true, 1, Origin::Dialled(Class::Local)),
             (false, 2, Origin::Accepted),
         ] {
             let peer_id = PeerId([id; 20]);
-            pair.queue.push_back((
+            pair.tell(
                 leecher,
                 Event::Connected {
                     peer,
@@ -73,15 +79,19 @@ impl Pair {
                     fast: true,
                     extended: true,
                 },
-            ));
+            );
         }
         pair
+    }
+
+    fn tell(&mut self, leecher: bool, event: Event) {
+        self.queue.push_back((leecher, Input::Event(event)));
     }
 
     /// Until nothing moves any more.
     pub fn run(&mut self) {
         let mut out = Vec::new();
-        while let Some((leecher, event)) = self.queue.pop_front() {
+        while let Some((leecher, input)) = self.queue.pop_front() {
             self.calls += 1;
             self.now += Duration::from_micros(8);
             let swarm = if leecher {
@@ -89,28 +99,24 @@ impl Pair {
             } else {
                 &mut self.seeder
             };
-            swarm.handle(event, self.now, &mut out);
-            let _ = swarm.next_wakeup(self.now);
+            match input {
+                Input::Event(event) => swarm.handle(event, self.now, &mut out),
+                Input::Block(peer, block) => {
+                    let _ = swarm.handle_block(peer, block, (), self.now, &mut out);
+                }
+            }
+            let _ = swarm.next_wakeup();
             for action in out.drain(..) {
                 match action {
-                    Action::Send { peer, message } => {
-                        self.queue.push_back((!leecher, Event::Message { peer, message }))
-                    }
+                    Action::Send { peer, message } => self.tell(!leecher, Event::Message { peer, message }),
                     Action::Serve { peer, block } => {
                         self.blocks += 1;
-                        self.queue.push_back((!leecher, Event::Block { peer, block }));
-                        self.queue.push_back((
-                            leecher,
-                            Event::Sent {
-                                peer,
-                                bytes: block.len,
-                            },
-                        ));
+                        self.queue.push_back((!leecher, Input::Block(peer, block)));
+                        let bytes = block.len;
+                        self.tell(leecher, Event::Sent { peer, bytes });
                     }
-                    Action::Verify { piece, .. } => {
-                        self.queue.push_back((leecher, Event::Verified { piece, ok: true }))
-                    }
-                    Action::Close { peer, .. } => self.queue.push_back((!leecher, Event::Closed { peer })),
+                    Action::Verify { piece, .. } => self.tell(leecher, Event::Verified { piece, ok: true }),
+                    Action::Close { peer, .. } => self.tell(!leecher, Event::Closed { peer }),
                     _ => {}
                 }
             }

@@ -57,6 +57,18 @@ impl Table {
         out
     }
 
+    /// A block comes, as all data does: `()` here.
+    pub fn block(&mut self, peer: PeerKey, block: Block) -> Vec<Action> {
+        self.receive(peer, block).1
+    }
+
+    /// The same; also whether its data is kept.
+    pub fn receive(&mut self, peer: PeerKey, block: Block) -> (bool, Vec<Action>) {
+        let mut out = Vec::new();
+        let data = self.swarm.handle_block(peer, block, (), self.now, &mut out);
+        (data.is_some(), out)
+    }
+
     pub fn wait(&mut self, seconds: u64) -> Vec<Action> {
         let end = self.now + Duration::from_secs(seconds);
         let mut out = Vec::new();
