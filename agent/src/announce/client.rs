@@ -308,10 +308,10 @@ fn merged(mut one: Assigned, other: Assigned) -> Assigned {
         (Some(one), Some(other)) => {
             extend(&mut one.gateways, other.gateways);
             extend(&mut one.upstream, other.upstream);
-            for part in other.parts {
-                match one.parts.iter_mut().find(|known| known.site == part.site) {
-                    Some(known) => extend(&mut known.upstream, part.upstream),
-                    None => one.parts.push(part),
+            for parent in other.parents {
+                match one.parents.iter_mut().find(|known| known.site == parent.site) {
+                    Some(known) => extend(&mut known.upstreams, parent.upstreams),
+                    None => one.parents.push(parent),
                 }
             }
         }

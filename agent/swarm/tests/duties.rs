@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use narrows_protocol::{Assignment, Part};
+use narrows_protocol::{Assignment, Parent};
 use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, DialError, Event, Origin, PeerKey, Time};
 use narrows_wire::{Bitfield, Block, ExtendedHandshake, Hello, Message};
 use table::{PIECES, Table, closed, gateway, hello, introduction, member, requests};
@@ -312,17 +312,17 @@ fn who_does_not_answer_is_named_for_thirty_seconds() {
 
 #[test]
 fn bytes_are_booked_on_the_parent_they_came_from_and_stripes_on_their_part() {
-    let part = |site: &str, upstream: &str, stripe| Part {
+    let parent = |site: &str, upstream: &str, stripe| Parent {
         site: site.into(),
-        upstream: vec![upstream.parse().expect("an address")],
+        upstreams: vec![upstream.parse().expect("an address")],
         stripes: vec![stripe],
-        ..Part::default()
+        ..Parent::default()
     };
     let mut table = Table::leecher();
     let ups = ["10.0.0.1:6881", "10.3.0.1:6881"];
     let assignment = gateway(&ups).map(|a| Assignment {
         stripes: 2,
-        parts: vec![part("hq", ups[0], 0), part("r", ups[1], 1)],
+        parents: vec![parent("hq", ups[0], 0), parent("r", ups[1], 1)],
         ..a
     });
     table.assign(assignment, &[]);
@@ -348,7 +348,7 @@ fn bytes_are_booked_on_the_parent_they_came_from_and_stripes_on_their_part() {
     }
     asked.sort_unstable();
     asked.dedup();
-    assert_eq!(asked.len() as u32, PIECES, "every piece is of one part");
+    assert_eq!(asked.len() as u32, PIECES, "every piece is of one parent");
     let report = table.swarm.report();
     assert_eq!(
         report.from,

@@ -57,7 +57,7 @@ pub struct Decision {
     /// Into how many stripes the pieces are divided; 1: not at all.
     pub stripes: u8,
     /// Which stripes come from which parent; empty unless a gateway has several parents.
-    pub parts: Vec<Part>,
+    pub parents: Vec<Parent>,
     /// When to come back: jittered by 10 %.
     pub interval: Duration,
     /// When it may come back at the earliest without a cause.
@@ -74,7 +74,7 @@ pub struct Decision {
 
 /// What a gateway fetches from one of several parents.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Part {
+pub struct Parent {
     /// The parent site.
     pub site: SiteId,
     /// The share of the links on the way.
@@ -84,7 +84,7 @@ pub struct Part {
     /// Numbers of the stripes.
     pub stripes: Vec<u8>,
     /// Peers there.
-    pub upstream: Vec<Peer>,
+    pub upstreams: Vec<Peer>,
 }
 
 /// What a decision did, for metrics.

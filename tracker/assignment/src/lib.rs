@@ -32,7 +32,7 @@ mod state;
 mod turn;
 
 pub use brakes::Brakes;
-pub use decision::{Announce, Decision, Outcome, Part, Refusal};
+pub use decision::{Announce, Decision, Outcome, Parent, Refusal};
 pub use ledger::Ledger;
 pub use policy::{Context, Intervals, Policy};
 pub use report::{

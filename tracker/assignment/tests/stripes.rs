@@ -99,12 +99,12 @@ impl World {
             wall: self.wall,
         };
         let told = self.swarm.announce(&cx, &announce, self.now, &mut self.rng).unwrap();
-        let stripes: Vec<u8> = told.parts.iter().flat_map(|part| part.stripes.clone()).collect();
-        if !told.parts.is_empty() {
+        let stripes: Vec<u8> = told.parents.iter().flat_map(|parent| parent.stripes.clone()).collect();
+        if !told.parents.is_empty() {
             let each: BTreeSet<u8> = stripes.iter().copied().collect();
-            assert_eq!(stripes.len(), each.len(), "a stripe in two parts");
-            assert_eq!(each, (0..told.stripes).collect(), "every stripe is in a part");
-            let parted = told.parts.iter().map(|part| part.upstream.len()).sum::<usize>();
+            assert_eq!(stripes.len(), each.len(), "a stripe has two parents");
+            assert_eq!(each, (0..told.stripes).collect(), "every stripe has a parent");
+            let parted = told.parents.iter().map(|parent| parent.upstreams.len()).sum::<usize>();
             assert_eq!(parted, told.upstream.len());
         }
         let agent = &mut self.agents[number];
@@ -126,17 +126,17 @@ impl World {
                 |peers: &[narrows_protocol::Peer]| peers.iter().map(|peer| peer.addr).collect::<Vec<_>>();
             let mut sources: Vec<(Vec<SocketAddr>, f64, Vec<usize>)> = Vec::new();
             let rate = |rate: narrows_topology::Rate| rate.bytes_per_second().map_or(1e9, |rate| rate as f64);
-            if told.parts.is_empty() {
+            if told.parents.is_empty() {
                 if !told.upstream.is_empty() && !told.paused {
                     sources.push((of(&told.upstream), rate(told.rate), (0..UNITS).collect()));
                 }
             } else {
-                for part in told.parts.iter().filter(|part| !part.paused) {
+                for parent in told.parents.iter().filter(|parent| !parent.paused) {
                     let mine =
-                        |unit: &usize| part.stripes.contains(&((unit % usize::from(told.stripes)) as u8));
+                        |unit: &usize| parent.stripes.contains(&((unit % usize::from(told.stripes)) as u8));
                     sources.push((
-                        of(&part.upstream),
-                        rate(part.rate),
+                        of(&parent.upstreams),
+                        rate(parent.rate),
                         (0..UNITS).filter(mine).collect(),
                     ));
                 }
@@ -236,7 +236,7 @@ fn a_stock_gateway_on_a_diamond_has_one_parent() {
     assert!(world.agents[stock].done.is_some());
     assert!(world.agents.iter().all(|agent| agent.wan <= SIZE * 1.001));
     let told = world.agents[stock].told.as_ref().unwrap();
-    assert!(told.parts.is_empty() && told.stripes == 1);
+    assert!(told.parents.is_empty() && told.stripes == 1);
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn on_a_map_without_cycles_nobody_has_stripes() {
     }
     world.run(30);
     let told = world.agents.iter().filter_map(|agent| agent.told.as_ref());
-    assert!(told.clone().all(|told| told.parts.is_empty() && told.stripes == 1));
+    assert!(told.clone().all(|told| told.parents.is_empty() && told.stripes == 1));
     assert_eq!(told.filter(|told| !told.upstream.is_empty()).count(), 3);
 }
 

@@ -13,7 +13,8 @@ pub mod scrape;
 
 pub use announce::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl,
-    AnnounceUrlError, Assignment, Failure, GatewayPreference, Part, Peer, ReplyError, RetryIn, Role, Sharing,
+    AnnounceUrlError, Assignment, Failure, GatewayPreference, Parent, Peer, ReplyError, RetryIn, Role,
+    Sharing,
 };
 pub use ids::{InfoHash, ParseInfoHashError, PeerId};
 pub use query::RequestError;

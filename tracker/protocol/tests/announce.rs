@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, Assignment, Failure,
-    GatewayPreference, InfoHash, Part, Peer, PeerId, RequestError, RetryIn, Role, Sharing,
+    GatewayPreference, InfoHash, Parent, Peer, PeerId, RequestError, RetryIn, Role, Sharing,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -342,18 +342,18 @@ mod a_reply {
 
     #[test]
     fn to_a_gateway_with_two_parents_says_which_stripes_come_from_where() {
-        let part = |site: &str, stripe, upstream: &str| Part {
+        let parent = |site: &str, stripe, upstream: &str| Parent {
             site: site.into(),
             rate: 9,
             paused: false,
             stripes: vec![stripe],
-            upstream: vec![upstream.parse().unwrap()],
+            upstreams: vec![upstream.parse().unwrap()],
         };
         let response = AnnounceResponse {
             narrows: Some(Assignment {
                 dscp: Some(8),
                 stripes: 2,
-                parts: vec![part("a", 0, "1.1.1.1:1"), part("b", 1, "[::1]:1")],
+                parents: vec![parent("a", 0, "1.1.1.1:1"), parent("b", 1, "[::1]:1")],
                 ..Assignment::default()
             }),
             ..AnnounceResponse::default()
@@ -474,10 +474,10 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn part()(
-        site in "\\PC{0,40}", rate: u64, paused: bool, stripes in vec(0u8..16, 0..4), upstream in vec(addr(), 0..4),
-    ) -> Part {
-        Part { site, rate, paused, stripes, upstream }
+    fn parent()(
+        site in "\\PC{0,40}", rate: u64, paused: bool, stripes in vec(0u8..16, 0..4), upstreams in vec(addr(), 0..4),
+    ) -> Parent {
+        Parent { site, rate, paused, stripes, upstreams }
     }
 }
 
@@ -485,9 +485,9 @@ prop_compose! {
     fn assignment()(
         role in role(), site in "\\PC{0,40}", gateways in vec(addr(), 0..4), lease: u32, rate: u64, paused: bool, slow_supply: bool, epoch: u32, watch: u16,
         upstream in vec(addr(), 0..4), dscp in option::of(0u8..64), stripes in select(vec![0u8, 2, 3, 16]),
-        parts in vec(part(), 0..3), again: u32,
+        parents in vec(parent(), 0..3), again: u32,
     ) -> Assignment {
-        Assignment { role, site, gateways, lease, rate, paused, slow_supply, epoch, watch, upstream, again, dscp, stripes, parts }
+        Assignment { role, site, gateways, lease, rate, paused, slow_supply, epoch, watch, upstream, again, dscp, stripes, parents }
     }
 }
 
@@ -512,8 +512,8 @@ fn addresses_apart(mut response: AnnounceResponse) -> AnnounceResponse {
     if let Some(assignment) = &mut response.narrows {
         assignment.gateways.sort_by_key(SocketAddr::is_ipv6);
         assignment.upstream.sort_by_key(SocketAddr::is_ipv6);
-        for part in &mut assignment.parts {
-            part.upstream.sort_by_key(SocketAddr::is_ipv6);
+        for parent in &mut assignment.parents {
+            parent.upstreams.sort_by_key(SocketAddr::is_ipv6);
         }
     }
     response

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use narrows_assignment::{Announce, Decision, Refusal};
 use narrows_protocol::{
-    AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn, ScrapeFile,
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn, ScrapeFile,
     ScrapeRequest, ScrapeResponse,
 };
 use narrows_topology::SiteMap;
@@ -207,7 +207,7 @@ fn response(
             again: again(decision.interval),
             dscp: decision.dscp,
             stripes: decision.stripes,
-            parts: decision.parts.into_iter().map(|part| told_part(map, part)).collect(),
+            parents: decision.parents.into_iter().map(|parent| on_wire(map, parent)).collect(),
         })
     } else {
         peers.extend(decision.upstream);
@@ -226,13 +226,13 @@ fn response(
     }
 }
 
-fn told_part(map: &SiteMap, part: narrows_assignment::Part) -> Part {
-    Part {
-        site: map.name(part.site).into_owned(),
-        rate: part.rate.bytes_per_second().unwrap_or(0),
-        paused: part.paused,
-        upstream: addresses(&part.upstream),
-        stripes: part.stripes,
+fn on_wire(map: &SiteMap, parent: narrows_assignment::Parent) -> Parent {
+    Parent {
+        site: map.name(parent.site).into_owned(),
+        rate: parent.rate.bytes_per_second().unwrap_or(0),
+        paused: parent.paused,
+        upstreams: addresses(&parent.upstreams),
+        stripes: parent.stripes,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use narrows_protocol::{Assignment, InfoHash, Part, Role};
+use narrows_protocol::{Assignment, InfoHash, Parent, Role};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{GatewayMode, Time};
@@ -17,12 +17,12 @@ pub struct Duty {
     pub site: String,
     /// The gateways of our site.
     pub roster: Vec<SocketAddr>,
-    /// Whom we may fetch from across the WAN, by parent; empty unless gateway. A single parent is one part of
-    /// all stripes, without a name.
-    pub parts: Vec<Part>,
+    /// Whom we may fetch from across the WAN, by parent; empty unless gateway. A single parent has no name
+    /// and all stripes.
+    pub parents: Vec<Parent>,
     /// Into how many stripes the pieces are divided; 0 and 1: not at all.
     pub stripes: u8,
-    /// Bytes/s across the WAN, headers included, all parts together; 0 = no limit.
+    /// Bytes/s across the WAN, headers included, all parents together; 0 = no limit.
     pub rate: u64,
     /// All of it is paused.
     pub paused: bool,
@@ -49,8 +49,8 @@ impl Duty {
             role,
             site: assignment.site.clone(),
             roster: assignment.gateways.clone(),
-            parts: if gateway { parts(assignment) } else { Vec::new() },
-            stripes: if assignment.parts.is_empty() {
+            parents: if gateway { parents(assignment) } else { Vec::new() },
+            stripes: if assignment.parents.is_empty() {
                 1
             } else {
                 assignment.stripes
@@ -72,7 +72,7 @@ impl Duty {
             && self.upstreams().next().is_none()
             && before.upstreams().next().is_some();
         if keeps {
-            self.parts.clone_from(&before.parts);
+            self.parents.clone_from(&before.parents);
             (self.stripes, self.rate, self.paused) = (before.stripes, before.rate, before.paused);
             self.slow_supply = before.slow_supply;
         }
@@ -86,21 +86,21 @@ impl Duty {
 
     /// Whom we may fetch from across the WAN.
     pub fn upstreams(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.parts.iter().flat_map(|part| part.upstream.iter().copied())
+        self.parents.iter().flat_map(|parent| parent.upstreams.iter().copied())
     }
 }
 
-/// The parts of an assignment; with a single parent one.
-fn parts(assignment: &Assignment) -> Vec<Part> {
-    if !assignment.parts.is_empty() {
-        return assignment.parts.clone();
+/// The parents of an assignment; one alone is not listed there.
+fn parents(assignment: &Assignment) -> Vec<Parent> {
+    if !assignment.parents.is_empty() {
+        return assignment.parents.clone();
     }
-    vec![Part {
+    vec![Parent {
         site: String::new(),
         rate: assignment.rate,
         paused: assignment.paused,
         stripes: vec![0],
-        upstream: assignment.upstream.clone(),
+        upstreams: assignment.upstream.clone(),
     }]
 }
 

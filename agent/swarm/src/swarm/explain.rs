@@ -69,16 +69,16 @@ impl Swarm {
     }
 
     fn parents(&self) -> Vec<ParentFacts> {
-        let lines = self.lines.iter().zip(&self.duty.parts);
+        let lines = self.lines.iter().zip(&self.duty.parents);
         let addr_of = |key: PeerKey| self.peers.get(&key).map(|peer| peer.addr);
         lines
-            .map(|(line, part)| ParentFacts {
+            .map(|(line, parent)| ParentFacts {
                 site: line.site.clone(),
                 rate: line.pace.rate(),
                 paused: line.paused || self.duty.paused,
                 upstreams: line.upstreams.clone(),
                 active: line.active.and_then(addr_of),
-                stripes: (part.stripes.clone(), self.duty.stripes),
+                stripes: (parent.stripes.clone(), self.duty.stripes),
             })
             .collect()
     }

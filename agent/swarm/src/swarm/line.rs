@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use narrows_protocol::Part;
+use narrows_protocol::Parent;
 
 use super::Swarm;
 use crate::picker::Plan;
@@ -33,13 +33,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn new(part: &Part, now: Time) -> Line {
+    fn new(parent: &Parent, now: Time) -> Line {
         Line {
-            site: part.site.clone(),
-            upstreams: part.upstream.clone(),
-            paused: part.paused,
+            site: parent.site.clone(),
+            upstreams: parent.upstreams.clone(),
+            paused: parent.paused,
             active: None,
-            pace: Bucket::new(part.rate, now),
+            pace: Bucket::new(parent.rate, now),
             trial: Trial::default(),
             waiting: false,
             moved: now,
@@ -48,27 +48,27 @@ impl Line {
 }
 
 impl Swarm {
-    /// Takes over the parts of the duty. A line goes on where one to the same parent was.
+    /// Takes over the parents of the duty. A line goes on where one to the same parent was.
     pub(super) fn set_lines(&mut self, now: Time, out: &mut Vec<Action>) {
         let mut old = std::mem::take(&mut self.lines);
         let mut left: Vec<PeerKey> = Vec::new();
-        for part in &self.duty.parts {
+        for parent in &self.duty.parents {
             let active_of =
                 |line: &Line| line.active.and_then(|key| self.peers.get(&key)).map(|peer| peer.addr);
             let same = old.iter().position(|line| {
-                active_of(line).is_some_and(|addr| part.upstream.contains(&addr))
-                    || line.upstreams.iter().any(|addr| part.upstream.contains(addr))
-                    || (!part.site.is_empty() && line.site == part.site)
+                active_of(line).is_some_and(|addr| parent.upstreams.contains(&addr))
+                    || line.upstreams.iter().any(|addr| parent.upstreams.contains(addr))
+                    || (!parent.site.is_empty() && line.site == parent.site)
             });
-            let mut line = Line::new(part, now);
+            let mut line = Line::new(parent, now);
             if let Some(before) = same.map(|index| old.swap_remove(index)) {
-                let kept = active_of(&before).is_some_and(|addr| part.upstream.contains(&addr));
+                let kept = active_of(&before).is_some_and(|addr| parent.upstreams.contains(&addr));
                 line.active = before.active.filter(|_| kept);
                 line.pace = before.pace;
                 line.trial = before.trial;
-                line.pace.set_rate(part.rate, now);
+                line.pace.set_rate(parent.rate, now);
                 (line.waiting, line.moved) = (before.waiting, before.moved);
-                if before.paused && !part.paused {
+                if before.paused && !parent.paused {
                     line.moved = now;
                 }
                 left.extend(before.active.filter(|_| !kept));
@@ -91,7 +91,7 @@ impl Swarm {
                 roster: self.duty.roster.clone(),
                 info_hash: self.config.info_hash,
                 stripes: self.duty.stripes,
-                lines: self.duty.parts.iter().map(|part| part.stripes.clone()).collect(),
+                lines: self.duty.parents.iter().map(|parent| parent.stripes.clone()).collect(),
             });
         }
     }

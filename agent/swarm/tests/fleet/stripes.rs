@@ -20,10 +20,10 @@ pub fn diamond(seed: u64) -> Sim {
         net
     };
     let mut sim = Sim::new(net, &[3; 4], &[0, 1, 2], lengths(200), seed);
-    let part = |parent: usize, stripe: u8| (parent, vec![stripe]);
-    sim.tracker.parts.insert(1, vec![part(0, 0), part(3, 1)]);
-    sim.tracker.parts.insert(2, vec![part(0, 1), part(3, 0)]);
-    sim.tracker.parts.insert(3, vec![part(1, 0), part(2, 1)]);
+    let from = |parent: usize, stripe: u8| (parent, vec![stripe]);
+    sim.tracker.striped.insert(1, vec![from(0, 0), from(3, 1)]);
+    sim.tracker.striped.insert(2, vec![from(0, 1), from(3, 0)]);
+    sim.tracker.striped.insert(3, vec![from(1, 0), from(2, 1)]);
     (sim.tracker.stripes, sim.tracker.share) = (2, 0.98);
     for agent in 0..sim.agents.len() {
         sim.plan(Duration::from_millis(agent as u64 * 7), agent, Op::Start);

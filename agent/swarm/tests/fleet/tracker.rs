@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use narrows_protocol::{Assignment, Part, Role};
+use narrows_protocol::{Assignment, Parent, Role};
 use narrows_swarm::{Assigned, Report, Time};
 
 use crate::net::Net;
@@ -27,7 +27,7 @@ pub struct Tracker {
     /// Parent site of each site.
     pub parents: BTreeMap<usize, usize>,
     /// The parents of sites that have several, with their stripes.
-    pub parts: BTreeMap<usize, Vec<(usize, Vec<u8>)>>,
+    pub striped: BTreeMap<usize, Vec<(usize, Vec<u8>)>>,
     /// Into how many stripes the pieces are divided.
     pub stripes: u8,
     /// Whom somebody called gone, and when.
@@ -116,27 +116,27 @@ impl Tracker {
             there.into_iter().skip(skip).take(2).map(|(_, e)| e.addr).collect()
         };
         let rate = |parent: usize| (net.rate(parent, site) * self.share / self.wanted as f64) as u64;
-        let parts: Vec<Part> = match self.parts.get(&site) {
-            Some(parts) if gateway => parts
+        let several: Vec<Parent> = match self.striped.get(&site) {
+            Some(parents) if gateway => parents
                 .iter()
-                .map(|(parent, stripes)| Part {
+                .map(|(parent, stripes)| Parent {
                     site: format!("site{parent}"),
                     rate: rate(*parent),
                     paused: false,
                     stripes: stripes.clone(),
-                    upstream: upstreams(*parent),
+                    upstreams: upstreams(*parent),
                 })
                 .collect(),
             _ => Vec::new(),
         };
-        let waits = waits_for_others || parts.iter().any(|part| part.upstream.is_empty());
+        let waits = waits_for_others || several.iter().any(|parent| parent.upstreams.is_empty());
         let parent = self.parents.get(&site).copied();
-        let (upstream, rate) = match parent.filter(|_| parts.is_empty()) {
+        let (upstream, rate) = match parent.filter(|_| several.is_empty()) {
             Some(parent) if gateway => (upstreams(parent), rate(parent)),
             Some(parent) => (Vec::new(), rate(parent)),
             None => (
-                parts.iter().flat_map(|part| part.upstream.clone()).collect(),
-                parts.iter().map(|part| part.rate).sum(),
+                several.iter().flat_map(|parent| parent.upstreams.clone()).collect(),
+                several.iter().map(|parent| parent.rate).sum(),
             ),
         };
         let local =
@@ -152,7 +152,7 @@ impl Tracker {
                 paused: false,
                 upstream,
                 stripes: self.stripes,
-                parts,
+                parents: several,
                 ..Assignment::default()
             }),
             // a parent that has nobody yet will have somebody soon

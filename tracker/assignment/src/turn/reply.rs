@@ -6,7 +6,7 @@ use narrows_protocol::{Peer, Role};
 use narrows_topology::{Rate, SiteId};
 use rand::Rng;
 
-use crate::decision::Part;
+use crate::decision::Parent;
 use crate::endpoint::Endpoint;
 use crate::rules::budget::Allowance;
 use crate::rules::gateway::Seat;
@@ -86,8 +86,8 @@ impl Swarm {
         if wants && !fed && upstream.is_empty() && self.is_young(cx, now) {
             interval = interval.min(hasty(cx.policy, self.counts.incomplete));
         }
-        let (stripes, parts) = self.parts((id, at), &told.upstream, &allowances);
-        let (rate, paused) = total(&allowances, &parts);
+        let (stripes, parents) = self.by_parent((id, at), &told.upstream, &allowances);
+        let (rate, paused) = total(&allowances, &parents);
         let site = self.sites.get_mut(&id);
         if let Some(gateway) = site.and_then(|site| site.gateways.get_mut(&at)) {
             gateway.due = now + interval + LATE;
@@ -116,7 +116,7 @@ impl Swarm {
             slow_supply,
             dscp: self.dscp(cx, id),
             stripes,
-            parts,
+            parents,
             interval,
             min_interval: intervals.min.min(interval),
             complete: self.counts.complete,
@@ -134,18 +134,18 @@ impl Swarm {
         })
     }
 
-    /// The number of stripes, and the parts of a reply to a gateway with several parents. Stripes whose
+    /// The number of stripes, and the parents of a reply to a gateway with several parents. Stripes whose
     /// parent has nobody to tell come from the first that has.
-    fn parts(
+    fn by_parent(
         &self,
         (id, at): (SiteId, Endpoint),
         upstream: &[Upstream],
         allowances: &[Allowance],
-    ) -> (u8, Vec<Part>) {
+    ) -> (u8, Vec<Parent>) {
         if self.stripes.is_empty() || !self.is_planned_for(id, at) {
             return (1, Vec::new());
         }
-        let (mut parts, mut orphans): (Vec<Part>, Vec<u8>) = (Vec::new(), Vec::new());
+        let (mut parents, mut orphans): (Vec<Parent>, Vec<u8>) = (Vec::new(), Vec::new());
         for (site, stripes) in self.parents(id, at) {
             let peers = upstream.iter().filter(|up| up.site == site);
             let peers: Vec<Peer> = peers.filter_map(|up| self.tell(up)).collect();
@@ -154,27 +154,27 @@ impl Swarm {
                 orphans.extend(stripes);
                 continue;
             };
-            parts.push(Part {
+            parents.push(Parent {
                 site,
                 rate: allowed.grant.rate,
                 paused: allowed.grant.rate == Rate::ZERO,
                 stripes,
-                upstream: peers,
+                upstreams: peers,
             });
         }
-        if parts.len() < 2 {
+        if parents.len() < 2 {
             return (1, Vec::new());
         }
-        parts[0].stripes.extend(orphans);
-        (u8::try_from(self.stripes.len()).unwrap_or(u8::MAX), parts)
+        parents[0].stripes.extend(orphans);
+        (u8::try_from(self.stripes.len()).unwrap_or(u8::MAX), parents)
     }
 }
 
 /// The rate of all flows together, and whether it is nothing at all. Who has several parents and is not told
 /// which pieces come from which may fetch everything from any. Without a flow there is nothing to limit.
-fn total(allowances: &[Allowance], parts: &[Part]) -> (Rate, bool) {
+fn total(allowances: &[Allowance], parents: &[Parent]) -> (Rate, bool) {
     let mut rates = allowances.iter().map(|allowed| allowed.grant.rate);
-    let rate = if parts.is_empty() {
+    let rate = if parents.is_empty() {
         rates.min()
     } else {
         rates.by_ref().reduce(Rate::saturating_add)
@@ -209,7 +209,7 @@ pub(crate) fn farewell(
         slow_supply: false,
         dscp: None,
         stripes: 1,
-        parts: Vec::new(),
+        parents: Vec::new(),
         interval: jittered(cx.policy.intervals.leecher, rng),
         min_interval: cx.policy.intervals.min,
         complete: swarm.counts.complete,

@@ -114,7 +114,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
         let sources = client.upstream.iter().filter_map(|up| world.site(*up));
         let sources: BTreeSet<SiteId> = sources.collect();
         let caps: Vec<u32> = sources.iter().map(|source| cap(*source, site)).collect();
-        let least = if client.parts > 1 {
+        let least = if client.parents > 1 {
             caps.iter().sum()
         } else {
             caps.iter().min().copied().unwrap_or(0)

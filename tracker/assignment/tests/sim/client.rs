@@ -51,7 +51,7 @@ pub struct Client {
     pub gateways: Vec<SocketAddr>,
     pub upstream: Vec<SocketAddr>,
     /// How many parents it was told of, if several.
-    pub parts: usize,
+    pub parents: usize,
     /// Whom it was told of and could not reach.
     pub gone: Vec<SocketAddr>,
     /// All remote peers that a stock client was ever told.
@@ -114,7 +114,7 @@ impl Client {
             local: Vec::new(),
             gateways: Vec::new(),
             upstream: Vec::new(),
-            parts: 0,
+            parents: 0,
             gone: Vec::new(),
             ever: Vec::new(),
         }
@@ -143,7 +143,7 @@ impl Client {
         self.gateways.clear();
         self.upstream.clear();
         self.gone.clear();
-        self.parts = 0;
+        self.parents = 0;
         self.ever.clear();
         self.alive = true;
         self.next = now;
@@ -188,7 +188,7 @@ impl Client {
         self.restarted = false;
         let addrs = |peers: &[narrows_protocol::Peer]| peers.iter().map(|p| p.addr).collect::<Vec<_>>();
         self.role = decision.role;
-        self.parts = decision.parts.len();
+        self.parents = decision.parents.len();
         self.upstream = addrs(&decision.upstream);
         if self.agent {
             self.local = addrs(&decision.local);

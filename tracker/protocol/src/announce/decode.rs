@@ -7,7 +7,7 @@ use bendy::decoding::{Decoder, DictDecoder, ListDecoder, Object};
 use thiserror::Error;
 
 use super::request::Role;
-use super::response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};
+use super::response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 use crate::compact;
 use crate::ids::PeerId;
 
@@ -159,7 +159,7 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                     let Object::Dict(dict) = item else {
                         return Err(ReplyError::Wrong("parts"));
                     };
-                    assignment.parts.push(part(dict)?);
+                    assignment.parents.push(parent(dict)?);
                 }
             }
             b"paused" => assignment.paused = integer(value, "paused")? != 0,
@@ -184,19 +184,19 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
     Ok(assignment)
 }
 
-fn part(mut dict: DictDecoder<'_, '_>) -> Result<Part, ReplyError> {
-    let mut part = Part::default();
+fn parent(mut dict: DictDecoder<'_, '_>) -> Result<Parent, ReplyError> {
+    let mut parent = Parent::default();
     while let Some((key, value)) = dict.next_pair()? {
         match key {
-            b"paused" => part.paused = integer(value, "paused")? != 0,
-            b"rate" => part.rate = integer(value, "rate")?,
-            b"site" => part.site = text(value, "site")?,
-            b"stripes" => part.stripes = bytes(value, "stripes")?.to_vec(),
-            b"upstream" | b"upstream6" => upstream(key, value, &mut part.upstream)?,
+            b"paused" => parent.paused = integer(value, "paused")? != 0,
+            b"rate" => parent.rate = integer(value, "rate")?,
+            b"site" => parent.site = text(value, "site")?,
+            b"stripes" => parent.stripes = bytes(value, "stripes")?.to_vec(),
+            b"upstream" | b"upstream6" => upstream(key, value, &mut parent.upstreams)?,
             _ => {}
         }
     }
-    Ok(part)
+    Ok(parent)
 }
 
 fn upstream(key: &[u8], value: Object<'_, '_>, addrs: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::response::{AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};
+use super::response::{AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 use crate::{bencode, compact};
 
 impl AnnounceResponse {
@@ -64,9 +64,9 @@ impl Assignment {
         addresses(out, b"8:gateways", b"9:gateways6", self.gateways.iter().copied());
         out.extend_from_slice(b"5:lease");
         bencode::integer(out, self.lease.into());
-        if !self.parts.is_empty() {
+        if !self.parents.is_empty() {
             out.extend_from_slice(b"5:partsl");
-            self.parts.iter().for_each(|part| part.encode(out));
+            self.parents.iter().for_each(|parent| parent.encode(out));
             out.push(b'e');
         }
         if self.paused {
@@ -94,7 +94,7 @@ impl Assignment {
     }
 }
 
-impl Part {
+impl Parent {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(b'd');
         if self.paused {
@@ -106,7 +106,7 @@ impl Part {
         bencode::bytes(out, self.site.as_bytes());
         out.extend_from_slice(b"7:stripes");
         bencode::bytes(out, &self.stripes);
-        addresses(out, b"8:upstream", b"9:upstream6", self.upstream.iter().copied());
+        addresses(out, b"8:upstream", b"9:upstream6", self.upstreams.iter().copied());
         out.push(b'e');
     }
 }

@@ -11,5 +11,5 @@ mod url;
 
 pub use decode::ReplyError;
 pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role, Sharing};
-pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Part, Peer, RetryIn};
+pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 pub use url::{AnnounceUrl, AnnounceUrlError};

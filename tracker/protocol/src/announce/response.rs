@@ -69,12 +69,12 @@ pub struct Assignment {
     /// Into how many stripes of equal weight the pieces are divided; 0 and 1: not at all.
     pub stripes: u8,
     /// Which stripes come from which parent; empty unless there are several parents.
-    pub parts: Vec<Part>,
+    pub parents: Vec<Parent>,
 }
 
 /// What a gateway fetches from one of several parents.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Part {
+pub struct Parent {
     /// The parent site.
     pub site: String,
     /// Bytes per second that may be fetched from there; 0 is no limit.
@@ -84,7 +84,7 @@ pub struct Part {
     /// The numbers of the stripes that come from there.
     pub stripes: Vec<u8>,
     /// Peers there.
-    pub upstream: Vec<SocketAddr>,
+    pub upstreams: Vec<SocketAddr>,
 }
 
 /// The answer to a request that is refused.
