@@ -4,8 +4,7 @@ use std::path::Path;
 
 use narrows_agent::config::Config;
 use narrows_config::{LoadError, Mistake, Mistakes, Rate};
-use narrows_protocol::Sharing;
-use narrows_swarm::GatewayMode;
+use narrows_protocol::{GatewayPreference, Sharing};
 
 fn parse(text: &str) -> Result<Config, Mistakes> {
     Config::parse(text, Path::new("/etc/narrows/agent.yaml"))
@@ -42,7 +41,7 @@ fn the_file_of_the_design_is_understood() {
     assert_eq!(config.content[1].target, Path::new("/var/lib/narrows/data"));
     assert_eq!(
         (config.gateway, config.share),
-        (GatewayMode::Prefer, Sharing::Never)
+        (GatewayPreference::Prefer, Sharing::Never)
     );
     assert_eq!(
         (config.limits.upload, config.limits.download),
@@ -60,7 +59,7 @@ fn every_key_has_a_default() {
         assert!(config.content.is_empty());
         assert_eq!(
             (config.gateway, config.share),
-            (GatewayMode::Auto, Sharing::Always)
+            (GatewayPreference::Auto, Sharing::Always)
         );
     }
 }

@@ -8,9 +8,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 use narrows_config::Rate;
 use narrows_host::say;
-use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::names::Names;
-use narrows_swarm::GatewayMode;
+use narrows_protocol::{GatewayPreference, Sharing};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{get_state, log, runtime, show};
@@ -89,7 +88,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
             torrent: args.torrent.clone(),
             target: args.to.clone(),
         }],
-        gateway: GatewayMode::Auto,
+        gateway: GatewayPreference::Auto,
         share: Sharing::Always,
         names: args.names,
         scrub: None,

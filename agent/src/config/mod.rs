@@ -24,9 +24,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Rate, Report, Subject, Value, values};
-use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::names::Names;
-use narrows_swarm::GatewayMode;
+use narrows_protocol::{GatewayPreference, Sharing};
 
 use crate::net::Listener;
 use crate::platform;
@@ -78,10 +77,10 @@ const LIMITS: &[Key] = &[
     Key::optional("download", (), "From all peers together."),
 ];
 
-const GATEWAY: &[(&str, GatewayMode)] = &[
-    ("auto", GatewayMode::Auto),
-    ("never", GatewayMode::Never),
-    ("prefer", GatewayMode::Prefer),
+const GATEWAY: &[(&str, GatewayPreference)] = &[
+    ("auto", GatewayPreference::Auto),
+    ("never", GatewayPreference::Never),
+    ("prefer", GatewayPreference::Prefer),
 ];
 const SHARE: &[(&str, Sharing)] = &[("always", Sharing::Always), ("never", Sharing::Never)];
 const NAMES: &[(&str, Names)] = &[("portable", Names::Portable), ("linux", Names::Linux)];
@@ -115,7 +114,7 @@ pub struct Config {
     /// What to fetch and seed, in the file's order.
     pub content: Vec<ContentEntry>,
     /// Whether this agent may fetch across the WAN for its site.
-    pub gateway: GatewayMode,
+    pub gateway: GatewayPreference,
     /// Whether this agent serves others what it has.
     pub share: Sharing,
     /// For which machines the names in contents must do.
@@ -251,7 +250,7 @@ fn defaults(folder: &Path) -> Config {
         data: folder.join(platform::default_data()),
         state: folder.join(platform::default_state()),
         content: Vec::new(),
-        gateway: GatewayMode::Auto,
+        gateway: GatewayPreference::Auto,
         share: Sharing::Always,
         names: Names::default(),
         limits: Limits::default(),

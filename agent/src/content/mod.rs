@@ -14,9 +14,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use narrows_protocol::metainfo::Metainfo;
-use narrows_protocol::{InfoHash, PeerId, Sharing};
+use narrows_protocol::{GatewayPreference, InfoHash, PeerId, Sharing};
 use narrows_storage::{OpenFiles, StorageError};
-use narrows_swarm::{DialError, GatewayMode, Origin, PeerKey, Time};
+use narrows_swarm::{DialError, Origin, PeerKey, Time};
 use narrows_wire::{Block, Handshake, Message};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -86,7 +86,7 @@ impl Shared {
 pub(crate) struct Spec {
     pub(crate) meta: Arc<Metainfo>,
     pub(crate) target: PathBuf,
-    pub(crate) gateway: GatewayMode,
+    pub(crate) gateway: GatewayPreference,
     pub(crate) share: Sharing,
     pub(crate) paused: bool,
 }

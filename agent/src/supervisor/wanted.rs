@@ -4,10 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use narrows_protocol::Sharing;
 use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::metainfo::{Metainfo, MetainfoError};
-use narrows_swarm::GatewayMode;
+use narrows_protocol::{GatewayPreference, Sharing};
 
 use super::places::{self, Place};
 use crate::config::Config;
@@ -20,7 +19,7 @@ const MAX_TORRENT: u64 = 64 << 20;
 pub(super) struct Wanted {
     pub(super) torrent: PathBuf,
     pub(super) target: PathBuf,
-    pub(super) gateway: GatewayMode,
+    pub(super) gateway: GatewayPreference,
     pub(super) share: Sharing,
     /// For which machines its names must do.
     pub(super) names: Names,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{InfoHash, PeerId, Sharing};
+use narrows_protocol::{GatewayPreference, InfoHash, PeerId, Sharing};
 use narrows_wire::Bitfield;
 
 /// Everything a [`Swarm`](crate::Swarm) needs to know at its start.
@@ -23,25 +23,13 @@ pub struct Config {
     /// The pieces that are on disk and verified.
     pub have: Bitfield,
     /// Whether we may serve our site as gateway.
-    pub gateway: GatewayMode,
+    pub gateway: GatewayPreference,
     /// Whether we serve others; if not, we do not tell them what we have either.
     pub share: Sharing,
     /// What the operator allows.
     pub limits: Limits,
     /// Seed of every random choice: ties between pieces, jitter of back-offs.
     pub seed: u64,
-}
-
-/// `gateway:` of agent.yaml.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum GatewayMode {
-    /// As the tracker decides.
-    #[default]
-    Auto,
-    /// Never fetch across the WAN, whatever the tracker says.
-    Never,
-    /// As `Auto`; the tracker is told by other means.
-    Prefer,
 }
 
 /// Limits of one content. The shell divides limits of the whole agent among its contents.

@@ -19,7 +19,7 @@ pub mod status;
 pub mod swarm;
 
 pub use action::{Action, AnnounceReason, CloseReason};
-pub use config::{Config, GatewayMode, Limits};
+pub use config::{Config, Limits};
 pub use event::{Assigned, Class, Event, Origin, PeerKey};
 pub use policy::unreachable::{DialError, Unreachable};
 pub use status::{Fault, Report, State, Status};

@@ -14,10 +14,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use narrows_host::{Repeats, RepeatsBy};
-use narrows_protocol::{AnnounceEvent, InfoHash, Sharing};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, InfoHash, Sharing};
 use narrows_storage::{Content, WanTotals};
 use narrows_swarm::policy::unreachable;
-use narrows_swarm::{Action, AnnounceReason, Config, Event, GatewayMode, Limits, PeerKey, Swarm, Time};
+use narrows_swarm::{Action, AnnounceReason, Config, Event, Limits, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Codec};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -58,7 +58,7 @@ const TICK_IDLE: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     name: String,
     info_hash: InfoHash,
-    gateway: GatewayMode,
+    gateway: GatewayPreference,
     share: Sharing,
     shared: Arc<Shared>,
     jobs: Jobs,

@@ -3,7 +3,7 @@
 use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
 use narrows_storage::WanTotals;
 use narrows_swarm::explain::Explanation;
-use narrows_swarm::{GatewayMode, Report, State, Status, Time};
+use narrows_swarm::{Report, State, Status, Time};
 
 use super::Session;
 use crate::content::{ContentState, ContentStatus, UnreachablePeer};
@@ -37,12 +37,11 @@ impl Session {
                 stalled: report.stalled,
                 restarted: self.restarted,
                 lost: report.lost,
-                preference: match self.gateway {
-                    // who cannot fetch is to be nobody's gateway
-                    _ if !report.able => GatewayPreference::Never,
-                    GatewayMode::Auto => GatewayPreference::Auto,
-                    GatewayMode::Never => GatewayPreference::Never,
-                    GatewayMode::Prefer => GatewayPreference::Prefer,
+                // who cannot fetch is to be nobody's gateway
+                preference: if report.able {
+                    self.gateway
+                } else {
+                    GatewayPreference::Never
                 },
                 share: self.share,
                 gone: report.gone,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use narrows_protocol::{Assignment, InfoHash, Parent, Role};
+use narrows_protocol::{Assignment, GatewayPreference, InfoHash, Parent, Role};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{GatewayMode, Time};
+use crate::Time;
 
 /// What the tracker wants of us.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +38,8 @@ pub struct Duty {
 
 impl Duty {
     /// Reads an assignment.
-    pub fn new(assignment: &Assignment, mode: GatewayMode, now: Time) -> Duty {
-        let role = if mode == GatewayMode::Never {
+    pub fn new(assignment: &Assignment, mode: GatewayPreference, now: Time) -> Duty {
+        let role = if mode == GatewayPreference::Never {
             Role::Member
         } else {
             assignment.role

@@ -6,11 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{InfoHash, PeerId, Role, Sharing};
+use narrows_protocol::{GatewayPreference, InfoHash, PeerId, Role, Sharing};
 use narrows_swarm::policy::pacing::wire;
 use narrows_swarm::{
-    Action, AnnounceReason, Assigned, Class, Config, DialError, Event, GatewayMode, Limits, Origin, PeerKey,
-    Swarm, Time,
+    Action, AnnounceReason, Assigned, Class, Config, DialError, Event, Limits, Origin, PeerKey, Swarm, Time,
 };
 use narrows_wire::{Bitfield, Block, Message};
 
@@ -309,7 +308,7 @@ impl Sim {
                     // as agents do that nobody configured
                     listen: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), a.addr.port()),
                     have: a.have.clone(),
-                    gateway: GatewayMode::Auto,
+                    gateway: GatewayPreference::Auto,
                     share: if self.tracker.guests.contains(&agent) {
                         Sharing::Never
                     } else {

@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
-use narrows_protocol::{InfoHash, PeerId, Sharing};
-use narrows_swarm::{
-    Action, Assigned, Class, Config, Event, GatewayMode, Limits, Origin, PeerKey, Swarm, Time,
-};
+use narrows_protocol::{GatewayPreference, InfoHash, PeerId, Sharing};
+use narrows_swarm::{Action, Assigned, Class, Config, Event, Limits, Origin, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Block};
 
 pub struct Pair {
@@ -33,7 +31,7 @@ pub fn config(lengths: Lengths, have: Bitfield, id: u8) -> Config {
         agent: format!("agent{id}"),
         listen: format!("10.1.0.{id}:6881").parse().expect("an address"),
         have,
-        gateway: GatewayMode::Auto,
+        gateway: GatewayPreference::Auto,
         share: Sharing::Always,
         limits: Limits::default(),
         seed: 1,

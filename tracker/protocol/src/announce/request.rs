@@ -45,7 +45,7 @@ pub enum GatewayPreference {
     /// The tracker decides.
     #[default]
     Auto,
-    /// Never a gateway.
+    /// Never a gateway, whatever the tracker says.
     Never,
     /// A gateway before others.
     Prefer,
