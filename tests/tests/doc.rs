@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bendy::decoding::{Decoder, Object};
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, GatewayPreference,
-    InfoHash, Part, Peer, PeerId, RetryIn, Role, Sharing,
+    InfoHash, Parent, Peer, PeerId, RetryIn, Role, Sharing,
 };
 use narrows_wire::{ExtendedHandshake, Extensions, Hello};
 
@@ -131,12 +131,12 @@ fn reply() -> AnnounceResponse {
             dscp: Some(8),
             slow_supply: true,
             stripes: 2,
-            parts: vec![Part {
+            parents: vec![Parent {
                 site: "hq".into(),
                 rate: 1,
                 paused: true,
                 stripes: vec![0],
-                upstream: addresses,
+                upstreams: addresses,
             }],
         }),
     }
