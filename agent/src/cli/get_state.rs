@@ -3,9 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use narrows_host::private;
 use narrows_protocol::InfoHash;
-
-use crate::platform;
 
 /// Below the target.
 const FOLDER: &str = ".narrows-get";
@@ -23,9 +22,9 @@ pub(super) fn prepare(to: &Path, info_hash: InfoHash) -> anyhow::Result<PathBuf>
     let above = to.join(FOLDER);
     let state = above.join(info_hash.to_string());
     for folder in [&above, &state] {
-        let made = platform::make_private_folder(folder).map_err(|error| said(folder, error))?;
+        let made = private::make_folder(folder).map_err(|error| said(folder, error))?;
         anyhow::ensure!(
-            made || platform::is_private_folder(folder),
+            made || private::is_private_folder(folder),
             "{} is there already and is not a folder of this user's alone: somebody else may say in it what is verified; \
              remove it, or choose another folder with --to",
             folder.display()

@@ -1,32 +1,35 @@
-use std::fmt;
+//! The secret that commands to a running agent need, in a file of its state folder.
+
 use std::io;
 use std::path::Path;
 
-use crate::platform;
+use narrows_host::bearer::{Bearer, Shown};
+use narrows_host::private;
 
 /// The secret that commands need: 64 hex digits.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Token(Bearer);
 
 impl Token {
     /// Reads the token at `path`, or makes a new one that only its owner can read: also in place of one that
-    /// belongs to somebody else or that others could read, for they know it.
+    /// belongs to another user or that others could read, for they know it.
     ///
     /// # Errors
     /// The system's.
     pub fn ensure(path: &Path) -> io::Result<Self> {
-        if platform::is_private(path) {
+        if private::is_private(path) {
             if let Ok(token) = Self::read(path) {
                 // also puts the permissions right
-                platform::write_private(path, &token.0)?;
+                token.write(path)?;
                 return Ok(token);
             }
         } else if std::fs::symlink_metadata(path).is_ok() {
             tracing::warn!(path = %path.display(), "others may know this token; a new one takes its place");
         }
         let secret: [u8; 32] = rand::random();
-        let token = Self(secret.iter().map(|byte| format!("{byte:02x}")).collect());
-        platform::write_private(path, &token.0)?;
+        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = Self(Bearer::new(hex));
+        token.write(path)?;
         Ok(token)
     }
 
@@ -38,30 +41,24 @@ impl Token {
         let text = std::fs::read_to_string(path)?;
         let text = text.trim();
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(Bearer::new(text)))
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidData, "not a token"))
         }
     }
 
+    fn write(&self, path: &Path) -> io::Result<()> {
+        private::replace(path, |out| out.write_all(self.0.secret().as_bytes()))
+    }
+
     /// The value of the `Authorization` header.
     pub fn header(&self) -> String {
-        format!("Bearer {}", self.0)
+        self.0.header()
     }
 
     /// Whether the value of an `Authorization` header holds this token; takes as long for any wrong one.
     pub fn matches(&self, header: &[u8]) -> bool {
-        let Some(given) = header.strip_prefix(b"Bearer ") else {
-            return false;
-        };
-        let own = self.0.as_bytes();
-        given.len() == own.len() && given.iter().zip(own).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+        self.0.shown_in(Some(header)) == Shown::Right
     }
 }
 
@@ -94,22 +91,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, planted) = (dir.path().join("control.token"), dir.path().join("planted"));
         let secret = "0".repeat(64);
+        let write = |path: &Path| private::replace(path, |out| out.write_all(secret.as_bytes())).unwrap();
         std::fs::write(&path, &secret).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert_ne!(Token::ensure(&path).unwrap().0, secret);
-        platform::write_private(&planted, &secret).unwrap();
+        assert_ne!(Token::ensure(&path).unwrap().0.secret(), secret);
+        write(&planted);
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(&planted, &path).unwrap();
-        assert_ne!(Token::ensure(&path).unwrap().0, secret);
+        assert_ne!(Token::ensure(&path).unwrap().0.secret(), secret);
         assert_eq!(
             std::fs::read_to_string(&planted).unwrap(),
             secret,
             "it is not written through"
         );
         if rustix::process::geteuid().is_root() {
-            platform::write_private(&path, &secret).unwrap();
+            write(&path);
             std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
-            assert_ne!(Token::ensure(&path).unwrap().0, secret);
+            assert_ne!(Token::ensure(&path).unwrap().0.secret(), secret);
         }
     }
 

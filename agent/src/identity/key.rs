@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use crate::platform;
+use narrows_host::private;
 
 const FILE: &str = "key";
 
@@ -25,7 +25,8 @@ fn of(state: &Path, machine: &str, new: u32) -> u32 {
     }
     // 0 would say that there is none
     let key = new.max(1);
-    if let Err(error) = platform::write_private(&path, &format!("{key:08x} {machine}\n")) {
+    let written = private::replace(&path, |out| writeln!(out, "{key:08x} {machine}"));
+    if let Err(error) = written {
         tracing::warn!(
             file = %path.display(), %error,
             "cannot keep this machine's key: after a restart the tracker takes it for another machine for a while"

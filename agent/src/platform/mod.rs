@@ -2,19 +2,19 @@
 
 #[cfg(unix)]
 mod unix;
-#[cfg(unix)]
-pub use unix::{
-    Signals, default_config, default_data, default_state, disk_size, free_space, is_private,
-    is_private_folder, make_private_folder, notify_ready, raise_open_files, write_private,
-};
-
 #[cfg(windows)]
 mod windows;
+
+use std::io;
+
+use narrows_host::signals::{Reload, Stop};
+
+#[cfg(unix)]
+use unix as system;
 #[cfg(windows)]
-pub use windows::{
-    Signals, default_config, default_data, default_state, disk_size, free_space, is_private,
-    is_private_folder, make_private_folder, notify_ready, raise_open_files, write_private,
-};
+use windows as system;
+
+pub use system::{default_config, default_data, default_state, disk_size, free_space, notify_ready};
 #[cfg(windows)]
 pub(crate) use windows::{protect_default_folder, service};
 
@@ -25,4 +25,34 @@ pub enum Signal {
     Stop,
     /// Read the configuration again.
     Reload,
+}
+
+/// What the operator asks for by signal, or by the controls of a Windows service: STOP and SHUTDOWN stop,
+/// PARAMCHANGE reloads.
+#[derive(Debug)]
+pub struct Signals {
+    stop: Stop,
+    reload: Reload,
+}
+
+impl Signals {
+    /// Takes the signals over from their defaults.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            stop: Stop::new()?,
+            reload: Reload::new(),
+        })
+    }
+
+    /// The next signal. Safe to drop and call again.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            () = self.stop.asked() => Signal::Stop,
+            () = self.reload.asked() => Signal::Reload,
+            signal = system::control() => signal,
+        }
+    }
 }

@@ -126,7 +126,7 @@ impl Agent {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let gate = |rate: Rate| Arc::new(Gate::new(rate.bytes_per_second().unwrap_or(0), None));
-        let descriptors = crate::platform::raise_open_files();
+        let descriptors = narrows_host::open_files::raise_limit();
         let shared = Shared {
             id: config.id.clone(),
             peer_id: peer_id(),

@@ -11,10 +11,19 @@ use std::path::Path;
 /// # Errors
 /// The system's, or that of `fill`.
 pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    replace_with(path, |new| File::create(new), fill)
+}
+
+/// As [`replace()`], with the new file from `create`.
+pub(crate) fn replace_with(
+    path: &Path,
+    create: impl FnOnce(&Path) -> io::Result<File>,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    let written = write(&new, fill).and_then(|()| {
+    let written = create(&new).and_then(|file| write(file, fill)).and_then(|()| {
         fs::rename(&new, path)?;
         sync_folder(path.parent().unwrap_or(Path::new(".")))
     });
@@ -25,8 +34,9 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     written
 }
 
-fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+/// The file is closed afterwards: Windows renames none that is open.
+fn write(file: File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 18, file);
     fill(&mut file)?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
