@@ -16,4 +16,3 @@ mod system;
 pub use config::Config;
 pub use net::listen::{BindError, Listeners};
 pub use run::{PrepareError, Prepared, RunError, run};
-pub use system::{open_files, signals};

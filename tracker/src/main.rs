@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use narrows_host::{complain, say};
+use narrows_host::signals::Stop;
+use narrows_host::{complain, open_files, say};
 use narrows_topology::SiteMap;
-use narrows_tracker::{Config, Listeners, Prepared, open_files, run, signals};
+use narrows_tracker::{Config, Listeners, Prepared, run};
 use tracing_subscriber::EnvFilter;
 
 /// EX_USAGE of sysexits.h: the configuration is wrong, and a restart will not help.
@@ -97,8 +98,8 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
-        let stop = signals::stop().context("cannot install signal handlers")?;
-        run(prepared, listeners, stop).await?;
+        let mut stop = Stop::new().context("cannot install signal handlers")?;
+        run(prepared, listeners, async move { stop.asked().await }).await?;
         anyhow::Ok(())
     })?;
     // whatever still runs has had its time

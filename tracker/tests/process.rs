@@ -137,7 +137,7 @@ fn systemd_is_told_when_the_tracker_is_ready_reloads_and_stops() {
     let next = || {
         let mut buffer = [0; 256];
         let length = receiver.recv(&mut buffer).unwrap();
-        String::from_utf8(buffer[..length].to_vec()).unwrap()
+        String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
     };
     let mut tracker = Process::start(dir, &[("NOTIFY_SOCKET", &socket)]);
     assert_eq!(next(), "READY=1");

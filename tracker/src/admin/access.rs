@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode, Uri};
+use narrows_host::bearer::{Bearer, Shown};
 
 /// What the admin port asks of a request that changes something.
 #[derive(Debug)]
 pub(crate) struct Access {
     /// The token that it must carry.
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Bearer>,
     /// Whether the port is bound to a loopback address.
     pub(crate) is_loopback: bool,
 }
@@ -74,15 +75,13 @@ impl Access {
             }
             return Ok(());
         };
-        let sent = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-        let sent = sent.and_then(|value| value.strip_prefix(b"Bearer "));
-        match sent {
-            Some(sent) if is_same(sent, token.as_bytes()) => Ok(()),
-            Some(_) => Err((
+        match token.shown_in(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
+            Shown::Right => Ok(()),
+            Shown::Wrong => Err((
                 StatusCode::UNAUTHORIZED,
                 "this is not the token in the file that `admin_token` of tracker.yaml names\n",
             )),
-            None => Err((
+            Shown::Nothing => Err((
                 StatusCode::UNAUTHORIZED,
                 "changes need the token in the file that `admin_token` of tracker.yaml names: send `Authorization: \
                  Bearer TOKEN`\n",
@@ -97,10 +96,4 @@ fn is_local_name(host: &str) -> bool {
     let name = name.map_or(host, |(name, _)| name);
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     name.eq_ignore_ascii_case("localhost") || bare.unwrap_or(name).parse::<IpAddr>().is_ok()
-}
-
-/// Compares in a time that does not tell how much is right.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let differing = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
-    one.len() == other.len() && differing == 0
 }

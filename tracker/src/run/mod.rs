@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use narrows_assignment::{Brakes, Policy};
-use narrows_host::Repeats;
+use narrows_host::signals::Reload;
+use narrows_host::systemd::{self, State};
+use narrows_host::{Bearer, Repeats};
 use narrows_topology::{LoadError, SiteMap};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -35,8 +37,6 @@ use crate::state::store::Store;
 use crate::state::torrents::Folder;
 use crate::state::tracker::Tracker;
 use crate::state::world::World;
-use crate::system::sd_notify::{self, State};
-use crate::system::signals::Reloads;
 use crate::system::watch::Changes;
 use crate::{admin, announce};
 
@@ -58,7 +58,7 @@ pub struct Prepared {
     map_file: MapFile,
     folder: Option<Folder>,
     brakes: Brakes,
-    token: Option<String>,
+    token: Option<Bearer>,
 }
 
 /// Why a configuration that is itself well-formed cannot be used.
@@ -240,13 +240,13 @@ pub async fn run(
 
     // dropped with this set when the function returns
     let mut background = JoinSet::new();
-    background.spawn(follow_map(Arc::clone(&tracker), map_file, Reloads::new()));
+    background.spawn(follow_map(Arc::clone(&tracker), map_file, Reload::new()));
     background.spawn(sweep(Arc::clone(&tracker)));
     background.spawn(keep(Arc::clone(&tracker), snapshot.clone()));
     if let Some(folder) = folder {
         background.spawn(follow_folder(Arc::clone(&tracker), folder));
     }
-    sd_notify::notify(State::Ready);
+    systemd::notify(State::Ready);
 
     tokio::select! {
         () = shutdown => {}
@@ -255,7 +255,7 @@ pub async fn run(
         }
     }
     info!("stopping: finishing the requests under way");
-    sd_notify::notify(State::Stopping);
+    systemd::notify(State::Stopping);
     // fails only if every receiver is gone, and then nobody accepts
     let _ = stop.send(true);
     accepting.join_all().await;
@@ -276,7 +276,7 @@ pub async fn run(
     Ok(())
 }
 
-fn read_token(file: &Path) -> Result<String, PrepareError> {
+fn read_token(file: &Path) -> Result<Bearer, PrepareError> {
     let refuse = |reason: String| PrepareError::Token {
         file: file.display().to_string(),
         reason,
@@ -286,7 +286,7 @@ fn read_token(file: &Path) -> Result<String, PrepareError> {
     if token.len() < 16 || token.contains(char::is_whitespace) {
         return Err(refuse("it is too short, or several words".to_owned()));
     }
-    Ok(token.to_owned())
+    Ok(Bearer::new(token))
 }
 
 fn policy(config: &Config) -> Policy {
@@ -297,17 +297,17 @@ fn policy(config: &Config) -> Policy {
 }
 
 /// Reloads the site map whenever its file changes or the operator says so.
-async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut asked: Reloads) -> Infallible {
+async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut reload: Reload) -> Infallible {
     let changes = Changes::of(file.folder());
     let file = Arc::new(Mutex::new(file));
     loop {
         let by_operator = tokio::select! {
-            () = asked.next() => true,
+            () = reload.asked() => true,
             () = changes.next() => false,
         };
         if by_operator {
             info!("reloading the site map on SIGHUP");
-            sd_notify::notify(State::Reloading);
+            systemd::notify(State::Reloading);
         }
         let (tracker, file) = (Arc::clone(&tracker), Arc::clone(&file));
         blocking(move || {
@@ -316,7 +316,7 @@ async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut asked: Reloads) ->
         })
         .await;
         if by_operator {
-            sd_notify::notify(State::Ready);
+            systemd::notify(State::Ready);
         }
     }
 }
