@@ -12,7 +12,7 @@ pub fn raise_limit() -> u64 {
         current: limit.maximum,
         ..limit
     };
-    let in_force = setrlimit(Resource::Nofile, raised.clone()).map_or_else(
+    let in_force = setrlimit(Resource::Nofile, raised).map_or_else(
         |error| {
             tracing::warn!(%error, limit = ?limit.current, "the limit of open files stays as it is");
             limit.current
