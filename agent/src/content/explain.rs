@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
-use narrows_swarm::explain::{Explanation, PeerFacts};
-use narrows_swarm::policy::class::Relation;
+use narrows_swarm::explanation::{Explanation, PeerFacts};
+use narrows_swarm::policy::relation::Relation;
 use serde::{Deserialize, Serialize};
 
 use super::UnreachablePeer;

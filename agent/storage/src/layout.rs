@@ -1,10 +1,19 @@
-//! Which bytes of which files a piece consists of. Pure.
+//! Which bytes of which files a piece consists of, and in which of two places these files are meant. Pure.
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use narrows_protocol::metainfo::{File, Lengths, Metainfo};
+
+/// Where a file is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Side {
+    /// `<target>/.narrows/<info hash>/<name>`
+    Staging,
+    /// `<target>/<name>`
+    Target,
+}
 
 /// A metainfo as a map from pieces to files.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use narrows_protocol::InfoHash;
 use narrows_protocol::metainfo::names::STAGING_FOLDER;
 
 use crate::StorageError;
-use crate::claim::Claim;
 use crate::platform::{Folder, Kind};
+use crate::records::claim::Claim;
 
 /// Removes what is left of contents that this agent knows by its state folder and that are not `wanted` (with
 /// their targets) any more: unfinished pieces, and the resume data of what does not stand at its target.

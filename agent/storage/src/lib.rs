@@ -13,36 +13,20 @@
 //! Nothing is read or written through a symbolic link below the target; the target itself may be one. The
 //! content's own links are made last and never followed.
 
-mod attributes;
-mod carry;
-mod check;
-mod claim;
 mod content;
 mod create;
 mod disk;
 mod error;
 mod layout;
-mod ledger;
 mod leftovers;
-mod links;
-mod look;
-mod movable;
-mod moves;
-mod open_files;
-mod place;
-mod plan;
 mod platform;
-mod publish;
-mod repair;
-mod resume;
-mod space;
-mod sweep;
+mod records;
 
+pub use content::look::Looked;
+pub use content::movable::check_place;
 pub use content::{Content, Opened, Stored};
 pub use create::{CreateError, CreateOptions, Created, Loss, Lost, create};
+pub use disk::open_files::OpenFiles;
 pub use error::StorageError;
-pub use ledger::{Ledger, WanTotals};
 pub use leftovers::clean_leftovers;
-pub use look::Looked;
-pub use movable::check_place;
-pub use open_files::OpenFiles;
+pub use records::wan_history::{Ledger, WanTotals};

@@ -7,23 +7,23 @@
 //! Who decides what:
 //! - [`policy`](crate::policy): small pure rules (class of a connection, gateway duties, pacing, depth, back-off);
 //! - [`picker`](crate::picker): which piece next;
-//! - [`swarm`](crate::swarm): the state machine that joins them.
+//! - [`engine`](crate::engine): the state machine that joins them.
 
 pub mod action;
 pub mod config;
+pub mod engine;
 pub mod event;
-pub mod explain;
+pub mod explanation;
 pub mod picker;
 pub mod policy;
 pub mod status;
-pub mod swarm;
 
 pub use action::{Action, AnnounceReason, CloseReason};
 pub use config::{Config, Limits};
+pub use engine::Swarm;
 pub use event::{Assigned, Class, Event, Origin, PeerKey};
 pub use policy::unreachable::{DialError, Unreachable};
 pub use status::{Fault, Report, State, Status};
-pub use swarm::Swarm;
 
 /// Time since the agent's start, monotonic.
 pub type Time = std::time::Duration;

@@ -2,7 +2,7 @@
 
 use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
 use narrows_storage::WanTotals;
-use narrows_swarm::explain::Explanation;
+use narrows_swarm::explanation::Explanation;
 use narrows_swarm::{Report, State, Status, Time};
 
 use super::Session;

@@ -2,14 +2,14 @@
 
 pub mod backoff;
 pub mod blame;
-pub mod class;
 pub mod depth;
 pub mod gateway;
 pub mod liveness;
 pub mod pacing;
 pub mod rate;
-pub mod replicate;
+pub mod relation;
 pub mod serve;
 pub mod stripes;
 pub mod trial;
 pub mod unreachable;
+pub mod unreplicated;

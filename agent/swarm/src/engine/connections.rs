@@ -1,0 +1,280 @@
+//! Connections: beginning, class, end.
+
+use narrows_wire::Message;
+
+use super::peer::Peer;
+use super::{Swarm, dial};
+use crate::policy::depth;
+use crate::policy::relation::{Facts, Relation, relation};
+use crate::{Action, CloseReason, Origin, PeerKey, Time};
+
+impl Swarm {
+    pub(super) fn connected(&mut self, key: PeerKey, mut peer: Peer, now: Time, out: &mut Vec<Action>) {
+        let (addr, origin, peer_id) = (peer.addr, peer.origin, peer.peer_id);
+        if matches!(origin, Origin::Dialled(_)) {
+            self.unreachable.connected(addr);
+        }
+        if let Some(reason) = self.refusal(&peer, now) {
+            out.push(Action::Close { peer: key, reason });
+            self.dial_refused(addr, origin, reason, now);
+            return;
+        }
+        if let Some(old) = self.twin(&peer) {
+            // both sides come to the same result: the dial of the lower peer id stays
+            let ours_wins = self.config.peer_id < peer_id;
+            let same_side = self.peers.get(&old).is_some_and(|old| old.origin == origin);
+            if !same_side && matches!(origin, Origin::Dialled(_)) != ours_wins {
+                out.push(Action::Close {
+                    peer: key,
+                    reason: CloseReason::Duplicate,
+                });
+                self.note_twin(addr, origin, old);
+                return;
+            }
+            let listen = self.peers.get(&old).and_then(|old| old.listen);
+            self.close(old, CloseReason::Duplicate, now, out);
+            if let Some(known) = listen.and_then(|listen| self.known.get_mut(&listen)) {
+                known.state = dial::State::Connected(key);
+            }
+        }
+        if matches!(origin, Origin::Dialled(_)) {
+            self.dial_succeeded(addr, key);
+        }
+        if peer.is_upstream_dial() {
+            peer.parent_site = self.site_at(addr);
+        }
+        self.peers.insert(key, peer);
+        self.mark(key, out);
+        self.reclassify(key, now, out);
+        self.greet(key, out);
+        self.choose_upstream(now, out);
+        self.announcer.wake(&mut self.next_housekeeping, now);
+    }
+
+    /// Why a new connection is not wanted.
+    fn refusal(&self, peer: &Peer, now: Time) -> Option<CloseReason> {
+        let upstream = peer.is_upstream_dial();
+        if self.paused {
+            Some(CloseReason::Paused)
+        } else if self.is_sated() {
+            Some(CloseReason::Sated)
+        } else if peer.peer_id == self.config.peer_id {
+            Some(CloseReason::Myself)
+        } else if self.is_banned(peer.addr.ip(), now) {
+            Some(CloseReason::Banned)
+        } else if upstream && !(self.left > 0 && self.line_at(peer.addr).is_some()) {
+            Some(CloseReason::NotAssigned)
+        } else if !upstream && self.peers.len() >= self.config.limits.connections && self.twin(peer).is_none()
+        {
+            Some(CloseReason::TooMany)
+        } else {
+            None
+        }
+    }
+
+    /// Another connection to the same peer in the same role.
+    fn twin(&self, new: &Peer) -> Option<PeerKey> {
+        let same =
+            |old: &Peer| old.peer_id == new.peer_id && old.is_upstream_dial() == new.is_upstream_dial();
+        self.peers.iter().find(|(_, old)| same(old)).map(|(key, _)| *key)
+    }
+
+    /// Says what we have, who we are, and that everybody may ask; who does not share says that it has
+    /// nothing, and leaves everybody choked.
+    fn greet(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get(&key) else { return };
+        let (have, shares) = (&self.config.have, self.shares());
+        let mut send = |message| out.push(Action::Send { peer: key, message });
+        match (peer.fast, have.is_full() && shares, have.is_empty() || !shares) {
+            (true, true, _) => send(Message::HaveAll),
+            (true, _, true) => send(Message::HaveNone),
+            (false, _, true) => {}
+            _ => send(Message::Bitfield(have.to_wire())),
+        }
+        if peer.extended {
+            send(self.introduction(peer));
+        }
+        if shares {
+            send(Message::Unchoke);
+        }
+    }
+
+    /// Classifies a connection anew with what is known now.
+    pub(super) fn reclassify(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get(&key) else { return };
+        let told = match peer.listen {
+            Some(listen) => self.known.get(&listen).is_some_and(|known| known.is_listed_local()),
+            None => {
+                self.known.iter().any(|(addr, known)| addr.ip() == peer.addr.ip() && known.is_listed_local())
+            }
+        };
+        let facts = Facts {
+            origin: peer.origin,
+            hello: peer.hello.as_ref(),
+            site: &self.duty.site,
+            told,
+            foreign_tracker: self.foreign,
+        };
+        let (old, new) = (peer.relation, relation(facts));
+        if old != new {
+            if old == Relation::Local {
+                self.count(key, false);
+                self.abandon(key, out);
+            }
+            self.set_relation(key, new);
+        }
+        self.mark(key, out);
+        if new == Relation::Local {
+            self.count(key, true);
+            self.update_interest(key, out);
+            self.fill(key, now, out);
+        }
+    }
+
+    fn set_relation(&mut self, key: PeerKey, new: Relation) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        peer.relation = new;
+        if new == Relation::Remote {
+            if self.remote_copies.is_empty() {
+                self.remote_copies = vec![0; self.config.lengths.piece_count() as usize];
+            }
+            for piece in peer.has.iter() {
+                self.remote_copies[piece as usize] = self.remote_copies[piece as usize].saturating_add(1);
+            }
+        }
+    }
+
+    /// Lets a local peer count as holder of its pieces, or not any more.
+    pub(super) fn count(&mut self, key: PeerKey, on: bool) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        match (peer.counted, on) {
+            (None, true) if peer.relation == Relation::Local => {
+                peer.counted = Some(peer.has.is_full());
+                self.picker.add_holder(&peer.has);
+            }
+            (Some(whole), false) => {
+                peer.counted = None;
+                self.picker.remove_holder(&peer.has, whole);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells a peer whether we want something of it: of a local one if it has what we lack, of an upstream if
+    /// it is the active one.
+    pub(super) fn update_interest(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+        let fetching = self.is_fetching();
+        let wan = self.is_active(key) && self.line_of(key).is_some_and(|line| self.is_open(line));
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        let want = match peer.relation {
+            Relation::Local => fetching && peer.lacking > 0,
+            Relation::Upstream => wan && peer.leaving.is_none(),
+            Relation::Remote | Relation::Unknown => false,
+        };
+        if std::mem::replace(&mut peer.interested, want) != want {
+            let message = if want {
+                Message::Interested
+            } else {
+                Message::NotInterested
+            };
+            out.push(Action::Send { peer: key, message });
+        }
+    }
+
+    /// Asks nothing more of a peer and lets others fetch what it had reserved. What is on its way stays
+    /// welcome.
+    pub(super) fn abandon(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        let asked = peer.forget_asked();
+        peer.open.clear();
+        peer.late.truncate(depth::QUEUE as usize);
+        peer.late.extend(asked.iter().map(|asked| asked.block));
+        let line = self.line_of(key);
+        for asked in &asked {
+            out.push(Action::Send {
+                peer: key,
+                message: Message::Cancel(asked.block),
+            });
+            self.picker.unask(key, asked.block);
+            self.refund(line, asked.block.len);
+        }
+        self.release(key, out);
+    }
+
+    /// Gives back what a peer had reserved.
+    pub(super) fn release(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+        let keep = self.config.limits.memory / 2;
+        let forgotten = self.picker.release(key, keep);
+        for piece in &forgotten {
+            self.totals.wasted += u64::from(self.config.lengths.piece_size(*piece));
+        }
+        out.extend(forgotten.into_iter().map(|piece| Action::Discard { piece }));
+    }
+
+    /// Ends a connection ourselves.
+    pub(super) fn close(&mut self, key: PeerKey, reason: CloseReason, now: Time, out: &mut Vec<Action>) {
+        if self.peers.contains_key(&key) {
+            out.push(Action::Close { peer: key, reason });
+            self.remove(key, Some(reason), now, out);
+        }
+    }
+
+    /// A connection ended.
+    pub(super) fn closed(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        self.remove(key, None, now, out);
+    }
+
+    fn remove(&mut self, key: PeerKey, reason: Option<CloseReason>, now: Time, out: &mut Vec<Action>) {
+        self.count(key, false);
+        let Some(mut peer) = self.peers.remove(&key) else {
+            return;
+        };
+        let line = self.line_at(peer.addr).filter(|_| peer.is_upstream_dial());
+        for asked in peer.forget_asked() {
+            self.picker.unask(key, asked.block);
+            self.refund(line, asked.block.len);
+        }
+        self.release(key, out);
+        self.hang_up(&peer, key, reason, now);
+        for line in self.lines.iter_mut().filter(|line| line.active == Some(key)) {
+            line.active = None;
+        }
+        let broke = matches!(reason, None | Some(CloseReason::Idle | CloseReason::Silent));
+        if broke && self.is_fetching() {
+            if line.is_some() {
+                self.note_gone(peer.addr, now);
+            }
+            let refused = reason.is_none() && !peer.spoke && !peer.introduced;
+            self.report_loss(&peer, refused, now, out);
+        }
+        if reason != Some(CloseReason::Paused) {
+            self.choose_upstream(now, out);
+            self.fill_all(now, out);
+        }
+    }
+
+    /// Seeders have nothing to say to each other, and one that does not share has nothing to say to anybody.
+    pub(super) fn close_seeders(&mut self, now: Time, out: &mut Vec<Action>) {
+        if self.left > 0 {
+            return;
+        }
+        let (sated, reason) = if self.is_sated() {
+            (true, CloseReason::Sated)
+        } else {
+            (false, CloseReason::BothSeeders)
+        };
+        let whole = |peer: &Peer| sated || peer.has.is_full() || peer.relation == Relation::Upstream;
+        let done: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| whole(p)).map(|(key, _)| *key).collect();
+        for key in done {
+            self.close(key, reason, now, out);
+        }
+    }
+}

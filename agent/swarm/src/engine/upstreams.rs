@@ -1,0 +1,168 @@
+//! Of each line one active upstream and one idle spare.
+
+use super::Swarm;
+use super::peer::Peer;
+use crate::policy::relation::Relation;
+use crate::{Action, CloseReason, PeerKey, Time};
+
+/// How long an upstream may take to unchoke us before another gets its chance.
+const UNCHOKE: Time = Time::from_secs(12);
+/// How long others go before an upstream that disappointed.
+const DISAPPOINTED: Time = Time::from_secs(30);
+/// How long blocks on their way may take when an upstream must be left.
+const GRACE: Time = Time::from_secs(1);
+
+impl Swarm {
+    /// Chooses the upstream that each line asks: the present one unless it is gone, chokes, is silent or has
+    /// nothing for us while another has.
+    pub(super) fn choose_upstream(&mut self, now: Time, out: &mut Vec<Action>) {
+        for line in 0..self.lines.len() {
+            self.choose_for(line, now, out);
+        }
+    }
+
+    /// Tries the spare where the active upstream brings much less than its line may carry.
+    pub(super) fn try_spares(&mut self, now: Time, out: &mut Vec<Action>) {
+        for line in 0..self.lines.len() {
+            if let Some(spare) = self.preferred_spare(line, now) {
+                self.switch(line, spare, now, out);
+            }
+        }
+    }
+
+    fn preferred_spare(&mut self, line: usize, now: Time) -> Option<PeerKey> {
+        if !self.is_open(line) {
+            return None;
+        }
+        let free = self.down_pace.is_open(now);
+        let present = self.lines.get_mut(line)?;
+        let active = self.peers.get(&present.active?)?;
+        let hungry = free && present.pace.is_open(now) && !active.asked.is_empty();
+        let seen = (active.addr, active.received, hungry);
+        let (mut trial, rate) = (std::mem::take(&mut present.trial), present.pace.rate());
+        let mut best = None;
+        let tries = trial.look(
+            seen,
+            || {
+                let key = self.best_spare(line, now)?;
+                let peer = self.peers.get(&key).filter(|peer| {
+                    now >= peer.bad_until
+                        && peer.choking.is_none()
+                        && self.picker.upstream_has_work(&peer.has, line, now)
+                })?;
+                best = Some(key);
+                Some(peer.addr)
+            },
+            rate,
+            now,
+        );
+        self.lines.get_mut(line)?.trial = trial;
+        best.filter(|_| tries)
+    }
+
+    fn choose_for(&mut self, line: usize, now: Time, out: &mut Vec<Action>) {
+        if !self.is_open(line) {
+            if let Some(old) = self.lines.get_mut(line).and_then(|line| line.active.take()) {
+                self.update_interest(old, out);
+            }
+            return;
+        }
+        let Some(best) = self.best_spare(line, now) else {
+            return;
+        };
+        if self.should_switch(line, best, now) {
+            self.switch(line, best, now, out);
+        }
+    }
+
+    /// The upstream of a line, beside the active one, that is most likely to bring something.
+    fn best_spare(&mut self, line: usize, now: Time) -> Option<PeerKey> {
+        let present = self.lines.get(line)?;
+        let is_spare = |(key, peer): &(&PeerKey, &Peer)| {
+            peer.relation == Relation::Upstream
+                && peer.leaving.is_none()
+                && Some(**key) != present.active
+                && present.upstreams.contains(&peer.addr)
+        };
+        let spares: Vec<PeerKey> = self.peers.iter().filter(is_spare).map(|(key, _)| *key).collect();
+        spares.into_iter().max_by_key(|key| {
+            let peer = &self.peers[key];
+            let work = self.picker.upstream_has_work(&peer.has, line, now);
+            let unchoked = peer.choking.is_none();
+            (now >= peer.bad_until, work, unchoked, std::cmp::Reverse(*key))
+        })
+    }
+
+    fn should_switch(&mut self, line: usize, best: PeerKey, now: Time) -> bool {
+        let active = self.lines.get(line).and_then(|line| line.active);
+        let (Some(spare), Some(active)) =
+            (self.peers.get(&best), active.and_then(|key| self.peers.get(&key)))
+        else {
+            return true;
+        };
+        if now < spare.bad_until {
+            return false;
+        }
+        let choked = active
+            .choking
+            .is_some_and(|since| since > active.active_since || now >= active.active_since + UNCHOKE);
+        let (idle, nothing) = (
+            active.asked.is_empty(),
+            !self.picker.upstream_has_work(&active.has, line, now),
+        );
+        let offers = self.picker.upstream_has_work(&spare.has, line, now);
+        choked || active.snubbed.is_some() || now < active.bad_until || (idle && nothing && offers)
+    }
+
+    fn switch(&mut self, line: usize, to: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let line = self.lines.get_mut(line);
+        if let Some(old) = line.and_then(|line| line.active.replace(to)) {
+            if let Some(peer) = self.peers.get_mut(&old) {
+                let failed = peer.choking.is_some() || peer.snubbed.is_some();
+                if failed {
+                    peer.bad_until = now + DISAPPOINTED;
+                }
+            }
+            self.abandon(old, out);
+            self.update_interest(old, out);
+        }
+        if let Some(peer) = self.peers.get_mut(&to) {
+            peer.active_since = now;
+        }
+        self.update_interest(to, out);
+        self.fill(to, now, out);
+    }
+
+    /// Leaves upstreams that are not ours any more: at once, or when what is on its way completes its pieces
+    /// within a second.
+    pub(super) fn leave_upstreams(&mut self, now: Time, out: &mut Vec<Action>) {
+        let gone = |peer: &Peer| {
+            peer.relation == Relation::Upstream
+                && peer.leaving.is_none()
+                && !self.duty.upstreams().any(|addr| addr == peer.addr)
+        };
+        let gone: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| gone(p)).map(|(key, _)| *key).collect();
+        for key in gone {
+            let Some(peer) = self.peers.get_mut(&key) else {
+                continue;
+            };
+            let soon = peer.asked_bytes > 0 && peer.open.is_empty() && peer.asked_bytes <= peer.down.rate();
+            if soon {
+                peer.leaving = Some(now + GRACE);
+                for line in self.lines.iter_mut().filter(|line| line.active == Some(key)) {
+                    line.active = None;
+                }
+            } else {
+                self.close(key, CloseReason::NotAssigned, now, out);
+            }
+        }
+    }
+
+    /// Ends a connection that is being left once nothing is on its way.
+    pub(super) fn leave_if_done(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let done = |peer: &Peer| peer.leaving.is_some_and(|until| now >= until || peer.asked.is_empty());
+        if self.peers.get(&key).is_some_and(done) {
+            self.close(key, CloseReason::NotAssigned, now, out);
+        }
+    }
+}
