@@ -1,19 +1,23 @@
 //! The Narrows agent: fetches and seeds what the operator assigned.
 //!
 //! Every decision about pieces and peers is made by `narrows-swarm`, which is pure; every byte on disk is the
-//! business of `narrows-storage`, which blocks. This crate is what joins the two on tokio:
-//! - [`config`] reads agent.yaml;
+//! business of `narrows-storage`, which blocks. This crate is what joins the two on tokio. Each module uses
+//! those below it in this list, none above (tests/layers.rs):
+//! - [`cli`] has the program's commands;
+//! - [`control`] serves status, metrics, explanations and commands over HTTP;
 //! - `supervisor` holds the contents that run, and changes them on a reload;
 //! - `content` has one actor per content, which feeds its swarm and carries out what the swarm wants;
-//! - `net` has the sockets; one reading and one writing task per peer;
-//! - `announce` is the tracker's client;
-//! - [`control`] serves status, metrics, explanations and commands over HTTP;
-//! - `identity` is who this agent is, `resources` what it may use;
-//! - [`platform`] has what differs between operating systems;
-//! - [`cli`] has the program's commands.
+//! - `announce` is the tracker's client; it knows no content;
+//! - `net` has the connections to peers, accepted and dialled; it knows no content either;
+//! - `resources` is what an agent may use: rates, cores, memory, descriptors;
+//! - `identity` is who it is;
+//! - [`config`] reads agent.yaml;
+//! - `clock` is the time since its start;
+//! - [`platform`] has what differs between operating systems.
 
 mod announce;
 pub mod cli;
+mod clock;
 pub mod config;
 mod content;
 pub mod control;
@@ -27,4 +31,4 @@ pub use content::{
     ContentExplained, ContentState, ContentStatus, ExplainedGateway, ExplainedParent, ExplainedPeer,
     ExplainedPiece, UnreachablePeer,
 };
-pub use supervisor::{Agent, AgentExplained, AgentStatus, NotKept, ReloadError, Reloaded, StateInUse};
+pub use supervisor::{Agent, AgentExplained, AgentStatus, NotKept, ReloadError, Reloaded, StartError};

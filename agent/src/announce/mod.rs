@@ -1,9 +1,17 @@
-//! Announcing: when ([`schedule`]), and how ([`client`]).
+//! Trackers, as an agent speaks to them: when ([`Schedule`]), to which ([`Trackers`]), how ([`Client`], and
+//! below it one request in `http`), and what changes around it (`restarts`, `source`).
 
 mod client;
-pub(crate) mod restarts;
+mod error;
+mod http;
+mod reply;
+mod restarts;
 mod schedule;
-pub(crate) mod source;
+mod source;
+mod trackers;
 
-pub(crate) use client::{Announcer, Trackers, look};
+pub(crate) use client::Client;
+pub(crate) use error::AnnounceError;
 pub(crate) use schedule::Schedule;
+pub(crate) use source::Moved;
+pub(crate) use trackers::Trackers;

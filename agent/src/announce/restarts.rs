@@ -19,15 +19,15 @@ use narrows_protocol::Assignment;
 use tokio::sync::watch;
 
 /// The bounds of what a tracker may ask for.
-const SHORTEST: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(3600);
+const MIN_WATCH: Duration = Duration::from_secs(5);
+const MAX_WATCH: Duration = Duration::from_secs(3600);
 
-/// Within so long, all contents announce for a tracker that restarts [`MOST_ROUNDS`] times at most; once for
+/// Within so long, all contents announce for a tracker that restarts [`MAX_ROUNDS`] times at most; once for
 /// several that take turns.
 const WINDOW: Duration = Duration::from_secs(300);
-const MOST_ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 4;
 /// Of so many trackers behind one name, or runs of one, the numbers are remembered.
-const REMEMBERED: usize = 16;
+const MAX_EPOCHS: usize = 16;
 
 /// What is known of the trackers of all contents.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Known {
                 None => self.pending = true,
             }
             self.epochs.push_back(epoch);
-            if self.epochs.len() > REMEMBERED {
+            if self.epochs.len() > MAX_EPOCHS {
                 self.epochs.pop_front();
             }
         }
@@ -71,7 +71,7 @@ impl Known {
         let most = if self.turns.is_some_and(is_recent) {
             1
         } else {
-            MOST_ROUNDS
+            MAX_ROUNDS
         };
         let due = self.pending && self.rounds.len() < most;
         if due {
@@ -100,7 +100,7 @@ impl Restarts {
         let Some(url) = epoch_url(announce_url) else {
             return;
         };
-        let watch = Duration::from_secs(assignment.watch.into()).clamp(SHORTEST, LONGEST);
+        let watch = Duration::from_secs(assignment.watch.into()).clamp(MIN_WATCH, MAX_WATCH);
         self.set(&url, assignment.epoch, Some(watch), now);
     }
 
@@ -113,7 +113,7 @@ impl Restarts {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.entry(url.to_owned()).or_insert_with(|| Known {
             epochs: VecDeque::from([epoch]),
-            watch: LONGEST,
+            watch: MAX_WATCH,
             turns: None,
             rounds: Vec::new(),
             pending: false,

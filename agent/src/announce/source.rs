@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// So many trackers' addresses are looked at; a fleet has one or two.
-const MOST: usize = 16;
+const MAX_TRACKERS: usize = 16;
 
 /// The addresses that announces leave from.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Sources {
     /// An announce to this tracker begins.
     pub(crate) fn announcing_to(&self, tracker: SocketAddr, from: IpAddr) {
         let mut known = self.lock();
-        if known.len() < MOST && !known.contains_key(&tracker) {
+        if known.len() < MAX_TRACKERS && !known.contains_key(&tracker) {
             known.insert(tracker, source(from, tracker));
         }
     }
@@ -122,6 +122,6 @@ mod tests {
         for port in 1..1000 {
             sources.announcing_to(SocketAddr::from(([127, 0, 0, 1], port)), ip("0.0.0.0"));
         }
-        assert_eq!(sources.lock().len(), MOST);
+        assert_eq!(sources.lock().len(), MAX_TRACKERS);
     }
 }

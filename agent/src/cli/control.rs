@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::Args;
 use narrows_host::say;
 
+use super::failure::Failure;
 use super::{runtime, show};
 use crate::config::Config;
 use crate::content::{ContentState, ContentStatus};
@@ -45,7 +46,7 @@ pub(super) enum Health {
 }
 
 /// `status`: what the agent does.
-pub(super) fn status(args: &ControlArgs) -> anyhow::Result<Health> {
+pub(super) fn status(args: &ControlArgs) -> Result<Health, Failure> {
     let client = args.client(false)?;
     let body = runtime()?.block_on(client.get("/status"))?;
     let status: AgentStatus = serde_json::from_slice(&body).context("not a status")?;
@@ -63,7 +64,7 @@ pub(super) fn status(args: &ControlArgs) -> anyhow::Result<Health> {
 }
 
 /// `pause`, `resume`, `verify`.
-pub(super) fn command(name: &str, args: &CommandArgs) -> anyhow::Result<()> {
+pub(super) fn command(name: &str, args: &CommandArgs) -> Result<(), Failure> {
     let client = args.control.client(true)?;
     let path = match &args.content {
         Some(content) => format!("/{name}?content={}", encoded(content)),
@@ -83,7 +84,7 @@ pub(super) fn command(name: &str, args: &CommandArgs) -> anyhow::Result<()> {
 }
 
 /// `reload`.
-pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
+pub(super) fn reload(args: &ControlArgs) -> Result<(), Failure> {
     let body = runtime()?.block_on(args.client(true)?.post("/reload"))?;
     if args.json {
         say!("{}", String::from_utf8_lossy(&body));
@@ -104,7 +105,7 @@ pub(super) fn reload(args: &ControlArgs) -> anyhow::Result<()> {
 
 impl ControlArgs {
     /// The running agent; with its token if commands are to be given.
-    pub(super) fn client(&self, with_token: bool) -> anyhow::Result<Client> {
+    pub(super) fn client(&self, with_token: bool) -> Result<Client, Failure> {
         let needs_config = self.control.is_none() || (with_token && self.token_file.is_none());
         let config = if needs_config {
             Some(Config::load(&self.config)?)

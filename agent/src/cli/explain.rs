@@ -4,12 +4,13 @@ use anyhow::Context;
 use narrows_host::say;
 
 use super::control::{CommandArgs, encoded};
+use super::failure::Failure;
 use super::{runtime, show};
 use crate::content::ContentExplained;
 use crate::supervisor::AgentExplained;
 
 /// Asks the running agent.
-pub(super) fn explain(args: &CommandArgs) -> anyhow::Result<()> {
+pub(super) fn explain(args: &CommandArgs) -> Result<(), Failure> {
     let client = args.control.client(false)?;
     let path = match &args.content {
         Some(content) => format!("/explain?content={}", encoded(content)),

@@ -12,6 +12,7 @@ use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::{GatewayPreference, Sharing};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::failure::Failure;
 use super::{get_state, log, runtime, show};
 use crate::config::{Config, ContentEntry, Limits, host_name};
 use crate::content::{ContentState, ContentStatus};
@@ -54,13 +55,13 @@ fn limit(text: &str) -> Result<Rate, String> {
 }
 
 /// Fetches one content; done when it is whole, verified and at its target.
-pub(super) fn get(args: GetArgs) -> anyhow::Result<()> {
+pub(super) fn get(args: GetArgs) -> Result<(), Failure> {
     log("warn");
-    anyhow::ensure!(
-        !(cfg!(windows) && args.names == Names::Linux),
-        "`--names linux` cannot be on Windows, which cannot hold such names"
-    );
-    let meta = read_torrent(&args.torrent, args.names).map_err(anyhow::Error::msg)?;
+    if cfg!(windows) && args.names == Names::Linux {
+        let problem = "`--names linux` cannot be on Windows, which cannot hold such names";
+        return Err(anyhow::anyhow!(problem).into());
+    }
+    let meta = read_torrent(&args.torrent, args.names).map_err(anyhow::Error::from)?;
     let state = get_state::prepare(&args.to, meta.info_hash)?;
     let runtime = runtime()?;
     let done = runtime.block_on(fetch(&args, &state));
@@ -75,7 +76,7 @@ pub(super) fn get(args: GetArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn fetch(args: &GetArgs, state: &Path) -> anyhow::Result<(String, f64)> {
+async fn fetch(args: &GetArgs, state: &Path) -> Result<(String, f64), Failure> {
     let mut signals = Signals::new()?;
     let config = Config {
         id: format!("{:.50}-get-{:08x}", host_name(), rand::random::<u32>()),

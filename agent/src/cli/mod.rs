@@ -4,6 +4,7 @@
 mod control;
 mod create;
 mod explain;
+mod failure;
 mod get;
 mod get_state;
 #[cfg(any(windows, test))]
@@ -18,21 +19,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use narrows_config::LoadError;
-use narrows_host::{complain, say};
+use narrows_host::say;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::Config;
 use crate::platform;
-use crate::supervisor::StateInUse;
 use control::Health;
+use failure::Failure;
 
 /// Exit code of `status` if a content is in error.
 const EXIT_IN_ERROR: u8 = 3;
-/// Exit code for a wrong configuration (EX_USAGE of sysexits.h).
-const EXIT_CONFIG: u8 = 64;
-/// Exit code if another agent uses the state folder (EX_UNAVAILABLE).
-const EXIT_IN_USE: u8 = 69;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 (status) a content is in error, \
                           64 wrong configuration, 69 another agent uses the state folder.";
@@ -85,7 +81,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args.config),
         Command::Check(args) => check(&args.config),
-        Command::Create(args) => create::create(args),
+        Command::Create(args) => create::create(args).map_err(Failure::Other),
         Command::Get(args) => get::get(args),
         Command::Status(args) => match control::status(&args) {
             Ok(Health::InError) => return ExitCode::from(EXIT_IN_ERROR),
@@ -102,40 +98,14 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            match error.downcast_ref() {
-                // shown as a compiler does, each beginning with `error:`
-                Some(LoadError::Mistakes(mistakes)) => complain!("{}", mistakes.to_string().trim_end()),
-                _ => complain!("narrows-agent: {}", whole_text(&error)),
-            }
-            ExitCode::from(exit_code(&error))
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.exit_code())
         }
     }
 }
 
-fn exit_code(error: &anyhow::Error) -> u8 {
-    let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    if error.downcast_ref::<LoadError>().is_some() {
-        EXIT_CONFIG
-    } else if io.is_some_and(|inner| inner.is::<StateInUse>()) {
-        EXIT_IN_USE
-    } else {
-        1
-    }
-}
-
-/// An error and its causes, each said once.
-fn whole_text(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
-fn check(path: &std::path::Path) -> anyhow::Result<()> {
+fn check(path: &std::path::Path) -> Result<(), Failure> {
     let config = Config::load(path)?;
     let mut broken = crate::supervisor::mistakes(&config);
     for entry in &config.content {
@@ -146,7 +116,9 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
             broken.extend(place.err().map(|error| format!("{}: {error}", entry.torrent.display())));
         }
     }
-    anyhow::ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    if !broken.is_empty() {
+        return Err(anyhow::anyhow!(broken.join("\n")).into());
+    }
     say!(
         "{}: {} content, listens on {}",
         path.display(),

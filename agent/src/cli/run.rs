@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::failure::Failure;
 use super::{bind_control, log, runtime};
 use crate::config::Config;
 use crate::control::{Token, serve};
@@ -12,7 +13,7 @@ use crate::supervisor::Agent;
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Runs the agent until it is told to stop.
-pub(super) fn run(path: &Path) -> anyhow::Result<()> {
+pub(super) fn run(path: &Path) -> Result<(), Failure> {
     // a wrong file must be known before anything is bound
     let config = Config::load(path)?;
     log("info");
@@ -20,14 +21,14 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The agent, until it is told to stop; the log has begun.
-pub(super) fn run_until_stopped(config: Config, path: &Path) -> anyhow::Result<()> {
+pub(super) fn run_until_stopped(config: Config, path: &Path) -> Result<(), Failure> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(until_stopped(config, path));
     runtime.shutdown_timeout(LINGER);
     outcome
 }
 
-async fn until_stopped(config: Config, path: &Path) -> anyhow::Result<()> {
+async fn until_stopped(config: Config, path: &Path) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let control = tokio::net::TcpListener::from_std(bind_control(config.control)?)?;
     let (control_addr, data, token_path) = (control.local_addr()?, config.data.clone(), config.token_path());

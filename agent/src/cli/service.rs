@@ -7,8 +7,9 @@ use clap::Subcommand;
 use narrows_config::LoadError;
 use narrows_host::say;
 
+use super::failure::Failure;
 use super::log_file::LogFile;
-use super::{ConfigArg, exit_code, log_to, run, whole_text};
+use super::{ConfigArg, log_to, run};
 use crate::config::Config;
 use crate::platform::{self, service};
 
@@ -22,7 +23,7 @@ pub(super) enum ServiceCommand {
     Run(ConfigArg),
 }
 
-pub(super) fn service(command: ServiceCommand) -> anyhow::Result<()> {
+pub(super) fn service(command: ServiceCommand) -> Result<(), Failure> {
     match command {
         ServiceCommand::Install(args) => install(&args.config),
         ServiceCommand::Uninstall => uninstall(),
@@ -30,7 +31,7 @@ pub(super) fn service(command: ServiceCommand) -> anyhow::Result<()> {
     }
 }
 
-fn install(config: &Path) -> anyhow::Result<()> {
+fn install(config: &Path) -> Result<(), Failure> {
     // services run in a folder of the system's
     let config = std::path::absolute(config)?;
     // a service that cannot start is not installed
@@ -57,7 +58,7 @@ fn install(config: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn uninstall() -> anyhow::Result<()> {
+fn uninstall() -> Result<(), Failure> {
     let was_there = service::uninstall().context("cannot remove the service")?;
     let done = if was_there { "removed" } else { "is not installed" };
     say!("{}: {done}", service::NAME);
@@ -68,7 +69,7 @@ fn uninstall() -> anyhow::Result<()> {
 fn serve(path: &Path) -> u8 {
     let config = Config::load(path);
     let logs = start_log(&config);
-    let outcome = config.map_err(anyhow::Error::from).and_then(|config| {
+    let outcome = config.map_err(Failure::Config).and_then(|config| {
         // without its state folder the agent itself says what is wrong with it
         if let Err(error) = &logs {
             tracing::warn!(%error, "no log");
@@ -77,9 +78,9 @@ fn serve(path: &Path) -> u8 {
     });
     match outcome {
         Ok(()) => 0,
-        Err(error) => {
-            tracing::error!("{}", whole_text(&error));
-            exit_code(&error)
+        Err(failure) => {
+            tracing::error!("{}", failure.text());
+            failure.exit_code()
         }
     }
 }

@@ -27,7 +27,6 @@ use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Rate, Report, Subje
 use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::{GatewayPreference, Sharing};
 
-use crate::net::Listener;
 use crate::platform;
 
 const CONFIGURATION: Subject = Subject {
@@ -199,7 +198,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     let listen = address("listen", 6881).unwrap_or(defaults.listen);
     let control = address("control", 6882).unwrap_or(defaults.control);
     if let Some(node) = fields.given("control").or(fields.given("listen"))
-        && Listener::is_in_the_way(listen, control)
+        && is_in_the_way(listen, control)
     {
         let problem = format!("`listen` and `control` cannot both have port {}", control.port());
         report.add(node.at, problem, "give one of them another port");
@@ -238,6 +237,16 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         limits: limits.unwrap_or_default(),
         scrub: scrub.map_or(defaults.scrub, |node| period(node, report)),
     })
+}
+
+/// Whether a peer listener at `listen` and the control port at `control` want one port; 0 is a free one.
+fn is_in_the_way(listen: SocketAddr, control: SocketAddr) -> bool {
+    let (peers, other) = (listen.ip(), control.ip());
+    // a wildcard for peers is both families; for control that of IPv6 is, where the system has it so
+    let overlap = peers == other
+        || peers.is_unspecified()
+        || other.is_unspecified() && (other.is_ipv6() || peers.is_ipv4());
+    listen.port() != 0 && listen.port() == control.port() && overlap
 }
 
 /// What an empty file means.

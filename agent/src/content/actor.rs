@@ -9,13 +9,13 @@ use narrows_storage::{Content, Looked, Opened, StorageError};
 use narrows_swarm::Time;
 use narrows_wire::Bitfield;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::session::Session;
 use super::status::Totals;
 use super::work::{CheckProgress, Extent, Jobs};
 use super::{
-    Command, ContentExplained, ContentState, ContentStatus, Handle, INPUTS, Input, Shared, Spec, Work,
+    Command, ContentExplained, ContentState, ContentStatus, Handle, INPUTS, Input, Services, Spec, Work,
 };
 
 /// How long after a failure to open or to check it is tried again: a disk may come back.
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_secs(5);
 const BATCH: usize = 64;
 
 /// Starts the actor of a content.
-pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
+pub(crate) fn spawn(spec: Spec, services: Services) -> Handle {
     let (commands, command_queue) = mpsc::channel(16);
     let (inputs, input_queue) = mpsc::channel(INPUTS);
     let handle = Handle {
@@ -38,7 +38,7 @@ pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
     let jobs = Jobs { session: 0, inputs };
     let actor = Actor {
         spec,
-        shared,
+        services,
         jobs,
         paused,
         totals: Totals::default(),
@@ -54,7 +54,7 @@ pub(crate) fn spawn(spec: Spec, shared: Arc<Shared>) -> Handle {
 
 struct Actor {
     spec: Spec,
-    shared: Arc<Shared>,
+    services: Services,
     jobs: Jobs,
     paused: bool,
     totals: Totals,
@@ -90,7 +90,7 @@ impl Actor {
         self.open(false);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let wake = Instant::from_std(self.shared.start + self.wakeup());
+            let wake = self.services.clock.instant(self.wakeup());
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -116,24 +116,23 @@ impl Actor {
     fn open(&mut self, any_volume: bool) {
         self.stage = Stage::Opening;
         self.jobs.session += 1;
-        self.jobs.open(
-            self.spec.meta.clone(),
-            self.spec.target.clone(),
-            &self.shared,
-            any_volume,
-        );
+        self.jobs.open(&self.spec, &self.services, any_volume);
+    }
+
+    fn now(&self) -> Time {
+        self.services.clock.now()
     }
 
     fn wakeup(&self) -> Time {
         match &self.stage {
-            Stage::Opening | Stage::Checking { .. } => self.shared.now() + Duration::from_secs(3600),
+            Stage::Opening | Stage::Checking { .. } => self.now() + Duration::from_secs(3600),
             Stage::Failed { retry, .. } => *retry,
             Stage::Running(session) => session.wakeup(),
         }
     }
 
     fn tick(&mut self) {
-        let now = self.shared.now();
+        let now = self.now();
         match &mut self.stage {
             Stage::Failed { retry, content, .. } if *retry <= now => {
                 let known = content.take();
@@ -164,7 +163,7 @@ impl Actor {
                 ..
             } if !wrong.is_empty() => {
                 // a disk may go on to return what was never written to it
-                if let Some(times) = self.changes.failed("wrong pieces", self.shared.now()) {
+                if let Some(times) = self.changes.failed("wrong pieces", self.now()) {
                     tracing::warn!(content = %self.spec.meta.name, pieces = wrong.len(), times, "pieces on disk are wrong; they are fetched again");
                 }
                 self.doubt(wrong, Vec::new());
@@ -178,7 +177,7 @@ impl Actor {
                     self.lookers.clear();
                 }
                 if let Stage::Running(session) = &mut self.stage {
-                    session.input(input, self.shared.now());
+                    session.input(input, self.services.clock.now());
                 }
             }
         }
@@ -220,7 +219,7 @@ impl Actor {
                 }
                 let session = Session::new(
                     &self.spec,
-                    self.shared.clone(),
+                    self.services.clone(),
                     self.jobs.clone(),
                     content,
                     have,
@@ -255,7 +254,7 @@ impl Actor {
                 let paths = files.iter().take(3).filter_map(|file| self.spec.meta.files.get(*file));
                 let paths: Vec<String> = paths.map(|file| file.path.join("/")).collect();
                 // a program may write to its files all the time
-                if let Some(times) = self.changes.failed(&paths.join("\n"), self.shared.now()) {
+                if let Some(times) = self.changes.failed(&paths.join("\n"), self.now()) {
                     tracing::warn!(content = %self.spec.meta.name, files = files.len(), first = ?paths, times, "published files have changed; they are checked");
                 }
                 self.doubt(Vec::new(), files);
@@ -291,7 +290,7 @@ impl Actor {
         let Stage::Running(session) = &mut self.stage else {
             return None;
         };
-        self.totals.add(&session.swarm_status(self.shared.now()));
+        self.totals.add(&session.swarm_status(self.services.clock.now()));
         session.note_wan();
         let content = session.content();
         self.jobs.session += 1;
@@ -301,13 +300,13 @@ impl Actor {
     }
 
     fn fail(&mut self, error: StorageError, content: Option<Arc<Content>>) {
-        if let Some(times) = self.failures.failed(&error.to_string(), self.shared.now()) {
+        if let Some(times) = self.failures.failed(&error.to_string(), self.now()) {
             let name = &self.spec.meta.name;
             tracing::error!(content = %name, %error, times, "cannot be opened or checked; it is tried again every few seconds");
         }
         self.stage = Stage::Failed {
             error,
-            retry: self.shared.now() + RETRY,
+            retry: self.now() + RETRY,
             content,
         };
     }
@@ -338,7 +337,7 @@ impl Actor {
     fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
         if let Stage::Running(session) = &mut self.stage {
-            session.set_paused(paused, self.shared.now());
+            session.set_paused(paused, self.services.clock.now());
         }
     }
 
@@ -366,7 +365,7 @@ impl Actor {
     fn look(&mut self, done: oneshot::Sender<()>) {
         if let Stage::Running(session) = &self.stage {
             if self.lookers.is_empty() {
-                self.jobs.look(session.content(), None, self.shared.now());
+                self.jobs.look(session.content(), None, self.now());
             }
             self.lookers.push(done);
         }
@@ -400,9 +399,9 @@ impl Actor {
                 out.error = Some(error.to_string());
             }
             Stage::Running(session) => {
-                let status = session.swarm_status(self.shared.now());
+                let status = session.swarm_status(self.now());
                 totals.add(&status);
-                session.fill(&status, &mut out, self.shared.now());
+                session.fill(&status, &mut out, self.now());
                 totals.add_damage(&session.content());
             }
         }
@@ -414,7 +413,7 @@ impl Actor {
         let (name, info_hash) = (&self.spec.meta.name, self.spec.meta.info_hash.to_string());
         match &self.stage {
             Stage::Running(session) => {
-                let now = self.shared.now();
+                let now = self.now();
                 let unreachable = session.unreachable_peers(now);
                 let tracker_error = session.tracker_error();
                 ContentExplained::new(

@@ -1,21 +1,19 @@
 //! What takes long, and runs off the event loop: each job answers with an [`Input::Done`].
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use narrows_protocol::AnnounceRequest;
-use narrows_protocol::metainfo::Metainfo;
 use narrows_storage::{Content, Looked, Opened, StorageError, Stored};
 use narrows_swarm::{Assigned, Time};
 use narrows_wire::Bitfield;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
-use super::{Input, Shared};
-use crate::announce::Announcer;
+use super::{Input, Services, Spec};
+use crate::announce::{AnnounceError, Client, Trackers};
 
 /// An answer.
 #[derive(Debug)]
@@ -42,7 +40,7 @@ pub(crate) enum Work {
     Published(Result<(), StorageError>),
     /// Whether the disk takes what is still missing.
     Probed(Result<(), StorageError>),
-    Announced(Result<Assigned, String>),
+    Announced(Result<Assigned, AnnounceError>),
 }
 
 /// Starts jobs of one session.
@@ -72,8 +70,9 @@ pub(super) enum Extent {
 
 impl Jobs {
     /// `any_volume`: by the operator's word.
-    pub(super) fn open(&self, meta: Arc<Metainfo>, target: PathBuf, shared: &Shared, any_volume: bool) {
-        let (state, files) = (shared.state.clone(), Arc::clone(&shared.files));
+    pub(super) fn open(&self, spec: &Spec, services: &Services, any_volume: bool) {
+        let (meta, target, state) = (spec.meta.clone(), spec.target.clone(), spec.state.clone());
+        let files = Arc::clone(&services.resources.files);
         self.blocking(move || {
             Work::Opened(Box::new(match any_volume {
                 true => Content::open_anew(meta, &target, &state, &files),
@@ -159,10 +158,16 @@ impl Jobs {
     }
 
     /// See [`announce`].
-    pub(super) fn announce(&self, announcer: Announcer, request: AnnounceRequest, content: Arc<Content>) {
+    pub(super) fn announce(
+        &self,
+        client: Arc<Client>,
+        trackers: Arc<Trackers>,
+        request: AnnounceRequest,
+        content: Arc<Content>,
+    ) {
         let jobs = self.clone();
         tokio::spawn(async move {
-            let result = announce(&announcer, &request, content).await;
+            let result = announce(&client, &trackers, &request, content).await;
             jobs.answer(Work::Announced(result)).await;
         });
     }
@@ -195,13 +200,14 @@ impl Jobs {
 
 /// Writes the content's ledger and announces: a tracker never hears of more than we will remember.
 pub(super) async fn announce(
-    announcer: &Announcer,
+    client: &Client,
+    trackers: &Trackers,
     request: &AnnounceRequest,
     content: Arc<Content>,
-) -> Result<Assigned, String> {
+) -> Result<Assigned, AnnounceError> {
     // it only ends early if the runtime does
     let _ = spawn_blocking(move || save_ledger(&content)).await;
-    announcer.announce(request).await
+    client.announce(trackers, request).await
 }
 
 /// Writes a content's ledger. If that fails, statistics may lack something after a kill; nothing else does.

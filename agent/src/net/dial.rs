@@ -1,14 +1,16 @@
+//! Connections that this agent opens: to peers, and to trackers by [`connect_from`].
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use narrows_protocol::{InfoHash, PeerId};
-use narrows_swarm::{Class, DialError};
-use narrows_wire::Handshake;
+use narrows_protocol::InfoHash;
+use narrows_swarm::{Class, DialError, Origin};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::handshake;
+use super::{Established, handshake};
+use crate::identity::Identity;
 
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -38,29 +40,29 @@ pub(crate) async fn connect_from(from: IpAddr, to: SocketAddr, limit: Duration) 
 ///
 /// # Errors
 /// What kept us from it, told apart by what a person can do about it.
-pub(crate) async fn dial(
-    from: IpAddr,
+pub(super) async fn dial(
+    me: &Identity,
     to: SocketAddr,
     class: Class,
     info_hash: InfoHash,
-    peer_id: PeerId,
-) -> Result<(TcpStream, Handshake), DialError> {
-    let mut stream = connect_from(from, to, CONNECT).await.map_err(unconnected)?;
+) -> Result<Established, DialError> {
+    let mut stream = connect_from(me.listen.ip(), to, CONNECT).await.map_err(unconnected)?;
     let limit = match class {
         Class::Local => handshake::TIMEOUT,
         Class::Upstream => UPSTREAM_HANDSHAKE,
     };
-    let theirs = timeout(limit, async {
-        handshake::send(&mut stream, info_hash, peer_id).await?;
-        handshake::receive(&mut stream).await
-    })
-    .await
-    .map_err(|_| DialError::Silent)?
-    .map_err(|error| unshaken(&error))?;
+    let theirs = handshake::offer(&mut stream, info_hash, me.peer_id, limit).await;
+    let theirs = theirs.map_err(|error| unshaken(&error))?;
     if theirs.info_hash != info_hash {
         return Err(DialError::Foreign);
     }
-    Ok((stream, theirs))
+    let (addr, origin) = (to, Origin::Dialled(class));
+    Ok(Established {
+        stream,
+        addr,
+        origin,
+        theirs,
+    })
 }
 
 /// Why there is no connection.
@@ -88,6 +90,8 @@ fn unshaken(error: &io::Error) -> DialError {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use narrows_protocol::PeerId;
+    use narrows_wire::Handshake;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -96,9 +100,17 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     async fn dialled(to: SocketAddr) -> DialError {
-        let (hash, id) = (InfoHash([1; 20]), PeerId([2; 20]));
-        match dial(HERE, to, Class::Upstream, hash, id).await {
-            Ok(_) => panic!("nobody shakes hands here"),
+        let me = Identity {
+            id: "test".to_owned(),
+            peer_id: PeerId([2; 20]),
+            key: 1,
+            listen: (HERE, 6881).into(),
+            v4: true,
+            v6: false,
+            metrics: None,
+        };
+        match dial(&me, to, Class::Upstream, InfoHash([1; 20])).await {
+            Ok(_) => panic!("no peer shakes hands here"),
             Err(why) => why,
         }
     }
@@ -120,9 +132,9 @@ mod tests {
     #[tokio::test]
     async fn what_keeps_us_from_a_peer_is_told_apart() {
         let free = TcpListener::bind((HERE, 0)).await.expect("a port");
-        let nobody = free.local_addr().expect("an address");
+        let closed = free.local_addr().expect("an address");
         drop(free);
-        assert_eq!(dialled(nobody).await, DialError::Refused);
+        assert_eq!(dialled(closed).await, DialError::Refused);
         assert_eq!(dialled(answering(b"").await).await, DialError::Closed);
         let http = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         assert_eq!(dialled(http).await, DialError::Foreign);

@@ -1,4 +1,4 @@
-//! Sockets of connections that cross a link: marked, so that routers let other traffic go first (RFC 2474),
+//! Sockets of connections that cross a link: with a DSCP, by which routers let other traffic go first (RFC 2474),
 //! and with little unsent in them, so that what is urgent does not wait behind megabytes.
 
 use std::io;
@@ -11,18 +11,18 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 << 10;
 
-/// Marks what is sent from now on with `dscp` (0 to 63; 0 = best effort). Where the system refuses, transfers
-/// go on unmarked; the log says so once.
-pub(super) fn mark(stream: &TcpStream, dscp: u8) {
+/// Sets the DSCP of what is sent from now on (0 to 63; 0 = best effort). Where the system refuses, transfers
+/// go on without; the log says so once.
+pub(super) fn set_dscp(stream: &TcpStream, dscp: u8) {
     static REFUSED: AtomicBool = AtomicBool::new(false);
-    if let Err(error) = try_mark(stream, dscp)
+    if let Err(error) = try_set(stream, dscp)
         && !REFUSED.swap(true, Ordering::Relaxed)
     {
-        tracing::debug!(%error, dscp, "the system does not let connections be marked; going on without");
+        tracing::debug!(%error, dscp, "the system does not let a DSCP be set; going on without");
     }
 }
 
-fn try_mark(stream: &TcpStream, dscp: u8) -> io::Result<()> {
+fn try_set(stream: &TcpStream, dscp: u8) -> io::Result<()> {
     let socket = SockRef::from(stream);
     // the two low bits of the field are ECN's (RFC 3168)
     let field = u32::from(dscp.min(63)) << 2;
@@ -53,16 +53,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_marked_socket_of_either_family_bears_the_mark_until_it_is_taken_away() {
+    async fn packets_of_either_family_bear_the_dscp_until_it_is_taken_away() {
         let v4 = connected("127.0.0.1:0").await.expect("a connection");
         for dscp in [8, 1, 46, 0] {
-            mark(&v4, dscp);
+            set_dscp(&v4, dscp);
             assert_eq!(SockRef::from(&v4).tos_v4().ok(), Some(u32::from(dscp) << 2));
         }
         assert_eq!(SockRef::from(&v4).tcp_notsent_lowat().ok(), Some(UNSENT));
         // not every host has IPv6
         if let Some(v6) = connected("[::1]:0").await {
-            mark(&v6, 8);
+            set_dscp(&v6, 8);
             assert_eq!(SockRef::from(&v6).tclass_v6().ok(), Some(32));
         }
     }

@@ -1,4 +1,5 @@
-//! The first 68 bytes each way (BEP 3). Whoever has not got through this far costs 68 bytes and a timer.
+//! The first 68 bytes each way (BEP 3), of both sides. A connection that has not got through this costs 68
+//! bytes and a timer.
 
 use std::io;
 use std::time::Duration;
@@ -7,12 +8,54 @@ use narrows_protocol::{InfoHash, PeerId};
 use narrows_wire::{Handshake, PROTOCOL, WireError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// How long a handshake may take.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends ours.
-pub(super) async fn send(stream: &mut TcpStream, info_hash: InfoHash, peer_id: PeerId) -> io::Result<()> {
+/// The dialling side's: sends ours and reads theirs.
+///
+/// # Errors
+/// The system's, [`io::ErrorKind::InvalidData`] for another protocol, [`io::ErrorKind::TimedOut`] after
+/// `limit`.
+pub(super) async fn offer(
+    stream: &mut TcpStream,
+    info_hash: InfoHash,
+    peer_id: PeerId,
+    limit: Duration,
+) -> io::Result<Handshake> {
+    timeout(limit, async {
+        send(stream, info_hash, peer_id).await?;
+        receive(stream).await
+    })
+    .await?
+}
+
+/// The accepting side's: reads theirs and answers if the content that it names is served here.
+///
+/// # Errors
+/// As [`offer`]'s; [`io::ErrorKind::NotFound`] if it is not served.
+pub(super) async fn answer(
+    mut stream: TcpStream,
+    peer_id: PeerId,
+    serves: impl Fn(InfoHash) -> bool,
+) -> io::Result<(TcpStream, Handshake)> {
+    timeout(TIMEOUT, async {
+        stream.set_nodelay(true)?;
+        let theirs = receive(&mut stream).await?;
+        if !serves(theirs.info_hash) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "it asks for a content that is not served here",
+            ));
+        }
+        send(&mut stream, theirs.info_hash, peer_id).await?;
+        Ok((stream, theirs))
+    })
+    .await?
+}
+
+async fn send(stream: &mut TcpStream, info_hash: InfoHash, peer_id: PeerId) -> io::Result<()> {
     let ours = Handshake {
         info_hash,
         peer_id,
@@ -22,8 +65,8 @@ pub(super) async fn send(stream: &mut TcpStream, info_hash: InfoHash, peer_id: P
     stream.write_all(&ours.encode()).await
 }
 
-/// Reads theirs; other protocols are refused from their first bytes.
-pub(super) async fn receive(stream: &mut TcpStream) -> io::Result<Handshake> {
+/// Other protocols are refused from their first bytes.
+async fn receive(stream: &mut TcpStream) -> io::Result<Handshake> {
     let mut bytes = [0; Handshake::LEN];
     let (head, rest) = bytes.split_at_mut(PROTOCOL.len());
     stream.read_exact(head).await?;

@@ -1,13 +1,80 @@
-//! Sockets: accepting, dialling, and what runs on an open connection.
+//! Connections to peers: accepted in one place ([`accept`]), dialled in one place ([`Network::dial`]), and from
+//! there on the same ([`Established`]). Nothing here knows what a content is: what happens on a connection is
+//! an [`Event`], and whatever can be made of one takes it.
 
 mod accept;
 mod bans;
 mod dial;
 mod dscp;
+mod event;
 mod handshake;
+mod listener;
 mod peer;
 
-pub(crate) use accept::{Door, Listener, accept, unbound};
-pub(crate) use bans::Bans;
-pub(crate) use dial::{connect_from, dial};
+pub(crate) use accept::{Acceptor, accept};
+pub(crate) use dial::connect_from;
+pub(crate) use event::{Established, Event};
+pub(crate) use listener::{Listener, unbound};
 pub(crate) use peer::{Connection, Outbox};
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use narrows_protocol::InfoHash;
+use narrows_swarm::{Class, DialError, PeerKey, Time};
+
+use crate::clock::Clock;
+use crate::identity::Identity;
+use bans::Bans;
+
+/// This agent among its peers.
+#[derive(Debug)]
+pub(crate) struct Network {
+    me: Arc<Identity>,
+    clock: Clock,
+    bans: Bans,
+    next_peer: AtomicU64,
+}
+
+impl Network {
+    /// Without any connection.
+    pub(crate) fn new(me: Arc<Identity>, clock: Clock) -> Self {
+        Self {
+            me,
+            clock,
+            bans: Bans::default(),
+            next_peer: AtomicU64::new(1),
+        }
+    }
+
+    /// Connects to a peer and shakes hands.
+    ///
+    /// # Errors
+    /// What kept us from it, told apart by what a person can do about it.
+    pub(crate) async fn dial(
+        &self,
+        to: SocketAddr,
+        class: Class,
+        info_hash: InfoHash,
+    ) -> Result<Established, DialError> {
+        if self.is_banned(to.ip()) {
+            return Err(DialError::Banned);
+        }
+        dial::dial(&self.me, to, class, info_hash).await
+    }
+
+    /// Neither dials nor accepts `ip` until then; without an end as long as the agent runs.
+    pub(crate) fn ban(&self, ip: IpAddr, until: Option<Time>) {
+        self.bans.add(ip, until);
+    }
+
+    fn is_banned(&self, ip: IpAddr) -> bool {
+        self.bans.holds(ip, self.clock.now())
+    }
+
+    /// A name for a connection that no other one of this agent has, of whichever content.
+    pub(crate) fn next_peer(&self) -> PeerKey {
+        PeerKey(self.next_peer.fetch_add(1, Ordering::Relaxed))
+    }
+}

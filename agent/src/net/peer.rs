@@ -1,7 +1,7 @@
-//! One open connection: a task that reads, a task that writes, and the actor's end of the writer's queue.
+//! One open connection: a task that reads, a task that writes, and its owner's end of the writer's queue.
 //!
-//! Nothing here is unbounded. The reader waits while the actor is busy. The writer's queue has a limit in
-//! items and in bytes; the actor never waits for it: a peer that does not take what it is sent is closed,
+//! Nothing here is unbounded. The reader waits while the owner is busy. The writer's queue has a limit in
+//! items and in bytes; the owner never waits for it: a peer that does not take what it is sent is closed,
 //! because dropping a `Have` would hide that piece from it for ever.
 
 use std::io::{self, IoSlice};
@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::dscp::mark;
-use crate::content::Input;
+use super::Event;
+use super::dscp::set_dscp;
 use crate::resources::{Buffers, Gate};
 
 /// Receive buffers grow from the smaller to the larger as a peer sends more.
@@ -44,15 +44,15 @@ const WRITE_STUCK: Duration = Duration::from_secs(18);
 const LINGER: Duration = Duration::from_secs(5);
 
 /// What the tasks of a connection share with the rest of the agent.
-#[derive(Clone)]
-pub(crate) struct Connection {
+/// `E` is what its owner takes for an [`Event`].
+pub(crate) struct Connection<E> {
     pub(crate) peer: PeerKey,
     pub(crate) codec: Codec,
     pub(crate) content: Arc<Content>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) upload: Arc<Gate>,
     pub(crate) download: Arc<Gate>,
-    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) events: mpsc::Sender<E>,
 }
 
 /// Something for the writer.
@@ -61,11 +61,11 @@ enum Out {
     Bytes(Bytes),
     /// Blocks to read and send.
     Serve(Vec<Block>),
-    /// The connection crosses a link: what its packets are marked with from here on.
-    Mark(u8),
+    /// The connection crosses a link: the DSCP of its packets from here on.
+    Dscp(u8),
 }
 
-/// The actor's end of a connection. Dropping it closes the connection when its queue is written, or soon
+/// The owner's end of a connection. Dropping it closes the connection when its queue is written, or soon
 /// after.
 pub(crate) struct Outbox {
     queue: mpsc::Sender<Out>,
@@ -77,15 +77,16 @@ pub(crate) struct Outbox {
     _open: oneshot::Sender<()>,
 }
 
-impl Connection {
+impl<E: From<Event> + Send + 'static> Connection<E> {
     /// Starts reading and writing.
     pub(crate) fn start(self, stream: TcpStream) -> Outbox {
         let (read, write) = stream.into_split();
         let (queue, out) = mpsc::channel(QUEUE_ITEMS);
         let queued = Arc::new(AtomicUsize::new(0));
-        let reader = tokio::spawn(self.clone().read(read)).abort_handle();
+        let connection = Arc::new(self);
+        let reader = tokio::spawn(connection.clone().read(read)).abort_handle();
         let (open, closed) = oneshot::channel::<()>();
-        let writing = self.write(write, out, queued.clone());
+        let writing = connection.write(write, out, queued.clone());
         tokio::spawn(async move {
             let lingered = async {
                 let _ = closed.await;
@@ -103,17 +104,20 @@ impl Connection {
         }
     }
 
-    async fn read(self, stream: OwnedReadHalf) {
+    async fn read(self: Arc<Self>, stream: OwnedReadHalf) {
         let end = self.read_messages(&stream).await;
         let reason = end.map_or_else(|error| error.to_string(), |()| "closed by the peer".to_owned());
-        // if the actor is gone, nobody needs to know
-        let _ = self
-            .inputs
-            .send(Input::Closed {
-                peer: self.peer,
-                reason,
-            })
-            .await;
+        // an owner that is gone need not know
+        self.tell(Event::Closed {
+            peer: self.peer,
+            reason,
+        })
+        .await;
+    }
+
+    /// Waits while the owner is busy; `false`: it is gone.
+    async fn tell(&self, event: Event) -> bool {
+        self.events.send(event.into()).await.is_ok()
     }
 
     async fn read_messages(&self, stream: &OwnedReadHalf) -> io::Result<()> {
@@ -147,21 +151,24 @@ impl Connection {
             // delaying the next read is what slows the peer down
             self.download.pass(n as u64).await;
             if !messages.is_empty()
-                && self
-                    .inputs
-                    .send(Input::Messages {
+                && !self
+                    .tell(Event::Messages {
                         peer: self.peer,
                         messages,
                     })
                     .await
-                    .is_err()
             {
                 return Ok(());
             }
         }
     }
 
-    async fn write(self, mut stream: OwnedWriteHalf, mut out: mpsc::Receiver<Out>, queued: Arc<AtomicUsize>) {
+    async fn write(
+        self: Arc<Self>,
+        mut stream: OwnedWriteHalf,
+        mut out: mpsc::Receiver<Out>,
+        queued: Arc<AtomicUsize>,
+    ) {
         let written = async {
             while let Some(first) = out.recv().await {
                 let mut next = Some(first);
@@ -171,7 +178,7 @@ impl Connection {
                             queued.fetch_sub(bytes.len(), Ordering::Relaxed);
                             write_all(&mut stream, &mut [IoSlice::new(&bytes)]).await?;
                         }
-                        Out::Mark(dscp) => mark(stream.as_ref(), dscp),
+                        Out::Dscp(dscp) => set_dscp(stream.as_ref(), dscp),
                         Out::Serve(blocks) => {
                             let gather = self.upload.step(GATHER * BLOCK_LEN as usize) / BLOCK_LEN as usize;
                             for blocks in blocks.chunks(gather.max(1)) {
@@ -187,13 +194,11 @@ impl Connection {
         let result: io::Result<()> = written.await;
         if let Err(error) = result {
             let reason = error.to_string();
-            let _ = self
-                .inputs
-                .send(Input::Closed {
-                    peer: self.peer,
-                    reason,
-                })
-                .await;
+            self.tell(Event::Closed {
+                peer: self.peer,
+                reason,
+            })
+            .await;
         }
     }
 
@@ -207,23 +212,19 @@ impl Connection {
         gathered.write(stream).await?;
         let sent = gathered.data.len() as u32;
         if sent > 0 {
-            let _ = self
-                .inputs
-                .send(Input::Sent {
-                    peer: self.peer,
-                    bytes: sent,
-                })
-                .await;
+            self.tell(Event::Sent {
+                peer: self.peer,
+                bytes: sent,
+            })
+            .await;
         }
         for (block, error) in gathered.failed {
-            let _ = self
-                .inputs
-                .send(Input::ServeFailed {
-                    peer: self.peer,
-                    block,
-                    error,
-                })
-                .await;
+            self.tell(Event::ServeFailed {
+                peer: self.peer,
+                block,
+                error,
+            })
+            .await;
         }
         self.buffers.give(gathered.data);
         Ok(())
@@ -300,9 +301,9 @@ impl Outbox {
         hand_on
     }
 
-    /// Marks what is sent from here on.
-    pub(crate) fn mark(&mut self, dscp: u8) -> bool {
-        self.flush() && self.queue.try_send(Out::Mark(dscp)).is_ok()
+    /// Sets the DSCP of what is sent from here on.
+    pub(crate) fn set_dscp(&mut self, dscp: u8) -> bool {
+        self.flush() && self.queue.try_send(Out::Dscp(dscp)).is_ok()
     }
 
     /// Hands everything queued to the writer, in order. `false`: the peer does not take it; close it.

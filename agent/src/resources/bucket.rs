@@ -1,3 +1,5 @@
+//! A token bucket: keeping to a rate.
+
 use std::time::Duration;
 
 /// The least a full bucket holds, so that a block always fits through in one go.

@@ -1,3 +1,5 @@
+//! Send buffers that are used again.
+
 use std::sync::{Mutex, PoisonError};
 
 use bytes::BytesMut;
@@ -8,7 +10,7 @@ const KEPT: usize = 16;
 /// The largest buffer that is kept.
 const MAX_CAPACITY: usize = 512 * 1024;
 
-/// Send buffers that are used again: a fresh one costs page faults for every 4 KiB.
+/// Idle buffers, kept because a new one costs a page fault for every 4 KiB.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     idle: Mutex<Vec<BytesMut>>,

@@ -1,46 +1,26 @@
-//! Connections that come in: who is let in, and to which content.
+//! Which content a connection that comes in is for.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use narrows_protocol::{InfoHash, PeerId};
-use narrows_swarm::Origin;
-use narrows_wire::Handshake;
-use tokio::net::TcpStream;
+use narrows_protocol::InfoHash;
 
 use super::Agent;
 use crate::content::Input;
-use crate::net::Door;
+use crate::net::{Acceptor, Established, Event};
 
-/// Decides about connections that come in.
+/// The contents of an agent as peers find them.
 #[derive(Clone)]
-pub(super) struct AgentDoor(pub(super) Arc<Agent>);
+pub(super) struct Served(pub(super) Arc<Agent>);
 
-impl Door for AgentDoor {
-    fn admits(&self, addr: SocketAddr) -> bool {
-        !self.0.shared.bans.holds(addr.ip(), self.0.shared.now())
-    }
-
+impl Acceptor for Served {
     fn serves(&self, info_hash: InfoHash) -> bool {
         self.0.handle(info_hash).is_some()
     }
 
-    fn peer_id(&self) -> PeerId {
-        self.0.shared.peer_id
-    }
-
-    async fn enter(&self, stream: TcpStream, addr: SocketAddr, theirs: Handshake) {
-        if let Some(handle) = self.0.handle(theirs.info_hash) {
+    async fn take(&self, connection: Established) {
+        if let Some(handle) = self.0.handle(connection.theirs.info_hash) {
             // an actor that just ended drops the connection
-            let _ = handle
-                .inputs
-                .send(Input::Connected {
-                    stream,
-                    addr,
-                    origin: Origin::Accepted,
-                    theirs,
-                })
-                .await;
+            let _ = handle.inputs.send(Input::Net(Event::Connected(connection))).await;
         }
     }
 }

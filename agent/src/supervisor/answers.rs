@@ -46,7 +46,7 @@ impl Agent {
         }
         let site = content.iter().map(|content| &content.site).find(|site| !site.is_empty());
         AgentStatus {
-            id: self.shared.id.clone(),
+            id: self.services.me.id.clone(),
             site: site.cloned().unwrap_or_default(),
             paused: self.with_paused(|paused| paused.all),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,7 +70,7 @@ impl Agent {
             // one that does not answer is in `status`, with that as its error
             content.extend(timeout(ANSWER, asked).await.ok().flatten());
         }
-        let id = self.shared.id.clone();
+        let id = self.services.me.id.clone();
         (which.is_none() || !content.is_empty()).then_some(AgentExplained { id, content })
     }
 }
@@ -85,7 +85,7 @@ impl Entry {
             ..ContentStatus::default()
         };
         let Some(handle) = &self.handle else {
-            let error = self.wanted.meta.as_ref().err().cloned().unwrap_or_default();
+            let error = self.wanted.meta.as_ref().err().map(ToString::to_string).unwrap_or_default();
             let again = if self.wanted.is_unread() {
                 "; it is tried again every 10 s"
             } else {

@@ -1,28 +1,27 @@
 //! What an agent does on its own beside its contents: torrents that could not be read, trackers that restart,
-//! an address that changes, files that nobody reads any more.
+//! an address that changes, files that are not read any more.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use super::Agent;
-use crate::announce::look;
-use crate::announce::source::Moved;
+use crate::announce::Moved;
 
 /// While no tracker says how often to look at it: one may have answered its first announce meanwhile.
 const IDLE: Duration = Duration::from_secs(2);
-/// A restarted tracker is announced to within so long, not by everybody at once.
+/// A restarted tracker is announced to within so long, not by all agents at once.
 const SPREAD: Duration = Duration::from_secs(3);
 /// All contents of an agent announce one after the other, so long apart on average.
 const APART: Duration = Duration::from_millis(10);
 /// A tracker that cannot be looked at may be restarting: so many times it is looked at again after so long.
-const HASTY: u32 = 3;
+const MAX_HASTY: u32 = 3;
 const AGAIN: Duration = Duration::from_secs(4);
 /// How often a torrent that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// A file that nobody reads or writes for one to two of these is closed.
+/// A file that is not read or written for one to two of these is closed.
 const UNUSED: Duration = Duration::from_secs(30);
 
 /// How often to look whether this machine's address has changed.
@@ -49,17 +48,17 @@ async fn retry_unread(agent: Weak<Agent>) {
 
 /// Looks whether trackers have restarted, and then has all contents announce.
 async fn follow_trackers(agent: Weak<Agent>) {
-    let Some(mut restarts) = agent.upgrade().map(|agent| agent.shared.restarts.subscribe()) else {
+    let Some(mut restarts) = agent.upgrade().map(|agent| agent.services.trackers.restarts()) else {
         return;
     };
     let mut failures = 0_u32;
     loop {
         let due = match agent.upgrade() {
-            Some(agent) if !agent.is_stopped() => agent.shared.restarts.due(),
+            Some(agent) if !agent.is_stopped() => agent.services.trackers.look_due(),
             _ => return,
         };
         let wait = due.as_ref().map_or(IDLE, |(_, after)| *after);
-        let wait = if (1..=HASTY).contains(&failures) {
+        let wait = if (1..=MAX_HASTY).contains(&failures) {
             wait.min(AGAIN)
         } else {
             wait
@@ -71,14 +70,10 @@ async fn follow_trackers(agent: Weak<Agent>) {
                 let Some(agent) = agent.upgrade() else { return };
                 let mut failed = false;
                 for url in due.into_iter().flat_map(|(urls, _)| urls) {
-                    match look(&agent.shared, &url).await {
-                        Ok(Some(epoch)) => agent.shared.restarts.looked(&url, epoch, Instant::now()),
-                        Ok(None) => agent.shared.restarts.forget(&url),
+                    if let Err(error) = agent.services.trackers.look(&url).await {
                         // it is away: announces say so
-                        Err(error) => {
-                            failed = true;
-                            tracing::debug!(url, error, "cannot look at a tracker");
-                        }
+                        failed = true;
+                        tracing::debug!(url, %error, "cannot look at a tracker");
                     }
                 }
                 failures = if failed { failures.saturating_add(1) } else { 0 };
@@ -104,9 +99,8 @@ async fn follow_address(agent: Weak<Agent>) {
             Some(agent) if !agent.is_stopped() => agent,
             _ => return,
         };
-        let shared = &agent.shared;
         let mut announce = false;
-        for (tracker, moved) in shared.sources.look(shared.listen.ip()) {
+        for (tracker, moved) in agent.services.trackers.moved() {
             match moved {
                 Moved::Away => {
                     tracing::warn!(%tracker, "no address of this machine leads to the tracker any more")
@@ -129,7 +123,7 @@ async fn close_unused(agent: Weak<Agent>) {
     loop {
         tokio::time::sleep(UNUSED).await;
         let files = match agent.upgrade() {
-            Some(agent) if !agent.is_stopped() => Arc::clone(&agent.shared.files),
+            Some(agent) if !agent.is_stopped() => Arc::clone(&agent.services.resources.files),
             _ => return,
         };
         let _ = spawn_blocking(move || files.close_unused()).await;

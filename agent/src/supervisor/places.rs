@@ -20,16 +20,68 @@ impl Place {
     }
 }
 
-/// What is wrong with each of `places`, in words, or `None`. Of two that are in each other's way the one that
-/// is `first` in order is right. `own`: folders of the agent and what they are called. All paths as
+/// Why a content cannot be where it is wanted.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum PlaceFault {
+    /// A folder of the agent's is there or below.
+    #[error(
+        "{label} would take the place of the agent's `{key}` folder {}: give the content another `target`, or the agent another `{key}`",
+        folder.display()
+    )]
+    TakesOwn {
+        label: String,
+        key: &'static str,
+        folder: PathBuf,
+    },
+    /// It is inside of a folder that is the agent's alone.
+    #[error(
+        "{label} would lie in the agent's `{key}` folder {}: give the content another `target`, or the agent another `{key}`",
+        folder.display()
+    )]
+    InOwn {
+        label: String,
+        key: &'static str,
+        folder: PathBuf,
+    },
+    /// Two contents are one file or folder.
+    #[error("{label} and {other} are both {}; give one of them another `target`, or remove its entry", place.display())]
+    Same {
+        label: String,
+        other: String,
+        place: PathBuf,
+    },
+    /// One content is inside of another.
+    #[error(
+        "{label} and {other} lie in each other: {} and {}; give one of them another `target`, or remove its entry",
+        places.0.display(), places.1.display()
+    )]
+    Nested {
+        label: String,
+        other: String,
+        places: (PathBuf, PathBuf),
+    },
+    /// One content is where another is put together.
+    #[error(
+        "{label} and {other} cannot be, for one is in the other's staging folder: {} and {}; give one of them another `target`,          or remove its entry",
+        places.0.display(), places.1.display()
+    )]
+    InStaging {
+        label: String,
+        other: String,
+        places: (PathBuf, PathBuf),
+    },
+}
+
+/// What is wrong with each of `places`, or `None`. Of two that are in each other's way the one that is
+/// `first` in order is right. `own`: folders of the agent and the keys that set them. All paths as
 /// [`resolved`]. Pure.
-pub(super) fn faults(places: &[Place], own: &[(&str, PathBuf)]) -> Vec<Option<String>> {
+pub(super) fn faults(places: &[Place], own: &[(&'static str, PathBuf)]) -> Vec<Option<PlaceFault>> {
     let mut good: Vec<&Place> = Vec::new();
     let mut out = Vec::new();
     for place in places {
         let fault = own
             .iter()
-            .find_map(|(what, folder)| beside_own(place, what, folder))
+            .find_map(|(key, folder)| beside_own(place, key, folder))
             .or_else(|| good.iter().find_map(|other| between(place, other)));
         if fault.is_none() {
             good.push(place);
@@ -39,43 +91,51 @@ pub(super) fn faults(places: &[Place], own: &[(&str, PathBuf)]) -> Vec<Option<St
     out
 }
 
-fn beside_own(place: &Place, what: &str, folder: &Path) -> Option<String> {
+fn beside_own(place: &Place, key: &'static str, folder: &Path) -> Option<PlaceFault> {
     let whole = place.whole();
-    let has = folder.starts_with(&whole);
-    // contents are meant to go into the data folder
-    let is_in = what == "state" && whole.starts_with(folder);
-    let how = match (has, is_in) {
-        (true, _) => "would take the place of",
-        (_, true) => "would lie in",
-        _ => return None,
-    };
-    Some(format!(
-        "{} {how} the agent's `{what}` folder {}: give the content another `target`, or the agent another `{what}`",
-        place.label,
-        folder.display()
-    ))
+    let (label, own) = (place.label.clone(), folder.to_owned());
+    if folder.starts_with(&whole) {
+        Some(PlaceFault::TakesOwn {
+            label,
+            key,
+            folder: own,
+        })
+    } else if key == "state" && whole.starts_with(folder) {
+        // contents are meant to go into the data folder
+        Some(PlaceFault::InOwn {
+            label,
+            key,
+            folder: own,
+        })
+    } else {
+        None
+    }
 }
 
-fn between(place: &Place, other: &Place) -> Option<String> {
+fn between(place: &Place, other: &Place) -> Option<PlaceFault> {
     let (a, b) = (place.whole(), other.whole());
-    let how = if a == b {
-        "are both"
+    let (label, other_label) = (place.label.clone(), other.label.clone());
+    if a == b {
+        Some(PlaceFault::Same {
+            label,
+            other: other_label,
+            place: a,
+        })
     } else if a.starts_with(&b) || b.starts_with(&a) {
-        "lie in each other:"
+        Some(PlaceFault::Nested {
+            label,
+            other: other_label,
+            places: (a, b),
+        })
     } else if a.starts_with(staging(&other.target)) || b.starts_with(staging(&place.target)) {
-        "cannot be, for one is in the other's staging folder:"
+        Some(PlaceFault::InStaging {
+            label,
+            other: other_label,
+            places: (a, b),
+        })
     } else {
-        return None;
-    };
-    let at = if a == b {
-        a.display().to_string()
-    } else {
-        format!("{} and {}", a.display(), b.display())
-    };
-    Some(format!(
-        "{} and {} {how} {at}; give one of them another `target`, or remove its entry",
-        place.label, other.label
-    ))
+        None
+    }
 }
 
 fn staging(target: &Path) -> PathBuf {
@@ -148,7 +208,7 @@ mod tests {
             (("/opt", "x"), ("/opt/.narrows/sub", "y"), "staging folder"),
         ] {
             let found = faults(&[place("one", a.0, a.1), place("two", b.0, b.1)], &state);
-            let fault = found[1].as_ref().expect("refused");
+            let fault = found[1].as_ref().expect("refused").to_string();
             assert!(found[0].is_none(), "the first one is right");
             assert!(
                 fault.contains("one") && fault.contains("two") && fault.contains(said),
@@ -163,14 +223,14 @@ mod tests {
         ] {
             let found = faults(&[place("one", target, name)], &state);
             assert!(
-                found[0].as_ref().is_some_and(|fault| fault.contains("`target`")),
+                found[0].as_ref().is_some_and(|fault| fault.to_string().contains("`target`")),
                 "{found:?}"
             );
         }
     }
 
     #[test]
-    fn neighbours_are_fine_and_a_refused_place_is_in_nobodys_way() {
+    fn neighbours_are_fine_and_a_refused_place_is_in_no_other_ones_way() {
         let all = [
             place("a", "/opt", "x"),
             place("b", "/opt", "x2"),

@@ -1,18 +1,29 @@
 //! What a configuration asks for: its entries with their torrents read. Blocking.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::Names;
-use narrows_protocol::metainfo::{Metainfo, MetainfoError};
 use narrows_protocol::{GatewayPreference, Sharing};
 
-use super::places::{self, Place};
+use super::places::{self, Place, PlaceFault};
+use super::torrent::{TorrentError, read_torrent};
 use crate::config::Config;
 
-/// The largest .torrent that is read, in bytes.
-const MAX_TORRENT: u64 = 64 << 20;
+/// Why an entry of `content` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    /// Its torrent could not be read, or is none: it may come later, or be half-written.
+    #[error(transparent)]
+    Unread(#[from] TorrentError),
+    /// Reading it again changes nothing.
+    #[error("{} is the same content as {}; remove one of the two entries", torrent.display(), other.display())]
+    Duplicate { torrent: PathBuf, other: PathBuf },
+    /// The same.
+    #[error(transparent)]
+    Place(#[from] PlaceFault),
+}
 
 /// An entry of `content`, read. Two that are equal need no restart of the content.
 #[derive(Clone, Debug)]
@@ -23,17 +34,15 @@ pub(super) struct Wanted {
     pub(super) share: Sharing,
     /// For which machines its names must do.
     pub(super) names: Names,
-    /// Or what is wrong with the torrent, for a person.
-    pub(super) meta: Result<Arc<Metainfo>, String>,
-    /// Another entry is the same content, or the place is taken: reading the torrent again changes nothing.
-    pub(super) duplicate: bool,
+    /// Or what is wrong with it.
+    pub(super) meta: Result<Arc<Metainfo>, Arc<Unusable>>,
 }
 
 impl Wanted {
     /// Whether it is as unusable as the other one, for the same reason.
     pub(super) fn is_broken_as(&self, other: &Self) -> bool {
-        let error = self.meta.as_ref().err();
-        error.is_some() && error == other.meta.as_ref().err() && self.torrent == other.torrent
+        let why = |wanted: &Self| wanted.meta.as_ref().err().map(ToString::to_string);
+        self.meta.is_err() && why(self) == why(other) && self.torrent == other.torrent
     }
 
     /// The content's name; the torrent's path if that could not be read.
@@ -46,7 +55,7 @@ impl Wanted {
 
     /// Whether the torrent could not be read, or is none: it may come later, or be half-written.
     pub(super) fn is_unread(&self) -> bool {
-        self.meta.is_err() && !self.duplicate
+        matches!(&self.meta, Err(why) if matches!(**why, Unusable::Unread(_)))
     }
 
     fn same_content(&self, other: &Self) -> bool {
@@ -71,6 +80,7 @@ pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
     for entry in &config.content {
         let meta = read_torrent(&entry.torrent, config.names).map(Arc::new);
+        let meta = meta.map_err(|error| Arc::new(error.into()));
         let mut wanted = Wanted {
             torrent: entry.torrent.clone(),
             target: entry.target.clone(),
@@ -78,14 +88,12 @@ pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
             share: config.share,
             names: config.names,
             meta,
-            duplicate: false,
         };
         if let Some(first) = out.iter().find(|first| first.same_content(&wanted)) {
-            let (this, other) = (wanted.torrent.display(), first.torrent.display());
-            wanted.duplicate = true;
-            wanted.meta = Err(format!(
-                "{this} is the same content as {other}; remove one of the two entries"
-            ));
+            wanted.meta = Err(Arc::new(Unusable::Duplicate {
+                torrent: wanted.torrent.clone(),
+                other: first.torrent.clone(),
+            }));
         }
         out.push(wanted);
     }
@@ -95,8 +103,8 @@ pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
 
 /// All mistakes in the contents of a configuration, for a person.
 pub(crate) fn mistakes(config: &Config) -> Vec<String> {
-    let wanted = read(config, &[]);
-    wanted.into_iter().filter_map(|wanted| wanted.meta.err()).collect()
+    let wanted = read(config, &[]).into_iter();
+    wanted.filter_map(|wanted| Some(wanted.meta.err()?.to_string())).collect()
 }
 
 fn refuse_places(out: &mut [Wanted], config: &Config, running: &[Wanted]) {
@@ -124,41 +132,7 @@ fn refuse_places(out: &mut [Wanted], config: &Config, running: &[Wanted]) {
     let faults = places::faults(&found, &own).into_iter().skip(before);
     for (wanted, fault) in good.into_iter().zip(faults) {
         if let Some(fault) = fault {
-            wanted.duplicate = true;
-            wanted.meta = Err(fault);
+            wanted.meta = Err(Arc::new(fault.into()));
         }
     }
-}
-
-/// Reads a .torrent that an agent may use whose names must do on these machines.
-pub(crate) fn read_torrent(path: &Path, names: Names) -> Result<Metainfo, String> {
-    let explained = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_TORRENT + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    if bytes.len() as u64 > MAX_TORRENT {
-        return Err(explained(&"larger than 64 MiB, which no torrent of ours is"));
-    }
-    let meta = Metainfo::parse_for(&bytes, names).map_err(|error| match &error {
-        MetainfoError::Name(name) if name.why.is_of_windows() && !cfg!(windows) => explained(&format!(
-            "{error}; machines with Linux take it with `names: linux` in agent.yaml (`--names linux` for get), others not at all"
-        )),
-        _ => explained(&error),
-    })?;
-    if !meta.private {
-        return Err(explained(
-            &"not a private torrent (BEP 27), so its peers would not be the tracker's alone; make it with `narrows-agent create`",
-        ));
-    }
-    if cfg!(windows)
-        && let Some(link) = meta.files.iter().find(|file| file.link.is_some())
-    {
-        return Err(explained(&format!(
-            "has symbolic links, as {}, which agents on Windows do not make; put what they lead to in their place and make \
-             the torrent anew, or keep it from machines with Windows",
-            link.path.join("/")
-        )));
-    }
-    Ok(meta)
 }

@@ -1,12 +1,14 @@
 //! What happens at peers goes into the swarm; what it asks for is done.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
-use narrows_swarm::{Action, Class, DialError, Event, Origin, PeerKey, Time};
+use narrows_swarm::{Action, Class, Event, PeerKey, Time};
 use narrows_wire::{Block, Message};
 
 use super::Session;
 use crate::content::Input;
-use crate::net::{Connection, Outbox, dial};
+use crate::net::{self, Connection, Outbox};
 
 impl Session {
     pub(super) fn messages(&mut self, peer: PeerKey, messages: Vec<Message>, now: Time) {
@@ -55,7 +57,12 @@ impl Session {
             Action::Serve { peer, block } => self.with_outbox(peer, |outbox| outbox.serve(block)),
             Action::Verify { piece, .. } => {
                 let blocks = self.pieces.take(piece);
-                self.jobs.store(self.content.clone(), piece, blocks, self.shared.hashers.clone());
+                self.jobs.store(
+                    self.content.clone(),
+                    piece,
+                    blocks,
+                    self.services.resources.hashers.clone(),
+                );
             }
             Action::Discard { piece } => self.pieces.discard(piece),
             Action::Dial { addr, class } => self.dial(addr, class),
@@ -69,10 +76,10 @@ impl Session {
                 tracing::info!(content = %self.name, piece, peer = by.0, "a peer got this piece wrong from us; it is read again");
                 self.watch.suspect(piece, now);
             }
-            Action::Mark { peer, dscp } => self.with_outbox(peer, |outbox| outbox.mark(dscp)),
+            Action::Mark { peer, dscp } => self.with_outbox(peer, |outbox| outbox.set_dscp(dscp)),
             Action::Ban { ip, until } => {
                 tracing::warn!(content = %self.name, %ip, "banned for pieces with wrong hashes");
-                self.shared.bans.add(ip, until);
+                self.services.network.ban(ip, until);
             }
             Action::Announce(reason) => self.schedule.ask(reason),
             Action::Completed => tracing::info!(content = %self.name, "complete"),
@@ -107,35 +114,28 @@ impl Session {
         }
     }
 
-    pub(super) fn connection(&self, peer: PeerKey) -> Connection {
+    pub(super) fn connection(&self, peer: PeerKey) -> Connection<Input> {
+        let resources = &self.services.resources;
         Connection {
             peer,
             codec: self.codec,
             content: self.content.clone(),
-            buffers: self.shared.buffers.clone(),
-            upload: self.shared.upload.clone(),
-            download: self.shared.download.clone(),
-            inputs: self.jobs.inputs.clone(),
+            buffers: resources.buffers.clone(),
+            upload: resources.upload.clone(),
+            download: resources.download.clone(),
+            events: self.jobs.inputs.clone(),
         }
     }
 
-    pub(super) fn dial(&self, addr: std::net::SocketAddr, class: Class) {
-        let (shared, inputs, info_hash) = (self.shared.clone(), self.jobs.inputs.clone(), self.info_hash);
+    pub(super) fn dial(&self, addr: SocketAddr, class: Class) {
+        let (network, inputs) = (self.services.network.clone(), self.jobs.inputs.clone());
+        let info_hash = self.info_hash;
         tokio::spawn(async move {
-            let dialled = match shared.bans.holds(addr.ip(), shared.now()) {
-                true => Err(DialError::Banned),
-                false => dial(shared.listen.ip(), addr, class, info_hash, shared.peer_id).await,
+            let event = match network.dial(addr, class, info_hash).await {
+                Ok(connection) => net::Event::Connected(connection),
+                Err(why) => net::Event::DialFailed { addr, why },
             };
-            let input = match dialled {
-                Ok((stream, theirs)) => Input::Connected {
-                    stream,
-                    addr,
-                    origin: Origin::Dialled(class),
-                    theirs,
-                },
-                Err(why) => Input::DialFailed { addr, why },
-            };
-            let _ = inputs.send(input).await;
+            let _ = inputs.send(event.into()).await;
         });
     }
 }

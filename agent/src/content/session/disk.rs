@@ -59,8 +59,8 @@ impl Session {
                 self.feed(Event::Assigned(assigned), now);
             }
             Work::Announced(Err(error)) => {
-                if let Some(times) = self.announce_failures.failed(&error, now) {
-                    tracing::warn!(content = %self.name, error, times, "no tracker took the announce");
+                if let Some(times) = self.announce_failures.failed(&error.to_string(), now) {
+                    tracing::warn!(content = %self.name, %error, times, "no tracker took the announce");
                 }
                 self.tracker_error = Some(error);
                 self.schedule.failed();

@@ -4,13 +4,11 @@ mod actions;
 mod disk;
 mod report;
 mod scrub;
-mod shares;
 mod watch;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use narrows_host::{Repeats, RepeatsBy};
@@ -22,11 +20,12 @@ use narrows_wire::{Bitfield, Codec};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::announce::{Announcer, Schedule, Trackers};
+use crate::announce::{AnnounceError, Schedule, Trackers};
 use crate::content::pieces::Pieces;
 use crate::content::work::{Jobs, announce};
-use crate::content::{Input, Shared, Spec};
-use crate::net::Outbox;
+use crate::content::{Input, Services, Spec};
+use crate::net::{self, Established, Outbox};
+use crate::resources::Allotment;
 
 use scrub::Scrub;
 use watch::Watch;
@@ -59,8 +58,9 @@ pub(super) struct Session {
     name: String,
     info_hash: InfoHash,
     gateway: GatewayPreference,
-    share: Sharing,
-    shared: Arc<Shared>,
+    sharing: Sharing,
+    services: Services,
+    allotment: Allotment,
     jobs: Jobs,
     content: Arc<Content>,
     codec: Codec,
@@ -74,16 +74,15 @@ pub(super) struct Session {
     actions: Vec<Action>,
     limits: Limits,
     next_tick: Time,
-    announcer: Announcer,
+    trackers: Arc<Trackers>,
     schedule: Schedule,
-    tracker_error: Option<String>,
+    tracker_error: Option<AnnounceError>,
     announce_failures: Repeats,
     /// Peers that cannot be connected to, as the log knows them.
     unreachable: RepeatsBy<SocketAddr>,
     disk: Disk,
     watch: Watch,
     scrub: Scrub,
-    counted_as_fetching: bool,
     /// The tracker has restarted and has not answered us since.
     restarted: bool,
     /// Across the WAN, in earlier runs and sessions.
@@ -117,21 +116,21 @@ struct Disk {
 impl Session {
     pub(super) fn new(
         spec: &Spec,
-        shared: Arc<Shared>,
+        services: Services,
         jobs: Jobs,
         content: Arc<Content>,
         have: Bitfield,
         paused: bool,
     ) -> Self {
-        let now = shared.now();
+        let now = services.clock.now();
         // its part comes with the first tick
         let limits = Limits::default();
         let config = Config {
             lengths: spec.meta.lengths(),
             info_hash: spec.meta.info_hash,
-            peer_id: shared.peer_id,
-            agent: shared.id.clone(),
-            listen: shared.listen,
+            peer_id: services.me.peer_id,
+            agent: services.me.id.clone(),
+            listen: services.me.listen,
             have,
             gateway: spec.gateway,
             share: spec.share,
@@ -145,17 +144,17 @@ impl Session {
         content.ledger().looked(total.saturating_sub(left), total);
         jobs.save_ledger(content.clone());
         let fetched_before = content.ledger().totals();
-        let (scrub_period, scrub_from) = (shared.scrub, content.scrub_position());
-        let trackers = Trackers::new(spec.meta.announce.clone());
+        let (scrub_period, scrub_from) = (spec.scrub, content.scrub_position());
         let mut session = Self {
             name: spec.meta.name.clone(),
             info_hash: spec.meta.info_hash,
             gateway: spec.gateway,
-            share: spec.share,
-            announcer: Announcer::new(shared.clone(), trackers),
+            sharing: spec.share,
+            trackers: Arc::new(Trackers::new(spec.meta.announce.clone())),
             codec: Codec::new(spec.meta.piece_count()),
             swarm: Swarm::new(config, now),
-            shared,
+            allotment: Allotment::of(services.resources.clone()),
+            services,
             jobs,
             content,
             peers: HashMap::new(),
@@ -175,13 +174,11 @@ impl Session {
             },
             watch: Watch::new(spec.meta.files.len(), now),
             scrub: Scrub::new(scrub_period, spec.meta.piece_count(), scrub_from, now),
-            counted_as_fetching: false,
             restarted: false,
             fetched_before,
             noted_wan: 0,
             last_note: now,
         };
-        session.shared.contents.fetch_add(1, Ordering::Relaxed);
         if paused {
             session.feed(Event::Pause, now);
         }
@@ -214,7 +211,7 @@ impl Session {
         let due = self.swarm.next_wakeup().is_some_and(|wake| wake <= now);
         if due || self.next_tick <= now {
             self.next_tick = now + if self.peers.is_empty() { TICK_IDLE } else { TICK };
-            self.share_limits(now);
+            self.take_allotment(now);
             self.feed(Event::Tick, now);
             self.care_for_disk(now);
             self.keep_watch(now);
@@ -223,63 +220,81 @@ impl Session {
         self.flush(now);
         if let Some(event) = self.schedule.begin(now) {
             let request = self.request(event);
-            self.jobs.announce(self.announcer.clone(), request, self.content.clone());
+            let (client, trackers) = (self.services.trackers.clone(), self.trackers.clone());
+            self.jobs.announce(client, trackers, request, self.content.clone());
+        }
+    }
+
+    /// Takes this content's part of what the agent has; it changes with how many others there are.
+    fn take_allotment(&mut self, now: Time) {
+        self.allotment.set_fetching(!self.swarm.have().is_full());
+        let limits = self.allotment.limits(self.limits);
+        if limits != self.limits {
+            self.limits = limits;
+            self.feed(Event::SetLimits(limits), now);
         }
     }
 
     pub(super) fn input(&mut self, input: Input, now: Time) {
         match input {
-            Input::Messages { peer, messages } => self.messages(peer, messages, now),
-            Input::Sent { peer, bytes } => self.feed(Event::Sent { peer, bytes }, now),
-            Input::Connected {
-                stream,
-                addr,
-                origin,
-                theirs,
-            } => {
-                let peer = PeerKey(self.shared.next_peer.fetch_add(1, Ordering::Relaxed));
-                self.peers.insert(peer, self.connection(peer).start(stream));
-                let (fast, extended) = (theirs.fast, theirs.extended);
-                tracing::debug!(content = %self.name, %addr, ?origin, peer = peer.0, "connected");
-                self.feed(
-                    Event::Connected {
-                        peer,
-                        addr,
-                        origin,
-                        peer_id: theirs.peer_id,
-                        fast,
-                        extended,
-                    },
-                    now,
-                );
-            }
-            Input::DialFailed { addr, why } => {
+            Input::Net(event) => self.net_event(event, now),
+            Input::Done { work, .. } => self.done(work, now),
+        }
+    }
+
+    /// Maps what happened on connections to what the swarm is told.
+    fn net_event(&mut self, event: net::Event, now: Time) {
+        match event {
+            net::Event::Messages { peer, messages } => self.messages(peer, messages, now),
+            net::Event::Sent { peer, bytes } => self.feed(Event::Sent { peer, bytes }, now),
+            net::Event::Connected(connection) => self.connected(connection, now),
+            net::Event::DialFailed { addr, why } => {
                 tracing::debug!(content = %self.name, %addr, %why, "cannot connect");
                 self.feed(Event::DialFailed { addr, why }, now);
                 self.tell_unreachable(addr, now);
             }
-            Input::Closed { peer, reason } => {
+            net::Event::Closed { peer, reason } => {
                 if self.peers.remove(&peer).is_some() {
                     tracing::debug!(content = %self.name, peer = peer.0, reason, "connection lost");
                     self.feed(Event::Closed { peer }, now);
                 }
             }
-            Input::ServeFailed { peer, block, error } => {
+            net::Event::ServeFailed { peer, block, error } => {
                 if let Some(times) = self.disk.read_failures.failed(&error.to_string(), now) {
                     tracing::warn!(content = %self.name, %error, times, "cannot read what a peer asked for; the piece is read again");
                 }
                 self.watch.suspect(block.piece, now);
                 self.feed(Event::ServeFailed { peer, block }, now);
             }
-            Input::Done { work, .. } => self.done(work, now),
         }
+    }
+
+    fn connected(&mut self, connection: Established, now: Time) {
+        let Established {
+            stream,
+            addr,
+            origin,
+            theirs,
+        } = connection;
+        let peer = self.services.network.next_peer();
+        self.peers.insert(peer, self.connection(peer).start(stream));
+        tracing::debug!(content = %self.name, %addr, ?origin, peer = peer.0, "connected");
+        let event = Event::Connected {
+            peer,
+            addr,
+            origin,
+            peer_id: theirs.peer_id,
+            fast: theirs.fast,
+            extended: theirs.extended,
+        };
+        self.feed(event, now);
     }
 
     /// Announces soon, with nothing new to say; `restarted`: because the tracker has. Paused content has said
     /// goodbye.
     pub(super) fn announce_again(&mut self, restarted: bool) {
         self.restarted |= restarted;
-        if self.swarm_status(self.shared.now()).state != narrows_swarm::State::Paused {
+        if self.swarm_status(self.services.clock.now()).state != narrows_swarm::State::Paused {
             self.schedule.ask(AnnounceReason::Doubt);
         }
     }
@@ -305,7 +320,12 @@ impl Session {
         let request = self.request(AnnounceEvent::Stopped);
         let goodbye = async {
             if self.schedule.is_known() {
-                let goodbye = announce(&self.announcer, &request, self.content.clone());
+                let goodbye = announce(
+                    &self.services.trackers,
+                    &self.trackers,
+                    &request,
+                    self.content.clone(),
+                );
                 let _ = timeout(GOODBYE, goodbye).await;
             }
         };
@@ -314,15 +334,6 @@ impl Session {
         let ((), closed) = tokio::join!(goodbye, close);
         if let Ok(Err(error)) = closed {
             tracing::error!(content = %self.name, %error, "cannot make data durable");
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.shared.contents.fetch_sub(1, Ordering::Relaxed);
-        if self.counted_as_fetching {
-            self.shared.fetching.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -16,8 +16,8 @@ impl Session {
         let fetched = self.note(&report);
         AnnounceRequest {
             info_hash: self.info_hash,
-            peer_id: self.shared.peer_id,
-            port: self.shared.listen.port(),
+            peer_id: self.services.me.peer_id,
+            port: self.services.me.listen.port(),
             uploaded: report.uploaded,
             downloaded: report.downloaded,
             left: report.left,
@@ -25,10 +25,10 @@ impl Session {
             compact: true,
             no_peer_id: true,
             numwant: None,
-            key: Some(self.shared.key),
+            key: Some(self.services.me.key),
             ip: None,
             narrows: Some(AgentReport {
-                agent: self.shared.id.clone(),
+                agent: self.services.me.id.clone(),
                 role: report.role,
                 gateway: report.gateway,
                 wan: fetched.bytes,
@@ -43,10 +43,10 @@ impl Session {
                 } else {
                     GatewayPreference::Never
                 },
-                share: self.share,
+                share: self.sharing,
                 gone: report.gone,
                 sources: fetched.by_site.into_iter().collect(),
-                metrics: self.shared.metrics,
+                metrics: self.services.me.metrics,
             }),
         }
     }
@@ -75,7 +75,7 @@ impl Session {
 
     /// Why the last announce failed, if it did.
     pub(in crate::content) fn tracker_error(&self) -> Option<String> {
-        self.tracker_error.clone()
+        self.tracker_error.as_ref().map(ToString::to_string)
     }
 
     pub(in crate::content) fn explanation(&self, now: Time) -> Explanation {
@@ -110,6 +110,6 @@ impl Session {
         out.rate_up = status.rate_up;
         out.verified = self.content.is_published().then(|| self.watch.age(now).as_secs());
         out.unreachable = self.unreachable_peers(now);
-        out.tracker_error = self.tracker_error.clone();
+        out.tracker_error = self.tracker_error();
     }
 }

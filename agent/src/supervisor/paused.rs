@@ -1,25 +1,11 @@
-//! What the state folder keeps for the whole agent: that one agent uses it, and what the operator paused.
+//! What the operator paused, over restarts.
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use narrows_host::durable;
 use narrows_protocol::InfoHash;
-
-/// An agent that was just killed may hold the lock for a moment.
-const TRIES: u32 = 10;
-const BETWEEN: Duration = Duration::from_millis(100);
-
-/// Another agent runs on the same state folder.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the state folder {} is in use by another running agent; stop that one, or give this one a `state` folder of its own",
-    .0.display()
-)]
-pub struct StateInUse(PathBuf);
 
 /// What the operator said holds now, but a restart will not know.
 #[derive(Debug, thiserror::Error)]
@@ -39,62 +25,6 @@ impl NotKept {
             self.source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
         )
-    }
-}
-
-/// Locks the state folder as long as the file is open; the system lets go of it when a process ends, however
-/// it ends.
-///
-/// # Errors
-/// [`StateInUse`] inside, or what the system says.
-pub(super) async fn lock(folder: &Path) -> io::Result<File> {
-    let path = folder.join("agent.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| with_path(&path, &error))?;
-    for _ in 1..TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(BETWEEN).await,
-            done => return finish(done, folder).map(|()| file),
-        }
-    }
-    let done = file.try_lock();
-    finish(done, folder).map(|()| file)
-}
-
-/// Which file it was, and what to do: often root ran the agent first, and the service runs as another user.
-fn with_path(path: &Path, error: &io::Error) -> io::Error {
-    let help = match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "; let the state folder and all in it belong to the user that the agent runs as"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => "; give the agent a `state` folder that can be written to",
-        _ => "",
-    };
-    io::Error::new(
-        error.kind(),
-        format!("cannot open {}: {error}{help}", path.display()),
-    )
-}
-
-fn finish(done: Result<(), TryLockError>, folder: &Path) -> io::Result<()> {
-    match done {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            StateInUse(folder.to_owned()),
-        )),
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-            tracing::debug!(%error, "this file system knows no locks; nobody checks for a second agent");
-            Ok(())
-        }
-        Err(TryLockError::Error(error)) => Err(io::Error::new(
-            error.kind(),
-            format!("cannot lock the state folder {}: {error}", folder.display()),
-        )),
     }
 }
 
@@ -192,29 +122,5 @@ mod tests {
         paused.save(dir.path()).expect("saved");
         assert_eq!(Paused::load(dir.path()), Paused::default());
         assert!(!file(dir.path()).exists());
-    }
-
-    #[tokio::test]
-    async fn a_state_folder_that_cannot_be_used_is_named() {
-        let dir = tempfile::tempdir().expect("a folder");
-        // a folder in the file's place: refused to any user, root too
-        std::fs::create_dir(dir.path().join("agent.lock")).expect("made");
-        let said = lock(dir.path()).await.expect_err("no file").to_string();
-        let path = dir.path().join("agent.lock").display().to_string();
-        assert!(said.contains(&path), "{said}");
-        let denied = with_path(dir.path(), &io::ErrorKind::PermissionDenied.into());
-        assert_eq!(denied.kind(), io::ErrorKind::PermissionDenied);
-        assert!(denied.to_string().contains("belong to the user"), "{denied}");
-    }
-
-    #[tokio::test]
-    async fn a_second_agent_is_told_who_is_in_its_way_until_the_first_one_ends() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let first = lock(dir.path()).await.expect("nobody else");
-        let error = lock(dir.path()).await.expect_err("it is locked");
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<StateInUse>()));
-        assert!(error.to_string().contains("another running agent"));
-        drop(first);
-        assert!(lock(dir.path()).await.is_ok());
     }
 }
