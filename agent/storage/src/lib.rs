@@ -17,6 +17,8 @@ mod content;
 mod create;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod leftovers;
 mod platform;

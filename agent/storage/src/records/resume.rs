@@ -75,7 +75,7 @@ impl Record {
         matches!(self.phase, Phase::Complete | Phase::Repairing)
     }
 
-    fn encode(&self, info_hash: InfoHash, place: Option<&Place>) -> io::Result<Vec<u8>> {
+    pub(crate) fn encode(&self, info_hash: InfoHash, place: Option<&Place>) -> io::Result<Vec<u8>> {
         let json = serde_json::to_string(&Written {
             version: VERSION,
             info_hash: info_hash.to_string(),
@@ -89,7 +89,7 @@ impl Record {
     }
 
     /// The reason if it is not a record of this content.
-    fn decode(
+    pub(crate) fn decode(
         bytes: &[u8],
         info_hash: InfoHash,
         pieces: u32,
