@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests, as the README has it and as CI runs them: installs what is missing (Debian and Ubuntu, as root or
-# with sudo), then checks format and lints, runs every test, two short rollouts in the lab, and what is shipped for
+# with sudo), then checks format, lints and dependencies, runs every test, two short rollouts in the lab, and what is shipped for
 # Prometheus and Salt with the real ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -71,6 +71,9 @@ cargo fmt --all --check
 
 step "lints"
 cargo clippy --workspace --all-targets -- -D warnings
+
+step "dependencies: licences, bans, duplicate versions, sources"
+bash tests/deny.sh
 
 step "tests"
 # tests that cannot be run here add a line each
