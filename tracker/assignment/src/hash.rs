@@ -1,7 +1,10 @@
-//! Rendezvous hashing (Thaler & Ravishankar 1998): everybody who knows the same names picks the same one, and
+//! Rendezvous hashing (Thaler & Ravishankar 1998): every program that knows the same names picks the same one, and
 //! a name that goes moves only what it held.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use narrows_protocol::InfoHash;
+use narrows_topology::SiteId;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::endpoint::Endpoint;
@@ -33,6 +36,14 @@ impl AgentKey {
 /// What a site's name is kept as where only equality counts.
 pub(crate) fn name_hash(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
+}
+
+/// A site's name in hashes.
+pub(crate) fn site_name(id: SiteId) -> u64 {
+    // DefaultHasher::new is SipHash with fixed keys
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A peer's name in hashes that must not change when an agent's address does: its id, else its address.

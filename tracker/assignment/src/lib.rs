@@ -21,9 +21,12 @@
 //! | what outlives a restart of the tracker | `state/record.rs` |
 
 mod brakes;
+mod context;
 mod decision;
+mod dscp;
 mod endpoint;
 mod hash;
+mod invariant;
 mod ledger;
 mod policy;
 mod report;
@@ -32,9 +35,14 @@ mod state;
 mod turn;
 
 pub use brakes::Brakes;
+pub use context::Context;
 pub use decision::{Announce, Decision, Outcome, Parent, Refusal};
+pub use invariant::Broken;
 pub use ledger::Ledger;
-pub use policy::{Context, Intervals, Policy};
+pub use policy::{
+    BudgetPolicy, GatewayPolicy, Intervals, Policy, ReachPolicy, SharesPolicy, StarvationPolicy,
+    SupplyPolicy, Terms, TricklePolicy, UpstreamPolicy,
+};
 pub use report::{
     DoubleStatus, Explanation, GatewayStatus, Listed, SharedStatus, SiteStatus, SourceStatus, Starvation,
     Succession, SwarmStatus, ToldParent, ToldPeer,

@@ -1,31 +1,26 @@
 //! The flows of all swarms over the links: what rule 3 plans with, and what rule 10 shares and grants.
 
-mod told;
+mod links;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use jiff::{SignedDuration, Timestamp};
-use narrows_topology::{Hop, Load, Rate, Route, SiteMap, fair_rates_capped};
+use jiff::Timestamp;
+use narrows_topology::{Hop, Load, Rate, Route, fair_rates_capped};
 
 use crate::Brakes;
 use crate::endpoint::Endpoint;
-use told::Told;
-
-/// More flows than this are shared out once a second only; a newer flow gets an estimate until then.
-const EAGER: usize = 256;
-
-/// How old shares may get: schedules change rates.
-const FRESH: SignedDuration = SignedDuration::from_secs(1);
+use crate::policy::SharesPolicy;
+pub(crate) use links::Links;
 
 /// The flows of all swarms. The only thing that swarms share, so it is a mutex that is held for a few
 /// lookups; planning works on a copy of the load. Shares are computed when flows have changed or a second has
 /// passed, never per announce.
 ///
-/// A *share* is what a flow should have; a *grant* is what a gateway is told. A gateway keeps to what it was
-/// told until it announces again, so that a share that became smaller is free only then: a grant never takes
-/// what others were told.
+/// A *share* is what a flow should have; a *grant* is what a gateway is told of it. A gateway keeps to its
+/// grant until it announces again, so that a share that became smaller is free only then: a grant never takes
+/// what others were granted.
 #[derive(Debug, Default)]
 pub struct Ledger {
     book: Mutex<Book>,
@@ -36,7 +31,7 @@ pub struct Ledger {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FlowId(u32);
 
-/// What a gateway is told for one flow.
+/// What a gateway is granted of one flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Grant {
     /// What it may use from now on.
@@ -53,16 +48,17 @@ impl Grant {
     };
 
     /// Whether it is all but what is fair.
-    pub(crate) fn is_settled(self) -> bool {
+    pub(crate) fn is_settled(self, policy: &SharesPolicy) -> bool {
         self.fair.is_unlimited() && self.rate.is_unlimited()
-            || self.rate.saturating_add(self.rate.share(49)) >= self.fair
+            || self.rate.saturating_add(self.rate.share(policy.settled)) >= self.fair
     }
 }
 
 #[derive(Debug, Default)]
 struct Book {
     load: Load,
-    told: Told,
+    /// What gateways were granted and may still use.
+    granted: Load,
     flows: Vec<Option<Flow>>,
     free: Vec<u32>,
     active: usize,
@@ -76,7 +72,7 @@ struct Book {
 struct Flow {
     route: Route,
     planned: Rate,
-    /// Whether somebody fetches over it at present; others are planned for and get no share.
+    /// Whether a gateway fetches over it at present; others are planned for and get no share.
     active: bool,
     /// An operator has stopped it: it gets nothing, and its share is the others'.
     braked: bool,
@@ -85,8 +81,8 @@ struct Flow {
     /// The most that it can use.
     cap: Rate,
     share: Option<Rate>,
-    /// What each gateway was told, until it announces again.
-    told: Vec<(Endpoint, Rate)>,
+    /// What each gateway was granted, until it announces again.
+    granted: Vec<(Endpoint, Rate)>,
 }
 
 impl Ledger {
@@ -98,7 +94,7 @@ impl Ledger {
     /// Whether no swarm has a flow.
     pub fn is_empty(&self) -> bool {
         let book = self.lock();
-        book.load.is_empty() && book.told.is_empty() && book.flows.iter().all(Option::is_none)
+        book.load.is_empty() && book.granted.is_empty() && book.flows.iter().all(Option::is_none)
     }
 
     /// How many flows are planned.
@@ -122,7 +118,7 @@ impl Ledger {
         *self.brakes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(brakes);
     }
 
-    /// Looks at what is planned on the links; without a copy, but everybody else waits meanwhile.
+    /// Looks at what is planned on the links; without a copy, but every other swarm waits meanwhile.
     pub(crate) fn with_load<R>(&self, look: impl FnOnce(&Load) -> R) -> R {
         look(&self.lock().load)
     }
@@ -139,7 +135,7 @@ impl Ledger {
             weight: 1,
             cap: Rate::UNLIMITED,
             share: None,
-            told: Vec::new(),
+            granted: Vec::new(),
         });
         match book.free.pop() {
             Some(slot) => {
@@ -153,15 +149,15 @@ impl Ledger {
         }
     }
 
-    /// Takes a flow back, and what was told of it.
+    /// Takes a flow back, and what was granted of it.
     pub(crate) fn remove(&self, id: FlowId) {
         let mut book = self.lock();
         let Some(flow) = book.flows.get_mut(id.0 as usize).and_then(Option::take) else {
             return;
         };
         book.load.remove(&flow.route, flow.planned);
-        for (_, rate) in &flow.told {
-            book.told.remove(&flow.route, *rate);
+        for (_, rate) in &flow.granted {
+            book.granted.remove(&flow.route, *rate);
         }
         book.free.push(id.0);
         if flow.active {
@@ -189,7 +185,7 @@ impl Ledger {
         self.lock().flow(id).map_or(Rate::ZERO, |flow| flow.planned)
     }
 
-    /// Says whether somebody fetches over a flow.
+    /// Says whether a gateway fetches over a flow.
     pub(crate) fn set_active(&self, id: FlowId, active: bool) {
         let mut book = self.lock();
         let Some(Some(flow)) = book.flows.get_mut(id.0 as usize) else {
@@ -234,54 +230,54 @@ impl Ledger {
     }
 
     /// A flow's fair share of the links it crosses, at the rates of this moment; zero while it is braked.
-    pub(crate) fn share(&self, map: &SiteMap, at: Timestamp, id: FlowId) -> Rate {
+    pub(crate) fn share(&self, links: &Links<'_>, id: FlowId) -> Rate {
         let mut book = self.lock();
-        book.refresh(map, at);
-        book.share(map, at, id)
+        book.refresh(links);
+        book.share(links, id)
     }
 
     /// What a gateway may use of a flow from now on: its part of the flow's share, but not what others were
-    /// told and may still use. A newcomer gets at least a 25th of the link, as long as there is headroom (a
-    /// link is never told away beyond 1.048 times its rate). Counts until the gateway's next grant or
+    /// granted and may still use. A newcomer gets at least a 25th of the link, as long as there is headroom (a
+    /// link is never granted beyond 1.048 times its rate). Counts until the gateway's next grant or
     /// [`Ledger::forget`].
-    pub(crate) fn grant(&self, map: &SiteMap, at: Timestamp, id: FlowId, to: Endpoint, users: u32) -> Grant {
+    pub(crate) fn grant(&self, links: &Links<'_>, id: FlowId, to: Endpoint, users: u32) -> Grant {
         let mut book = self.lock();
-        book.refresh(map, at);
-        let fair = book.share(map, at, id).share(users);
-        let Book { flows, told, .. } = &mut *book;
+        book.refresh(links);
+        let fair = book.share(links, id).share(users);
+        let Book { flows, granted, .. } = &mut *book;
         let Some(Some(flow)) = flows.get_mut(id.0 as usize) else {
             return Grant::NONE;
         };
-        flow.forget(told, to);
-        let rate = fair.min(told.room(map, at, &flow.route));
-        flow.note(told, to, rate);
+        flow.forget(granted, to);
+        let rate = fair.min(links.room(granted, &flow.route));
+        flow.note(granted, to, rate);
         Grant { rate, fair }
     }
 
-    /// Notes what a gateway was told in another life of its flow.
+    /// Notes what a gateway was granted in another life of its flow.
     pub(crate) fn note(&self, id: FlowId, to: Endpoint, rate: Rate) {
         let mut book = self.lock();
-        let Book { flows, told, .. } = &mut *book;
+        let Book { flows, granted, .. } = &mut *book;
         if let Some(Some(flow)) = flows.get_mut(id.0 as usize) {
-            flow.forget(told, to);
-            flow.note(told, to, rate);
+            flow.forget(granted, to);
+            flow.note(granted, to, rate);
         }
     }
 
-    /// What a gateway was told does not count any more.
+    /// What a gateway was granted does not count any more.
     pub(crate) fn forget(&self, id: FlowId, of: Endpoint) {
         let mut book = self.lock();
-        let Book { flows, told, .. } = &mut *book;
+        let Book { flows, granted, .. } = &mut *book;
         if let Some(Some(flow)) = flows.get_mut(id.0 as usize) {
-            flow.forget(told, of);
+            flow.forget(granted, of);
         }
     }
 
-    /// What a gateway was last told for a flow.
-    pub(crate) fn told(&self, id: FlowId, to: Endpoint) -> Option<Rate> {
+    /// What a gateway was last granted of a flow.
+    pub(crate) fn granted(&self, id: FlowId, to: Endpoint) -> Option<Rate> {
         let book = self.lock();
-        let told = &book.flow(id)?.told;
-        told.iter().find(|(holder, _)| *holder == to).map(|(_, rate)| *rate)
+        let granted = &book.flow(id)?.granted;
+        granted.iter().find(|(holder, _)| *holder == to).map(|(_, rate)| *rate)
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -291,15 +287,15 @@ impl Ledger {
 }
 
 impl Flow {
-    fn note(&mut self, told: &mut Told, to: Endpoint, rate: Rate) {
-        told.add(&self.route, rate);
-        self.told.push((to, rate));
+    fn note(&mut self, granted: &mut Load, to: Endpoint, rate: Rate) {
+        granted.add(&self.route, rate);
+        self.granted.push((to, rate));
     }
 
-    fn forget(&mut self, told: &mut Told, of: Endpoint) {
-        if let Some(i) = self.told.iter().position(|(holder, _)| *holder == of) {
-            let (_, rate) = self.told.swap_remove(i);
-            told.remove(&self.route, rate);
+    fn forget(&mut self, granted: &mut Load, of: Endpoint) {
+        if let Some(i) = self.granted.iter().position(|(holder, _)| *holder == of) {
+            let (_, rate) = self.granted.swap_remove(i);
+            granted.remove(&self.route, rate);
         }
     }
 }
@@ -309,21 +305,23 @@ impl Book {
         self.flows.get(id.0 as usize)?.as_ref()
     }
 
-    fn share(&self, map: &SiteMap, at: Timestamp, id: FlowId) -> Rate {
+    fn share(&self, links: &Links<'_>, id: FlowId) -> Rate {
         let Some(flow) = self.flow(id).filter(|flow| !flow.braked) else {
             return Rate::ZERO;
         };
         let hops = flow.route.hops.iter();
         flow.share.unwrap_or_else(|| {
-            let least = hops.map(|hop| map.rate(*hop, at).share(self.load.flows(*hop))).min();
+            let least = hops.map(|hop| links.rate(*hop).share(self.load.flows(*hop))).min();
             least.unwrap_or(Rate::UNLIMITED)
         })
     }
 
     /// Computes the shares anew if they are too old.
-    fn refresh(&mut self, map: &SiteMap, at: Timestamp) {
-        let is_fresh = |then: Timestamp| then <= at && at.duration_since(then) < FRESH;
-        let last = if self.active <= EAGER {
+    fn refresh(&mut self, links: &Links<'_>) {
+        let at = links.at;
+        let is_fresh =
+            |then: Timestamp| then <= at && at.duration_since(then).unsigned_abs() < links.policy.fresh;
+        let last = if self.active <= links.policy.eager {
             self.shared_at
         } else {
             self.last_shared
@@ -340,8 +338,8 @@ impl Book {
         let wanted = self.flows.iter().flatten().filter(wants);
         let flows: Vec<(&Route, Rate)> =
             wanted.flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap))).collect();
-        let mut shares = fair_rates_capped(map, at, &flows);
-        leave_room(map, at, &flows, &mut shares);
+        let mut shares = fair_rates_capped(links.map, at, &flows);
+        leave_room(links, &flows, &mut shares);
         let mut shares = shares.into_iter();
         for flow in self.flows.iter_mut().flatten() {
             flow.share = if wants(&&*flow) {
@@ -356,15 +354,10 @@ impl Book {
     }
 }
 
-/// What a flow sends the other way: acknowledgements, one frame of 66 bytes for two full segments, and
-/// requests. 2.3 to 2.8 % by the lab's counters; a link that is offered even a little more than its rate has
-/// full queues.
-const BACKWARDS: f64 = 0.03;
-
 /// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without
 /// it such a link is offered more than its rate, its queues stay full, and a queue that drops requests costs
 /// more than they take.
-fn leave_room(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)], shares: &mut [Rate]) {
+fn leave_room(links: &Links<'_>, flows: &[(&Route, Rate)], shares: &mut [Rate]) {
     let mut sums: HashMap<Hop, u64, RandomState> = HashMap::default();
     for ((route, _), share) in flows.iter().zip(&*shares) {
         for hop in route.hops.iter() {
@@ -374,9 +367,9 @@ fn leave_room(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)], shares: &m
     }
     for ((route, _), share) in flows.iter().zip(shares) {
         let room = route.hops.iter().filter_map(|hop| {
-            let rate = map.rate(*hop, at).bytes_per_second().filter(|rate| *rate > 0)?;
+            let rate = links.rate(*hop).bytes_per_second().filter(|rate| *rate > 0)?;
             let (there, back) = (*sums.get(hop)? as f64, *sums.get(&hop.reversed())? as f64);
-            Some((rate as f64 - BACKWARDS * back) / there)
+            Some((rate as f64 - links.policy.backwards * back) / there)
         });
         let least = room.fold(1.0, f64::min);
         if least < 1.0 {

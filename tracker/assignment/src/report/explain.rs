@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 
-use narrows_topology::{Rate, SiteId};
+use narrows_topology::{Hop, SiteId};
 use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
-use crate::rules::intervals::lease;
-use crate::rules::neighbours::Rule;
+use crate::rules::neighbours::{self, Rule};
+use crate::rules::{gateway, stripes};
 use crate::state::agents::Place;
 use crate::state::peer::{Class, Peer};
-use crate::state::site::{Gateway, Site, Standing};
+use crate::state::site::{Gateway, Site, Supply};
+use crate::state::view::View;
 use crate::{Context, Swarm, Time};
 
 /// What an agent is in a swarm, and why.
@@ -118,14 +119,16 @@ impl Swarm {
     /// Explains an agent; `None`: it is not in this swarm.
     pub fn explain(&self, cx: &Context<'_>, agent: &str, now: Time) -> Option<Explanation> {
         let Place { site: id, at, .. } = self.agents.all(AgentKey::of(agent)).next()?;
-        let site = self.sites.get(&id)?;
-        let (class, peer) = site.peers.find(at)?;
+        let view = self.view(cx, (id, at), now).ok()?;
+        let View {
+            site, class, peer, ..
+        } = view;
         let record = peer.agent.as_ref().filter(|record| *record.name == *agent)?;
         let network = cx.map.network_of(at.ip());
         let gateway = site.gateways.get(&at);
         let seen = record.second.seen.iter().max().copied().unwrap_or_default();
         let remaining = |gateway: &Gateway| {
-            let until = gateway.renewed + lease(cx.policy.intervals.gateway);
+            let until = gateway.renewed + cx.policy.lease(cx.policy.intervals.gateway);
             until.saturating_sub(now).as_secs()
         };
         Some(Explanation {
@@ -145,8 +148,11 @@ impl Swarm {
             because: self.role_because(site, class, gateway),
             role_since_seconds: gateway.map(|gateway| now.saturating_sub(gateway.since).as_secs()),
             lease_left_seconds: gateway.map(remaining),
-            peers: self.explain_neighbours(cx, (id, at), seen.time()),
-            parents: self.explain_parents(cx, (id, at)),
+            peers: explain_neighbours(&View {
+                now: seen.time(),
+                ..view
+            }),
+            parents: explain_parents(&view),
             starvation: Starvation {
                 step: peer.step,
                 still: peer.still,
@@ -157,7 +163,7 @@ impl Swarm {
                     _ => "it is given seeders of a root site",
                 },
             },
-            if_the_gateway_dies: self.explain_succession(site, id, at),
+            if_the_gateway_dies: explain_succession(&view),
         })
     }
 
@@ -187,7 +193,7 @@ impl Swarm {
             (Class::Guest, None) => {
                 "it does not share (`share: never`), so it fetches from its site and is nobody's gateway"
             }
-            (_, Some(_)) if site.supply.is_slow() => {
+            (_, Some(_)) if site.seeder_speed.is_slow() => {
                 "its site's own seeders bring less than half of what the link would, so it fetches across beside them"
             }
             (_, Some(gateway)) if gateway.extra => {
@@ -196,76 +202,14 @@ impl Swarm {
             (_, Some(_)) => {
                 "it holds its site's lease: it was the first leecher to ask, or the successor of one that went"
             }
-            _ if site.standing == Standing::Supplied => {
-                "its site has a seeder and needs nothing across the WAN"
-            }
+            _ if site.supply == Supply::Supplied => "its site has a seeder and needs nothing across the WAN",
             _ => "another peer of its site holds the lease, and each byte is to cross a link once",
         };
         text.to_owned()
     }
 
-    fn explain_neighbours(
-        &self,
-        cx: &Context<'_>,
-        (id, at): (SiteId, Endpoint),
-        announced: Time,
-    ) -> Vec<ToldPeer> {
-        let want = cx.policy.numwant_default.min(cx.policy.numwant_max) as usize;
-        let drawn = self.neighbours_by_rule(cx, id, at, want, announced);
-        let told = drawn.into_iter().filter_map(|(other, rule)| {
-            let peers = &self.sites.get(&id)?.peers;
-            let (_, peer) = peers.find(other)?;
-            Some(told(peer, peers.address_for(other, peer, at), rule.text()))
-        });
-        told.collect()
-    }
-
-    fn explain_parents(&self, cx: &Context<'_>, (id, at): (SiteId, Endpoint)) -> Vec<ToldParent> {
-        let Some(site) = self.sites.get(&id) else {
-            return Vec::new();
-        };
-        let mut parents = self.parents(id, at);
-        // a root that lacks something, and who is fed by a root site, fetch from others
-        for flow in self.used_flows(id, at) {
-            if parents.iter().all(|(parent, _)| *parent != flow.source) {
-                parents.push((flow.source, Vec::new()));
-            }
-        }
-        let explain = |(parent, stripes): (SiteId, Vec<u8>)| {
-            let route = cx.map.path(parent, id)?;
-            let flow = site.flows.iter().find(|flow| flow.source == parent);
-            let of = |hop: &narrows_topology::Hop| cx.map.rate(*hop, cx.wall);
-            let limit = cx.ledger.with_load(|load| {
-                let limited = route.hops.iter().filter(|hop| !of(hop).is_unlimited());
-                limited.min_by_key(|hop| of(hop).share(load.flows(**hop))).copied()
-            });
-            let upstreams = site.gateways.get(&at).map_or(&[][..], |gateway| &gateway.upstreams);
-            let upstream = upstreams.iter().filter(|up| up.site == parent).filter_map(|up| {
-                let (class, peer) = self.sites.get(&parent)?.peers.find(up.peer)?;
-                let rule = match class {
-                    Class::Seeder => "seeder of the parent site, by rendezvous hash",
-                    _ => "the parent site's gateway or best-supplied peer, which passes on what it has",
-                };
-                Some(told(peer, up.addr, rule))
-            });
-            Some(ToldParent {
-                site: cx.map.name(parent).into_owned(),
-                because: self.parent_because(id, parent),
-                path: route.hops.iter().map(|hop| cx.map.link_name(hop.link)).collect(),
-                planned: flow.map(|flow| cx.ledger.planned(flow.id).to_string()),
-                share: flow.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id).to_string()),
-                told: flow.and_then(|flow| cx.ledger.told(flow.id, at)).map(|rate: Rate| rate.to_string()),
-                limited_by: limit.map(|hop| cx.map.link_name(hop.link)),
-                braked: cx.ledger.brakes().stop(cx.map, &self.info_hash, (parent, id), &route),
-                stripes,
-                upstream: upstream.collect(),
-            })
-        };
-        parents.into_iter().filter_map(explain).collect()
-    }
-
     fn parent_because(&self, id: SiteId, parent: SiteId) -> String {
-        let supplied = self.sites.get(&parent).is_some_and(|site| site.standing == Standing::Supplied);
+        let supplied = self.sites.get(&parent).is_some_and(|site| site.supply == Supply::Supplied);
         let has = if supplied {
             "has everything"
         } else {
@@ -288,19 +232,74 @@ impl Swarm {
         };
         format!("the site {has}; {why}")
     }
+}
 
-    fn explain_succession(&self, site: &Site, id: SiteId, at: Endpoint) -> Option<Succession> {
-        let (gateway, _) = site.gateways.get_key_value(&at).or_else(|| site.gateways.first())?;
-        let (_, holder) = site.peers.find(*gateway).filter(|(class, _)| class.shares())?;
-        let successor = self.successor(id, Some(*gateway), false);
-        let found = successor.and_then(|at| Some((at, site.leecher(at)?)));
-        let others = site.peers.iter();
-        let others = others.filter(|(class, other, _)| class.shares() && other != gateway);
-        let best = others.map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left }).min();
-        let known = |left: u64| (left != u64::MAX).then_some(left);
-        let size = self.size();
-        let lacks = |left: Option<u64>| left.and_then(known).or(size);
-        Some(Succession {
+/// The neighbours of the last reply, which `view` is of.
+fn explain_neighbours(view: &View<'_>) -> Vec<ToldPeer> {
+    let policy = view.cx.policy;
+    let want = policy.numwant_default.min(policy.numwant_max) as usize;
+    let chosen = neighbours::choose(view, want).into_iter();
+    let peers = &view.site.peers;
+    chosen
+        .map(|(other, peer, rule)| handed_out(peer, peers.address_for(other, peer, view.at), rule.text()))
+        .collect()
+}
+
+fn explain_parents(view: &View<'_>) -> Vec<ToldParent> {
+    let mut parents = stripes::parents(view);
+    // a root that lacks something, and a peer that is fed by a root site, fetch from others
+    for flow in view.used_flows() {
+        if parents.iter().all(|(parent, _)| *parent != flow.source) {
+            parents.push((flow.source, Vec::new()));
+        }
+    }
+    parents.into_iter().filter_map(|(parent, stripes)| explain_parent(view, parent, stripes)).collect()
+}
+
+fn explain_parent(view: &View<'_>, parent: SiteId, stripes: Vec<u8>) -> Option<ToldParent> {
+    let (cx, id) = (view.cx, view.id());
+    let route = cx.map.path(parent, id)?;
+    let flow = view.site.flows.iter().find(|flow| flow.source == parent);
+    let rate = |hop: &Hop| cx.map.rate(*hop, cx.wall);
+    let limit = cx.ledger.with_load(|load| {
+        let limited = route.hops.iter().filter(|hop| !rate(hop).is_unlimited());
+        limited.min_by_key(|hop| rate(hop).share(load.flows(**hop))).copied()
+    });
+    let upstreams = view.gateway().map_or(&[][..], |gateway| &gateway.upstreams);
+    let upstream = upstreams.iter().filter(|up| up.site == parent).filter_map(|up| {
+        let (class, peer) = view.find(parent, up.peer)?;
+        let rule = match class {
+            Class::Seeder => "seeder of the parent site, by rendezvous hash",
+            _ => "the parent site's gateway or best-supplied peer, which passes on what it has",
+        };
+        Some(handed_out(peer, up.addr, rule))
+    });
+    Some(ToldParent {
+        site: cx.map.name(parent).into_owned(),
+        because: view.swarm.parent_because(id, parent),
+        path: route.hops.iter().map(|hop| cx.map.link_name(hop.link)).collect(),
+        planned: flow.map(|flow| cx.ledger.planned(flow.id).to_string()),
+        share: flow.map(|flow| cx.ledger.share(&cx.links(), flow.id).to_string()),
+        told: flow.and_then(|flow| cx.ledger.granted(flow.id, view.at)).map(|rate| rate.to_string()),
+        limited_by: limit.map(|hop| cx.map.link_name(hop.link)),
+        braked: cx.ledger.brakes().stop(cx.map, &view.swarm.info_hash, (parent, id), &route),
+        stripes,
+        upstream: upstream.collect(),
+    })
+}
+
+fn explain_succession(view: &View<'_>) -> Option<Succession> {
+    let (site, at) = (view.site, view.at);
+    let (gateway, _) = site.gateways.get_key_value(&at).or_else(|| site.gateways.first())?;
+    let (_, holder) = site.peers.find(*gateway).filter(|(class, _)| class.shares())?;
+    let successor = gateway::successor(view, site, Some(*gateway), false);
+    let found = successor.and_then(|at| Some((at, site.leecher(at)?)));
+    let others = site.peers.iter().filter(|(class, other, _)| class.shares() && other != gateway);
+    let best = others.map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left }).min();
+    let known = |left: u64| (left != u64::MAX).then_some(left);
+    let size = view.swarm.size();
+    let lacks = |left: Option<u64>| left.and_then(known).or(size);
+    Some(Succession {
             gateway: name(holder, *gateway),
             successor: found.map(|(at, peer)| name(peer, at)),
             because: match found {
@@ -315,7 +314,6 @@ impl Swarm {
                 .zip(lacks(Some(holder.left)))
                 .map(|(others, gateway)| others.saturating_sub(gateway)),
         })
-    }
 }
 
 fn name(peer: &Peer, at: Endpoint) -> String {
@@ -323,7 +321,7 @@ fn name(peer: &Peer, at: Endpoint) -> String {
     agent.unwrap_or_else(|| at.addr().to_string())
 }
 
-fn told(peer: &Peer, at: Endpoint, rule: &'static str) -> ToldPeer {
+fn handed_out(peer: &Peer, at: Endpoint, rule: &'static str) -> ToldPeer {
     ToldPeer {
         address: at.addr(),
         agent: peer.agent.as_ref().map(|agent| agent.name.to_string()),
@@ -334,7 +332,7 @@ fn told(peer: &Peer, at: Endpoint, rule: &'static str) -> ToldPeer {
 impl Rule {
     fn text(self) -> &'static str {
         match self {
-            Rule::Everybody => "everybody of the site: it is small",
+            Rule::FullMesh => "everybody of the site: it is small",
             Rule::Seeder => "a seeder of the site, drawn at random",
             Rule::Ring => "a neighbour in the ring of the site's addresses, which keeps the site connected",
             Rule::Random => "a peer of the site, drawn at random",

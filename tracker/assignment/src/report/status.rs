@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
-use crate::rules::supply;
 use crate::state::peer::Class;
-use crate::state::site::{Flow, Gateway, Site, Standing};
+use crate::state::site::{Flow, Gateway, Site, Supply};
 use crate::{Context, Swarm, Time};
 
 /// One content.
@@ -220,7 +219,7 @@ impl Swarm {
 
     /// In what time a site that lacks `left` can have everything at best: see [`SiteStatus::bound_seconds`].
     fn bound(&self, cx: &Context<'_>, id: SiteId, site: &Site, left: u64) -> Option<f64> {
-        if site.standing != Standing::Waiting || left == u64::MAX {
+        if site.supply != Supply::Waiting || left == u64::MAX {
             return None;
         }
         let brakes = cx.ledger.brakes();
@@ -269,7 +268,7 @@ impl Swarm {
         let names = |hops: &[Hop]| hops.iter().map(|hop| cx.map.link_name(hop.link)).collect();
         let used = site.flows.iter().filter(|flow| ways && flow.users > 0);
         let shares: Vec<(&Flow, Rate)> =
-            used.map(|flow| (flow, cx.ledger.share(cx.map, cx.wall, flow.id))).collect();
+            used.map(|flow| (flow, cx.ledger.share(&cx.links(), flow.id))).collect();
         SiteStatus {
             site: cx.map.name(id).into_owned(),
             peers: number(site.peers.len()),
@@ -279,7 +278,7 @@ impl Swarm {
             progress_mean: self.progress_mean(site),
             wanted,
             wanted_complete: wanted.saturating_sub(incomplete),
-            waiting: site.standing == Standing::Waiting,
+            waiting: site.supply == Supply::Waiting,
             each_alone: site.is_each_alone(),
             starving: if is_paused(bound_seconds) {
                 0
@@ -315,8 +314,8 @@ impl Swarm {
 }
 
 fn starving(site: &Site) -> u32 {
-    if site.standing == Standing::Waiting && !site.is_fed() {
-        supply::wanting(site)
+    if site.supply == Supply::Waiting && !site.is_fed() {
+        site.wanting()
     } else {
         site.peers.tally().starving
     }

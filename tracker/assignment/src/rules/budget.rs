@@ -1,4 +1,4 @@
-//! Rule 10: what a gateway may use of the links of its path, and when it hears of changes.
+//! Rule 10, rates: what a gateway may use of the links of its path, and when it hears of changes.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use rand::Rng;
 
 use super::intervals::jittered;
 use crate::Context;
-use crate::endpoint::Endpoint;
 use crate::ledger::Grant;
-use crate::state::Swarm;
-use crate::state::site::{Flow, Standing};
+use crate::policy::BudgetPolicy;
+use crate::state::site::{Flow, Site, Supply};
+use crate::state::view::View;
 
 /// What a gateway may fetch from one parent.
 #[derive(Clone, Copy, Debug)]
@@ -19,141 +19,102 @@ pub(crate) struct Allowance {
     pub(crate) grant: Grant,
 }
 
-/// How much more than what arrives at its parent a flow may have, so that it is never behind for long.
-const SLACK: f64 = 1.1;
+/// Whether a link that a gateway fetches over is at rate 0 now.
+pub(crate) fn is_paused(view: &View<'_>) -> bool {
+    let cx = view.cx;
+    view.used_flows().any(|flow| !flow.braked && cx.ledger.share(&cx.links(), flow.id) == Rate::ZERO)
+}
 
-/// In what time a flow may catch up with its parent.
-const CATCH_UP: f64 = 10.0;
+/// Whether a gateway could fetch something: its links were neither paused nor braked, and it was not asked
+/// to wait for others.
+pub(crate) fn may_fetch(view: &View<'_>) -> bool {
+    let cx = view.cx;
+    view.used_flows().any(|flow| {
+        cx.ledger.share(&cx.links(), flow.id) > Rate::ZERO
+            && cx.ledger.granted(flow.id, view.at) != Some(Rate::ZERO)
+    })
+}
 
-/// A capped flow has this part of its path nevertheless.
-const LEAST_CAP: u32 = 25;
+/// The most that a gateway's flow can use. A site that is as far as its parent gets no more than what arrives
+/// there, so it does not reserve more.
+pub(crate) fn cap(view: &View<'_>, flow: &Flow) -> Rate {
+    let swarm = view.swarm;
+    // what a parent has of some stripes is not known
+    let parent = swarm.sites.get(&flow.source).filter(|_| swarm.stripes.is_empty());
+    let cap = parent.and_then(|parent| {
+        let arriving = arriving(view, parent)?;
+        let (ahead, _) = parent.peers.best()?;
+        let left = view.site.peers.best().map_or(u64::MAX, |(left, _)| left);
+        let path = view.cx.links().rate_along(&flow.route).bytes_per_second()?;
+        Some(capped(
+            &view.cx.policy.budget,
+            arriving,
+            left.saturating_sub(ahead),
+            path,
+        ))
+    });
+    cap.unwrap_or(Rate::UNLIMITED)
+}
 
-impl Swarm {
-    /// The flows that a gateway uses.
-    pub(crate) fn used_flows(&self, id: SiteId, at: Endpoint) -> impl Iterator<Item = &Flow> + Clone {
-        let site = self.sites.get(&id);
-        let gateway = site.and_then(|site| site.gateways.get(&at));
-        let flows = site.map_or(&[][..], |site| &site.flows);
-        flows.iter().filter(move |flow| {
-            gateway.is_some_and(|gateway| gateway.upstreams.iter().any(|up| up.site == flow.source))
-        })
+/// What a flow can use, bytes per second, whose parent gets `arriving` and is `behind` bytes ahead, over a
+/// path of `path`.
+fn capped(policy: &BudgetPolicy, arriving: u64, behind: u64, path: u64) -> Rate {
+    let cap = arriving as f64 * policy.slack + behind as f64 / policy.catch_up;
+    // `as` saturates, and what is beyond any link is no cap
+    Rate::from_bytes_per_second((cap as u64).max(path / policy.least_cap))
+}
+
+/// What arrives at a site that does not have everything, bytes per second; `None`: no limit, or unknown.
+fn arriving(view: &View<'_>, site: &Site) -> Option<u64> {
+    let (swarm, cx) = (view.swarm, view.cx);
+    if site.supply != Supply::Waiting || swarm.root == Some(site.id) || !swarm.knows_size() {
+        return None;
     }
+    let used = site.flows.iter().filter(|flow| flow.users > 0);
+    let shares = used.map(|flow| cx.ledger.share(&cx.links(), flow.id));
+    shares.reduce(Rate::saturating_add)?.bytes_per_second()
+}
 
-    /// Grants a gateway its part of the share of each flow that it uses. What it is granted counts until it
-    /// announces again.
-    pub(crate) fn allow(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> Vec<Allowance> {
-        self.note_brakes(cx, id, at);
-        self.note_caps(cx, id, at);
-        let used = self.used_flows(id, at);
-        used.map(|flow| Allowance {
-            source: flow.source,
-            grant: cx.ledger.grant(cx.map, cx.wall, flow.id, at, flow.users),
-        })
-        .collect()
+/// When one of our agents in office is to come back, given its regular interval: where its path has a limited
+/// link, after [`crate::Intervals::min`], so that its share follows; sooner while it has less than that; and
+/// not long after a schedule changes a link.
+pub(crate) fn attend(
+    view: &View<'_>,
+    allowances: &[Allowance],
+    regular: Duration,
+    rng: &mut dyn Rng,
+) -> Duration {
+    let (cx, policy) = (view.cx, &view.cx.policy.budget);
+    let routes = || view.used_flows().map(|flow| &flow.route);
+    let mut hops = routes().flat_map(|route| route.hops.iter());
+    let mut within = if hops.any(|hop| !cx.map.rate(*hop, cx.wall).is_unlimited()) {
+        regular.min(cx.policy.intervals.min)
+    } else {
+        regular
+    };
+    if allowances.iter().any(|allowed| !allowed.grant.is_settled(&cx.policy.shares)) {
+        within = within.min(policy.unsettled);
     }
-
-    /// Whether a link that a gateway fetches over is at rate 0 now.
-    pub(crate) fn is_paused_for(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> bool {
-        self.used_flows(id, at)
-            .any(|flow| !flow.braked && cx.ledger.share(cx.map, cx.wall, flow.id) == Rate::ZERO)
-    }
-
-    /// Whether a gateway could fetch something: its links were neither paused nor braked, and it was not told
-    /// to wait for others.
-    pub(crate) fn may_fetch(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> bool {
-        self.used_flows(id, at).any(|flow| {
-            cx.ledger.share(cx.map, cx.wall, flow.id) > Rate::ZERO
-                && cx.ledger.told(flow.id, at) != Some(Rate::ZERO)
-        })
-    }
-
-    fn note_brakes(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
-        let brakes = cx.ledger.brakes();
-        let Some(site) = self.sites.get_mut(&id).filter(|site| site.gateways.contains_key(&at)) else {
-            return;
-        };
-        for flow in &mut site.flows {
-            let braked = brakes.stop(cx.map, &self.info_hash, (flow.source, id), &flow.route);
-            if flow.braked != braked {
-                flow.braked = braked;
-                cx.ledger.set_braked(flow.id, braked);
-            }
+    let within = jittered(cx.policy, within, rng);
+    match next_change(cx, routes(), within) {
+        Some(change) => {
+            let spread = u32::try_from(policy.after_change_spread.as_millis()).unwrap_or(u32::MAX);
+            let later = Duration::from_millis(u64::from(rng.next_u32() % spread.max(1)));
+            change + policy.after_change + later
         }
-    }
-
-    /// A site that is as far as its parent gets no more than what arrives there, so it does not reserve more.
-    fn note_caps(&self, cx: &Context<'_>, id: SiteId, at: Endpoint) {
-        let Some(site) = self.sites.get(&id) else { return };
-        let left = site.peers.best().map_or(u64::MAX, |(left, _)| left);
-        // what a parent has of some stripes is not known
-        let is_single = self.stripes.is_empty();
-        for flow in self.used_flows(id, at) {
-            let arriving = self.arriving(cx, flow.source).filter(|_| is_single);
-            let cap = arriving.and_then(|arriving| {
-                let parent = self.sites.get(&flow.source)?;
-                let (ahead, _) = parent.peers.best()?;
-                let behind = left.saturating_sub(ahead) as f64 / CATCH_UP;
-                let cap = arriving as f64 * SLACK + behind;
-                let links = flow.route.hops.iter().map(|hop| cx.map.rate(*hop, cx.wall));
-                let least = links.min()?.bytes_per_second()? / u64::from(LEAST_CAP);
-                // `as` saturates, and what is beyond any link is no cap
-                Some(Rate::from_bytes_per_second((cap as u64).max(least)))
-            });
-            cx.ledger.set_cap(flow.id, cap.unwrap_or(Rate::UNLIMITED));
-        }
-    }
-
-    /// What arrives at a site that does not have everything, bytes per second; `None`: no limit, or unknown.
-    fn arriving(&self, cx: &Context<'_>, id: SiteId) -> Option<u64> {
-        let site = self.sites.get(&id)?;
-        if site.standing != Standing::Waiting || self.root == Some(id) || !self.knows_size() {
-            return None;
-        }
-        let used = site.flows.iter().filter(|flow| flow.users > 0);
-        let shares = used.map(|flow| cx.ledger.share(cx.map, cx.wall, flow.id));
-        shares.reduce(Rate::saturating_add)?.bytes_per_second()
-    }
-
-    /// When one of our agents in office is to come back, given its regular interval: where its path has a
-    /// limited link, after [`crate::Intervals::min`], so that its share follows; sooner while it has less
-    /// than that; and not long after a schedule changes a link.
-    pub(crate) fn attend(
-        &self,
-        cx: &Context<'_>,
-        (id, at): (SiteId, Endpoint),
-        allowances: &[Allowance],
-        regular: Duration,
-        rng: &mut dyn Rng,
-    ) -> Duration {
-        let routes = || self.used_flows(id, at).map(|flow| &flow.route);
-        let mut hops = routes().flat_map(|route| route.hops.iter());
-        let limited = hops.any(|hop| !cx.map.rate(*hop, cx.wall).is_unlimited());
-        let mut within = if limited {
-            regular.min(cx.policy.intervals.min)
-        } else {
-            regular
-        };
-        if allowances.iter().any(|allowed| !allowed.grant.is_settled()) {
-            within = within.min(Duration::from_millis(1500));
-        }
-        let within = jittered(within, rng);
-        match next_change(cx, routes(), within) {
-            // a moment later, not all in the same one
-            Some(change) => change + Duration::from_millis(200 + u64::from(rng.next_u32() % 1800)),
-            None => within,
-        }
+        None => within,
     }
 }
 
 /// In what time a schedule changes the rate of a link of these routes, if that is before `within`, or before
-/// an hour. Schedules are written in minutes.
+/// [`BudgetPolicy::horizon_minutes`]. Schedules are written in minutes.
 fn next_change<'r>(
     cx: &Context<'_>,
     routes: impl Iterator<Item = &'r Route> + Clone,
     within: Duration,
 ) -> Option<Duration> {
     let into = cx.wall.as_millisecond().rem_euclid(60_000).unsigned_abs();
-    let minutes = (0..60u64).map(|minute| Duration::from_millis((minute + 1) * 60_000 - into));
+    let minutes = (1..=cx.policy.budget.horizon_minutes).map(|n| Duration::from_millis(n * 60_000 - into));
     minutes.take_while(|until| *until < within).find(|until| {
         let Ok(then) = cx.wall.checked_add(*until) else {
             return false;
@@ -161,4 +122,23 @@ fn next_change<'r>(
         let mut hops = routes.clone().flat_map(|route| route.hops.iter());
         hops.any(|hop| cx.map.rate(*hop, then) != cx.map.rate(*hop, cx.wall))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_may_use_a_little_more_than_what_its_parent_gets_and_never_less_than_a_part_of_its_path() {
+        let policy = BudgetPolicy::default();
+        for (arriving, behind, path, expected) in [
+            (1_000, 0, 10_000, 1_100),
+            (1_000, 5_000, 10_000, 1_600),
+            (0, 0, 10_000, 400),
+            (u64::MAX, u64::MAX, 10_000, u64::MAX),
+        ] {
+            let cap = capped(&policy, arriving, behind, path);
+            assert_eq!(cap, Rate::from_bytes_per_second(expected), "{arriving} {behind}");
+        }
+    }
 }

@@ -1,381 +1,282 @@
-//! Rule 4: who holds a site's lease to fetch across the WAN.
+//! Rule 4, gateways: which peer holds a site's lease to fetch across the WAN.
 //!
-//! The first leecher that announces gets the lease at once; nobody pre-empts a gateway that works, which one
+//! The first leecher that announces gets the lease at once; nothing pre-empts a gateway that works, which one
 //! that brings a trickle does not (see [`super::trickle`]), nor one that a restarted tracker had to choose
 //! blindly (see [`super::restart`]). When a lease has become free, it is offered to the best successor for
 //! [`crate::Policy::failover`], because the neighbours of a dead gateway all announce within milliseconds;
-//! then whoever announces next takes it.
+//! then the next one to announce takes it.
 //!
-//! Extra gateways (rule 8) live within the same bound as the regular ones: all gateways of a site together
-//! are told at most `gateways x max_seeders` remote peers. A starving member that climbs to step 2 while
-//! there is no room leaves a claim: the regular gateway gives up its spare upstream at its next announce, or
-//! its lease if it makes no progress itself or is overdue. Where `max_seeders` is 1 and the gateway works,
-//! the claim waits: the bound and the working gateway go first, and when it is done the site has a seeder.
+//! Extra gateways (rule 8, nobody starves) live within the same bound as the regular ones: all gateways of a
+//! site together are handed at most `gateways x max_seeders` remote peers. A starving member that climbs to
+//! step 2 while there is no room leaves a claim: the regular gateway gives up its spare upstream at its next
+//! announce, or its lease if it makes no progress itself or is overdue. Where `max_seeders` is 1 and the
+//! gateway works, the claim waits: the bound and the working gateway go first, and when it is done the site
+//! has a seeder.
 //!
-//! In a site that may not share (`sharing: false`) every leecher is its own gateway, since nobody there may
-//! serve it; the bound of rule 6 is then per peer. So it is with agents that do not share (`share: never`) as
-//! long as nobody of their site could fetch for them, neither a seeder nor a leecher that shares; from then
-//! on they are members, whatever happens: what they fetch is of no use to anybody else. Whoever shares has a
-//! moment to come (back) first.
+//! In a site that may not share (`sharing: false`) every leecher is its own gateway, since no peer there may
+//! serve it; the bound of rule 6, links are the gateway's, is then per peer. So it is with agents that do not
+//! share (`share: never`) as long as no peer of their site could fetch for them, neither a seeder nor a
+//! leecher that shares; from then on they are members, whatever happens: what they fetch is of no use to any
+//! other peer. Peers that share have a moment to come (back) first.
 
 use std::time::Duration;
 
 use narrows_protocol::{AgentReport, Role};
-use narrows_topology::SiteId;
 
-use super::intervals;
+use super::{restart, upstream};
 use crate::endpoint::Endpoint;
-use crate::hash::{peer_name, rendezvous};
-use crate::state::Swarm;
-use crate::state::peer::{Class, Peer, Tick};
-use crate::state::site::{Gateway, Offer, Site, Standing};
-use crate::{Context, Outcome, Time};
+use crate::hash::{peer_name, rendezvous, site_name};
+use crate::state::peer::{Class, Peer};
+use crate::state::site::{Site, Supply};
+use crate::state::view::View;
 
-/// The soonest that a gateway comes back while a rollout begins: most sites have joined by then.
-const SHORTEST: Duration = Duration::from_millis(300);
-
-/// Most leechers that are compared when a successor is looked for.
-const CANDIDATES: usize = 64;
-
-/// A free lease waits for a better successor than the announcing one only if it is ahead by more than this
-/// part of the content: a second without gateway costs more than it would save.
-const HEAD_START: u64 = 64;
-
-/// What an announcing peer is from now on.
+/// What becomes of an announcing peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seat {
-    Gateway,
+pub(crate) enum Verdict {
+    /// It keeps its lease.
+    Keep,
+    /// It is given a lease.
+    Grant(Lease),
+    /// It is a member.
     Member,
-    /// A member that is to come back soon, because the lease is being settled.
-    Soon(Duration),
+    /// It is a member that is to come back after this, because the lease is being settled.
+    Wait(Duration),
+    /// As [`Verdict::Wait`], and the free lease is offered to another one for so long.
+    Offer { to: Endpoint, lasting: Duration },
+    /// As [`Verdict::Wait`], and it claims the next room among the site's remote peers.
+    Claim,
+    /// It held a lease and holds none any more.
+    Retire,
+    /// As [`Verdict::Retire`]: the lease was given before the tracker could know that it has lost its memory.
+    Recall(Duration),
+    /// As [`Verdict::Retire`], and the lease is offered to another one that can.
+    GiveWay { to: Endpoint },
+    /// A newcomer that holds the lease and cannot use it is to give it back; then ask [`fill`] again.
+    Reclaim { from: Endpoint },
 }
 
-impl Swarm {
-    /// Settles whether the announcing peer is a gateway of its site.
-    pub(crate) fn seat(
-        &mut self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        report: Option<&AgentReport>,
-        now: Time,
-        outcome: &mut Outcome,
-    ) -> Seat {
-        let held = self.sites.get(&id).is_some_and(|site| site.gateways.contains_key(&at));
-        let seat = if held {
-            self.renew(cx, id, at, now)
-        } else {
-            self.elect(cx, id, at, report, now, outcome)
-        };
-        outcome.revoked = held && seat != Seat::Gateway;
-        if let Some(site) = self.sites.get_mut(&id) {
-            if !held
-                && seat == Seat::Gateway
-                && let Some(peer) = site.peers.find_mut(at)
-            {
-                // from now on it is to come as often as a gateway
-                let expires = intervals::expiry(cx.policy, Class::Leecher, true, peer.agent.is_none(), now);
-                peer.expires = peer.expires.min(expires);
-            }
-            if !held && site.displaced == Some(at) {
-                site.displaced = None;
-            }
-            if seat == Seat::Gateway || site.peers.find(at).is_none_or(|(_, peer)| peer.step < 2) {
-                site.claim.take_if(|claim| claim.to == at);
-            }
-        }
-        seat
-    }
+/// A lease as it is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Lease {
+    /// By the starvation ladder, or to a peer that fetches for itself alone.
+    pub(crate) extra: bool,
+    /// The peer says that it fetches across the WAN already.
+    pub(crate) adopted: bool,
+    /// A gateway that is overdue and loses its lease to this peer.
+    pub(crate) instead_of: Option<Endpoint>,
+}
 
-    /// A gateway keeps its lease while it announces and works.
-    fn renew(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Seat {
-        let recall = self.recalling(cx, now);
-        let Some(site) = self.sites.get_mut(&id) else {
-            return Seat::Member;
-        };
-        let (standing, alone, retiring) = (site.standing, site.is_each_alone(), site.is_retiring(at));
-        let peer = site.wanting(at).map(|peer| (peer.step, peer.still, peer.fitness() == 0));
-        let Some(gateway) = site.gateways.get_mut(&at) else {
-            return Seat::Member;
-        };
-        gateway.renewed = now;
-        let regular = !gateway.extra;
-        let fetches = gateway.adopted || !gateway.upstreams.is_empty();
-        site.lost.retain(|lost| lost.gateway != at);
-        let Some((step, still, unable)) = peer else {
-            self.release(cx, id, at);
-            return Seat::Member;
-        };
-        let needed = alone || step >= 2 || (standing == Standing::Waiting && regular);
-        if !needed || retiring {
-            self.release(cx, id, at);
-            return Seat::Member;
-        }
-        if let Some(wait) = recall.filter(|_| !alone && regular && !fetches) {
-            // the lease was given before the tracker could know that it has lost its memory
-            self.release(cx, id, at);
-            if let Some(site) = self.sites.get_mut(&id) {
-                site.orphaned = false;
-            }
-            return Seat::Soon(wait);
-        }
-        let claim = site.claim.filter(|claim| claim.until > now && claim.to != at);
-        let stuck = unable || (step >= 3 && still >= 3) || (claim.is_some() && still >= 2 && step >= 1);
-        if !alone && regular && stuck {
-            let other = claim.map(|claim| claim.to).or_else(|| self.successor(id, Some(at), true));
-            if let Some(other) = other {
-                self.release(cx, id, at);
-                self.give_way(cx, id, at, other, now);
-                return Seat::Member;
-            }
-        }
-        Seat::Gateway
-    }
+impl Lease {
+    const REGULAR: Lease = Lease {
+        extra: false,
+        adopted: false,
+        instead_of: None,
+    };
+}
 
-    /// Has another one try that can, in the place of a gateway that brings next to nothing; whether there is
-    /// one.
-    pub(crate) fn displace(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) -> bool {
-        let Some(other) = self.successor(id, Some(at), true) else {
-            return false;
-        };
-        self.release(cx, id, at);
-        self.give_way(cx, id, at, other, now);
-        true
+/// Settles whether an announcing peer is a gateway of its site.
+pub(crate) fn settle(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
+    if view.gateway().is_some() {
+        renew(view)
+    } else {
+        elect(view, report)
     }
+}
 
-    /// A gateway that cannot reach anybody lets another try.
-    fn give_way(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, to: Endpoint, now: Time) {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        site.peers.forgive(at);
-        site.displaced = Some(at);
-        site.claim = None;
-        site.offer = Some(Offer {
-            to,
-            until: now + cx.policy.intervals.min,
-        });
+/// A gateway keeps its lease while it announces and works.
+fn renew(view: &View<'_>) -> Verdict {
+    let (site, peer, policy) = (view.site, view.peer, &view.cx.policy.gateways);
+    let Some(gateway) = view.gateway().filter(|_| view.class.wants()) else {
+        return Verdict::Retire;
+    };
+    let (alone, regular) = (site.is_each_alone(), !gateway.extra);
+    let climbed = peer.step >= view.cx.policy.starvation.gateway_step;
+    let needed = alone || climbed || (site.supply == Supply::Waiting && regular);
+    if !needed || site.is_retiring(view.at) {
+        return Verdict::Retire;
     }
-
-    /// When a gateway that has not been in office for long is to come back: after as long as it has been,
-    /// between [`SHORTEST`] and [`crate::Policy::failover`].
-    pub(crate) fn settling(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Duration> {
-        let since = self.sites.get(&id)?.gateways.get(&at)?.since;
-        let age = now.saturating_sub(since);
-        let shortest = SHORTEST.min(cx.policy.failover);
-        (age < cx.policy.settle).then(|| age.clamp(shortest, cx.policy.failover))
+    let fetches = gateway.adopted || !gateway.upstreams.is_empty();
+    if let Some(wait) = restart::recalling(view).filter(|_| !alone && regular && !fetches) {
+        return Verdict::Recall(wait);
     }
-
-    fn elect(
-        &mut self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        report: Option<&AgentReport>,
-        now: Time,
-        outcome: &mut Outcome,
-    ) -> Seat {
-        let Some(site) = self.sites.get(&id) else {
-            return Seat::Member;
-        };
-        let Some(peer) = site.wanting(at) else {
-            return Seat::Member;
-        };
-        if site.is_guest(at) {
-            return self.elect_guest(cx, id, at, report, now, outcome);
-        }
-        if !site.sharing {
-            return self.grant(id, at, false, now, outcome);
-        }
-        let step = peer.step;
-        if site.standing == Standing::Waiting {
-            if site.regular() < cx.map.gateways(id).max(1) as usize {
-                return self.fill(cx, id, at, report, now, outcome);
-            }
-            let worked = report.is_some_and(|report| report.role == Role::Gateway);
-            if let Some(newcomer) = self.newcomer(cx, id, at, now).filter(|_| worked && step == 0) {
-                self.release(cx, id, newcomer);
-                return self.fill(cx, id, at, report, now, outcome);
-            }
-            let lease = intervals::lease(cx.policy.intervals.gateway);
-            let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
-            let overdue = regular.find(|(_, gateway)| gateway.is_overdue(lease, now)).map(|(at, _)| *at);
-            if let Some(overdue) = overdue.filter(|_| step >= 2) {
-                self.release(cx, id, overdue);
-                return self.grant(id, at, false, now, outcome);
-            }
-        }
-        if step >= 2 {
-            self.elect_extra(cx, id, at, now, outcome)
-        } else {
-            Seat::Member
+    let claim = site.claim.filter(|claim| claim.until > view.now && claim.to != view.at);
+    let is_stuck = peer.step >= policy.stuck_step && peer.still >= policy.stuck_still;
+    let blocks = claim.is_some() && peer.still >= policy.claimed_still && peer.step >= policy.claimed_step;
+    if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks) {
+        let other = claim.map(|claim| claim.to).or_else(|| successor_willing(view));
+        if let Some(to) = other {
+            return Verdict::GiveWay { to };
         }
     }
+    Verdict::Keep
+}
 
-    /// A peer that does not share fetches for itself if nobody of its site could do so for it.
-    fn elect_guest(
-        &mut self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        report: Option<&AgentReport>,
-        now: Time,
-        outcome: &mut Outcome,
-    ) -> Seat {
-        let Some(site) = self.sites.get(&id).filter(|site| site.is_each_alone()) else {
-            return Seat::Member;
-        };
-        let works = report.is_some_and(|report| report.role == Role::Gateway);
-        let expected = site.expected.map_or(now, |expected| expected.until);
-        let until = expected.max(site.progressed + cx.policy.failover);
-        if site.sharing && !works && now < until {
-            return Seat::Soon((until - now).min(cx.policy.intervals.min));
-        }
-        if let Some(wait) = self.recalling(cx, now).filter(|_| site.sharing && !works) {
-            return Seat::Soon(wait);
-        }
-        outcome.adopted = works;
-        self.grant(id, at, true, now, outcome)
+fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
+    let (site, cx) = (view.site, view.cx);
+    if !view.class.wants() {
+        return Verdict::Member;
     }
-
-    /// A lease is free.
-    fn fill(
-        &mut self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        report: Option<&AgentReport>,
-        now: Time,
-        outcome: &mut Outcome,
-    ) -> Seat {
-        let recall = self.recalling(cx, now);
-        let Some(site) = self.sites.get_mut(&id) else {
-            return Seat::Member;
-        };
-        let expected = site.expected.filter(|expected| now < expected.until);
-        let was_gateway = report.is_some_and(|report| report.role == Role::Gateway);
-        if (was_gateway && site.displaced != Some(at))
-            || expected.is_some_and(|expected| expected.to.is_beside(at))
-        {
-            outcome.adopted = true;
-            return self.grant(id, at, false, now, outcome);
-        }
-        if let Some(expected) = expected {
-            return Seat::Soon((expected.until - now).min(cx.policy.intervals.min));
-        }
-        if let Some(wait) = recall {
-            return Seat::Soon(wait);
-        }
-        let fitness = site.leecher(at).map_or(0, Peer::fitness);
-        match site.offer {
-            Some(offer) if offer.to == at => return self.grant(id, at, false, now, outcome),
-            Some(offer) if now < offer.until => return Seat::Soon(offer.until - now),
-            Some(_) if fitness > 0 => return self.grant(id, at, false, now, outcome),
-            _ if fitness >= 2 && !site.orphaned => return self.grant(id, at, false, now, outcome),
-            _ => {}
-        }
-        let orphaned = site.orphaned;
-        let best = self.successor(id, None, false).filter(|best| *best != at);
-        let Some(site) = self.sites.get_mut(&id) else {
-            return Seat::Member;
-        };
-        let own = site.leecher(at).map_or(u64::MAX, |peer| peer.left);
-        let margin = if orphaned {
-            self.most_left / HEAD_START
-        } else {
-            u64::MAX
-        };
-        let best = best.filter(|best| {
-            site.leecher(*best).is_some_and(|other| {
-                other.fitness() > fitness
-                    || site.displaced == Some(at)
-                    || other.left.saturating_add(margin) < own
-            })
-        });
-        let Some(best) = best else {
-            return self.grant(id, at, false, now, outcome);
-        };
-        site.offer = Some(Offer {
-            to: best,
-            until: now + cx.policy.failover,
-        });
-        Seat::Soon(cx.policy.failover)
+    if site.is_guest(view.at) {
+        return elect_alone(view, report);
     }
-
-    /// A starving member becomes an extra gateway if there is room among the site's remote peers.
-    fn elect_extra(
-        &mut self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        now: Time,
-        outcome: &mut Outcome,
-    ) -> Seat {
-        if self.room(cx, id, at, now) > 0 {
-            return self.grant(id, at, true, now, outcome);
+    if !site.sharing {
+        return Verdict::Grant(Lease::REGULAR);
+    }
+    let climbed = view.peer.step >= cx.policy.starvation.gateway_step;
+    if site.supply == Supply::Waiting {
+        if site.regular() < cx.map.gateways(site.id).max(1) as usize {
+            return fill(view, report);
         }
-        let min = cx.policy.intervals.min;
-        let Some(site) = self.sites.get_mut(&id) else {
-            return Seat::Member;
-        };
-        if site.claim.is_none_or(|claim| claim.until <= now || claim.to == at) {
-            site.claim = Some(Offer {
-                to: at,
-                until: now + min * 3,
+        if let Some(from) = restart::newcomer(view).filter(|_| worked(report) && view.peer.step == 0) {
+            return Verdict::Reclaim { from };
+        }
+        let lease = cx.policy.lease(cx.policy.intervals.gateway);
+        let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
+        let overdue = regular.find(|(_, gateway)| gateway.is_overdue(lease, view.now)).map(|(at, _)| *at);
+        if overdue.is_some() && climbed {
+            return Verdict::Grant(Lease {
+                instead_of: overdue,
+                ..Lease::REGULAR
             });
         }
-        Seat::Soon(min)
     }
+    if climbed {
+        elect_extra(view)
+    } else {
+        Verdict::Member
+    }
+}
 
-    fn grant(&mut self, id: SiteId, at: Endpoint, extra: bool, now: Time, outcome: &mut Outcome) -> Seat {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return Seat::Member;
-        };
-        outcome.elected = true;
-        if !extra {
-            outcome.failover = std::mem::take(&mut site.orphaned);
-            site.offer = None;
-            site.expected = None;
-        }
-        let mut gateway = Gateway::new(now, extra);
-        gateway.adopted = outcome.adopted;
-        site.gateways.insert(at, gateway);
-        if let Some(peer) = site.peers.find_mut(at) {
-            // what it did not get as a member is not held against it
-            (peer.still, peer.judged) = (0, Tick::of(now));
-        }
-        Seat::Gateway
-    }
+fn worked(report: Option<&AgentReport>) -> bool {
+    report.is_some_and(|report| report.role == Role::Gateway)
+}
 
-    /// The leecher that should hold the lease: one of our agents before a stock client, then the one with
-    /// most bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the
-    /// best-supplied and a sample.
-    pub(crate) fn successor(&self, id: SiteId, not: Option<Endpoint>, willing: bool) -> Option<Endpoint> {
-        let site: &Site = self.sites.get(&id)?;
-        let count = site.peers.count(Class::Leecher);
-        let stride = count.div_ceil(CANDIDATES).max(1);
-        let sample = (0..count).step_by(stride).filter_map(|i| site.peers.at(Class::Leecher, i));
-        let best = site.peers.best().and_then(|(_, at)| Some((at, site.leecher(at)?)));
-        let name = super::upstream::site_name(id);
-        let candidates = sample.chain(best).filter(|(at, peer)| {
-            Some(*at) != not && !site.gateways.contains_key(at) && (!willing || peer.fitness() > 0)
-        });
-        let ranked = candidates.map(|(at, peer)| {
-            let fitness = peer.fitness();
-            let hash = rendezvous(&self.info_hash, name, peer_name(peer.agent_key(), at));
-            let fresh = site.displaced != Some(at);
-            (
-                (
-                    fitness > 0,
-                    fresh,
-                    fitness,
-                    std::cmp::Reverse(peer.left),
-                    hash,
-                    at,
-                ),
-                at,
-            )
-        });
-        ranked.max_by_key(|(rank, _)| *rank).map(|(_, at)| at)
+/// A peer that does not share fetches for itself if no peer of its site could do so for it.
+fn elect_alone(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
+    let (site, policy, now) = (view.site, view.cx.policy, view.now);
+    if !site.is_each_alone() {
+        return Verdict::Member;
     }
+    let works = worked(report);
+    if site.sharing && !works {
+        let expected = site.expected.map_or(now, |expected| expected.until);
+        let until = expected.max(site.progressed + policy.failover);
+        if now < until {
+            return Verdict::Wait((until - now).min(policy.intervals.min));
+        }
+        if let Some(wait) = restart::recalling(view) {
+            return Verdict::Wait(wait);
+        }
+    }
+    Verdict::Grant(Lease {
+        extra: true,
+        adopted: works,
+        instead_of: None,
+    })
+}
+
+/// A lease is free.
+pub(crate) fn fill(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
+    let (site, at, now, policy) = (view.site, view.at, view.now, view.cx.policy);
+    let expected = site.expected.filter(|expected| now < expected.until);
+    if (worked(report) && site.displaced != Some(at))
+        || expected.is_some_and(|expected| expected.to.is_beside(at))
+    {
+        return Verdict::Grant(Lease {
+            adopted: true,
+            ..Lease::REGULAR
+        });
+    }
+    if let Some(expected) = expected {
+        return Verdict::Wait((expected.until - now).min(policy.intervals.min));
+    }
+    if let Some(wait) = restart::recalling(view) {
+        return Verdict::Wait(wait);
+    }
+    let fitness = site.leecher(at).map_or(0, Peer::fitness);
+    match site.offer {
+        Some(offer) if offer.to == at => return Verdict::Grant(Lease::REGULAR),
+        Some(offer) if now < offer.until => return Verdict::Wait(offer.until - now),
+        Some(_) if fitness > 0 => return Verdict::Grant(Lease::REGULAR),
+        _ if fitness >= 2 && !site.orphaned => return Verdict::Grant(Lease::REGULAR),
+        _ => {}
+    }
+    let own = site.leecher(at).map_or(u64::MAX, |peer| peer.left);
+    let margin = if site.orphaned {
+        view.swarm.most_left / policy.gateways.head_start
+    } else {
+        u64::MAX
+    };
+    let best = successor(view, site, None, false).filter(|best| *best != at);
+    let better = best.filter(|best| {
+        site.leecher(*best).is_some_and(|other| {
+            other.fitness() > fitness || site.displaced == Some(at) || other.left.saturating_add(margin) < own
+        })
+    });
+    match better {
+        Some(to) => Verdict::Offer {
+            to,
+            lasting: policy.failover,
+        },
+        None => Verdict::Grant(Lease::REGULAR),
+    }
+}
+
+/// A starving member becomes an extra gateway if there is room among the site's remote peers.
+fn elect_extra(view: &View<'_>) -> Verdict {
+    if upstream::room(view) > 0 {
+        Verdict::Grant(Lease {
+            extra: true,
+            ..Lease::REGULAR
+        })
+    } else {
+        Verdict::Claim
+    }
+}
+
+/// When a gateway that has not been in office for long is to come back: after as long as it has been, between
+/// [`crate::GatewayPolicy::settle_min`] and [`crate::Policy::failover`].
+pub(crate) fn settling(view: &View<'_>) -> Option<Duration> {
+    let policy = view.cx.policy;
+    let age = view.now.saturating_sub(view.gateway()?.since);
+    let shortest = policy.gateways.settle_min.min(policy.failover);
+    (age < policy.settle).then(|| age.clamp(shortest, policy.failover))
+}
+
+/// Another one that can take the lease of a gateway.
+pub(crate) fn successor_willing(view: &View<'_>) -> Option<Endpoint> {
+    successor(view, view.site, Some(view.at), true)
+}
+
+/// The leecher that should hold a site's lease: one of our agents before a stock client, then the one with
+/// most bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied and
+/// a sample.
+pub(crate) fn successor(
+    view: &View<'_>,
+    site: &Site,
+    not: Option<Endpoint>,
+    willing: bool,
+) -> Option<Endpoint> {
+    let count = site.peers.count(Class::Leecher);
+    let stride = count.div_ceil(view.cx.policy.gateways.candidates).max(1);
+    let sample = (0..count).step_by(stride).filter_map(|i| site.peers.at(Class::Leecher, i));
+    let best = site.peers.best().and_then(|(_, at)| Some((at, site.leecher(at)?)));
+    let candidates = sample.chain(best).filter(|(at, peer)| {
+        Some(*at) != not && !site.gateways.contains_key(at) && (!willing || peer.fitness() > 0)
+    });
+    let name = site_name(site.id);
+    let rank = |at: Endpoint, peer: &Peer| {
+        let fitness = peer.fitness();
+        let hash = rendezvous(&view.swarm.info_hash, name, peer_name(peer.agent_key(), at));
+        let is_fresh = site.displaced != Some(at);
+        (
+            fitness > 0,
+            is_fresh,
+            fitness,
+            std::cmp::Reverse(peer.left),
+            hash,
+            at,
+        )
+    };
+    candidates.map(|(at, peer)| rank(at, peer)).max().map(|(.., at)| at)
 }

@@ -1,16 +1,16 @@
-//! The rules of "Who gets which peers", one subject per file.
+//! The rules of `doc/design.md`, "Who gets which peers", one subject per file. A rule looks at facts and gives a
+//! verdict; `turn/` applies it. Nothing in here changes a swarm.
 
 pub(crate) mod budget;
-pub(crate) mod dscp;
-mod failover;
+pub(crate) mod failover;
 pub(crate) mod gateway;
 pub(crate) mod intervals;
 pub(crate) mod neighbours;
-mod parents;
-mod reach;
-mod restart;
-mod starvation;
+pub(crate) mod parents;
+pub(crate) mod reach;
+pub(crate) mod restart;
+pub(crate) mod starvation;
 pub(crate) mod stripes;
 pub(crate) mod supply;
 pub(crate) mod trickle;
-mod upstream;
+pub(crate) mod upstream;

@@ -1,20 +1,17 @@
-//! Rules 6 and 7: whom a peer is told of in its own site.
-
-use narrows_protocol::Peer as Told;
-use narrows_topology::SiteId;
+//! Rules 6, links are the gateway's, and 7, neighbours: the peers that a peer is handed of its own site.
 
 use crate::endpoint::Endpoint;
 use crate::hash::{Draw, peer_name};
-use crate::state::Swarm;
+use crate::policy::Policy;
 use crate::state::peer::{Class, Peer, Tick};
 use crate::state::peers::Peers;
-use crate::{Context, Time};
+use crate::state::view::View;
 
-/// Why a peer of the own site is told.
+/// Why a peer of the own site is handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rule {
     /// The site is small.
-    Everybody,
+    FullMesh,
     /// A seeder of a large site.
     Seeder,
     /// Beside the asker in the ring of a large site.
@@ -25,87 +22,37 @@ pub(crate) enum Rule {
 
 type Chosen<'s> = Vec<(Endpoint, &'s Peer, Rule)>;
 
-impl Swarm {
-    /// Peers of the own site, seeders first; at most `want`. Seeders are told of leechers only, who need
-    /// them. Of those that do not share nobody is told. A starving peer (`step` > 0) of a large site is told
-    /// twice as many. What is drawn at random depends on the peer and on `now` alone, so that it can be
-    /// explained later.
-    pub(crate) fn neighbours(
-        &self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        want: usize,
-        now: Time,
-    ) -> Vec<Told> {
-        let chosen = self.choose_neighbours(cx, id, at, want, now);
-        let Some(site) = self.sites.get(&id) else {
-            return Vec::new();
-        };
-        let told = chosen.into_iter().map(|(other, peer, _)| Told {
-            addr: site.peers.address_for(other, peer, at).addr(),
-            peer_id: Some(peer.id),
-        });
-        told.collect()
+/// Peers of the own site, seeders first; at most `want`. Seeders are handed leechers only, which need them.
+/// Peers that do not share are handed to no other. A starving peer (`step` > 0) of a large site is handed
+/// twice as many. What is drawn at random depends on the peer and on the time alone, so that it can be
+/// explained later.
+pub(crate) fn choose<'a>(view: &View<'a>, want: usize) -> Chosen<'a> {
+    let (peers, at, policy) = (&view.site.peers, view.at, view.cx.policy);
+    if !view.site.sharing || want == 0 {
+        return Vec::new();
     }
-
-    /// As [`Swarm::neighbours`], with the rule that each is told by.
-    pub(crate) fn neighbours_by_rule(
-        &self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        want: usize,
-        announced: Time,
-    ) -> Vec<(Endpoint, Rule)> {
-        let chosen = self.choose_neighbours(cx, id, at, want, announced);
-        chosen.into_iter().map(|(other, _, rule)| (other, rule)).collect()
+    let classes: &[Class] = match view.class {
+        Class::Seeder => &[Class::Leecher],
+        Class::Leecher | Class::Guest => &[Class::Seeder, Class::Leecher, Class::Partial],
+        Class::Partial => &[Class::Leecher],
+        Class::Sated => &[],
+    };
+    let name = peer_name(view.peer.agent_key(), at);
+    let mut draw = Draw::of(&view.swarm.info_hash, name, Tick::of(view.now).number());
+    // many that only fetch spread over the others
+    let crowd = if view.class.shares() {
+        peers.sharers()
+    } else {
+        peers.len()
+    };
+    if crowd <= policy.full_mesh as usize + 1 {
+        return all(peers, classes, at, want, &mut draw);
     }
-
-    fn choose_neighbours(
-        &self,
-        cx: &Context<'_>,
-        id: SiteId,
-        at: Endpoint,
-        want: usize,
-        now: Time,
-    ) -> Chosen<'_> {
-        let Some(site) = self.sites.get(&id).filter(|site| site.sharing) else {
-            return Vec::new();
-        };
-        let Some((class, me)) = site.peers.find(at) else {
-            return Vec::new();
-        };
-        if want == 0 {
-            return Vec::new();
-        }
-        let classes: &[Class] = match class {
-            Class::Seeder => &[Class::Leecher],
-            Class::Leecher | Class::Guest => &[Class::Seeder, Class::Leecher, Class::Partial],
-            Class::Partial => &[Class::Leecher],
-            Class::Sated => &[],
-        };
-        let mut draw = Draw::of(
-            &self.info_hash,
-            peer_name(me.agent_key(), at),
-            Tick::of(now).number(),
-        );
-        // many that only fetch spread over the others
-        let crowd = if class.shares() {
-            site.peers.sharers()
-        } else {
-            site.peers.len()
-        };
-        let everybody = crowd <= cx.policy.full_mesh as usize + 1;
-        if everybody {
-            return all(&site.peers, classes, at, want, &mut draw);
-        }
-        let degree = cx.policy.degree as usize * if me.step > 0 { 2 } else { 1 };
-        some(cx, &site.peers, classes, at, want.min(degree), &mut draw)
-    }
+    let degree = policy.degree as usize * if view.peer.step > 0 { 2 } else { 1 };
+    some(policy, peers, classes, at, want.min(degree), &mut draw)
 }
 
-/// Whether somebody at `at` can use this peer beside those that are chosen: it is not itself, and has an
+/// Whether a peer at `at` can use this peer beside those that are chosen: it is not itself, and has an
 /// address and port of its own. Behind a NAT several have one, which leads to one of them at most.
 fn is_another(peers: &Peers, chosen: &Chosen<'_>, at: Endpoint, (other, peer): (Endpoint, &Peer)) -> bool {
     if other == at || chosen.iter().any(|(have, ..)| *have == other) {
@@ -135,7 +82,7 @@ fn all<'s>(peers: &'s Peers, classes: &[Class], at: Endpoint, want: usize, draw:
                 return out;
             }
             if is_another(peers, &out, at, (other, peer)) {
-                out.push((other, peer, Rule::Everybody));
+                out.push((other, peer, Rule::FullMesh));
             }
         }
     }
@@ -144,7 +91,7 @@ fn all<'s>(peers: &'s Peers, classes: &[Class], at: Endpoint, want: usize, draw:
 
 /// Some seeders, the neighbours in the ring, so that the site stays connected, and random ones.
 fn some<'s>(
-    cx: &Context<'_>,
+    policy: &Policy,
     peers: &'s Peers,
     classes: &[Class],
     at: Endpoint,
@@ -153,7 +100,7 @@ fn some<'s>(
 ) -> Chosen<'s> {
     let mut chosen: Chosen<'s> = Vec::with_capacity(want);
     if classes.contains(&Class::Seeder) {
-        let seeders = (cx.policy.degree_seeders as usize).min(want);
+        let seeders = (policy.degree_seeders as usize).min(want);
         fill(
             &mut chosen,
             peers,

@@ -4,35 +4,35 @@
 
 use std::time::Duration;
 
-use narrows_topology::SiteId;
-
 use crate::endpoint::Endpoint;
 use crate::state::Swarm;
-use crate::{Context, Time};
+use crate::state::view::View;
+use crate::{Policy, Time};
 
-impl Swarm {
-    /// The gateway that took the lease in the swarm's youth, without having worked before, has less than the
-    /// peer at `at` and was told of nobody to fetch from. A tracker that restarted and kept nothing cannot
-    /// but give the lease to whoever comes first.
-    pub(super) fn newcomer(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> Option<Endpoint> {
-        let site = self.sites.get(&id).filter(|_| self.is_young(cx, now))?;
-        let left = site.wanting(at)?.left;
-        let mut regular = site
-            .gateways
-            .iter()
-            .filter(|(_, gateway)| !gateway.extra && !gateway.adopted && gateway.upstreams.is_empty());
-        let newcomer = regular.find(|(key, _)| site.leecher(**key).is_some_and(|other| other.left > left));
-        newcomer.map(|(key, _)| *key)
+/// The gateway that took the lease in the swarm's youth, without having worked before, has less than the peer
+/// and was handed no peer to fetch from. A tracker that restarted and kept nothing cannot but give the lease to
+/// the first that comes.
+pub(crate) fn newcomer(view: &View<'_>) -> Option<Endpoint> {
+    let site = view.site;
+    if !is_young(view.swarm, view.cx.policy, view.now) || !view.class.wants() {
+        return None;
     }
+    let mut blind = site
+        .gateways
+        .iter()
+        .filter(|(_, gateway)| !gateway.extra && !gateway.adopted && gateway.upstreams.is_empty());
+    let newcomer = blind.find(|(at, _)| site.leecher(**at).is_some_and(|other| other.left > view.peer.left));
+    newcomer.map(|(at, _)| *at)
+}
 
-    /// When to come back, while a tracker that has lost its memory waits for those who know what it was.
-    pub(super) fn recalling(&self, cx: &Context<'_>, now: Time) -> Option<Duration> {
-        let until = self.born.filter(|_| self.forgetful)? + cx.policy.recall;
-        (now < until).then(|| (until - now).min(cx.policy.hasty))
-    }
+/// When to come back, while a tracker that has lost its memory waits for those who know what it was.
+pub(crate) fn recalling(view: &View<'_>) -> Option<Duration> {
+    let policy = view.cx.policy;
+    let until = view.swarm.born.filter(|_| view.swarm.forgetful)? + policy.recall;
+    (view.now < until).then(|| (until - view.now).min(policy.hasty))
+}
 
-    /// Whether there may be much that the tracker has not heard of yet.
-    pub(crate) fn is_young(&self, cx: &Context<'_>, now: Time) -> bool {
-        self.born.is_none_or(|born| now < born + cx.policy.youth)
-    }
+/// Whether there may be much that the tracker has not heard of yet.
+pub(crate) fn is_young(swarm: &Swarm, policy: &Policy, now: Time) -> bool {
+    swarm.born.is_none_or(|born| now < born + policy.youth)
 }

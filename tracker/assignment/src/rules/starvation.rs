@@ -5,118 +5,200 @@
 //! seeders of a root site. At progress it goes one step back; an extra gateway does so when most of the
 //! progress came from its own site, since otherwise it would starve again without its upstream.
 //!
-//! Nobody is blamed for what is not his: a gateway whose link is paused or braked, or whose upstreams hold no
-//! more than itself, a member in a site where nobody holds more than itself and the gateway is in office.
+//! A peer is excused where others are responsible: a gateway whose link is paused or braked, or whose
+//! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the gateway
+//! is in office.
 
-use narrows_protocol::AgentReport;
-use narrows_topology::SiteId;
+use super::budget;
+use crate::policy::StarvationPolicy;
+use crate::state::peer::{Class, Peer};
+use crate::state::site::Supply;
+use crate::state::view::View;
 
-use super::intervals;
-use crate::endpoint::Endpoint;
-use crate::state::Swarm;
-use crate::state::peer::{Class, Peer, Tick};
-use crate::state::site::Standing;
-use crate::{Context, Outcome, Time};
+/// Where a leecher stands, and what it says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// Its step, and announces in a row without progress.
+    pub(crate) step: u8,
+    pub(crate) still: u8,
+    /// What it lacked at its last announce, and now.
+    pub(crate) left_before: u64,
+    pub(crate) left: u64,
+    /// What crossed links for it since it last moved.
+    pub(crate) fetched_across: u64,
+    /// It was not judged just now.
+    pub(crate) is_due: bool,
+    /// It says that it is stalled.
+    pub(crate) stalled: bool,
+    /// It could not have come on, or others are responsible.
+    pub(crate) is_excused: bool,
+    /// It is a gateway of the ladder.
+    pub(crate) is_extra: bool,
+}
 
-/// The last step.
-const TOP: u8 = 3;
+/// Where a leecher stands from now on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Judgement {
+    pub(crate) step: u8,
+    pub(crate) still: u8,
+    /// It has been looked at: the next judgement counts from now on.
+    pub(crate) judged: bool,
+    /// It climbed.
+    pub(crate) escalated: bool,
+}
 
-impl Swarm {
-    /// Compares a leecher with what it was at its last announce.
-    pub(crate) fn judge(
-        &mut self,
-        cx: &Context<'_>,
-        (id, at): (SiteId, Endpoint),
-        left_before: u64,
-        report: Option<&AgentReport>,
-        now: Time,
-        outcome: &mut Outcome,
-    ) {
-        let tick = Tick::of(now);
-        let excused = self.is_excused(cx, id, at, now);
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
+/// Compares a leecher with what it was at its last announce.
+pub(crate) fn judge(policy: &StarvationPolicy, facts: Facts) -> Judgement {
+    let Facts { step, still, .. } = facts;
+    if facts.left < facts.left_before {
+        // what was received is verified later, so the two are compared with a wide margin
+        let is_local = (facts.left_before - facts.left) / policy.verified > facts.fetched_across;
+        let steps_back = step > 0 && (!facts.is_extra || step > policy.gateway_step || is_local);
+        return Judgement {
+            step: step - u8::from(steps_back),
+            still: 0,
+            judged: true,
+            escalated: false,
         };
-        let alone = site.is_each_alone();
-        let extra = site.gateways.get(&at).is_some_and(|gateway| gateway.extra && !alone);
-        let Some(peer) = site.peers.find_mut(at) else {
-            return;
+    }
+    if !facts.is_due {
+        return Judgement {
+            step,
+            still,
+            judged: false,
+            escalated: false,
         };
-        let stalled = report.is_some_and(|report| report.stalled);
-        let moved = peer.left < left_before;
-        let step_before = peer.step;
-        if moved {
-            let wan = report.map_or(0, |report| report.wan);
-            let agent = peer.agent.as_mut();
-            let fetched = agent.map_or(0, |agent| {
-                wan.saturating_sub(std::mem::replace(&mut agent.wan, wan))
-            });
-            // what was received is verified later, so the two are compared with a wide margin
-            let locally = (left_before - peer.left) / 2 > fetched;
-            peer.still = 0;
-            peer.judged = tick;
-            if peer.step > 0 && (!extra || peer.step > 2 || locally) {
-                peer.step -= 1;
-            }
-        } else if tick.time() >= peer.judged.time() + cx.policy.intervals.min.mul_f64(0.8) {
-            peer.judged = tick;
-            peer.still = peer.still.saturating_add(1);
-            if excused {
-                peer.still = peer.still.min(1);
-            } else if peer.still >= 2 || stalled {
-                outcome.escalated = peer.step < TOP;
-                peer.step = (peer.step + 1).min(TOP);
-            }
-        }
-        outcome.step = peer.step;
-        let (step, still, left) = (peer.step, peer.still, peer.left);
-        site.peers.climbed(step_before, step);
-        if let Some(gateway) = site.gateways.get_mut(&at) {
-            gateway.from_root = step == TOP || (gateway.from_root && step > 0);
-            self.judge_parents(cx, (id, at), left, now);
-        }
-        if still >= 1 && self.root.is_none() && self.forest.is_empty() && !self.assume_data {
-            self.assume_if_nobody(id);
-        }
     }
+    let still = still.saturating_add(1);
+    let climbs = !facts.is_excused && (still >= policy.still || facts.stalled);
+    Judgement {
+        step: if climbs { (step + 1).min(policy.top) } else { step },
+        still: if facts.is_excused { still.min(1) } else { still },
+        judged: true,
+        escalated: climbs && step < policy.top,
+    }
+}
 
-    /// Somebody waits, and by their numbers nobody holds anything. Then the numbers may be wrong (clients
-    /// that resume with equal parts of a content whose size is unknown), so everybody may fetch from
-    /// everybody.
-    fn assume_if_nobody(&mut self, id: SiteId) {
-        let waits = self.sites.get(&id).is_some_and(|site| site.standing == Standing::Waiting);
-        let seeded = || self.sites.values().any(|site| site.peers.count(Class::Seeder) > 0);
-        if waits && !self.knows_size() && !seeded() {
-            self.assume_data = true;
-            self.replan = true;
-        }
-    }
+/// Whether, by their numbers, no peer holds anything while this one's site waits. Then the numbers may be
+/// wrong (clients that resume with equal parts of a content whose size is unknown), so that every peer may
+/// fetch from every other.
+pub(crate) fn assumes_data(view: &View<'_>) -> bool {
+    let swarm = view.swarm;
+    let nothing_planned = swarm.root.is_none() && swarm.forest.is_empty();
+    let is_seeded = || swarm.sites.values().any(|site| site.peers.count(Class::Seeder) > 0);
+    view.peer.still >= 1
+        && nothing_planned
+        && !swarm.assume_data
+        && view.site.supply == Supply::Waiting
+        && !swarm.knows_size()
+        && !is_seeded()
+}
 
-    /// Whether a leecher could not have come on, or somebody else is responsible.
-    fn is_excused(&self, cx: &Context<'_>, id: SiteId, at: Endpoint, now: Time) -> bool {
-        let Some(site) = self.sites.get(&id) else {
-            return true;
-        };
-        let Some(peer) = site.wanting(at) else { return true };
-        if let Some(gateway) = site.gateways.get(&at) {
-            let more = gateway.upstreams.iter().any(|up| {
-                let found = self.sites.get(&up.site).and_then(|site| site.peers.find(up.peer));
-                // a record that says nothing may hold anything
-                found.is_some_and(|(class, other)| {
-                    class == Class::Seeder || (class.shares() && has_more(other, peer))
-                })
-            });
-            return !more || !self.may_fetch(cx, id, at);
-        }
-        if site.standing == Standing::Supplied || site.peers.best().is_some_and(|(best, _)| best < peer.left)
-        {
-            return false;
-        }
-        let lease = intervals::lease(cx.policy.intervals.gateway);
-        !site.gateways.values().any(|gateway| gateway.is_overdue(lease, now))
+/// Whether a leecher could not have come on, or others are responsible.
+pub(crate) fn is_excused(view: &View<'_>) -> bool {
+    let (site, peer) = (view.site, view.peer);
+    if let Some(gateway) = view.gateway() {
+        let has_more = gateway.upstreams.iter().any(|up| {
+            // a record that says nothing may hold anything
+            view.find(up.site, up.peer).is_some_and(|(class, other)| {
+                class == Class::Seeder || (class.shares() && has_more(other, peer))
+            })
+        });
+        return !has_more || !budget::may_fetch(view);
     }
+    if site.supply == Supply::Supplied || site.peers.best().is_some_and(|(best, _)| best < peer.left) {
+        return false;
+    }
+    let policy = view.cx.policy;
+    let lease = policy.lease(policy.intervals.gateway);
+    !site.gateways.values().any(|gateway| gateway.is_overdue(lease, view.now))
 }
 
 fn has_more(other: &Peer, than: &Peer) -> bool {
     other.left < than.left || (other.left == u64::MAX && than.left == u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACTS: Facts = Facts {
+        step: 0,
+        still: 0,
+        left_before: 1000,
+        left: 1000,
+        fetched_across: 0,
+        is_due: true,
+        stalled: false,
+        is_excused: false,
+        is_extra: false,
+    };
+
+    /// Step, announces without progress, and whether it climbed.
+    fn judged(facts: Facts) -> (u8, u8, bool) {
+        let judged = judge(&StarvationPolicy::default(), facts);
+        (judged.step, judged.still, judged.escalated)
+    }
+
+    #[test]
+    fn a_leecher_climbs_with_its_second_announce_without_progress_and_with_each_further_one_up_to_the_top() {
+        let (mut facts, mut seen) = (FACTS, Vec::new());
+        for _ in 0..5 {
+            let (step, still, escalated) = judged(facts);
+            seen.push((step, escalated));
+            facts = Facts { step, still, ..facts };
+        }
+        assert_eq!(seen, [(0, false), (1, true), (2, true), (3, true), (3, false)]);
+    }
+
+    #[test]
+    fn one_that_says_it_is_stalled_climbs_at_once_and_one_that_was_just_judged_does_not() {
+        let stalled = Facts {
+            stalled: true,
+            ..FACTS
+        };
+        assert_eq!(judged(stalled), (1, 1, true));
+        assert_eq!(
+            judged(Facts {
+                is_due: false,
+                ..stalled
+            }),
+            (0, 0, false)
+        );
+    }
+
+    #[test]
+    fn an_excused_one_stays_where_it_is() {
+        let excused = Facts {
+            step: 1,
+            still: 7,
+            stalled: true,
+            is_excused: true,
+            ..FACTS
+        };
+        assert_eq!(judged(excused), (1, 1, false));
+    }
+
+    #[test]
+    fn progress_leads_a_step_back_and_an_extra_gateway_only_if_most_of_it_came_from_its_own_site() {
+        let moved = Facts {
+            step: 2,
+            still: 3,
+            left: 0,
+            ..FACTS
+        };
+        assert_eq!(judged(moved), (1, 0, false));
+        let extra = Facts {
+            is_extra: true,
+            ..moved
+        };
+        assert_eq!(judged(extra), (1, 0, false));
+        let across = Facts {
+            fetched_across: 500,
+            ..extra
+        };
+        assert_eq!(judged(across), (2, 0, false));
+        // from a root site's seeders it steps back to its own in any case
+        assert_eq!(judged(Facts { step: 3, ..across }), (2, 0, false));
+    }
 }

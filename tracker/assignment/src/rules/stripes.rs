@@ -1,23 +1,13 @@
 //! Several parents for a site, on maps where one cannot fill its links: the pieces are divided into stripes,
 //! and each stripe has a forest of its own. A piece rides one stripe, so that it enters a site once.
 
-use std::collections::BTreeSet;
-
 use narrows_topology::{Forest, Hop, Load, Rate, SiteId, stripes};
 
 use crate::Context;
-use crate::endpoint::Endpoint;
-use crate::state::Swarm;
-use crate::state::site::Standing;
-
-/// What the stripes in force were planned for.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct Cause {
-    pub(crate) roots: BTreeSet<SiteId>,
-    pub(crate) waiting: BTreeSet<SiteId>,
-    pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
-    pub(crate) rates: Vec<Rate>,
-}
+use crate::state::flows::PlannedFlow;
+use crate::state::site::{Site, Supply};
+use crate::state::stripes::{Cause, Stripes};
+use crate::state::view::View;
 
 /// Whether a map has cycles, so that there may be several ways. Every map is connected.
 fn is_meshed(cx: &Context<'_>) -> bool {
@@ -25,116 +15,112 @@ fn is_meshed(cx: &Context<'_>) -> bool {
 }
 
 fn rates(cx: &Context<'_>) -> Vec<Rate> {
-    let links = cx.map.links();
-    links.map(|link| cx.map.rate(Hop { link, forward: true }, cx.wall)).collect()
+    cx.map.links().map(|link| cx.map.rate(Hop { link, forward: true }, cx.wall)).collect()
 }
 
-impl Swarm {
-    /// Where a gateway's site gets the content from: its parents and the stripes that come from each; one
-    /// parent, and no stripes, for stock clients and where one parent is as good.
-    pub(crate) fn parents(&self, id: SiteId, at: Endpoint) -> Vec<(SiteId, Vec<u8>)> {
-        let site = self.sites.get(&id);
-        let is_agent = site.and_then(|site| site.wanting(at)).is_some_and(|peer| peer.agent.is_some());
-        let single = self.forest.get(&id).map(|parent| (parent.site, Vec::new()));
-        if !is_agent || self.stripes.is_empty() {
+/// Where a peer's site gets the content from, were the peer its gateway: its parents and the stripes that come
+/// from each; one parent, and no stripes, for stock clients and where one parent is as good.
+pub(crate) fn parents(view: &View<'_>) -> Vec<(SiteId, Vec<u8>)> {
+    let (swarm, id) = (view.swarm, view.id());
+    let single = swarm.forest.get(&id).map(|parent| (parent.site, Vec::new()));
+    if !view.class.wants() || !view.is_agent() || swarm.stripes.is_empty() {
+        return single.into_iter().collect();
+    }
+    let mut parents: Vec<(SiteId, Vec<u8>)> = Vec::new();
+    for (stripe, forest) in (0u8..).zip(&swarm.stripes.forests) {
+        let Some(parent) = forest.get(&id) else {
             return single.into_iter().collect();
+        };
+        match parents.iter_mut().find(|(site, _)| *site == parent.site) {
+            Some((_, stripes)) => stripes.push(stripe),
+            None => parents.push((parent.site, vec![stripe])),
         }
-        let mut parents: Vec<(SiteId, Vec<u8>)> = Vec::new();
-        for (stripe, forest) in (0u8..).zip(&self.stripes) {
-            let Some(parent) = forest.get(&id) else {
-                return single.into_iter().collect();
-            };
-            match parents.iter_mut().find(|(site, _)| *site == parent.site) {
-                Some((_, stripes)) => stripes.push(stripe),
-                None => parents.push((parent.site, vec![stripe])),
-            }
-        }
-        if let [(_, stripes)] = &mut parents[..] {
-            stripes.clear();
-        }
-        parents
     }
+    if let [(_, stripes)] = &mut parents[..] {
+        stripes.clear();
+    }
+    parents
+}
 
-    /// The flows that are planned for a site: parent, rate, and as how many flows each counts.
-    pub(crate) fn planned_flows(&self, id: SiteId, plan: &Forest) -> Vec<(SiteId, Rate, u32)> {
-        let has_agents = self.sites.get(&id).is_some_and(|site| site.peers.agents() > 0);
-        let single = plan.get(&id).map(|parent| (parent.site, parent.rate, 1));
-        if self.stripes.is_empty() || !has_agents || !plan.contains_key(&id) {
+/// The flows that are planned for a site.
+pub(crate) fn planned_flows(site: &Site, stripes: &Stripes, plan: &Forest) -> Vec<PlannedFlow> {
+    let flow_from = |parent: &narrows_topology::Parent| PlannedFlow {
+        source: parent.site,
+        rate: parent.rate,
+        weight: 1,
+    };
+    let single = plan.get(&site.id).map(flow_from);
+    if stripes.is_empty() || site.peers.agents() == 0 || single.is_none() {
+        return single.into_iter().collect();
+    }
+    let mut flows: Vec<PlannedFlow> = Vec::new();
+    for forest in &stripes.forests {
+        let Some(parent) = forest.get(&site.id) else {
             return single.into_iter().collect();
-        }
-        let mut flows: Vec<(SiteId, Rate, u32)> = Vec::new();
-        for forest in &self.stripes {
-            let Some(parent) = forest.get(&id) else {
-                return single.into_iter().collect();
-            };
-            match flows.iter_mut().find(|(site, ..)| *site == parent.site) {
-                Some((_, rate, weight)) => (*rate, *weight) = (rate.saturating_add(parent.rate), *weight + 1),
-                None => flows.push((parent.site, parent.rate, 1)),
+        };
+        match flows.iter_mut().find(|flow| flow.source == parent.site) {
+            Some(flow) => {
+                flow.rate = flow.rate.saturating_add(parent.rate);
+                flow.weight += 1;
             }
+            None => flows.push(flow_from(parent)),
         }
-        if let [(_, _, weight)] = &mut flows[..] {
-            *weight = 1;
-        }
-        flows
     }
+    if let [flow] = &mut flows[..] {
+        flow.weight = 1;
+    }
+    flows
+}
 
-    /// Looks once a minute whether a schedule has changed the links that stripes depend on.
-    pub(crate) fn look_at_rates(&mut self, cx: &Context<'_>) {
-        let minute = cx.wall.as_second().div_euclid(60);
-        if std::mem::replace(&mut self.minute, minute) != minute
-            && is_meshed(cx)
-            && self.striped.as_ref().is_some_and(|cause| cause.rates != rates(cx))
-        {
-            self.replan = true;
-        }
-    }
+/// Whether a schedule has changed the links that the stripes in force depend on.
+pub(crate) fn are_outdated(cx: &Context<'_>, stripes: &Stripes) -> bool {
+    is_meshed(cx) && stripes.cause.as_ref().is_some_and(|cause| cause.rates != rates(cx))
+}
 
-    /// Plans the stripes, unless nothing they depend on has changed. They stay while they hold: a site that
-    /// becomes complete, or leaves and was nobody's parent, changes nothing for the others.
-    pub(crate) fn plan_stripes(&mut self, cx: &Context<'_>, plan: &Forest, mut cause: Cause, load: &Load) {
-        if !is_meshed(cx) {
-            self.stripes.clear();
-            self.striped = None;
-            return;
-        }
-        cause.rates = rates(cx);
-        let before = self.striped.replace(cause.clone());
-        if before.as_ref() == Some(&cause) {
-            return;
-        }
-        let known = before.filter(|before| {
-            let known = |site: &SiteId| before.roots.contains(site) || before.waiting.contains(site);
-            before.rates == cause.rates
-                && before.barren.is_superset(&cause.barren)
-                && cause.roots.iter().chain(&cause.waiting).all(known)
-        });
-        let Cause {
-            roots,
-            waiting,
-            barren,
-            ..
-        } = &cause;
-        for forest in &mut self.stripes {
-            forest.retain(|child, _| waiting.contains(child));
-        }
-        let holds = |forest: &Forest| {
-            let served = |parent: &SiteId| roots.contains(parent) || forest.contains_key(parent);
-            forest.values().all(|parent| served(&parent.site))
-                && plan.keys().all(|child| forest.contains_key(child))
-        };
-        if known.is_some() && !self.stripes.is_empty() && self.stripes.iter().all(holds) {
-            return;
-        }
-        let planned = stripes(cx.map, cx.wall, roots, waiting, barren, load);
-        self.stripes = planned.unwrap_or_default();
+/// Plans the stripes; `None`: nothing they depend on has changed. They stay while they hold: a site that
+/// becomes complete, or leaves and was nobody's parent, changes nothing for the others.
+pub(crate) fn plan(
+    cx: &Context<'_>,
+    present: &Stripes,
+    plan: &Forest,
+    mut cause: Cause,
+    load: &Load,
+) -> Option<Stripes> {
+    if !is_meshed(cx) {
+        return Some(Stripes::default());
     }
+    cause.rates = rates(cx);
+    if present.cause.as_ref() == Some(&cause) {
+        return None;
+    }
+    let knows = |before: &Cause| {
+        let known = |site: &SiteId| before.roots.contains(site) || before.waiting.contains(site);
+        before.rates == cause.rates
+            && before.barren.is_superset(&cause.barren)
+            && cause.roots.iter().chain(&cause.waiting).all(known)
+    };
+    let is_known = present.cause.as_ref().is_some_and(knows);
+    let mut forests = present.forests.clone();
+    for forest in &mut forests {
+        forest.retain(|child, _| cause.waiting.contains(child));
+    }
+    let holds = |forest: &Forest| {
+        let served = |parent: &SiteId| cause.roots.contains(parent) || forest.contains_key(parent);
+        forest.values().all(|parent| served(&parent.site))
+            && plan.keys().all(|child| forest.contains_key(child))
+    };
+    if !is_known || forests.is_empty() || !forests.iter().all(holds) {
+        let planned = stripes(cx.map, cx.wall, &cause.roots, &cause.waiting, &cause.barren, load);
+        forests = planned.unwrap_or_default();
+    }
+    Some(Stripes {
+        forests,
+        cause: Some(cause),
+    })
+}
 
-    /// Whether a gateway is one that fetches for its site from the site's parents.
-    pub(crate) fn is_planned_for(&self, id: SiteId, at: Endpoint) -> bool {
-        let Some(site) = self.sites.get(&id) else {
-            return false;
-        };
-        let from_root = site.gateways.get(&at).is_some_and(|gateway| gateway.from_root);
-        site.standing == Standing::Waiting && self.root != Some(id) && !from_root
-    }
+/// Whether a peer is a gateway that fetches for its site from the site's parents, or would be one.
+pub(crate) fn is_planned_for(view: &View<'_>) -> bool {
+    let from_root = view.gateway().is_some_and(|gateway| gateway.from_root);
+    view.site.supply == Supply::Waiting && view.swarm.root != Some(view.id()) && !from_root
 }

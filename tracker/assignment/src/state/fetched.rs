@@ -34,7 +34,7 @@ pub(crate) struct TotalsRecord {
 
 /// Bytes that no report had spoken of.
 #[derive(PartialEq, Eq, Debug, Default)]
-pub(crate) struct News {
+pub(crate) struct Unheard {
     pub(crate) bytes: u64,
     /// Of these, as far as the agent knows where they came from.
     pub(crate) from: Vec<(SiteId, u64)>,
@@ -57,13 +57,13 @@ impl Fetched {
     }
 
     /// Takes a report; `site` finds a site by its name.
-    pub(crate) fn news(
+    pub(crate) fn take(
         &mut self,
         report: &AgentReport,
         machine: u32,
         event: AnnounceEvent,
         site: impl Fn(&str) -> Option<SiteId>,
-    ) -> News {
+    ) -> Unheard {
         let key = AgentKey::of(&report.agent).of_machine(machine);
         let starts = event == AnnounceEvent::Started;
         if report.wan == 0 {
@@ -71,7 +71,7 @@ impl Fetched {
             if starts {
                 self.0.remove(&key);
             }
-            return News::default();
+            return Unheard::default();
         }
         let unknown = !self.0.contains_key(&key);
         let totals = self.0.entry(key).or_default();
@@ -79,12 +79,12 @@ impl Fetched {
         if less {
             *totals = Totals::default();
         }
-        let mut news = News {
+        let mut unheard = Unheard {
             bytes: report.wan - totals.all,
             from: Vec::new(),
         };
         totals.all = report.wan;
-        let mut left = news.bytes;
+        let mut left = unheard.bytes;
         for (name, total) in &report.sources {
             let Some(id) = site(name) else { continue };
             let name = name_hash(name);
@@ -97,15 +97,15 @@ impl Fetched {
             };
             let bytes = total.saturating_sub(before).min(left);
             if bytes > 0 {
-                news.from.push((id, bytes));
+                unheard.from.push((id, bytes));
                 left -= bytes;
             }
         }
         // who has only just started has fetched nothing yet: what it remembers crossed before, perhaps long
         // before the tracker's own start
         match starts && (less || unknown) {
-            true => News::default(),
-            false => news,
+            true => Unheard::default(),
+            false => unheard,
         }
     }
 }
@@ -127,14 +127,14 @@ mod tests {
     }
 
     fn told(fetched: &mut Fetched, event: AnnounceEvent, sources: &[(&str, u64)]) -> Vec<(SiteId, u64)> {
-        let news = fetched.news(&report(sources), 0, event, |name| match name {
+        let unheard = fetched.take(&report(sources), 0, event, |name| match name {
             "hq" => Some(HQ),
             "b1" => Some(B1),
             _ => None,
         });
-        let known: u64 = news.from.iter().map(|(_, bytes)| bytes).sum();
-        assert_eq!(news.bytes, known);
-        news.from
+        let known: u64 = unheard.from.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(unheard.bytes, known);
+        unheard.from
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
     fn bytes_from_a_site_that_nobody_knows_are_counted_without_one() {
         let mut fetched = Fetched::default();
         let said = report(&[("gone", 300), ("hq", 20)]);
-        let news = fetched.news(&said, 0, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));
-        assert_eq!((news.bytes, news.from), (320, vec![(HQ, 20)]));
+        let unheard = fetched.take(&said, 0, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));
+        assert_eq!((unheard.bytes, unheard.from), (320, vec![(HQ, 20)]));
     }
 }

@@ -1,132 +1,105 @@
-//! A site's flows in the ledger, and who uses them.
+//! A site's flows in the ledger, and which gateways use them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use narrows_topology::{Rate, SiteId};
 
 use super::Swarm;
-use super::site::{Flow, Standing, Upstream};
+use super::site::{Flow, Site, Supply, Upstream};
 use crate::Context;
 use crate::endpoint::Endpoint;
 
-impl Swarm {
+impl Site {
     /// Takes a gateway out of office. One of the starvation ladder takes its place, if there is one.
-    pub(crate) fn release(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint) -> bool {
-        self.set_upstreams(cx, id, at, Vec::new());
-        let Some(site) = self.sites.get_mut(&id) else {
-            return false;
+    pub(crate) fn release(&mut self, cx: &Context<'_>, at: Endpoint) {
+        self.set_upstreams(cx, at, Vec::new());
+        let Some(gateway) = self.gateways.swap_remove(&at) else {
+            return;
         };
-        let Some(gateway) = site.gateways.swap_remove(&at) else {
-            return false;
+        self.lost.retain(|lost| lost.gateway != at);
+        if gateway.extra {
+            return;
+        }
+        let peers = &self.peers;
+        let shares = |at: &Endpoint| peers.find(*at).is_some_and(|(class, _)| class.shares());
+        match self.gateways.iter_mut().find(|(at, other)| other.extra && shares(at)) {
+            Some((_, other)) => other.extra = false,
+            None => self.orphaned = self.present_supply() == Supply::Waiting,
+        }
+    }
+
+    /// The flows that a gateway uses.
+    pub(crate) fn used_flows(&self, at: Endpoint) -> impl Iterator<Item = &Flow> + Clone {
+        let upstreams = self.gateways.get(&at).map_or(&[][..], |gateway| &gateway.upstreams);
+        self.flows.iter().filter(move |flow| upstreams.iter().any(|up| up.site == flow.source))
+    }
+
+    /// A gateway fetches from these from now on; the flows follow.
+    pub(crate) fn set_upstreams(&mut self, cx: &Context<'_>, at: Endpoint, upstreams: Vec<Upstream>) {
+        let Some(gateway) = self.gateways.get_mut(&at).filter(|gateway| gateway.upstreams != upstreams)
+        else {
+            return;
         };
-        site.lost.retain(|lost| lost.gateway != at);
-        if !gateway.extra {
-            let mut others = site.gateways.iter_mut();
-            let peers = &site.peers;
-            let shares = |at: &Endpoint| peers.find(*at).is_some_and(|(class, _)| class.shares());
-            match others.find(|(at, other)| other.extra && shares(at)) {
-                Some((_, other)) => other.extra = false,
-                None => site.orphaned = site.stand() == Standing::Waiting,
+        let before: BTreeSet<SiteId> = gateway.upstreams.iter().map(|upstream| upstream.site).collect();
+        let after: BTreeSet<SiteId> = upstreams.iter().map(|upstream| upstream.site).collect();
+        gateway.upstreams = upstreams;
+        for source in after.difference(&before) {
+            if let Some(flow) = self.flow_from(cx, *source) {
+                flow.users += 1;
+                cx.ledger.set_active(flow.id, true);
             }
         }
-        true
-    }
-
-    /// Says whom a gateway was told to fetch from; the flows follow.
-    pub(crate) fn set_upstreams(&mut self, cx: &Context<'_>, id: SiteId, at: Endpoint, told: Vec<Upstream>) {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        let Some(gateway) = site.gateways.get_mut(&at) else {
-            return;
-        };
-        if gateway.upstreams == told {
-            return;
-        }
-        let before: BTreeSet<SiteId> = gateway.upstreams.iter().map(|upstream| upstream.site).collect();
-        let after: BTreeSet<SiteId> = told.iter().map(|upstream| upstream.site).collect();
-        gateway.upstreams = told;
-        for source in after.difference(&before) {
-            self.use_flow(cx, id, *source);
-        }
         for source in before.difference(&after) {
-            self.leave_flow(cx, id, *source, at);
+            self.leave_flow(cx, *source, at);
         }
     }
 
-    fn use_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId) {
-        self.add_flow(cx, id, source, None);
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) else {
-            return;
-        };
-        flow.users += 1;
-        cx.ledger.set_active(flow.id, true);
-    }
-
-    fn leave_flow(&mut self, cx: &Context<'_>, id: SiteId, source: SiteId, at: Endpoint) {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) else {
+    fn leave_flow(&mut self, cx: &Context<'_>, source: SiteId, at: Endpoint) {
+        let Some(flow) = self.flows.iter_mut().find(|flow| flow.source == source) else {
             return;
         };
         flow.users = flow.users.saturating_sub(1);
         cx.ledger.forget(flow.id, at);
         if flow.users == 0 {
             cx.ledger.set_active(flow.id, false);
-            self.drop_unused(cx, id);
+            self.drop_unused(cx);
         }
     }
 
-    /// Makes sure that there is a flow; `planned` is the rate that rule 3 gave it, and as how many flows it
-    /// counts.
-    pub(crate) fn add_flow(
-        &mut self,
-        cx: &Context<'_>,
-        id: SiteId,
-        source: SiteId,
-        planned: Option<(Rate, u32)>,
-    ) {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        if let Some(flow) = site.flows.iter_mut().find(|flow| flow.source == source) {
-            if let Some((rate, weight)) = planned {
-                flow.planned = true;
-                cx.ledger.set_planned(flow.id, rate);
-                cx.ledger.set_weight(flow.id, weight);
-            }
-            return;
+    /// The flow from a site, which is made if there is none, at what it would get now; `None`: no path of the
+    /// map leads from there.
+    fn flow_from(&mut self, cx: &Context<'_>, source: SiteId) -> Option<&mut Flow> {
+        if let Some(known) = self.flows.iter().position(|flow| flow.source == source) {
+            return self.flows.get_mut(known);
         }
-        let Some(route) = cx.map.path(source, id) else {
-            return;
-        };
-        let rate = planned
-            .map(|(rate, _)| rate)
-            .unwrap_or_else(|| cx.ledger.with_load(|load| cx.speed_along(load, &route)));
+        let route = cx.map.path(source, self.id)?;
+        let rate = cx.ledger.with_load(|load| cx.speed_along(load, &route));
         let id = cx.ledger.add(&route, rate);
-        if let Some((_, weight)) = planned.filter(|(_, weight)| *weight > 1) {
-            cx.ledger.set_weight(id, weight);
+        self.flows.push(Flow::new(source, route, id));
+        self.flows.last_mut()
+    }
+
+    /// Rule 3 plans a flow at this rate, which counts as so many flows.
+    pub(crate) fn plan_flow(&mut self, cx: &Context<'_>, planned: PlannedFlow) {
+        let PlannedFlow { source, rate, weight } = planned;
+        if let Some(flow) = self.flows.iter_mut().find(|flow| flow.source == source) {
+            flow.planned = true;
+            cx.ledger.set_planned(flow.id, rate);
+            cx.ledger.set_weight(flow.id, weight);
+        } else if let Some(route) = cx.map.path(source, self.id) {
+            let id = cx.ledger.add(&route, rate);
+            if weight > 1 {
+                cx.ledger.set_weight(id, weight);
+            }
+            let mut flow = Flow::new(source, route, id);
+            flow.planned = true;
+            self.flows.push(flow);
         }
-        site.flows.push(Flow {
-            source,
-            route,
-            id,
-            planned: planned.is_some(),
-            users: 0,
-            braked: false,
-        });
     }
 
     /// Takes back the flows that are neither planned nor used.
-    pub(crate) fn drop_unused(&mut self, cx: &Context<'_>, id: SiteId) {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        site.flows.retain(|flow| {
+    pub(crate) fn drop_unused(&mut self, cx: &Context<'_>) {
+        self.flows.retain(|flow| {
             let keep = flow.planned || flow.users > 0;
             if !keep {
                 cx.ledger.remove(flow.id);
@@ -135,11 +108,41 @@ impl Swarm {
         });
     }
 
-    /// Takes all flows of a site back.
-    pub(crate) fn drop_flows(&mut self, cx: &Context<'_>, id: SiteId) {
-        let Some(site) = self.sites.get_mut(&id) else {
-            return;
-        };
-        site.flows.drain(..).for_each(|flow| cx.ledger.remove(flow.id));
+    /// Takes all flows back.
+    pub(crate) fn drop_flows(&mut self, cx: &Context<'_>) {
+        self.flows.drain(..).for_each(|flow| cx.ledger.remove(flow.id));
+    }
+}
+
+/// A flow that rule 3, parents, plans for a site.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlannedFlow {
+    pub(crate) source: SiteId,
+    pub(crate) rate: Rate,
+    /// As how many flows it counts: the stripes it carries.
+    pub(crate) weight: u32,
+}
+
+impl Swarm {
+    /// What each gateway was granted, over all its flows.
+    pub(crate) fn granted(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
+        let mut granted = HashMap::new();
+        for site in self.sites.values() {
+            for at in site.gateways.keys() {
+                let rates = site.used_flows(*at).filter_map(|flow| cx.ledger.granted(flow.id, *at));
+                if let Some(rate) = rates.reduce(Rate::saturating_add) {
+                    granted.insert(*at, rate);
+                }
+            }
+        }
+        granted
+    }
+
+    /// An upstream as the present map has it; `None`: it is not here any more, or serves no other site.
+    pub(crate) fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
+        let site = cx.map.locate(up.peer.ip())?;
+        let here = self.sites.get(&site).filter(|here| here.sharing)?;
+        here.peers.find(up.peer).filter(|(class, _)| class.shares())?;
+        Some(Upstream { site, ..up })
     }
 }

@@ -1,15 +1,19 @@
-//! The state of one content. What is decided with it is in `rules/`.
+//! The state of one content. It knows no rule: what is decided with it is in `rules/`, and applied by `turn/`.
 
 pub(crate) mod agents;
 pub(crate) mod clients;
 mod crowd;
 pub(crate) mod fetched;
-mod flows;
+pub(crate) mod flows;
 pub(crate) mod peer;
 pub(crate) mod peers;
 mod record;
+mod seeder_speed;
 pub(crate) mod site;
 mod sites;
+pub(crate) mod stripes;
+pub(crate) mod trials;
+pub(crate) mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +21,15 @@ use narrows_protocol::InfoHash;
 use narrows_topology::{Forest, SiteId};
 
 use crate::endpoint::Endpoint;
-use crate::rules::stripes::Cause;
-use crate::rules::supply;
+use crate::invariant::{Broken, Faults};
 use crate::{Context, Time};
 use agents::{Agents, Place};
 use clients::Clients;
 use fetched::Fetched;
 use peer::{Class, Peer};
-use site::{Site, Standing};
+use site::{Site, Supply};
 use sites::Sites;
+use stripes::Stripes;
 
 pub use record::SwarmRecord;
 
@@ -88,10 +92,7 @@ pub struct Swarm {
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
     /// (child, parent) where the child's gateway reached nobody, and until when that counts as barren.
     pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
-    /// Several forests, each for an equal part of the pieces, where one would not fill the links; else none.
-    pub(crate) stripes: Vec<Forest>,
-    /// What the stripes were planned for, even if that came to none.
-    pub(crate) striped: Option<Cause>,
+    pub(crate) stripes: Stripes,
     /// The minute of the wall clock in which the links were last looked at.
     pub(crate) minute: i64,
     /// Whether parents are to be planned anew.
@@ -99,6 +100,7 @@ pub struct Swarm {
     /// Roots and waiting sites of the last plan.
     pub(crate) known: (BTreeSet<SiteId>, BTreeSet<SiteId>),
     pub(crate) counts: Counts,
+    pub(crate) faults: Faults,
 }
 
 impl Swarm {
@@ -120,12 +122,12 @@ impl Swarm {
             root: None,
             barren: BTreeSet::new(),
             avoided: BTreeMap::new(),
-            stripes: Vec::new(),
-            striped: None,
+            stripes: Stripes::default(),
             minute: 0,
             replan: false,
             known: Default::default(),
             counts: Counts::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -147,6 +149,17 @@ impl Swarm {
     /// swarms.
     pub fn agent_numbers(&self) -> impl Iterator<Item = u64> {
         self.agents.numbers()
+    }
+
+    /// Whether a broken invariant ends the program: yes in debug builds, which tests are; simulations ask for
+    /// it in release builds too.
+    pub fn set_strict(&mut self, strict: bool) {
+        self.faults.set_strict(strict);
+    }
+
+    /// The invariants that broke since this was last asked, and how often each did: to be logged and counted.
+    pub fn take_broken(&mut self) -> Vec<(Broken, u32)> {
+        self.faults.take()
     }
 
     /// Counts once more what is kept as a sum: for tests, since a sum that has drifted never comes back.
@@ -228,22 +241,23 @@ impl Swarm {
     }
 
     /// Forgets a peer, its lease and, with the last peer, its site.
-    pub(crate) fn remove(&mut self, cx: &Context<'_>, at: (SiteId, Endpoint)) -> Option<(Class, Peer)> {
-        let (class, peer) = self.sites.get_mut(&at.0)?.peers.remove(at.1)?;
+    pub(crate) fn remove(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint)) -> Option<(Class, Peer)> {
+        let site = self.sites.get_mut(&id)?;
+        let (class, peer) = site.peers.remove(at)?;
+        site.release(cx, at);
         if let Some(agent) = peer.agent_key() {
-            self.agents.remove(agent, peer.key, at.1);
+            self.agents.remove(agent, peer.key, at);
         }
-        self.clients.remove(&peer, at.1);
+        self.clients.remove(&peer, at);
         self.counts.remove(class, peer.left);
-        self.release(cx, at.0, at.1);
-        self.look_at(at.0);
-        self.drop_empty(cx, at.0);
+        self.look_at(id);
+        self.drop_empty(cx, id);
         Some((class, peer))
     }
 
     fn drop_empty(&mut self, cx: &Context<'_>, id: SiteId) {
-        if self.sites.get(&id).is_some_and(|site| site.peers.len() == 0) {
-            self.drop_flows(cx, id);
+        if let Some(site) = self.sites.get_mut(&id).filter(|site| site.peers.len() == 0) {
+            site.drop_flows(cx);
             self.sites.remove(&id);
             self.forest.remove(&id);
             self.barren.retain(|(child, parent)| *child != id && *parent != id);
@@ -252,25 +266,40 @@ impl Swarm {
         }
     }
 
-    /// Plans parents anew when a site joins, leaves, becomes supplied, or has somebody who shares for the
+    /// The best-supplied peer of a site came on, or the site has a seeder: it is a parent worth having again.
+    pub(crate) fn progressed(&mut self, id: SiteId, now: Time) {
+        match self.sites.get_mut(&id) {
+            Some(site) => site.progressed = now,
+            None => self.faults.note(Broken::SiteMissing),
+        }
+        if !self.barren.is_empty() {
+            self.barren.retain(|(_, parent)| *parent != id);
+        }
+    }
+
+    /// Plans parents anew when a site joins, leaves, becomes supplied, or has a peer that shares for the
     /// first time or no more.
     pub(crate) fn look_at(&mut self, id: SiteId) {
-        if let Some(site) = self.sites.get_mut(&id) {
-            let seeders = u32::try_from(site.peers.count(Class::Seeder)).unwrap_or(u32::MAX);
-            site.supply.follow(seeders, supply::wanting(site));
-        }
-        let nobody_known = self.root.is_none() && self.forest.is_empty();
-        let Some(site) = self.sites.get(&id) else { return };
-        let (standing, root_without_data) = (site.stand(), self.root == Some(id) && !self.has_data(site));
-        let first_data = nobody_known && self.has_data(site);
-        let serves = site.can_serve();
-        let changed = site.standing != standing || site.serves != serves;
-        let supplied_empty = standing == Standing::Supplied;
-        if changed || root_without_data || (first_data && !supplied_empty) {
+        let Some(site) = self.sites.get_mut(&id) else {
+            return self.faults.note(Broken::SiteMissing);
+        };
+        let seeders = u32::try_from(site.peers.count(Class::Seeder)).unwrap_or(u32::MAX);
+        site.seeder_speed.follow(seeders, site.wanting());
+        let (supply, serves) = (site.present_supply(), site.can_serve());
+        let changed = site.supply != supply || site.serves != serves;
+        (site.supply, site.serves) = (supply, serves);
+        let nothing_planned = self.root.is_none() && self.forest.is_empty();
+        let Some(site) = self.sites.get(&id).filter(|_| !changed) else {
             self.replan = true;
-        }
-        if let Some(site) = self.sites.get_mut(&id) {
-            (site.standing, site.serves) = (standing, serves);
+            return;
+        };
+        if self.root == Some(id) || (nothing_planned && supply != Supply::Supplied) {
+            let has_data = self.has_data(site);
+            self.replan |= if self.root == Some(id) {
+                !has_data
+            } else {
+                has_data
+            };
         }
     }
 }

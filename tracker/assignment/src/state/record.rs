@@ -16,7 +16,6 @@ use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::site::{Gateway, Upstream};
 use crate::endpoint::{Endpoint, EndpointRecord};
 use crate::hash::AgentKey;
-use crate::rules::intervals::lease;
 use crate::{Context, Time};
 
 /// One content's peers and leases.
@@ -59,7 +58,7 @@ struct AgentRecord {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct LeaseRecord {
     upstreams: Vec<(EndpointRecord, EndpointRecord)>,
-    /// Bytes per second that it was told; `None`: no limit, or nothing yet.
+    /// Bytes per second that it was granted; `None`: no limit, or nothing yet.
     rate: Option<u64>,
 }
 
@@ -73,14 +72,14 @@ impl SwarmRecord {
 impl Swarm {
     /// What is worth keeping over a restart.
     pub fn record(&self, cx: &Context<'_>, now: Time) -> SwarmRecord {
-        let told = self.told(cx);
+        let granted = self.granted(cx);
         let mut peers = Vec::new();
         for (_, site) in self.sites.iter() {
             for (class, at, peer) in site.peers.iter() {
                 let remaining = peer.expires.time().saturating_sub(now).as_secs();
                 let lease = site.gateways.get(&at).map(|gateway| LeaseRecord {
                     upstreams: gateway.upstreams.iter().map(|up| (up.peer.into(), up.addr.into())).collect(),
-                    rate: told.get(&at).and_then(|rate| rate.bytes_per_second()),
+                    rate: granted.get(&at).and_then(|rate| rate.bytes_per_second()),
                 });
                 peers.push(PeerRecord {
                     at: at.into(),
@@ -127,7 +126,7 @@ impl Swarm {
             let at = Endpoint::from(peer.at);
             let remaining = Duration::from_secs(peer.seconds.into()).saturating_sub(away);
             // nothing is kept for longer than its owner could stay away
-            let longest = lease(cx.policy.intervals.seeder.max(cx.policy.stock_interval));
+            let longest = cx.policy.lease(cx.policy.intervals.seeder.max(cx.policy.stock_interval));
             let (Some(id), Some(class)) = (
                 cx.map.locate(at.ip()),
                 Class::ALL.into_iter().find(|class| *class as u8 == peer.class),
@@ -234,20 +233,19 @@ impl Swarm {
         };
         let full = site.gateways.len() >= cx.map.gateways(id).max(1) as usize;
         let (alone, is_guest) = (site.is_each_alone(), site.is_guest(at));
-        if site.wanting(at).is_none() || (!alone && (is_guest || full)) {
+        if site.wanting_peer(at).is_none() || (!alone && (is_guest || full)) {
             return;
         }
+        let parent = upstreams.first().filter(|_| !is_guest).map(|up| up.site);
         let mut gateway = Gateway::new(now, is_guest);
         gateway.adopted = true;
         site.gateways.insert(at, gateway);
-        if let Some(parent) = upstreams.first().filter(|_| !is_guest) {
-            self.keep_parent(id, parent.site);
+        site.set_upstreams(cx, at, upstreams);
+        if let Some(rate) = lease.rate.map(Rate::from_bytes_per_second) {
+            site.used_flows(at).for_each(|flow| cx.ledger.note(flow.id, at, rate));
         }
-        self.set_upstreams(cx, id, at, upstreams);
-        if let Some(rate) = lease.rate {
-            for flow in self.used_flows(id, at) {
-                cx.ledger.note(flow.id, at, Rate::from_bytes_per_second(rate));
-            }
+        if let Some(parent) = parent {
+            self.keep_parent(id, parent);
         }
     }
 }

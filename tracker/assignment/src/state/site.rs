@@ -8,16 +8,15 @@ use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
 use super::peer::{Class, Peer};
 use super::peers::Peers;
+use super::seeder_speed::SeederSpeed;
+use super::trials::{Meter, Trials};
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
-use crate::rules::dscp;
-use crate::rules::supply::Supply;
-use crate::rules::trickle::{Meter, Trials};
-use crate::{Policy, Time};
+use crate::{Policy, Time, dscp};
 
 /// What a site is to the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Standing {
+pub(crate) enum Supply {
     /// Nobody wants anything, nobody has everything.
     Idle,
     /// Somebody wants something, and nobody has everything (or nobody may share it).
@@ -28,13 +27,14 @@ pub(crate) enum Standing {
 
 #[derive(Debug)]
 pub(crate) struct Site {
+    pub(crate) id: SiteId,
     /// Whether the map lets its peers serve others.
     pub(crate) sharing: bool,
     /// As of the last look, whether anybody there does; a change makes the parents be planned anew.
     pub(crate) serves: bool,
     pub(crate) peers: Peers,
     /// As of the last look; a change makes the parents be planned anew.
-    pub(crate) standing: Standing,
+    pub(crate) supply: Supply,
     pub(crate) gateways: IndexMap<Endpoint, Gateway, RandomState>,
     /// Where its gateways fetch from.
     pub(crate) flows: Vec<Flow>,
@@ -60,11 +60,11 @@ pub(crate) struct Site {
     pub(crate) lacked: u64,
     /// Of the links that its peers send and receive over, one whose packets are marked with the lowest
     /// priority.
-    pub(crate) mark: Option<Hop>,
+    pub(crate) dscp: Option<Hop>,
     /// Seeders that neighbours cannot reach.
     pub(crate) gone: Vec<Gone>,
     /// What its seeders bring.
-    pub(crate) supply: Supply,
+    pub(crate) seeder_speed: SeederSpeed,
     /// What was tried when its gateway brought a trickle.
     pub(crate) trials: Trials,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Gateway {
     pub(crate) from_root: bool,
     pub(crate) upstreams: Vec<Upstream>,
     /// Whom a stock client has ever been told of, as long as they live.
-    pub(crate) told: Vec<Upstream>,
+    pub(crate) handed_out: Vec<Upstream>,
     /// When it has come back at the latest, if it lives.
     pub(crate) due: Time,
     /// What it brings.
@@ -144,13 +144,27 @@ pub(crate) struct Flow {
     pub(crate) braked: bool,
 }
 
+impl Flow {
+    pub(crate) fn new(source: SiteId, route: Route, id: FlowId) -> Flow {
+        Flow {
+            source,
+            route,
+            id,
+            planned: false,
+            users: 0,
+            braked: false,
+        }
+    }
+}
+
 impl Site {
     pub(crate) fn new(map: &SiteMap, policy: &Policy, id: SiteId, now: Time) -> Site {
         Site {
+            id,
             sharing: map.sharing(id),
             serves: map.sharing(id),
             peers: Peers::new(policy.full_mesh as usize),
-            standing: Standing::Idle,
+            supply: Supply::Idle,
             gateways: IndexMap::default(),
             flows: Vec::new(),
             paused: false,
@@ -163,23 +177,29 @@ impl Site {
             progressed: now,
             wan: 0,
             lacked: u64::MAX,
-            mark: dscp::at(map, id),
+            dscp: dscp::at(map, id),
             gone: Vec::new(),
-            supply: Supply::default(),
+            seeder_speed: SeederSpeed::default(),
             trials: Trials::default(),
         }
     }
 
     /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not
     /// share, nor those that bring less than the link would.
-    pub(crate) fn stand(&self) -> Standing {
-        if self.sharing && self.peers.count(Class::Seeder) > 0 && !self.supply.is_slow() {
-            Standing::Supplied
+    pub(crate) fn present_supply(&self) -> Supply {
+        if self.sharing && self.peers.count(Class::Seeder) > 0 && !self.seeder_speed.is_slow() {
+            Supply::Supplied
         } else if self.peers.count(Class::Leecher) > 0 || self.peers.count(Class::Guest) > 0 {
-            Standing::Waiting
+            Supply::Waiting
         } else {
-            Standing::Idle
+            Supply::Idle
         }
+    }
+
+    /// How many peers want something.
+    pub(crate) fn wanting(&self) -> u32 {
+        let wanting = self.peers.count(Class::Leecher) + self.peers.count(Class::Guest);
+        u32::try_from(wanting).unwrap_or(u32::MAX)
     }
 
     /// A peer that wants something and shares what it gets.
@@ -189,7 +209,7 @@ impl Site {
     }
 
     /// A peer that wants something.
-    pub(crate) fn wanting(&self, at: Endpoint) -> Option<&Peer> {
+    pub(crate) fn wanting_peer(&self, at: Endpoint) -> Option<&Peer> {
         let found = self.peers.find(at).filter(|(class, _)| class.wants());
         found.map(|(_, peer)| peer)
     }
@@ -239,11 +259,16 @@ impl Gateway {
             adopted: false,
             from_root: false,
             upstreams: Vec::new(),
-            told: Vec::new(),
+            handed_out: Vec::new(),
             due: now,
             meter: None,
             unreachable: Vec::new(),
         }
+    }
+
+    /// Whether it has not just failed to reach a peer.
+    pub(crate) fn reaches(&self, peer: Endpoint, now: Time) -> bool {
+        !self.unreachable.iter().any(|offer| offer.to.is_beside(peer) && offer.until > now)
     }
 
     /// Whether it has been silent for longer than its lease.

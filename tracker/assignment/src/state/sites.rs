@@ -1,4 +1,4 @@
-//! The sites of a swarm, in the order of their ids. Each announce looks its site up a dozen times, so named
+//! The sites of a swarm, in the order of their ids. Each announce looks its site up several times, so named
 //! sites, of which a map has up to thousands, lie in one sorted list of small keys, whose search is cheaper
 //! than that of a B-tree of ids that may be networks. Pseudo-sites may be many, come one by one and are
 //! rarer: a tree.
@@ -68,12 +68,13 @@ impl Sites {
         named.chain(self.attached.into_iter().map(|(id, site)| (id, *site)))
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = SiteId> {
-        self.iter().map(|(id, _)| id)
-    }
-
     pub(crate) fn values(&self) -> impl Iterator<Item = &Site> + Clone {
         self.iter().map(|(_, site)| site)
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Site> {
+        let named = self.named.iter_mut().map(|(_, site)| &mut **site);
+        named.chain(self.attached.values_mut().map(|site| &mut **site))
     }
 
     fn place(&self, number: u32) -> Result<usize, usize> {

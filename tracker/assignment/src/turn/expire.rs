@@ -1,4 +1,4 @@
-//! Who has not come back.
+//! Peers that have not come back.
 
 use narrows_topology::SiteId;
 
@@ -25,10 +25,7 @@ impl Swarm {
 
     /// Forgets everything: the swarm's flows leave the ledger. Call before dropping a swarm.
     pub fn retire(&mut self, cx: &Context<'_>) {
-        let ids: Vec<SiteId> = self.sites.ids().collect();
-        for id in ids {
-            self.drop_flows(cx, id);
-        }
+        self.sites.values_mut().for_each(|site| site.drop_flows(cx));
         let downloaded = self.counts.downloaded;
         *self = Swarm {
             size: self.size,

@@ -1,31 +1,27 @@
 //! A new site map.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use narrows_topology::{Forest, Rate, SiteId};
+use narrows_topology::{Forest, SiteId};
 
-use crate::endpoint::Endpoint;
 use crate::state::Swarm;
 use crate::state::site::{Site, Upstream};
+use crate::state::stripes::Stripes;
 use crate::{Context, Time};
 
 impl Swarm {
     /// Takes over a new site map, that of `cx`: peers are located anew, those of no site are forgotten,
     /// parents are planned anew, gateways that work stay as far as the map has room for them.
     pub fn remap(&mut self, cx: &Context<'_>, now: Time) {
-        let told = self.told(cx);
-        let ids: Vec<SiteId> = self.sites.ids().collect();
-        for id in ids {
-            self.drop_flows(cx, id);
-        }
+        let granted = self.granted(cx);
+        self.sites.values_mut().for_each(|site| site.drop_flows(cx));
         let sites = std::mem::take(&mut self.sites);
         let forest = std::mem::take(&mut self.forest);
         self.agents.clear();
         self.clients.clear();
         self.barren.clear();
         self.avoided.clear();
-        self.stripes.clear();
-        self.striped = None;
+        self.stripes = Stripes::default();
         self.root = None;
         (self.counts.complete, self.counts.incomplete) = (0, 0);
 
@@ -62,56 +58,33 @@ impl Swarm {
             let Some(id) = cx.map.locate(at.ip()) else {
                 continue;
             };
-            let Some(site) = self.sites.get(&id).filter(|site| site.wanting(at).is_some()) else {
+            let Some(site) = self.sites.get(&id).filter(|site| site.wanting_peer(at).is_some()) else {
                 continue;
             };
             let (alone, is_guest) = (site.is_each_alone(), site.is_guest(at));
             if !alone && (is_guest || site.gateways.len() >= cx.map.gateways(id) as usize) {
                 continue;
             }
-            let translate = |told: &[Upstream]| -> Vec<Upstream> {
-                let told = told.iter().filter_map(|up| self.translate(cx, *up));
-                told.filter(|up| up.site != id).collect()
+            let translate = |upstreams: &[Upstream]| -> Vec<Upstream> {
+                let here = upstreams.iter().filter_map(|up| self.translate(cx, *up));
+                here.filter(|up| up.site != id).collect()
             };
-            gateway.told = translate(&gateway.told);
+            gateway.handed_out = translate(&gateway.handed_out);
             let mut upstreams = translate(&std::mem::take(&mut gateway.upstreams));
             let caps = upstreams.iter().filter_map(|up| cx.map.path(up.site, id));
             let cap = caps.map(|route| cx.map.max_seeders(&route)).min().unwrap_or(0);
             upstreams.truncate(cap as usize);
             gateway.extra = is_guest;
-            if let Some(site) = self.sites.get_mut(&id) {
-                site.gateways.insert(at, gateway);
-            }
-            self.set_upstreams(cx, id, at, upstreams);
-            // it keeps to what it was told by the old map until it announces again
-            for flow in self.used_flows(id, at) {
-                if let Some(rate) = told.get(&at) {
-                    cx.ledger.note(flow.id, at, *rate);
-                }
+            let Some(site) = self.sites.get_mut(&id) else {
+                continue;
+            };
+            site.gateways.insert(at, gateway);
+            site.set_upstreams(cx, at, upstreams);
+            // it keeps to what it was granted by the old map until it announces again
+            if let Some(rate) = granted.get(&at) {
+                site.used_flows(at).for_each(|flow| cx.ledger.note(flow.id, at, *rate));
             }
         }
         self.replan = true;
-    }
-
-    /// What each gateway was told, over all its flows.
-    pub(crate) fn told(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
-        let mut told = HashMap::new();
-        for (id, site) in self.sites.iter() {
-            for at in site.gateways.keys() {
-                let rates = self.used_flows(id, *at).filter_map(|flow| cx.ledger.told(flow.id, *at));
-                if let Some(rate) = rates.reduce(Rate::saturating_add) {
-                    told.insert(*at, rate);
-                }
-            }
-        }
-        told
-    }
-
-    pub(crate) fn translate(&self, cx: &Context<'_>, up: Upstream) -> Option<Upstream> {
-        let site = cx.map.locate(up.peer.ip())?;
-        let here: &Site = self.sites.get(&site)?;
-        here.sharing.then_some(())?;
-        here.peers.find(up.peer).filter(|(class, _)| class.shares())?;
-        Some(Upstream { site, ..up })
     }
 }

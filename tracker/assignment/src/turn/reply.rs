@@ -3,175 +3,250 @@
 use std::time::Duration;
 
 use narrows_protocol::{Peer, Role};
-use narrows_topology::{Rate, SiteId};
-use rand::Rng;
+use narrows_topology::Rate;
 
+use super::Turn;
 use crate::decision::Parent;
-use crate::endpoint::Endpoint;
-use crate::rules::budget::Allowance;
-use crate::rules::gateway::Seat;
-use crate::rules::intervals::{jittered, lease};
-use crate::rules::supply;
+use crate::invariant::Broken;
+use crate::rules::budget::{self, Allowance};
+use crate::rules::intervals::jittered;
+use crate::rules::{restart, stripes};
 use crate::state::Swarm;
 use crate::state::peer::Class;
-use crate::state::site::{Standing, Upstream};
-use crate::{Context, Decision, Outcome, Time};
+use crate::state::site::{Supply, Upstream};
+use crate::state::view::View;
+use crate::{Decision, Policy, dscp};
 
-/// Beyond its interval, a gateway has so long to come back before it is called overdue.
-const LATE: Duration = Duration::from_secs(2);
-
-/// Who is told to a peer, and in which seat.
-pub(crate) struct Told {
-    pub(crate) seat: Seat,
-    pub(crate) is_agent: bool,
+/// What has been decided for a peer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) role: Role,
+    /// While the lease is being settled, when to come back at the latest, and not before.
+    pub(super) wait: Option<Duration>,
     /// Come back after this, whatever the regular interval.
-    pub(crate) soon: Option<Duration>,
-    pub(crate) local: Vec<Peer>,
-    pub(crate) upstream: Vec<Upstream>,
+    pub(super) soon: Option<Duration>,
+    pub(super) local: Vec<Peer>,
+    pub(super) upstream: Vec<Upstream>,
 }
 
-impl Swarm {
-    pub(crate) fn reply(
-        &mut self,
-        cx: &Context<'_>,
-        (id, at): (SiteId, Endpoint),
-        told: Told,
-        now: Time,
-        rng: &mut dyn Rng,
-        mut outcome: Outcome,
-    ) -> Decision {
+impl Turn<'_> {
+    pub(super) fn reply(&mut self, answer: Answer) -> Result<Decision, Broken> {
+        let (at, now, cx) = (self.at, self.now, self.cx);
         let intervals = &cx.policy.intervals;
-        let site = self.sites.get(&id);
-        let wants = site.is_some_and(|site| site.wanting(at).is_some());
-        let is_seeder = site
-            .and_then(|site| site.peers.find(at))
-            .is_some_and(|(class, _)| matches!(class, Class::Seeder | Class::Sated));
-        let fed = site.is_some_and(|site| site.standing == Standing::Supplied || site.is_fed());
-        let unmeasured =
-            told.is_agent && site.is_some_and(|site| site.supply.is_unknown(supply::wanting(site)));
-        let is_gateway = told.seat == Seat::Gateway;
-        let mut upstream = Vec::with_capacity(told.upstream.len());
-        upstream.extend(told.upstream.iter().filter_map(|up| self.tell(up)));
-        outcome.starved = wants && !fed;
-        outcome.local = u32::try_from(told.local.len()).unwrap_or(u32::MAX);
-        outcome.upstream = u32::try_from(upstream.len()).unwrap_or(u32::MAX);
+        let is_gateway = answer.role == Role::Gateway;
+        let mut upstream = Vec::with_capacity(answer.upstream.len());
+        upstream.extend(answer.upstream.iter().filter_map(|up| hand_out(self.swarm, up)));
         let allowances = if is_gateway && !upstream.is_empty() {
-            self.allow(cx, id, at)
+            self.allow()?
         } else {
             Vec::new()
         };
-        let mut interval = match told.seat {
-            Seat::Gateway if !upstream.is_empty() && told.is_agent => {
-                self.attend(cx, (id, at), &allowances, intervals.gateway, rng)
-            }
-            seat => jittered(
-                match seat {
-                    _ if is_seeder => intervals.seeder,
-                    _ if !wants => intervals.leecher,
-                    Seat::Gateway if upstream.is_empty() => intervals.min,
-                    Seat::Gateway => intervals.gateway,
-                    Seat::Soon(_) | Seat::Member if !fed || unmeasured => intervals.min,
-                    Seat::Soon(_) | Seat::Member => intervals.leecher,
-                },
-                rng,
-            ),
-        };
-        if let Seat::Soon(within) = told.seat {
-            // not jittered, and not before the matter is settled
-            interval = interval.min(within.max(Duration::from_secs(1)));
+        let interval = self.interval(&answer, upstream.is_empty(), &allowances)?;
+        if let Some(gateway) = self.gateway_mut()? {
+            gateway.due = now + interval + cx.policy.gateways.late;
         }
-        if let Some(soon) = told.soon {
-            interval = interval.min(soon);
-        }
-        if wants && !fed && upstream.is_empty() && self.is_young(cx, now) {
-            interval = interval.min(hasty(cx.policy, self.counts.incomplete));
-        }
-        let (stripes, parents) = self.by_parent((id, at), &told.upstream, &allowances);
+        let view = self.view()?;
+        let site = view.site;
+        let (stripes, parents) = by_parent(&view, &answer.upstream, &allowances);
         let (rate, paused) = total(&allowances, &parents);
-        let site = self.sites.get_mut(&id);
-        if let Some(gateway) = site.and_then(|site| site.gateways.get_mut(&at)) {
-            gateway.due = now + interval + LATE;
-        }
-        let site = self.sites.get(&id);
-        let slow_supply = is_gateway && site.is_some_and(|site| site.supply.is_slow());
-        // who fetches for itself alone divides the pieces with nobody
-        let gateways = site.filter(|site| !site.is_each_alone());
-        let gateways = gateways.map_or(Vec::new(), |site| {
+        // a peer that fetches for itself alone divides the pieces with no other
+        let gateways = if site.is_each_alone() {
+            Vec::new()
+        } else {
             let keys = site.gateways.keys().filter(|key| site.leecher(**key).is_some());
             site.peers.addresses_for(keys.copied(), at)
-        });
-        Decision {
-            role: if is_gateway { Role::Gateway } else { Role::Member },
-            site: id,
-            local: told.local,
+        };
+        let (is_starved, slow_supply) = (
+            view.class.wants() && !is_fed(&view),
+            is_gateway && site.seeder_speed.is_slow(),
+        );
+        let dscp = dscp::of(cx.map, site.dscp);
+        self.outcome.starved = is_starved;
+        self.outcome.local = u32::try_from(answer.local.len()).unwrap_or(u32::MAX);
+        self.outcome.upstream = u32::try_from(upstream.len()).unwrap_or(u32::MAX);
+        let decision = Decision {
+            role: answer.role,
+            local: answer.local,
             upstream,
             gateways,
-            lease: if is_gateway {
-                lease(intervals.gateway)
-            } else {
-                Duration::ZERO
-            },
             rate,
             paused,
             slow_supply,
-            dscp: self.dscp(cx, id),
+            dscp,
             stripes,
             parents,
-            interval,
-            min_interval: intervals.min.min(interval),
-            complete: self.counts.complete,
-            incomplete: self.counts.incomplete,
-            downloaded: self.counts.downloaded,
-            outcome,
-        }
-    }
-
-    fn tell(&self, up: &Upstream) -> Option<Peer> {
-        let (_, peer) = self.sites.get(&up.site)?.peers.find(up.peer)?;
-        Some(Peer {
-            addr: up.addr.addr(),
-            peer_id: Some(peer.id),
+            ..self.as_member(interval)
+        };
+        Ok(match is_gateway {
+            true => Decision {
+                lease: cx.policy.lease(intervals.gateway),
+                ..decision
+            },
+            false => decision,
         })
     }
 
-    /// The number of stripes, and the parents of a reply to a gateway with several parents. Stripes whose
-    /// parent has nobody to tell come from the first that has.
-    fn by_parent(
-        &self,
-        (id, at): (SiteId, Endpoint),
-        upstream: &[Upstream],
+    /// When the peer is to come back.
+    fn interval(
+        &mut self,
+        answer: &Answer,
+        has_no_upstream: bool,
         allowances: &[Allowance],
-    ) -> (u8, Vec<Parent>) {
-        if self.stripes.is_empty() || !self.is_planned_for(id, at) {
-            return (1, Vec::new());
+    ) -> Result<Duration, Broken> {
+        let policy = self.cx.policy;
+        let intervals = &policy.intervals;
+        let Turn { swarm, rng, .. } = self;
+        let view = swarm.view(self.cx, (self.id, self.at), self.now)?;
+        let (wants, is_fed) = (view.class.wants(), is_fed(&view));
+        let is_seeder = matches!(view.class, Class::Seeder | Class::Sated);
+        let is_unmeasured =
+            view.is_agent() && view.site.seeder_speed.is_unknown(&policy.supply, view.site.wanting());
+        let mut interval = match answer.role {
+            Role::Gateway if !has_no_upstream && view.is_agent() => {
+                budget::attend(&view, allowances, intervals.gateway, *rng)
+            }
+            role => {
+                let regular = match role {
+                    _ if is_seeder => intervals.seeder,
+                    _ if !wants => intervals.leecher,
+                    Role::Gateway if has_no_upstream => intervals.min,
+                    Role::Gateway => intervals.gateway,
+                    Role::Member if !is_fed || is_unmeasured => intervals.min,
+                    Role::Member => intervals.leecher,
+                };
+                jittered(policy, regular, *rng)
+            }
+        };
+        if let Some(within) = answer.wait {
+            // not jittered, and not before the matter is settled
+            interval = interval.min(within.max(Duration::from_secs(1)));
         }
-        let (mut parents, mut orphans): (Vec<Parent>, Vec<u8>) = (Vec::new(), Vec::new());
-        for (site, stripes) in self.parents(id, at) {
-            let peers = upstream.iter().filter(|up| up.site == site);
-            let peers: Vec<Peer> = peers.filter_map(|up| self.tell(up)).collect();
-            let allowed = allowances.iter().find(|allowed| allowed.source == site);
-            let Some(allowed) = allowed.filter(|_| !peers.is_empty()) else {
-                orphans.extend(stripes);
-                continue;
-            };
-            parents.push(Parent {
-                site,
-                rate: allowed.grant.rate,
-                paused: allowed.grant.rate == Rate::ZERO,
-                stripes,
-                upstreams: peers,
-            });
+        if let Some(soon) = answer.soon {
+            interval = interval.min(soon);
         }
-        if parents.len() < 2 {
-            return (1, Vec::new());
+        if wants && !is_fed && has_no_upstream && restart::is_young(view.swarm, policy, view.now) {
+            interval = interval.min(hasty(policy, view.swarm.counts.incomplete));
         }
-        parents[0].stripes.extend(orphans);
-        (u8::try_from(self.stripes.len()).unwrap_or(u8::MAX), parents)
+        Ok(interval)
+    }
+
+    /// Grants a gateway its part of the share of each flow that it uses. What it is granted counts until it
+    /// announces again.
+    fn allow(&mut self) -> Result<Vec<Allowance>, Broken> {
+        let (cx, at, id, info_hash) = (self.cx, self.at, self.id, self.swarm.info_hash);
+        let brakes = cx.ledger.brakes();
+        for flow in &mut self.site_mut()?.flows {
+            let braked = brakes.stop(cx.map, &info_hash, (flow.source, id), &flow.route);
+            if flow.braked != braked {
+                flow.braked = braked;
+                cx.ledger.set_braked(flow.id, braked);
+            }
+        }
+        let view = self.view()?;
+        for flow in view.used_flows() {
+            cx.ledger.set_cap(flow.id, budget::cap(&view, flow));
+        }
+        let allowances = view.used_flows().map(|flow| Allowance {
+            source: flow.source,
+            grant: cx.ledger.grant(&cx.links(), flow.id, at, flow.users),
+        });
+        Ok(allowances.collect())
+    }
+
+    /// The reply to a peer that has gone.
+    pub(super) fn farewell(&mut self) -> Decision {
+        let leecher = self.cx.policy.intervals.leecher;
+        let interval = jittered(self.cx.policy, leecher, self.rng);
+        Decision {
+            min_interval: self.cx.policy.intervals.min,
+            dscp: None,
+            ..self.as_member(interval)
+        }
+    }
+
+    /// The reply where an invariant is broken: the peer is a member that is to come back soon, and keeps what
+    /// it has.
+    pub(super) fn fall_back(&mut self, broken: Broken) -> Decision {
+        self.swarm.faults.note(broken);
+        let min = self.cx.policy.intervals.min;
+        let interval = jittered(self.cx.policy, min, self.rng);
+        self.as_member(interval)
+    }
+
+    /// A reply to a member that is handed no peer.
+    fn as_member(&mut self, interval: Duration) -> Decision {
+        let counts = self.swarm.counts;
+        Decision {
+            role: Role::Member,
+            site: self.id,
+            local: Vec::new(),
+            upstream: Vec::new(),
+            gateways: Vec::new(),
+            lease: Duration::ZERO,
+            rate: Rate::UNLIMITED,
+            paused: false,
+            slow_supply: false,
+            dscp: self.cx.map.dscp_default(),
+            stripes: 1,
+            parents: Vec::new(),
+            interval,
+            min_interval: self.cx.policy.intervals.min.min(interval),
+            complete: counts.complete,
+            incomplete: counts.incomplete,
+            downloaded: counts.downloaded,
+            outcome: std::mem::take(&mut self.outcome),
+        }
     }
 }
 
-/// The rate of all flows together, and whether it is nothing at all. Who has several parents and is not told
-/// which pieces come from which may fetch everything from any. Without a flow there is nothing to limit.
+/// Whether a peer's site is supplied, or a gateway there was handed an upstream.
+fn is_fed(view: &View<'_>) -> bool {
+    view.site.supply == Supply::Supplied || view.site.is_fed()
+}
+
+/// An upstream as a reply has it.
+fn hand_out(swarm: &Swarm, up: &Upstream) -> Option<Peer> {
+    let (_, peer) = swarm.sites.get(&up.site)?.peers.find(up.peer)?;
+    Some(Peer {
+        addr: up.addr.addr(),
+        peer_id: Some(peer.id),
+    })
+}
+
+/// The number of stripes, and what a gateway with several parents fetches from each. Stripes whose parent has
+/// no peer to hand out come from the first that has.
+fn by_parent(view: &View<'_>, upstream: &[Upstream], allowances: &[Allowance]) -> (u8, Vec<Parent>) {
+    let all = &view.swarm.stripes;
+    if all.is_empty() || !stripes::is_planned_for(view) {
+        return (1, Vec::new());
+    }
+    let (mut parents, mut orphans): (Vec<Parent>, Vec<u8>) = (Vec::new(), Vec::new());
+    for (site, stripes) in stripes::parents(view) {
+        let peers = upstream.iter().filter(|up| up.site == site);
+        let peers: Vec<Peer> = peers.filter_map(|up| hand_out(view.swarm, up)).collect();
+        let allowed = allowances.iter().find(|allowed| allowed.source == site);
+        let Some(allowed) = allowed.filter(|_| !peers.is_empty()) else {
+            orphans.extend(stripes);
+            continue;
+        };
+        parents.push(Parent {
+            site,
+            rate: allowed.grant.rate,
+            paused: allowed.grant.rate == Rate::ZERO,
+            stripes,
+            upstreams: peers,
+        });
+    }
+    if parents.len() < 2 {
+        return (1, Vec::new());
+    }
+    parents[0].stripes.extend(orphans);
+    (u8::try_from(all.forests.len()).unwrap_or(u8::MAX), parents)
+}
+
+/// The rate of all flows together, and whether it is nothing at all. A gateway that has several parents and is
+/// not told which pieces come from which may fetch everything from any. Without a flow there is nothing to
+/// limit.
 fn total(allowances: &[Allowance], parents: &[Parent]) -> (Rate, bool) {
     let mut rates = allowances.iter().map(|allowed| allowed.grant.rate);
     let rate = if parents.is_empty() {
@@ -184,37 +259,7 @@ fn total(allowances: &[Allowance], parents: &[Parent]) -> (Rate, bool) {
 }
 
 /// When one of so many leechers that may all be waiting is to come back in a swarm's youth.
-fn hasty(policy: &crate::Policy, leechers: u32) -> Duration {
+fn hasty(policy: &Policy, leechers: u32) -> Duration {
     let all = Duration::from_secs(leechers.into()) / policy.hasty_rate.max(1);
     all.max(policy.hasty)
-}
-
-/// The reply to a peer that has gone.
-pub(crate) fn farewell(
-    swarm: &Swarm,
-    cx: &Context<'_>,
-    site: SiteId,
-    rng: &mut dyn Rng,
-    outcome: Outcome,
-) -> Decision {
-    Decision {
-        role: Role::Member,
-        site,
-        local: Vec::new(),
-        upstream: Vec::new(),
-        gateways: Vec::new(),
-        lease: Duration::ZERO,
-        rate: Rate::UNLIMITED,
-        paused: false,
-        slow_supply: false,
-        dscp: None,
-        stripes: 1,
-        parents: Vec::new(),
-        interval: jittered(cx.policy.intervals.leecher, rng),
-        min_interval: cx.policy.intervals.min,
-        complete: swarm.counts.complete,
-        incomplete: swarm.counts.incomplete,
-        downloaded: swarm.counts.downloaded,
-        outcome,
-    }
 }

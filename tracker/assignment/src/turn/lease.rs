@@ -1,0 +1,164 @@
+//! The lease of the announcing peer's site: what rule 4, gateways, decides is applied.
+
+use std::time::Duration;
+
+use narrows_protocol::Role;
+
+use super::Turn;
+use crate::endpoint::Endpoint;
+use crate::invariant::Broken;
+use crate::rules::gateway::{self, Lease, Verdict};
+use crate::rules::{intervals, trickle};
+use crate::state::peer::{Class, Tick};
+use crate::state::site::{Gateway, Offer};
+use crate::state::trials::Trial;
+
+impl Turn<'_> {
+    /// Measures what an announcing gateway has brought across links, and says what to try if that is a
+    /// trickle.
+    pub(super) fn measure_gateway(&mut self) -> Result<Option<Trial>, Broken> {
+        let Some(report) = self.report() else {
+            return Ok(None);
+        };
+        let measured = trickle::measure(&self.view()?, report.wan);
+        let (now, policy) = (self.now, &self.cx.policy.trickle);
+        let (meter, tried) = match measured {
+            trickle::Measured::NotYet => return Ok(None),
+            trickle::Measured::Anew(meter) => (meter, None),
+            trickle::Measured::Enough(meter) => (Some(meter), None),
+            trickle::Measured::Trickle { meter, tried } => (Some(meter), Some(tried)),
+        };
+        let gateway = self.gateway_mut()?.ok_or(Broken::LeaseMissing)?;
+        gateway.meter = meter;
+        match tried {
+            Some(tried) => Ok(self.site_mut()?.trials.begin(policy, tried, now)),
+            None => Ok(None),
+        }
+    }
+
+    /// Settles whether the announcing peer is a gateway of its site; a member may be asked to come back soon.
+    pub(super) fn settle_role(&mut self, trial: Option<Trial>) -> Result<(Role, Option<Duration>), Broken> {
+        let at = self.at;
+        if trial == Some(Trial::Gateway)
+            && let Some(to) = gateway::successor_willing(&self.view()?)
+        {
+            // another one that can is to try in the place of a gateway that brings next to nothing
+            self.give_way(to)?;
+            self.outcome.revoked = true;
+            return Ok((Role::Member, None));
+        }
+        let now = self.now;
+        let held = match self.gateway_mut()? {
+            Some(gateway) => {
+                gateway.renewed = now;
+                true
+            }
+            None => false,
+        };
+        let mut verdict = gateway::settle(&self.view()?, self.report());
+        if held {
+            self.site_mut()?.lost.retain(|lost| lost.gateway != at);
+        }
+        if let Verdict::Reclaim { from } = verdict {
+            self.release(from)?;
+            verdict = gateway::fill(&self.view()?, self.report());
+        }
+        let (role, wait) = self.apply(verdict)?;
+        self.outcome.revoked = held && role == Role::Member;
+        let policy = self.cx.policy;
+        let site = self.site_mut()?;
+        let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
+        let climbed = peer.step >= policy.starvation.gateway_step;
+        if !held && role == Role::Gateway {
+            // from now on it is to come as often as a gateway
+            let expires = intervals::expiry(policy, Class::Leecher, true, peer.agent.is_none(), now);
+            peer.expires = peer.expires.min(expires);
+        }
+        if !held && site.displaced == Some(at) {
+            site.displaced = None;
+        }
+        if role == Role::Gateway || !climbed {
+            site.claim.take_if(|claim| claim.to == at);
+        }
+        Ok((role, wait))
+    }
+
+    fn apply(&mut self, verdict: Verdict) -> Result<(Role, Option<Duration>), Broken> {
+        let (at, now) = (self.at, self.now);
+        let min = self.cx.policy.intervals.min;
+        Ok(match verdict {
+            Verdict::Keep => (Role::Gateway, None),
+            Verdict::Grant(lease) => {
+                self.grant(lease)?;
+                (Role::Gateway, None)
+            }
+            // `fill` asks for it no second time
+            Verdict::Member | Verdict::Reclaim { .. } => (Role::Member, None),
+            Verdict::Wait(wait) => (Role::Member, Some(wait)),
+            Verdict::Offer { to, lasting } => {
+                let until = now + lasting;
+                self.site_mut()?.offer = Some(Offer { to, until });
+                (Role::Member, Some(lasting))
+            }
+            Verdict::Claim => {
+                let until = now + min * self.cx.policy.gateways.claim;
+                let site = self.site_mut()?;
+                if site.claim.is_none_or(|claim| claim.until <= now || claim.to == at) {
+                    site.claim = Some(Offer { to: at, until });
+                }
+                (Role::Member, Some(min))
+            }
+            Verdict::Retire => {
+                self.release(at)?;
+                (Role::Member, None)
+            }
+            Verdict::Recall(wait) => {
+                self.release(at)?;
+                self.site_mut()?.orphaned = false;
+                (Role::Member, Some(wait))
+            }
+            Verdict::GiveWay { to } => {
+                self.give_way(to)?;
+                (Role::Member, None)
+            }
+        })
+    }
+
+    /// A gateway that cannot reach any upstream, or brings next to nothing, lets another try.
+    fn give_way(&mut self, to: Endpoint) -> Result<(), Broken> {
+        let (at, until) = (self.at, self.now + self.cx.policy.intervals.min);
+        self.release(at)?;
+        let site = self.site_mut()?;
+        site.peers.forgive(at);
+        site.displaced = Some(at);
+        site.claim = None;
+        site.offer = Some(Offer { to, until });
+        Ok(())
+    }
+
+    fn grant(&mut self, lease: Lease) -> Result<(), Broken> {
+        let (at, now) = (self.at, self.now);
+        if let Some(overdue) = lease.instead_of {
+            self.release(overdue)?;
+        }
+        let site = self.site_mut()?;
+        let mut failover = false;
+        if !lease.extra {
+            failover = std::mem::take(&mut site.orphaned);
+            site.offer = None;
+            site.expected = None;
+        }
+        let mut gateway = Gateway::new(now, lease.extra);
+        gateway.adopted = lease.adopted;
+        site.gateways.insert(at, gateway);
+        let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
+        // what it did not get as a member is not held against it
+        (peer.still, peer.judged) = (0, Tick::of(now));
+        self.outcome.elected = true;
+        self.outcome.adopted = lease.adopted;
+        if !lease.extra {
+            self.outcome.failover = failover;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! What a leecher got since its last announce: what rules 2, supply, and 8, nobody starves, make of it.
+
+use narrows_protocol::AnnounceEvent;
+
+use super::Turn;
+use crate::invariant::Broken;
+use crate::rules::starvation::{self, Facts};
+use crate::rules::{parents, supply};
+use crate::state::peer::Tick;
+
+impl Turn<'_> {
+    /// Compares a leecher with what it was at its last announce, when it lacked `left_before`.
+    pub(super) fn compare(&mut self, left_before: u64) -> Result<(), Broken> {
+        if !self.view()?.class.wants() {
+            return Ok(());
+        }
+        // what lies before a start says nothing of its neighbours, and stock clients take their time to begin
+        if self.is_agent() && self.announce.event != AnnounceEvent::Started {
+            self.measure_seeders(left_before)?;
+        }
+        self.judge(left_before)
+    }
+
+    /// Measures what a leecher got from its site, and makes the site fetch across its link if that would bring
+    /// much more.
+    fn measure_seeders(&mut self, left_before: u64) -> Result<(), Broken> {
+        let view = self.view()?;
+        let Some(rate) = supply::measure(&view, view.peer.judged, left_before) else {
+            return Ok(());
+        };
+        let policy = self.cx.policy;
+        let (memory, now) = (policy.lease(policy.intervals.leecher), self.now);
+        self.site_mut()?.seeder_speed.measure(rate, memory, now);
+        if supply::is_beaten(&self.view()?) {
+            self.site_mut()?.seeder_speed.condemn();
+            self.swarm.look_at(self.id);
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, left_before: u64) -> Result<(), Broken> {
+        let (at, tick, policy) = (self.at, Tick::of(self.now), self.cx.policy);
+        let wan = self.report().map_or(0, |report| report.wan);
+        let view = self.view()?;
+        let peer = view.peer;
+        let alone = view.site.is_each_alone();
+        let judged = starvation::judge(
+            &policy.starvation,
+            Facts {
+                step: peer.step,
+                still: peer.still,
+                left_before,
+                left: peer.left,
+                fetched_across: peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan)),
+                is_due: tick.time() >= peer.judged.time() + policy.patience(),
+                stalled: self.report().is_some_and(|report| report.stalled),
+                is_excused: starvation::is_excused(&view),
+                is_extra: view.gateway().is_some_and(|gateway| gateway.extra && !alone),
+            },
+        );
+        self.outcome.step = judged.step;
+        self.outcome.escalated = judged.escalated;
+
+        let site = self.site_mut()?;
+        let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
+        let step_before = std::mem::replace(&mut peer.step, judged.step);
+        peer.still = judged.still;
+        if judged.judged {
+            peer.judged = tick;
+        }
+        if let Some(agent) = peer.agent.as_mut().filter(|_| peer.left < left_before) {
+            agent.wan = wan;
+        }
+        site.peers.climbed(step_before, judged.step);
+        if let Some(gateway) = site.gateways.get_mut(&at) {
+            let is_top = judged.step == policy.starvation.top;
+            gateway.from_root = is_top || (gateway.from_root && judged.step > 0);
+            for parent in parents::barren(&self.view()?) {
+                self.swarm.replan |= self.swarm.barren.insert((self.id, parent));
+            }
+        }
+        if starvation::assumes_data(&self.view()?) {
+            self.swarm.assume_data = true;
+            self.swarm.replan = true;
+        }
+        Ok(())
+    }
+}
