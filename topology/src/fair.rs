@@ -1,4 +1,4 @@
-//! Rule 10: fair shares of the links.
+//! Rule 10, rates: fair shares of the links.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -8,20 +8,14 @@ use jiff::Timestamp;
 
 use crate::{Hop, Rate, Route, SiteMap};
 
-/// Max-min fair shares of the present link rates for flows along these routes, in the order of the routes.
+/// Max-min fair shares of the present link rates for flows along these routes, in their order. Each flow wants
+/// no more than the rate beside its route, for example what arrives at its parent; what it leaves goes to the
+/// others. A flow that meets no limited link gets all that it wants.
 ///
 /// Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2): all rates grow together; a link that is
-/// full stops the flows that cross it. A flow that meets no limited link is unlimited.
-pub fn fair_rates(map: &SiteMap, at: Timestamp, routes: &[&Route]) -> Vec<Rate> {
-    let flows: Vec<(&Route, Rate)> = routes.iter().map(|route| (*route, Rate::UNLIMITED)).collect();
-    fair_rates_capped(map, at, &flows)
-}
-
-/// As [`fair_rates`], where each flow wants no more than the rate beside its route, for example what arrives
-/// at its parent; what it leaves goes to the others.
-///
-/// A heap of the links by their present share makes it n log n in the hops of all flows.
-pub fn fair_rates_capped(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)]) -> Vec<Rate> {
+/// full stops the flows that cross it. A heap of the links by their present share makes it n log n in the hops
+/// of all flows.
+pub fn fair_rates(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)]) -> Vec<Rate> {
     let mut links = Links::of(map, at, flows);
     let mut rates: Vec<Option<Rate>> = vec![None; flows.len()];
     // the modest first

@@ -1,4 +1,4 @@
-//! From the tree to a plan, finding every mistake on the way.
+//! From the tree to what the file says, finding every mistake on the way.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use jiff::tz::TimeZone;
 
 use narrows_config::{Node, Place, Report, Value};
 
+use super::dscp::dscp;
 use super::keys::{self, Fields};
 use super::links::{connected, links};
-use super::mark;
+use super::site_file::{Attach, Defaults, Site, SiteFile};
 use super::values;
-use crate::map::{Attach, Defaults, Plan, Site};
 
 /// Checks the whole file. What is returned is right only if nothing was reported.
-pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
+pub(super) fn site_file(root: &Node, report: &mut Report<'_>) -> Option<SiteFile> {
     let file = Fields::of(root, keys::FILE, "a site map", report)?;
     if let Some(version) = file.take("version")
         && version.text() != Some("1")
@@ -33,7 +33,7 @@ pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
         defaults.max_seeders =
             values::small_count(&given, "max_seeders", report).unwrap_or(defaults.max_seeders);
         defaults.gateways = values::small_count(&given, "gateways", report).unwrap_or(defaults.gateways);
-        let dscp = given.take("dscp").and_then(|node| mark::dscp(node, report));
+        let dscp = given.take("dscp").and_then(|node| dscp(node, report));
         defaults.dscp = dscp.unwrap_or(defaults.dscp);
     }
     let named = file.take("sites").map_or(Vec::new(), |node| sites(node, report));
@@ -49,7 +49,7 @@ pub(super) fn plan(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
     }
     let attach = file.take("unknown").and_then(|node| unknown(node, &names, report));
     let sites = named.into_iter().map(|(_, site)| site).collect();
-    Some(Plan {
+    Some(SiteFile {
         sites,
         links,
         attach,

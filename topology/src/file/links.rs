@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use narrows_config::{Node, Place, Report, Value};
 
+use super::dscp::dscp;
 use super::keys::{self, Fields};
-use super::mark;
+use super::site_file::{Link, Site};
 use super::values;
-use crate::map::{Link, Site};
 use crate::schedule::Rule;
 
 /// The links, and whether the ends of all of them could be read.
@@ -45,7 +45,7 @@ pub(super) fn links(node: &Node, names: &[String], report: &mut Report<'_>) -> (
         let max_seeders = values::small_count(&fields, "max_seeders", report);
         let cost = values::count(&fields, "cost", report);
         let schedule = fields.take("schedule").map_or(Vec::new(), |node| schedule(node, report));
-        let dscp = fields.take("dscp").and_then(|node| mark::dscp(node, report));
+        let dscp = fields.take("dscp").and_then(|node| dscp(node, report));
         complete &= between.is_some();
         if let (Some(between), Some(rate)) = (between, rate) {
             links.push(Link {

@@ -1,19 +1,19 @@
-//! From the text of sites.yaml to a checked plan.
+//! sites.yaml: from its text to what it says, checked. Knows of no map.
 
 mod check;
+mod dscp;
 mod keys;
 mod links;
-mod mark;
 mod schema;
+mod site_file;
 mod values;
 
 use std::path::Path;
 
 use narrows_config::{LoadError, Mistakes, Subject};
 
-use crate::map::Plan;
-
 pub use schema::schema;
+pub(crate) use site_file::{Attach, Defaults, Link, Site, SiteFile};
 
 const SITE_MAP: Subject = Subject {
     name: "the site map",
@@ -21,11 +21,11 @@ const SITE_MAP: Subject = Subject {
 };
 
 /// Reads and checks a file.
-pub(crate) fn load(path: &Path) -> Result<Plan, LoadError> {
-    narrows_config::load(path, SITE_MAP, check::plan)
+pub(crate) fn load(path: &Path) -> Result<SiteFile, LoadError> {
+    narrows_config::load(path, SITE_MAP, check::site_file)
 }
 
 /// Checks a text.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Plan, Mistakes> {
-    narrows_config::parse(file, text.as_bytes(), SITE_MAP, check::plan)
+pub(crate) fn parse(file: &str, text: &str) -> Result<SiteFile, Mistakes> {
+    narrows_config::parse(file, text.as_bytes(), SITE_MAP, check::site_file)
 }

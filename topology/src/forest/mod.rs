@@ -1,6 +1,6 @@
 //! Rule 3: who gets a swarm's content from whom.
 
-mod plan;
+mod growing;
 pub(crate) mod room;
 mod tour;
 
@@ -61,8 +61,8 @@ pub fn forest(
 ) -> Forest {
     let mut room = room::Room::new(map, at, roots.union(waiting).copied().collect(), load);
     room.silence(barren);
-    let mut plan = plan::Plan::new(room, roots, waiting, barren);
-    plan.keep(keep);
-    plan.attach();
-    plan.forest()
+    let mut growing = growing::Growing::new(room, roots, waiting, barren);
+    growing.keep(keep);
+    growing.attach();
+    growing.forest()
 }

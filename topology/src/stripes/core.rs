@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use crate::SiteId;
+use crate::flow::Network;
 use crate::forest::room::Room;
+use crate::{Rate, SiteId};
 
 /// A hop that flows of the core can take.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +61,7 @@ pub(super) fn cut(
     // who is beside whom by links that are not paused
     let mut beside: Vec<Vec<usize>> = vec![Vec::new(); room.nodes()];
     for (hop, from, to) in room.hops() {
-        if room.hop_speed(hop) > crate::Rate::ZERO {
+        if room.hop_speed(hop) > Rate::ZERO {
             beside[from as usize].push(to as usize);
         }
     }
@@ -132,7 +133,7 @@ impl Core {
                     continue;
                 };
                 let path: Vec<usize> = path.collect();
-                if path.iter().any(|hop| room.hop_speed(*hop) == crate::Rate::ZERO) {
+                if path.iter().any(|hop| room.hop_speed(*hop) == Rate::ZERO) {
                     continue;
                 }
                 let path = path.into_iter().map(|hop| {
@@ -194,51 +195,11 @@ impl Core {
 
     /// The greatest flow from all roots to a site, over the hops that flows of the core can take.
     pub(super) fn max_flow(&self, site: usize) -> f64 {
-        let mut flow = vec![0.0f64; self.arcs.len()];
-        let mut total = 0.0;
-        loop {
-            let mut came: Vec<Option<(usize, bool)>> = vec![None; self.nodes];
-            let mut seen = self.root.clone();
-            seen.resize(self.nodes, false);
-            let mut queue: VecDeque<usize> = (0..self.sites.len()).filter(|site| self.root[*site]).collect();
-            while let Some(node) = queue.pop_front() {
-                let out = self.leaving[node].iter().map(|arc| (*arc, true));
-                for (arc, along) in out.chain(self.arriving[node].iter().map(|arc| (*arc, false))) {
-                    let Arc { from, to, capacity } = self.arcs[arc];
-                    let room = if along { capacity - flow[arc] } else { flow[arc] };
-                    let next = if along { to } else { from };
-                    if room > 0.5 && !seen[next] {
-                        seen[next] = true;
-                        came[next] = Some((arc, along));
-                        queue.push_back(next);
-                    }
-                }
-            }
-            if came[site].is_none() {
-                return total;
-            }
-            let mut path = Vec::new();
-            let mut at = site;
-            while let Some((arc, along)) = came[at] {
-                path.push((arc, along));
-                at = if along {
-                    self.arcs[arc].from
-                } else {
-                    self.arcs[arc].to
-                };
-            }
-            let room = |&(arc, along): &(usize, bool)| match along {
-                true => self.arcs[arc].capacity - flow[arc],
-                false => flow[arc],
-            };
-            let most = path.iter().map(room).fold(f64::INFINITY, f64::min);
-            if most.is_infinite() {
-                return most;
-            }
-            total += most;
-            for (arc, along) in path {
-                flow[arc] += if along { most } else { -most };
-            }
+        let mut network = Network::new(self.nodes);
+        for arc in &self.arcs {
+            network.join(arc.from, arc.to, Rate::of_f64(arc.capacity), Rate::ZERO);
         }
+        let roots = (0..self.sites.len()).filter(|site| self.root[*site]);
+        network.max_flow(roots, site).as_f64()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::support::{AT, Case, Kind};
-use narrows_topology::{Hop, Rate, Route, SiteMap, fair_rates, fair_rates_capped, max_flow};
+use crate::support::{AT, Case, Kind, unlimited};
+use narrows_topology::{Hop, Rate, Route, SiteMap, fair_rates, max_flow};
 use proptest::prelude::*;
 
 fn bytes(rate: Rate) -> f64 {
@@ -116,10 +116,7 @@ fn shares_of_2000_flows_by_the_heap_and_by_the_book() {
             took.sort_unstable();
             took[2]
         };
-        let (heap, slow) = (
-            || fair_rates_capped(&map, AT, &flows),
-            || slow_fair_rates(&map, &flows),
-        );
+        let (heap, slow) = (|| fair_rates(&map, AT, &flows), || slow_fair_rates(&map, &flows));
         assert_eq!(heap(), slow());
         println!(
             "a cap for one flow in {capped}: {} us, by the book {} us",
@@ -140,7 +137,7 @@ proptest! {
         let routes = routes(&case, &pairs);
         let caps = caps.into_iter().map(|cap| cap.map_or(Rate::UNLIMITED, Rate::from_bits_per_second));
         let flows: Vec<(&Route, Rate)> = routes.iter().zip(caps).collect();
-        prop_assert_eq!(fair_rates_capped(&case.map, AT, &flows), slow_fair_rates(&case.map, &flows));
+        prop_assert_eq!(fair_rates(&case.map, AT, &flows), slow_fair_rates(&case.map, &flows));
     }
 
     #[test]
@@ -151,7 +148,7 @@ proptest! {
         let case = Case::random(Kind { sites, extra, transit: 30, fetching: 0, roots: 1, waiting: 50 }, seed);
         let routes = routes(&case, &pairs);
         let rates: Vec<f64> =
-            fair_rates(&case.map, AT, &routes.iter().collect::<Vec<_>>()).into_iter().map(bytes).collect();
+            fair_rates(&case.map, AT, &unlimited(&routes)).into_iter().map(bytes).collect();
         let mut used: HashMap<Hop, (f64, f64)> = HashMap::new();
         for (route, rate) in routes.iter().zip(&rates) {
             for hop in route.hops.iter() {
@@ -213,7 +210,10 @@ links:
     assert_eq!(max_flow(&map, AT, &BTreeSet::from([e]), d), Rate::UNLIMITED);
     assert_eq!(max_flow(&map, AT, &BTreeSet::new(), d), Rate::ZERO);
     let route = map.path(d, e).unwrap();
-    assert_eq!(fair_rates(&map, AT, &[&route]), [Rate::UNLIMITED]);
+    assert_eq!(
+        fair_rates(&map, AT, &[(&route, Rate::UNLIMITED)]),
+        [Rate::UNLIMITED]
+    );
 }
 
 #[test]
@@ -227,7 +227,7 @@ links: [{between: [a, b], rate: 12 Mbit/s}]
     let [a, b] = ["a", "b"].map(|name| map.site_named(name).unwrap());
     let route = map.path(a, b).unwrap();
     let mbit = |rate: u64| Rate::from_bits_per_second(rate * 1_000_000);
-    let shares = |caps: [Rate; 3]| fair_rates_capped(&map, AT, &caps.map(|cap| (&route, cap)));
+    let shares = |caps: [Rate; 3]| fair_rates(&map, AT, &caps.map(|cap| (&route, cap)));
     assert_eq!(shares([Rate::UNLIMITED; 3]), [mbit(4); 3]);
     assert_eq!(
         shares([mbit(2), Rate::UNLIMITED, mbit(7)]),
@@ -240,7 +240,7 @@ links: [{between: [a, b], rate: 12 Mbit/s}]
     );
     let here = map.path(a, a).unwrap();
     assert_eq!(
-        fair_rates_capped(&map, AT, &[(&here, mbit(3)), (&here, Rate::UNLIMITED)]),
+        fair_rates(&map, AT, &[(&here, mbit(3)), (&here, Rate::UNLIMITED)]),
         [mbit(3), Rate::UNLIMITED]
     );
 }

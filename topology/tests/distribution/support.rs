@@ -115,7 +115,7 @@ impl Case {
     pub(crate) fn rates(&self, forest: &Forest) -> Vec<(SiteId, f64)> {
         let routes: Vec<Route> =
             forest.iter().map(|(site, parent)| self.map.path(parent.site, *site).unwrap()).collect();
-        let fair = fair_rates(&self.map, AT, &routes.iter().collect::<Vec<_>>());
+        let fair = fair_rates(&self.map, AT, &unlimited(&routes));
         let fair: std::collections::BTreeMap<_, _> = forest.keys().copied().zip(fair).collect();
         let receives = |site: SiteId| {
             let (mut at, mut least) = (site, Rate::UNLIMITED);
@@ -136,4 +136,9 @@ impl Case {
         };
         self.roots.iter().filter_map(from).max().unwrap_or(Rate::ZERO)
     }
+}
+
+/// Flows along these routes that want all they can get.
+pub(crate) fn unlimited(routes: &[Route]) -> Vec<(&Route, Rate)> {
+    routes.iter().map(|route| (route, Rate::UNLIMITED)).collect()
 }

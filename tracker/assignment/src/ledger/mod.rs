@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use narrows_topology::{Hop, Load, Rate, Route, fair_rates_capped};
+use narrows_topology::{Hop, Load, Rate, Route, fair_rates};
 
 use crate::Brakes;
 use crate::endpoint::Endpoint;
@@ -338,7 +338,7 @@ impl Book {
         let wanted = self.flows.iter().flatten().filter(wants);
         let flows: Vec<(&Route, Rate)> =
             wanted.flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap))).collect();
-        let mut shares = fair_rates_capped(links.map, at, &flows);
+        let mut shares = fair_rates(links.map, at, &flows);
         leave_room(links, &flows, &mut shares);
         let mut shares = shares.into_iter();
         for flow in self.flows.iter_mut().flatten() {

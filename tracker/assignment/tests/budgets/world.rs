@@ -394,7 +394,7 @@ impl World {
                 None => flows.push((swarm, *from, *to, route, 1)),
             }
         }
-        let only: Vec<&Route> = flows.iter().map(|flow| flow.3).collect();
+        let only: Vec<(&Route, Rate)> = flows.iter().map(|flow| (flow.3, Rate::UNLIMITED)).collect();
         let shares = fair_rates(&self.map, self.wall, &only);
         for (number, from, to, _) in routes {
             let agent = &self.agents[*number];

@@ -1,4 +1,4 @@
-//! A plan in the making: what is kept, then the fastest new flow again and again.
+//! A forest in the making: what is kept, then the fastest new flow again and again.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashSet};
@@ -8,9 +8,9 @@ use super::tour::tour;
 use super::{Forest, Parent};
 use crate::{Rate, SiteId};
 
-/// A plan in the making. Sites are numbers of the room.
+/// A forest in the making. Sites are numbers of the room.
 #[derive(Clone)]
-pub(super) struct Plan<'m> {
+pub(super) struct Growing<'m> {
     room: Room<'m>,
     sites: Vec<Site>,
     /// Pairs of child and parent.
@@ -51,14 +51,14 @@ struct Hopeful {
     sites: Vec<u32>,
 }
 
-impl<'m> Plan<'m> {
-    /// Nobody has a parent yet.
+impl<'m> Growing<'m> {
+    /// No site has a parent yet.
     pub(super) fn new(
         room: Room<'m>,
         roots: &BTreeSet<SiteId>,
         waiting: &BTreeSet<SiteId>,
         barren: &BTreeSet<(SiteId, SiteId)>,
-    ) -> Plan<'m> {
+    ) -> Growing<'m> {
         let mut sites = vec![Site::default(); room.sites.len()];
         let roots: Vec<u32> = roots.iter().filter_map(|site| room.index(*site)).collect();
         for root in &roots {
@@ -71,7 +71,7 @@ impl<'m> Plan<'m> {
         let barren = barren.iter().filter_map(|(a, b)| Some((room.index(*a)?, room.index(*b)?))).collect();
         let sources = roots.into_iter().filter(|root| room.may_serve(*root)).collect();
         let best = vec![None; sites.len()];
-        Plan {
+        Growing {
             room,
             sites,
             barren,
@@ -127,20 +127,20 @@ impl<'m> Plan<'m> {
     pub(super) fn attach(&mut self) {
         loop {
             let open: Vec<u32> = self.open().collect();
-            let mut plan = self.clone();
-            plan.weigh_sources(&open);
-            let hopeful = plan.hopeful();
-            plan.attach_fastest_first(open.clone());
+            let mut fastest = self.clone();
+            fastest.weigh_sources(&open);
+            let hopeful = fastest.hopeful();
+            fastest.attach_fastest_first(open.clone());
             // a single newcomer has the bound by its definition
-            if open.len() > 1 && plan.slowest(&hopeful) < hopeful.bound {
+            if open.len() > 1 && fastest.slowest(&hopeful) < hopeful.bound {
                 let mut toured = self.clone();
                 toured.follow(tour(&toured.room, &toured.sources, &open), &open);
-                if toured.slowest(&hopeful) > plan.slowest(&hopeful) {
-                    plan = toured;
+                if toured.slowest(&hopeful) > fastest.slowest(&hopeful) {
+                    fastest = toured;
                 }
             }
-            *self = plan;
-            // A site that cannot be attached feeds nobody: one that was to stay below it looks elsewhere. If
+            *self = fastest;
+            // A site that cannot be attached feeds no other: one that was to stay below it looks elsewhere. If
             // it finds a parent, the site above may find one there, and the others below it can stay.
             let stuck = self.open().find(|site| !self.sites[*site as usize].children.is_empty());
             let Some(child) = stuck.and_then(|site| self.sites[site as usize].children.pop()) else {
@@ -155,9 +155,9 @@ impl<'m> Plan<'m> {
         (0u32..).zip(&self.sites).filter(|(_, site)| site.waiting && site.parent.is_none()).map(|(i, _)| i)
     }
 
-    /// What the plan for the sites that can be fed should reach: four fifths of the best for the slowest.
+    /// What the slowest of the sites that can be fed should get: four fifths of the best that it could.
     fn hopeful(&self) -> Hopeful {
-        // whoever is paused is so in every plan
+        // a site behind a paused link is so in every forest
         let best = || self.best.iter().flatten().filter(|best| best.speed > Rate::ZERO);
         let slowest = best().map(|best| best.speed).min().unwrap_or(Rate::ZERO);
         Hopeful {
@@ -222,7 +222,7 @@ impl<'m> Plan<'m> {
 
     /// Weighs the flows between one site and others, `outwards` from the one or towards it.
     fn weigh(&mut self, one: u32, outwards: bool, others: &[u32]) {
-        let Plan {
+        let Growing {
             room,
             sites,
             barren,
