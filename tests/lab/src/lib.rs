@@ -1,51 +1,40 @@
 //! `narrows-lab`: a rollout in small, with the real programs, and what it cost.
 //!
-//! [`args`] says what is asked, [`world`] who is where, [`content`] what is sent, [`fleet`] and [`process`]
-//! run the programs, [`poll`] asks them, [`rollout`] drives it all. [`kills`], [`ledger`], [`table`] and
-//! [`report`] are pure; [`verify`] reads what arrived.
+//! | folder | what |
+//! |---|---|
+//! | [`args`] | the command line, and what it means with this site map |
+//! | [`deployment`] | which site has which agents and addresses, and how the content gets there at best |
+//! | [`network`] | hosts, routers and shaped links as network namespaces (`--netns`) |
+//! | [`programs`] | tracker and agents: where they are, their files, their processes, what they answer |
+//! | [`players`] | what plays the clients: ours or other BitTorrent clients |
+//! | [`setup`] | everything before the first process |
+//! | [`run`] | the rollout: starts, watches, kills, restarts, until all clients are complete |
+//! | [`events`], [`budget`] | what happens during a run, and what it cost; what each link might carry, and did |
+//! | [`report`] | the live table, the verdict of each file, the report, the picture |
+//! | [`compare`] | the same run with one player after the other |
+//!
+//! What is decided is pure (syntax of events, which kill is due, who fetched over which link, the table); processes,
+//! sockets and the kernel's counters are at the edges.
 
 pub mod args;
-mod asked;
-pub mod binaries;
 pub mod budget;
 pub mod compare;
-mod conclude;
-pub mod content;
+pub mod deployment;
 pub mod events;
-pub mod fleet;
-mod hold;
-pub mod kills;
-pub mod ledger;
-mod lives;
-pub mod net;
-mod news;
-pub mod options;
-mod outcome;
-pub mod player;
+pub mod network;
 pub mod players;
-pub mod plot;
-pub mod poll;
-pub mod probe;
-pub mod process;
+pub mod programs;
 pub mod report;
-pub mod rollout;
-pub mod screen;
+pub mod run;
 pub mod setup;
-mod snapshot;
-pub mod table;
 pub mod testing;
-pub mod timeline;
-mod torrent;
-pub mod verify;
-pub mod view;
-pub mod wire;
-pub mod workplace;
-pub mod world;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::{Args, Refused};
+use network::probe;
+use programs::binaries;
 
 /// Why a run ended before its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +96,7 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(Refused::Wrong(text)) => return stopped(&Stop::Wrong(text)),
     };
     let comparing = !args.comparison.compare.is_empty();
-    if args.options.netns && !comparing && net::enter::inside().is_none() {
+    if args.options.netns && !comparing && network::enter::inside().is_none() {
         return stopped(&enter(&args, &line));
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -116,7 +105,7 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match comparing {
         true => runtime.block_on(compare::run(&args, &line)),
-        false => runtime.block_on(rollout::run(&args)),
+        false => runtime.block_on(run::run(&args)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -129,7 +118,7 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn enter(args: &Args, line: &[OsString]) -> Stop {
     match binaries::find(args.bin_dir.as_deref()) {
         Ok(binaries) => match binaries.agent.parent().map(std::fs::canonicalize) {
-            Some(Ok(programs)) => net::enter::enter(&programs, line),
+            Some(Ok(programs)) => network::enter::enter(&programs, line),
             _ => Stop::Missing("cannot tell where the programs are".to_owned()),
         },
         Err(stop) => stop,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::binaries;
+use crate::programs::binaries;
 
 /// The folder of `narrows-tracker` and `narrows-agent` for tests: cargo's own, built if they are missing or
 /// stale.

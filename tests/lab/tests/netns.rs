@@ -3,7 +3,7 @@
 
 use std::process::{Command, Output};
 
-use narrows_lab::net::enter::possible;
+use narrows_lab::network::enter::possible;
 use serde_json::Value;
 
 /// Two sites, 40 Mbit/s: 5 MB take a second.

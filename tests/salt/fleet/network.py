@@ -1,4 +1,4 @@
-"""Sites, routers, hosts and shaped links, as the lab lays them out (tests/lab/src/net).
+"""Sites, routers, hosts and shaped links, as the lab lays them out (tests/lab/src/network).
 
 Every site has a router with a bridge, its LAN. A link is a pair of interfaces between two routers, with htb at both ends,
 each for what leaves there. What leaves onto a link is cut into frames, so the kernel's counters are those of a wire.

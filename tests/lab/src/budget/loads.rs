@@ -4,7 +4,7 @@ use narrows_topology::Rate;
 
 use super::rates::Step;
 use super::{Change, round};
-use crate::timeline::Sample;
+use crate::report::timeline::Sample;
 
 /// After a fall of the rate, the load has so many seconds to follow before it is judged by the new one.
 const GRACE: f64 = 30.0;

@@ -8,7 +8,7 @@
 mod loads;
 pub mod rates;
 mod shares;
-pub(super) mod watch;
+pub(crate) mod watch;
 mod words;
 
 use serde::Serialize;

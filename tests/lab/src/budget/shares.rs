@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::loads::{Steady, Track};
 use super::round;
-use crate::view::HEADERS;
+use crate::report::view::HEADERS;
 
 /// What is shown of times shorter than this, in seconds, would be chance.
 const LEAST: f64 = 3.0;

@@ -9,8 +9,8 @@ use super::rates::{Braked, Brakes, Ruled, Ruling, Step, Way, Why, steps};
 use super::shares::{Moment, shares};
 use super::words::lines;
 use super::*;
-use crate::timeline::Sample;
-use crate::view::HEADERS;
+use crate::report::timeline::Sample;
+use crate::report::view::HEADERS;
 
 fn map(schedule: &str) -> SiteMap {
     let text = format!(

@@ -10,9 +10,9 @@ use super::loads::{self, Track};
 use super::rates::{Brakes, Ruled, Ruling, Way, steps};
 use super::shares::{Moment, shares};
 use super::{Budget, round};
-use crate::news::sources;
-use crate::poll;
-use crate::rollout::Rollout;
+use crate::programs::poll;
+use crate::run::Rollout;
+use crate::run::progress::sources;
 
 /// Between two moments, in seconds.
 const PERIOD: f64 = 1.0;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use crate::player::{PlayerKind, TrackerKind};
+use crate::players::player::{PlayerKind, TrackerKind};
 
 /// Who plays, and who tells the players of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

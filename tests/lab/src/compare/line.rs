@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::contestant::{Contestant, name};
 use crate::args::Args;
-use crate::player::PlayerKind;
+use crate::players::player::PlayerKind;
 
 /// Players that are slow have so long; the lab's own patience is made for ours.
 const PATIENCE: &str = "30m";

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Stop;
-use super::args::Args;
+use crate::Stop;
+use crate::args::Args;
 pub use contestant::Contestant;
 use contestant::name;
 use line::line_of;

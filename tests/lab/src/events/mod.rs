@@ -15,7 +15,7 @@
 pub mod claims;
 mod due;
 pub mod judge;
-pub(super) mod run;
+pub(crate) mod run;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use narrows_topology::Rate;
 
-use super::args::Groups;
+use crate::args::Groups;
 pub use due::{Due, Schedule, Seen};
 
 /// What happens when.
@@ -351,5 +351,4 @@ impl fmt::Display for Event {
 }
 
 #[cfg(test)]
-#[path = "syntax_tests.rs"]
 mod tests;

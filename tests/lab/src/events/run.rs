@@ -9,11 +9,11 @@ use super::due::Moment;
 use super::{Deed, Due, Seen, What};
 use crate::Stop;
 use crate::budget::rates::Ruling;
-use crate::fleet::ADMIN_TOKEN;
-use crate::net::Change;
-use crate::poll::{self, ContentStatus};
-use crate::process::Signal;
-use crate::rollout::Rollout;
+use crate::network::Change;
+use crate::programs::files::ADMIN_TOKEN;
+use crate::programs::poll::{self, ContentStatus};
+use crate::programs::process::Signal;
+use crate::run::Rollout;
 
 /// How long who was killed or stopped stays away.
 const AWAY: Duration = Duration::from_secs(5);
@@ -299,7 +299,7 @@ impl Rollout {
     }
 }
 
-impl crate::rollout::Agent {
+impl crate::run::Agent {
     pub(crate) fn gateway(&self) -> bool {
         self.process.is_some() && self.status.iter().any(ContentStatus::gateway)
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::super::Stop;
-use super::super::player::{Answer, CommandLine, Host, Player, Task};
 use super::{Phase, Progress, in_order, in_time, installed, rpc, status};
+use crate::Stop;
+use crate::players::player::{Answer, CommandLine, Host, Player, Task};
 
 /// What a question asks for: aria2.tellStatus of its manual.
 const KEYS: [&str; 8] = [

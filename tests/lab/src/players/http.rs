@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tokio::net::TcpStream;
 
-use super::super::Stop;
-use super::super::content::files;
-use super::super::player::{Answer, CommandLine, Content, Host, Player, Task};
 use super::{Phase, Progress, in_time, installed, script, status, write};
+use crate::Stop;
+use crate::players::player::{Answer, CommandLine, Content, Host, Player, Task};
+use crate::setup::content::files;
 
 /// See the module. A client's progress is what its disk holds; it is complete when its script says that
 /// everything is there.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::super::Stop;
-use super::super::player::{Answer, CommandLine, Host, Player, Task};
 use super::{Phase, Progress, in_order, script, status};
+use crate::Stop;
+use crate::players::player::{Answer, CommandLine, Host, Player, Task};
 
 /// Debian's interpreter: the one that python3-libtorrent is built for.
 pub const PYTHON: &str = "/usr/bin/python3";

@@ -11,6 +11,7 @@ pub mod aria2;
 pub mod http;
 pub mod libtorrent;
 pub mod opentracker;
+pub mod player;
 pub mod rpc;
 pub mod transmission;
 
@@ -22,9 +23,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::Stop;
-use super::player::{Host, Player, PlayerKind, Task};
-use super::poll::{AgentStatus, ContentStatus};
+use crate::Stop;
+use crate::players::player::{Host, Player, PlayerKind, Task};
+use crate::programs::poll::{AgentStatus, ContentStatus};
 
 /// How long a client may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::super::Stop;
-use super::super::player::CommandLine;
 use super::{installed, write};
+use crate::Stop;
+use crate::players::player::CommandLine;
 
 /// Whether it is there.
 ///

@@ -6,8 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::player::Content;
 use super::*;
+use crate::players::player::Content;
 
 pub(super) const HASH: &str = "e11f4bbb59696dca1f6dedbcd992203cc53a08ab";
 

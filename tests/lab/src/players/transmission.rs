@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::super::Stop;
-use super::super::player::{Answer, CommandLine, Host, Player, Task};
 use super::{Phase, Progress, in_order, in_time, installed, rpc, status, write};
+use crate::Stop;
+use crate::players::player::{Answer, CommandLine, Host, Player, Task};
 
 /// Where it takes questions.
 pub const PATH: &str = "/transmission/rpc";

@@ -1,16 +1,22 @@
 //! What it cost: the end of a run as JSON, and in [`words`].
 
+pub mod plot;
+pub mod screen;
+pub mod table;
+pub mod timeline;
+pub mod verify;
+pub mod view;
 mod words;
 
 use serde::Serialize;
 
-use super::budget::Budget;
-use super::events::claims::Gateways;
-use super::events::judge::Cost;
-use super::probe::Found;
-use super::process::Usage;
-use super::verify::Verdict;
-use super::view::View;
+use crate::budget::Budget;
+use crate::events::claims::Gateways;
+use crate::events::judge::Cost;
+use crate::network::probe::Found;
+use crate::programs::process::Usage;
+use crate::report::verify::Verdict;
+use crate::report::view::View;
 pub use words::lines;
 
 /// What the table does not show.
@@ -224,7 +230,7 @@ impl Report {
                 }
             })
             .collect();
-        let link = |row: &super::view::LinkRow| Link {
+        let link = |row: &crate::report::view::LinkRow| Link {
             link: row.link.clone(),
             from: row.from.clone(),
             to: row.to.clone(),
@@ -238,7 +244,7 @@ impl Report {
             planned_copies: row.wire.map(|wire| round(wire.planned)),
             wire_over_minimum: row.wire.and_then(|wire| view.wire_ratio(wire)).map(round),
         };
-        let site = |row: &super::view::SiteRow| Site {
+        let site = |row: &crate::report::view::SiteRow| Site {
             site: row.site.clone(),
             bytes_wan: row.bytes_wan,
             copies: round(view.copies(row.bytes_wan)),

@@ -2,7 +2,7 @@
 
 use super::words::{lines, remarks};
 use super::*;
-use crate::table::tests::{row, view};
+use crate::report::table::tests::{row, view};
 
 fn report(verdicts: &[Verdict]) -> Report {
     let view = view(vec![row("hq-0", true, 1.0), row("b1-0", false, 1.0)]);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Report;
 use crate::budget;
-use crate::table::{bytes, rate};
-use crate::view::View;
+use crate::report::table::{bytes, rate};
+use crate::report::view::View;
 
 /// The report for people.
 pub fn lines(view: &View, report: &Report) -> Vec<String> {

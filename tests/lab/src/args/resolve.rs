@@ -1,0 +1,72 @@
+//! What is asked for, looked up in the site map: who is where, and who is killed.
+
+use std::fs;
+
+use crate::Stop;
+use crate::args::Args;
+use crate::deployment::{DEFAULT_MAP, World};
+use crate::events::What;
+use crate::run::kills::{Kill, Who, default_plan};
+
+/// The site map, and who is where.
+pub(crate) fn world(args: &Args) -> Result<World, Stop> {
+    let (name, text) = match &args.sites {
+        None => ("the default site map".to_owned(), DEFAULT_MAP.to_owned()),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text =
+                fs::read_to_string(path).map_err(|error| Stop::Wrong(format!("--sites: {name}: {error}")))?;
+            (name, text)
+        }
+    };
+    World::new(
+        &name,
+        &text,
+        args.seeds.as_ref(),
+        args.clients.as_ref(),
+        args.ground(),
+    )
+    .map_err(Stop::Wrong)
+}
+
+/// The kills that are asked for, each of somebody who is there.
+pub(crate) fn kills(args: &Args, world: &World) -> Result<Vec<Kill>, Stop> {
+    let sites = world.client_sites();
+    if args.no_kills || (args.kill.is_empty() && !args.options.event.is_empty()) {
+        return Ok(Vec::new());
+    }
+    if args.kill.is_empty() {
+        return Ok(default_plan(&sites));
+    }
+    for kill in &args.kill {
+        let Some((site, count)) = sites.iter().find(|(site, _)| *site == kill.site) else {
+            let names: Vec<_> = sites.iter().map(|(site, _)| site.as_str()).collect();
+            return Err(Stop::Wrong(format!(
+                "--kill {kill}: no clients at `{}`; there are at {}",
+                kill.site,
+                names.join(", ")
+            )));
+        };
+        if let Who::Number(number) = kill.who
+            && number >= *count
+        {
+            return Err(Stop::Wrong(format!(
+                "--kill {kill}: the clients at `{site}` are 0 to {}",
+                count - 1
+            )));
+        }
+    }
+    Ok(args.kill.clone())
+}
+
+/// Clients that events add, there from the beginning, started later.
+pub(crate) fn late(args: &Args, world: &mut World) -> Result<(), Stop> {
+    for event in &args.options.event {
+        if let What::Add(groups) = &event.what {
+            for (site, count) in &groups.0 {
+                world.settle_late(site, *count).map_err(Stop::Wrong)?;
+            }
+        }
+    }
+    Ok(())
+}
