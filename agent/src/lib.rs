@@ -14,6 +14,27 @@
 //! - [`config`] reads agent.yaml;
 //! - `clock` is the time since its start;
 //! - [`platform`] has what differs between operating systems.
+//!
+//! An agent, as `narrows-agent run` and `get` start it:
+//! ```
+//! use narrows_agent::Agent;
+//! use narrows_agent::config::Config;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let folder = tempfile::tempdir()?;
+//! let file = folder.path().join("agent.yaml");
+//! let config = Config::parse("{id: munich-017, listen: 127.0.0.1:0, state: state, data: data}", &file)?;
+//! let agent = Agent::start(config, None).await?;
+//! assert_ne!(agent.listen_addr().port(), 0);
+//!
+//! let status = agent.status().await;
+//! assert_eq!(status.id, "munich-017");
+//! assert!(status.content.is_empty(), "it has no content until its configuration names some");
+//! agent.stop().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod announce;
 pub mod cli;

@@ -14,7 +14,7 @@ use narrows_agent::{ContentState, ContentStatus};
 const MB: usize = 1_000_000;
 const PIECE: u32 = 128 << 10;
 
-/// Two seeders of one content, each with a copy of its own, and a third copy that nobody touches.
+/// Two seeders of one content, each with a copy of its own, and a third copy that is never touched.
 struct Two {
     dir: tempfile::TempDir,
     _tracker: Tracker,

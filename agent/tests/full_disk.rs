@@ -75,7 +75,7 @@ fn rot_on_a_full_disk_is_healed_in_place() {
     let _ = std::fs::write(small.0.join("ballast"), vec![1; 16 << 20]);
     let damaged = small.0.join("office/rest.bin");
     let open = std::fs::OpenOptions::new().write(true).open(&damaged).unwrap();
-    // as a disk rots: a file that somebody has changed is kept first, which waits for room
+    // as a disk rots: a file that was changed is kept first, which waits for room
     let modified = open.metadata().unwrap().modified().unwrap();
     std::os::unix::fs::FileExt::write_all_at(&open, b"rot", 5000).unwrap();
     open.set_modified(modified).unwrap();

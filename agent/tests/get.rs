@@ -1,4 +1,4 @@
-//! `get` into a folder where somebody was before.
+//! `get` into a folder where something is already.
 #![cfg(unix)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Peers that break the protocol are closed, and nobody else notices.
+//! Peers that break the protocol are closed, and no other peer notices.
 
 mod common;
 

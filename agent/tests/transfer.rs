@@ -197,7 +197,7 @@ fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() 
     assert_same(&source, &targets[0].join("office"));
     seeder.terminate();
 
-    // this tracker tells of everybody
+    // this tracker tells of every peer
     let leecher = Agent::new(&dir.path().join("l"), &[(&file, &targets[1])]).started();
     let heard_from = |agent: &Agent| {
         let listen = agent.listen();

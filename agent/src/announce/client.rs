@@ -70,10 +70,13 @@ impl Client {
     /// Asks one tracker; over both address families where we listen on both (BEP 7).
     async fn ask(&self, trackers: &Trackers, url: &str, query: &str) -> Result<Assigned, TrackerError> {
         let target = Target::parse(url, query)?;
-        let addresses = timeout(TIMEOUT, lookup_host((target.host.as_str(), target.port))).await;
-        let addresses = addresses.map_err(|_| TrackerError::LookupTimeout)?.map_err(TrackerError::Lookup)?;
-        let ours = addresses.filter(|address| self.me.speaks(address));
-        let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) = ours.partition(SocketAddr::is_ipv4);
+        let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) =
+            timeout(TIMEOUT, lookup_host((target.host.as_str(), target.port)))
+                .await
+                .map_err(|_| TrackerError::LookupTimeout)?
+                .map_err(TrackerError::Lookup)?
+                .filter(|address| self.me.speaks(address))
+                .partition(SocketAddr::is_ipv4);
         let both = tokio::join!(self.ask_family(&v4, &target), self.ask_family(&v6, &target));
         for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
             self.heed(trackers, url, answer.warning.as_deref());
@@ -146,10 +149,11 @@ impl Client {
 
     async fn epoch(&self, url: &str) -> Result<Option<u32>, TrackerError> {
         let target = Target::parse(url, "")?;
-        let mut addresses =
-            lookup_host((target.host.as_str(), target.port)).await.map_err(TrackerError::Lookup)?;
-        let ours = addresses.find(|address| self.me.speaks(address));
-        let address = ours.ok_or(TrackerError::NoAddress)?;
+        let address = lookup_host((target.host.as_str(), target.port))
+            .await
+            .map_err(TrackerError::Lookup)?
+            .find(|address| self.me.speaks(address))
+            .ok_or(TrackerError::NoAddress)?;
         let (status, body) = get(self.me.listen.ip(), address, &target).await?;
         let number = std::str::from_utf8(&body).ok().and_then(|text| text.trim().parse().ok());
         Ok(number.filter(|_| status.is_success()))

@@ -72,9 +72,9 @@ pub(super) async fn get(
     let exchange = async {
         let response = sender.send_request(request).await.map_err(http)?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-        let body = body.map_err(TrackerError::Http)?.to_bytes();
-        Ok((status, body))
+        let body =
+            Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(TrackerError::Http)?;
+        Ok((status, body.to_bytes()))
     };
     // the connection ends with this future, whichever is done first
     tokio::pin!(exchange, connection);

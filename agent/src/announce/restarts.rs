@@ -3,9 +3,8 @@
 //! an hour is over.
 //!
 //! Narrows' trackers tell a number that is another one in each run (`epoch`), and how often to look whether
-//! it still is
-//! (`watch`, scaled with the number of agents). An agent looks once for all its contents. Other trackers say neither and
-//! are asked for nothing.
+//! it still is (`watch`, scaled with the number of agents). An agent looks once for all its contents. Other
+//! trackers say neither and are asked for nothing.
 //!
 //! Several trackers behind one name tell their numbers in turn: a number that was heard before is no restart.
 //! And however often new ones come, all contents announce a few times within [`WINDOW`] at most; what was put

@@ -1,3 +1,5 @@
+//! `status`, `pause`, `resume`, `verify`, `reload`: what is asked of a running agent.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! `create`: a .torrent of a file or a folder.
+
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -33,7 +35,7 @@ pub(super) struct CreateArgs {
     names: Names,
 }
 
-/// Makes a torrent, with a progress bar where somebody looks.
+/// Makes a torrent, with a progress bar on a terminal.
 pub(super) fn create(args: CreateArgs) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0).with_style(show::bytes_style());
     let options = CreateOptions {

@@ -45,7 +45,7 @@ fn of(content: &ContentExplained, id: &str) -> String {
     line("agent", format!("{id}, site {site}"));
     line(
         "role",
-        format!("{} for {}", content.role, span(content.role_seconds)),
+        format!("{} for {}", content.role.as_str(), span(content.role_seconds)),
     );
     if let Some(error) = &content.tracker_error {
         line("tracker", error.clone());
@@ -74,7 +74,7 @@ fn of(content: &ContentExplained, id: &str) -> String {
             String::new()
         };
         let paused = if parent.paused { ", paused" } else { "" };
-        let active = parent.active.map_or("nobody there answers yet".to_owned(), |active| {
+        let active = parent.active.map_or("no peer there answers yet".to_owned(), |active| {
             format!("from {active}")
         });
         line("parent", format!("{site}, {rate}{stripes}{paused}, {active}"));
@@ -121,12 +121,12 @@ fn of(content: &ContentExplained, id: &str) -> String {
     }
     for waiting in &content.waiting {
         let peers: Vec<String> = waiting.asked_of.iter().map(ToString::to_string).collect();
-        let whom = match peers.as_slice() {
+        let awaited = match peers.as_slice() {
             [] => "for a peer that has it".to_owned(),
             peers => format!("for {}", peers.join(" and ")),
         };
         let (piece, seconds) = (waiting.piece, waiting.still_seconds);
-        line("piece", format!("{piece} has waited for {seconds} s {whom}"));
+        line("piece", format!("{piece} has waited for {seconds} s {awaited}"));
     }
     line("if it dies", content.if_gateway_dies.clone());
     out
@@ -164,7 +164,6 @@ mod tests {
         };
         let content = ContentExplained {
             name: "office".to_owned(),
-            role: "member".to_owned(),
             role_seconds: 125,
             waiting: vec![ExplainedPiece {
                 piece: 7,
@@ -177,7 +176,7 @@ mod tests {
                 heard_seconds: Some(2),
             }],
             peers: vec![peer],
-            if_gateway_dies: "Somebody notices.".to_owned(),
+            if_gateway_dies: "The next one takes over.".to_owned(),
             ..ContentExplained::default()
         };
         let said = AgentExplained {
@@ -191,7 +190,7 @@ mod tests {
             "m-1",
             "named it",
             "7 has waited for 3 s for 10.2.0.1:6881",
-            "Somebody notices.",
+            "The next one takes over.",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

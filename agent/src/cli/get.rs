@@ -1,3 +1,5 @@
+//! `get`: one content, without a configuration.
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::failure::Failure;
 use super::{get_state, log, runtime, show};
-use crate::config::{Config, ContentEntry, Limits, host_name};
+use crate::config::{Config, ContentEntry, Limits, ZeroLimit, host_name};
 use crate::content::{ContentState, ContentStatus};
 use crate::platform::{Signal, Signals};
 use crate::supervisor::{Agent, read_torrent};
@@ -49,7 +51,7 @@ pub(super) struct GetArgs {
 /// A limit of nothing would wait for ever.
 fn limit(text: &str) -> Result<Rate, String> {
     match text.parse::<Rate>() {
-        Ok(Rate::ZERO) => Err("a limit of 0 lets nothing through; write `unlimited` for no limit".to_owned()),
+        Ok(Rate::ZERO) => Err(format!("{}; {}", ZeroLimit::PROBLEM, ZeroLimit::HELP)),
         rate => rate.map_err(|error| error.to_string()),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn prepare(to: &Path, info_hash: InfoHash) -> anyhow::Result<PathBuf>
         let made = private::make_folder(folder).map_err(|error| said(folder, error))?;
         anyhow::ensure!(
             made || private::is_private_folder(folder),
-            "{} is there already and is not a folder of this user's alone: somebody else may say in it what is verified; \
+            "{} is there already and is not a folder of this user's alone: another user may say in it what is verified; \
              remove it, or choose another folder with --to",
             folder.display()
         );

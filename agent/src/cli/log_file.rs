@@ -43,7 +43,7 @@ impl LogFile {
     fn begin(&mut self) -> io::Result<()> {
         // Windows holds on to the names of open files
         self.file = None;
-        // if somebody reads the old one it may stay; the bound holds all the same
+        // while a program reads the old one it may stay; the bound holds all the same
         let _ = std::fs::rename(&self.path, self.path.with_extension("log.old"));
         self.file = Some(File::create(&self.path)?);
         self.written = 0;

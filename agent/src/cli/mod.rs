@@ -144,7 +144,7 @@ fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // it would say that on stderr, and panic where nobody reads that
+        // it would say that on stderr, and panic where that is not read
         .log_internal_errors(false)
         .with_ansi(false)
         .init();

@@ -1,3 +1,5 @@
+//! `run`: the agent, until it is told to stop.
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -68,7 +68,7 @@ pub(super) fn table(status: &AgentStatus) -> String {
             bytes(content.bytes),
             bytes(content.bytes_lan),
             bytes(content.bytes_wan),
-            content.role.clone(),
+            content.role.as_str().to_owned(),
             content.peers.to_string(),
             rate(content.rate_down),
             rate(content.rate_up),

@@ -4,7 +4,7 @@
 //! id: munich-017                   # stable; default the host name
 //! listen: 0.0.0.0:6881
 //! control: 127.0.0.1:6882
-//! announce_metrics: false          # whether Prometheus finds this agent by the tracker's /sd; default: if control is no loopback
+//! announce_metrics: false          # whether the tracker's /sd names this agent; default: if control is no loopback
 //! data: /var/lib/narrows/data
 //! state: /var/lib/narrows/state
 //! content:
@@ -142,6 +142,14 @@ pub struct Limits {
     pub download: Rate,
 }
 
+/// What is wrong with a limit of 0, which elsewhere [pauses](Rate::ZERO) a link.
+pub(crate) struct ZeroLimit;
+
+impl ZeroLimit {
+    pub(crate) const PROBLEM: &str = "a limit of 0 lets nothing through";
+    pub(crate) const HELP: &str = "write `unlimited` for no limit";
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -206,10 +214,8 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     let announce_metrics =
         fields.given("announce_metrics").and_then(|node| values::boolean(node, "announce_metrics", report));
     let id = fields.given("id").and_then(|node| agent_id(node, report));
-    let content = fields.given("content");
-    let content = content.map_or_else(Vec::new, |node| entries(node, folder, &data, report));
-    let limits = fields.given("limits");
-    let limits = limits.and_then(|node| {
+    let content = fields.given("content").map_or_else(Vec::new, |node| entries(node, folder, &data, report));
+    let limits = fields.given("limits").and_then(|node| {
         let fields = Fields::of(node, LIMITS, "`limits`", report)?;
         let mut rate = |key| limit(fields.given(key)?, key, report);
         Some(Limits {
@@ -217,10 +223,10 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
             download: rate("download").unwrap_or(Rate::UNLIMITED),
         })
     });
-    let gateway = fields.given("gateway");
-    let share = fields.given("share");
-    let names = fields.given("names");
-    let scrub = fields.given("scrub");
+    let gateway = fields.given("gateway").and_then(|node| values::one_of(node, "gateway", GATEWAY, report));
+    let share = fields.given("share").and_then(|node| values::one_of(node, "share", SHARE, report));
+    let names = fields.given("names").map(|node| names_of(node, cfg!(windows), report));
+    let scrub = fields.given("scrub").map(|node| period(node, report));
     Some(Config {
         id: id.unwrap_or(defaults.id),
         listen,
@@ -229,13 +235,11 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         data,
         state,
         content,
-        gateway: gateway
-            .and_then(|node| values::one_of(node, "gateway", GATEWAY, report))
-            .unwrap_or(defaults.gateway),
-        share: share.and_then(|node| values::one_of(node, "share", SHARE, report)).unwrap_or(defaults.share),
-        names: names.map_or(defaults.names, |node| names_of(node, cfg!(windows), report)),
+        gateway: gateway.unwrap_or(defaults.gateway),
+        share: share.unwrap_or(defaults.share),
+        names: names.unwrap_or(defaults.names),
         limits: limits.unwrap_or_default(),
-        scrub: scrub.map_or(defaults.scrub, |node| period(node, report)),
+        scrub: scrub.unwrap_or(defaults.scrub),
     })
 }
 
@@ -278,9 +282,10 @@ fn entries(node: &Node, folder: &Path, data: &Path, report: &mut Report<'_>) -> 
         let Some(fields) = Fields::of(node, ENTRY, "an entry of `content`", report) else {
             continue;
         };
-        let target = fields.given("target");
-        let target = target.and_then(|node| values::path(node, "target", folder, report));
-        let target = target.unwrap_or_else(|| data.to_owned());
+        let target = fields
+            .given("target")
+            .and_then(|node| values::path(node, "target", folder, report))
+            .unwrap_or_else(|| data.to_owned());
         let Some(node) = fields.take("torrent") else {
             continue;
         };
@@ -345,8 +350,8 @@ fn period(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
 fn limit(node: &Node, key: &str, report: &mut Report<'_>) -> Option<Rate> {
     match values::rate(node, key, report)? {
         Rate::ZERO => {
-            let help = "write `unlimited` for no limit; `narrows-agent pause` stops all transfers";
-            report.add(node.at, "a limit of 0 lets nothing through", help);
+            let help = format!("{}; `narrows-agent pause` stops all transfers", ZeroLimit::HELP);
+            report.add(node.at, ZeroLimit::PROBLEM, help);
             None
         }
         rate => Some(rate),

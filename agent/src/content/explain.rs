@@ -1,5 +1,8 @@
+//! What a content says of its connections in `GET /explain`.
+
 use std::net::SocketAddr;
 
+use narrows_protocol::Role;
 use narrows_swarm::explanation::{Explanation, PeerFacts};
 use narrows_swarm::policy::relation::Relation;
 use serde::{Deserialize, Serialize};
@@ -19,8 +22,9 @@ pub struct ContentExplained {
     /// Why the last announce failed, if it did.
     #[serde(default)]
     pub tracker_error: Option<String>,
-    /// `gateway` or `member`.
-    pub role: String,
+    /// `gateway` or `member` in JSON.
+    #[serde(with = "super::role")]
+    pub role: Role,
     /// For how long.
     pub role_seconds: u64,
     /// The gateways of our site.
@@ -59,7 +63,7 @@ pub struct ExplainedPiece {
     pub piece: u32,
     /// For so long.
     pub still_seconds: u64,
-    /// Who is asked for it; nobody: the rest waits for a peer that has it.
+    /// The peers that are asked for it; none: the rest waits for a peer that has it.
     pub asked_of: Vec<SocketAddr>,
 }
 
@@ -72,7 +76,7 @@ pub struct ExplainedParent {
     pub rate: u64,
     /// A link on the way is paused.
     pub paused: bool,
-    /// Whom the tracker named there.
+    /// The peers that the tracker named there.
     pub upstreams: Vec<SocketAddr>,
     /// The one that is asked.
     pub active: Option<SocketAddr>,
@@ -144,7 +148,7 @@ impl ContentExplained {
             info_hash,
             site: said.site,
             tracker_error,
-            role: said.role.as_str().to_owned(),
+            role: said.role,
             role_seconds: said.role_for.as_secs(),
             gateways: gateways.collect(),
             parents: parents.collect(),

@@ -3,6 +3,7 @@
 mod actor;
 mod explain;
 mod pieces;
+mod role;
 mod session;
 mod status;
 mod work;

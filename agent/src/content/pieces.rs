@@ -1,3 +1,5 @@
+//! Pieces in memory, until they are whole.
+
 use std::collections::HashMap;
 
 use bytes::Bytes;

@@ -1,6 +1,9 @@
+//! What a content says of itself in `GET /status`.
+
 use std::fmt;
 use std::net::SocketAddr;
 
+use narrows_protocol::Role;
 use narrows_storage::Content;
 use narrows_swarm::{Status, Time, Unreachable};
 use serde::{Deserialize, Serialize};
@@ -85,8 +88,9 @@ pub struct ContentStatus {
     /// not whole.
     #[serde(default)]
     pub verified: Option<u64>,
-    /// `gateway` or `member`.
-    pub role: String,
+    /// `gateway` or `member` in JSON.
+    #[serde(with = "super::role")]
+    pub role: Role,
     /// Our site; empty until the tracker told us.
     pub site: String,
     /// Open connections.

@@ -29,7 +29,7 @@ pub struct Client {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens there, or not in HTTP.
+    /// No program listens there, or none that speaks HTTP.
     #[error("no agent answers at {address}: {problem}; is it running?")]
     Unreachable {
         /// The control address.
@@ -83,8 +83,9 @@ impl Client {
         if is_success {
             return Ok(body);
         }
-        let problem = serde_json::from_slice::<serde_json::Value>(&body).ok();
-        let problem = problem.and_then(|value| value["error"].as_str().map(str::to_owned));
+        let problem = serde_json::from_slice::<serde_json::Value>(&body)
+            .ok()
+            .and_then(|value| value["error"].as_str().map(str::to_owned));
         Err(ClientError::Refused(
             problem.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()),
         ))

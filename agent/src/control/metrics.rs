@@ -137,7 +137,7 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         "role",
         |content| {
             [Role::Gateway, Role::Member]
-                .map(|role| (role.as_str(), u64::from(content.role == role.as_str())))
+                .map(|role| (role.as_str(), u64::from(content.role == role)))
                 .to_vec()
         },
     )?;

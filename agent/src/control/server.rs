@@ -1,3 +1,5 @@
+//! Answers requests to the control port.
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -48,8 +48,7 @@ fn read(text: &str, machine: &str) -> Option<u32> {
 /// addresses once they take turns.
 fn machine() -> String {
     let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let host = gethostname::gethostname();
-    let host = host.to_string_lossy();
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
     // images are cloned with their machine-id, too, and hosts are renamed afterwards: both must be the same
     format!("{} {}", id.trim(), host.trim())
 }

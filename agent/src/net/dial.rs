@@ -51,8 +51,9 @@ pub(super) async fn dial(
         Class::Local => handshake::TIMEOUT,
         Class::Upstream => UPSTREAM_HANDSHAKE,
     };
-    let theirs = handshake::offer(&mut stream, info_hash, me.peer_id, limit).await;
-    let theirs = theirs.map_err(|error| unshaken(&error))?;
+    let theirs = handshake::offer(&mut stream, info_hash, me.peer_id, limit)
+        .await
+        .map_err(|error| unshaken(&error))?;
     if theirs.info_hash != info_hash {
         return Err(DialError::Foreign);
     }

@@ -1,5 +1,5 @@
-//! Sockets of connections that cross a link: with a DSCP, by which routers let other traffic go first (RFC 2474),
-//! and with little unsent in them, so that what is urgent does not wait behind megabytes.
+//! Sockets of connections that cross a link: with a DSCP, by which routers let other traffic go first (RFC
+//! 2474), and with little unsent in them, so that what is urgent does not wait behind megabytes.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

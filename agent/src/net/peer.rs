@@ -149,7 +149,7 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
                 messages.push(message);
             }
             // delaying the next read is what slows the peer down
-            self.download.pass(n as u64).await;
+            self.download.pass(n as u32).await;
             if !messages.is_empty()
                 && !self
                     .tell(Event::Messages {
@@ -204,7 +204,7 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
 
     /// Reads up to [`GATHER`] blocks in one blocking call and writes them with one system call.
     async fn serve(&self, stream: &mut OwnedWriteHalf, blocks: &[Block]) -> io::Result<()> {
-        let payload: u64 = blocks.iter().map(|block| u64::from(block.len)).sum();
+        let payload = blocks.iter().map(|block| block.len).sum();
         self.upload.pass(payload).await;
         let (content, buffer, wanted) = (self.content.clone(), self.buffers.take(), blocks.to_vec());
         let read = spawn_blocking(move || Gathered::read(&content, wanted, buffer)).await;

@@ -1,28 +1,28 @@
 //! How an agent shares out the files and connections that its process may have open: half of them are
-//! connections, a quarter is kept for files of contents, the rest is for what nobody counts (two of each
-//! content, the sockets that are listened on, the control port, greetings, a folder that is being read).
+//! connections, a quarter is kept for files of contents, the rest is for what is not counted (two of each
+//! content, the sockets that are listened on, the control port, handshakes, a folder that is being read).
 
 use narrows_swarm::Limits;
 
 /// More files open at once bring nothing: one that is read again is opened in microseconds.
-const MOST_FILES: usize = 1024;
+const MAX_FILES: usize = 1024;
 
 /// With fewer connections a content is not fetched from several neighbours at once.
-const FEWEST_CONNECTIONS: usize = 4;
+const MIN_CONNECTIONS: usize = 4;
 
 /// What a content needs whatever it does: its folder, its journal and the fewest connections, which are half
 /// of all.
-const NEEDED: u64 = 2 * FEWEST_CONNECTIONS as u64;
+const NEEDED: u64 = 2 * MIN_CONNECTIONS as u64;
 
 /// Connections of each of so many contents.
 pub(crate) fn connections(descriptors: u64, contents: u64) -> usize {
     let part = usize::try_from(descriptors / 2 / contents.max(1)).unwrap_or(usize::MAX);
-    part.clamp(FEWEST_CONNECTIONS, Limits::default().connections)
+    part.clamp(MIN_CONNECTIONS, Limits::default().connections)
 }
 
 /// Files that all contents together keep open.
 pub(crate) fn files(descriptors: u64) -> usize {
-    usize::try_from(descriptors / 4).map_or(MOST_FILES, |files| files.min(MOST_FILES))
+    usize::try_from(descriptors / 4).map_or(MAX_FILES, |files| files.min(MAX_FILES))
 }
 
 /// What to tell the operator if so many contents need more than there is.
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_files_and_what_nobody_counts_are_within_the_limit_unless_a_shortage_is_told() {
+    fn connections_files_and_what_is_not_counted_are_within_the_limit_unless_a_shortage_is_told() {
         for descriptors in [64, 256, 1024, 4096, 65_536] {
             for contents in 1..2000 {
                 let all = connections(descriptors, contents) as u64 * contents

@@ -2,11 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use narrows_config::Rate;
-
-use super::Bucket;
+use narrows_swarm::policy::pacing::Bucket;
 
 /// A bucket that tasks wait at, first come first served.
 #[derive(Debug)]
@@ -22,6 +21,10 @@ pub(crate) struct Gate {
 
 /// No limit, as buckets have it.
 const OPEN: u64 = 0;
+
+/// What timers can do, and for how long a rate that has just risen may go unnoticed.
+const MIN_WAIT: Duration = Duration::from_millis(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// A gate that lets `rate` pass. A rate of zero is [paused](Rate::ZERO) elsewhere and refused in
@@ -43,15 +46,30 @@ impl Gate {
         self.with_bucket(|bucket| bucket.set_rate(rate, self.start.elapsed()));
     }
 
-    /// Waits until `bytes` may pass.
-    pub(crate) async fn pass(&self, bytes: u64) {
+    /// Waits until `bytes` may pass: until what passed before is paid for. So takes larger than the bucket
+    /// work and the average is exact.
+    pub(crate) async fn pass(&self, bytes: u32) {
         if self.rate.load(Ordering::Relaxed) == OPEN {
             return;
         }
         let _turn = self.turn.lock().await;
-        while let Err(wait) = self.with_bucket(|bucket| bucket.take(bytes, self.start.elapsed())) {
+        while let Some(wait) = self.take(bytes) {
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Takes `bytes` if nothing is owed, else says how long to wait: a second at most, for the rate may
+    /// change meanwhile.
+    fn take(&self, bytes: u32) -> Option<Duration> {
+        self.with_bucket(|bucket| {
+            let now = self.start.elapsed();
+            if bucket.is_open(now) {
+                bucket.spend(bytes);
+                return None;
+            }
+            let wait = bucket.opens_at().map_or(Duration::ZERO, |at| at.saturating_sub(now));
+            Some(wait.clamp(MIN_WAIT, MAX_WAIT))
+        })
     }
 
     /// How many bytes, of `most`, to ask for at a time so that a limit is felt as a flow and not in gulps: at
@@ -71,4 +89,46 @@ impl Gate {
 
 fn bytes(rate: Rate) -> u64 {
     rate.bytes_per_second().map_or(OPEN, |bytes| bytes.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_rate_everything_passes() {
+        let gate = Gate::new(Rate::UNLIMITED);
+        for _ in 0..1000 {
+            gate.pass(u32::MAX).await;
+        }
+        assert_eq!(gate.step(1 << 20), 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn what_passes_keeps_to_the_rate() {
+        let rate = Rate::from_bytes_per_second(2_000_000);
+        let (gate, start) = (Gate::new(rate), Instant::now());
+        for _ in 0..20 {
+            gate.pass(50_000).await;
+        }
+        // a million bytes, less the last ones and what was saved up
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((0.42..5.0).contains(&seconds), "{seconds}");
+        assert_eq!(gate.step(1 << 20), 100_000);
+    }
+
+    #[tokio::test]
+    async fn a_new_rate_applies_soon_to_those_who_wait() {
+        let gate = Arc::new(Gate::new(Rate::from_bytes_per_second(1000)));
+        gate.pass(1_000_000).await;
+        let waiting = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.pass(1).await }
+        });
+        tokio::task::yield_now().await;
+        gate.set_rate(Rate::UNLIMITED);
+        tokio::time::timeout(5 * MAX_WAIT, waiting).await.expect("in time").expect("passed");
+    }
 }

@@ -1,13 +1,11 @@
 //! What an agent may use, and what each of its contents has of that: rates, cores, memory, descriptors.
 
 mod allotment;
-mod bucket;
 mod buffers;
 pub(crate) mod descriptors;
 mod gate;
 
 pub(crate) use allotment::Allotment;
-pub(crate) use bucket::Bucket;
 pub(crate) use buffers::Buffers;
 pub(crate) use gate::Gate;
 

@@ -1,4 +1,4 @@
-//! What a running agent says of itself: its status, and whom it is connected to and why.
+//! What a running agent says of itself: its status, and its connections with their reasons.
 
 use std::time::Duration;
 
@@ -80,7 +80,6 @@ impl Entry {
         let broken = |error: String| ContentStatus {
             name: self.wanted.name(),
             state: ContentState::Error,
-            role: narrows_protocol::Role::Member.as_str().to_owned(),
             error: Some(error),
             ..ContentStatus::default()
         };

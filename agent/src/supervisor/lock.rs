@@ -18,8 +18,12 @@ const BETWEEN: Duration = Duration::from_millis(100);
 /// [`StartError::StateInUse`], [`StartError::LockFile`] or [`StartError::Lock`].
 pub(super) async fn lock(folder: &Path) -> Result<File, StartError> {
     let path = folder.join("agent.lock");
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = opened.map_err(|source| StartError::LockFile { path, source })?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|source| StartError::LockFile { path, source })?;
     for _ in 1..TRIES {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => tokio::time::sleep(BETWEEN).await,

@@ -74,8 +74,7 @@ impl Agent {
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let path = self.config_path.clone().ok_or(ReloadError::NoFile)?;
         let mut current = self.config.lock().await;
-        let loaded = spawn_blocking(move || Config::load(&path)).await;
-        let new = loaded.map_err(|_| ReloadError::Panicked)??;
+        let new = spawn_blocking(move || Config::load(&path)).await.map_err(|_| ReloadError::Panicked)??;
         let (mut added, removed) = self.apply(&new).await?;
         added.sort();
         let unread = self.entries().into_iter().filter(|entry| entry.unread.is_some());
@@ -211,8 +210,8 @@ fn change(entries: Vec<Entry>, wanted: Vec<Wanted>) -> Change {
     let (broken, running): (Vec<Entry>, Vec<Entry>) =
         entries.into_iter().partition(|entry| entry.handle.is_none());
     let is_wanted = |entry: &&Entry| wanted.iter().any(|new| new.torrent == entry.wanted.torrent);
-    let forgotten = broken.iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.wanted.name());
-    let forgotten = forgotten.collect();
+    let forgotten =
+        broken.iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.wanted.name()).collect();
     let (kept, gone): (Vec<Entry>, Vec<Entry>) =
         running.into_iter().partition(|entry| wanted.iter().any(|wanted| is_of(entry, wanted)));
     let next = wanted.into_iter().map(|wanted| {

@@ -82,20 +82,18 @@ fn help_of_state(error: &io::Error) -> &'static str {
 }
 
 impl Agent {
-    /// Listens and starts all content of `config`; [`reload`](Self::reload) reads `config_path` again. Must be
-    /// called on a tokio runtime.
+    /// Listens and starts all content of `config`; [`reload`](Self::reload) reads `config_path` again. Must
+    /// be called on a tokio runtime.
     ///
     /// # Errors
     /// See [`StartError`]. What is wrong with a content is no reason: its status says so.
     pub async fn start(config: Config, config_path: Option<PathBuf>) -> Result<Arc<Self>, StartError> {
-        let made = std::fs::create_dir_all(&config.state);
-        made.map_err(|source| StartError::StateFolder {
+        std::fs::create_dir_all(&config.state).map_err(|source| StartError::StateFolder {
             folder: config.state.clone(),
             source,
         })?;
         let lock = lock(&config.state).await?;
-        let bound = Listener::bind(config.listen);
-        let listener = bound.map_err(|source| StartError::Listen {
+        let listener = Listener::bind(config.listen).map_err(|source| StartError::Listen {
             address: config.listen,
             source,
         })?;

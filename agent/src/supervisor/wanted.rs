@@ -79,8 +79,8 @@ impl PartialEq for Wanted {
 pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
     for entry in &config.content {
-        let meta = read_torrent(&entry.torrent, config.names).map(Arc::new);
-        let meta = meta.map_err(|error| Arc::new(error.into()));
+        let meta =
+            read_torrent(&entry.torrent, config.names).map(Arc::new).map_err(|error| Arc::new(error.into()));
         let mut wanted = Wanted {
             torrent: entry.torrent.clone(),
             target: entry.target.clone(),

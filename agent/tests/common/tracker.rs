@@ -1,4 +1,4 @@
-//! A tracker of the plainest kind: everybody is told of everybody.
+//! A tracker of the plainest kind: every peer is told of every other one.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -49,7 +49,7 @@ impl Tracker {
         format!("http://{}/announce", self.addr)
     }
 
-    /// Makes everybody who announces from now on know this peer.
+    /// Every peer that announces from now on is told of this one.
     pub(crate) fn add(&self, info_hash: InfoHash, peer: SocketAddr) {
         self.state.lock().unwrap().swarms.entry(info_hash).or_default().push(peer);
     }

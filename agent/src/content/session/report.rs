@@ -37,7 +37,7 @@ impl Session {
                 stalled: report.stalled,
                 restarted: self.restarted,
                 lost: report.lost,
-                // who cannot fetch is to be nobody's gateway
+                // an agent that cannot fetch is no gateway
                 preference: if report.able {
                     self.gateway
                 } else {
@@ -88,7 +88,7 @@ impl Session {
             State::Paused => ContentState::Paused,
             State::Error => ContentState::Error,
             State::Seeding if self.disk.publish_error.is_some() => ContentState::Error,
-            // what is not at its target yet is not there for anybody
+            // what is not at its target yet is not there for any program
             State::Seeding if !self.content.is_published() => ContentState::Fetching,
             State::Seeding => ContentState::Seeding,
             State::Fetching => ContentState::Fetching,
@@ -100,7 +100,7 @@ impl Session {
         out.progress = status.progress;
         out.bytes_reused = self.fetched_before.reused;
         out.bytes_done = status.total - status.left.min(status.total);
-        out.role = status.role.as_str().to_owned();
+        out.role = status.role;
         out.site = status.site.clone();
         out.peers = status.peers;
         out.peers_local = status.peers_local;

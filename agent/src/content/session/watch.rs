@@ -1,4 +1,4 @@
-//! When published content is looked at again, and which pieces are hashed again because someone has reason to
+//! When published content is looked at again, and which pieces are hashed again because there is reason to
 //! doubt them. Pure: told the time, it says what is due.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ pub(super) const ROUND: Duration = Duration::from_secs(60);
 const SLICE_TIME: Duration = Duration::from_secs(1);
 const MIN_SLICE: usize = 256;
 
-/// A piece is not hashed again at someone's word more often than this.
+/// A piece is not hashed again because of a doubt more often than this.
 const SUSPECT_AGAIN: Duration = Duration::from_secs(60);
 
 /// Pieces that wait to be hashed, and those that were lately; with more, the rest is not doubted now.
@@ -35,7 +35,7 @@ pub(super) struct Watch {
     verified: Time,
     suspects: BTreeSet<u32>,
     hashing: bool,
-    /// When a piece was hashed at someone's word.
+    /// When a piece was last hashed because of a doubt.
     lately: BTreeMap<u32, Time>,
 }
 
@@ -87,7 +87,7 @@ impl Watch {
         self.verified = self.verified.max(since);
     }
 
-    /// For how long nobody has looked at some file, at most.
+    /// Since when every file has been looked at: the longest that any has not.
     pub(super) fn age(&self, now: Time) -> Duration {
         now.saturating_sub(self.verified)
     }

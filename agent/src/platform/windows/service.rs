@@ -161,7 +161,7 @@ pub(crate) fn install(executable: PathBuf, arguments: Vec<OsString>) -> io::Resu
         account_password: None,
     };
     let manager = manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
-    // START: whoever has it restarted after failures must be allowed to start it
+    // START: an account that has it restarted after failures must be allowed to start it
     let access = ServiceAccess::QUERY_CONFIG | ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
     let service = match manager.create_service(&info, access) {
         Err(error) if code(&error) == Some(ERROR_SERVICE_EXISTS) => {
