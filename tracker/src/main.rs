@@ -94,7 +94,7 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
         .with_ansi(false)
         .init();
     open_files::raise_limit();
-    let listeners = Listeners::bind(prepared.config())?;
+    let listeners = Listeners::bind(&prepared.config().listen, prepared.config().admin)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {

@@ -1,6 +1,7 @@
 //! Something that goes wrong again and again is logged once per cause, then once an hour with a count.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a cause that goes on is said again.
@@ -72,12 +73,13 @@ impl Repeats {
     }
 }
 
-/// The same by who or what it concerns. What others can make up is bounded: of so many is said something
-/// within an hour, and of the rest nothing.
+/// The same by the subject that it concerns: an address, a name. What others can make up is bounded: within
+/// an hour, a number of subjects is named in the log, and the rest is not. It may be shared between threads;
+/// the lock is held for a look-up.
 #[derive(Debug)]
 pub struct RepeatsBy<K> {
-    most: usize,
-    said: BTreeMap<K, Said>,
+    max: usize,
+    said: Mutex<BTreeMap<K, Said>>,
 }
 
 #[derive(Debug)]
@@ -87,17 +89,18 @@ struct Said {
 }
 
 impl<K: Ord> RepeatsBy<K> {
-    /// Of `most` something is said within an hour.
-    pub fn new(most: usize) -> Self {
+    /// At most `max` subjects are named within an hour.
+    pub fn new(max: usize) -> Self {
         Self {
-            most,
-            said: BTreeMap::new(),
+            max,
+            said: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// It concerned `whom` at `now`. If that is worth a line: how often it did since the last one.
-    pub fn seen(&mut self, whom: K, now: Duration) -> Option<u64> {
-        if let Some(known) = self.said.get_mut(&whom) {
+    /// It concerned `subject` at `now`. If that is worth a line: how often it did since the last one.
+    pub fn seen(&self, subject: K, now: Duration) -> Option<u64> {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = said.get_mut(&subject) {
             known.unsaid += 1;
             if now < known.last + AGAIN {
                 return None;
@@ -105,13 +108,13 @@ impl<K: Ord> RepeatsBy<K> {
             known.last = now;
             return Some(std::mem::take(&mut known.unsaid));
         }
-        if self.said.len() >= self.most {
-            self.said.retain(|_, known| now < known.last + AGAIN);
+        if said.len() >= self.max {
+            said.retain(|_, known| now < known.last + AGAIN);
         }
-        if self.said.len() >= self.most {
+        if said.len() >= self.max {
             return None;
         }
-        self.said.insert(whom, Said { last: now, unsaid: 0 });
+        said.insert(subject, Said { last: now, unsaid: 0 });
         Some(1)
     }
 }
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn each_is_named_once_then_hourly_with_a_count() {
-        let mut repeats = RepeatsBy::new(16);
+        let repeats = RepeatsBy::new(16);
         let minute = |n: u64| Duration::from_secs(60 * n);
         let said: Vec<(u64, u64)> =
             (0..130).filter_map(|n| Some((n, repeats.seen("a", minute(n))?))).collect();
@@ -131,11 +134,11 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_fills_neither_log_nor_memory_and_others_are_named_after_it() {
-        let mut repeats = RepeatsBy::new(16);
-        let mut flood = |now| (0..1000).filter(|n| repeats.seen(*n, now).is_some()).count();
+        let repeats = RepeatsBy::new(16);
+        let flood = |now| (0..1000).filter(|n| repeats.seen(*n, now).is_some()).count();
         assert_eq!((flood(Duration::ZERO), flood(AGAIN / 2)), (16, 0));
         assert_eq!(repeats.seen(5000, AGAIN), Some(1));
-        assert_eq!(repeats.said.len(), 1);
+        assert_eq!(repeats.said.lock().unwrap().len(), 1);
     }
 
     #[test]

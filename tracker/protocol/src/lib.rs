@@ -8,7 +8,7 @@ mod bencode;
 mod compact;
 pub mod ids;
 pub mod metainfo;
-mod query;
+pub mod query;
 pub mod scrape;
 
 pub use announce::{

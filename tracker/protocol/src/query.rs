@@ -109,8 +109,9 @@ pub(crate) fn decode20(value: &str) -> Option<[u8; 20]> {
     decoded.next().is_none().then_some(out)
 }
 
-/// Decodes a text; `None` for a broken escape or bytes that are not UTF-8.
-pub(crate) fn decode_text(value: &str) -> Option<String> {
+/// Decodes a percent-encoded text (RFC 3986), with `+` for a space; `None` for a broken escape or bytes that
+/// are not UTF-8.
+pub fn decode_text(value: &str) -> Option<String> {
     if !value.bytes().any(|b| matches!(b, b'%' | b'+')) {
         return Some(value.to_owned());
     }
@@ -119,7 +120,7 @@ pub(crate) fn decode_text(value: &str) -> Option<String> {
 }
 
 /// Appends bytes so that [`decode20`] and [`decode_text`] read them back.
-pub(crate) fn encode(bytes: &[u8], out: &mut String) {
+pub fn encode(bytes: &[u8], out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -6,6 +6,8 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode, Uri};
 use narrows_host::bearer::{Bearer, Shown};
 
+use crate::net::reply::Refusal;
+
 /// What the admin port asks of a request that changes something.
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -24,19 +26,14 @@ impl Access {
     /// name of its own point there (DNS rebinding).
     ///
     /// # Errors
-    /// A status and a sentence with what to do.
-    pub(crate) fn admit(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<(), (StatusCode, &'static str)> {
+    /// Says what to do.
+    pub(crate) fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"cross-site");
         if is_foreign && !is_read {
-            return Err((
+            return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
-                "a page of another site may not change or ask anything here\n",
+                "a page of another site may not change or ask anything here",
             ));
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -45,10 +42,10 @@ impl Access {
             && !FOR_PROGRAMS.contains(&uri.path())
             && !host.is_none_or(is_local_name)
         {
-            return Err((
+            return Err(Refusal::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "the admin port is bound to a loopback address and answers to localhost or an address only; to reach it by \
-                 another name, set `admin_token: FILE` in tracker.yaml\n",
+                 another name, set `admin_token: FILE` in tracker.yaml",
             ));
         }
         Ok(())
@@ -57,34 +54,34 @@ impl Access {
     /// Whether a request with these headers may change something.
     ///
     /// # Errors
-    /// A status and a sentence with what to do.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+    /// Says what to do.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             if !self.is_loopback {
-                return Err((
+                return Err(Refusal::new(
                     StatusCode::FORBIDDEN,
                     "the admin port is not bound to a loopback address, so changes need a token: set `admin_token: FILE` \
-                     in tracker.yaml and send `Authorization: Bearer TOKEN`\n",
+                     in tracker.yaml and send `Authorization: Bearer TOKEN`",
                 ));
             }
             if headers.contains_key(ORIGIN) {
-                return Err((
+                return Err(Refusal::new(
                     StatusCode::FORBIDDEN,
-                    "a web page may not change anything here without a token: set `admin_token: FILE` in tracker.yaml\n",
+                    "a web page may not change anything here without a token: set `admin_token: FILE` in tracker.yaml",
                 ));
             }
             return Ok(());
         };
         match token.shown_in(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
             Shown::Right => Ok(()),
-            Shown::Wrong => Err((
+            Shown::Wrong => Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
-                "this is not the token in the file that `admin_token` of tracker.yaml names\n",
+                "this is not the token in the file that `admin_token` of tracker.yaml names",
             )),
-            Shown::Nothing => Err((
+            Shown::Nothing => Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "changes need the token in the file that `admin_token` of tracker.yaml names: send `Authorization: \
-                 Bearer TOKEN`\n",
+                 Bearer TOKEN`",
             )),
         }
     }

@@ -1,12 +1,12 @@
 //! `GET /explain?agent=ID&content=NAME`: why an agent is told what it is told.
 
-use hyper::StatusCode;
 use narrows_assignment::Explanation;
 use narrows_config::did_you_mean;
 use narrows_protocol::InfoHash;
 use serde::Serialize;
 
-use crate::admin::brake::form;
+use crate::net::query::form;
+use crate::net::reply::Refusal;
 use crate::state::tracker::Tracker;
 
 /// Most agents of a swarm that an unknown id is compared with.
@@ -30,8 +30,8 @@ struct OfContent {
 /// Explains an agent, in one content or in all that it is in.
 ///
 /// # Errors
-/// A status and a sentence: what is missing, or not known and which is like it.
-pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, (StatusCode, String)> {
+/// Says what is missing, or not known and which is like it.
+pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, Refusal> {
     let (mut agent, mut content) = (None, None);
     for (key, value) in form(query)? {
         match key.as_str() {
@@ -39,13 +39,12 @@ pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, (Stat
             "content" => content = Some(value),
             _ => {
                 let sentence = format!("unknown key `{key}`; write /explain?agent=ID&content=NAME");
-                return Err((StatusCode::BAD_REQUEST, sentence));
+                return Err(Refusal::bad_request(sentence));
             }
         }
     }
     let agent = agent.filter(|agent| !agent.is_empty()).ok_or_else(|| {
-        let sentence = "name an agent: /explain?agent=ID or /explain?agent=ID&content=NAME";
-        (StatusCode::BAD_REQUEST, sentence.to_owned())
+        Refusal::bad_request("name an agent: /explain?agent=ID or /explain?agent=ID&content=NAME")
     })?;
     let known: Vec<(String, InfoHash)> = tracker.contents_named().collect();
     let named = |name: &str, hash: &InfoHash| match &content {
@@ -76,7 +75,7 @@ pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, (Stat
     Ok(Explained { agent, contents })
 }
 
-fn not_found(kind: &str, name: &str, known: Vec<&str>) -> (StatusCode, String) {
+fn not_found(kind: &str, name: &str, known: Vec<&str>) -> Refusal {
     let near = match did_you_mean(name, known) {
         Some(near) => format!("; {near}"),
         None if kind == "agent" => {
@@ -84,8 +83,5 @@ fn not_found(kind: &str, name: &str, known: Vec<&str>) -> (StatusCode, String) {
         }
         None => "; /status lists them".to_owned(),
     };
-    (
-        StatusCode::NOT_FOUND,
-        format!("there is no {kind} `{name}`{near}"),
-    )
+    Refusal::not_found(format!("there is no {kind} `{name}`{near}"))
 }

@@ -14,6 +14,7 @@ use narrows_protocol::{
 use narrows_topology::SiteMap;
 use tracing::debug;
 
+use crate::announce::port::Port;
 use crate::announce::proxies;
 use crate::metrics::AnnounceOutcome;
 use crate::state::tracker::{Listing, Tracker};
@@ -41,18 +42,18 @@ pub(crate) struct Source<'h, H> {
 }
 
 /// Answers an announce: always with bencode.
-pub(crate) fn announce<'h, H>(tracker: &Tracker, source: Source<'h, H>) -> Bytes
+pub(crate) fn announce<'h, H>(port: &Port, source: Source<'h, H>) -> Bytes
 where
     H: DoubleEndedIterator<Item = &'h [u8]>,
 {
-    let answered = accept(tracker, source);
+    let answered = accept(port, source);
     reply(|out| match answered {
         Ok((outcome, request, response)) => {
-            tracker.metrics.announce(outcome);
+            port.tracker.metrics.announce(outcome);
             response.encode(request.compact, request.no_peer_id, out);
         }
         Err((outcome, failure)) => {
-            tracker.metrics.announce(outcome);
+            port.tracker.metrics.announce(outcome);
             failure.encode(out);
         }
     })
@@ -97,25 +98,25 @@ pub(crate) fn refuse(reason: &'static str) -> Bytes {
 type Accepted = (AnnounceOutcome, AnnounceRequest, AnnounceResponse);
 type Refused = (AnnounceOutcome, Failure);
 
-fn accept<'h, H>(tracker: &Tracker, source: Source<'h, H>) -> Result<Accepted, Refused>
+fn accept<'h, H>(port: &Port, source: Source<'h, H>) -> Result<Accepted, Refused>
 where
     H: DoubleEndedIterator<Item = &'h [u8]>,
 {
+    let Port {
+        tracker,
+        trusted_proxies,
+        odd_clients,
+    } = port;
     let request = AnnounceRequest::parse(source.query)
         .map_err(|error| (AnnounceOutcome::Invalid, Failure::new(error.reason())))?;
-    let is_untrusted_proxy = source.relayed && !proxies::is_trusted(source.socket, &tracker.trusted_proxies);
+    let is_untrusted_proxy = source.relayed && !proxies::is_trusted(source.socket, trusted_proxies);
     if is_untrusted_proxy {
         tracker.metrics.untrusted_proxy.inc();
         let now = tracker.store.world().uptime();
-        tracker.relays.seen(source.socket.to_canonical(), now);
+        odd_clients.untrusted_proxy(source.socket.to_canonical(), now);
     }
-    let ip = proxies::client(
-        source.socket,
-        source.forwarded,
-        request.ip,
-        &tracker.trusted_proxies,
-    )
-    .map_err(|error| (AnnounceOutcome::Proxy, Failure::new(error.reason())))?;
+    let ip = proxies::client(source.socket, source.forwarded, request.ip, trusted_proxies)
+        .map_err(|error| (AnnounceOutcome::Proxy, Failure::new(error.reason())))?;
     let size = match tracker.listing(&request.info_hash) {
         Listing::Open => None,
         Listing::Listed(size) => Some(size),
@@ -140,11 +141,11 @@ where
         tracker.metrics.decision(map, &decision, reporting, || tracker.label(&request.info_hash));
         if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
             let now = tracker.store.world().uptime();
-            tracker.doubles.seen(&report.agent, announce.addr, other, now);
+            odd_clients.double(&report.agent, announce.addr, other, now);
         }
         if decision.outcome.beside_others {
             let now = tracker.store.world().uptime();
-            tracker.shared_addresses.seen(announce.addr, now);
+            odd_clients.shared_address(announce.addr, now);
         }
         debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
         response(map, decision, ip, is_agent, tracker.watched())

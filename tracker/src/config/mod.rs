@@ -163,7 +163,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     if let Some(node) = fields.take("interval") {
         config.interval = intervals(node, report);
     }
-    if let Some(taken) = listen::in_the_way_of_admin(&config) {
+    if let Some(taken) = listen::in_the_way_of_admin(&config.listen, config.admin) {
         report.add(
             admin.or(fields.take("listen")).unwrap_or(root).at,
             format!("`admin` and `listen` cannot both have {taken}"),

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
+use crate::metrics::labels::Direction;
+
 /// Seconds over which use is averaged.
 const WINDOW: usize = 20;
 
@@ -14,9 +16,6 @@ const AHEAD: f64 = 35.0;
 
 /// Most agents whose last report is remembered; the reports of others are spread over the window.
 const FLOWS_MAX: usize = 20_000;
-
-/// A link and the site at whose end bytes come out.
-pub(crate) type Direction = (String, String);
 
 /// The use of all links; `F`: what tells one agent's fetching of one content from others.
 pub(crate) struct LinkUse<F> {

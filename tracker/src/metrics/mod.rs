@@ -1,7 +1,9 @@
 //! What Prometheus is told. Labels are site, link, role, content, outcome and tier: never an address or a
 //! peer. One table of all: `tracker/prometheus/README.md`.
 
+pub(crate) mod described;
 pub(crate) mod gauges;
+pub(crate) mod labels;
 pub(crate) mod link_bytes;
 pub(crate) mod link_use;
 pub(crate) mod unmapped;
@@ -15,8 +17,10 @@ use narrows_topology::SiteMap;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::metrics::link_bytes::{ContentLabel, Fetcher, LinkBytes, direction};
+use crate::metrics::labels::{ContentLabel, direction};
+use crate::metrics::link_bytes::{Fetcher, LinkBytes};
 use crate::metrics::unmapped::Unmapped;
+use crate::net::serve::Observer;
 
 /// What became of an announce: the event of an accepted one, or why it was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,8 +105,8 @@ pub(crate) struct Metrics {
     pub(crate) torrents_broken: IntGauge,
     pub(crate) expired_peers: IntCounter,
     pub(crate) snapshot_failures: IntCounter,
-    pub(crate) connections: IntGauge,
-    pub(crate) accept_errors: IntCounter,
+    connections: IntGauge,
+    accept_errors: IntCounter,
     pub(crate) request_duration: Histogram,
 }
 
@@ -305,12 +309,22 @@ impl Metrics {
         self.map_valid.set(0);
     }
 
-    pub(crate) fn map_is_valid(&self) -> bool {
-        self.map_valid.get() == 1
-    }
-
     pub(crate) fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
         self.registry.gather()
+    }
+}
+
+impl Observer for Metrics {
+    fn opened(&self) {
+        self.connections.inc();
+    }
+
+    fn closed(&self) {
+        self.connections.dec();
+    }
+
+    fn accept_failed(&self) {
+        self.accept_errors.inc();
     }
 }
 

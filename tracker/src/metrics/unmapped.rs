@@ -22,7 +22,7 @@ const MAX_NAMED: usize = 16;
 pub(crate) struct Unmapped {
     counts: IntCounterVec,
     known: Mutex<HashSet<IpNet>>,
-    told: Mutex<RepeatsBy<IpNet>>,
+    named: RepeatsBy<IpNet>,
 }
 
 impl Unmapped {
@@ -38,7 +38,7 @@ impl Unmapped {
         Ok(Self {
             counts,
             known: Mutex::default(),
-            told: Mutex::new(RepeatsBy::new(MAX_NAMED)),
+            named: RepeatsBy::new(MAX_NAMED),
         })
     }
 
@@ -58,11 +58,11 @@ impl Unmapped {
     }
 
     fn tell(&self, from: IpAddr, network: IpNet, now: Duration) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(times) = told.seen(network, now) {
+        if let Some(times) = self.named.seen(network, now) {
             warn!(
                 %from, %network, times,
-                "announces from an address in no site are refused; if its machines are to be served, add its network to the                  `networks` of a site in the site map"
+                "announces from an address in no site are refused; if its machines are to be served, add its network to the \
+                 `networks` of a site in the site map"
             );
         }
     }

@@ -6,8 +6,6 @@ use narrows_host::listen::hint;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
-use crate::config::Config;
-
 /// Connections that wait to be accepted. A fleet that starts at once is thousands of them.
 const BACKLOG: i32 = 4096;
 
@@ -31,16 +29,15 @@ pub struct BindError {
 }
 
 impl Listeners {
-    /// Binds every address of the configuration; port 0 takes any free port.
+    /// Binds `listen` for /announce and /scrape, and `admin`; port 0 takes any free port.
     ///
     /// # Errors
     /// Says which address cannot be bound, and why.
-    pub fn bind(config: &Config) -> Result<Self, BindError> {
-        let tracker =
-            config.listen.iter().map(|address| listen(*address, is_dual_stack(*address, &config.listen)));
+    pub fn bind(listen: &[SocketAddr], admin: SocketAddr) -> Result<Self, BindError> {
+        let tracker = listen.iter().map(|address| bind(*address, is_dual_stack(*address, listen)));
         Ok(Self {
             tracker: tracker.collect::<Result<_, _>>()?,
-            admin: listen(config.admin, false)?,
+            admin: bind(admin, false)?,
         })
     }
 
@@ -56,8 +53,7 @@ impl Listeners {
 }
 
 /// The address of `listen` that takes the admin port's place, if one does.
-pub(crate) fn in_the_way_of_admin(config: &Config) -> Option<SocketAddr> {
-    let admin = config.admin;
+pub(crate) fn in_the_way_of_admin(listen: &[SocketAddr], admin: SocketAddr) -> Option<SocketAddr> {
     let takes = |address: &&SocketAddr| {
         let same_family = address.is_ipv4() == admin.is_ipv4();
         let any = address.ip().is_unspecified() || admin.ip().is_unspecified();
@@ -65,9 +61,9 @@ pub(crate) fn in_the_way_of_admin(config: &Config) -> Option<SocketAddr> {
         // port 0 is a free one
         admin.port() != 0
             && address.port() == admin.port()
-            && (overlap || !same_family && is_dual_stack(**address, &config.listen))
+            && (overlap || !same_family && is_dual_stack(**address, listen))
     };
-    config.listen.iter().find(takes).copied()
+    listen.iter().find(takes).copied()
 }
 
 /// Whether an IPv6 socket takes IPv4 too: `[::]` does, unless the configuration has a socket of its own for
@@ -77,7 +73,7 @@ fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
         && !all.contains(&SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
 }
 
-fn listen(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindError> {
+fn bind(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindError> {
     let socket = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {

@@ -1,4 +1,8 @@
-//! Connections: sockets that accept, and HTTP over them.
+//! Connections: sockets that accept, HTTP over them, what requests say and what they are answered with. What
+//! is served, and who counts it, is passed in.
 
+pub(crate) mod events;
 pub(crate) mod listen;
+pub(crate) mod query;
+pub(crate) mod reply;
 pub(crate) mod serve;

@@ -7,9 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,8 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use crate::admin::page::EventStream;
-use crate::metrics::Metrics;
+use crate::net::reply::{Request, Response};
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,15 +26,22 @@ const HEAD_MAX: usize = 16 * 1024;
 const BACK_OFF_MIN: Duration = Duration::from_millis(5);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
-pub(crate) type Request = hyper::Request<Incoming>;
-pub(crate) type Response = hyper::Response<Either<Full<Bytes>, EventStream>>;
+/// Who is told what becomes of connections, and counts it.
+pub(crate) trait Observer: Send + Sync {
+    /// A connection was accepted.
+    fn opened(&self);
+    /// It has ended.
+    fn closed(&self);
+    /// Accepting itself failed.
+    fn accept_failed(&self);
+}
 
 /// What a listener needs beside its socket.
 #[derive(Clone)]
 pub(crate) struct Shared {
     /// One permit per connection; without one, clients wait in the backlog.
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) observer: Arc<dyn Observer>,
     /// Becomes true when the tracker stops.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -67,7 +70,7 @@ where
             Ok(accepted) => accepted,
             Err(error) => {
                 if concerns_listener(&error) {
-                    shared.metrics.accept_errors.inc();
+                    shared.observer.accept_failed();
                     if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
                         warn!(%error, times, "cannot accept; it is tried again within {BACK_OFF_MAX:?}");
                     }
@@ -82,12 +85,12 @@ where
             info!("connections are accepted again");
         }
         let handle = handle.clone();
-        let metrics = Arc::clone(&shared.metrics);
+        let observer = Arc::clone(&shared.observer);
         let stop = shared.stop.clone();
         tokio::spawn(async move {
-            metrics.connections.inc();
+            observer.opened();
             connection(stream, peer, stop, handle).await;
-            metrics.connections.dec();
+            observer.closed();
             drop(slot);
         });
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use narrows_topology::{Mistakes, SiteMap};
+use narrows_topology::SiteMap;
 use tracing::{error, info};
 
 use crate::state::tracker::Tracker;
@@ -40,7 +40,7 @@ impl MapFile {
         self.last = seen;
         let file = self.path.display().to_string();
         let parsed = match read {
-            Ok(text) => SiteMap::parse(&file, &text).map_err(|mistakes| explain(&mistakes)),
+            Ok(text) => SiteMap::parse(&file, &text).map_err(|mistakes| mistakes.to_string()),
             Err(error) => Err(format!("cannot read {file}: {error}")),
         };
         match parsed {
@@ -52,13 +52,10 @@ impl MapFile {
                 info!(%file, sites, links, "site map loaded");
             }
             Err(reason) => {
+                tracker.store.world().refuse_map();
                 tracker.metrics.map_refused();
                 error!("site map refused, the one in force stays:\n{reason}");
             }
         }
     }
-}
-
-fn explain(mistakes: &Mistakes) -> String {
-    mistakes.to_string()
 }

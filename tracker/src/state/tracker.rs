@@ -5,32 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
+use narrows_assignment::SwarmStatus;
 use narrows_protocol::InfoHash;
 
-use crate::admin::access::Access;
-use crate::admin::brake::BrakeFile;
-use crate::admin::page::Feed;
-use crate::announce::doubles::Doubles;
-use crate::announce::relays::Relays;
-use crate::announce::shared_addresses::SharedAddresses;
 use crate::metrics::Metrics;
-use crate::metrics::link_bytes::ContentLabel;
-use crate::state::store::Store;
+use crate::metrics::described::Described;
+use crate::metrics::labels::ContentLabel;
+use crate::state::store::{Store, Swept};
 use crate::state::torrents::{Content, Contents};
 
+/// Swarms, contents and counters. It knows no port: what one of them alone needs is kept there.
 pub(crate) struct Tracker {
     pub(crate) store: Store,
-    pub(crate) trusted_proxies: Vec<IpNet>,
     /// `None`: any info hash is tracked.
     pub(crate) contents: Option<ArcSwap<Contents>>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) brakes: BrakeFile,
-    pub(crate) access: Access,
-    pub(crate) feed: Feed,
-    pub(crate) doubles: Doubles,
-    pub(crate) relays: Relays,
-    pub(crate) shared_addresses: SharedAddresses,
     /// Another number in each run.
     pub(crate) epoch: u32,
     /// How many agents there were at the last sweep, about.
@@ -82,6 +71,30 @@ impl Tracker {
         named.into_iter()
     }
 
+    /// The states of all swarms, with their contents' names.
+    pub(crate) fn described(&self) -> Vec<Described> {
+        self.describe(self.store.statuses())
+    }
+
+    /// The same without the ways of their bytes.
+    pub(crate) fn described_in_short(&self) -> Vec<Described> {
+        self.describe(self.store.statuses_in_short())
+    }
+
+    fn describe(&self, statuses: Vec<(InfoHash, SwarmStatus)>) -> Vec<Described> {
+        let contents = self.contents.as_ref().map(|contents| contents.load_full());
+        let describe = |(hash, status)| {
+            let content = contents.as_ref().and_then(|contents| contents.of(&hash));
+            Described {
+                name: content.map_or_else(|| hash.to_string(), |content| content.name.to_string()),
+                label: label(&hash, content),
+                size: content.map(|content| content.size),
+                status,
+            }
+        };
+        statuses.into_iter().map(describe).collect()
+    }
+
     /// The number of this run, and after how many seconds an agent is to look whether it still is: it looks
     /// once for all its contents.
     pub(crate) fn watched(&self) -> (u32, u16) {
@@ -112,14 +125,14 @@ impl Tracker {
         };
         self.metrics.expired_peers.inc_by(swept.peers as u64);
         self.agents.store(self.store.agents(), Ordering::Relaxed);
-        if swept != crate::state::store::Swept::default() {
+        if swept != Swept::default() {
             tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
         }
     }
 }
 
 /// The labels of a content; of an open tracker only the info hash is known.
-pub(crate) fn label(hash: &InfoHash, content: Option<&Content>) -> ContentLabel {
+fn label(hash: &InfoHash, content: Option<&Content>) -> ContentLabel {
     let info_hash = hash.to_string();
     ContentLabel {
         name: content.map_or_else(|| info_hash.clone(), |content| content.own_name.to_string()),

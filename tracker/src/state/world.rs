@@ -1,6 +1,7 @@
 //! What every decision is made in view of: the site map in force, the policy, the flows, the clocks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -12,6 +13,8 @@ pub(crate) struct World {
     policy: Policy,
     ledger: Ledger,
     map: ArcSwap<LoadedMap>,
+    /// The file holds another map, which was refused.
+    is_refused: AtomicBool,
     started: Instant,
 }
 
@@ -43,6 +46,7 @@ impl World {
             policy,
             ledger: Ledger::new(),
             map,
+            is_refused: AtomicBool::new(false),
             started,
         }
     }
@@ -76,6 +80,17 @@ impl World {
             generation,
             loaded: Instant::now(),
         }));
+        self.is_refused.store(false, Ordering::Relaxed);
+    }
+
+    /// The file has changed, and what it holds cannot be put in force.
+    pub(crate) fn refuse_map(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file holds the map in force.
+    pub(crate) fn map_is_valid(&self) -> bool {
+        !self.is_refused.load(Ordering::Relaxed)
     }
 }
 

@@ -63,7 +63,7 @@ impl Running {
     pub fn start_in(dir: TempDir) -> Self {
         let config = Config::load(&dir.path().join("tracker.yaml")).unwrap();
         let prepared = Prepared::new(config).unwrap();
-        let listeners = Listeners::bind(prepared.config()).unwrap();
+        let listeners = Listeners::bind(&prepared.config().listen, prepared.config().admin).unwrap();
         let addrs = listeners.tracker_addrs();
         let admin = listeners.admin_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use crate::announce::typed;
-use crate::net::serve::Response;
+use crate::net::reply::{Response, typed};
 
 macro_rules! files {
     ($($path:literal: $file:literal, $kind:literal;)*) => {

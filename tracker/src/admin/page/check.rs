@@ -8,15 +8,14 @@ use narrows_topology::SiteMap;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::layout::{Drawn, drawn};
-use crate::announce::{text, typed};
-use crate::net::serve::{Request, Response};
+use crate::admin::page::layout::{Drawn, drawn};
+use crate::net::reply::{Request, Response, text, typed};
 
 /// The longest site map that is looked at, in bytes.
-const LONGEST: usize = 1 << 20;
+const MAX_MAP: usize = 1 << 20;
 
 /// So many are looked at at once: it is work for a processor.
-static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+static CHECKS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,7 +34,7 @@ struct Mistake {
 }
 
 pub(crate) async fn check(request: Request) -> Response {
-    let Ok(body) = Limited::new(request.into_body(), LONGEST).collect().await else {
+    let Ok(body) = Limited::new(request.into_body(), MAX_MAP).collect().await else {
         return text(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the site map is longer than 1 MiB, or did not arrive\n",
@@ -47,7 +46,7 @@ pub(crate) async fn check(request: Request) -> Response {
             "this is no text in UTF-8, so it is no site map\n",
         );
     };
-    let Ok(_turn) = AT_ONCE.acquire().await else {
+    let Ok(_turn) = CHECKS.acquire().await else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops\n");
     };
     let checked = tokio::task::spawn_blocking(move || serde_json::to_vec(&checked(&sites))).await;

@@ -1,141 +1,68 @@
-//! `GET /events`: server-sent events (WHATWG HTML, 9.2). One computation a second for all listeners, none
+//! `GET /events`: server-sent events (WHATWG HTML, 9.2). One computation a second for all pages, none
 //! without any.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{self, Poll};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::Either;
 use hyper::StatusCode;
-use hyper::body::{Body, Frame};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use narrows_topology::Hop;
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
 
-use super::rollout::Short;
-use crate::admin::in_short;
-use crate::announce::text;
-use crate::metrics::link_bytes::{link_label, site_label};
-use crate::metrics::link_use::Direction;
-use crate::net::serve::Response;
+use crate::admin::page::rollout::Short;
+use crate::metrics::labels::{Direction, link_label, site_label};
+use crate::net::events::{Broadcast, Unavailable};
+use crate::net::reply::{Response, streamed, text};
 use crate::state::tracker::Tracker;
 
-/// How often something is said.
+/// How often an event is published.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// More listeners than this are sent away.
-const LISTENERS_MAX: usize = 64;
+/// So many pages may be open.
+const MAX_PAGES: usize = 64;
 
 /// A link is said to be above its budget when it has been above this much of it for so long.
 const OVER: f64 = 1.05;
 const OVER_FOR: Duration = Duration::from_secs(30);
 
-/// Who listens, and what was said last.
-#[derive(Default)]
-pub(crate) struct Feed {
-    state: Mutex<State>,
-}
+/// The state of all rollouts and links, once a second, for the pages that are open.
+pub(crate) struct Feed(Arc<Broadcast>);
 
-#[derive(Default)]
-struct State {
-    /// While somebody listens. The last word; empty at first.
-    said: Option<watch::Sender<Bytes>>,
-    closed: bool,
-}
-
-/// The body of an answer that goes on. It ends when the sender is dropped.
-pub(crate) struct EventStream(mpsc::Receiver<Bytes>);
-
-impl Body for EventStream {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.0.poll_recv(cx);
-        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+impl Default for Feed {
+    fn default() -> Self {
+        Self(Arc::new(Broadcast::new(MAX_PAGES)))
     }
 }
 
 impl Feed {
     /// Ends all streams, for good.
     pub(crate) fn close(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.closed = true;
-        state.said = None;
+        self.0.close();
     }
 
     /// An answer that goes on. Called within the runtime.
     pub(crate) fn subscribe(&self, tracker: &Arc<Tracker>) -> Response {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops\n");
-        }
-        let heard = match &state.said {
-            Some(said) if said.receiver_count() >= LISTENERS_MAX => {
+        let subscription = match self.0.subscribe() {
+            Ok(subscription) => subscription,
+            Err(Unavailable::Closed) => {
+                return text(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops\n");
+            }
+            Err(Unavailable::Full) => {
                 return text(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "64 pages are open already; close one, or look at /status\n",
                 );
             }
-            Some(said) => said.subscribe(),
-            None => {
-                let (said, heard) = watch::channel(Bytes::new());
-                state.said = Some(said);
-                tokio::spawn(speak(Arc::clone(tracker)));
-                heard
-            }
         };
-        // one event waits for a slow listener, who misses those meanwhile
-        let (out, stream) = mpsc::channel(1);
-        tokio::spawn(pass_on(heard, out));
-        let mut response = Response::new(Either::Right(EventStream(stream)));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        response
-    }
-
-    /// Says something to all; `false`: nobody listens any more.
-    fn say(&self, event: Bytes) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_heard = state.said.as_ref().is_some_and(|said| said.send(event).is_ok());
-        if !is_heard {
-            state.said = None;
+        if subscription.is_first {
+            tokio::spawn(publish(Arc::clone(tracker), Arc::clone(&self.0)));
         }
-        is_heard
+        streamed("text/event-stream", subscription.stream)
     }
 }
 
-/// Brings one listener what is said, until it goes or nothing more is said.
-async fn pass_on(mut heard: watch::Receiver<Bytes>, out: mpsc::Sender<Bytes>) {
-    if out.send(Bytes::from_static(b"retry: 2000\n\n")).await.is_err() {
-        return;
-    }
-    heard.mark_changed();
-    loop {
-        tokio::select! {
-            () = out.closed() => return,
-            changed = heard.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-        }
-        let event = heard.borrow_and_update().clone();
-        if !event.is_empty() && out.send(event).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Says once a second how things are, as long as somebody listens.
-async fn speak(tracker: Arc<Tracker>) {
+/// Publishes once a second how things are, as long as a page is open.
+async fn publish(tracker: Arc<Tracker>, broadcast: Arc<Broadcast>) {
     let (mut number, mut meter) = (0u64, Meter::default());
     loop {
         number += 1;
@@ -148,13 +75,13 @@ async fn speak(tracker: Arc<Tracker>) {
         meter = kept;
         let Ok(json) = json else { break };
         let event = format!("id: {number}\nevent: state\ndata: {json}\n\n");
-        if !tracker.feed.say(event.into()) {
+        if !broadcast.publish(event.into()) {
             return;
         }
         tokio::time::sleep(EVERY).await;
     }
-    // it cannot be said how things are: streams end, and pages ask again
-    tracker.feed.state.lock().unwrap_or_else(PoisonError::into_inner).said = None;
+    // how things are cannot be found out: streams end, and pages ask again
+    broadcast.end_streams();
 }
 
 #[derive(Serialize)]
@@ -162,7 +89,7 @@ struct Event {
     version: &'static str,
     map_generation: u64,
     map_valid: bool,
-    /// Those that somebody waits for first.
+    /// Those that a site waits for come first.
     rollouts: Vec<Short>,
     links: Vec<Use>,
 }
@@ -190,7 +117,7 @@ struct Meter {
 
 impl Meter {
     fn look(&mut self, tracker: &Tracker, now: Instant) -> Event {
-        let mut contents = in_short(tracker);
+        let mut contents = tracker.described_in_short();
         contents.sort_by_key(|content| !content.status.sites.iter().any(|site| site.waiting));
         let world = tracker.store.world();
         let view = world.view();
@@ -216,7 +143,7 @@ impl Meter {
         Event {
             version: env!("CARGO_PKG_VERSION"),
             map_generation: view.generation(),
-            map_valid: tracker.metrics.map_is_valid(),
+            map_valid: world.map_is_valid(),
             rollouts: contents.iter().map(|content| Short::of(content, &brakes)).collect(),
             links,
         }

@@ -1,12 +1,13 @@
 //! `GET /rollout?content=NAME`: one content by site. And the same of all contents in short, for the events.
 
-use hyper::StatusCode;
 use narrows_assignment::{Brakes, DoubleStatus, SharedStatus, SiteStatus, SwarmStatus};
 use narrows_protocol::InfoHash;
 use serde::Serialize;
 
-use crate::admin::brake::form;
-use crate::metrics::gauges::{Described, Rollout, SiteSum};
+use crate::metrics::described::Described;
+use crate::metrics::gauges::sums::{Rollout, SiteSum};
+use crate::net::query::form;
+use crate::net::reply::Refusal;
 use crate::state::tracker::Tracker;
 
 /// A content in short.
@@ -106,19 +107,16 @@ struct Source {
 }
 
 /// # Errors
-/// A status and a sentence.
-pub(crate) fn rollout(tracker: &Tracker, query: &str) -> Result<InFull, (StatusCode, String)> {
+/// If the query is wrong, or there is no such content.
+pub(crate) fn rollout(tracker: &Tracker, query: &str) -> Result<InFull, Refusal> {
     let wanted = form(query)?.into_iter().find(|(key, _)| key == "content");
-    let (_, wanted) = wanted.ok_or_else(|| {
-        let sentence = "name a content: /rollout?content=NAME; /status lists them";
-        (StatusCode::BAD_REQUEST, sentence.to_owned())
-    })?;
+    let (_, wanted) = wanted
+        .ok_or_else(|| Refusal::bad_request("name a content: /rollout?content=NAME; /status lists them"))?;
     let named = tracker.contents_named().find(|(name, _)| *name == wanted);
     let found = named.and_then(|(_, hash)| tracker.store.status(hash));
     let status = found.ok_or_else(|| {
-        let sentence =
-            format!("there is no content `{wanted}` that anybody has or wants; /status lists them");
-        (StatusCode::NOT_FOUND, sentence)
+        let sentence = "that anybody has or wants; /status lists them";
+        Refusal::not_found(format!("there is no content `{wanted}` {sentence}"))
     })?;
     Ok(InFull {
         name: wanted,

@@ -1,10 +1,10 @@
 //! `GET /agents?site=NAME&content=NAME`: who is at a site, a page at a time.
 
-use hyper::StatusCode;
 use narrows_assignment::Listed;
 use serde::Serialize;
 
-use crate::admin::brake::form;
+use crate::net::query::form;
+use crate::net::reply::Refusal;
 use crate::state::tracker::Tracker;
 
 /// Most agents of a page.
@@ -23,15 +23,14 @@ pub(crate) struct Page {
 }
 
 /// # Errors
-/// A status and a sentence with what to do.
-pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, (StatusCode, String)> {
-    let wrong = |sentence: String| (StatusCode::BAD_REQUEST, sentence);
+/// If the query is wrong, or names what is not there.
+pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, Refusal> {
     let (mut site, mut content, mut filter) = (String::new(), String::new(), String::new());
     let (mut offset, mut limit) = (0, 100);
     for (key, value) in form(query)? {
         let number = || {
             let number = value.parse::<usize>();
-            number.map_err(|_| wrong(format!("`{key}={value}` is no number; {HELP}")))
+            number.map_err(|_| Refusal::bad_request(format!("`{key}={value}` is no number; {HELP}")))
         };
         match key.as_str() {
             "site" => site = value,
@@ -39,21 +38,20 @@ pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, (StatusCode
             "filter" => filter = value,
             "offset" => offset = number()?,
             "limit" => limit = number()?.clamp(1, PAGE_MAX),
-            _ => return Err(wrong(format!("unknown key `{key}`; {HELP}"))),
+            _ => return Err(Refusal::bad_request(format!("unknown key `{key}`; {HELP}"))),
         }
     }
     if site.is_empty() || content.is_empty() {
-        return Err(wrong(HELP.to_owned()));
+        return Err(Refusal::bad_request(HELP));
     }
     if tracker.store.world().view().map().site_named(&site).is_none() {
-        let sentence = format!("there is no site `{site}` in the map in force");
-        return Err((StatusCode::NOT_FOUND, sentence));
+        return Err(Refusal::not_found(format!(
+            "there is no site `{site}` in the map in force"
+        )));
     }
     let named = tracker.contents_named().find(|(name, _)| *name == content);
-    let (_, hash) = named.ok_or_else(|| {
-        let sentence = format!("there is no content `{content}`; /status lists them");
-        (StatusCode::NOT_FOUND, sentence)
-    })?;
+    let (_, hash) = named
+        .ok_or_else(|| Refusal::not_found(format!("there is no content `{content}`; /status lists them")))?;
     let (total, agents) = tracker.store.roster(hash, &site, &filter, (offset, limit));
     Ok(Page {
         site,

@@ -2,19 +2,19 @@
 //! contents end.
 
 mod series;
-mod sums;
+pub(crate) mod sums;
 
 use std::collections::{BTreeMap, HashMap};
 
-use narrows_assignment::{Context, SwarmStatus};
+use narrows_assignment::Context;
 use narrows_topology::{Hop, Rate, SiteId};
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
-use crate::metrics::link_bytes::{ATTACHED, ContentLabel, Labels, OTHER, link_label};
-use crate::metrics::link_use::Direction;
-use series::Series;
-pub(crate) use sums::{Rollout, SiteSum};
+use crate::metrics::described::Described;
+use crate::metrics::gauges::series::Series;
+use crate::metrics::gauges::sums::{Rollout, SiteSum};
+use crate::metrics::labels::{ATTACHED, ContentLabel, Direction, Labels, OTHER, link_label};
 
 /// More contents than this share the label `other`: an open tracker must not fill the database of its
 /// operator.
@@ -23,15 +23,6 @@ const CONTENTS_MAX: usize = 1000;
 /// Most sites in swarms with series of their own, of nine gauges each; beyond, the sites of a content are
 /// one: `other`.
 const SITES_MAX: usize = 1200;
-
-/// A content with its name and size, and its swarm's state.
-pub(crate) struct Described {
-    /// For people.
-    pub(crate) name: String,
-    pub(crate) label: ContentLabel,
-    pub(crate) size: Option<u64>,
-    pub(crate) status: SwarmStatus,
-}
 
 /// The families of all gauges over swarms, and over links with what was counted on them.
 pub(crate) fn gather(

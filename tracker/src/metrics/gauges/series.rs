@@ -2,9 +2,8 @@
 
 use prometheus::{GaugeVec, Opts, Registry};
 
-use super::sums::{Rollout, SiteSum};
-use crate::metrics::link_bytes::{ContentLabel, Labels};
-use crate::metrics::link_use::Direction;
+use crate::metrics::gauges::sums::{Rollout, SiteSum};
+use crate::metrics::labels::{ContentLabel, Direction, Labels};
 
 const BY_SITE: [&str; 3] = ["site", "content", "info_hash"];
 const BY_CONTENT: [&str; 2] = ["content", "info_hash"];

@@ -2,7 +2,7 @@
 
 use narrows_assignment::SiteStatus;
 
-use super::Described;
+use crate::metrics::described::Described;
 
 /// A site in a swarm, or several that share a label.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]

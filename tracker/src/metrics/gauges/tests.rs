@@ -1,4 +1,4 @@
-use narrows_assignment::{GatewayStatus, Ledger, Policy, SiteStatus};
+use narrows_assignment::{GatewayStatus, Ledger, Policy, SiteStatus, SwarmStatus};
 use narrows_topology::SiteMap;
 
 use super::*;

@@ -1,0 +1,140 @@
+//! What a tracker does beside answering: it follows its files, forgets peers, and writes down what is to
+//! outlive a restart.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use narrows_host::Repeats;
+use narrows_host::signals::Reload;
+use narrows_host::systemd::{self, State};
+use tracing::{error, info};
+
+use crate::run::maps::MapFile;
+use crate::state::snapshot::Snapshot;
+use crate::state::torrents::{Contents, Folder};
+use crate::state::tracker::Tracker;
+use crate::system::watch::Changes;
+
+/// How often peers that did not come back are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How often is written down what is to outlive a restart.
+const KEEP: Duration = Duration::from_secs(60);
+
+/// Reloads the site map whenever its file changes or the operator says so.
+pub(super) async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut reload: Reload) -> Infallible {
+    let changes = Changes::of(file.folder());
+    let file = Arc::new(Mutex::new(file));
+    loop {
+        let by_operator = tokio::select! {
+            () = reload.asked() => true,
+            () = changes.next() => false,
+        };
+        if by_operator {
+            info!("reloading the site map on SIGHUP");
+            systemd::notify(State::Reloading);
+        }
+        let (tracker, file) = (Arc::clone(&tracker), Arc::clone(&file));
+        blocking(move || {
+            // one reload at a time, by construction: this loop waits for each
+            file.lock().unwrap_or_else(PoisonError::into_inner).reload(&tracker, by_operator);
+        })
+        .await;
+        if by_operator {
+            systemd::notify(State::Ready);
+        }
+    }
+}
+
+/// Takes over the allow-list whenever its folder changes.
+pub(super) async fn follow_folder(tracker: Arc<Tracker>, folder: Folder) -> Infallible {
+    let changes = Changes::of(folder.path());
+    let folder = Arc::new(Mutex::new(folder));
+    loop {
+        changes.next().await;
+        let (tracker, folder) = (Arc::clone(&tracker), Arc::clone(&folder));
+        blocking(move || {
+            let now = tracker.store.world().uptime();
+            let scanned = scan(&mut folder.lock().unwrap_or_else(PoisonError::into_inner), now);
+            if let (Some(contents), Some(slot)) = (scanned, &tracker.contents) {
+                slot.store(Arc::new(contents));
+                tracker.count_contents();
+                // swarms of removed torrents go at once
+                tracker.sweep();
+            }
+        })
+        .await;
+    }
+}
+
+pub(super) async fn sweep(tracker: Arc<Tracker>) -> Infallible {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let tracker = Arc::clone(&tracker);
+        blocking(move || tracker.sweep()).await;
+    }
+}
+
+/// Writes down each minute what is to outlive a crash.
+pub(super) async fn keep(tracker: Arc<Tracker>, snapshot: Snapshot) -> Infallible {
+    if !snapshot.is_kept() {
+        std::future::pending::<()>().await;
+    }
+    let failures = Arc::new(Mutex::new(Repeats::default()));
+    loop {
+        tokio::time::sleep(KEEP).await;
+        let (tracker, snapshot, failures) = (Arc::clone(&tracker), snapshot.clone(), Arc::clone(&failures));
+        blocking(move || {
+            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+            save(&tracker, &snapshot, &mut failures);
+        })
+        .await;
+    }
+}
+
+pub(super) fn save(tracker: &Tracker, snapshot: &Snapshot, failures: &mut Repeats) {
+    match snapshot.save(&tracker.store, jiff::Timestamp::now()) {
+        Ok(()) => {
+            if failures.went_well() {
+                info!("what is to outlive a restart is written again");
+            }
+        }
+        Err(error) => {
+            tracker.metrics.snapshot_failures.inc();
+            if let Some(times) = failures.failed(&error.to_string(), tracker.store.world().uptime()) {
+                error!(
+                    %error, times,
+                    "what is to outlive a restart cannot be written; after one, newcomers would wait until peers \
+                     announce: see to the folder `state`"
+                );
+            }
+        }
+    }
+}
+
+/// Looks at the folder at `now`, counted from the tracker's start.
+pub(super) fn scan(folder: &mut Folder, now: Duration) -> Option<Contents> {
+    match folder.scan() {
+        Ok(scanned) => {
+            if folder.failures.went_well() {
+                info!(folder = %folder.path().display(), "the folder of torrents can be listed again");
+            }
+            scanned
+        }
+        Err(error) => {
+            if let Some(times) = folder.failures.failed(&error.to_string(), now) {
+                let folder = folder.path().display();
+                error!(%folder, %error, times, "the folder of torrents cannot be listed; what was tracked stays tracked");
+            }
+            None
+        }
+    }
+}
+
+/// Runs file work and long walks off the runtime's workers. A panic there is logged by the runtime's hook,
+/// and must not end what watches over the next change.
+pub(super) async fn blocking(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        error!(%error, "background work failed");
+    }
+}
