@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use narrows_host::Repeats;
+use narrows_protocol::query::decode_text;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -178,29 +179,12 @@ fn content_of(query: &str) -> Result<Option<String>, &'static str> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
             Some(("content", value)) => {
-                which = Some(decoded(value).ok_or("`content` is not percent-encoded UTF-8")?);
+                which = Some(decode_text(value).ok_or("`content` is not percent-encoded UTF-8")?);
             }
             _ => return Err("the only key of the query is `content`"),
         }
     }
     Ok(which)
-}
-
-/// Undoes percent-encoding (RFC 3986) and `+` for a space.
-fn decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'%' => {
-                let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
-                (digit()? * 16 + digit()?) as u8
-            }
-            b'+' => b' ',
-            other => other,
-        });
-    }
-    String::from_utf8(out).ok()
 }
 
 fn unauthorized() -> Reply {

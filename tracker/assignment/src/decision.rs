@@ -1,6 +1,6 @@
 //! What goes in and what comes out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use narrows_protocol::{AgentReport, AnnounceEvent, Peer, PeerId, Role};
@@ -134,12 +134,12 @@ pub struct Outcome {
     pub seeder_gone: bool,
 }
 
-/// Why an announce is not answered with peers. The texts are constants, safe to show to a client.
+/// Why an announce is not answered with peers, in a text that is safe to show to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
-    /// The address belongs to no site.
+    /// The address belongs to no site. It is named, since a machine may have several, or sit behind NAT.
     #[error(
-        "your address belongs to no site of this tracker's site map; ask the operator to add its network"
+        "your address {0} belongs to no site of this tracker's site map; ask the operator to add its network"
     )]
-    UnmappedAddress,
+    UnmappedAddress(IpAddr),
 }

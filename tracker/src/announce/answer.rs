@@ -152,15 +152,14 @@ where
     });
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
-        Err(Refusal::UnmappedAddress) => {
-            let ip = ip.to_canonical();
+        Err(refusal @ Refusal::UnmappedAddress(ip)) => {
             // one behind a proxy is named as such already
             let tell = (!is_untrusted_proxy).then(|| tracker.store.world().uptime());
             tracker.metrics.unmapped(ip, tell);
             let failure = if is_untrusted_proxy {
                 later(tracker, UNTRUSTED_PROXY)
             } else {
-                later(tracker, unmapped(ip))
+                later(tracker, refusal.to_string())
             };
             let failure = Failure {
                 external_ip: Some(ip),
@@ -174,13 +173,7 @@ where
 /// Intervals below this are told in milliseconds too.
 const COARSE: Duration = Duration::from_secs(3);
 
-/// Why an address in no site is refused. It is named, since a machine may have several, or sit behind NAT.
-fn unmapped(ip: IpAddr) -> String {
-    format!(
-        "your address {ip} belongs to no site of this tracker's site map; ask the operator to add its network"
-    )
-}
-
+/// What an unmapped address is refused with where the operator forgot a proxy.
 const UNTRUSTED_PROXY: &str = "your announce came through a proxy whose own address belongs to no site of this tracker's site \
                                map; ask the operator to add the proxy to trusted_proxies in tracker.yaml";
 

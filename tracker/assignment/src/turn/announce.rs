@@ -27,7 +27,7 @@ impl Swarm {
         rng: &mut dyn Rng,
     ) -> Result<Decision, Refusal> {
         let from = Endpoint::of(announce.addr);
-        let id = cx.map.locate(from.ip()).ok_or(Refusal::UnmappedAddress)?;
+        let id = cx.map.locate(from.ip()).ok_or(Refusal::UnmappedAddress(from.ip().to_canonical()))?;
         self.born.get_or_insert(now);
         let mut turn = Turn {
             swarm: self,

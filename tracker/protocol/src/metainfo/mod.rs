@@ -172,12 +172,10 @@ pub enum MetainfoError {
     Malformed(String),
     /// Larger than [`MAX_SIZE`].
     #[error(
-        "a .torrent file of {bytes} bytes is too large; choose larger pieces (at most {MAX_SIZE} bytes are read)"
+        "larger than {} MiB, and no more is read: if it is a torrent, make it with larger pieces",
+        MAX_SIZE >> 20
     )]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
+    TooLarge,
     /// A key that BEP 3 demands is not there.
     #[error("the .torrent file has no `{0}`")]
     Missing(&'static str),

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 64;
 
 pub(super) fn parse(bytes: &[u8], names: Names) -> Result<Metainfo, MetainfoError> {
     if bytes.len() > MAX_SIZE {
-        return Err(MetainfoError::TooLarge { bytes: bytes.len() });
+        return Err(MetainfoError::TooLarge);
     }
     match parse_sorted(bytes, None, names) {
         Err(MetainfoError::Malformed(why)) => match order::sorted(bytes, MAX_DEPTH)? {

@@ -9,12 +9,9 @@ use std::time::SystemTime;
 
 use narrows_host::Repeats;
 use narrows_protocol::InfoHash;
-use narrows_protocol::metainfo::Metainfo;
 use narrows_protocol::metainfo::names::Names;
+use narrows_protocol::metainfo::{MAX_SIZE, Metainfo, MetainfoError};
 use tracing::{error, info, warn};
-
-/// No .torrent is larger; what is, is something else under this name.
-const TORRENT_MAX: u64 = 64 << 20;
 
 /// The contents that are tracked.
 #[derive(Debug, Default)]
@@ -163,8 +160,9 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
 
 fn read(path: &Path, stamp: Stamp) -> Option<(InfoHash, Content)> {
     let file = path.display();
-    if stamp.length > TORRENT_MAX {
-        error!(%file, bytes = stamp.length, "torrent refused: larger than 64 MiB; put nothing but torrents here");
+    if stamp.length > MAX_SIZE as u64 {
+        let error = MetainfoError::TooLarge;
+        error!(%file, bytes = stamp.length, %error, "torrent refused; put nothing but torrents here");
         return None;
     }
     let bytes = match fs::read(path) {
