@@ -76,8 +76,8 @@ fn leeches_from_our_seeder_and_feeds_our_agent(kind: Kind) -> Result<()> {
         let told_remote = fleet.gateways(3);
         ensure!(told_remote.contains(&ip(3, 20)), "b2's gateways: {told_remote:?}");
         if told_remote.contains(&ip(3, 10)) {
-            // a stock client may choke for a minute; then rule 8 helps, or rule 2 once it is complete, but
-            // not before
+            // a stock client may choke for a minute; then rule 8, nobody starves, helps, or once it is complete
+            // rule 2, supply, but not before
             ensure!(
                 fleet.starved_first(ip(3, 10)) || fleet.was_supplied_slowly(ip(3, 10)),
                 "a member that neither starved nor had a slow seeder was told a remote address"

@@ -32,7 +32,7 @@ fn lab(map: &str, args: &[&str]) -> Output {
         .expect("the lab runs")
 }
 
-/// The report, or `None` with a word to whoever reads the output, where there can be no namespaces.
+/// The report, or `None` with a line on standard error, where there can be no namespaces.
 fn report(map: &str, args: &[&str]) -> Option<Value> {
     outcome(map, args, 0)
 }
@@ -73,11 +73,11 @@ fn one_copy_crosses_the_wire_and_the_kernel_counts_it() {
         return;
     };
     let links = json["links"].as_array().expect("a list");
-    let way = |from: &str| links.iter().find(|link| link["from"] == from).expect("both directions");
-    let copies = number(&way("hq")["wire_copies"]);
+    let route = |from: &str| links.iter().find(|link| link["from"] == from).expect("both directions");
+    let copies = number(&route("hq")["wire_copies"]);
     // headers alone are 4.5 %: fewer bytes would mean that frames were not counted one by one
-    assert!((1.04..=1.10).contains(&copies), "{}", way("hq"));
-    assert!(number(&way("b1")["wire_copies"]) < 0.06, "{}", way("b1"));
+    assert!((1.04..=1.10).contains(&copies), "{}", route("hq"));
+    assert!(number(&route("b1")["wire_copies"]) < 0.06, "{}", route("b1"));
     // 40 Mbit/s are 5 MB/s on the wire: a link that is not shaped would be far below, one at half the rate
     // far above
     assert!(

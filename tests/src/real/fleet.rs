@@ -216,7 +216,7 @@ impl Fleet {
             }
         }
         if exchanges.is_empty() {
-            bail!("nobody announced through the recorder");
+            bail!("no client announced through the recorder");
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ impl Fleet {
     }
 
     /// Whether the peer at `ip` starved before it was first told a remote address: it said that it was
-    /// stalled, or announced at least three times without getting on (rule 8).
+    /// stalled, or announced at least three times without getting on (rule 8, nobody starves).
     pub fn starved_first(&self, ip: IpAddr) -> bool {
         let exchanges = self.recorder.exchanges();
         let own: Vec<&Exchange> = exchanges.iter().filter(|exchange| exchange.from == ip).collect();
@@ -283,7 +283,7 @@ fn was_told_remote(exchange: &Exchange) -> bool {
     told(reply).iter().any(|&ip| site(ip) != site(exchange.from))
 }
 
-/// Everybody a reply names, in its order: `peers`, then an agent's upstreams.
+/// Every peer that a reply names, in its order: `peers`, then an agent's upstreams.
 fn told(reply: &AnnounceResponse) -> Vec<IpAddr> {
     let upstream = reply.narrows.iter().flat_map(|assignment| &assignment.upstream);
     let peers = reply.peers.iter().map(|peer| peer.addr);

@@ -221,7 +221,7 @@ fn addresses(list: &Value, address: impl Fn(&Value) -> &Value) -> BTreeSet<IpAdd
         .collect()
 }
 
-/// POST, for those who wait.
+/// POST, for callers that block.
 fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -12,7 +12,7 @@ use clap::Parser;
 
 use crate::args::options::Options;
 use crate::compare::Comparison;
-use crate::deployment::Ground;
+use crate::deployment::AddressSpace;
 use crate::run::kills::Kill;
 
 const AFTER: &str = "\
@@ -77,7 +77,7 @@ pub struct Args {
     /// Where narrows-tracker and narrows-agent are. Default: beside this program, built first under cargo
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
-    /// The network, events, and who plays.
+    /// The network, events, and what plays.
     #[command(flatten)]
     pub options: Options,
     /// Several runs beside each other, and pictures.
@@ -87,10 +87,10 @@ pub struct Args {
 
 impl Args {
     /// Where the agents' addresses come from.
-    pub fn ground(&self) -> Ground {
+    pub fn address_space(&self) -> AddressSpace {
         match self.options.netns {
-            true => Ground::Namespaces,
-            false => Ground::Loopback,
+            true => AddressSpace::Namespaces,
+            false => AddressSpace::Loopback,
         }
     }
 

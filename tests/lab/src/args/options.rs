@@ -1,4 +1,4 @@
-//! What the command line says of the network, of events, and of who plays.
+//! What the command line says of the network, of events, and of what plays.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use narrows_topology::{Hop, LinkId, Rate, SiteMap};
 
 use crate::args::Seconds;
-use crate::deployment::World;
+use crate::deployment::Deployment;
 use crate::events::{Event, What};
 use crate::players::player::{PlayerKind, TrackerKind};
 
@@ -54,8 +54,8 @@ pub struct Options {
 ///
 /// # Errors
 /// A message that names the option that is wrong.
-pub fn check(options: &Options, world: &World) -> Result<(), String> {
-    let map = &world.map;
+pub fn check(options: &Options, deployment: &Deployment) -> Result<(), String> {
+    let map = &deployment.map;
     let links: Vec<String> = map.links().map(|link| map.link_name(link)).collect();
     let link = |option: &str, name: &str| match links.iter().any(|link| link == name) {
         true => Ok(()),
@@ -65,7 +65,7 @@ pub fn check(options: &Options, world: &World) -> Result<(), String> {
         )),
     };
     let peopled = |option: &str, name: &str| {
-        let there = world.agents.iter().any(|place| map.name(place.site) == name);
+        let there = deployment.agents.iter().any(|place| map.name(place.site) == name);
         match there {
             true => Ok(()),
             false => Err(format!("{option}: nobody is at `{name}`")),
@@ -76,7 +76,7 @@ pub fn check(options: &Options, world: &World) -> Result<(), String> {
     }
     for probe in &options.probe {
         for site in [&probe.from, &probe.to] {
-            if map.site_named(site).and_then(|site| world.network(site)).is_none() {
+            if map.site_named(site).and_then(|site| deployment.network(site)).is_none() {
                 return Err(format!("--probe: no site `{site}` with a network"));
             }
         }

@@ -1,15 +1,15 @@
-//! What is asked for, looked up in the site map: who is where, and who is killed.
+//! The command line resolved against the site map: which agents are where, and which are killed.
 
 use std::fs;
 
 use crate::Stop;
 use crate::args::Args;
-use crate::deployment::{DEFAULT_MAP, World};
+use crate::deployment::{DEFAULT_MAP, Deployment};
 use crate::events::What;
-use crate::run::kills::{Kill, Who, default_plan};
+use crate::run::kills::{Kill, Who, default_kills};
 
-/// The site map, and who is where.
-pub(crate) fn world(args: &Args) -> Result<World, Stop> {
+/// The site map, and the agents of each site.
+pub(crate) fn deployment(args: &Args) -> Result<Deployment, Stop> {
     let (name, text) = match &args.sites {
         None => ("the default site map".to_owned(), DEFAULT_MAP.to_owned()),
         Some(path) => {
@@ -19,24 +19,24 @@ pub(crate) fn world(args: &Args) -> Result<World, Stop> {
             (name, text)
         }
     };
-    World::new(
+    Deployment::new(
         &name,
         &text,
         args.seeds.as_ref(),
         args.clients.as_ref(),
-        args.ground(),
+        args.address_space(),
     )
     .map_err(Stop::Wrong)
 }
 
-/// The kills that are asked for, each of somebody who is there.
-pub(crate) fn kills(args: &Args, world: &World) -> Result<Vec<Kill>, Stop> {
-    let sites = world.client_sites();
+/// The kills that the command line asks for, each of a client that is there.
+pub(crate) fn kills(args: &Args, deployment: &Deployment) -> Result<Vec<Kill>, Stop> {
+    let sites = deployment.client_sites();
     if args.no_kills || (args.kill.is_empty() && !args.options.event.is_empty()) {
         return Ok(Vec::new());
     }
     if args.kill.is_empty() {
-        return Ok(default_plan(&sites));
+        return Ok(default_kills(&sites));
     }
     for kill in &args.kill {
         let Some((site, count)) = sites.iter().find(|(site, _)| *site == kill.site) else {
@@ -60,11 +60,11 @@ pub(crate) fn kills(args: &Args, world: &World) -> Result<Vec<Kill>, Stop> {
 }
 
 /// Clients that events add, there from the beginning, started later.
-pub(crate) fn late(args: &Args, world: &mut World) -> Result<(), Stop> {
+pub(crate) fn late(args: &Args, deployment: &mut Deployment) -> Result<(), Stop> {
     for event in &args.options.event {
         if let What::Add(groups) = &event.what {
             for (site, count) in &groups.0 {
-                world.settle_late(site, *count).map_err(Stop::Wrong)?;
+                deployment.settle_late(site, *count).map_err(Stop::Wrong)?;
             }
         }
     }

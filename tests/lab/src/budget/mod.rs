@@ -1,4 +1,4 @@
-//! Budgets measured (rule 10): how the load of each link, by the kernel's counters, related to what it might
+//! Budgets measured (rule 10, rates): how the load of each link, by the kernel's counters, related to what it might
 //! carry.
 //!
 //! [`rates`] says what a link might carry when, [`loads`] what it did carry and how soon it followed a

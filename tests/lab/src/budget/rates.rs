@@ -78,7 +78,7 @@ pub struct Step {
 
 /// A link in one direction, by names, which stay when maps change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct DirectedLink {
     /// Both ends.
     pub ends: (String, String),
     /// As the lab's map names it.
@@ -89,14 +89,16 @@ pub struct Way {
 
 impl Brakes {
     /// Whether all that is fetched over a link is stopped there.
-    fn stop(&self, way: &Way) -> bool {
-        let (a, b) = &way.ends;
+    fn stop(&self, directed: &DirectedLink) -> bool {
+        let (a, b) = &directed.ends;
         let linked = |name: &String| *name == format!("{a}-{b}") || *name == format!("{b}-{a}");
         let stopped = |(content, one, other): &(String, String, String)| {
             self.contents.iter().any(|braked| braked.name == *content)
                 || self.sites.iter().any(|site| site == one || site == other)
         };
-        self.all || self.links.iter().any(linked) || (!way.flows.is_empty() && way.flows.iter().all(stopped))
+        self.all
+            || self.links.iter().any(linked)
+            || (!directed.flows.is_empty() && directed.flows.iter().all(stopped))
     }
 }
 
@@ -105,7 +107,7 @@ impl Brakes {
 /// its line does.
 pub fn steps(
     map: &SiteMap,
-    way: &Way,
+    directed: &DirectedLink,
     line: Rate,
     rulings: &[Ruled],
     begun: Timestamp,
@@ -142,7 +144,7 @@ pub fn steps(
     moments.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let mut steps: Vec<Step> = Vec::new();
     for (at, why) in moments {
-        let rate = rate(&maps, way, line, rulings, begun, at);
+        let rate = rate(&maps, directed, line, rulings, begun, at);
         if steps.last().is_none_or(|last| last.rate != rate) {
             steps.push(Step { at, rate, why });
         }
@@ -153,7 +155,7 @@ pub fn steps(
 /// What the link may carry at a moment.
 fn rate(
     maps: &[(f64, &SiteMap)],
-    way: &Way,
+    directed: &DirectedLink,
     line: Rate,
     rulings: &[Ruled],
     begun: Timestamp,
@@ -162,8 +164,8 @@ fn rate(
     let (mut stopped, mut line_now) = (false, line);
     for ruled in rulings.iter().filter(|ruled| ruled.at <= at) {
         match &ruled.ruling {
-            Ruling::Brakes(brakes) => stopped = brakes.stop(way),
-            Ruling::Line(link, rate) if *link == way.link => line_now = rate.unwrap_or(line),
+            Ruling::Brakes(brakes) => stopped = brakes.stop(directed),
+            Ruling::Line(link, rate) if *link == directed.link => line_now = rate.unwrap_or(line),
             Ruling::Line(..) | Ruling::Map(_) => {}
         }
     }
@@ -172,12 +174,15 @@ fn rate(
     }
     let map = maps.iter().rev().find(|(from, _)| *from <= at);
     // what a schedule says for a minute holds from its first nanosecond on, which a float may miss
-    let budget = map.and_then(|(_, map)| budget(map, way, moment(begun, at + 0.001)));
+    let budget = map.and_then(|(_, map)| budget(map, directed, moment(begun, at + 0.001)));
     budget.unwrap_or(Rate::UNLIMITED).min(line_now)
 }
 
-fn budget(map: &SiteMap, way: &Way, at: Timestamp) -> Option<Rate> {
-    let (one, other) = (map.site_named(&way.ends.0)?, map.site_named(&way.ends.1)?);
+fn budget(map: &SiteMap, directed: &DirectedLink, at: Timestamp) -> Option<Rate> {
+    let (one, other) = (
+        map.site_named(&directed.ends.0)?,
+        map.site_named(&directed.ends.1)?,
+    );
     let link = map.links().find(|link| [(one, other), (other, one)].contains(&map.ends(*link)))?;
     Some(map.rate(Hop { link, forward: true }, at))
 }

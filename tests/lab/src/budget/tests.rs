@@ -5,7 +5,7 @@ use narrows_topology::{Rate, SiteMap};
 use proptest::prelude::*;
 
 use super::loads::{Track, changes, full, highest, steady};
-use super::rates::{Braked, Brakes, Ruled, Ruling, Step, Way, Why, steps};
+use super::rates::{Braked, Brakes, DirectedLink, Ruled, Ruling, Step, Why, steps};
 use super::shares::{Moment, shares};
 use super::words::lines;
 use super::*;
@@ -20,9 +20,9 @@ fn map(schedule: &str) -> SiteMap {
     SiteMap::parse("sites.yaml", &text).unwrap()
 }
 
-fn way(ends: (&str, &str)) -> Way {
+fn directed(ends: (&str, &str)) -> DirectedLink {
     let flow = |content: &str| (content.to_owned(), "b1".to_owned(), "hq".to_owned());
-    Way {
+    DirectedLink {
         ends: (ends.0.to_owned(), ends.1.to_owned()),
         link: "hq-b1".to_owned(),
         flows: vec![flow("one"), flow("two")],
@@ -38,8 +38,8 @@ fn begun() -> Timestamp {
     "2026-11-23T07:59:30Z".parse().unwrap()
 }
 
-fn found(map: &SiteMap, way: &Way, line: Rate, rulings: &[Ruled]) -> Vec<(f64, Rate, Why)> {
-    let steps = steps(map, way, line, rulings, begun(), 120.0);
+fn found(map: &SiteMap, directed: &DirectedLink, line: Rate, rulings: &[Ruled]) -> Vec<(f64, Rate, Why)> {
+    let steps = steps(map, directed, line, rulings, begun(), 120.0);
     steps.iter().map(|step| (step.at, step.rate, step.why)).collect()
 }
 
@@ -52,7 +52,7 @@ fn a_link_may_carry_what_its_schedule_says_from_the_minute_on() {
         (30.0, Rate::ZERO, Why::Schedule),
         (90.0, mbit(10), Why::Schedule),
     ];
-    assert_eq!(found(&map, &way(("b1", "hq")), mbit(40), &[]), expected);
+    assert_eq!(found(&map, &directed(("b1", "hq")), mbit(40), &[]), expected);
 }
 
 #[test]
@@ -85,7 +85,10 @@ fn another_map_a_brake_and_the_line_change_what_a_link_may_carry() {
         (50.0, mbit(10), Why::Brake),
         (90.0, mbit(20), Why::Schedule),
     ];
-    assert_eq!(found(&map(""), &way(("hq", "b1")), mbit(20), &rulings), expected);
+    assert_eq!(
+        found(&map(""), &directed(("hq", "b1")), mbit(20), &rulings),
+        expected
+    );
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn a_brake_stops_a_link_if_it_stops_all_that_is_fetched_over_it() {
             at: 1.0,
             ruling: Ruling::Brakes(brakes),
         }];
-        let found = found(&map(""), &way(("hq", "b1")), mbit(20), &rulings);
+        let found = found(&map(""), &directed(("hq", "b1")), mbit(20), &rulings);
         assert_eq!(found.len(), if stopped { 2 } else { 1 }, "{rulings:?}");
     }
 }

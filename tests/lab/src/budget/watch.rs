@@ -7,7 +7,7 @@ use narrows_topology::{Hop, Rate, SiteId};
 use serde_json::from_slice;
 
 use super::loads::{self, Track};
-use super::rates::{Brakes, Ruled, Ruling, Way, steps};
+use super::rates::{Brakes, DirectedLink, Ruled, Ruling, steps};
 use super::shares::{Moment, shares};
 use super::{Budget, round};
 use crate::programs::poll;
@@ -57,11 +57,11 @@ impl Rollout {
             .map(|hop| Moment {
                 at,
                 active: 0,
-                carried: (0..contents).map(|content| self.ledger.content(*hop, content)).collect(),
+                carried: (0..contents).map(|content| self.traffic.content(*hop, content)).collect(),
             })
             .collect();
         for content in 0..contents {
-            for site in &self.prepared.world.waiting {
+            for site in &self.prepared.deployment.waiting {
                 if !self.wants(*site, content) {
                     continue;
                 }
@@ -75,10 +75,10 @@ impl Rollout {
         self.watch.moments.push(now);
     }
 
-    /// Whether nobody at a site has all of a content yet that was begun.
+    /// Whether no agent of a site has all of a content yet that was begun.
     fn wants(&self, site: SiteId, content: usize) -> bool {
         let begun = self.stagger.is_none() || content < self.begun_at.len();
-        let places = self.prepared.world.agents.iter().zip(&self.agents);
+        let places = self.prepared.deployment.agents.iter().zip(&self.agents);
         let mut those = places
             .filter(|(place, agent)| place.site == site && !agent.gone && agent.process.is_some())
             .peekable();
@@ -88,17 +88,19 @@ impl Rollout {
     /// The links over which a site fetches a content now: from where its gateways were told to, else as
     /// planned.
     fn hops_to(&self, site: SiteId, content: usize) -> Vec<Hop> {
-        let map = &self.prepared.world.map;
+        let map = &self.prepared.deployment.map;
         let swarm = self.swarms.get(content);
-        let told = swarm.map_or_else(BTreeSet::new, |swarm| sources(&self.prepared.world, swarm, site));
+        let told = swarm.map_or_else(BTreeSet::new, |swarm| {
+            sources(&self.prepared.deployment, swarm, site)
+        });
         match told.is_empty() {
             false => {
                 let routes = told.iter().filter_map(|from| map.path(*from, site));
                 routes.flat_map(|route| route.hops.to_vec()).collect()
             }
             true => {
-                let ways = self.ways.iter().filter(|way| way.site == site);
-                ways.flat_map(|way| way.hops.clone()).collect()
+                let routes = self.planned_routes.iter().filter(|route| route.site == site);
+                routes.flat_map(|route| route.hops.clone()).collect()
             }
         }
     }
@@ -108,27 +110,27 @@ impl Rollout {
         let (Some(net), Some(last)) = (&self.prepared.net, self.wire.samples.last()) else {
             return Vec::new();
         };
-        let world = &self.prepared.world;
+        let deployment = &self.prepared.deployment;
         let contents = &self.prepared.task.contents;
         let names: Vec<String> = contents.iter().map(|content| content.name.clone()).collect();
         let mut budgets = Vec::new();
         for (i, hop) in self.wire.hops().enumerate() {
-            let (from, to) = world.hop_name(hop);
-            let over = self.ways.iter().filter(|way| way.hops.contains(&hop));
-            let flows = over.flat_map(|way| {
-                let (site, parent) = (world.map.name(way.site), world.map.name(way.from));
+            let (from, to) = deployment.hop_name(hop);
+            let over = self.planned_routes.iter().filter(|route| route.hops.contains(&hop));
+            let flows = over.flat_map(|route| {
+                let (site, parent) = (deployment.map.name(route.site), deployment.map.name(route.from));
                 names.iter().map(move |name| (name.clone(), site.to_string(), parent.to_string()))
             });
-            let way = Way {
+            let directed = DirectedLink {
                 ends: (from.clone(), to.clone()),
-                link: world.map.link_name(hop.link),
+                link: deployment.map.link_name(hop.link),
                 flows: flows.collect(),
             };
             let until = last.at;
             let line = net.physical(hop.link);
             let steps = steps(
-                &world.map,
-                &way,
+                &deployment.map,
+                &directed,
                 line,
                 &self.watch.rulings,
                 self.begun_clock,
@@ -152,7 +154,7 @@ impl Rollout {
             }
             let limited = steps.iter().any(|step| !step.rate.is_unlimited());
             budgets.push(Budget {
-                link: way.link,
+                link: directed.link,
                 from,
                 to,
                 rate: steps.first().map_or(Rate::UNLIMITED, |step| step.rate).bytes_per_second(),

@@ -1,4 +1,4 @@
-//! `libtorrent+opentracker`: who plays, and who tells the players of each other.
+//! `libtorrent+opentracker`: what plays, and which tracker the players announce to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ impl fmt::Display for Contestant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let player = name(self.player);
         match self.player {
-            // it announces to nobody
+            // it announces to no tracker
             PlayerKind::Http => f.write_str(&player),
             _ => write!(f, "{player}+{}", name(self.tracker)),
         }

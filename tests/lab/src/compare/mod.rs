@@ -38,7 +38,7 @@ pub struct Comparison {
         conflicts_with_all = ["player", "tracker"]
     )]
     pub compare: Vec<Contestant>,
-    /// Write an SVG of everybody's progress and of what each link carried; with --compare one for each,
+    /// Write an SVG of each client's progress and of what each link carried; with --compare one for each,
     /// FILE-PLAYER.svg
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,

@@ -32,7 +32,7 @@ fn each_run_is_asked_for_the_same_but_with_its_own_player_and_files() {
 }
 
 #[test]
-fn nobody_is_killed_by_default_and_gateways_are_clients_to_players_that_have_none() {
+fn no_client_is_killed_by_default_and_gateways_are_clients_to_players_that_have_none() {
     let line = "narrows-lab|--netns|--compare|narrows,libtorrent|--timeout|90";
     assert!(child(line, "narrows").contains("--no-kills"));
     let line = "narrows-lab|--netns|--compare|narrows,libtorrent|--kill|b1:gateway@50%,b2:member@50%";

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use narrows_topology::{SiteId, SiteMap};
 
-use super::World;
+use super::Deployment;
 
 const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
 
@@ -21,19 +21,19 @@ const RESERVED: [Ipv4Net; 5] = [
 
 /// Where the sites' addresses come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
+pub enum AddressSpace {
     /// This machine's loopback, 127.0.0.0/8.
     Loopback,
     /// Network namespaces: any addresses.
     Namespaces,
 }
 
-impl Ground {
+impl AddressSpace {
     /// Whether a site can have this network here.
     fn takes(self, net: Ipv4Net) -> bool {
         match self {
-            Ground::Loopback => LOOPBACK.contains(&net),
-            Ground::Namespaces => {
+            AddressSpace::Loopback => LOOPBACK.contains(&net),
+            AddressSpace::Namespaces => {
                 net.prefix_len() <= 27 && RESERVED.iter().all(|r| !r.contains(&net) && !net.contains(r))
             }
         }
@@ -42,13 +42,13 @@ impl Ground {
     /// The first byte of networks that stand in for those of a map.
     fn stand_in(self) -> u8 {
         match self {
-            Ground::Loopback => 127,
-            Ground::Namespaces => 10,
+            AddressSpace::Loopback => 127,
+            AddressSpace::Namespaces => 10,
         }
     }
 }
 
-impl World {
+impl Deployment {
     /// Another map's text with this world's networks for the sites of the same names.
     ///
     /// # Errors
@@ -70,9 +70,9 @@ impl World {
 }
 
 /// The site's first network that can be used here.
-pub(super) fn usable(map: &SiteMap, site: SiteId, ground: Ground) -> Option<Ipv4Net> {
+pub(super) fn usable(map: &SiteMap, site: SiteId, address_space: AddressSpace) -> Option<Ipv4Net> {
     map.networks(site).into_iter().find_map(|net| match net {
-        IpNet::V4(net) if ground.takes(net) => Some(net),
+        IpNet::V4(net) if address_space.takes(net) => Some(net),
         _ => None,
     })
 }
@@ -82,7 +82,7 @@ pub(super) fn moved(
     name: &str,
     text: &str,
     asked: &SiteMap,
-    ground: Ground,
+    address_space: AddressSpace,
 ) -> Result<(SiteMap, String), String> {
     let wrong =
         |what: String| format!("--sites: cannot give the sites of {name} addresses of this machine: {what}");
@@ -102,7 +102,7 @@ pub(super) fn moved(
         };
         site.insert(
             "networks".to_owned(),
-            serde_json::json!([format!("{}.{number}.0.0/16", ground.stand_in())]),
+            serde_json::json!([format!("{}.{number}.0.0/16", address_space.stand_in())]),
         );
     }
     let text = serde_yaml::to_string(&value).map_err(|error| wrong(error.to_string()))?;

@@ -1,7 +1,7 @@
-//! Sites and agents: a site map of which every address can be used here, and who is at which.
+//! Sites and agents: a site map of which every address can be used here, and the agents at each.
 //!
-//! [`ground`] says which addresses can be used, [`ways`] how the content gets from site to site at best and
-//! as planned.
+//! [`addressing`] says which addresses can be used, [`routes`] how the content gets from site to site at best
+//! and as planned.
 
 mod addressing;
 mod routes;
@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use narrows_topology::{Hop, Rate, SiteId, SiteMap, max_flow};
 
 use crate::args::Groups;
-pub use addressing::Ground;
+pub use addressing::AddressSpace;
 use addressing::{moved, usable};
-pub use routes::{Way, copies};
+pub use routes::{PlannedRoute, copies};
 
 /// The map that is used when none is given.
 pub const DEFAULT_MAP: &str = include_str!("../../../maps/default.yaml");
@@ -30,9 +30,9 @@ const CLIENTS: usize = 4;
 /// More agents than this are only started when they are asked for by number.
 const MANY: usize = 32;
 
-/// A site map and who is where.
+/// A site map and the agents at its sites.
 #[derive(Debug)]
-pub struct World {
+pub struct Deployment {
     /// The map with loopback networks.
     pub map: SiteMap,
     /// Its text, for the tracker.
@@ -44,7 +44,7 @@ pub struct World {
     /// Sites with clients and no seeder.
     pub waiting: BTreeSet<SiteId>,
     /// Where the addresses come from.
-    pub ground: Ground,
+    pub address_space: AddressSpace,
 }
 
 /// Where an agent is.
@@ -64,7 +64,7 @@ pub struct Place {
     pub late: bool,
 }
 
-impl World {
+impl Deployment {
     /// Lays seeders and clients out over a site map's text. `name` is the file's name for messages.
     ///
     /// # Errors
@@ -74,13 +74,14 @@ impl World {
         text: &str,
         seeds: Option<&Groups>,
         clients: Option<&Groups>,
-        ground: Ground,
-    ) -> Result<World, String> {
+        address_space: AddressSpace,
+    ) -> Result<Deployment, String> {
         let asked = SiteMap::parse(name, text).map_err(|mistakes| format!("--sites: {mistakes}"))?;
-        let ours = asked.sites().all(|site| asked.is_transit(site) || usable(&asked, site, ground).is_some());
+        let ours =
+            asked.sites().all(|site| asked.is_transit(site) || usable(&asked, site, address_space).is_some());
         let (map, text) = match ours {
             true => (asked, text.to_owned()),
-            false => moved(name, text, &asked, ground)?,
+            false => moved(name, text, &asked, address_space)?,
         };
         let seeds = match seeds {
             Some(groups) => located(&map, "--seeds", groups)?,
@@ -123,24 +124,24 @@ impl World {
                 ));
             }
         }
-        let mut world = World {
+        let mut deployment = Deployment {
             map,
             text,
             agents: Vec::new(),
             roots,
             waiting,
-            ground,
+            address_space,
         };
         let agents = seeds.iter().map(|group| (true, group));
         for (seeder, (site, count)) in agents.chain(clients.iter().map(|group| (false, group))) {
-            world.settle(*site, *count, seeder, false)?;
+            deployment.settle(*site, *count, seeder, false)?;
         }
-        Ok(world)
+        Ok(deployment)
     }
 
     /// The network of a site in which its agents are.
     pub fn network(&self, site: SiteId) -> Option<Ipv4Net> {
-        usable(&self.map, site, self.ground)
+        usable(&self.map, site, self.address_space)
     }
 
     /// Where the tracker is in `--netns`: the site of the first seeder.
@@ -150,9 +151,9 @@ impl World {
 
     /// The tracker's address: outside of every site on the loopback, else in its site.
     pub fn tracker(&self) -> IpAddr {
-        let ours = match self.ground {
-            Ground::Loopback => None,
-            Ground::Namespaces => self.tracker_site().and_then(|site| self.infrastructure(site, 0)),
+        let ours = match self.address_space {
+            AddressSpace::Loopback => None,
+            AddressSpace::Namespaces => self.tracker_site().and_then(|site| self.infrastructure(site, 0)),
         };
         IpAddr::V4(ours.unwrap_or(Ipv4Addr::LOCALHOST))
     }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use narrows_topology::{Forest, Hop, Load, Rate, SiteId, forest, max_flow, stripes};
 
-use super::World;
+use super::Deployment;
 
 /// How a part of the content gets to a site.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Way {
+pub struct PlannedRoute {
     /// The site that fetches.
     pub site: SiteId,
     /// The site that it fetches from.
@@ -20,7 +20,7 @@ pub struct Way {
     pub share: f64,
 }
 
-impl World {
+impl Deployment {
     /// What the best path brings to a site from any seeders' site, over whatever sites pass it on.
     pub fn best_rate(&self, site: SiteId, at: Timestamp) -> Rate {
         let mut best: BTreeMap<SiteId, Rate> = BTreeMap::new();
@@ -83,17 +83,17 @@ impl World {
         })
     }
 
-    /// The ways to each waiting site in that plan; the shares of a site's ways add up to 1.
-    pub fn ways(&self, at: Timestamp) -> Vec<Way> {
+    /// The routes to each waiting site in that plan; the shares of a site's routes add up to 1.
+    pub fn planned_routes(&self, at: Timestamp) -> Vec<PlannedRoute> {
         let planned = self.planned(at);
         let share = 1.0 / planned.len().max(1) as f64;
-        let mut ways: Vec<Way> = Vec::new();
+        let mut routes: Vec<PlannedRoute> = Vec::new();
         for (site, parent) in planned.iter().flatten() {
-            let known = ways.iter_mut().find(|way| way.site == *site && way.from == parent.site);
-            if let Some(way) = known {
-                way.share += share;
+            let known = routes.iter_mut().find(|route| route.site == *site && route.from == parent.site);
+            if let Some(route) = known {
+                route.share += share;
             } else if let Some(route) = self.map.path(parent.site, *site) {
-                ways.push(Way {
+                routes.push(PlannedRoute {
                     site: *site,
                     from: parent.site,
                     hops: route.hops.to_vec(),
@@ -101,16 +101,16 @@ impl World {
                 });
             }
         }
-        ways
+        routes
     }
 }
 
-/// How many copies of the content cross each link and direction on these ways.
-pub fn copies(ways: &[Way]) -> BTreeMap<Hop, f64> {
+/// How many copies of the content cross each link and direction on these routes.
+pub fn copies(routes: &[PlannedRoute]) -> BTreeMap<Hop, f64> {
     let mut copies = BTreeMap::new();
-    for way in ways {
-        for hop in &way.hops {
-            *copies.entry(*hop).or_insert(0.0) += way.share;
+    for route in routes {
+        for hop in &route.hops {
+            *copies.entry(*hop).or_insert(0.0) += route.share;
         }
     }
     copies

@@ -6,13 +6,13 @@ fn groups(text: &str) -> Groups {
     text.parse().unwrap()
 }
 
-fn world(text: &str, seeds: &str, clients: &str) -> Result<World, String> {
-    World::new(
+fn deployment(text: &str, seeds: &str, clients: &str) -> Result<Deployment, String> {
+    Deployment::new(
         "sites.yaml",
         text,
         Some(&groups(seeds)),
         Some(&groups(clients)),
-        Ground::Loopback,
+        AddressSpace::Loopback,
     )
 }
 
@@ -29,13 +29,13 @@ links:
 
 #[test]
 fn the_default_world_is_four_seeders_and_twice_four_clients_fifty_seconds_away() {
-    let world = World::new("default", DEFAULT_MAP, None, None, Ground::Loopback).unwrap();
-    assert_eq!(world.agents.len(), 12);
-    assert_eq!(world.agents.iter().filter(|place| place.seeder).count(), 4);
-    assert_eq!(world.client_sites().len(), 2);
-    assert_eq!(world.bound(500_000_000, Timestamp::now()), Some(50.0));
-    assert_eq!(crossings(&world), 2.0);
-    let hq0 = world.agents.iter().find(|place| place.id == "hq-0").unwrap();
+    let deployment = Deployment::new("default", DEFAULT_MAP, None, None, AddressSpace::Loopback).unwrap();
+    assert_eq!(deployment.agents.len(), 12);
+    assert_eq!(deployment.agents.iter().filter(|place| place.seeder).count(), 4);
+    assert_eq!(deployment.client_sites().len(), 2);
+    assert_eq!(deployment.bound(500_000_000, Timestamp::now()), Some(50.0));
+    assert_eq!(crossings(&deployment), 2.0);
+    let hq0 = deployment.agents.iter().find(|place| place.id == "hq-0").unwrap();
     assert_eq!(hq0.addr.to_string(), "127.1.0.10");
 }
 
@@ -45,20 +45,20 @@ fn the_maps_beside_it_are_right() {
         include_str!("../../../maps/staged.yaml"),
         include_str!("../../../maps/transit.yaml"),
     ] {
-        let world = World::new("map", text, None, None, Ground::Loopback).unwrap();
-        assert_eq!(world.bound(500_000_000, Timestamp::now()), Some(50.0));
-        assert_eq!(world.text, text);
+        let deployment = Deployment::new("map", text, None, None, AddressSpace::Loopback).unwrap();
+        assert_eq!(deployment.bound(500_000_000, Timestamp::now()), Some(50.0));
+        assert_eq!(deployment.text, text);
     }
 }
 
 #[test]
 fn the_bound_is_the_best_paths_rate_whichever_sites_pass_it_on_and_all_paths_together_may_do_better() {
     let seconds = |text, seeds, clients| {
-        let world = world(text, seeds, clients).unwrap();
+        let deployment = deployment(text, seeds, clients).unwrap();
         let now = Timestamp::now();
         (
-            world.bound(50_000_000, now),
-            world.max_flow_bound(50_000_000, now),
+            deployment.bound(50_000_000, now),
+            deployment.max_flow_bound(50_000_000, now),
         )
     };
     let ring = include_str!("../../../maps/ring20.yaml");
@@ -72,11 +72,11 @@ fn the_bound_is_the_best_paths_rate_whichever_sites_pass_it_on_and_all_paths_tog
 
 #[test]
 fn a_map_of_the_real_world_moves_to_loopback_and_keeps_its_links() {
-    let world = world(REAL, "hq=1", "munich=2").unwrap();
-    assert!(world.agents.iter().all(|place| place.addr.is_loopback()));
-    assert!(world.agents.iter().all(|place| world.map.locate(place.addr) == Some(place.site)));
-    assert_eq!(world.bound(12_500_000, Timestamp::now()), Some(10.0));
-    assert_eq!(world.map.links().count(), 2);
+    let deployment = deployment(REAL, "hq=1", "munich=2").unwrap();
+    assert!(deployment.agents.iter().all(|place| place.addr.is_loopback()));
+    assert!(deployment.agents.iter().all(|place| deployment.map.locate(place.addr) == Some(place.site)));
+    assert_eq!(deployment.bound(12_500_000, Timestamp::now()), Some(10.0));
+    assert_eq!(deployment.map.links().count(), 2);
 }
 
 #[test]
@@ -93,36 +93,36 @@ fn what_cannot_be_laid_out_is_refused_with_the_option_that_is_wrong() {
         (tiny, "b=1", "a=9", "--sites", "too small"),
         (nested, "b=1", "a=1", "--sites", "longer network"),
     ] {
-        let error = world(text, seeds, clients).unwrap_err();
+        let error = deployment(text, seeds, clients).unwrap_err();
         assert!(error.contains(option) && error.contains(what), "{error}");
     }
 }
 
 #[test]
 fn a_site_with_seeders_may_have_clients_that_need_no_link() {
-    let world = world(DEFAULT_MAP, "hq=1", "hq=2,b1=1").unwrap();
-    let ids: Vec<_> = world.agents.iter().map(|place| place.id.as_str()).collect();
+    let deployment = deployment(DEFAULT_MAP, "hq=1", "hq=2,b1=1").unwrap();
+    let ids: Vec<_> = deployment.agents.iter().map(|place| place.id.as_str()).collect();
     assert_eq!(ids, ["hq-0", "hq-c0", "hq-c1", "b1-0"]);
-    let addrs: BTreeSet<_> = world.agents.iter().map(|place| place.addr).collect();
+    let addrs: BTreeSet<_> = deployment.agents.iter().map(|place| place.addr).collect();
     assert_eq!(addrs.len(), 4);
-    assert_eq!(world.waiting.len(), 1);
+    assert_eq!(deployment.waiting.len(), 1);
 }
 
-fn crossings(world: &World) -> f64 {
-    copies(&world.ways(Timestamp::now())).values().sum()
+fn crossings(deployment: &Deployment) -> f64 {
+    copies(&deployment.planned_routes(Timestamp::now())).values().sum()
 }
 
 #[test]
 fn where_stripes_are_faster_each_link_is_planned_to_carry_its_stripes_only() {
     let text = include_str!("../../../maps/diamond10.yaml");
-    let world = World::new("map", text, None, None, Ground::Namespaces).unwrap();
-    let ways = world.ways(Timestamp::now());
-    for site in &world.waiting {
-        let shares: f64 = ways.iter().filter(|way| way.site == *site).map(|way| way.share).sum();
-        assert!((shares - 1.0).abs() < 1e-9, "{ways:?}");
+    let deployment = Deployment::new("map", text, None, None, AddressSpace::Namespaces).unwrap();
+    let routes = deployment.planned_routes(Timestamp::now());
+    for site in &deployment.waiting {
+        let shares: f64 = routes.iter().filter(|route| route.site == *site).map(|route| route.share).sum();
+        assert!((shares - 1.0).abs() < 1e-9, "{routes:?}");
     }
     // three sites with two links each: whichever way, half of the content on each of the six
-    let copies = copies(&ways);
+    let copies = copies(&routes);
     assert_eq!(copies.len(), 6, "{copies:?}");
     assert!(
         copies.values().all(|copies| (copies - 0.5).abs() < 1e-9),

@@ -1,4 +1,4 @@
-//! Which events are due, and to whom: decided from what is seen of the run now.
+//! Which events are due, and which agents they hit: decided from what is seen of the run now.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ pub struct Seen<'a> {
 pub struct Moment<'a> {
     /// Since the clients' start.
     pub elapsed: Duration,
-    /// Everybody.
+    /// All agents.
     pub agents: &'a [Seen<'a>],
-    /// From whom a site's gateway fetches: site and position in `agents`.
+    /// What a site's gateway fetches from: the site, and the upstream's position in `agents`.
     pub upstreams: &'a [(&'a str, usize)],
 }
 
@@ -39,7 +39,7 @@ pub struct Moment<'a> {
 pub struct Due {
     /// As asked.
     pub event: Event,
-    /// Whom it meets, as positions; empty for links and the tracker.
+    /// The agents it hits, as positions; empty for links and the tracker.
     pub agents: Vec<usize>,
 }
 
@@ -78,7 +78,7 @@ impl Schedule {
 }
 
 impl Moment<'_> {
-    /// Whom an event meets if it is due.
+    /// The agents that an event hits if it is due.
     fn meets(&self, event: &Event) -> Option<Vec<usize>> {
         let What::Agents(deed, who) = &event.what else {
             return self.reached(event.when, self.mean()).then(Vec::new);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_meets_whom_it_names_when_the_moment_has_come() {
+    fn an_event_hits_the_agents_it_names_when_the_moment_has_come() {
         let agents = [
             seen("hq", 0, true, 1.0, false),
             seen("b1", 0, false, 0.2, false),
@@ -214,9 +214,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked: nothing happens twice, and nobody is named who is not there.
+        /// Whatever is ordered: nothing happens twice, and each agent that is hit is there.
         #[test]
-        fn an_event_happens_at_most_once_and_to_somebody_who_is_there(
+        fn an_event_happens_at_most_once_and_to_agents_that_are_there(
             text in prop_oneof![Just("kill b1:gateway @10%"), Just("freeze b1:all @3s"), Just("vanish seeders @spread")],
             agents in proptest::collection::vec((any::<bool>(), 0.0f64..=1.0, any::<bool>(), any::<bool>()), 0..6),
         ) {

@@ -91,7 +91,7 @@ pub enum Who {
     Gateway(String),
     /// The site's first client that is not, and to which nothing has been done.
     Member(String),
-    /// From whom the site's gateway fetches then.
+    /// The agent that the site's gateway fetches from then.
     Upstream(String),
     /// All that are at a site.
     All(String),

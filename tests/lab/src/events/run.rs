@@ -15,7 +15,7 @@ use crate::programs::poll::{self, ContentStatus};
 use crate::programs::process::Signal;
 use crate::run::Rollout;
 
-/// How long who was killed or stopped stays away.
+/// How long an agent that was killed or stopped stays away.
 const AWAY: Duration = Duration::from_secs(5);
 
 /// What happened, for the judgement at the end.
@@ -81,9 +81,9 @@ impl Rollout {
     }
 
     fn schedule_due(&mut self) -> Vec<Due> {
-        let world = &self.prepared.world;
-        let names: Vec<_> = world.agents.iter().map(|place| world.map.name(place.site)).collect();
-        let seen: Vec<Seen<'_>> = (world.agents.iter().zip(&self.agents).zip(&names))
+        let deployment = &self.prepared.deployment;
+        let names: Vec<_> = deployment.agents.iter().map(|place| deployment.map.name(place.site)).collect();
+        let seen: Vec<Seen<'_>> = (deployment.agents.iter().zip(&self.agents).zip(&names))
             .map(|((place, state), site)| Seen {
                 site,
                 number: place.number,
@@ -100,7 +100,7 @@ impl Rollout {
             .flat_map(|swarm| &swarm.sites)
             .filter_map(|site| {
                 let addr = site.gateways.iter().flat_map(|gateway| &gateway.upstream).next()?;
-                let agent = world.agents.iter().position(|place| place.addr == addr.ip())?;
+                let agent = deployment.agents.iter().position(|place| place.addr == addr.ip())?;
                 Some((site.site.as_str(), agent))
             })
             .collect();
@@ -115,19 +115,19 @@ impl Rollout {
     /// Waiting sites whose supply an event may interrupt: those of the agents, those fed by their sites,
     /// those behind the link; all for the tracker.
     fn affected(&self, what: &What, agents: &[usize]) -> BTreeSet<SiteId> {
-        let world = &self.prepared.world;
+        let deployment = &self.prepared.deployment;
         let parent = |site: SiteId| {
-            let name = world.map.name(site);
+            let name = deployment.map.name(site);
             let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
             let parent = sites.filter(|other| other.site == name).find_map(|other| other.parent.clone());
-            parent.and_then(|parent| world.map.site_named(&parent))
+            parent.and_then(|parent| deployment.map.site_named(&parent))
         };
-        let places = || agents.iter().filter_map(|agent| world.agents.get(*agent));
+        let places = || agents.iter().filter_map(|agent| deployment.agents.get(*agent));
         let touched: BTreeSet<SiteId> = places().map(|place| place.site).collect();
         let addrs: BTreeSet<_> = places().map(|place| place.addr).collect();
         // those of which a gateway was told to fetch from one of them
         let feeds = |site: SiteId| {
-            let name = world.map.name(site);
+            let name = deployment.map.name(site);
             let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
             let gateways = sites.filter(|other| other.site == name).flat_map(|other| &other.gateways);
             gateways.flat_map(|gateway| &gateway.upstream).any(|upstream| addrs.contains(&upstream.ip()))
@@ -139,17 +139,17 @@ impl Rollout {
         let hit = |site: &&SiteId| match what {
             What::Agents(..) => touched.contains(site) || feeds(**site),
             What::Cut(_) | What::Restore(_) | What::Slow(..) => {
-                let route = parent(**site).and_then(|parent| world.map.path(parent, **site));
+                let route = parent(**site).and_then(|parent| deployment.map.path(parent, **site));
                 route.is_some_and(|route| route.hops.iter().any(|hop| Some(hop.link) == link))
             }
             What::RestartTracker(_) | What::Map(_) | What::Http(..) => true,
             What::Add(_) => false,
         };
-        world.waiting.iter().filter(hit).copied().collect()
+        deployment.waiting.iter().filter(hit).copied().collect()
     }
 
     pub(crate) fn link_named(&self, name: &str) -> Option<LinkId> {
-        let map = &self.prepared.world.map;
+        let map = &self.prepared.deployment.map;
         map.links().find(|link| map.link_name(*link) == name)
     }
 
@@ -225,7 +225,7 @@ impl Rollout {
     }
 
     async fn deed(&mut self, deed: Deed, agent: usize, lasts: Option<Duration>) -> Result<(), Stop> {
-        let id = self.prepared.world.agents[agent].id.clone();
+        let id = self.prepared.deployment.agents[agent].id.clone();
         let gateway = match self.agents[agent].gateway() {
             true => ", the gateway",
             false => "",
@@ -249,7 +249,7 @@ impl Rollout {
                 let state = &mut self.agents[agent];
                 state.restart = (!forever).then(|| Instant::now() + lasts.unwrap_or(AWAY));
                 (state.kills, state.gone) = (state.kills + 1, forever);
-                if !self.prepared.world.agents[agent].seeder {
+                if !self.prepared.deployment.agents[agent].seeder {
                     state.seconds = None;
                 }
                 let verb = if matches!(deed, Deed::Kill { .. }) {
@@ -290,7 +290,7 @@ impl Rollout {
         let to = self.prepared.layout.tracker().join("sites.yaml");
         let wrong = |error: String| Stop::Wrong(format!("--event {what}: {error}"));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        let text = self.prepared.world.rewritten(&file.display().to_string(), &text).map_err(wrong)?;
+        let text = self.prepared.deployment.rewritten(&file.display().to_string(), &text).map_err(wrong)?;
         std::fs::write(&to, &text).map_err(|error| wrong(error.to_string()))?;
         let map = SiteMap::parse(&file.display().to_string(), &text);
         let map = map.map_err(|mistakes| wrong(mistakes.to_string()))?;

@@ -1,7 +1,7 @@
 //! Which of TCP's congestion controls the hosts use across sites. Pure.
 //!
 //! A laboratory's kernel may have another default than the machines it stands for. It is set per route, which
-//! works for all that the kernel has, whoever may choose it for a socket.
+//! works for all that the kernel has, whichever users may choose it for a socket.
 
 /// The default of Linux and of Windows (RFC 9438); as a line without latency keeps its window small, it
 /// behaves there much as [`FALLBACK`] does.

@@ -2,7 +2,7 @@
 //!
 //! Names of network namespaces (`ip netns`) are mounts below /run/netns. In a mount namespace of its own,
 //! with a tmpfs there, they are the lab's alone and vanish with its last process, even after SIGKILL. Who is
-//! not root gets a user namespace too, in which he is.
+//! not root gets a user namespace too, in which they are.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The lab's own network (`--netns`): hosts, routers and links as network namespaces, shaped and counted by
 //! the kernel.
 //!
-//! [`plan`] says who has which address and which routes, [`shape`] how fast a link is, [`neighbours`] who
-//! finds whom without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what
+//! [`plan`] says which host has which address and which routes, [`shape`] how fast a link is, [`neighbours`]
+//! which hosts find each other without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what
 //! `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
 
 mod commands;
@@ -95,7 +95,7 @@ impl Net {
         Ok(net)
     }
 
-    /// Tells everybody who his neighbours are.
+    /// Gives each host the MAC addresses of its neighbours.
     fn fix_neighbours(&self) -> Result<(), Stop> {
         let plan = &self.plan;
         batch("ip", None, &neighbours::of_lab(plan))?;
@@ -220,7 +220,7 @@ impl Net {
         Ok(())
     }
 
-    /// A host's cable is pulled, or plugged in again: nobody is told, and its routes stay.
+    /// A host's cable is pulled, or plugged in again: no program is told, and its routes stay.
     ///
     /// # Errors
     /// What `ip` said.

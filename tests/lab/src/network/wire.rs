@@ -17,7 +17,7 @@ const PEAK: f64 = 5.0;
 
 /// The counters of every link and direction since the clients' start.
 #[derive(Debug, Default, Clone)]
-pub struct Wires {
+pub struct WireCounters {
     hops: Vec<Hop>,
     /// What they were when the clients were started.
     zero: Vec<u64>,
@@ -27,12 +27,12 @@ pub struct Wires {
     pub samples: Vec<Sample>,
 }
 
-impl Wires {
+impl WireCounters {
     /// Of these, in the order of their counters.
-    pub fn new(hops: Vec<Hop>) -> Wires {
-        Wires {
+    pub fn new(hops: Vec<Hop>) -> WireCounters {
+        WireCounters {
             hops,
-            ..Wires::default()
+            ..WireCounters::default()
         }
     }
 
@@ -48,7 +48,7 @@ impl Wires {
         self.samples.last().is_none_or(|last| at >= last.at + PERIOD)
     }
 
-    /// Takes a sample: the second, everybody's progress, the kernel's counters.
+    /// Takes a sample: the second, each agent's progress, the kernel's counters.
     pub fn sample(&mut self, at: f64, progress: Vec<f64>, counters: &[u64]) {
         let since = |(now, zero): (&u64, &u64)| now.saturating_sub(*zero);
         let grown: Vec<u64> = counters.iter().zip(&self.zero).map(since).collect();
@@ -72,7 +72,7 @@ impl Wires {
         self.hops.iter().copied()
     }
 
-    /// Bytes since the clients' start; `None` if nobody counts.
+    /// Bytes since the clients' start; `None` if nothing counts them.
     pub fn of(&self, hop: Hop) -> Option<u64> {
         let at = self.hops.iter().position(|other| *other == hop)?;
         Some(self.now.get(at).copied().unwrap_or(0))
@@ -129,7 +129,7 @@ mod tests {
         fn bytes_count_from_the_start_and_never_shrink(
             zero in 0u64..1000, steps in proptest::collection::vec(prop::option::of(0u64..1000), 1..20)
         ) {
-            let mut wires = Wires::new(vec![HOP]);
+            let mut wires = WireCounters::new(vec![HOP]);
             wires.begin(vec![zero]);
             let (mut counter, mut last) = (zero, 0);
             for (i, step) in steps.iter().enumerate() {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_over_the_last_seconds() {
-        let mut wires = Wires::new(vec![HOP]);
+        let mut wires = WireCounters::new(vec![HOP]);
         wires.begin(vec![0]);
         for i in 0..100u64 {
             wires.sample(i as f64 * PERIOD, vec![], &[i * 1000]);

@@ -28,7 +28,7 @@ pub fn prepare(folder: &Path, listen: SocketAddr, info_hashes: &[&str]) -> Resul
     let list = folder.join("whitelist.txt");
     write(&list, &format!("{}\n", info_hashes.join("\n")))?;
     write(&folder.join("opentracker.conf"), &conf(folder, listen))?;
-    // it refuses to stay root, and reads its list as nobody, in that folder as its root
+    // it refuses to stay root, and reads its list as the user nobody, in that folder as its root
     for (path, mode) in [(folder, 0o755), (&list, 0o644)] {
         fs::set_permissions(path, Permissions::from_mode(mode))
             .with_context(|| format!("cannot let nobody read {}", path.display()))?;
@@ -45,7 +45,7 @@ fn conf(folder: &Path, listen: SocketAddr) -> String {
     )
 }
 
-/// How to start it, as root: in a user namespace of the lab's own there is no nobody for it to become.
+/// How to start it, as root: in a user namespace of the lab's own there is no user nobody for it to become.
 pub fn command(folder: &Path) -> CommandLine {
     CommandLine {
         program: "opentracker".into(),

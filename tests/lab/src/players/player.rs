@@ -1,4 +1,4 @@
-//! What plays the clients, and who tells them of each other: ours, or others for a side-by-side.
+//! What plays the clients, and which tracker they announce to: ours, or others for a side-by-side.
 //!
 //! A player is a program that the lab starts once per machine, seeders and clients alike, inside the
 //! machine's network namespace (`--netns`) or on its 127.x address. The lab calls, in this order:

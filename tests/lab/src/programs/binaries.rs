@@ -75,7 +75,7 @@ pub fn build(dir: &Path) -> Result<(), Stop> {
         Ok(_) => Err(Stop::Missing(
             "the tracker and the agent do not build; see cargo's messages above".to_owned(),
         )),
-        // a target folder without a cargo: somebody brought the programs here
+        // a target folder without a cargo: the programs were copied here
         Err(_) if order.optional => Ok(()),
         Err(error) => Err(Stop::Missing(format!(
             "cannot run cargo to build the tracker and the agent: {error}"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::deployment::{Ground, Place, World};
+use crate::deployment::{AddressSpace, Deployment, Place};
 use crate::players::player::Host;
 use crate::setup::content;
 
@@ -57,13 +57,13 @@ impl Ports {
     ///
     /// # Errors
     /// Which address is taken, and what to do.
-    pub fn choose(asked: Option<Ports>, world: &World) -> Result<Ports, String> {
-        // in namespaces of their own, programs are in nobody's way
-        if world.ground == Ground::Namespaces {
+    pub fn choose(asked: Option<Ports>, deployment: &Deployment) -> Result<Ports, String> {
+        // in namespaces of their own, programs share ports with no others
+        if deployment.address_space == AddressSpace::Namespaces {
             return Ok(asked.unwrap_or(USUAL));
         }
         if let Some(ports) = asked {
-            return match taken(ports, world) {
+            return match taken(ports, deployment) {
                 None => Ok(ports),
                 Some(addr) => Err(format!(
                     "--port: {addr} is in use by another program; choose other ports"
@@ -71,15 +71,16 @@ impl Ports {
             };
         }
         let others = (0..20u16).filter_map(|i| Ports::from_first(20_000 + 100 * i).ok());
-        let mut free = std::iter::once(USUAL).chain(others).filter(|ports| taken(*ports, world).is_none());
+        let mut free =
+            std::iter::once(USUAL).chain(others).filter(|ports| taken(*ports, deployment).is_none());
         free.next().ok_or_else(|| "found no free ports; choose four with --port".to_owned())
     }
 }
 
 /// The first address that cannot be listened on.
-fn taken(ports: Ports, world: &World) -> Option<SocketAddr> {
-    let tracker = [ports.tracker, ports.admin].map(|port| SocketAddr::new(world.tracker(), port));
-    let agents = world
+fn taken(ports: Ports, deployment: &Deployment) -> Option<SocketAddr> {
+    let tracker = [ports.tracker, ports.admin].map(|port| SocketAddr::new(deployment.tracker(), port));
+    let agents = deployment
         .agents
         .iter()
         .flat_map(|place| [ports.peer, ports.control].map(|port| SocketAddr::new(place.addr, port)));
@@ -154,7 +155,7 @@ impl Layout {
     }
 
     /// Every agent as a player sees it, in the world's order.
-    pub fn hosts(&self, world: &World) -> Vec<Host> {
+    pub fn hosts(&self, deployment: &Deployment) -> Vec<Host> {
         let one = |(i, place): (usize, &Place)| Host {
             id: place.id.clone(),
             seeder: place.seeder,
@@ -167,20 +168,20 @@ impl Layout {
             folder: self.agent(place),
             data: self.data(place),
         };
-        world.agents.iter().enumerate().map(one).collect()
+        deployment.agents.iter().enumerate().map(one).collect()
     }
 
     /// Makes the folders and writes tracker.yaml and sites.yaml.
     ///
     /// # Errors
     /// The path that cannot be written.
-    pub fn write(&self, world: &World) -> Result<()> {
+    pub fn write(&self, deployment: &Deployment) -> Result<()> {
         let tracker = self.tracker();
         folder(&tracker.join("torrents"))?;
-        file(&tracker.join("sites.yaml"), &world.text)?;
+        file(&tracker.join("sites.yaml"), &deployment.text)?;
         file(&tracker.join("tracker.yaml"), &self.tracker_yaml())?;
         file(&tracker.join("admin.token"), ADMIN_TOKEN)?;
-        for place in &world.agents {
+        for place in &deployment.agents {
             folder(&self.data(place))?;
             folder(&self.agent(place).join("state"))?;
         }
@@ -211,7 +212,7 @@ pub fn content_name(content: usize) -> String {
 pub fn write_agent(host: &Host, torrents: &[&Path]) -> Result<()> {
     // a JSON string is a YAML string, whatever the path holds
     let quoted = |path: &Path| json!(path.to_string_lossy()).to_string();
-    // in a network of its own it listens as one that nobody configured; in one with others an address is all
+    // in a network of its own it listens as an agent does by default; in one with others an address is all
     // that is its own
     let shares_network = host.control.ip() == host.addr;
     let listen = match host.addr {
@@ -259,25 +260,25 @@ mod tests {
     use super::*;
     use crate::deployment::DEFAULT_MAP;
 
-    fn world() -> World {
-        World::new("default", DEFAULT_MAP, None, None, Ground::Loopback).unwrap()
+    fn deployment() -> Deployment {
+        Deployment::new("default", DEFAULT_MAP, None, None, AddressSpace::Loopback).unwrap()
     }
 
     #[test]
     fn every_program_finds_its_configuration() {
         let dir = tempfile::tempdir().unwrap();
         let ports = Ports::from_first(7000).unwrap();
-        let (layout, world) = (
+        let (layout, deployment) = (
             Layout::new(
                 dir.path().join("a \"folder\""),
                 ports,
                 IpAddr::from([127, 0, 0, 1]),
             ),
-            world(),
+            deployment(),
         );
-        layout.write(&world).unwrap();
-        write_agent(&layout.hosts(&world)[5], &[&layout.torrent(0)]).unwrap();
-        let text = fs::read_to_string(layout.agent(&world.agents[5]).join("agent.yaml")).unwrap();
+        layout.write(&deployment).unwrap();
+        write_agent(&layout.hosts(&deployment)[5], &[&layout.torrent(0)]).unwrap();
+        let text = fs::read_to_string(layout.agent(&deployment.agents[5]).join("agent.yaml")).unwrap();
         let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
         assert_eq!(value["listen"], "127.2.0.11:7002");
         assert_eq!(value["control"], "127.2.0.11:7003");
@@ -286,27 +287,27 @@ mod tests {
             layout.torrent(0).to_str().unwrap()
         );
         let map = fs::read_to_string(layout.tracker().join("sites.yaml")).unwrap();
-        assert_eq!(map, world.text);
+        assert_eq!(map, deployment.text);
     }
 
     #[test]
     fn a_taken_port_is_named_when_it_was_asked_for_and_avoided_when_not() {
-        let world = world();
+        let deployment = deployment();
         // the control port of the first agent, whichever is free
-        let holder = TcpListener::bind((world.agents[0].addr, 0)).unwrap();
+        let holder = TcpListener::bind((deployment.agents[0].addr, 0)).unwrap();
         let addr = holder.local_addr().unwrap();
         let asked = Ports {
             control: addr.port(),
             ..Ports::from_first(20_000).unwrap()
         };
-        assert_eq!(taken(asked, &world), Some(addr));
-        let error = Ports::choose(Some(asked), &world).unwrap_err();
+        assert_eq!(taken(asked, &deployment), Some(addr));
+        let error = Ports::choose(Some(asked), &deployment).unwrap_err();
         assert!(
             error.contains("--port") && error.contains(&addr.to_string()),
             "{error}"
         );
-        let chosen = Ports::choose(None, &world).unwrap();
-        assert_eq!(taken(chosen, &world), None);
+        let chosen = Ports::choose(None, &deployment).unwrap();
+        assert_eq!(taken(chosen, &deployment), None);
     }
 
     #[test]

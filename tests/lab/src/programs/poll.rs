@@ -173,7 +173,7 @@ pub struct SourceStatus {
 pub struct GatewayStatus {
     /// The agent's id.
     pub agent: Option<String>,
-    /// Whom it was told to fetch from.
+    /// The upstreams that it was handed.
     pub upstream: Vec<SocketAddr>,
 }
 

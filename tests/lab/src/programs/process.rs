@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn children_end_even_when_nobody_drops_them_but_ended_ones_are_left_alone() {
+    async fn children_end_even_when_they_are_not_dropped_but_ended_ones_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let minder = Minder::start().unwrap();
         let log = log_of(dir.path());

@@ -30,7 +30,7 @@ pub struct Facts {
     pub wan_sent: u64,
     /// Bytes that agents say they fetched in vain.
     pub wasted: u64,
-    /// Bytes fetched across links of which nobody knows across which.
+    /// Bytes fetched across links before the tracker said across which.
     pub unattributed: u64,
 }
 

@@ -62,7 +62,7 @@ impl Screen {
     }
 
     fn write(&self, text: &str) {
-        // who closes the output wants no more of it; the run and its exit status go on
+        // a reader that closes the output wants no more of it; the run and its exit status go on
         let _ = match self.machine {
             true => std::io::stderr().lock().write_all(text.as_bytes()),
             false => {

@@ -1,4 +1,4 @@
-//! Who is killed when: a plan, decided from what the agents say of themselves.
+//! Which client is killed when: decided from what the agents say of themselves.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ pub struct Kill {
 pub enum Who {
     /// That one, from 0.
     Number(usize),
-    /// Whoever is gateway when the progress is reached.
+    /// The gateway at the time when the progress is reached.
     Gateway,
     /// The first that is no gateway then and has not been killed.
     Member,
@@ -67,7 +67,7 @@ impl fmt::Display for Kill {
 /// The talk's demo: three clients, the first of them a gateway, the others at the other sites in turn.
 ///
 /// `sites` are the sites that wait for the content and how many clients each has; no client is killed twice.
-pub fn default_plan(sites: &[(String, usize)]) -> Vec<Kill> {
+pub fn default_kills(sites: &[(String, usize)]) -> Vec<Kill> {
     let mut left: Vec<(&str, usize, bool)> =
         sites.iter().map(|(name, count)| (name.as_str(), *count, true)).collect();
     let total: usize = left.iter().map(|(_, count, _)| *count).sum();
@@ -96,7 +96,7 @@ pub fn default_plan(sites: &[(String, usize)]) -> Vec<Kill> {
     plan
 }
 
-/// What the plan needs to know of a client now.
+/// What has to be known of a client now to decide whether it is killed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seen<'a> {
     /// The site's name.
@@ -113,16 +113,16 @@ pub struct Seen<'a> {
     pub kills: u32,
 }
 
-/// The plan and what of it is done.
+/// The kills that have not happened yet.
 #[derive(Debug, Clone, Default)]
-pub struct Plan {
+pub struct PendingKills {
     open: Vec<Kill>,
 }
 
-impl Plan {
-    /// A plan of which nothing is done.
-    pub fn new(kills: Vec<Kill>) -> Plan {
-        Plan { open: kills }
+impl PendingKills {
+    /// Of these, none has happened.
+    pub fn new(kills: Vec<Kill>) -> PendingKills {
+        PendingKills { open: kills }
     }
 
     /// The kills that are due, each with the position of its victim in `clients`; they count as done.
@@ -179,14 +179,14 @@ mod tests {
 
     #[test]
     fn the_default_plan_kills_three_of_eight_and_one_is_a_gateway() {
-        let plan = default_plan(&[("b1".into(), 4), ("b2".into(), 4)]);
+        let plan = default_kills(&[("b1".into(), 4), ("b2".into(), 4)]);
         let texts: Vec<_> = plan.iter().map(Kill::to_string).collect();
         assert_eq!(texts, ["b1:gateway@30%", "b2:member@45%", "b1:member@60%"]);
     }
 
     #[test]
-    fn whoever_is_gateway_at_that_progress_is_killed_once() {
-        let mut plan = Plan::new(vec!["b1:gateway@30%".parse().unwrap()]);
+    fn the_gateway_at_that_progress_is_killed_once() {
+        let mut plan = PendingKills::new(vec!["b1:gateway@30%".parse().unwrap()]);
         let early = [seen("b1", 0, 0.2, true), seen("b1", 1, 0.5, false)];
         assert!(plan.due(&early).is_empty());
         let later = [
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_down_waits_for_its_next_kill() {
-        let mut plan = Plan::new(vec!["b1:0@10%".parse().unwrap()]);
+        let mut plan = PendingKills::new(vec!["b1:0@10%".parse().unwrap()]);
         let mut client = seen("b1", 0, 0.5, false);
         client.running = false;
         assert!(plan.due(&[client]).is_empty());
@@ -213,7 +213,7 @@ mod tests {
         #[test]
         fn the_default_plan_never_asks_for_more_than_a_site_has(counts in proptest::collection::vec(1usize..6, 1..6)) {
             let sites: Vec<_> = counts.iter().enumerate().map(|(i, n)| (format!("s{i}"), *n)).collect();
-            let plan = default_plan(&sites);
+            let plan = default_kills(&sites);
             prop_assert_eq!(plan.len(), counts.iter().sum::<usize>().min(3));
             for (site, count) in &sites {
                 prop_assert!(plan.iter().filter(|kill| kill.site == *site).count() <= *count);
@@ -224,7 +224,7 @@ mod tests {
         fn no_client_is_killed_twice_in_one_step(percents in proptest::collection::vec(1u8..=99, 1..8)) {
             let kills = percents.iter().map(|p| Kill { site: "b1".into(), who: Who::Member, percent: *p }).collect();
             let clients = [seen("b1", 0, 1.0, true), seen("b1", 1, 1.0, false), seen("b1", 2, 1.0, false)];
-            let mut victims: Vec<_> = Plan::new(kills).due(&clients).into_iter().map(|(_, i)| i).collect();
+            let mut victims: Vec<_> = PendingKills::new(kills).due(&clients).into_iter().map(|(_, i)| i).collect();
             prop_assert_eq!(victims.len(), percents.len().min(2));
             victims.dedup();
             prop_assert_eq!(victims.len(), percents.len().min(2));

@@ -73,19 +73,19 @@ impl Rollout {
             (Some(process), None, Some(now), Some(now));
         let contents = self.prepared.task.contents.len();
         for account in agent * contents..(agent + 1) * contents {
-            self.ledger.restarted(account);
+            self.traffic.restarted(account);
         }
         Ok(())
     }
 
     /// Starts some of those that wait for an event; how many.
     pub(crate) fn start_late(&mut self, site: &str, count: usize) -> Result<usize, Stop> {
-        let world = &self.prepared.world;
+        let deployment = &self.prepared.deployment;
         let waits = |i: &usize| {
-            let place = &world.agents[*i];
-            place.late && self.agents[*i].since.is_none() && world.map.name(place.site) == site
+            let place = &deployment.agents[*i];
+            place.late && self.agents[*i].since.is_none() && deployment.map.name(place.site) == site
         };
-        let those: Vec<usize> = (0..world.agents.len()).filter(waits).take(count).collect();
+        let those: Vec<usize> = (0..deployment.agents.len()).filter(waits).take(count).collect();
         those.iter().try_for_each(|agent| self.start(*agent))?;
         Ok(those.len())
     }
@@ -93,15 +93,15 @@ impl Rollout {
     /// Starts those; how many they are.
     pub(crate) fn starts(&mut self, which: impl Fn(&Place) -> bool) -> Result<usize, Stop> {
         let those: Vec<usize> =
-            (0..self.agents.len()).filter(|i| which(&self.prepared.world.agents[*i])).collect();
+            (0..self.agents.len()).filter(|i| which(&self.prepared.deployment.agents[*i])).collect();
         those.iter().try_for_each(|agent| self.start(*agent))?;
         Ok(those.len())
     }
 
     pub(crate) async fn kill_due(&mut self) -> Result<(), Stop> {
-        let clients: Vec<usize> = self.prepared.world.clients().collect();
-        let world = &self.prepared.world;
-        let names: Vec<_> = clients.iter().map(|i| world.map.name(world.agents[*i].site)).collect();
+        let clients: Vec<usize> = self.prepared.deployment.clients().collect();
+        let deployment = &self.prepared.deployment;
+        let names: Vec<_> = clients.iter().map(|i| deployment.map.name(deployment.agents[*i].site)).collect();
         let seen: Vec<Seen<'_>> = clients
             .iter()
             .zip(&names)
@@ -109,7 +109,7 @@ impl Rollout {
                 let state = &self.agents[*i];
                 Seen {
                     site,
-                    number: world.agents[*i].number,
+                    number: deployment.agents[*i].number,
                     progress: state.progress,
                     gateway: state.gateway(),
                     running: state.process.is_some(),
@@ -117,11 +117,11 @@ impl Rollout {
                 }
             })
             .collect();
-        let due = self.plan.due(&seen);
+        let due = self.pending_kills.due(&seen);
         drop(names);
         for (kill, victim) in due {
             let agent = clients[victim];
-            let place = self.prepared.world.agents[agent].clone();
+            let place = self.prepared.deployment.agents[agent].clone();
             self.look(agent).await;
             let gateway = self.agents[agent].gateway();
             self.note_kill(agent, format!("kill {kill}"));
@@ -155,7 +155,7 @@ impl Rollout {
         } = &self.prepared;
         let (player, host, task) = (player.clone(), hosts[agent].clone(), task.clone());
         if let Ok(status) = player.status(&host, &task).await {
-            self.hear_agent(agent, Instant::now(), status);
+            self.note_agent(agent, Instant::now(), status);
         }
     }
 
@@ -167,14 +167,17 @@ impl Rollout {
         for agent in 0..self.agents.len() {
             if self.agents[agent].restart.is_some_and(|at| at <= Instant::now()) {
                 self.start(agent)?;
-                self.event(format!("started {} again", self.prepared.world.agents[agent].id));
+                self.event(format!(
+                    "started {} again",
+                    self.prepared.deployment.agents[agent].id
+                ));
             }
         }
         Ok(())
     }
 
-    /// Nobody ends but by our hand, and nobody falls silent.
-    pub(crate) fn nobody_died(&mut self) -> Result<(), Stop> {
+    /// No process ends but by our hand, and none falls silent.
+    pub(crate) fn check_processes(&mut self) -> Result<(), Stop> {
         let failed =
             |what: String, folder: PathBuf| Err(Stop::Failed(format!("{what}\n{}", last_words(&folder))));
         if let Some(process) = &mut self.tracker
@@ -187,7 +190,10 @@ impl Rollout {
         }
         for agent in 0..self.agents.len() {
             let folder = self.folder(agent);
-            let (id, state) = (&self.prepared.world.agents[agent].id, &mut self.agents[agent]);
+            let (id, state) = (
+                &self.prepared.deployment.agents[agent].id,
+                &mut self.agents[agent],
+            );
             let Some(process) = &mut state.process else {
                 continue;
             };

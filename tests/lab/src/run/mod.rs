@@ -30,15 +30,15 @@ use crate::programs::poll::{self, ContentStatus, SwarmStatus};
 use crate::programs::process::{Process, Usage};
 use crate::report;
 use crate::report::screen::Screen;
-use crate::run::kills::Plan;
+use crate::run::kills::PendingKills;
 use crate::run::lifecycle::SILENT;
 use crate::run::outcome::Running;
-use crate::run::progress::News;
-use crate::run::traffic::Ledger;
+use crate::run::progress::PollResult;
+use crate::run::traffic::Traffic;
 use crate::setup::{Prepared, last_words, prepare};
 
-use crate::deployment::{Way, copies};
-use crate::network::wire::Wires;
+use crate::deployment::{PlannedRoute, copies};
+use crate::network::wire::WireCounters;
 use crate::report::view::View;
 
 /// Between two questions to the same process.
@@ -96,28 +96,28 @@ fn interrupts() -> Result<mpsc::Receiver<()>, Stop> {
 pub(crate) struct Rollout {
     pub(crate) prepared: Prepared,
     pub(crate) agents: Vec<Agent>,
-    pub(crate) ledger: Ledger,
+    pub(crate) traffic: Traffic,
     pub(crate) events: Vec<(f64, String)>,
     pub(crate) facts: report::Facts,
     pub(crate) size: Size,
     pub(crate) tracker: Option<Process>,
     /// When a tracker that was killed starts again.
     pub(crate) tracker_restart: Option<Instant>,
-    pub(crate) plan: Plan,
+    pub(crate) pending_kills: PendingKills,
     pub(crate) schedule: Schedule,
     pub(crate) undo: Vec<Undo>,
     pub(crate) happened: Vec<Happened>,
     /// The kernel's counters.
-    pub(crate) wire: Wires,
+    pub(crate) wire: WireCounters,
     /// What is noted of links and their budgets.
     pub(crate) watch: Watch,
     /// Who claimed to be gateway when.
     pub(crate) claims: Claims,
-    /// The ways to each waiting site, as planned at the beginning.
-    pub(crate) ways: Vec<Way>,
+    /// The routes to each waiting site, as planned at the beginning.
+    pub(crate) planned_routes: Vec<PlannedRoute>,
     /// How many copies have to cross each link and direction in that plan.
     pub(crate) planned: BTreeMap<Hop, f64>,
-    pub(crate) probes_asked: Vec<Probe>,
+    pub(crate) probes_wanted: Vec<Probe>,
     pub(crate) probes: Vec<Running>,
     /// Between the beginnings of two contents, if they do not begin at once.
     pub(crate) stagger: Option<Duration>,
@@ -155,7 +155,7 @@ pub(crate) struct Agent {
     pub(crate) frozen: bool,
     /// Its network cable is pulled.
     pub(crate) unplugged: bool,
-    /// It will not be complete: nobody waits for it.
+    /// It will not be complete: it is not waited for.
     pub(crate) gone: bool,
 }
 
@@ -163,25 +163,25 @@ impl Rollout {
     fn new(prepared: Prepared, args: &Args) -> Rollout {
         let size = Size(prepared.task.contents.iter().map(|content| content.size).sum());
         let contents = prepared.task.contents.len();
-        let ways = prepared.world.ways(Timestamp::now());
-        let bound = prepared.world.bound(size.0, Timestamp::now()).unwrap_or(0.0);
+        let planned_routes = prepared.deployment.planned_routes(Timestamp::now());
+        let bound = prepared.deployment.bound(size.0, Timestamp::now()).unwrap_or(0.0);
         let timeout = args.timeout.map_or(Duration::from_secs_f64(3.0 * bound + 60.0), |timeout| timeout.0);
         Rollout {
-            agents: prepared.world.agents.iter().map(|_| Agent::new(contents)).collect(),
-            ledger: Ledger::new(
-                prepared.world.agents.iter().flat_map(|place| std::iter::repeat_n(place.site, contents)),
+            agents: prepared.deployment.agents.iter().map(|_| Agent::new(contents)).collect(),
+            traffic: Traffic::new(
+                prepared.deployment.agents.iter().flat_map(|place| std::iter::repeat_n(place.site, contents)),
                 contents,
             ),
-            plan: Plan::new(prepared.kills.clone()),
+            pending_kills: PendingKills::new(prepared.kills.clone()),
             schedule: Schedule::new(args.options.event.clone()),
             undo: Vec::new(),
             happened: Vec::new(),
-            wire: Wires::new(prepared.net.iter().flat_map(|net| net.plan().hops()).collect()),
+            wire: WireCounters::new(prepared.net.iter().flat_map(|net| net.plan().hops()).collect()),
             watch: Watch::default(),
             claims: Claims::default(),
-            planned: copies(&ways),
-            ways,
-            probes_asked: args.options.probe.clone(),
+            planned: copies(&planned_routes),
+            planned_routes,
+            probes_wanted: args.options.probe.clone(),
             probes: Vec::new(),
             stagger: args.options.stagger.map(|stagger| stagger.0),
             begun_at: Vec::new(),
@@ -258,12 +258,12 @@ impl Rollout {
     }
 
     /// Waits a little, takes in what was heard, and does what is due.
-    async fn step(&mut self, news: &mut mpsc::Receiver<News>) -> Result<(), Stop> {
+    async fn step(&mut self, news: &mut mpsc::Receiver<PollResult>) -> Result<(), Stop> {
         if let Ok(Some(first)) = tokio::time::timeout(Duration::from_millis(100), news.recv()).await {
-            self.hear(first);
+            self.note(first);
         }
         while let Ok(more) = news.try_recv() {
-            self.hear(more);
+            self.note(more);
         }
         self.sample(false);
         self.kill_due().await?;
@@ -271,10 +271,10 @@ impl Rollout {
         self.probes_due()?;
         self.contents_due().await?;
         self.restart_due()?;
-        self.nobody_died()
+        self.check_processes()
     }
 
-    /// Notes the kernel's counters and everybody's progress, if it is time to, or for the `last` time.
+    /// Notes the kernel's counters and each agent's progress, if it is time to, or for the `last` time.
     fn sample(&mut self, last: bool) {
         let at = self.elapsed().as_secs_f64();
         if self.t0.is_some() && (last || self.wire.due(at)) {
@@ -289,12 +289,12 @@ impl Rollout {
     async fn await_tracker(&mut self) -> Result<(), Stop> {
         if self.prepared.tracker != TrackerKind::Narrows {
             // it has nothing to ask; players announce again until it answers
-            return self.nobody_died();
+            return self.check_processes();
         }
         let folder = self.prepared.layout.tracker();
         let admin = self.prepared.layout.admin();
         while let Err(error) = poll::get(admin, "/healthz", Duration::from_secs(1)).await {
-            self.nobody_died()?;
+            self.check_processes()?;
             if self.begun.elapsed() > SILENT {
                 return Err(Stop::Failed(format!(
                     "the tracker does not answer: {error:#}\n{}",
@@ -307,7 +307,8 @@ impl Rollout {
     }
 
     fn all_complete(&self, which: impl Fn(&crate::deployment::Place) -> bool) -> bool {
-        let those = self.prepared.world.agents.iter().zip(&self.agents).filter(|(place, _)| which(place));
+        let those =
+            self.prepared.deployment.agents.iter().zip(&self.agents).filter(|(place, _)| which(place));
         those.into_iter().all(|(place, state)| {
             state.seconds.is_some() || state.gone || (place.late && state.since.is_none())
         })
@@ -322,14 +323,14 @@ impl Rollout {
     }
 
     pub(crate) fn folder(&self, agent: usize) -> PathBuf {
-        self.prepared.layout.agent(&self.prepared.world.agents[agent])
+        self.prepared.layout.agent(&self.prepared.deployment.agents[agent])
     }
 
     pub(crate) fn event(&mut self, what: String) {
         self.events.push((self.elapsed().as_secs_f64(), what));
     }
 
-    /// The last counters of everybody.
+    /// The last counters of all agents.
     async fn last_look(&mut self) {
         for agent in 0..self.agents.len() {
             self.look(agent).await;
@@ -337,10 +338,10 @@ impl Rollout {
             let usage = state.process.as_ref().and_then(Process::usage);
             state.add_usage(usage);
         }
-        let sum = self.ledger.sum();
+        let sum = self.traffic.sum();
         self.facts.wan_sent = sum.sent;
         self.facts.wasted = sum.wasted;
-        self.facts.unattributed = self.ledger.unattributed();
+        self.facts.unattributed = self.traffic.unattributed();
         self.sample(true);
         let tracker = self.tracker.as_ref().and_then(Process::usage).unwrap_or_default();
         self.facts.tracker.cpu_seconds += tracker.cpu_seconds;
@@ -348,7 +349,7 @@ impl Rollout {
         for event in self.schedule.open().to_vec() {
             self.event(format!("nothing happened for {event}: the moment never came"));
         }
-        for kill in self.plan.open().to_vec() {
+        for kill in self.pending_kills.open().to_vec() {
             self.event(format!("nobody was killed for {kill}: the moment never came"));
         }
     }

@@ -37,7 +37,7 @@ impl Rollout {
     /// Starts the ends of probes whose time has come.
     pub(crate) fn probes_due(&mut self) -> Result<(), Stop> {
         let now = self.elapsed().as_secs_f64();
-        while let Some(probe) = self.probes_asked.get(self.probes.len()).cloned() {
+        while let Some(probe) = self.probes_wanted.get(self.probes.len()).cloned() {
             if self.t0.is_none() || now < f64::from(probe.at) {
                 return Ok(());
             }
@@ -150,7 +150,7 @@ impl Rollout {
             interruptions: happened
                 .sites
                 .iter()
-                // who is away for good needs nothing any more
+                // agents that are away for good need nothing any more
                 .filter(|site| self.peopled(**site))
                 .map(|site| self.interruption(*site, happened.at, view))
                 .collect(),
@@ -161,7 +161,7 @@ impl Rollout {
     }
 
     fn interruption(&self, site: SiteId, at: f64, view: &View) -> Interruption {
-        let name = self.prepared.world.map.name(site).into_owned();
+        let name = self.prepared.deployment.map.name(site).into_owned();
         let links: Vec<usize> = self
             .wire
             .hops()
@@ -177,38 +177,41 @@ impl Rollout {
     }
 
     fn leads_to(&self, hop: Hop, site: SiteId) -> bool {
-        let (a, b) = self.prepared.world.map.ends(hop.link);
+        let (a, b) = self.prepared.deployment.map.ends(hop.link);
         (if hop.forward { b } else { a }) == site
     }
 
-    /// Whether somebody at a site is waited for.
+    /// Whether any client at a site is waited for.
     fn peopled(&self, site: SiteId) -> bool {
-        let places = self.prepared.world.agents.iter().zip(&self.agents);
+        let places = self.prepared.deployment.agents.iter().zip(&self.agents);
         let mut those = places.filter(|(place, _)| place.site == site && !place.seeder);
         those.any(|(_, agent)| !agent.gone)
     }
 
     /// What came into these sites beyond one copy, where they are complete.
     fn extra(&self, sites: &BTreeSet<SiteId>, view: &View) -> Vec<Extra> {
-        let world = &self.prepared.world;
+        let deployment = &self.prepared.deployment;
         let piece = self.size.0 as f64 / f64::from(self.facts.pieces.max(1)) * HEADERS;
-        let counted = self.ledger.total() > 0;
+        let counted = self.traffic.total() > 0;
         let complete = |site: &&SiteId| {
-            let name = world.map.name(**site);
+            let name = deployment.map.name(**site);
             let row = view.sites.iter().find(|row| row.site == name);
             self.peopled(**site) && row.is_some_and(|row| row.seconds.is_some())
         };
         let one = |site: &SiteId| {
             let hops = self.wire.hops().filter(|hop| self.leads_to(*hop, *site));
             let inward = |hop: Hop| {
-                let ways = self.ways.iter().filter(|way| way.site != *site && way.hops.contains(&hop));
-                let planned = ways.map(|way| way.share).sum::<f64>() * self.size.0 as f64;
+                let routes = self
+                    .planned_routes
+                    .iter()
+                    .filter(|route| route.site != *site && route.hops.contains(&hop));
+                let planned = routes.map(|route| route.share).sum::<f64>() * self.size.0 as f64;
                 Inward {
                     bytes: self.wire.of(hop).unwrap_or(0),
                     back: self.wire.of(hop.reversed()).unwrap_or(0),
                     // other players do not say what they fetched over which link
                     others: if counted {
-                        self.ledger.others(hop, *site)
+                        self.traffic.others(hop, *site)
                     } else {
                         planned as u64
                     },
@@ -217,7 +220,7 @@ impl Rollout {
             let links: Vec<Inward> = hops.map(inward).collect();
             let bytes = judge::extra(&links, self.size.0);
             Extra {
-                site: world.map.name(*site).into_owned(),
+                site: deployment.map.name(*site).into_owned(),
                 bytes,
                 pieces: (bytes as f64 / piece * 10.0).round() / 10.0,
             }
@@ -225,15 +228,15 @@ impl Rollout {
         sites.iter().filter(complete).map(one).collect()
     }
 
-    /// Notes who says that it is gateway now, of all who can be heard by others.
+    /// Notes which agents say that they are gateway now, of all that others can reach.
     pub(crate) fn note_claims(&mut self, at: f64) {
         if self.prepared.player.name() != "narrows" {
             return;
         }
         let contents = self.prepared.task.contents.len();
         let mut claims = Vec::new();
-        for site in &self.prepared.world.waiting {
-            let places = self.prepared.world.agents.iter().zip(&self.agents);
+        for site in &self.prepared.deployment.waiting {
+            let places = self.prepared.deployment.agents.iter().zip(&self.agents);
             let those = places.filter(|(place, agent)| {
                 place.site == *site && agent.process.is_some() && !agent.frozen && !agent.unplugged
             });
@@ -249,7 +252,7 @@ impl Rollout {
     /// Each waiting site and content, with its place in the claims.
     fn claimants(&self) -> impl Iterator<Item = (usize, SiteId, &str)> {
         let contents = &self.prepared.task.contents;
-        let sites = self.prepared.world.waiting.iter();
+        let sites = self.prepared.deployment.waiting.iter();
         let each = sites.flat_map(move |site| contents.iter().map(move |content| (*site, &*content.name)));
         each.enumerate().map(|(i, (site, content))| (i, site, content))
     }
@@ -258,7 +261,7 @@ impl Rollout {
         if self.prepared.player.name() != "narrows" {
             return Vec::new();
         }
-        let map = &self.prepared.world.map;
+        let map = &self.prepared.deployment.map;
         let one = |(i, site, content): (usize, SiteId, &str)| {
             let allowed = map.gateways(site) as usize;
             Gateways {
@@ -281,7 +284,7 @@ impl Rollout {
         let end = later.filter(|later| *later > at).fold(f64::INFINITY, f64::min);
         let those = self.claimants().filter(|(_, site, _)| sites.contains(site) && self.peopled(*site));
         let one = |(i, site, content): (usize, SiteId, &str)| Claimed {
-            site: self.prepared.world.map.name(site).into_owned(),
+            site: self.prepared.deployment.map.name(site).into_owned(),
             content: content.to_owned(),
             most: self.claims.most(i, at, end),
         };
@@ -291,7 +294,7 @@ impl Rollout {
     fn found(&self, running: &Running, view: &View) -> Option<Found> {
         let until = view.seconds().unwrap_or(view.elapsed) - running.at;
         let (rate, seconds) = probe::read(&running.log, until)?;
-        let (map, net) = (&self.prepared.world.map, self.prepared.net.as_ref()?);
+        let (map, net) = (&self.prepared.deployment.map, self.prepared.net.as_ref()?);
         let site = |name: &str| map.site_named(name);
         let route = map.path(site(&running.probe.from)?, site(&running.probe.to)?)?;
         let line: Option<Rate> = route.hops.iter().map(|hop| net.physical(hop.link)).min();

@@ -8,14 +8,14 @@ use tokio::task::JoinSet;
 
 use narrows_topology::SiteId;
 
-use crate::deployment::{Place, Way, World};
+use crate::deployment::{Deployment, Place, PlannedRoute};
 use crate::players::player::{Content, TrackerKind};
 use crate::programs::poll::{self, ContentStatus, SwarmStatus};
 use crate::run::traffic::{Counters, Share};
 use crate::run::{POLL, Rollout};
 
 /// What a poller heard.
-pub(crate) enum News {
+pub(crate) enum PollResult {
     Agent {
         agent: usize,
         asked: Instant,
@@ -26,7 +26,7 @@ pub(crate) enum News {
 
 impl Rollout {
     /// One task per process that asks it again and again; they end with the returned set.
-    pub(crate) fn pollers(&self, tell: &mpsc::Sender<News>) -> JoinSet<()> {
+    pub(crate) fn pollers(&self, tell: &mpsc::Sender<PollResult>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for (agent, host) in self.prepared.hosts.iter().enumerate() {
             let (host, tell) = (host.clone(), tell.clone());
@@ -35,7 +35,7 @@ impl Rollout {
                 loop {
                     let asked = Instant::now();
                     let status = player.status(&host, &task).await;
-                    if tell.send(News::Agent { agent, asked, status }).await.is_err() {
+                    if tell.send(PollResult::Agent { agent, asked, status }).await.is_err() {
                         return;
                     }
                     tokio::time::sleep(POLL).await;
@@ -49,27 +49,27 @@ impl Rollout {
         let hashes: Vec<String> = contents.map(|content| content.info_hash.clone()).collect();
         let (admin, tell) = (self.prepared.layout.admin(), tell.clone());
         tasks.spawn(async move {
-            while tell.send(News::Swarms(poll::swarms(admin, &hashes).await)).await.is_ok() {
+            while tell.send(PollResult::Swarms(poll::swarms(admin, &hashes).await)).await.is_ok() {
                 tokio::time::sleep(POLL).await;
             }
         });
         tasks
     }
 
-    pub(crate) fn hear(&mut self, news: News) {
+    pub(crate) fn note(&mut self, news: PollResult) {
         match news {
-            News::Agent {
+            PollResult::Agent {
                 agent,
                 asked,
                 status: Ok(status),
-            } => self.hear_agent(agent, asked, status),
-            News::Swarms(Ok(swarms)) => self.hear_tracker(swarms),
+            } => self.note_agent(agent, asked, status),
+            PollResult::Swarms(Ok(swarms)) => self.note_swarms(swarms),
             // one that starts or is killed says nothing; for how long is watched elsewhere
-            News::Agent { .. } | News::Swarms(_) => {}
+            PollResult::Agent { .. } | PollResult::Swarms(_) => {}
         }
     }
 
-    pub(crate) fn hear_agent(&mut self, agent: usize, asked: Instant, status: poll::AgentStatus) {
+    pub(crate) fn note_agent(&mut self, agent: usize, asked: Instant, status: poll::AgentStatus) {
         let now = self.elapsed();
         let state = &mut self.agents[agent];
         if state.process.is_none() || state.since.is_none_or(|since| asked < since) {
@@ -112,12 +112,12 @@ impl Rollout {
         state.progress = state.each.iter().sum::<f64>() / contents.max(1) as f64;
         let gateway = state.status.iter().any(|content| content.gateway() && !content.complete());
         for (number, counters) in counted.into_iter().enumerate() {
-            self.ledger.observe(agent * contents + number, counters, now);
+            self.traffic.observe(agent * contents + number, counters, now);
         }
-        let place = &self.prepared.world.agents[agent];
+        let place = &self.prepared.deployment.agents[agent];
         let (id, site) = (
             place.id.clone(),
-            self.prepared.world.map.name(place.site).into_owned(),
+            self.prepared.deployment.map.name(place.site).into_owned(),
         );
         for error in errors {
             self.event(format!("{id}: {error}"));
@@ -127,15 +127,15 @@ impl Rollout {
         }
     }
 
-    /// Notes along which links everybody fetches now.
-    fn hear_tracker(&mut self, swarms: Vec<SwarmStatus>) {
-        let (now, world) = (self.elapsed(), &self.prepared.world);
+    /// Notes along which links each agent fetches now.
+    fn note_swarms(&mut self, swarms: Vec<SwarmStatus>) {
+        let (now, deployment) = (self.elapsed(), &self.prepared.deployment);
         let contents = swarms.len();
         let mut changes = Vec::new();
         for (number, swarm) in swarms.iter().enumerate() {
-            for (agent, place) in world.agents.iter().enumerate() {
-                if let Some(routes) = routes(world, &self.ways, swarm, place) {
-                    self.ledger.route(agent * contents + number, routes, now);
+            for (agent, place) in deployment.agents.iter().enumerate() {
+                if let Some(routes) = routes(deployment, &self.planned_routes, swarm, place) {
+                    self.traffic.route(agent * contents + number, routes, now);
                 }
             }
             let before = self.swarms.get(number);
@@ -167,22 +167,23 @@ fn ordered(mut heard: Vec<ContentStatus>, contents: &[Content]) -> Vec<Option<Co
     contents.iter().map(one).collect()
 }
 
-/// The sites from which the gateways of a site fetch, by the tracker's list or by whom they were told of; if
+/// The sites from which the gateways of a site fetch, by the tracker's list or by the upstreams they were handed; if
 /// there are none, its parent.
-pub(crate) fn sources(world: &World, swarm: &SwarmStatus, site: SiteId) -> BTreeSet<SiteId> {
-    let name = world.map.name(site);
+pub(crate) fn sources(deployment: &Deployment, swarm: &SwarmStatus, site: SiteId) -> BTreeSet<SiteId> {
+    let name = deployment.map.name(site);
     let Some(status) = swarm.sites.iter().find(|other| other.site == name) else {
         return BTreeSet::new();
     };
     let named = status.sources.iter();
-    let mut from: BTreeSet<SiteId> = named.filter_map(|source| world.map.site_named(&source.site)).collect();
+    let mut from: BTreeSet<SiteId> =
+        named.filter_map(|source| deployment.map.site_named(&source.site)).collect();
     if from.is_empty() {
         let upstreams = status.gateways.iter().flat_map(|gateway| &gateway.upstream);
-        from.extend(upstreams.filter_map(|addr| world.map.locate(addr.ip())));
+        from.extend(upstreams.filter_map(|addr| deployment.map.locate(addr.ip())));
     }
     if from.is_empty() {
         let parent = status.parent.as_ref();
-        from.extend(parent.and_then(|parent| world.map.site_named(parent)));
+        from.extend(parent.and_then(|parent| deployment.map.site_named(parent)));
     }
     from.remove(&site);
     from
@@ -190,18 +191,23 @@ pub(crate) fn sources(world: &World, swarm: &SwarmStatus, site: SiteId) -> BTree
 
 /// Along which routes an agent's site fetches now, each with its part: where it is fed by several, as
 /// planned, or in equal parts.
-fn routes(world: &World, planned: &[Way], swarm: &SwarmStatus, place: &Place) -> Option<Vec<Share>> {
-    let from = sources(world, swarm, place.site);
+fn routes(
+    deployment: &Deployment,
+    planned: &[PlannedRoute],
+    swarm: &SwarmStatus,
+    place: &Place,
+) -> Option<Vec<Share>> {
+    let from = sources(deployment, swarm, place.site);
     let share = |from: SiteId| {
-        let way = planned.iter().find(|way| way.site == place.site && way.from == from);
-        way.map(|way| way.share)
+        let route = planned.iter().find(|route| route.site == place.site && route.from == from);
+        route.map(|route| route.share)
     };
     let planned: Option<Vec<f64>> = from.iter().map(|from| share(*from)).collect();
     // of a plan that is in force, all parts are known and make a whole
     let planned = planned.filter(|shares| (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6);
     let shares = planned.unwrap_or_else(|| vec![1.0 / from.len().max(1) as f64; from.len()]);
     let routes: Option<Vec<Share>> = (from.iter().zip(shares))
-        .map(|(from, share)| Some((world.map.path(*from, place.site)?.hops.to_vec(), share)))
+        .map(|(from, share)| Some((deployment.map.path(*from, place.site)?.hops.to_vec(), share)))
         .collect();
     routes.filter(|routes| !routes.is_empty())
 }

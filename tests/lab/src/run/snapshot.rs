@@ -13,20 +13,23 @@ use crate::run::{Agent, Rollout};
 
 /// This moment of a rollout; the `last` has what takes longer to tell.
 pub(crate) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
-    let world = &rollout.prepared.world;
+    let deployment = &rollout.prepared.deployment;
     let at = Timestamp::now();
     let seconds = |bytes: u64, rate: u64| bytes as f64 / rate.max(1) as f64;
-    let sites = world.waiting.iter().map(|site| {
-        let places = world
+    let sites = deployment.waiting.iter().map(|site| {
+        let places = deployment
             .agents
             .iter()
             .zip(&rollout.agents)
             .filter(|(place, agent)| place.site == *site && !agent.gone);
         let mut done = places.map(|(_, agent)| agent.seconds).peekable();
         SiteRow {
-            site: world.map.name(*site).into_owned(),
-            bytes_wan: rollout.ledger.site(*site),
-            bound: world.best_rate(*site, at).bytes_per_second().map(|rate| seconds(rollout.size.0, rate)),
+            site: deployment.map.name(*site).into_owned(),
+            bytes_wan: rollout.traffic.site(*site),
+            bound: deployment
+                .best_rate(*site, at)
+                .bytes_per_second()
+                .map(|rate| seconds(rollout.size.0, rate)),
             seconds: (done.peek().is_some())
                 .then(|| done.try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?))))
                 .flatten(),
@@ -35,10 +38,10 @@ pub(crate) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
     View {
         size: rollout.size,
         elapsed: now.as_secs_f64(),
-        bound: world.bound(rollout.size.0, at),
-        max_flow: world.max_flow_bound(rollout.size.0, at),
-        agents: (0..world.agents.len())
-            .map(|i| agent(rollout, i, &world.agents[i], &rollout.agents[i]))
+        bound: deployment.bound(rollout.size.0, at),
+        max_flow: deployment.max_flow_bound(rollout.size.0, at),
+        agents: (0..deployment.agents.len())
+            .map(|i| agent(rollout, i, &deployment.agents[i], &rollout.agents[i]))
             .collect(),
         links: hops(rollout).into_iter().map(|hop| link(rollout, hop, now, at, last)).collect(),
         sites: sites.collect(),
@@ -49,12 +52,12 @@ pub(crate) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
 
 /// What was crossed, and what is planned to be; with the kernel's counters, every link.
 fn hops(rollout: &Rollout) -> BTreeSet<Hop> {
-    rollout.ledger.hops().chain(rollout.planned.keys().copied()).chain(rollout.wire.hops()).collect()
+    rollout.traffic.hops().chain(rollout.planned.keys().copied()).chain(rollout.wire.hops()).collect()
 }
 
 fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -> LinkRow {
-    let world = &rollout.prepared.world;
-    let (from, to) = world.hop_name(hop);
+    let deployment = &rollout.prepared.deployment;
+    let (from, to) = deployment.hop_name(hop);
     let wire = rollout.wire.of(hop).map(|bytes| {
         let planned = rollout.planned.get(&hop).copied().unwrap_or(0.0);
         Wire {
@@ -65,20 +68,20 @@ fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -
         }
     });
     LinkRow {
-        link: world.map.link_name(hop.link),
+        link: deployment.map.link_name(hop.link),
         from,
         to,
-        rate: wire.map_or_else(|| rollout.ledger.rate(hop, now), |wire| wire.rate),
-        limit: world.map.rate(hop, at).to_string(),
-        bytes: rollout.ledger.bytes(hop),
-        demanding: rollout.ledger.demanding(hop),
+        rate: wire.map_or_else(|| rollout.traffic.rate(hop, now), |wire| wire.rate),
+        limit: deployment.map.rate(hop, at).to_string(),
+        bytes: rollout.traffic.bytes(hop),
+        demanding: rollout.traffic.demanding(hop),
         wire,
     }
 }
 
 fn agent(rollout: &Rollout, number: usize, place: &Place, agent: &Agent) -> AgentRow {
     let contents = rollout.prepared.task.contents.len();
-    let bytes = (number * contents..(number + 1) * contents).map(|account| rollout.ledger.agent(account));
+    let bytes = (number * contents..(number + 1) * contents).map(|account| rollout.traffic.agent(account));
     let bytes = bytes.fold(Counters::default(), Counters::and);
     let running = agent.process.is_some();
     let rates = agent.status.iter().fold((0, 0), |sum, content| {
@@ -90,7 +93,7 @@ fn agent(rollout: &Rollout, number: usize, place: &Place, agent: &Agent) -> Agen
     let first = agent.status.first().map_or("", |content| content.state.as_str());
     AgentRow {
         id: place.id.clone(),
-        site: rollout.prepared.world.map.name(place.site).into_owned(),
+        site: rollout.prepared.deployment.map.name(place.site).into_owned(),
         seeder: place.seeder,
         state: match (running, agent.status.is_empty()) {
             (false, _) if place.late && agent.since.is_none() => "later".to_owned(),

@@ -13,7 +13,7 @@ const WINDOW: Duration = Duration::from_secs(3);
 
 /// Bytes per link and direction, per site, per agent.
 #[derive(Debug, Default, Clone)]
-pub struct Ledger {
+pub struct Traffic {
     agents: Vec<Account>,
     hops: BTreeMap<Hop, Booked>,
 }
@@ -69,10 +69,10 @@ impl Counters {
     }
 }
 
-impl Ledger {
+impl Traffic {
     /// Of agents at these sites, each with so many contents one after the other; an agent is its position
     /// here.
-    pub fn new(agents: impl IntoIterator<Item = SiteId>, contents: usize) -> Ledger {
+    pub fn new(agents: impl IntoIterator<Item = SiteId>, contents: usize) -> Traffic {
         let none = Counters::default();
         let account = |(i, site)| Account {
             site,
@@ -82,9 +82,9 @@ impl Ledger {
             routes: None,
             pending: 0,
         };
-        Ledger {
+        Traffic {
             agents: agents.into_iter().enumerate().map(account).collect(),
-            ..Ledger::default()
+            ..Traffic::default()
         }
     }
 
@@ -259,42 +259,42 @@ mod tests {
 
     #[test]
     fn bytes_are_booked_on_every_hop_of_the_route_in_force() {
-        let mut ledger = Ledger::new([SITE, OTHER], 1);
-        ledger.route(0, one([hop(0), hop(1)]), NOW);
-        ledger.observe(0, wan(100), NOW);
-        ledger.route(0, one([hop(2)]), NOW);
-        ledger.observe(0, wan(150), NOW);
-        assert_eq!([0, 1, 2].map(|link| ledger.bytes(hop(link))), [100, 100, 50]);
-        assert_eq!(ledger.bytes(hop(0).reversed()), 0);
-        assert_eq!(ledger.site(SITE), 150);
-        assert_eq!(ledger.demanding(hop(0)), 1);
+        let mut traffic = Traffic::new([SITE, OTHER], 1);
+        traffic.route(0, one([hop(0), hop(1)]), NOW);
+        traffic.observe(0, wan(100), NOW);
+        traffic.route(0, one([hop(2)]), NOW);
+        traffic.observe(0, wan(150), NOW);
+        assert_eq!([0, 1, 2].map(|link| traffic.bytes(hop(link))), [100, 100, 50]);
+        assert_eq!(traffic.bytes(hop(0).reversed()), 0);
+        assert_eq!(traffic.site(SITE), 150);
+        assert_eq!(traffic.demanding(hop(0)), 1);
     }
 
     #[test]
     fn bytes_before_the_first_route_wait_for_it() {
-        let mut ledger = Ledger::new([SITE], 1);
-        ledger.observe(0, wan(70), NOW);
-        assert_eq!((ledger.unattributed(), ledger.total()), (70, 0));
-        ledger.route(0, one([hop(0)]), NOW);
-        assert_eq!((ledger.unattributed(), ledger.total()), (0, 70));
+        let mut traffic = Traffic::new([SITE], 1);
+        traffic.observe(0, wan(70), NOW);
+        assert_eq!((traffic.unattributed(), traffic.total()), (70, 0));
+        traffic.route(0, one([hop(0)]), NOW);
+        assert_eq!((traffic.unattributed(), traffic.total()), (0, 70));
     }
 
     #[test]
     fn a_restarted_agent_counts_from_zero_even_if_it_has_already_passed_its_old_count() {
-        let mut ledger = Ledger::new([SITE], 1);
-        ledger.observe(0, wan(70), NOW);
-        ledger.restarted(0);
-        ledger.observe(0, wan(90), NOW);
-        assert_eq!(ledger.agent(0).wan, 160);
+        let mut traffic = Traffic::new([SITE], 1);
+        traffic.observe(0, wan(70), NOW);
+        traffic.restarted(0);
+        traffic.observe(0, wan(90), NOW);
+        assert_eq!(traffic.agent(0).wan, 160);
     }
 
     #[test]
     fn a_rate_forgets_what_is_older_than_the_window() {
-        let mut ledger = Ledger::new([SITE], 1);
-        ledger.route(0, one([hop(0)]), NOW);
-        ledger.observe(0, wan(3000), NOW);
-        assert_eq!(ledger.rate(hop(0), NOW), 1000);
-        assert_eq!(ledger.rate(hop(0), NOW + WINDOW), 0);
+        let mut traffic = Traffic::new([SITE], 1);
+        traffic.route(0, one([hop(0)]), NOW);
+        traffic.observe(0, wan(3000), NOW);
+        assert_eq!(traffic.rate(hop(0), NOW), 1000);
+        assert_eq!(traffic.rate(hop(0), NOW + WINDOW), 0);
     }
 
     proptest! {
@@ -303,39 +303,39 @@ mod tests {
         fn no_byte_is_lost_or_counted_twice(
             steps in proptest::collection::vec((0usize..3, 0u64..1000, prop::option::of(0u32..4), any::<bool>()), 0..60)
         ) {
-            let mut ledger = Ledger::new([SITE, SITE, OTHER], 1);
+            let mut traffic = Traffic::new([SITE, SITE, OTHER], 1);
             let (mut counters, mut fetched) = ([0u64; 3], 0u64);
             for (i, (agent, grown, route, restart)) in steps.into_iter().enumerate() {
                 let now = Duration::from_millis(200 * i as u64);
                 if let Some(link) = route {
-                    ledger.route(agent, vec![(vec![hop(link)], 0.3), (vec![hop(link + 4)], 0.7)], now);
+                    traffic.route(agent, vec![(vec![hop(link)], 0.3), (vec![hop(link + 4)], 0.7)], now);
                 }
                 if restart {
                     counters[agent] = 0;
-                    ledger.restarted(agent);
+                    traffic.restarted(agent);
                 }
                 counters[agent] += grown;
                 fetched += grown;
-                ledger.observe(agent, wan(counters[agent]), now);
+                traffic.observe(agent, wan(counters[agent]), now);
             }
-            prop_assert_eq!(ledger.total() + ledger.unattributed(), fetched);
-            prop_assert_eq!(ledger.site(SITE) + ledger.site(OTHER), fetched);
+            prop_assert_eq!(traffic.total() + traffic.unattributed(), fetched);
+            prop_assert_eq!(traffic.site(SITE) + traffic.site(OTHER), fetched);
         }
     }
 
     #[test]
     fn of_several_routes_each_carries_its_part_and_contents_are_told_apart() {
-        let mut ledger = Ledger::new([SITE, SITE, OTHER, OTHER], 2);
-        ledger.route(0, vec![(vec![hop(0)], 0.25), (vec![hop(1)], 0.75)], NOW);
-        ledger.route(3, one([hop(1)]), NOW);
-        ledger.observe(0, wan(1001), NOW);
-        ledger.observe(3, wan(10), NOW);
-        assert_eq!([0, 1].map(|link| ledger.bytes(hop(link))), [250, 761]);
-        assert_eq!([0, 1].map(|content| ledger.content(hop(1), content)), [751, 10]);
+        let mut traffic = Traffic::new([SITE, SITE, OTHER, OTHER], 2);
+        traffic.route(0, vec![(vec![hop(0)], 0.25), (vec![hop(1)], 0.75)], NOW);
+        traffic.route(3, one([hop(1)]), NOW);
+        traffic.observe(0, wan(1001), NOW);
+        traffic.observe(3, wan(10), NOW);
+        assert_eq!([0, 1].map(|link| traffic.bytes(hop(link))), [250, 761]);
+        assert_eq!([0, 1].map(|content| traffic.content(hop(1), content)), [751, 10]);
         assert_eq!(
-            (ledger.others(hop(1), SITE), ledger.others(hop(1), OTHER)),
+            (traffic.others(hop(1), SITE), traffic.others(hop(1), OTHER)),
             (10, 751)
         );
-        assert_eq!(ledger.demanding(hop(1)), 2);
+        assert_eq!(traffic.demanding(hop(1)), 2);
     }
 }

@@ -40,13 +40,13 @@ pub(crate) fn conclude(
     let Prepared {
         workplace,
         layout,
-        world,
+        deployment,
         ..
     } = rollout.prepared;
     let report = match report {
         Ok(report) => report,
         Err(stop) => {
-            let logs = workplace.keep_logs(&layout, &world);
+            let logs = workplace.keep_logs(&layout, &deployment);
             screen.say(&format!("logs and configuration are in {}", logs.display()));
             return Err(stop);
         }
@@ -67,14 +67,14 @@ pub(crate) fn conclude(
         say!("{text}");
     }
     if !report.ok {
-        for (place, row) in world.agents.iter().zip(&report.agents) {
+        for (place, row) in deployment.agents.iter().zip(&report.agents) {
             if !row.ok() {
                 screen.say(&format!("{}: {}", row.id, last_words(&layout.agent(place))));
             }
         }
         screen.say(&format!(
             "logs and configuration are in {}",
-            workplace.keep_logs(&layout, &world).display()
+            workplace.keep_logs(&layout, &deployment).display()
         ));
     } else if let Workplace::Kept(dir) = workplace {
         screen.say(&format!("everything is in {}", dir.display()));
@@ -109,9 +109,9 @@ impl Rollout {
 
     /// Everything over time.
     fn timeline(&self, view: &View) -> Timeline {
-        let world = &self.prepared.world;
+        let deployment = &self.prepared.deployment;
         let link = |hop: Hop| {
-            let (from, to) = world.hop_name(hop);
+            let (from, to) = deployment.hop_name(hop);
             format!("{from} → {to}")
         };
         let mut samples = self.wire.samples.clone();
@@ -124,7 +124,7 @@ impl Rollout {
             });
         }
         Timeline {
-            agents: world.agents.iter().map(|place| place.id.clone()).collect(),
+            agents: deployment.agents.iter().map(|place| place.id.clone()).collect(),
             links: self.wire.hops().map(link).collect(),
             samples,
             events: view.events.clone(),

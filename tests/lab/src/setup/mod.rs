@@ -16,9 +16,9 @@ use narrows_topology::{Rate, SiteId};
 
 use crate::Stop;
 use crate::args::options;
-use crate::args::resolve::{kills, late, world};
+use crate::args::resolve::{deployment, kills, late};
 use crate::args::{Args, Size};
-use crate::deployment::World;
+use crate::deployment::Deployment;
 use crate::network::congestion::congestion;
 use crate::network::plan::NetPlan;
 use crate::network::{Net, enter};
@@ -37,7 +37,7 @@ use crate::setup::workplace::{Workplace, space};
 #[derive(Debug)]
 pub struct Prepared {
     /// Who is where.
-    pub world: World,
+    pub deployment: Deployment,
     /// Who is to be killed.
     pub kills: Vec<Kill>,
     /// The programs.
@@ -69,10 +69,10 @@ pub struct Prepared {
 /// What is wrong or missing.
 pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop> {
     let ports = args.port.map(Ports::from_first).transpose().map_err(Stop::Wrong)?;
-    let mut world = world(args)?;
-    let kills = kills(args, &world)?;
-    late(args, &mut world)?;
-    options::check(&args.options, &world).map_err(Stop::Wrong)?;
+    let mut deployment = deployment(args)?;
+    let kills = kills(args, &deployment)?;
+    late(args, &mut deployment)?;
+    options::check(&args.options, &deployment).map_err(Stop::Wrong)?;
     let given = match &args.content {
         None => None,
         Some(path) => {
@@ -90,26 +90,26 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
     if args.options.tracker == TrackerKind::Opentracker {
         players::opentracker::check()?;
     }
-    let ports = Ports::choose(ports, &world).map_err(Stop::Missing)?;
+    let ports = Ports::choose(ports, &deployment).map_err(Stop::Missing)?;
     let workplace = Workplace::new(args.keep.as_deref())?;
-    let mut layout = Layout::new(workplace.path().to_owned(), ports, world.tracker());
+    let mut layout = Layout::new(workplace.path().to_owned(), ports, deployment.tracker());
     let contents = args.options.contents as usize;
     space(
         &workplace,
-        &world,
+        &deployment,
         given.as_ref(),
         Size(args.size.0.saturating_mul(contents as u64)),
     )?;
     let failed = |error: anyhow::Error| Stop::Failed(format!("{error:#}"));
     let minder = Minder::start().map_err(|error| Stop::Missing(format!("cannot run sh: {error}")))?;
     let plan = match args.options.netns {
-        true => Some(NetPlan::new(&world, &probe_sites(args, &world)).map_err(Stop::Wrong)?),
+        true => Some(NetPlan::new(&deployment, &probe_sites(args, &deployment)).map_err(Stop::Wrong)?),
         false => None,
     };
     if let Some(plan) = &plan {
         layout = layout.managed(plan.hosts.iter().map(|host| host.management.into()).collect());
     }
-    layout.write(&world).map_err(failed)?;
+    layout.write(&deployment).map_err(failed)?;
     let mut gathered = match given {
         Some(content) => vec![content],
         None => {
@@ -144,7 +144,7 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
         let meta = fs::read(&torrent).context("no .torrent was made").map_err(failed)?;
         let meta = Metainfo::parse(&meta)
             .map_err(|error| Stop::Failed(format!("narrows-agent create made a wrong .torrent: {error}")))?;
-        for place in world.agents.iter().filter(|place| place.seeder) {
+        for place in deployment.agents.iter().filter(|place| place.seeder) {
             content::link_tree(&content.path, &layout.data(place).join(&meta.name)).map_err(failed)?;
         }
         pieces += meta.piece_count();
@@ -156,7 +156,7 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
             source: content.path.clone(),
         });
     }
-    let hosts = layout.hosts(&world);
+    let hosts = layout.hosts(&deployment);
     let seeders = hosts.iter().filter(|host| host.seeder);
     task.sources = seeders.map(|host| SocketAddr::new(host.addr, host.peer_port)).collect();
     for host in &hosts {
@@ -167,14 +167,14 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
         players::opentracker::prepare(&layout.tracker(), layout.announce_addr(), &hashes).map_err(failed)?;
     }
     let net = match plan {
-        Some(plan) => Some(build(plan, args, &world, &minder, &layout, screen)?),
+        Some(plan) => Some(build(plan, args, &deployment, &minder, &layout, screen)?),
         None => None,
     };
     Ok(Prepared {
         kills,
         binaries,
         pieces,
-        world,
+        deployment,
         workplace,
         layout,
         task,
@@ -200,13 +200,13 @@ impl Prepared {
 fn build(
     plan: NetPlan,
     args: &Args,
-    world: &World,
+    deployment: &Deployment,
     minder: &Minder,
     layout: &Layout,
     screen: &mut Screen,
 ) -> Result<Net, Stop> {
     let (begun, now) = (std::time::Instant::now(), Timestamp::now());
-    let rate = |link| options::physical(&args.options, &world.map, link, now);
+    let rate = |link| options::physical(&args.options, &deployment.map, link, now);
     let (hosts, routers) = (plan.hosts.len(), plan.routers.len());
     let lan = args.options.lan.unwrap_or(Rate::UNLIMITED);
     let congestion = congestion(args.options.congestion.as_deref()).map_err(Stop::Missing)?;
@@ -229,10 +229,10 @@ fn player(kind: PlayerKind, binaries: &binaries::Binaries) -> Result<Arc<dyn Pla
     Ok(player)
 }
 
-fn probe_sites(args: &Args, world: &World) -> Vec<SiteId> {
+fn probe_sites(args: &Args, deployment: &Deployment) -> Vec<SiteId> {
     let probes = args.options.probe.iter();
     let names = probes.flat_map(|probe| [&probe.from, &probe.to]);
-    names.filter_map(|name| world.map.site_named(name)).collect()
+    names.filter_map(|name| deployment.map.site_named(name)).collect()
 }
 
 /// The log of an agent or the tracker in this folder, for a message: its last lines and where it is.

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::Stop;
 use crate::args::Size;
-use crate::deployment::World;
+use crate::deployment::Deployment;
 use crate::programs::files::{Layout, free_space};
 use crate::setup::content::Gathered;
 
@@ -56,11 +56,11 @@ impl Workplace {
 
     /// After a failure: keeps logs and configuration, and removes the data unless the folder is the user's.
     /// Where the logs are.
-    pub fn keep_logs(self, layout: &Layout, world: &World) -> PathBuf {
+    pub fn keep_logs(self, layout: &Layout, deployment: &Deployment) -> PathBuf {
         match self {
             Workplace::Kept(dir) => dir,
             Workplace::Temporary(dir) => {
-                for place in &world.agents {
+                for place in &deployment.agents {
                     let _ = fs::remove_dir_all(layout.data(place));
                 }
                 let _ = fs::remove_dir_all(dir.path().join("content"));
@@ -73,11 +73,11 @@ impl Workplace {
 /// Refuses to begin what the disk cannot hold: a copy for each client, and the content if it is gathered.
 pub(crate) fn space(
     workplace: &Workplace,
-    world: &World,
+    deployment: &Deployment,
     given: Option<&Gathered>,
     size: Size,
 ) -> Result<(), Stop> {
-    let clients = world.clients().count() as u64;
+    let clients = deployment.clients().count() as u64;
     let (bytes, copies) = match given {
         Some(content) => (content.bytes, clients),
         None => (size.0, clients + 1),

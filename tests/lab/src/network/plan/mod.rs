@@ -9,9 +9,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use narrows_topology::{Hop, LinkId, SiteId};
 
-use crate::deployment::World;
+use crate::deployment::Deployment;
 
-/// The links between routers: 100.64.0.0/10 (RFC 6598), which is nobody's site here.
+/// The links between routers: 100.64.0.0/10 (RFC 6598), which no site can have here.
 const LINKS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 0);
 
 /// The network by which the lab asks its hosts; nothing else uses it, and no link counts it.
@@ -97,8 +97,8 @@ impl NetPlan {
     ///
     /// # Errors
     /// What does not fit, in words.
-    pub fn new(world: &World, probes: &[SiteId]) -> Result<NetPlan, String> {
-        let map = &world.map;
+    pub fn new(deployment: &Deployment, probes: &[SiteId]) -> Result<NetPlan, String> {
+        let map = &deployment.map;
         let sites: Vec<SiteId> = map.sites().collect();
         let position = |site: SiteId| sites.iter().position(|other| *other == site);
         let mut links = Vec::new();
@@ -125,8 +125,8 @@ impl NetPlan {
             .map(|(number, site)| Router {
                 site: *site,
                 netns: format!("r{number}"),
-                lan: world.network(*site).and_then(router_address),
-                routes: forwards(world, &sites, *site, &links),
+                lan: deployment.network(*site).and_then(router_address),
+                routes: forwards(deployment, &sites, *site, &links),
             })
             .collect();
         let mut plan = NetPlan {
@@ -134,19 +134,20 @@ impl NetPlan {
             links,
             hosts: Vec::new(),
         };
-        let tracker = world.tracker_site().zip(match world.tracker() {
+        let tracker = deployment.tracker_site().zip(match deployment.tracker() {
             std::net::IpAddr::V4(addr) => Some(addr),
             std::net::IpAddr::V6(_) => None,
         });
-        let agents = world.agents.iter().map(|place| match place.addr {
+        let agents = deployment.agents.iter().map(|place| match place.addr {
             std::net::IpAddr::V4(addr) => Some((place.site, addr)),
             std::net::IpAddr::V6(_) => None,
         });
-        let probes =
-            (1u32..).zip(probes).map(|(number, site)| Some((*site, world.infrastructure(*site, number)?)));
+        let probes = (1u32..)
+            .zip(probes)
+            .map(|(number, site)| Some((*site, deployment.infrastructure(*site, number)?)));
         for host in std::iter::once(tracker).chain(agents).chain(probes) {
             let (site, addr) = host.ok_or("a host has no IPv4 address")?;
-            plan.join(world, site, addr)?;
+            plan.join(deployment, site, addr)?;
         }
         if plan.hosts.len() > MOST {
             return Err(format!("{} hosts are more than {MOST}", plan.hosts.len()));
@@ -154,17 +155,17 @@ impl NetPlan {
         Ok(plan)
     }
 
-    fn join(&mut self, world: &World, site: SiteId, addr: Ipv4Addr) -> Result<(), String> {
-        let name = world.map.name(site);
+    fn join(&mut self, deployment: &Deployment, site: SiteId, addr: Ipv4Addr) -> Result<(), String> {
+        let name = deployment.map.name(site);
         let router = self.routers.iter().position(|router| router.site == site);
-        let (Some(router), Some(net)) = (router, world.network(site)) else {
+        let (Some(router), Some(net)) = (router, deployment.network(site)) else {
             return Err(format!("`{name}` has no network that can be used here"));
         };
         let lan = self.routers.get(router).and_then(|router| router.lan);
         let lan = lan.ok_or_else(|| format!("{net} of `{name}` is too small"))?;
-        let others = world.map.sites().filter(|other| *other != site);
+        let others = deployment.map.sites().filter(|other| *other != site);
         let foreign = others
-            .filter_map(|other| world.network(other))
+            .filter_map(|other| deployment.network(other))
             .filter(|other| net.contains(other) && *other != net)
             .collect();
         let number = self.hosts.len();
@@ -214,13 +215,13 @@ fn router_address(net: Ipv4Net) -> Option<Ipv4Net> {
     Ipv4Net::new(addr.into(), net.prefix_len()).ok()
 }
 
-fn forwards(world: &World, sites: &[SiteId], from: SiteId, links: &[Wire]) -> Vec<Forward> {
+fn forwards(deployment: &Deployment, sites: &[SiteId], from: SiteId, links: &[Wire]) -> Vec<Forward> {
     let others = sites.iter().filter(|to| **to != from);
     let one = |to: &SiteId| {
-        let hop = *world.map.path(from, *to)?.hops.first()?;
+        let hop = *deployment.map.path(from, *to)?.hops.first()?;
         let wire = links.iter().find(|wire| wire.link == hop.link)?;
         Some(Forward {
-            to: world.network(*to)?,
+            to: deployment.network(*to)?,
             via: wire.ends.get(usize::from(hop.forward))?.addr,
             hop,
         })

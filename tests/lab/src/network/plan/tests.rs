@@ -1,17 +1,17 @@
 use super::*;
 use crate::args::Groups;
-use crate::deployment::Ground;
+use crate::deployment::AddressSpace;
 use crate::network::neighbours;
 use proptest::prelude::*;
 
-fn world(text: &str, seeds: &str, clients: &str) -> World {
+fn deployment(text: &str, seeds: &str, clients: &str) -> Deployment {
     let groups = |text: &str| text.parse::<Groups>().unwrap();
-    World::new(
+    Deployment::new(
         "map",
         text,
         Some(&groups(seeds)),
         Some(&groups(clients)),
-        Ground::Namespaces,
+        AddressSpace::Namespaces,
     )
     .unwrap()
 }
@@ -76,24 +76,24 @@ proptest! {
     /// Whatever the map: between any two hosts, packets cross the links of the site map's path and no others.
     #[test]
     fn packets_between_any_two_hosts_cross_the_links_of_the_site_maps_path((text, count) in map()) {
-        let world = world(&text, "s0=2", &format!("s{}=2", count - 1));
-        let plan = NetPlan::new(&world, &[]).unwrap();
+        let deployment = deployment(&text, "s0=2", &format!("s{}=2", count - 1));
+        let plan = NetPlan::new(&deployment, &[]).unwrap();
         for from in &plan.routers {
             for to in plan.routers.iter().filter(|to| to.lan.is_some()) {
                 let position = plan.routers.iter().position(|router| router == from).unwrap();
-                let expected = world.map.path(from.site, to.site).unwrap();
+                let expected = deployment.map.path(from.site, to.site).unwrap();
                 let addr = to.lan.unwrap().addr();
                 prop_assert_eq!(walk(&plan, position, addr), Some(expected.hops.to_vec()));
             }
         }
     }
 
-    /// No address twice, and everybody's is of its own site.
+    /// No address twice, and each is of its host's own site.
     #[test]
     fn every_host_has_an_address_of_its_own_in_its_site((text, count) in map(), clients in 1usize..60) {
-        let world = world(&text, "s0=3", &format!("s0=2,s{}={clients}", count - 1));
-        let plan = NetPlan::new(&world, &[world.agents[0].site]).unwrap();
-        prop_assert_eq!(plan.hosts.len(), 1 + world.agents.len() + 1);
+        let deployment = deployment(&text, "s0=3", &format!("s0=2,s{}={clients}", count - 1));
+        let plan = NetPlan::new(&deployment, &[deployment.agents[0].site]).unwrap();
+        prop_assert_eq!(plan.hosts.len(), 1 + deployment.agents.len() + 1);
         let mut seen: Vec<Ipv4Addr> = plan.hosts.iter().flat_map(|h| [h.addr.addr(), h.management]).collect();
         seen.extend(plan.routers.iter().filter_map(|router| router.lan).map(|lan| lan.addr()));
         seen.extend(plan.links.iter().flat_map(|wire| &wire.ends).map(|end| end.addr));
@@ -103,14 +103,14 @@ proptest! {
         prop_assert_eq!(seen.len(), all);
         for host in &plan.hosts {
             let site = plan.routers[host.router].site;
-            prop_assert_eq!(world.map.locate(host.addr.addr().into()), Some(site));
+            prop_assert_eq!(deployment.map.locate(host.addr.addr().into()), Some(site));
         }
     }
 }
 
 #[test]
 fn a_maps_own_networks_are_used_and_those_that_cannot_be_are_replaced() {
-    let own = world(
+    let own = deployment(
         "{version: 1, sites: {hq: {networks: [172.20.0.0/16]}, b: {networks: [192.168.7.0/24]}}, \
          links: [{between: [hq, b], rate: 20 Mbit/s}]}",
         "hq=1",
@@ -119,20 +119,20 @@ fn a_maps_own_networks_are_used_and_those_that_cannot_be_are_replaced() {
     let plan = NetPlan::new(&own, &[]).unwrap();
     let addrs: Vec<String> = plan.hosts.iter().map(|host| host.addr.to_string()).collect();
     assert_eq!(addrs, ["172.20.0.5/16", "172.20.0.10/16", "192.168.7.10/24"]);
-    let ours = world(crate::deployment::DEFAULT_MAP, "hq=1", "b1=1");
+    let ours = deployment(crate::deployment::DEFAULT_MAP, "hq=1", "b1=1");
     let plan = NetPlan::new(&ours, &[]).unwrap();
     assert_eq!(plan.hosts[2].addr.to_string(), "10.1.0.10/16");
 }
 
 #[test]
 fn a_branch_inside_the_networks_of_headquarters_is_reached_by_the_router() {
-    let world = world(
+    let deployment = deployment(
         "{version: 1, sites: {hq: {networks: [10.0.0.0/8]}, b: {networks: [10.9.0.0/16]}}, \
          links: [{between: [hq, b], rate: 20 Mbit/s}]}",
         "hq=1",
         "b=1",
     );
-    let plan = NetPlan::new(&world, &[]).unwrap();
+    let plan = NetPlan::new(&deployment, &[]).unwrap();
     assert_eq!(plan.hosts[1].foreign, ["10.9.0.0/16".parse().unwrap()]);
     assert!(plan.hosts[2].foreign.is_empty());
     let [hq, b] = [1, 2].map(|host: usize| plan.hosts[host].router);
@@ -141,10 +141,10 @@ fn a_branch_inside_the_networks_of_headquarters_is_reached_by_the_router() {
 }
 
 #[test]
-fn where_the_kernels_table_would_be_full_everybody_is_told_his_neighbours() {
+fn where_the_kernels_table_would_be_full_each_host_is_given_its_neighbours() {
     let map = "version: 1\nsites: {hq: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}}\nlinks: [{between: [hq, b], \
                rate: 10 Mbit/s}]\n";
-    let plan = |clients| NetPlan::new(&world(map, "hq=2", clients), &[]).unwrap();
+    let plan = |clients| NetPlan::new(&deployment(map, "hq=2", clients), &[]).unwrap();
     assert!(!neighbours::are_fixed(&plan("b=25")) && neighbours::are_fixed(&plan("b=40")));
     let plan = plan("b=40");
     let b = plan.hosts.last().unwrap().router;

@@ -305,7 +305,7 @@ fn marks(
     y + 6.0
 }
 
-/// In words, for who does not see it.
+/// In words, for readers who cannot see it.
 fn description(timeline: &Timeline, clients: &[Client], end: f64) -> String {
     let done = clients.iter().filter(|client| client.complete.is_some()).count();
     let bound = timeline.bound.map_or(String::new(), |bound| {
