@@ -64,7 +64,7 @@ pub struct Decision {
     pub min_interval: Duration,
     /// Seeders of the swarm, this peer included.
     pub complete: u32,
-    /// Everybody else in the swarm, this peer included.
+    /// All other peers of the swarm, this one included.
     pub incomplete: u32,
     /// How often the content was completed.
     pub downloaded: u32,
@@ -90,9 +90,9 @@ pub struct Parent {
 /// What a decision did, for metrics.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Peers told of the own site.
+    /// Peers of the own site that were handed out.
     pub local: u32,
-    /// Peers told of other sites.
+    /// Peers of other sites that were handed out.
     pub upstream: u32,
     /// The peer became a gateway with this announce.
     pub elected: bool,
@@ -110,7 +110,7 @@ pub struct Outcome {
     pub escalated: bool,
     /// The peer's site has been without peers so far and now waits for the content.
     pub newly_waiting: bool,
-    /// The peer's site has demand and nobody to fetch from.
+    /// The peer's site has demand and no peer to fetch from.
     pub starved: bool,
     /// The agent came from another address or site; its old record is gone.
     pub moved: bool,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Where a peer accepts connections, and its key in a swarm. IPv4 is kept as IPv4-mapped IPv6.
 ///
 /// Behind a NAT several machines announce one address and port: each has a place of its own there, and the
-/// first to come has place 0. An address that somebody speaks of has place 0, too: see
+/// first to come has place 0. An address that a peer speaks of has place 0, too: see
 /// [`Endpoint::is_beside`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Endpoint {

@@ -51,7 +51,7 @@ pub(crate) fn peer_name(agent: Option<AgentKey>, at: Endpoint) -> u64 {
     agent.map_or_else(|| xxh3_64(&at.bytes()), AgentKey::number)
 }
 
-/// Random numbers for what a peer is told at a moment: the same again whenever somebody asks why.
+/// Random numbers for what a peer is handed at a moment: the same again when `/explain` asks why.
 #[derive(Debug)]
 pub(crate) struct Draw(u64);
 

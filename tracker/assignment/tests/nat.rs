@@ -1,6 +1,7 @@
 //! Several machines behind one address and port, and one machine with several addresses.
 
 mod sim;
+mod support;
 
 use std::net::SocketAddr;
 use std::time::Duration;

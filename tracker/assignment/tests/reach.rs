@@ -1,6 +1,7 @@
 //! Who does not answer, and what becomes of it.
 
 mod sim;
+mod support;
 
 use std::net::SocketAddr;
 use std::time::Duration;

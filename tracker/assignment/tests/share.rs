@@ -1,6 +1,7 @@
 //! Agents that do not share (`share: never`): they fetch, and nobody is told of them.
 
 mod sim;
+mod support;
 
 use std::time::Duration;
 

@@ -2,9 +2,10 @@
 //! the seed and the step; `NARROWS_SEEDS=5000` runs more, `NARROWS_SEED=17` one.
 
 mod sim;
+mod support;
 
-use sim::seeds::seeds;
 use sim::story::{self, Trouble};
+use support::seeds::seeds;
 
 const CALM: Trouble = Trouble {
     crashes: false,

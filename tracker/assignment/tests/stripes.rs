@@ -1,9 +1,7 @@
 //! Several parents where one cannot fill the links: agents that fetch each stripe from its parent, at its
 //! rate.
 
-#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
-#[path = "sim/rng.rs"]
-mod rng;
+mod support;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,7 +10,7 @@ use std::time::Duration;
 use narrows_assignment::{Announce, Context, Decision, Ledger, Policy, Swarm, Time};
 use narrows_protocol::{AgentReport, AnnounceEvent, InfoHash, PeerId, Role};
 use narrows_topology::{SiteMap, max_flow};
-use rng::SplitMix;
+use support::rng::SplitMix;
 
 /// Of each of 4 to 12 stripes; what is finer does not matter to a fluid.
 const UNITS: usize = 12;
@@ -29,7 +27,7 @@ struct Agent {
     wan: f64,
 }
 
-struct World {
+struct Rollout {
     map: SiteMap,
     ledger: Ledger,
     swarm: Swarm,
@@ -39,9 +37,9 @@ struct World {
     rng: SplitMix,
 }
 
-impl World {
-    fn new(map: &str) -> World {
-        World {
+impl Rollout {
+    fn new(map: &str) -> Rollout {
+        Rollout {
             map: SiteMap::parse("sites.yaml", map).unwrap_or_else(|e| panic!("{e}")),
             ledger: Ledger::new(),
             swarm: Swarm::with_size(InfoHash([9; 20]), SIZE as u64),
@@ -192,7 +190,7 @@ const DIAMOND: &str = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a:
 
 #[test]
 fn on_a_diamond_the_links_are_filled_and_each_byte_enters_a_site_once() {
-    let mut world = World::new(DIAMOND);
+    let mut world = Rollout::new(DIAMOND);
     world.join(0, true, false);
     let clients: Vec<usize> = (1..4).map(|site| world.join(site, false, false)).collect();
     world.run(1000);
@@ -226,7 +224,7 @@ fn on_a_diamond_the_links_are_filled_and_each_byte_enters_a_site_once() {
 
 #[test]
 fn a_stock_gateway_on_a_diamond_has_one_parent() {
-    let mut world = World::new(DIAMOND);
+    let mut world = Rollout::new(DIAMOND);
     world.join(0, true, false);
     for site in 1..3 {
         world.join(site, false, false);
@@ -242,7 +240,7 @@ fn a_stock_gateway_on_a_diamond_has_one_parent() {
 #[test]
 fn on_a_map_without_cycles_nobody_has_stripes() {
     let tree = DIAMOND.replace("  - {between: [b, c], rate: 10 Mbit/s}\n", "");
-    let mut world = World::new(&tree);
+    let mut world = Rollout::new(&tree);
     world.join(0, true, false);
     for site in 1..4 {
         world.join(site, false, false);
@@ -255,7 +253,7 @@ fn on_a_map_without_cycles_nobody_has_stripes() {
 
 #[test]
 fn the_status_names_every_site_that_a_gateway_fetches_from() {
-    let mut world = World::new(DIAMOND);
+    let mut world = Rollout::new(DIAMOND);
     world.join(0, true, false);
     for site in 1..4 {
         world.join(site, false, false);

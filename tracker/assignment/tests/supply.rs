@@ -1,6 +1,7 @@
 //! Supply is a rate: a site fetches across its link while its own seeders bring less than that would.
 
 mod sim;
+mod support;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role};
 use sim::client::SIZE;
 use sim::maps::MapText;
-use sim::rng::SplitMix;
 use sim::world::World;
+use support::rng::SplitMix;
 
 const TEN: Duration = Duration::from_secs(10);
 

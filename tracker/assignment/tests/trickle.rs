@@ -1,6 +1,7 @@
 //! A gateway that brings next to nothing is not waited for: other upstreams are tried, then another gateway.
 
 mod sim;
+mod support;
 
 use std::time::Duration;
 

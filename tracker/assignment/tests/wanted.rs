@@ -1,6 +1,7 @@
 //! Which machines a rollout is for: a site's progress is that of its machines that wanted the content.
 
 mod sim;
+mod support;
 
 use narrows_assignment::SiteStatus;
 use narrows_protocol::AnnounceEvent;

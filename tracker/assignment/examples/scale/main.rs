@@ -4,7 +4,7 @@
 //! cargo run --release -p narrows-assignment --example scale -- --clients 1000000 --sites 2000 --size 1GB
 //! ```
 //!
-//! A smaller one is `tests/scale.rs`.
+//! A smaller one is run by `cargo test -p narrows-assignment --example scale`.
 
 mod model;
 
@@ -241,3 +241,6 @@ fn time(text: &str) -> Result<Duration, String> {
 fn percent(text: &str) -> Result<f64, String> {
     number(text, &[("%", 1.0)]).map(|part| part / 100.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Why somebody is told what it is told: `/explain`. Computed from the state when asked.
+//! Why a peer is what it is and was handed what it was: `/explain`. Computed from the state when asked.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::hash::AgentKey;
 use crate::rules::neighbours::{self, Rule};
 use crate::rules::{gateway, stripes};
 use crate::state::agents::Place;
-use crate::state::peer::{Class, Peer};
+use crate::state::peer::{Class, NonSharing, Peer};
 use crate::state::site::{Gateway, Site, Supply};
 use crate::state::view::View;
 use crate::{Context, Swarm, Time};
@@ -106,7 +106,7 @@ pub struct Starvation {
 pub struct Succession {
     /// The gateway of now: its id, or its address.
     pub gateway: String,
-    /// Who would follow: its id, or its address; `None`: there is nobody else.
+    /// Who would follow: its id, or its address; `None`: there is no other peer.
     pub successor: Option<String>,
     /// By which rank.
     pub because: String,
@@ -138,8 +138,8 @@ impl Swarm {
             network: network.map_or_else(String::new, |(network, _)| network.to_string()),
             class: match class {
                 _ if class.is_complete(peer.left) => "seeder",
-                Class::Leecher | Class::Guest => "leecher",
-                Class::Seeder | Class::Partial | Class::Sated => "partial seed",
+                Class::Leecher | Class::NonSharing(NonSharing::Leecher) => "leecher",
+                Class::Seeder | Class::Partial | Class::NonSharing(NonSharing::Complete) => "partial seed",
             },
             shares: class.shares(),
             left: (peer.left != u64::MAX).then_some(peer.left),
@@ -178,19 +178,19 @@ impl Swarm {
         let text = match (class, gateway) {
             (Class::Seeder, _) => "it has everything and is told nobody to fetch from",
             (Class::Partial, _) => "it wants no more",
-            (Class::Sated, _) => {
+            (Class::NonSharing(NonSharing::Complete), _) => {
                 "it wants no more, and it does not share (`share: never`), so nobody is told of it"
             }
             (_, Some(_)) if !site.sharing => "its site may not share, so everybody there fetches for itself",
-            (Class::Guest, Some(_)) => {
+            (Class::NonSharing(NonSharing::Leecher), Some(_)) => {
                 "it does not share (`share: never`), and nobody of its site that does could fetch for it, so it fetches for \
                  itself alone"
             }
-            (Class::Guest, None) if site.is_each_alone() => {
+            (Class::NonSharing(NonSharing::Leecher), None) if site.is_each_alone() => {
                 "it does not share (`share: never`) and is about to fetch for itself, unless somebody of its site comes who \
                  shares"
             }
-            (Class::Guest, None) => {
+            (Class::NonSharing(NonSharing::Leecher), None) => {
                 "it does not share (`share: never`), so it fetches from its site and is nobody's gateway"
             }
             (_, Some(_)) if site.seeder_speed.is_slow() => {

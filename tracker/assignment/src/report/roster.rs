@@ -1,4 +1,4 @@
-//! The peers of a site, for whoever wants to see them all.
+//! The peers of a site, page by page.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ pub struct Listed {
     pub progress: Option<f64>,
     /// For how long it has held the lease, in seconds.
     pub since_seconds: Option<u64>,
-    /// Whom it was told to fetch from across the WAN.
+    /// The peers that it fetches from across the WAN.
     pub upstream: Vec<SocketAddr>,
     /// Its step on the starvation ladder: 0, it is none.
     pub step: u8,

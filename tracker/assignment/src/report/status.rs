@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
-use crate::state::peer::Class;
+use crate::state::peer::{Class, NonSharing};
 use crate::state::site::{Flow, Gateway, Site, Supply};
 use crate::{Context, Swarm, Time};
 
@@ -16,7 +16,7 @@ use crate::{Context, Swarm, Time};
 pub struct SwarmStatus {
     /// 40 hex digits.
     pub info_hash: String,
-    /// Everybody.
+    /// All of them.
     pub peers: u32,
     /// Peers with all of the content.
     pub seeders: u32,
@@ -60,7 +60,7 @@ const MAX_DOUBLES: usize = 20;
 pub struct SiteStatus {
     /// Its name.
     pub site: String,
-    /// Everybody in it.
+    /// All of its peers.
     pub peers: u32,
     /// Peers with all of the content.
     pub seeders: u32,
@@ -75,24 +75,24 @@ pub struct SiteStatus {
     pub wanted: u32,
     /// How many of these have all of it.
     pub wanted_complete: u32,
-    /// Whether it waits for the content: somebody wants it, and nobody there could give all of it to others.
+    /// Whether it waits for the content: a peer wants it, and none there could give all of it to others.
     pub waiting: bool,
-    /// Whether everybody there fetches for himself.
+    /// Whether each peer there fetches for itself.
     pub each_alone: bool,
-    /// Peers that want something and get nothing: nobody of a site that waits has anybody to fetch from, or
-    /// they said that they are stalled and no step of the ladder has helped yet. Nobody of a site whose way
+    /// Peers that want something and get nothing: no peer of a site that waits has any to fetch from, or
+    /// they said that they are stalled and no step of the ladder has helped yet. None of a site whose way
     /// is paused or braked, which is meant to get nothing.
     pub starving: u32,
     /// The least time until the site can have everything, by the present rates of the links between it and
     /// where its content comes from, in seconds; infinite (JSON: null) while one of them is paused or braked;
-    /// `None`: it does not wait, or nobody knows from where or how much.
+    /// `None`: it does not wait, or it is not known from where or how much.
     pub bound_seconds: Option<f64>,
     /// The parent site's name.
     pub parent: Option<String>,
     /// The links from the parent, in the order in which bytes cross them.
     pub route: Vec<String>,
     /// Every site that its gateways fetch from now: the parent; several where the content comes in stripes,
-    /// or where somebody starved.
+    /// or where a peer starved.
     pub sources: Vec<SourceStatus>,
     /// Who fetches across the WAN.
     pub gateways: Vec<GatewayStatus>,
@@ -104,7 +104,7 @@ pub struct SiteStatus {
     /// need cross no link. Of agents that had everything, none.
     pub reused_bytes: u64,
     /// Bytes that its best-supplied peer lacked before the first of these came: not all that was lacking
-    /// where several had different parts, which nobody says. `None` while the size is unknown or nobody said.
+    /// where several had different parts, which no agent says. `None` while the size is unknown or no agent said.
     pub lacked: Option<u64>,
 }
 
@@ -139,7 +139,7 @@ pub struct GatewayStatus {
     pub address: SocketAddr,
     /// For how long it has held the lease.
     pub since_seconds: u64,
-    /// Whom it was told to fetch from.
+    /// The peers that it fetches from.
     pub upstream: Vec<SocketAddr>,
 }
 
@@ -149,7 +149,7 @@ impl Swarm {
         self.status_with(cx, now, true)
     }
 
-    /// The same for sums, in half the time: nobody is told the ways ([`SiteStatus::route`],
+    /// The same for sums, in half the time: the ways ([`SiteStatus::route`],
     /// [`SiteStatus::sources`], [`SiteStatus::rate`]) or who gateways are and fetch from, which are left out.
     pub fn status_in_short(&self, cx: &Context<'_>, now: Time) -> SwarmStatus {
         self.status_with(cx, now, false)
@@ -249,14 +249,14 @@ impl Swarm {
         ways: bool,
     ) -> SiteStatus {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let sated = site.peers.of(Class::Sated);
-        let sated = sated.filter(|(_, peer)| Class::Sated.is_complete(peer.left));
-        let seeders = site.peers.count(Class::Seeder) + sated.count();
+        let complete = Class::NonSharing(NonSharing::Complete);
+        let alone = site.peers.of(complete).filter(|(_, peer)| complete.is_complete(peer.left));
+        let seeders = site.peers.count(Class::Seeder) + alone.count();
         let wanted = site.peers.tally().wanted;
         let incomplete = number(site.peers.len() - seeders);
         let best = site.peers.best().map(|(left, _)| left);
-        let guests = site.peers.of(Class::Guest).map(|(_, peer)| peer.left);
-        let least = best.into_iter().chain(guests).min();
+        let non_sharing = site.peers.of(Class::NonSharing(NonSharing::Leecher)).map(|(_, peer)| peer.left);
+        let least = best.into_iter().chain(non_sharing).min();
         let progress = match (self.size(), least) {
             _ if seeders > 0 => Some(1.0),
             (Some(size), Some(left)) if size > 0 && left != u64::MAX => Some(1.0 - left as f64 / size as f64),

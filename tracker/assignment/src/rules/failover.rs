@@ -33,7 +33,7 @@ pub(crate) fn judge(reporter: &View<'_>, lost: Endpoint) -> Loss {
     let Some((gateway, lease)) = found else {
         return Loss::None;
     };
-    // of several behind one address and port nobody can say which: the one that does not come back in time
+    // of several behind one address and port nothing tells which: the one that does not come back in time
     if site.peers.residents(lost).nth(1).is_some() && now <= lease.due {
         return Loss::None;
     }

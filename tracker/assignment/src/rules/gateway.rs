@@ -116,7 +116,7 @@ fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
     if !view.class.wants() {
         return Verdict::Member;
     }
-    if site.is_guest(view.at) {
+    if site.is_non_sharing_leecher(view.at) {
         return elect_alone(view, report);
     }
     if !site.sharing {
@@ -198,7 +198,7 @@ pub(crate) fn fill(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
         Some(offer) if offer.to == at => return Verdict::Grant(Lease::REGULAR),
         Some(offer) if now < offer.until => return Verdict::Wait(offer.until - now),
         Some(_) if fitness > 0 => return Verdict::Grant(Lease::REGULAR),
-        _ if fitness >= 2 && !site.orphaned => return Verdict::Grant(Lease::REGULAR),
+        _ if fitness >= Peer::FITNESS_OF_AGENTS && !site.orphaned => return Verdict::Grant(Lease::REGULAR),
         _ => {}
     }
     let own = site.leecher(at).map_or(u64::MAX, |peer| peer.left);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::state::peer::{Class, Peer, Tick};
+use crate::state::peer::{Class, NonSharing, Peer, Tick};
 use crate::{Context, Policy, Time};
 
 /// An interval, up to 10 % shorter or longer, so that peers that started together spread.
@@ -36,9 +36,9 @@ pub(crate) fn last_announced(cx: &Context<'_>, class: Class, peer: &Peer) -> Tim
 /// How long a record outlives an announce; stock clients insist on an interval of their own.
 fn life(policy: &Policy, class: Class, is_gateway: bool, is_stock: bool) -> Duration {
     let regular = match class {
-        Class::Seeder | Class::Sated => policy.intervals.seeder,
-        Class::Leecher | Class::Guest if is_gateway => policy.intervals.gateway,
-        Class::Leecher | Class::Guest | Class::Partial => policy.intervals.leecher,
+        Class::Seeder | Class::NonSharing(NonSharing::Complete) => policy.intervals.seeder,
+        Class::Leecher | Class::NonSharing(NonSharing::Leecher) if is_gateway => policy.intervals.gateway,
+        Class::Leecher | Class::NonSharing(NonSharing::Leecher) | Class::Partial => policy.intervals.leecher,
     };
     let regular = if is_stock {
         regular.max(policy.stock_interval)

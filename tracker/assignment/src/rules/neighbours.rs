@@ -3,7 +3,7 @@
 use crate::endpoint::Endpoint;
 use crate::hash::{Draw, peer_name};
 use crate::policy::Policy;
-use crate::state::peer::{Class, Peer, Tick};
+use crate::state::peer::{Class, NonSharing, Peer, Tick};
 use crate::state::peers::Peers;
 use crate::state::view::View;
 
@@ -33,9 +33,11 @@ pub(crate) fn choose<'a>(view: &View<'a>, want: usize) -> Chosen<'a> {
     }
     let classes: &[Class] = match view.class {
         Class::Seeder => &[Class::Leecher],
-        Class::Leecher | Class::Guest => &[Class::Seeder, Class::Leecher, Class::Partial],
+        Class::Leecher | Class::NonSharing(NonSharing::Leecher) => {
+            &[Class::Seeder, Class::Leecher, Class::Partial]
+        }
         Class::Partial => &[Class::Leecher],
-        Class::Sated => &[],
+        Class::NonSharing(NonSharing::Complete) => &[],
     };
     let name = peer_name(view.peer.agent_key(), at);
     let mut draw = Draw::of(&view.swarm.info_hash, name, Tick::of(view.now).number());
@@ -48,7 +50,12 @@ pub(crate) fn choose<'a>(view: &View<'a>, want: usize) -> Chosen<'a> {
     if crowd <= policy.full_mesh as usize + 1 {
         return all(peers, classes, at, want, &mut draw);
     }
-    let degree = policy.degree as usize * if view.peer.step > 0 { 2 } else { 1 };
+    let times = if view.peer.step > 0 {
+        policy.degree_starving
+    } else {
+        1
+    };
+    let degree = (policy.degree * times) as usize;
     some(policy, peers, classes, at, want.min(degree), &mut draw)
 }
 

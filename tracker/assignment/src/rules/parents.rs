@@ -156,7 +156,8 @@ pub(crate) fn nearest_root(view: &View<'_>, not: Option<SiteId>) -> Option<SiteI
 /// on for two leecher intervals. The site is to be planned without them.
 pub(crate) fn barren(view: &View<'_>) -> Vec<SiteId> {
     let (swarm, left) = (view.swarm, view.peer.left);
-    let patience = view.cx.policy.intervals.leecher * 2;
+    let policy = view.cx.policy;
+    let patience = policy.intervals.leecher * policy.starvation.barren;
     let is_barren = |parent: SiteId, site: &Site| {
         let has_more =
             site.supply == Supply::Supplied || site.peers.best().is_some_and(|(best, _)| best < left);

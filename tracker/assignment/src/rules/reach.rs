@@ -10,7 +10,7 @@ use narrows_topology::SiteId;
 
 use super::intervals;
 use crate::endpoint::Endpoint;
-use crate::state::peer::Class;
+use crate::state::peer::{Class, NonSharing};
 use crate::state::site::Upstream;
 use crate::state::view::View;
 
@@ -57,7 +57,7 @@ pub(crate) fn judge_local(reporter: &View<'_>, gone: Endpoint) -> Gone {
         report.peer == gone && report.reporter != reporter.at && report.at + policy.reach.avoided > now
     });
     let reporters = others.count() + 1;
-    let leechers = site.peers.of(Class::Leecher).chain(site.peers.of(Class::Guest));
+    let leechers = site.peers.of(Class::Leecher).chain(site.peers.of(Class::NonSharing(NonSharing::Leecher)));
     let neighbours = leechers.filter(|(_, peer)| peer.agent.is_some());
     if reporters >= neighbours.take(policy.reach.witnesses as usize).count() {
         Gone::Seeder(gone)

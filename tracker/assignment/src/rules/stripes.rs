@@ -78,7 +78,7 @@ pub(crate) fn are_outdated(cx: &Context<'_>, stripes: &Stripes) -> bool {
 }
 
 /// Plans the stripes; `None`: nothing they depend on has changed. They stay while they hold: a site that
-/// becomes complete, or leaves and was nobody's parent, changes nothing for the others.
+/// becomes complete, or leaves and was no site's parent, changes nothing for the others.
 pub(crate) fn plan(
     cx: &Context<'_>,
     present: &Stripes,

@@ -2,7 +2,6 @@
 //! that two machines use (cloned images, equal host names) is two agents, each with a record of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use narrows_topology::SiteId;
@@ -10,6 +9,7 @@ use narrows_topology::SiteId;
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::hash::AgentKey;
+use crate::policy::IdentityPolicy;
 
 /// Where a record is, and the key that was announced with it; 0: none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,17 +18,6 @@ pub(crate) struct Place {
     pub(crate) at: Endpoint,
     pub(crate) key: u32,
 }
-
-/// A machine moves by itself, to another network say; not so often within [`RESTLESS`] as two machines seem
-/// to move that share id and key, and take turns.
-const MAX_MOVES: u32 = 3;
-const RESTLESS: Duration = Duration::from_secs(180);
-/// The most agents whose moves are remembered.
-const MAX_REMEMBERED: usize = 1024;
-
-/// The most machines of one id, and of one id and address: any client may announce any id.
-const MAX_OF_ID: usize = 4096;
-const MAX_OF_ID_AT_ADDRESS: usize = 64;
 
 /// The agents of a swarm by id.
 #[derive(Debug, Default)]
@@ -61,19 +50,19 @@ impl Agents {
 
     /// An agent announces from another address than before. One that does so again and again within minutes
     /// is several machines.
-    pub(crate) fn moved(&mut self, id: AgentKey, key: u32, now: Time) {
-        if self.moves.len() >= MAX_REMEMBERED {
-            self.moves.retain(|_, (_, since)| now < *since + RESTLESS);
+    pub(crate) fn moved(&mut self, policy: &IdentityPolicy, id: AgentKey, key: u32, now: Time) {
+        if self.moves.len() >= policy.max_remembered {
+            self.moves.retain(|_, (_, since)| now < *since + policy.restless);
         }
-        if self.moves.len() >= MAX_REMEMBERED || self.shared.len() >= MAX_REMEMBERED {
+        if self.moves.len() >= policy.max_remembered || self.shared.len() >= policy.max_remembered {
             return;
         }
         let (times, since) = self.moves.entry((id, key)).or_insert((0, now));
-        if now >= *since + RESTLESS {
+        if now >= *since + policy.restless {
             (*times, *since) = (0, now);
         }
         *times += 1;
-        if *times >= MAX_MOVES {
+        if *times >= policy.max_moves {
             self.moves.remove(&(id, key));
             self.shared.insert((id, key));
         }
@@ -105,15 +94,15 @@ impl Agents {
 
     /// Records with an id of which one is to give way before another machine with that id is kept that
     /// announces from `from`; none if there is room.
-    pub(crate) fn surplus(&self, id: AgentKey, from: Endpoint) -> Vec<Place> {
-        if self.others(id).nth(MAX_OF_ID_AT_ADDRESS - 1).is_none() {
+    pub(crate) fn surplus(&self, policy: &IdentityPolicy, id: AgentKey, from: Endpoint) -> Vec<Place> {
+        if self.others(id).nth(policy.max_of_id_at_address - 1).is_none() {
             return Vec::new();
         }
-        if self.others(id).count() >= MAX_OF_ID {
+        if self.others(id).count() >= policy.max_of_id {
             return self.others(id).collect();
         }
         let mut there: Vec<Place> = self.others(id).filter(|place| place.at.ip() == from.ip()).collect();
-        if there.len() < MAX_OF_ID_AT_ADDRESS {
+        if there.len() < policy.max_of_id_at_address {
             there.clear();
         }
         there

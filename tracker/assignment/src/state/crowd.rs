@@ -8,12 +8,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use foldhash::fast::RandomState;
 
 use crate::endpoint::Endpoint;
-
-/// The most peers of one address and port. One that comes beyond them takes the place of the one that has
-/// been silent for longest.
-const MAX_AT_ENDPOINT: usize = 64;
-/// The most peers of one address that share a port of it with others, so that no address can fill the table.
-const MAX_AT_ADDRESS: usize = 1024;
+use crate::policy::IdentityPolicy;
 
 /// Places beyond the first, by address: port and place.
 #[derive(Debug, Default)]
@@ -55,10 +50,10 @@ impl Crowd {
     }
 
     /// A free place beyond the first; `None`: as many peers as may be are there.
-    pub(super) fn free(&self, at: Endpoint) -> Option<Endpoint> {
+    pub(super) fn free(&self, policy: &IdentityPolicy, at: Endpoint) -> Option<Endpoint> {
         let of_address = self.0.get(&at.ip_bytes()).map_or(0, Vec::len);
         let mut taken: Vec<u16> = self.at(at).map(Endpoint::place).collect();
-        if of_address >= MAX_AT_ADDRESS || taken.len() + 1 >= MAX_AT_ENDPOINT {
+        if of_address >= policy.max_at_address || taken.len() + 1 >= policy.max_at_endpoint {
             return None;
         }
         taken.sort_unstable();

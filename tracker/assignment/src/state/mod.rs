@@ -38,7 +38,7 @@ pub use record::SwarmRecord;
 pub struct Counts {
     /// Seeders.
     pub complete: u32,
-    /// Everybody else.
+    /// All others.
     pub incomplete: u32,
     /// How often the content was completed.
     pub downloaded: u32,
@@ -66,11 +66,11 @@ impl Counts {
 #[derive(Debug)]
 pub struct Swarm {
     pub(crate) info_hash: InfoHash,
-    /// The content's size, if somebody said it.
+    /// The content's size, if it is known from the .torrent.
     pub(crate) size: Option<u64>,
     /// The most that a peer ever lacked: the size, as far as known otherwise.
     pub(crate) most_left: u64,
-    /// Somebody waits and nobody is known to hold data: everybody is taken to hold some.
+    /// A peer waits and none is known to hold data: all are taken to hold some.
     pub(crate) assume_data: bool,
     /// When the first peer came; a tracker that restarted knows nothing from before.
     pub(crate) born: Option<Time>,
@@ -90,7 +90,7 @@ pub struct Swarm {
     pub(crate) root: Option<SiteId>,
     /// (child, parent) of parents that had nothing to give.
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
-    /// (child, parent) where the child's gateway reached nobody, and until when that counts as barren.
+    /// (child, parent) where the child's gateway reached no peer, and until when that counts as barren.
     pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
     pub(crate) stripes: Stripes,
     /// The minute of the wall clock in which the links were last looked at.
@@ -104,7 +104,7 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// A swarm without peers, of a content whose size nobody has said.
+    /// A swarm without peers, of a content whose size is not known.
     pub fn new(info_hash: InfoHash) -> Swarm {
         Swarm {
             info_hash,
@@ -188,7 +188,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// Whether there is nobody.
+    /// Whether there are no peers.
     pub fn is_empty(&self) -> bool {
         self.counts.complete == 0 && self.counts.incomplete == 0
     }
@@ -198,7 +198,7 @@ impl Swarm {
         self.size.or((self.most_left > 0).then_some(self.most_left))
     }
 
-    /// Whether somebody said the size.
+    /// Whether the size is known from the .torrent.
     pub(crate) fn knows_size(&self) -> bool {
         self.size.is_some()
     }
@@ -208,7 +208,7 @@ impl Swarm {
         self.assume_data || self.size().is_some_and(|size| left < size)
     }
 
-    /// Whether somebody in a site holds data that others may fetch.
+    /// Whether a peer of a site holds data that others may fetch.
     pub(crate) fn has_data(&self, site: &Site) -> bool {
         site.sharing
             && (site.peers.count(Class::Seeder) > 0

@@ -31,15 +31,22 @@ impl Tick {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Class {
     /// Has everything.
-    Seeder = 0,
+    Seeder,
     /// Wants something.
-    Leecher = 1,
+    Leecher,
     /// Has some and wants no more (BEP 21): no demand, but a source.
-    Partial = 2,
-    /// Wants something and serves nobody (`share: never`).
-    Guest = 3,
-    /// Wants nothing and serves nobody.
-    Sated = 4,
+    Partial,
+    /// Serves no other peer (`share: never`).
+    NonSharing(NonSharing),
+}
+
+/// What a peer is that serves no other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NonSharing {
+    /// Wants something.
+    Leecher,
+    /// Wants nothing.
+    Complete,
 }
 
 impl Class {
@@ -47,9 +54,20 @@ impl Class {
         Class::Seeder,
         Class::Leecher,
         Class::Partial,
-        Class::Guest,
-        Class::Sated,
+        Class::NonSharing(NonSharing::Leecher),
+        Class::NonSharing(NonSharing::Complete),
     ];
+
+    /// Its place in [`Class::ALL`]; snapshots hold it.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Class::Seeder => 0,
+            Class::Leecher => 1,
+            Class::Partial => 2,
+            Class::NonSharing(NonSharing::Leecher) => 3,
+            Class::NonSharing(NonSharing::Complete) => 4,
+        }
+    }
 
     /// What a peer is that announces this.
     pub(crate) fn of(announce: &Announce<'_>) -> Class {
@@ -57,9 +75,9 @@ impl Class {
         match (announce.left, announce.event) {
             (0, _) if shares => Class::Seeder,
             (_, AnnounceEvent::Paused) if shares => Class::Partial,
-            (0, _) | (_, AnnounceEvent::Paused) => Class::Sated,
+            (0, _) | (_, AnnounceEvent::Paused) => Class::NonSharing(NonSharing::Complete),
             _ if shares => Class::Leecher,
-            _ => Class::Guest,
+            _ => Class::NonSharing(NonSharing::Leecher),
         }
     }
 
@@ -70,12 +88,12 @@ impl Class {
 
     /// Whether it wants something.
     pub(crate) fn wants(self) -> bool {
-        matches!(self, Class::Leecher | Class::Guest)
+        matches!(self, Class::Leecher | Class::NonSharing(NonSharing::Leecher))
     }
 
     /// Whether a peer that lacks so much counts as having everything.
     pub(crate) fn is_complete(self, left: u64) -> bool {
-        self == Class::Seeder || (self == Class::Sated && left == 0)
+        self == Class::Seeder || (self == Class::NonSharing(NonSharing::Complete) && left == 0)
     }
 }
 
@@ -138,6 +156,9 @@ impl Peer {
     pub(crate) fn agent_key(&self) -> Option<AgentKey> {
         self.agent.as_ref().map(|agent| agent.key)
     }
+
+    /// From this on it is an agent's.
+    pub(crate) const FITNESS_OF_AGENTS: u8 = 2;
 
     /// How fit it is to be a gateway: agents before stock clients, which never drop a peer they were told of.
     pub(crate) fn fitness(&self) -> u8 {

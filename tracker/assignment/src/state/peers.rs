@@ -11,16 +11,16 @@ use super::crowd::Crowd;
 use super::peer::{Class, Peer, Second, Tick};
 use crate::endpoint::Endpoint;
 use crate::hash::Draw;
-
-/// Most records that are looked at when the best-supplied peer has gone.
-const SAMPLE: usize = 64;
+use crate::policy::{IdentityPolicy, Policy};
 
 #[derive(Debug)]
 pub(crate) struct Peers {
     classes: [IndexMap<Endpoint, Peer, RandomState>; 5],
-    /// Everybody who shares in the order of addresses, in sites with more than `ring_from` of them.
+    /// All that share, in the order of addresses, in sites with more than `ring_from` of them.
     ring: BTreeSet<Endpoint>,
     ring_from: usize,
+    /// Records of a class that are looked at when the best-supplied peer has gone.
+    sample: usize,
     /// Second addresses, and whose they are.
     others: HashMap<Endpoint, Endpoint, RandomState>,
     /// Second addresses of stock clients by the first; agents keep theirs themselves.
@@ -29,11 +29,11 @@ pub(crate) struct Peers {
     crowd: Crowd,
     agents: u32,
     tally: Tally,
-    /// Who of those that share and are without everything lacks least.
+    /// Of those that share and are without everything, the one that lacks least.
     best: Option<(u64, Endpoint)>,
 }
 
-/// Sums over all peers of a site, so that nobody has to walk them while announces wait.
+/// Sums over all peers of a site, so that they need not be walked while announces wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Tally {
     /// Bytes that those lack who say it.
@@ -69,11 +69,12 @@ fn reused(peer: &Peer) -> u128 {
 }
 
 impl Peers {
-    pub(crate) fn new(ring_from: usize) -> Peers {
+    pub(crate) fn new(policy: &Policy) -> Peers {
         Peers {
             classes: Default::default(),
             ring: BTreeSet::new(),
-            ring_from,
+            ring_from: policy.full_mesh as usize,
+            sample: policy.gateways.candidates,
             others: HashMap::default(),
             pairs: HashMap::default(),
             crowd: Crowd::default(),
@@ -94,7 +95,7 @@ impl Peers {
     }
 
     pub(crate) fn count(&self, class: Class) -> usize {
-        self.classes[class as usize].len()
+        self.classes[class.index()].len()
     }
 
     /// How many agents are among them.
@@ -122,13 +123,13 @@ impl Peers {
         places.filter_map(|place| self.resolve(place))
     }
 
-    /// A place at an address and port that nobody is in; `None`: as many peers as may be are there.
-    pub(crate) fn free_place(&self, addr: Endpoint) -> Option<Endpoint> {
+    /// A place at an address and port that no peer is in; `None`: as many peers as may be are there.
+    pub(crate) fn free_place(&self, policy: &IdentityPolicy, addr: Endpoint) -> Option<Endpoint> {
         let first = addr.at_place(0);
         if self.resolve(first).is_none() {
             Some(first)
         } else {
-            self.crowd.free(first)
+            self.crowd.free(policy, first)
         }
     }
 
@@ -150,7 +151,7 @@ impl Peers {
         }
     }
 
-    /// The address to tell somebody at `asker`: of the same family, if the peer has one; of the other, if
+    /// The address to hand to a peer at `asker`: of the same family, if the peer has one; of the other, if
     /// that is all that tells the two apart.
     pub(crate) fn address_for(&self, at: Endpoint, peer: &Peer, asker: Endpoint) -> Endpoint {
         let family = asker.is_ipv4();
@@ -172,28 +173,28 @@ impl Peers {
         at.is_beside(addr) || other().is_some_and(|other| other.is_beside(addr))
     }
 
-    /// The addresses to tell somebody at `asker` of these peers: none twice, and of others none that is its
+    /// The addresses to hand to a peer at `asker` of these peers: none twice, and of others none that is its
     /// own.
     pub(crate) fn addresses_for(
         &self,
         keys: impl Iterator<Item = Endpoint>,
         asker: Endpoint,
     ) -> Vec<SocketAddr> {
-        let mut told: Vec<SocketAddr> = Vec::new();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
         for key in keys {
             let Some((_, peer)) = self.find(key) else { continue };
             let addr = self.address_for(key, peer, asker);
             let is_new = !self.is_crowded()
-                || ((key == asker || !self.is_at(asker, addr)) && !told.contains(&addr.addr()));
+                || ((key == asker || !self.is_at(asker, addr)) && !addresses.contains(&addr.addr()));
             if is_new {
-                told.push(addr.addr());
+                addresses.push(addr.addr());
             }
         }
-        told
+        addresses
     }
 
     pub(crate) fn find(&self, at: Endpoint) -> Option<(Class, &Peer)> {
-        Class::ALL.into_iter().find_map(|class| Some((class, self.classes[class as usize].get(&at)?)))
+        Class::ALL.into_iter().find_map(|class| Some((class, self.classes[class.index()].get(&at)?)))
     }
 
     pub(crate) fn find_mut(&mut self, at: Endpoint) -> Option<&mut Peer> {
@@ -201,13 +202,13 @@ impl Peers {
     }
 
     pub(crate) fn at(&self, class: Class, index: usize) -> Option<(Endpoint, &Peer)> {
-        self.classes[class as usize].get_index(index).map(|(at, peer)| (*at, peer))
+        self.classes[class.index()].get_index(index).map(|(at, peer)| (*at, peer))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Class, Endpoint, &Peer)> {
         Class::ALL
             .into_iter()
-            .flat_map(|class| self.classes[class as usize].iter().map(move |(at, peer)| (class, *at, peer)))
+            .flat_map(|class| self.classes[class.index()].iter().map(move |(at, peer)| (class, *at, peer)))
     }
 
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Class, Endpoint, Peer)> {
@@ -218,7 +219,7 @@ impl Peers {
     }
 
     pub(crate) fn of(&self, class: Class) -> impl Iterator<Item = (Endpoint, &Peer)> {
-        self.classes[class as usize].iter().map(|(at, peer)| (*at, peer))
+        self.classes[class.index()].iter().map(|(at, peer)| (*at, peer))
     }
 
     pub(crate) fn random(&self, class: Class, draw: &mut Draw) -> Option<(Endpoint, &Peer)> {
@@ -238,8 +239,8 @@ impl Peers {
         up.chain(down).copied()
     }
 
-    /// Who of those that share and are without everything lacks least, and how much. In large sites, after
-    /// that peer has gone, one of a sample until somebody better announces.
+    /// Of those that share and are without everything, the one that lacks least, and how much. In large sites, after
+    /// that peer has gone, one of a sample until a better one announces.
     pub(crate) fn best(&self) -> Option<(u64, Endpoint)> {
         self.best
     }
@@ -258,7 +259,7 @@ impl Peers {
         self.tally.starving += u32::from(peer.step > 0);
         self.tally.wanted += u32::from(peer.wanted);
         self.tally.reused += reused(&peer);
-        self.classes[class as usize].insert(at, peer);
+        self.classes[class.index()].insert(at, peer);
         self.note(class, at, left);
         if !class.shares() {
             return;
@@ -274,7 +275,7 @@ impl Peers {
     pub(crate) fn remove(&mut self, at: Endpoint) -> Option<(Class, Peer)> {
         let found = Class::ALL
             .into_iter()
-            .find_map(|class| Some((class, self.classes[class as usize].swap_remove(&at)?)));
+            .find_map(|class| Some((class, self.classes[class.index()].swap_remove(&at)?)));
         let (class, peer) = found?;
         self.tally.remove(peer.left);
         self.tally.starving -= u32::from(peer.step > 0);
@@ -296,7 +297,7 @@ impl Peers {
             self.ring.clear();
         }
         // a site that shrinks gives its memory back
-        let peers = &mut self.classes[class as usize];
+        let peers = &mut self.classes[class.index()];
         if peers.capacity() > 64 && peers.len() < peers.capacity() / 4 {
             peers.shrink_to(peers.len() * 2);
         }
@@ -311,6 +312,7 @@ impl Peers {
     /// must go, and the answer is no. `last`: when a stock client without a second address has announced.
     pub(crate) fn seen_at(
         &mut self,
+        policy: &IdentityPolicy,
         at: Endpoint,
         from: Endpoint,
         (last, now): (Tick, Tick),
@@ -341,7 +343,7 @@ impl Peers {
         } else {
             after.seen[1] = now;
             if !after.other.is_some_and(|other| other.is_beside(from)) {
-                after.other = self.free_place(from);
+                after.other = self.free_place(policy, from);
             }
         }
         if before.other != after.other {
@@ -454,8 +456,8 @@ impl Peers {
     }
 
     fn find_best(&mut self) {
-        let partial = self.of(Class::Partial).take(SAMPLE);
-        let some = partial.chain(self.of(Class::Leecher).take(SAMPLE));
+        let partial = self.of(Class::Partial).take(self.sample);
+        let some = partial.chain(self.of(Class::Leecher).take(self.sample));
         self.best = some.map(|(at, peer)| (peer.left, at)).min();
     }
 }

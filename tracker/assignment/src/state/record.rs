@@ -85,7 +85,7 @@ impl Swarm {
                     at: at.into(),
                     peer_id: peer.id.0,
                     key: peer.key,
-                    class: class as u8,
+                    class: class.index() as u8,
                     left: peer.left,
                     wanted: peer.wanted,
                     seconds: u32::try_from(remaining).unwrap_or(u32::MAX),
@@ -129,7 +129,7 @@ impl Swarm {
             let longest = cx.policy.lease(cx.policy.intervals.seeder.max(cx.policy.stock_interval));
             let (Some(id), Some(class)) = (
                 cx.map.locate(at.ip()),
-                Class::ALL.into_iter().find(|class| *class as u8 == peer.class),
+                Class::ALL.get(usize::from(peer.class)).copied(),
             ) else {
                 continue;
             };
@@ -232,12 +232,12 @@ impl Swarm {
             return;
         };
         let full = site.gateways.len() >= cx.map.gateways(id).max(1) as usize;
-        let (alone, is_guest) = (site.is_each_alone(), site.is_guest(at));
-        if site.wanting_peer(at).is_none() || (!alone && (is_guest || full)) {
+        let (alone, is_non_sharing) = (site.is_each_alone(), site.is_non_sharing_leecher(at));
+        if site.wanting_peer(at).is_none() || (!alone && (is_non_sharing || full)) {
             return;
         }
-        let parent = upstreams.first().filter(|_| !is_guest).map(|up| up.site);
-        let mut gateway = Gateway::new(now, is_guest);
+        let parent = upstreams.first().filter(|_| !is_non_sharing).map(|up| up.site);
+        let mut gateway = Gateway::new(now, is_non_sharing);
         gateway.adopted = true;
         site.gateways.insert(at, gateway);
         site.set_upstreams(cx, at, upstreams);

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
-use super::peer::{Class, Peer};
+use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
 use super::trials::{Meter, Trials};
@@ -17,11 +17,11 @@ use crate::{Policy, Time, dscp};
 /// What a site is to the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Supply {
-    /// Nobody wants anything, nobody has everything.
+    /// No peer wants anything, and none has everything.
     Idle,
-    /// Somebody wants something, and nobody has everything (or nobody may share it).
+    /// A peer wants something, and none has everything (or none may share it).
     Waiting,
-    /// Somebody has everything, and serves it as fast as the site's link would bring it.
+    /// A peer has everything, and serves it as fast as the site's link would bring it.
     Supplied,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Site {
     pub(crate) paused: bool,
     /// Set when a gateway has gone, until there is another one.
     pub(crate) orphaned: bool,
-    /// To whom the free lease is offered.
+    /// The peer that the free lease is offered to.
     pub(crate) offer: Option<Offer>,
     /// The gateway that was taken out of office last: it comes back as a member.
     pub(crate) displaced: Option<Endpoint>,
@@ -56,7 +56,7 @@ pub(crate) struct Site {
     pub(crate) progressed: Time,
     /// Bytes its agents say they fetched across links.
     pub(crate) wan: u64,
-    /// What its best-supplied peer lacked before the first of those bytes came; `u64::MAX`: nobody said.
+    /// What its best-supplied peer lacked before the first of those bytes came; `u64::MAX`: no peer said.
     pub(crate) lacked: u64,
     /// Of the links that its peers send and receive over, one whose packets are marked with the lowest
     /// priority.
@@ -104,22 +104,22 @@ pub(crate) struct Gateway {
     /// Whether it fetches from a root site instead of the parent, until it is off the ladder.
     pub(crate) from_root: bool,
     pub(crate) upstreams: Vec<Upstream>,
-    /// Whom a stock client has ever been told of, as long as they live.
+    /// All that a stock client was ever handed, as long as they live.
     pub(crate) handed_out: Vec<Upstream>,
     /// When it has come back at the latest, if it lives.
     pub(crate) due: Time,
     /// What it brings.
     pub(crate) meter: Option<Meter>,
-    /// Upstreams that it could not reach, and until when it is not told of them again.
+    /// Upstreams that it could not reach, and until when it is not handed them again.
     pub(crate) unreachable: Vec<Offer>,
 }
 
-/// A peer that a gateway was told of.
+/// A peer that a gateway was handed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Upstream {
     pub(crate) site: SiteId,
     pub(crate) peer: Endpoint,
-    /// The address it was told, of the family that suits.
+    /// The address that was handed out, of the family that suits.
     pub(crate) addr: Endpoint,
 }
 
@@ -136,7 +136,7 @@ pub(crate) struct Flow {
     pub(crate) source: SiteId,
     pub(crate) route: Route,
     pub(crate) id: FlowId,
-    /// Whether rule 3 planned it; others go when nobody uses them.
+    /// Whether rule 3, parents, planned it; others go when no gateway uses them.
     pub(crate) planned: bool,
     /// Gateways that use it.
     pub(crate) users: u32,
@@ -163,7 +163,7 @@ impl Site {
             id,
             sharing: map.sharing(id),
             serves: map.sharing(id),
-            peers: Peers::new(policy.full_mesh as usize),
+            peers: Peers::new(policy),
             supply: Supply::Idle,
             gateways: IndexMap::default(),
             flows: Vec::new(),
@@ -184,12 +184,14 @@ impl Site {
         }
     }
 
-    /// Rule 2. The seeders of a site that may not share supply nobody, and neither do those that do not
+    /// Rule 2, supply. The seeders of a site that may not share supply none, and neither do those that do not
     /// share, nor those that bring less than the link would.
     pub(crate) fn present_supply(&self) -> Supply {
         if self.sharing && self.peers.count(Class::Seeder) > 0 && !self.seeder_speed.is_slow() {
             Supply::Supplied
-        } else if self.peers.count(Class::Leecher) > 0 || self.peers.count(Class::Guest) > 0 {
+        } else if self.peers.count(Class::Leecher) > 0
+            || self.peers.count(Class::NonSharing(NonSharing::Leecher)) > 0
+        {
             Supply::Waiting
         } else {
             Supply::Idle
@@ -198,7 +200,8 @@ impl Site {
 
     /// How many peers want something.
     pub(crate) fn wanting(&self) -> u32 {
-        let wanting = self.peers.count(Class::Leecher) + self.peers.count(Class::Guest);
+        let wanting =
+            self.peers.count(Class::Leecher) + self.peers.count(Class::NonSharing(NonSharing::Leecher));
         u32::try_from(wanting).unwrap_or(u32::MAX)
     }
 
@@ -215,31 +218,34 @@ impl Site {
     }
 
     /// Whether a peer wants something and does not share what it gets.
-    pub(crate) fn is_guest(&self, at: Endpoint) -> bool {
-        matches!(self.peers.find(at), Some((Class::Guest, _)))
+    pub(crate) fn is_non_sharing_leecher(&self, at: Endpoint) -> bool {
+        matches!(
+            self.peers.find(at),
+            Some((Class::NonSharing(NonSharing::Leecher), _))
+        )
     }
 
-    /// Whether there is somebody whom others may be told of.
+    /// Whether there is a peer that others may be handed.
     pub(crate) fn can_serve(&self) -> bool {
         self.sharing && self.peers.sharers() > 0
     }
 
-    /// Whether everybody here fetches for himself: the site may not share, or nobody who shares could fetch
+    /// Whether each peer here fetches for itself: the site may not share, or none that shares could fetch
     /// for the others.
     pub(crate) fn is_each_alone(&self) -> bool {
         !self.sharing
-            || (self.peers.count(Class::Guest) > 0
+            || (self.peers.count(Class::NonSharing(NonSharing::Leecher)) > 0
                 && self.peers.count(Class::Leecher) == 0
                 && self.peers.count(Class::Seeder) == 0)
     }
 
-    /// Whether a gateway is one until it announces again: it does not share, and meanwhile somebody does who
+    /// Whether a gateway is one until it announces again: it does not share, and meanwhile another does that
     /// can fetch for it.
     pub(crate) fn is_retiring(&self, at: Endpoint) -> bool {
-        self.is_guest(at) && !self.is_each_alone()
+        self.is_non_sharing_leecher(at) && !self.is_each_alone()
     }
 
-    /// Whether some gateway was told of somebody, and has announced since it could have lost its lease.
+    /// Whether a gateway was handed an upstream.
     pub(crate) fn is_fed(&self) -> bool {
         self.gateways.values().any(|gateway| !gateway.upstreams.is_empty())
     }

@@ -14,7 +14,7 @@ use crate::state::trials::Trial;
 use crate::{Announce, Context, Decision, Outcome, Refusal, Time};
 
 impl Swarm {
-    /// Takes an announce and says what the peer is to do and whom it may connect to. `now` never runs
+    /// Takes an announce and says what the peer is to do and which peers it is handed. `now` never runs
     /// backwards.
     ///
     /// # Errors

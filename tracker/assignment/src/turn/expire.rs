@@ -29,6 +29,7 @@ impl Swarm {
         let downloaded = self.counts.downloaded;
         *self = Swarm {
             size: self.size,
+            faults: std::mem::take(&mut self.faults),
             ..Swarm::new(self.info_hash)
         };
         self.counts.downloaded = downloaded;

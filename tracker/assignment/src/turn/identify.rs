@@ -55,14 +55,14 @@ impl Turn<'_> {
             return Ok(place);
         };
         if site == self.id && (at.is_beside(self.from) || at.is_ipv4() != self.from.is_ipv4()) {
-            let (from, now) = (self.from, Tick::of(self.now));
+            let (from, now, policy) = (self.from, Tick::of(self.now), &self.cx.policy.identity);
             let stale = self.cx.policy.lease(self.cx.policy.intervals.seeder);
-            if self.site_mut()?.peers.seen_at(at, from, (now, now), stale) {
+            if self.site_mut()?.peers.seen_at(policy, at, from, (now, now), stale) {
                 return Ok(at);
             }
         }
         self.outcome.moved = true;
-        self.swarm.agents.moved(agent, machine, self.now);
+        self.swarm.agents.moved(&self.cx.policy.identity, agent, machine, self.now);
         self.swarm.remove(self.cx, (site, at));
         Ok(self.settle())
     }
@@ -74,7 +74,7 @@ impl Turn<'_> {
             let site = self.swarm.sites.get(&place.site);
             site.is_some_and(|site| site.gateways.contains_key(&place.at))
         };
-        let surplus = self.swarm.agents.surplus(agent, self.from);
+        let surplus = self.swarm.agents.surplus(&self.cx.policy.identity, agent, self.from);
         if let Some(place) = surplus.into_iter().min_by_key(is_gateway) {
             self.outcome.crowded_out = true;
             self.swarm.remove(self.cx, (place.site, place.at));
@@ -103,7 +103,12 @@ impl Turn<'_> {
             if is_other_family && self.seen_again(before)? {
                 return Ok(before);
             }
-            self.swarm.agents.moved(clients::moving_as(peer_id, key), key, self.now);
+            self.swarm.agents.moved(
+                &self.cx.policy.identity,
+                clients::moving_as(peer_id, key),
+                key,
+                self.now,
+            );
             self.swarm.remove(self.cx, (site, before));
         }
         Ok(self.settle())
@@ -129,7 +134,7 @@ impl Turn<'_> {
         let site = self.site_mut()?;
         let (class, peer) = site.peers.find(at).ok_or(Broken::PeerMissing)?;
         let last = Tick::of(last_announced(cx, class, peer));
-        Ok(site.peers.seen_at(at, from, (last, now), stale))
+        Ok(site.peers.seen_at(&cx.policy.identity, at, from, (last, now), stale))
     }
 
     /// The key of a peer that is not known yet: its address and port, and a place there that no other has. One
@@ -164,7 +169,7 @@ impl Turn<'_> {
     /// A place at the address and port that no peer is in, as all are where the site has none yet.
     fn free_place(&self) -> Option<Endpoint> {
         match self.swarm.sites.get(&self.id) {
-            Some(site) => site.peers.free_place(self.from),
+            Some(site) => site.peers.free_place(&self.cx.policy.identity, self.from),
             None => Some(self.from),
         }
     }

@@ -11,6 +11,8 @@ mod reach;
 mod record;
 mod remap;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use narrows_protocol::AgentReport;
 use narrows_topology::SiteId;

@@ -14,9 +14,6 @@ use crate::state::clients;
 use crate::state::peer::{Agent, Class, Peer, Second, Tick};
 use crate::state::site::Supply;
 
-/// Of a content whose size is not known, no more than this is believed to have been there before, in bytes.
-const MAX_SIZE: u64 = 1 << 50;
-
 impl Turn<'_> {
     /// Writes the record. Returns what the peer lacked before, if it was known.
     pub(super) fn write_record(&mut self) -> Result<Option<u64>, Broken> {
@@ -41,7 +38,7 @@ impl Turn<'_> {
         self.outcome.completed = is_complete && announce.event == AnnounceEvent::Completed && !was_complete;
         self.swarm.counts.downloaded += u32::from(self.outcome.completed);
         // a claim: no peer can have had more than all of it
-        let most = self.swarm.size().unwrap_or(MAX_SIZE);
+        let most = self.swarm.size().unwrap_or(cx.policy.identity.max_reused);
         let reused = announce.agent.map_or(0, |report| report.reused.min(most));
 
         match known {

@@ -61,8 +61,8 @@ impl Swarm {
             let Some(site) = self.sites.get(&id).filter(|site| site.wanting_peer(at).is_some()) else {
                 continue;
             };
-            let (alone, is_guest) = (site.is_each_alone(), site.is_guest(at));
-            if !alone && (is_guest || site.gateways.len() >= cx.map.gateways(id) as usize) {
+            let (alone, is_non_sharing) = (site.is_each_alone(), site.is_non_sharing_leecher(at));
+            if !alone && (is_non_sharing || site.gateways.len() >= cx.map.gateways(id) as usize) {
                 continue;
             }
             let translate = |upstreams: &[Upstream]| -> Vec<Upstream> {
@@ -74,7 +74,7 @@ impl Swarm {
             let caps = upstreams.iter().filter_map(|up| cx.map.path(up.site, id));
             let cap = caps.map(|route| cx.map.max_seeders(&route)).min().unwrap_or(0);
             upstreams.truncate(cap as usize);
-            gateway.extra = is_guest;
+            gateway.extra = is_non_sharing;
             let Some(site) = self.sites.get_mut(&id) else {
                 continue;
             };

@@ -12,7 +12,7 @@ use crate::rules::budget::{self, Allowance};
 use crate::rules::intervals::jittered;
 use crate::rules::{restart, stripes};
 use crate::state::Swarm;
-use crate::state::peer::Class;
+use crate::state::peer::{Class, NonSharing};
 use crate::state::site::{Supply, Upstream};
 use crate::state::view::View;
 use crate::{Decision, Policy, dscp};
@@ -98,7 +98,10 @@ impl Turn<'_> {
         let Turn { swarm, rng, .. } = self;
         let view = swarm.view(self.cx, (self.id, self.at), self.now)?;
         let (wants, is_fed) = (view.class.wants(), is_fed(&view));
-        let is_seeder = matches!(view.class, Class::Seeder | Class::Sated);
+        let is_seeder = matches!(
+            view.class,
+            Class::Seeder | Class::NonSharing(NonSharing::Complete)
+        );
         let is_unmeasured =
             view.is_agent() && view.site.seeder_speed.is_unknown(&policy.supply, view.site.wanting());
         let mut interval = match answer.role {
@@ -119,7 +122,7 @@ impl Turn<'_> {
         };
         if let Some(within) = answer.wait {
             // not jittered, and not before the matter is settled
-            interval = interval.min(within.max(Duration::from_secs(1)));
+            interval = interval.min(within.max(policy.gateways.wait_min));
         }
         if let Some(soon) = answer.soon {
             interval = interval.min(soon);

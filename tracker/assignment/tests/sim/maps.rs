@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::rng::SplitMix;
+use crate::support::rng::SplitMix;
 
 pub struct MapText {
     pub text: String,

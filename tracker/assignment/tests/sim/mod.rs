@@ -3,8 +3,7 @@
 
 pub mod check;
 pub mod client;
+pub mod events;
 pub mod maps;
-pub mod rng;
-pub mod seeds;
 pub mod story;
 pub mod world;

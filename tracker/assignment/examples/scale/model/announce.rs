@@ -8,8 +8,8 @@ use narrows_protocol::{AnnounceEvent, Peer, Role};
 
 use super::calendar::Millis;
 use super::client::{address, peer_id, whose};
+use super::simulation::Simulation;
 use super::site::Fetch;
-use super::world::World;
 
 /// How long an agent without progress waits before it says so: a gateway, a member whose gateway is there,
 /// and one who is connected to none.
@@ -21,7 +21,7 @@ const RETRY: Millis = 10_000;
 /// When a silent peer counts as gone.
 const SILENCE: Millis = 10_000;
 
-impl World {
+impl Simulation {
     pub(crate) fn announce(&mut self, number: u32, stops: bool) {
         let have = self.have(number);
         let size = self.setup.size;

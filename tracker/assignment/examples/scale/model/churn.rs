@@ -2,7 +2,7 @@
 
 use super::calendar::{Due, Millis};
 use super::setup::part;
-use super::world::World;
+use super::simulation::Simulation;
 
 /// Most neighbours of a gateway that see their connection to it close.
 const NEIGHBOURS: usize = 16;
@@ -11,7 +11,7 @@ const NEIGHBOURS: usize = 16;
 /// the same.
 const SMALL: u32 = 64;
 
-impl World {
+impl Simulation {
     /// A client arrives or comes back, with what it had.
     pub(crate) fn come(&mut self, number: u32) {
         self.to_come -= 1;

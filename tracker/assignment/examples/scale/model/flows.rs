@@ -2,12 +2,12 @@
 
 use super::calendar::Millis;
 use super::links::{Flow, index};
-use super::world::World;
+use super::simulation::Simulation;
 
 /// How far a gateway is ahead of its neighbours, in pieces: what its site loses with it.
 const WINDOW: f64 = 8.0;
 
-impl World {
+impl Simulation {
     /// Lets bytes flow for the step that ends now.
     pub(crate) fn let_flow(&mut self) {
         let step = self.setup.step.as_secs_f64();

@@ -21,13 +21,14 @@ mod flows;
 mod links;
 mod measure;
 mod report;
-#[path = "../../../tests/sim/rng.rs"]
+// an example cannot use what is a test's in any other way
+#[path = "../../../tests/support/rng.rs"]
 #[allow(unreachable_pub, reason = "it is shared with the tests")]
 mod rng;
 pub(crate) mod setup;
+mod simulation;
 mod site;
-mod world;
 
 pub(crate) use report::Report;
 pub(crate) use setup::Setup;
-pub(crate) use world::{Progress, simulate};
+pub(crate) use simulation::{Progress, simulate};

@@ -6,7 +6,7 @@ use super::calendar::Millis;
 use super::client::Client;
 use super::links::index;
 use super::measure::cpu_seconds;
-use super::world::World;
+use super::simulation::Simulation;
 
 /// A site that waits for longer without a gateway that has a live upstream has starved.
 const STARVED: Millis = 60_000;
@@ -127,30 +127,30 @@ pub(crate) struct Memory {
 }
 
 /// The report of a simulation that is over.
-pub(crate) fn report(world: &World) -> Report {
-    let (clients, meter) = (world.clients.len(), &world.meter);
+pub(crate) fn report(simulation: &Simulation) -> Report {
+    let (clients, meter) = (simulation.clients.len(), &simulation.meter);
     let swarm = meter.peak_bytes.saturating_sub(meter.base_bytes);
     let all = meter.announces.iter().map(|n| u64::from(*n)).sum::<u64>();
     let (peak_at, peak) = (0..).zip(&meter.announces).max_by_key(|(_, n)| **n).unwrap_or((0, &0));
     let busiest = (0..).zip(&meter.busy).max_by(|a, b| a.1.total_cmp(b.1));
     let (busiest_at, busiest) = busiest.unwrap_or((0, &0.0));
-    let longest = world.sites.iter().max_by_key(|site| site.longest_unfed);
-    let starved = world.sites.iter().filter(|site| site.longest_unfed > STARVED);
-    let seconds = f64::from(world.now) / 1000.0;
+    let longest = simulation.sites.iter().max_by_key(|site| site.longest_unfed);
+    let starved = simulation.sites.iter().filter(|site| site.longest_unfed > STARVED);
+    let seconds = f64::from(simulation.now) / 1000.0;
     Report {
         clients,
-        sites: world.sites.len(),
-        links: world.links.crossed.len() / 2,
-        size: world.setup.size,
-        seed: world.setup.seed,
-        complete: world.clients.iter().all(|client| client.complete),
+        sites: simulation.sites.len(),
+        links: simulation.links.crossed.len() / 2,
+        size: simulation.setup.size,
+        seed: simulation.setup.seed,
+        complete: simulation.clients.iter().all(|client| client.complete),
         seconds,
-        wan: wan(world),
-        time: time(world),
+        wan: wan(simulation),
+        time: time(simulation),
         starvation: Starvation {
             sites: starved.count(),
             longest: longest.map_or(0.0, |site| f64::from(site.longest_unfed) / 1000.0),
-            longest_at: longest.map_or(String::new(), |site| world.map.name(site.id).into_owned()),
+            longest_at: longest.map_or(String::new(), |site| simulation.map.name(site.id).into_owned()),
             gateways_gone: meter.gateways_gone,
         },
         announces: Announces {
@@ -192,18 +192,18 @@ pub(crate) fn report(world: &World) -> Report {
     }
 }
 
-fn wan(world: &World) -> Wan {
-    let (size, crossed) = (world.setup.size as f64, &world.links.crossed);
+fn wan(simulation: &Simulation) -> Wan {
+    let (size, crossed) = (simulation.setup.size as f64, &simulation.links.crossed);
     let mut needed = vec![false; crossed.len()];
-    let hq = world.sites[0].id;
-    for site in world.sites.iter().filter(|site| site.began.is_some()) {
-        let route = world.map.path(hq, site.id).unwrap_or_default();
+    let hq = simulation.sites[0].id;
+    for site in simulation.sites.iter().filter(|site| site.began.is_some()) {
+        let route = simulation.map.path(hq, site.id).unwrap_or_default();
         route.hops.iter().for_each(|hop| needed[index(*hop)] = true);
     }
     let bytes: f64 = crossed.iter().sum();
     let least = needed.iter().filter(|needed| **needed).count() as f64 * size;
     let upwards = crossed.iter().zip(&needed).filter(|(_, needed)| !**needed);
-    let links = world.map.links().zip(crossed.chunks(2));
+    let links = simulation.map.links().zip(crossed.chunks(2));
     let mut copies: Vec<(f64, _)> = links.map(|(link, ways)| (ways[0].max(ways[1]) / size, link)).collect();
     copies.sort_by(|a, b| a.0.total_cmp(&b.0));
     let sum: f64 = copies.iter().map(|(copies, _)| copies).sum();
@@ -215,18 +215,20 @@ fn wan(world: &World) -> Wan {
         copies_mean: sum / copies.len() as f64,
         copies_p99: ranked(&copies, 0.99).map_or(0.0, |(copies, _)| *copies),
         copies_max: worst.map_or(0.0, |(copies, _)| *copies),
-        worst_link: worst.map_or(String::new(), |(_, link)| world.map.link_name(*link).to_string()),
+        worst_link: worst.map_or(String::new(), |(_, link)| {
+            simulation.map.link_name(*link).to_string()
+        }),
         upwards: upwards.map(|(bytes, _)| bytes).sum(),
-        lost_window: world.meter.lost[0],
-        lost_alone: world.meter.lost[1],
+        lost_window: simulation.meter.lost[0],
+        lost_alone: simulation.meter.lost[1],
     }
 }
 
-fn time(world: &World) -> TimeToSite {
-    let size = world.setup.size as f64;
+fn time(simulation: &Simulation) -> TimeToSite {
+    let size = simulation.setup.size as f64;
     let mut ratios = Vec::new();
     let (mut late, mut last, mut last_bound) = (0.0f64, 0.0f64, 0.0f64);
-    for site in &world.sites[1..] {
+    for site in &simulation.sites[1..] {
         let (Some(began), Some(done)) = (site.began, site.done) else {
             continue;
         };
@@ -247,7 +249,7 @@ fn time(world: &World) -> TimeToSite {
         ratio_p50: at(0.5),
         ratio_p99: at(0.99),
         ratio_max: at(1.0),
-        slowest: slowest.map_or(String::new(), |(_, _, id)| world.map.name(*id).into_owned()),
+        slowest: slowest.map_or(String::new(), |(_, _, id)| simulation.map.name(*id).into_owned()),
         slowest_bound: slowest.map_or(0.0, |(_, bound, _)| *bound),
         late_max: late,
         last,

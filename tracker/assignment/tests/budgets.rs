@@ -3,19 +3,15 @@
 //! everybody has the fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500` runs
 //! more, `NARROWS_SEED=17` one.
 
-#[allow(unreachable_pub, reason = "shared with other tests")]
-#[path = "../sim/rng.rs"]
-mod rng;
-#[path = "../sim/seeds.rs"]
-mod seeds;
-mod world;
+mod rollouts;
+mod support;
 
 use std::time::Duration;
 
 use narrows_assignment::Brakes;
-use rng::SplitMix;
-use seeds::seeds;
-use world::World;
+use rollouts::Rollouts;
+use support::rng::SplitMix;
+use support::seeds::seeds;
 
 /// Sites around one or two hubs, some behind others; some links with a schedule that changes at 13:00, 13:05
 /// or so.
@@ -54,7 +50,7 @@ fn gateways_of_many_swarms_are_never_told_more_than_a_link_carries_and_soon_have
         let mut rng = SplitMix(seed);
         let map = random_map(&mut rng, false);
         let swarms = 1 + rng.below(8);
-        let mut world = World::new(seed, rng, &map, swarms);
+        let mut world = Rollouts::new(seed, rng, &map, swarms);
         world.run(Duration::from_secs(600), 40);
         world.settle();
         checked += world.checked;
@@ -68,7 +64,7 @@ fn what_a_schedule_changes_holds_within_half_a_minute() {
         let mut rng = SplitMix(seed + 1_000_000);
         let map = random_map(&mut rng, true);
         let swarms = 1 + rng.below(6);
-        let mut world = World::new(seed, rng, &map, swarms);
+        let mut world = Rollouts::new(seed, rng, &map, swarms);
         // 12:59:30 in Berlin
         world.wall = "2026-11-23T11:59:30Z".parse().unwrap();
         world.run(Duration::from_secs(800), 300);
@@ -81,7 +77,7 @@ fn what_a_schedule_changes_holds_within_half_a_minute() {
 fn rollouts_that_begin_together_share_a_link_without_overbooking_it() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  branch: {networks: [10.1.0.0/16]}\nlinks:\n  - \
                {between: [hq, branch], rate: 10 Mbit/s}\n";
-    let mut world = World::new(3, SplitMix(3), map, 20);
+    let mut world = Rollouts::new(3, SplitMix(3), map, 20);
     (0..20).for_each(|swarm| world.join(swarm, 0, true));
     for swarm in 0..20 {
         world.advance(Duration::from_millis(40));
@@ -98,12 +94,12 @@ fn a_newcomer_on_a_full_link_has_a_25th_of_it_at_once_and_its_share_within_12_se
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: \
                [10.2.0.0/16]}\n  hub: {}\nlinks:\n  - {between: [hq, hub], rate: 10 Mbit/s}\n  - {between: [a, hub], \
                rate: unlimited}\n  - {between: [b, hub], rate: unlimited}\n";
-    let mut world = World::new(4, SplitMix(4), map, 2);
+    let mut world = Rollouts::new(4, SplitMix(4), map, 2);
     (0..2).for_each(|swarm| world.join(swarm, 0, true));
     world.join(0, 1, false);
     world.run(Duration::from_secs(60), 0);
     world.join(1, 2, false);
-    let of = |world: &World, site| world.told().find(|(at, _)| *at == site).map(|(_, rate)| rate);
+    let of = |world: &Rollouts, site| world.told().find(|(at, _)| *at == site).map(|(_, rate)| rate);
     assert_eq!((of(&world, 1), of(&world, 2)), (Some(1_250_000), Some(50_000)));
     world.run(Duration::from_secs(12), 0);
     assert_eq!((of(&world, 1), of(&world, 2)), (Some(625_000), Some(625_000)));
@@ -114,7 +110,7 @@ fn a_brake_stops_what_it_names_within_an_interval_and_is_undone_without_loss() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: \
                [10.2.0.0/16]}\nlinks:\n  - {between: [hq, a], rate: 10 Mbit/s}\n  - {between: [hq, b], rate: 10 Mbit/s}\n";
     let braked = |brakes: Brakes, stopped: &[u8]| {
-        let mut world = World::new(5, SplitMix(5), map, 2);
+        let mut world = Rollouts::new(5, SplitMix(5), map, 2);
         (0..2).for_each(|swarm| world.join(swarm, 0, true));
         (0..4).for_each(|n| world.join(n % 2, 1 + n as u8 / 2, false));
         world.run(Duration::from_secs(40), 0);
@@ -159,7 +155,7 @@ fn a_brake_stops_what_it_names_within_an_interval_and_is_undone_without_loss() {
         },
         &[2],
     );
-    let contents = (0..2).map(|n| World::hash(n).to_string()).collect();
+    let contents = (0..2).map(|n| Rollouts::hash(n).to_string()).collect();
     braked(
         Brakes {
             contents,
@@ -176,7 +172,7 @@ fn a_site_behind_a_slow_parent_reserves_no_more_than_what_arrives_there() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  slow: {networks: [10.1.0.0/16]}\n  behind: \
                {networks: [10.2.0.0/16]}\n  other: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, slow], rate: 1 \
                Mbit/s}\n  - {between: [slow, behind], rate: 10 Mbit/s}\n  - {between: [behind, other], rate: 10 Mbit/s}\n";
-    let mut world = World::new(6, SplitMix(6), map, 2);
+    let mut world = Rollouts::new(6, SplitMix(6), map, 2);
     // content 0 comes from hq by way of slow to behind; content 1 from slow to other, over the same link
     world.join(0, 0, true);
     world.join(1, 1, true);
@@ -195,7 +191,7 @@ fn several_gateways_of_a_site_share_its_flow() {
     let map = "version: 1\ndefaults: {gateways: 2}\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: \
                [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\n  hub: {}\nlinks:\n  - {between: [hq, hub], rate: 8 Mbit/s}\n  \
                - {between: [a, hub], rate: unlimited}\n  - {between: [b, hub], rate: unlimited}\n";
-    let mut world = World::new(7, SplitMix(7), map, 2);
+    let mut world = Rollouts::new(7, SplitMix(7), map, 2);
     world.join(0, 0, true);
     world.join(1, 0, true);
     (0..2).for_each(|_| world.join(0, 1, false));

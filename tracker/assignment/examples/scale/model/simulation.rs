@@ -23,7 +23,7 @@ const SWEEP: Millis = 5_000;
 /// Noon on a Monday, UTC.
 const EPOCH: Timestamp = Timestamp::constant(1_795_435_200, 0);
 
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub(crate) setup: Setup,
     pub(crate) map: SiteMap,
     pub(crate) policy: Policy,
@@ -64,13 +64,13 @@ pub(crate) struct Progress {
 /// What of the setup to change.
 pub(crate) fn simulate(setup: Setup, watch: impl FnMut(&Progress)) -> Result<Report, String> {
     setup.check()?;
-    let mut world = World::new(setup)?;
-    world.run(watch);
-    Ok(report::report(&world))
+    let mut simulation = Simulation::new(setup)?;
+    simulation.run(watch);
+    Ok(report::report(&simulation))
 }
 
-impl World {
-    fn new(setup: Setup) -> Result<World, String> {
+impl Simulation {
+    fn new(setup: Setup) -> Result<Simulation, String> {
         let (text, names) = setup.map();
         let map = SiteMap::parse("sites.yaml", &text).map_err(|mistakes| mistakes.to_string())?;
         let mut rng = SplitMix(setup.seed ^ 0x5ca1_ab1e);
@@ -95,7 +95,7 @@ impl World {
         }
         let rate = |rate: Rate| rate.bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64);
         let links = Links::new(map.links().map(|link| rate(map.base_rate(link))));
-        let mut world = World {
+        let mut simulation = Simulation {
             swarm: Swarm::with_size(InfoHash([7; 20]), setup.size),
             policy: Policy::default(),
             ledger: Ledger::new(),
@@ -113,10 +113,11 @@ impl World {
             links,
             meter,
         };
-        world.invite();
-        world.meter.base_bytes = measure::resident();
-        world.meter.calendar_bytes = world.calendar.bytes() as u64;
-        Ok(world)
+        simulation.swarm.set_strict(true);
+        simulation.invite();
+        simulation.meter.base_bytes = measure::resident();
+        simulation.meter.calendar_bytes = simulation.calendar.bytes() as u64;
+        Ok(simulation)
     }
 
     /// Draws when each client arrives, and when it vanishes.

@@ -1,13 +1,10 @@
-//! A rollout as in `examples/scale`, small: the real core, a fluid model of the agents. `NARROWS_SEED=17`
+//! A small rollout. `NARROWS_SEED=17`
 //! runs one seed.
-
-#[path = "../examples/scale/model/mod.rs"]
-mod model;
 
 use std::ops::Range;
 use std::time::Duration;
 
-use model::{Progress, Report, Setup, simulate};
+use crate::model::{Progress, Report, Setup, simulate};
 
 fn seeds() -> Range<u64> {
     let seed = std::env::var("NARROWS_SEED").ok();

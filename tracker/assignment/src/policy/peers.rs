@@ -1,0 +1,214 @@
+//! The numbers of rules 2, supply, 4, gateways, 5, upstreams, 8, nobody starves, and 9, identity.
+
+use std::time::Duration;
+
+/// Which records are one machine's, and how many of one name or address are kept (rule 9, identity).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdentityPolicy {
+    /// A machine moves by itself, to another network say; not so often within [`IdentityPolicy::restless`] as
+    /// two machines seem to move that share id and key, and take turns.
+    pub max_moves: u32,
+    /// The time in which moves are counted.
+    pub restless: Duration,
+    /// The most agents whose moves are remembered: any client may announce any id.
+    pub max_remembered: usize,
+    /// The most machines of one id, for the same reason ...
+    pub max_of_id: usize,
+    /// ... and of one id and address.
+    pub max_of_id_at_address: usize,
+    /// The most peers of one address and port. One that comes beyond them takes the place of the one that has
+    /// been silent for longest.
+    pub max_at_endpoint: usize,
+    /// The most peers of one address that share a port of it with others, so that no address can fill the
+    /// table.
+    pub max_at_address: usize,
+    /// Of a content whose size is not known, no more than this is believed to have been there before, in
+    /// bytes: it is a claim.
+    pub max_reused: u64,
+}
+
+impl Default for IdentityPolicy {
+    fn default() -> Self {
+        IdentityPolicy {
+            max_moves: 3,
+            restless: Duration::from_secs(180),
+            max_remembered: 1024,
+            max_of_id: 4096,
+            max_of_id_at_address: 64,
+            max_at_endpoint: 64,
+            max_at_address: 1024,
+            max_reused: 1 << 50,
+        }
+    }
+}
+
+/// When a site's own seeders are too slow to count as its supply (rule 2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SupplyPolicy {
+    /// Leechers that are measured before a site's seeders are judged, or all if it has fewer: one slow
+    /// leecher says little of a seeder.
+    pub enough: u32,
+    /// A site fetches across its link if that brings more than so many times what its own seeders do; for
+    /// less, the link is not worth a second copy.
+    pub times_faster: u64,
+}
+
+impl Default for SupplyPolicy {
+    fn default() -> Self {
+        SupplyPolicy {
+            enough: 3,
+            times_faster: 2,
+        }
+    }
+}
+
+/// Leases and successors (rule 4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GatewayPolicy {
+    /// The soonest that a gateway comes back while a rollout begins: most sites have joined by then.
+    pub settle_min: Duration,
+    /// Leechers that are compared when a successor is looked for: a sample of a large site is as good as all
+    /// of it.
+    pub candidates: usize,
+    /// A free lease waits for a better successor than the announcing peer only if that one is ahead by more
+    /// than this part of the content: a second without a gateway costs more than it would save.
+    pub head_start: u64,
+    /// Beyond its interval, a gateway has so long to come back before it is called overdue: a request may be
+    /// sent twice.
+    pub late: Duration,
+    /// A member that waits for a lease comes back no sooner than after this.
+    pub wait_min: Duration,
+    /// Least intervals that a starving member's claim to a remote peer lasts: the regular gateway announces
+    /// within that time.
+    pub claim: u32,
+    /// A gateway on this step of the starvation ladder lets another try, after ...
+    pub stuck_step: u8,
+    /// ... so many announces without progress: other upstreams and a root site have been tried by then.
+    pub stuck_still: u8,
+    /// With a claim pending it lets the claimant try sooner: on this step, after ...
+    pub claimed_step: u8,
+    /// ... so many announces without progress.
+    pub claimed_still: u8,
+}
+
+impl Default for GatewayPolicy {
+    fn default() -> Self {
+        GatewayPolicy {
+            settle_min: Duration::from_millis(300),
+            candidates: 64,
+            head_start: 64,
+            late: Duration::from_secs(2),
+            wait_min: Duration::from_secs(1),
+            claim: 3,
+            stuck_step: 3,
+            stuck_still: 3,
+            claimed_step: 1,
+            claimed_still: 2,
+        }
+    }
+}
+
+/// When a gateway brings next to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TricklePolicy {
+    /// A gateway's rate is measured over at least this: shorter windows see bursts of pieces.
+    pub window: Duration,
+    /// A trickle is less than one part in so many of what the gateway was granted.
+    pub part: u64,
+    /// Between two trials at a site, at first; doubled with each, since it may as well be the link that
+    /// others fill.
+    pub wait_min: Duration,
+    /// Between two trials at a site, at most; after as long a calm it begins anew.
+    pub wait_max: Duration,
+}
+
+impl Default for TricklePolicy {
+    fn default() -> Self {
+        TricklePolicy {
+            window: Duration::from_secs(20),
+            part: 4,
+            wait_min: Duration::from_secs(60),
+            wait_max: Duration::from_secs(900),
+        }
+    }
+}
+
+/// Which peers a gateway fetches from (rule 5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UpstreamPolicy {
+    /// Up to so many seeders, all are ranked by rendezvous hash; among more ...
+    pub ranked: usize,
+    /// ... so many are drawn by hash and ranked, so that a choice costs the same at any size.
+    pub drawn: u64,
+    /// Sites that a root without everything is sent to at most: each is asked for what the others lack.
+    pub root_sources: usize,
+}
+
+impl Default for UpstreamPolicy {
+    fn default() -> Self {
+        UpstreamPolicy {
+            ranked: 32,
+            drawn: 16,
+            root_sources: 8,
+        }
+    }
+}
+
+/// What agents report with `gone=`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReachPolicy {
+    /// For so long a gateway is not handed a peer again that it could not reach, nor its site planned behind
+    /// a site of which it reached no peer: agents give up and report within about half of it.
+    pub avoided: Duration,
+    /// How old the failure may be that an agent reports; a peer that has announced since then is alive.
+    pub recent: Duration,
+    /// Upstreams that are remembered as unreachable, per gateway: any client may report what it likes.
+    pub remembered: usize,
+    /// Neighbours that must report the same before others believe it (or all there are): one report may be
+    /// one broken connection.
+    pub witnesses: u32,
+}
+
+impl Default for ReachPolicy {
+    fn default() -> Self {
+        ReachPolicy {
+            avoided: Duration::from_secs(60),
+            recent: Duration::from_secs(30),
+            remembered: 32,
+            witnesses: 2,
+        }
+    }
+}
+
+/// The starvation ladder (rule 8).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct StarvationPolicy {
+    /// A peer is judged at most once in this part of the least interval: sooner announces, with their jitter,
+    /// say nothing new.
+    pub patience: f64,
+    /// Announces without progress after which a leecher climbs.
+    pub still: u8,
+    /// From this step on it may be a gateway of its own.
+    pub gateway_step: u8,
+    /// A gateway's parents are barren that have not come on for so many leecher intervals and hold no more than
+    /// it.
+    pub barren: u32,
+    /// The last step: the seeders of a root site.
+    pub top: u8,
+    /// What was received is verified later, so progress counts as local only if this part of it exceeds what
+    /// crossed links.
+    pub verified: u64,
+}
+
+impl Default for StarvationPolicy {
+    fn default() -> Self {
+        StarvationPolicy {
+            patience: 0.8,
+            still: 2,
+            gateway_step: 2,
+            barren: 2,
+            top: 3,
+            verified: 2,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A tracker that restarts, with its snapshot or without.
+
+use std::time::Duration;
+
+use narrows_protocol::{AnnounceEvent, Role};
+
+use super::star;
+use crate::sim::client::SIZE;
+use crate::sim::world::World;
+
+#[test]
+fn a_restarted_tracker_adopts_the_gateway_that_works() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    let numbers: Vec<usize> = (0..3).map(|_| world.join(2, true, 0)).collect();
+    for number in [origin].iter().chain(&numbers).chain(&numbers) {
+        world.announce(*number, AnnounceEvent::None);
+    }
+    world.restart_tracker(false);
+    world.announce(origin, AnnounceEvent::None);
+    // a member that is connected to the old gateway comes first, and waits for it
+    assert_eq!(
+        world.announce(numbers[1], AnnounceEvent::None).unwrap().role,
+        Role::Member
+    );
+    let adopted = world.announce(numbers[0], AnnounceEvent::None).unwrap();
+    assert_eq!((adopted.role, adopted.outcome.adopted), (Role::Gateway, true));
+}
+
+/// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before anybody
+/// else has announced.
+fn joiners_after_a_restart(snapshot: bool) -> (World, usize, Vec<Role>) {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let gateway = world.join(2, true, 0);
+    world.announce(gateway, AnnounceEvent::Started);
+    world.advance(world.now + Duration::from_secs(10));
+    world.clients[gateway].have = SIZE / 3;
+    world.announce(gateway, AnnounceEvent::None);
+    world.restart_tracker(snapshot);
+    let joined = (0..4).map(|_| {
+        let number = world.join(2, true, 0);
+        world.announce(number, AnnounceEvent::Started).unwrap().role
+    });
+    let joined = joined.collect();
+    (world, gateway, joined)
+}
+
+#[test]
+fn with_its_snapshot_a_restarted_tracker_takes_no_lease_from_a_gateway_that_works() {
+    let (mut world, gateway, joined) = joiners_after_a_restart(true);
+    assert_eq!(joined, [Role::Member; 4]);
+    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!(told.role, Role::Gateway);
+    let origin = world.clients[0].addr;
+    let upstream: Vec<_> = told.upstream.iter().map(|up| up.addr).collect();
+    assert_eq!(upstream, [origin], "a seeder that has not announced yet is told");
+}
+
+#[test]
+fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcomer_that_has_nobody() {
+    let (mut world, gateway, joined) = joiners_after_a_restart(false);
+    assert_eq!(joined[0], Role::Gateway, "nobody else is known");
+    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!((told.role, told.outcome.adopted), (Role::Gateway, true));
+    world.announce(0, AnnounceEvent::None); // the origin has noticed the restart
+    let newcomer = world.announce(gateway + 1, AnnounceEvent::None).unwrap();
+    assert_eq!((newcomer.role, newcomer.upstream.len()), (Role::Member, 0));
+    let again = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!((again.role, again.upstream.len()), (Role::Gateway, 1));
+}
+
+#[test]
+fn a_tracker_that_lost_its_memory_lets_nobody_fetch_across_a_link_before_neighbours_could_announce() {
+    let mut world = star(2);
+    for site in [1, 2] {
+        let seeder = world.join(site, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+    }
+    world.restart_tracker(false);
+    let newcomer = world.join(2, true, 0);
+    world.announce(newcomer, AnnounceEvent::Started);
+    world.advance(world.now + Duration::from_secs(3));
+    world.announce(0, AnnounceEvent::None).unwrap(); // it has noticed
+    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
+    assert!(told.interval <= world.policy.hasty, "{:?}", told.interval);
+    world.advance(world.now + Duration::from_secs(7));
+    world.announce(1, AnnounceEvent::None).unwrap();
+    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    let local: Vec<_> = told.local.iter().map(|peer| peer.addr).collect();
+    assert_eq!((told.role, local), (Role::Member, vec![world.clients[1].addr]));
+}
+
+#[test]
+fn a_tracker_that_lost_its_memory_lets_a_newcomer_fetch_across_a_link_once_nobody_else_came() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    world.restart_tracker(false);
+    world.announce(seeder, AnnounceEvent::None);
+    let newcomer = world.join(2, true, 0);
+    let told = world.announce(newcomer, AnnounceEvent::Started).unwrap();
+    assert_eq!(told.role, Role::Member);
+    world.advance(world.now + world.policy.recall);
+    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+}
+
+#[test]
+fn a_rollout_at_a_tracker_that_knows_nothing_because_nothing_was_before_starts_at_once() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let client = world.join(2, true, 0);
+    let told = world.announce(client, AnnounceEvent::Started).unwrap();
+    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+}
+
+#[test]
+fn who_waits_at_a_tracker_that_has_just_started_is_to_come_back_within_seconds_and_later_less_often() {
+    let mut world = star(2);
+    let client = world.join(2, true, 0);
+    let told = world.announce(client, AnnounceEvent::Started).unwrap();
+    assert!(told.interval <= world.policy.hasty, "{:?}", told.interval);
+    world.advance(world.now + world.policy.youth);
+    let told = world.announce(client, AnnounceEvent::None).unwrap();
+    assert!(told.interval > world.policy.hasty, "{:?}", told.interval);
+}
+
+#[test]
+fn thousands_that_wait_at_a_tracker_that_has_just_started_do_not_come_back_all_at_once() {
+    let mut world = star(2);
+    let mut intervals = Vec::new();
+    for _ in 0..3000 {
+        let client = world.join(2, true, 0);
+        intervals.push(world.announce(client, AnnounceEvent::Started).unwrap().interval);
+    }
+    let last = intervals.last().unwrap();
+    assert!(*last >= Duration::from_secs(6), "500 a second: {last:?}");
+}
+
+#[test]
+fn with_its_snapshot_a_restarted_tracker_tells_a_newcomer_of_neighbours_that_have_not_announced_yet() {
+    let mut world = star(2);
+    for site in [1, 2] {
+        let seeder = world.join(site, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+    }
+    world.restart_tracker(true);
+    let newcomer = world.join(2, true, 0);
+    let told = world.announce(newcomer, AnnounceEvent::Started).unwrap();
+    assert_eq!(told.role, Role::Member);
+    let local: Vec<_> = told.local.iter().map(|peer| peer.addr).collect();
+    assert_eq!(local, [world.clients[1].addr]);
+    assert_eq!((told.complete, told.incomplete), (2, 1));
+}
+
+#[test]
+fn what_a_snapshot_holds_is_forgotten_when_it_would_have_been_and_no_later() {
+    let mut world = star(2);
+    let dead = world.join(1, true, SIZE);
+    world.announce(dead, AnnounceEvent::Started);
+    world.crash(dead);
+    world.advance(world.now + Duration::from_secs(100));
+    world.restart_tracker(true);
+    assert_eq!(world.swarm.counts().complete, 1, "perhaps it lives");
+    world.advance(world.now + world.policy.intervals.seeder * 2);
+    assert_eq!(world.swarm.counts().complete, 0);
+}

@@ -1,0 +1,5 @@
+//! Cases that have a name.
+
+mod cases;
+mod sim;
+mod support;
