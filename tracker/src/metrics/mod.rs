@@ -104,6 +104,7 @@ pub(crate) struct Metrics {
     pub(crate) torrents: IntGauge,
     pub(crate) torrents_broken: IntGauge,
     pub(crate) expired_peers: IntCounter,
+    pub(crate) broken_invariants: IntCounter,
     pub(crate) snapshot_failures: IntCounter,
     connections: IntGauge,
     accept_errors: IntCounter,
@@ -206,6 +207,11 @@ impl Metrics {
                 r,
                 "expired_peers_total",
                 "Peers forgotten because they did not come back.",
+            )?,
+            broken_invariants: counter(
+                r,
+                "broken_invariants_total",
+                "Times that what the tracker knows of a content did not fit together.",
             )?,
             snapshot_failures: counter(
                 r,

@@ -1,6 +1,7 @@
 //! What the tracker knows: swarms, the site map, the contents, and what of it outlives a restart.
 
 pub(crate) mod distinct;
+mod faults;
 pub(crate) mod snapshot;
 pub(crate) mod store;
 pub(crate) mod torrents;

@@ -21,11 +21,13 @@ use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 
 use crate::state::distinct::Distinct;
+use crate::state::faults::Faults;
 use crate::state::world::{View, World};
 
 pub(crate) struct Store {
     world: World,
     swarms: DashMap<InfoHash, Tracked>,
+    faults: Faults,
 }
 
 /// A swarm and the generation of the site map that its sites belong to.
@@ -39,6 +41,8 @@ struct Tracked {
 pub(crate) struct Swept {
     pub(crate) peers: usize,
     pub(crate) swarms: usize,
+    /// How often invariants were found broken since the last sweep.
+    pub(crate) broken: u64,
 }
 
 impl Store {
@@ -46,6 +50,7 @@ impl Store {
         Self {
             world,
             swarms: DashMap::new(),
+            faults: Faults::default(),
         }
     }
 
@@ -132,7 +137,12 @@ impl Store {
             let view = self.world.view();
             tracked.follow(&view);
             swept.peers += tracked.swarm.expire(&view.context(), view.now);
+            let broken = tracked.swarm.take_broken();
             drop(tracked);
+            for (broken, count) in broken {
+                swept.broken += u64::from(count);
+                self.faults.seen(&hash, broken, count, view.now);
+            }
             // asked again under the lock: somebody may have announced meanwhile
             let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
             if let Some((_, mut tracked)) = gone {

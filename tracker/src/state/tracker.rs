@@ -124,6 +124,7 @@ impl Tracker {
             }
         };
         self.metrics.expired_peers.inc_by(swept.peers as u64);
+        self.metrics.broken_invariants.inc_by(swept.broken);
         self.agents.store(self.store.agents(), Ordering::Relaxed);
         if swept != Swept::default() {
             tracing::debug!(peers = swept.peers, swarms = swept.swarms, "swept");
