@@ -30,7 +30,7 @@ pub struct Announce<'a> {
     pub agent: Option<&'a AgentReport>,
 }
 
-/// What a peer is told.
+/// What a peer is to do, and which peers it is handed.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decision {
     /// Whether it fetches across the WAN.

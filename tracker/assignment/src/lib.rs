@@ -96,8 +96,8 @@ pub use policy::{
     StarvationPolicy, SupplyPolicy, Terms, TricklePolicy, UpstreamPolicy,
 };
 pub use report::{
-    DoubleStatus, Explanation, GatewayStatus, Listed, SharedStatus, SiteStatus, SourceStatus, Starvation,
-    Succession, SwarmStatus, ToldParent, ToldPeer,
+    DoubleStatus, ExplainedParent, Explanation, GatewayStatus, HandedOut, Listed, SharedStatus, SiteStatus,
+    SourceStatus, Starvation, Succession, SwarmStatus,
 };
 pub use state::{Counts, Swarm, SwarmRecord};
 

@@ -71,7 +71,7 @@ pub struct Policy {
     pub hasty: Duration,
     /// So many of those who wait may come back in a second; with more of them each comes later.
     pub hasty_rate: u32,
-    /// The interval that stock clients may insist on, whatever they are told (libtorrent: 5 minutes). Their
+    /// The interval that stock clients may insist on, whatever a reply says (libtorrent: 5 minutes). Their
     /// records live for two of it.
     pub stock_interval: Duration,
     /// Distinct live remote peers that a stock client may be handed beyond `max_seeders` in its life as a

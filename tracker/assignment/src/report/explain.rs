@@ -44,9 +44,9 @@ pub struct Explanation {
     pub lease_left_seconds: Option<u64>,
     /// The peers of its own site in its last reply. In large sites those drawn at random are drawn again as
     /// they were then; who has come or gone since may make them others.
-    pub peers: Vec<ToldPeer>,
+    pub peers: Vec<HandedOut>,
     /// Where its site gets the content from.
-    pub parents: Vec<ToldParent>,
+    pub parents: Vec<ExplainedParent>,
     /// How it stands on the starvation ladder.
     pub starvation: Starvation,
     /// What would happen if its site's gateway died now.
@@ -55,18 +55,18 @@ pub struct Explanation {
 
 /// A peer of a reply.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct ToldPeer {
+pub struct HandedOut {
     /// Where it accepts connections.
     pub address: SocketAddr,
     /// The agent's id; `None` for a stock client.
     pub agent: Option<String>,
-    /// By which rule it was told.
+    /// By which rule it was handed out.
     pub rule: &'static str,
 }
 
 /// A site that the agent's site fetches from.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct ToldParent {
+pub struct ExplainedParent {
     /// Its name.
     pub site: String,
     /// Why it is the parent.
@@ -77,17 +77,18 @@ pub struct ToldParent {
     pub planned: Option<String>,
     /// The site's fair share of the path now.
     pub share: Option<String>,
-    /// What this agent was last told that it may use, if it is a gateway; less than its share while others
+    /// What this agent was last granted, if it is a gateway; less than its share while others
     /// have yet to hear that they have less.
-    pub told: Option<String>,
+    #[serde(rename = "told")]
+    pub granted: Option<String>,
     /// The link that limits the share; `None`: no link of the path has a limit.
     pub limited_by: Option<String>,
     /// Whether an operator has stopped it.
     pub braked: bool,
     /// The numbers of the stripes of the content that come from there; empty: all of it does.
     pub stripes: Vec<u8>,
-    /// Peers there that this agent was told of.
-    pub upstream: Vec<ToldPeer>,
+    /// Peers there that this agent was handed.
+    pub upstream: Vec<HandedOut>,
 }
 
 /// Where a leecher stands on the starvation ladder.
@@ -235,7 +236,7 @@ impl Swarm {
 }
 
 /// The neighbours of the last reply, which `view` is of.
-fn explain_neighbours(view: &View<'_>) -> Vec<ToldPeer> {
+fn explain_neighbours(view: &View<'_>) -> Vec<HandedOut> {
     let policy = view.cx.policy;
     let want = policy.numwant_default.min(policy.numwant_max) as usize;
     let chosen = neighbours::choose(view, want).into_iter();
@@ -245,7 +246,7 @@ fn explain_neighbours(view: &View<'_>) -> Vec<ToldPeer> {
         .collect()
 }
 
-fn explain_parents(view: &View<'_>) -> Vec<ToldParent> {
+fn explain_parents(view: &View<'_>) -> Vec<ExplainedParent> {
     let mut parents = stripes::parents(view);
     // a root that lacks something, and a peer that is fed by a root site, fetch from others
     for flow in view.used_flows() {
@@ -256,7 +257,7 @@ fn explain_parents(view: &View<'_>) -> Vec<ToldParent> {
     parents.into_iter().filter_map(|(parent, stripes)| explain_parent(view, parent, stripes)).collect()
 }
 
-fn explain_parent(view: &View<'_>, parent: SiteId, stripes: Vec<u8>) -> Option<ToldParent> {
+fn explain_parent(view: &View<'_>, parent: SiteId, stripes: Vec<u8>) -> Option<ExplainedParent> {
     let (cx, id) = (view.cx, view.id());
     let route = cx.map.path(parent, id)?;
     let flow = view.site.flows.iter().find(|flow| flow.source == parent);
@@ -274,13 +275,13 @@ fn explain_parent(view: &View<'_>, parent: SiteId, stripes: Vec<u8>) -> Option<T
         };
         Some(handed_out(peer, up.addr, rule))
     });
-    Some(ToldParent {
+    Some(ExplainedParent {
         site: cx.map.name(parent).into_owned(),
         because: view.swarm.parent_because(id, parent),
         path: route.hops.iter().map(|hop| cx.map.link_name(hop.link)).collect(),
         planned: flow.map(|flow| cx.ledger.planned(flow.id).to_string()),
         share: flow.map(|flow| cx.ledger.share(&cx.links(), flow.id).to_string()),
-        told: flow.and_then(|flow| cx.ledger.granted(flow.id, view.at)).map(|rate| rate.to_string()),
+        granted: flow.and_then(|flow| cx.ledger.granted(flow.id, view.at)).map(|rate| rate.to_string()),
         limited_by: limit.map(|hop| cx.map.link_name(hop.link)),
         braked: cx.ledger.brakes().stop(cx.map, &view.swarm.info_hash, (parent, id), &route),
         stripes,
@@ -321,8 +322,8 @@ fn name(peer: &Peer, at: Endpoint) -> String {
     agent.unwrap_or_else(|| at.addr().to_string())
 }
 
-fn handed_out(peer: &Peer, at: Endpoint, rule: &'static str) -> ToldPeer {
-    ToldPeer {
+fn handed_out(peer: &Peer, at: Endpoint, rule: &'static str) -> HandedOut {
+    HandedOut {
         address: at.addr(),
         agent: peer.agent.as_ref().map(|agent| agent.name.to_string()),
         rule,

@@ -4,6 +4,6 @@ mod explain;
 mod roster;
 mod status;
 
-pub use explain::{Explanation, Starvation, Succession, ToldParent, ToldPeer};
+pub use explain::{ExplainedParent, Explanation, HandedOut, Starvation, Succession};
 pub use roster::Listed;
 pub use status::{DoubleStatus, GatewayStatus, SharedStatus, SiteStatus, SourceStatus, SwarmStatus};

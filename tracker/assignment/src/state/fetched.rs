@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    fn told(fetched: &mut Fetched, event: AnnounceEvent, sources: &[(&str, u64)]) -> Vec<(SiteId, u64)> {
+    fn heard(fetched: &mut Fetched, event: AnnounceEvent, sources: &[(&str, u64)]) -> Vec<(SiteId, u64)> {
         let unheard = fetched.take(&report(sources), 0, event, |name| match name {
             "hq" => Some(HQ),
             "b1" => Some(B1),
@@ -140,20 +140,20 @@ mod tests {
     #[test]
     fn totals_that_go_on_over_a_restart_are_counted_once_and_so_is_what_came_before_it_unsaid() {
         let mut fetched = Fetched::default();
-        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[]), []);
+        assert_eq!(heard(&mut fetched, AnnounceEvent::Started, &[]), []);
         assert_eq!(
-            told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]),
+            heard(&mut fetched, AnnounceEvent::None, &[("hq", 500)]),
             [(HQ, 500)]
         );
-        assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]), []);
+        assert_eq!(heard(&mut fetched, AnnounceEvent::None, &[("hq", 500)]), []);
         // it was killed at 700
         assert_eq!(
-            told(&mut fetched, AnnounceEvent::Started, &[("hq", 700)]),
+            heard(&mut fetched, AnnounceEvent::Started, &[("hq", 700)]),
             [(HQ, 200)]
         );
         let sources = [("b1", 40), ("hq", 710)];
         assert_eq!(
-            told(&mut fetched, AnnounceEvent::None, &sources),
+            heard(&mut fetched, AnnounceEvent::None, &sources),
             [(B1, 40), (HQ, 10)]
         );
     }
@@ -161,33 +161,39 @@ mod tests {
     #[test]
     fn an_agent_that_forgot_its_totals_is_counted_from_there_on() {
         let mut fetched = Fetched::default();
-        told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]);
+        heard(&mut fetched, AnnounceEvent::None, &[("hq", 500)]);
         // with a new state folder
-        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[]), []);
+        assert_eq!(heard(&mut fetched, AnnounceEvent::Started, &[]), []);
         assert_eq!(
-            told(&mut fetched, AnnounceEvent::None, &[("hq", 600)]),
+            heard(&mut fetched, AnnounceEvent::None, &[("hq", 600)]),
             [(HQ, 600)]
         );
         // its machine lost power before it had written the last 100
-        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[("hq", 500)]), []);
+        assert_eq!(heard(&mut fetched, AnnounceEvent::Started, &[("hq", 500)]), []);
         assert_eq!(
-            told(&mut fetched, AnnounceEvent::None, &[("hq", 650)]),
+            heard(&mut fetched, AnnounceEvent::None, &[("hq", 650)]),
             [(HQ, 150)]
         );
         // one that does not keep them, and whose first announce was lost
-        assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 30)]), [(HQ, 30)]);
+        assert_eq!(
+            heard(&mut fetched, AnnounceEvent::None, &[("hq", 30)]),
+            [(HQ, 30)]
+        );
     }
 
     #[test]
     fn what_crossed_before_the_tracker_started_is_counted_if_the_agent_runs_and_not_if_it_starts_later() {
         let mut fetched = Fetched::default();
         assert_eq!(
-            told(&mut fetched, AnnounceEvent::None, &[("hq", 500)]),
+            heard(&mut fetched, AnnounceEvent::None, &[("hq", 500)]),
             [(HQ, 500)]
         );
         let mut fetched = Fetched::default();
-        assert_eq!(told(&mut fetched, AnnounceEvent::Started, &[("hq", 500)]), []);
-        assert_eq!(told(&mut fetched, AnnounceEvent::None, &[("hq", 502)]), [(HQ, 2)]);
+        assert_eq!(heard(&mut fetched, AnnounceEvent::Started, &[("hq", 500)]), []);
+        assert_eq!(
+            heard(&mut fetched, AnnounceEvent::None, &[("hq", 502)]),
+            [(HQ, 2)]
+        );
     }
 
     #[test]

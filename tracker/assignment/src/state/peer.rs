@@ -81,7 +81,7 @@ impl Class {
         }
     }
 
-    /// Whether it serves others: only then is anybody told of it.
+    /// Whether it serves others: only then is it handed out.
     pub(crate) fn shares(self) -> bool {
         matches!(self, Class::Seeder | Class::Leecher | Class::Partial)
     }
@@ -160,7 +160,7 @@ impl Peer {
     /// From this on it is an agent's.
     pub(crate) const FITNESS_OF_AGENTS: u8 = 2;
 
-    /// How fit it is to be a gateway: agents before stock clients, which never drop a peer they were told of.
+    /// How fit it is to be a gateway: agents before stock clients, which never drop a peer they were handed.
     pub(crate) fn fitness(&self) -> u8 {
         match self.agent.as_ref().map(|agent| agent.preference) {
             Some(GatewayPreference::Prefer) => 3,

@@ -1,6 +1,6 @@
 //! A swarm as it is kept over a restart of the tracker.
 //!
-//! What is in a record is hearsay until its owner announces: such peers are told to others, their leases
+//! What is in a record is hearsay until its owner announces: such peers are handed to others, their leases
 //! hold, they expire when they would have, and nothing is held against them for the time in which there was
 //! no tracker. Sites are not in it: addresses are located anew, since the site map may be another one.
 
