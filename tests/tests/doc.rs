@@ -189,7 +189,7 @@ fn each_key_of_the_extension_handshake_stands_in_the_protocol() {
             wan: true,
             gateway: true,
             forgotten: true,
-            guest: true,
+            non_sharing: true,
         }),
     };
     let encoded = handshake.encode();

@@ -172,9 +172,9 @@ impl Jobs {
         });
     }
 
-    /// Writes the content's ledger.
-    pub(super) fn save_ledger(&self, content: Arc<Content>) {
-        spawn_blocking(move || save_ledger(&content));
+    /// Writes the content's WAN history.
+    pub(super) fn save_wan_history(&self, content: Arc<Content>) {
+        spawn_blocking(move || save_wan_history(&content));
     }
 
     fn blocking(&self, job: impl FnOnce() -> Work + Send + 'static) {
@@ -198,7 +198,7 @@ impl Jobs {
     }
 }
 
-/// Writes the content's ledger and announces: a tracker never hears of more than we will remember.
+/// Writes the content's WAN history and announces: a tracker never hears of more than we will remember.
 pub(super) async fn announce(
     client: &Client,
     trackers: &Trackers,
@@ -206,13 +206,13 @@ pub(super) async fn announce(
     content: Arc<Content>,
 ) -> Result<Assigned, AnnounceError> {
     // it only ends early if the runtime does
-    let _ = spawn_blocking(move || save_ledger(&content)).await;
+    let _ = spawn_blocking(move || save_wan_history(&content)).await;
     client.announce(trackers, request).await
 }
 
-/// Writes a content's ledger. If that fails, statistics may lack something after a kill; nothing else does.
-fn save_ledger(content: &Content) {
-    if let Err(error) = content.ledger().save() {
+/// Writes a content's WAN history. If that fails, statistics may lack something after a kill; nothing else does.
+fn save_wan_history(content: &Content) {
+    if let Err(error) = content.wan_history().save() {
         tracing::debug!(%error, "cannot write down what has come across the WAN");
     }
 }

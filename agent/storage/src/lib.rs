@@ -31,4 +31,4 @@ pub use create::{CreateError, CreateOptions, Created, Loss, Lost, create};
 pub use disk::open_files::OpenFiles;
 pub use error::StorageError;
 pub use leftovers::clean_leftovers;
-pub use records::wan_history::{Ledger, WanTotals};
+pub use records::wan_history::{WanHistory, WanTotals};

@@ -119,7 +119,7 @@ pub enum CloseReason {
     /// Both sides have everything.
     BothSeeders,
     /// We have everything and serve nobody.
-    Sated,
+    Finished,
     /// Nothing came for three minutes.
     Idle,
     /// It owes us blocks and sends nothing.
@@ -148,7 +148,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Myself => "it is ourselves",
             CloseReason::Duplicate => "already connected to this peer",
             CloseReason::BothSeeders => "both sides have everything",
-            CloseReason::Sated => "we have everything and do not share",
+            CloseReason::Finished => "we have everything and do not share",
             CloseReason::Idle => "nothing came for three minutes",
             CloseReason::Silent => "owes us data and sends nothing",
             CloseReason::Protocol(what) => return write!(f, "protocol violation: {what}"),

@@ -16,7 +16,7 @@ const LOCAL: Origin = Origin::Dialled(Class::Local);
 const UPSTREAM: Origin = Origin::Dialled(Class::Upstream);
 
 /// One that does not share, and lacks the last `lacks` pieces.
-fn guest(lacks: u32) -> Table {
+fn non_sharing(lacks: u32) -> Table {
     let mut have = Bitfield::new(PIECES);
     (0..PIECES - lacks).for_each(|piece| {
         have.set(piece);
@@ -67,7 +67,7 @@ fn feed(table: &mut Table, peer: PeerKey, mut next: Vec<Action>) -> Vec<Action> 
 
 #[test]
 fn who_does_not_share_says_that_it_has_nothing_and_leaves_everybody_choked() {
-    let mut table = guest(1);
+    let mut table = non_sharing(1);
     table.assign(member(), &["10.1.0.1:6881"]);
     let (_, out) = table.connect("10.1.0.1:6881", LOCAL, true);
     assert_eq!(said(&out).first(), Some(&&Message::HaveNone));
@@ -79,12 +79,12 @@ fn who_does_not_share_says_that_it_has_nothing_and_leaves_everybody_choked() {
         Message::Extended { payload, .. } => ExtendedHandshake::decode(payload).ok()?.narrows,
         _ => None,
     });
-    assert!(introduced.expect("an agent").guest);
+    assert!(introduced.expect("an agent").non_sharing);
 }
 
 #[test]
 fn requests_to_it_are_rejected_or_met_with_silence() {
-    let mut table = guest(1);
+    let mut table = non_sharing(1);
     table.assign(member(), &["10.1.0.1:6881", "10.1.0.2:6881"]);
     let (fast, _) = table.connect("10.1.0.1:6881", LOCAL, true);
     let (plain, _) = table.connect("10.1.0.2:6881", LOCAL, false);
@@ -98,7 +98,7 @@ fn requests_to_it_are_rejected_or_met_with_silence() {
 
 #[test]
 fn it_fetches_without_a_word_about_it_and_then_leaves() {
-    let mut table = guest(3);
+    let mut table = non_sharing(3);
     table.assign(member(), &["10.1.0.1:6881", "10.1.0.2:6881"]);
     let (seeder, _) = table.connect("10.1.0.1:6881", LOCAL, true);
     let (other, _) = table.connect("10.1.0.2:6881", LOCAL, true);
@@ -108,12 +108,12 @@ fn it_fetches_without_a_word_about_it_and_then_leaves() {
     let out = feed(&mut table, seeder, next);
     assert!(out.contains(&Action::Completed) && !invites(&out) && !serves(&out));
     for peer in [seeder, other] {
-        let reason = CloseReason::Sated;
+        let reason = CloseReason::Finished;
         assert!(out.contains(&Action::Close { peer, reason }), "{out:?}");
     }
     // nobody is taken in or dialled from here on
     let (_, out) = table.connect("10.1.0.3:5000", Origin::Accepted, true);
-    assert_eq!(closed(&out), Some(CloseReason::Sated));
+    assert_eq!(closed(&out), Some(CloseReason::Finished));
     let mut out = table.assign(member(), &["10.1.0.1:6881", "10.1.0.3:6881"]);
     out.extend(table.wait(60));
     assert!(!out.iter().any(|action| matches!(action, Action::Dial { .. })));
@@ -121,7 +121,7 @@ fn it_fetches_without_a_word_about_it_and_then_leaves() {
 
 #[test]
 fn as_gateway_for_itself_it_does_not_call_itself_the_gateway_of_its_site() {
-    let mut table = guest(3);
+    let mut table = non_sharing(3);
     table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"]);
     let (_, out) = table.agent("10.1.0.1:6881", LOCAL, hello("b1", false, false));
     let gateways = said(&out).into_iter().filter_map(|message| match message {
@@ -135,9 +135,9 @@ fn as_gateway_for_itself_it_does_not_call_itself_the_gateway_of_its_site() {
     assert!(feed(&mut table, upstream, next).contains(&Action::Completed));
 }
 
-fn guest_hello() -> Hello {
+fn non_sharing_hello() -> Hello {
     Hello {
-        guest: true,
+        non_sharing: true,
         ..hello("b1", false, false)
     }
 }
@@ -146,20 +146,20 @@ fn guest_hello() -> Hello {
 fn others_serve_it_and_stay_connected_although_it_never_has_anything() {
     let mut table = Table::new(Bitfield::full(PIECES));
     table.assign(member(), &[]);
-    let (guest, out) = table.agent("10.1.0.1:5000", Origin::Accepted, guest_hello());
+    let (non_sharing, out) = table.agent("10.1.0.1:5000", Origin::Accepted, non_sharing_hello());
     assert!(said(&out).contains(&&Message::Unchoke));
-    table.say(guest, Message::HaveNone);
-    table.say(guest, Message::Interested);
+    table.say(non_sharing, Message::HaveNone);
+    table.say(non_sharing, Message::Interested);
     for minute in 0..10 {
-        let out = table.say(guest, Message::Request(block(minute, 0)));
+        let out = table.say(non_sharing, Message::Request(block(minute, 0)));
         assert!(serves(&out), "{out:?}");
         table.tell(Event::Sent {
-            peer: guest,
+            peer: non_sharing,
             bytes: 16384,
         });
         let out = table.wait(60);
         assert_eq!(closed(&out), None);
-        table.say(guest, Message::KeepAlive);
+        table.say(non_sharing, Message::KeepAlive);
     }
 }
 
@@ -167,9 +167,9 @@ fn others_serve_it_and_stay_connected_although_it_never_has_anything() {
 fn a_gateway_does_not_wait_for_it_to_pass_pieces_on() {
     let mut table = Table::leecher();
     table.assign(gateway(&["10.0.0.1:6881"]), &[]);
-    let (guest, _) = table.agent("10.1.0.1:5000", Origin::Accepted, guest_hello());
-    table.say(guest, Message::HaveNone);
-    table.say(guest, Message::Interested);
+    let (non_sharing, _) = table.agent("10.1.0.1:5000", Origin::Accepted, non_sharing_hello());
+    table.say(non_sharing, Message::HaveNone);
+    table.say(non_sharing, Message::Interested);
     let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
     table.say(upstream, Message::HaveAll);
     let next = table.say(upstream, Message::Unchoke);

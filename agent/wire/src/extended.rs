@@ -94,8 +94,8 @@ pub struct Hello {
     pub gateway: bool,
     /// The tracker names it nobody to fetch from: it may have restarted, and not know the receiver yet.
     pub forgotten: bool,
-    /// It serves nobody and does not say what it has.
-    pub guest: bool,
+    /// Key `guest`: it serves no peer and does not say what it has (`share: never`).
+    pub non_sharing: bool,
 }
 
 impl ExtendedHandshake {
@@ -113,7 +113,7 @@ impl ExtendedHandshake {
             if hello.gateway {
                 out.extend_from_slice(b"7:gatewayi1e");
             }
-            if hello.guest {
+            if hello.non_sharing {
                 out.extend_from_slice(b"5:guesti1e");
             }
             out.extend_from_slice(b"4:site");
@@ -179,7 +179,7 @@ impl Hello {
                 (b"wan", Object::Integer(text)) => out.wan = text != "0",
                 (b"gateway", Object::Integer(text)) => out.gateway = text != "0",
                 (b"forgotten", Object::Integer(text)) => out.forgotten = text != "0",
-                (b"guest", Object::Integer(text)) => out.guest = text != "0",
+                (b"guest", Object::Integer(text)) => out.non_sharing = text != "0",
                 (b"agent" | b"forgotten" | b"gateway" | b"guest" | b"site" | b"wan", _) => return Err(BAD),
                 _ => {}
             }

@@ -11,13 +11,13 @@ fn hello() -> impl Strategy<Value = Hello> {
         any::<bool>(),
         any::<(bool, bool, bool)>(),
     )
-        .prop_map(|(agent, site, wan, (gateway, forgotten, guest))| Hello {
+        .prop_map(|(agent, site, wan, (gateway, forgotten, non_sharing))| Hello {
             agent,
             site,
             wan,
             gateway,
             forgotten,
-            guest,
+            non_sharing,
         })
 }
 
@@ -85,7 +85,7 @@ fn the_narrows_dictionary_is_as_designed() {
         wan: true,
         gateway: false,
         forgotten: false,
-        guest: false,
+        non_sharing: false,
     });
     let payload = ExtendedHandshake {
         narrows,

@@ -138,12 +138,12 @@ impl Session {
     }
 
     /// Writes down what has come across the WAN when it is time to.
-    pub(super) fn keep_ledger(&mut self, now: Time) {
+    pub(super) fn keep_wan_history(&mut self, now: Time) {
         let new = self.swarm.bytes_wan() - self.noted_wan;
         if new >= NOTE_BYTES || (new > 0 && now >= self.last_note + NOTE_TIME) {
             self.last_note = now;
             self.note_wan();
-            self.jobs.save_ledger(self.content.clone());
+            self.jobs.save_wan_history(self.content.clone());
         }
     }
 

@@ -87,7 +87,7 @@ pub(super) struct Session {
     restarted: bool,
     /// Across the WAN, in earlier runs and sessions.
     fetched_before: WanTotals,
-    /// Across the WAN in this session, as far as the ledger knows, and since when.
+    /// Across the WAN in this session, as far as the WAN history knows, and since when.
     noted_wan: u64,
     last_note: Time,
 }
@@ -141,9 +141,9 @@ impl Session {
         let total = spec.meta.total;
         let lengths = spec.meta.lengths();
         let left: u64 = config.have.iter_missing().map(|piece| u64::from(lengths.piece_size(piece))).sum();
-        content.ledger().looked(total.saturating_sub(left), total);
-        jobs.save_ledger(content.clone());
-        let fetched_before = content.ledger().totals();
+        content.wan_history().looked(total.saturating_sub(left), total);
+        jobs.save_wan_history(content.clone());
+        let fetched_before = content.wan_history().totals();
         let (scrub_period, scrub_from) = (spec.scrub, content.scrub_position());
         let mut session = Self {
             name: spec.meta.name.clone(),
@@ -215,7 +215,7 @@ impl Session {
             self.feed(Event::Tick, now);
             self.care_for_disk(now);
             self.keep_watch(now);
-            self.keep_ledger(now);
+            self.keep_wan_history(now);
         }
         self.flush(now);
         if let Some(event) = self.schedule.begin(now) {

@@ -9,7 +9,7 @@ use super::Session;
 use crate::content::{ContentState, ContentStatus, UnreachablePeer};
 
 impl Session {
-    /// An announce; what it says of the WAN is in the ledger, too, and has to be
+    /// An announce; what it says of the WAN is in the WAN history, too, and has to be
     /// [saved](crate::content::work::announce) first.
     pub(super) fn request(&mut self, event: AnnounceEvent) -> AnnounceRequest {
         let report = self.swarm.report();
@@ -51,16 +51,16 @@ impl Session {
         }
     }
 
-    /// Tells the ledger what was fetched; [`Ledger::save`](narrows_storage::Ledger::save) writes it down.
+    /// Tells the WAN history what was fetched; [`WanHistory::save`](narrows_storage::WanHistory::save) writes it down.
     pub(in crate::content) fn note_wan(&mut self) {
         self.note(&self.swarm.report());
     }
 
-    /// What was fetched across the WAN, over all runs, as the ledger knows from now on.
+    /// What was fetched across the WAN, over all runs, as the WAN history knows from now on.
     fn note(&mut self, report: &Report) -> WanTotals {
         self.noted_wan = report.wan;
         let totals = self.fetched_before.plus(report.wan, report.from.iter().cloned());
-        self.content.ledger().set(totals.clone());
+        self.content.wan_history().set(totals.clone());
         totals
     }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use narrows_wire::Bitfield;
 
-use crate::content::Note;
+use crate::content::sync::Note;
 use crate::layout::Side;
 use crate::records::claim::Origin;
 use crate::{Content, StorageError};
@@ -38,7 +38,7 @@ impl Content {
     /// As [`check`](Self::check).
     pub fn verify_all(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
         let _upkeep = self.upkeep();
-        if self.state().plan.is_none() {
+        if self.state().to_check.is_none() {
             self.disk.close_files(); // a file that was removed or replaced must not be read as if it were there
             let (side, pieces) = {
                 let mut state = self.state();
@@ -82,7 +82,7 @@ impl Content {
     }
 
     fn check_with(&self, progress: &dyn Fn(u32), stop: &AtomicBool) -> Result<Bitfield, StorageError> {
-        if self.state().plan.is_none() {
+        if self.state().to_check.is_none() {
             self.require_movable()?; // before anything is fetched in vain
             return Ok(self.have());
         }
@@ -104,7 +104,7 @@ impl Content {
             if side == Side::Target && self.adopt()? {
                 return Ok(self.have());
             }
-            if self.state().plan.as_ref().is_some_and(|plan| plan.in_place) {
+            if self.state().to_check.as_ref().is_some_and(|to_check| to_check.in_place) {
                 self.begin_repair()?;
                 return Ok(self.have());
             }
@@ -117,22 +117,22 @@ impl Content {
 
     fn planned(&self, side: Side) -> Vec<u32> {
         let state = self.state();
-        let Some(plan) = &state.plan else {
+        let Some(to_check) = &state.to_check else {
             return Vec::new();
         };
         // what an interrupted check found right is not read again
         let (pieces, right) = match side {
-            Side::Staging => (&plan.staging, &state.staged),
-            Side::Target => (&plan.target, &state.at_target),
+            Side::Staging => (&to_check.staging, &state.staged),
+            Side::Target => (&to_check.target, &state.at_target),
         };
         pieces.iter().copied().filter(|piece| !right.has(*piece)).collect()
     }
 
     fn verified(&self, side: Side) {
-        if let Some(plan) = &mut self.state().plan {
+        if let Some(to_check) = &mut self.state().to_check {
             match side {
-                Side::Staging => plan.staging.clear(),
-                Side::Target => plan.target.clear(),
+                Side::Staging => to_check.staging.clear(),
+                Side::Target => to_check.target.clear(),
             }
         }
     }
@@ -154,7 +154,7 @@ impl Content {
             let mut state = self.state();
             state.published = true;
             state.repairing = false;
-            state.plan = None;
+            state.to_check = None;
             state.staged = Bitfield::new(state.staged.len());
         }
         self.finish_published();
@@ -190,7 +190,7 @@ impl Content {
         {
             let mut state = self.state();
             state.at_target = Bitfield::new(state.at_target.len());
-            state.plan = None;
+            state.to_check = None;
         }
         self.sync_with(Note::Always)
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use narrows_wire::Bitfield;
 
-use crate::content::Note;
+use crate::content::sync::Note;
 use crate::layout::Side;
 use crate::platform::{Access, Kind};
 use crate::records::claim::{Claim, Origin};
@@ -90,7 +90,7 @@ impl Content {
         self.disk.remove(self.disk.base(Side::Staging))?;
         self.disk.folder.remove_folder(Path::new(STAGING_FOLDER)).ok(); // if it is empty
         let (claim, info_hash) = (self.claim(), self.layout().meta().info_hash);
-        let removed = self.ledger.remove().and_then(|()| self.resume.remove());
+        let removed = self.wan_history.remove().and_then(|()| self.resume.remove());
         let removed = removed.and_then(|()| self.resume.remove_scrub());
         removed
             .and_then(|()| match claim.origin {

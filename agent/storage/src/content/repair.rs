@@ -58,12 +58,12 @@ impl Content {
                     *stamp = None;
                 }
             }
-            let mut plan = state.plan.take().unwrap_or_default();
+            let mut to_check = state.to_check.take().unwrap_or_default();
             match side {
-                Side::Staging => plan.staging.extend(&pieces),
-                Side::Target => (plan.target.extend(&pieces), plan.in_place = true).1,
+                Side::Staging => to_check.staging.extend(&pieces),
+                Side::Target => (to_check.target.extend(&pieces), to_check.in_place = true).1,
             }
-            state.plan = Some(plan);
+            state.to_check = Some(to_check);
             Record {
                 phase: Phase::Repairing,
                 have: state.at_target.clone(),
@@ -109,7 +109,7 @@ impl Content {
             state.stamps = before;
         }
         state.published = false;
-        state.plan = Some(ToCheck {
+        state.to_check = Some(ToCheck {
             in_place: side == Side::Target,
             ..ToCheck::default()
         });
@@ -154,7 +154,7 @@ impl Content {
         self.save(&record)?;
         self.disk.remove(self.disk.base(Side::Staging))?;
         self.resume.remove_journal().map_err(StorageError::io("remove", &self.resume.journal_path()))?;
-        self.state().plan = None;
+        self.state().to_check = None;
         Ok(())
     }
 

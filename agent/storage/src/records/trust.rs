@@ -15,9 +15,9 @@ use crate::layout::Layout;
 use crate::platform::Stat;
 use crate::records::resume::{Phase, Record, Stamp};
 
-/// See the module.
+/// What is trusted, and what is to be checked: the module's table.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Trust {
     /// Trusted in staging.
     pub(crate) staged: Bitfield,
     /// Trusted at the target.
@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) check_target: Vec<u32>,
 }
 
-impl Plan {
+impl Trust {
     /// `staging` and `target`: what stands there, per file.
     pub(crate) fn new(
         layout: &Layout,

@@ -51,7 +51,7 @@ impl WanTotals {
 
 /// The totals of one content, in memory and in the state folder.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct WanHistory {
     path: PathBuf,
     totals: Mutex<WanTotals>,
     /// What the file says. Locked while it is written, so that an older one never takes the place of a newer
@@ -59,7 +59,7 @@ pub struct Ledger {
     written: Mutex<WanTotals>,
 }
 
-impl Ledger {
+impl WanHistory {
     pub(crate) fn open(folder: &Path, info_hash: InfoHash) -> Self {
         let path = folder.join(format!("{info_hash}.wan"));
         let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
@@ -94,7 +94,7 @@ impl Ledger {
         }
     }
 
-    /// Nothing was fetched yet that this ledger knows of.
+    /// Nothing was fetched yet that this wan_history knows of.
     pub(crate) fn is_new(&self) -> bool {
         let totals = self.totals();
         // that it is wanted is known before any of it comes
@@ -155,12 +155,12 @@ mod tests {
     #[test]
     fn the_next_run_goes_on_from_what_was_saved_and_adds_to_it_by_site() {
         let dir = tempfile::tempdir().expect("a folder");
-        let ledger = Ledger::open(dir.path(), HASH);
-        assert_eq!(ledger.totals(), WanTotals::default());
-        ledger.set(some());
-        ledger.save().expect("saved");
-        ledger.set(some().plus(1, []));
-        let next = Ledger::open(dir.path(), HASH).totals();
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        assert_eq!(wan_history.totals(), WanTotals::default());
+        wan_history.set(some());
+        wan_history.save().expect("saved");
+        wan_history.set(some().plus(1, []));
+        let next = WanHistory::open(dir.path(), HASH).totals();
         assert_eq!(next, some(), "what was not saved is lost");
         let sum = next.plus(12, [("b1".to_owned(), 2), ("hq".to_owned(), 10)]);
         assert_eq!((sum.bytes, sum.by_site["hq"], sum.by_site["b1"]), (82, 50, 2));
@@ -169,17 +169,17 @@ mod tests {
     #[test]
     fn what_the_first_look_found_is_reused_also_when_the_agent_was_killed_before_it_was_done() {
         let dir = tempfile::tempdir().expect("a folder");
-        let ledger = Ledger::open(dir.path(), HASH);
-        assert!(ledger.is_new());
-        ledger.begin();
-        let ledger = Ledger::open(dir.path(), HASH);
-        assert!(!ledger.is_new());
-        ledger.looked(70, 100);
-        ledger.save().expect("saved");
-        let ledger = Ledger::open(dir.path(), HASH);
-        ledger.looked(90, 100);
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        assert!(wan_history.is_new());
+        wan_history.begin();
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        assert!(!wan_history.is_new());
+        wan_history.looked(70, 100);
+        wan_history.save().expect("saved");
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        wan_history.looked(90, 100);
         assert_eq!(
-            ledger.totals().plus(20, []).reused,
+            wan_history.totals().plus(20, []).reused,
             70,
             "what is fetched later is not"
         );
@@ -188,51 +188,51 @@ mod tests {
     #[test]
     fn a_machine_that_has_everything_at_the_first_look_reuses_nothing_and_later_looks_change_that_not() {
         let dir = tempfile::tempdir().expect("a folder");
-        let ledger = Ledger::open(dir.path(), HASH);
-        ledger.looked(50, 100);
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        wan_history.looked(50, 100);
         assert_eq!(
-            ledger.totals().reused,
+            wan_history.totals().reused,
             0,
             "an agent of before that fetched some of it"
         );
-        ledger.begin();
-        ledger.looked(100, 100);
-        ledger.looked(30, 100);
-        assert_eq!(ledger.totals().reused, 0);
+        wan_history.begin();
+        wan_history.looked(100, 100);
+        wan_history.looked(30, 100);
+        assert_eq!(wan_history.totals().reused, 0);
     }
 
     #[test]
     fn that_some_was_missing_is_remembered_when_nothing_is_and_counts_as_no_first_look() {
         let dir = tempfile::tempdir().expect("a folder");
-        let ledger = Ledger::open(dir.path(), HASH);
-        ledger.begin();
-        ledger.looked(100, 100);
-        assert!(!ledger.totals().wanted, "the source of a rollout");
-        ledger.looked(0, 100);
-        ledger.save().expect("saved");
-        let ledger = Ledger::open(dir.path(), HASH);
-        assert!(ledger.is_new(), "nothing of it came yet");
-        ledger.looked(100, 100);
-        assert!(ledger.totals().plus(0, []).wanted);
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        wan_history.begin();
+        wan_history.looked(100, 100);
+        assert!(!wan_history.totals().wanted, "the source of a rollout");
+        wan_history.looked(0, 100);
+        wan_history.save().expect("saved");
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        assert!(wan_history.is_new(), "nothing of it came yet");
+        wan_history.looked(100, 100);
+        assert!(wan_history.totals().plus(0, []).wanted);
     }
 
     #[test]
     fn a_damaged_file_or_none_is_counted_anew_and_one_that_cannot_be_written_stays() {
         let dir = tempfile::tempdir().expect("a folder");
-        let ledger = Ledger::open(dir.path(), HASH);
-        ledger.set(some());
-        ledger.save().expect("saved");
-        let new = ledger.path.with_extension("wan.new");
+        let wan_history = WanHistory::open(dir.path(), HASH);
+        wan_history.set(some());
+        wan_history.save().expect("saved");
+        let new = wan_history.path.with_extension("wan.new");
         fs::create_dir(&new).expect("in its way");
-        ledger.set(some().plus(1, []));
-        assert!(ledger.save().is_err());
-        assert_eq!(Ledger::open(dir.path(), HASH).totals(), some());
+        wan_history.set(some().plus(1, []));
+        assert!(wan_history.save().is_err());
+        assert_eq!(WanHistory::open(dir.path(), HASH).totals(), some());
         fs::remove_dir(&new).expect("removed");
-        ledger.save().expect("it is tried again");
-        assert_eq!(Ledger::open(dir.path(), HASH).totals().bytes, 71);
-        fs::write(&ledger.path, "{\"bytes\": 7").expect("damaged");
-        assert_eq!(Ledger::open(dir.path(), HASH).totals(), WanTotals::default());
-        ledger.remove().expect("removed");
-        ledger.remove().expect("there is none");
+        wan_history.save().expect("it is tried again");
+        assert_eq!(WanHistory::open(dir.path(), HASH).totals().bytes, 71);
+        fs::write(&wan_history.path, "{\"bytes\": 7").expect("damaged");
+        assert_eq!(WanHistory::open(dir.path(), HASH).totals(), WanTotals::default());
+        wan_history.remove().expect("removed");
+        wan_history.remove().expect("there is none");
     }
 }

@@ -112,7 +112,7 @@ impl Swarm {
         self.announcer.failed(self.duty.is_gateway(), now, &mut self.rng);
         if std::mem::take(&mut self.in_doubt) {
             self.choose_upstream(now, out);
-            self.fill_lines(now, out);
+            self.fill_upstreams(now, out);
         }
     }
 
@@ -156,8 +156,10 @@ impl Swarm {
     fn lacks_peers(&self) -> bool {
         let fetches = |peer: &Peer| matches!(peer.relation, Relation::Local | Relation::Upstream);
         let unknown = |peer: &Peer| peer.relation == Relation::Unknown && peer.lacking > 0;
-        let nobody = |line: &super::Line| !line.paused && line.upstreams.is_empty();
-        !self.peers.values().any(fetches) || self.peers.values().any(unknown) || self.lines.iter().any(nobody)
+        let nobody = |parent: &super::Parent| !parent.paused && parent.upstreams.is_empty();
+        !self.peers.values().any(fetches)
+            || self.peers.values().any(unknown)
+            || self.parents.iter().any(nobody)
     }
 
     /// The connection to a peer broke: if it is our gateway, the tracker must know at once. One that has

@@ -56,13 +56,13 @@ impl Swarm {
         let upstream = peer.is_upstream_dial();
         if self.paused {
             Some(CloseReason::Paused)
-        } else if self.is_sated() {
-            Some(CloseReason::Sated)
+        } else if self.is_finished() {
+            Some(CloseReason::Finished)
         } else if peer.peer_id == self.config.peer_id {
             Some(CloseReason::Myself)
         } else if self.is_banned(peer.addr.ip(), now) {
             Some(CloseReason::Banned)
-        } else if upstream && !(self.left > 0 && self.line_at(peer.addr).is_some()) {
+        } else if upstream && !(self.left > 0 && self.parent_at(peer.addr).is_some()) {
             Some(CloseReason::NotAssigned)
         } else if !upstream && self.peers.len() >= self.config.limits.connections && self.twin(peer).is_none()
         {
@@ -168,7 +168,7 @@ impl Swarm {
     /// it is the active one.
     pub(super) fn update_interest(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let fetching = self.is_fetching();
-        let wan = self.is_active(key) && self.line_of(key).is_some_and(|line| self.is_open(line));
+        let wan = self.is_active(key) && self.parent_of(key).is_some_and(|parent| self.is_open(parent));
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
@@ -195,16 +195,16 @@ impl Swarm {
         };
         let asked = peer.forget_asked();
         peer.open.clear();
-        peer.late.truncate(depth::QUEUE as usize);
+        peer.late.truncate(depth::MAX_REQUESTS as usize);
         peer.late.extend(asked.iter().map(|asked| asked.block));
-        let line = self.line_of(key);
+        let parent = self.parent_of(key);
         for asked in &asked {
             out.push(Action::Send {
                 peer: key,
                 message: Message::Cancel(asked.block),
             });
             self.picker.unask(key, asked.block);
-            self.refund(line, asked.block.len);
+            self.refund(parent, asked.block.len);
         }
         self.release(key, out);
     }
@@ -237,19 +237,19 @@ impl Swarm {
         let Some(mut peer) = self.peers.remove(&key) else {
             return;
         };
-        let line = self.line_at(peer.addr).filter(|_| peer.is_upstream_dial());
+        let parent = self.parent_at(peer.addr).filter(|_| peer.is_upstream_dial());
         for asked in peer.forget_asked() {
             self.picker.unask(key, asked.block);
-            self.refund(line, asked.block.len);
+            self.refund(parent, asked.block.len);
         }
         self.release(key, out);
         self.hang_up(&peer, key, reason, now);
-        for line in self.lines.iter_mut().filter(|line| line.active == Some(key)) {
-            line.active = None;
+        for parent in self.parents.iter_mut().filter(|parent| parent.active == Some(key)) {
+            parent.active = None;
         }
         let broke = matches!(reason, None | Some(CloseReason::Idle | CloseReason::Silent));
         if broke && self.is_fetching() {
-            if line.is_some() {
+            if parent.is_some() {
                 self.note_gone(peer.addr, now);
             }
             let refused = reason.is_none() && !peer.spoke && !peer.introduced;
@@ -266,12 +266,12 @@ impl Swarm {
         if self.left > 0 {
             return;
         }
-        let (sated, reason) = if self.is_sated() {
-            (true, CloseReason::Sated)
+        let (all, reason) = if self.is_finished() {
+            (true, CloseReason::Finished)
         } else {
             (false, CloseReason::BothSeeders)
         };
-        let whole = |peer: &Peer| sated || peer.has.is_full() || peer.relation == Relation::Upstream;
+        let whole = |peer: &Peer| all || peer.has.is_full() || peer.relation == Relation::Upstream;
         let done: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| whole(p)).map(|(key, _)| *key).collect();
         for key in done {
             self.close(key, reason, now, out);

@@ -78,7 +78,7 @@ impl Swarm {
 
     /// Dials what is due.
     pub(super) fn dial(&mut self, now: Time, out: &mut Vec<Action>) {
-        if self.paused || self.is_sated() {
+        if self.paused || self.is_finished() {
             return;
         }
         let limit = self.config.limits.dialled.min(self.config.limits.connections);
@@ -189,7 +189,7 @@ impl Swarm {
     pub(super) fn gone_now(&self) -> Vec<SocketAddr> {
         let mut gone: Vec<(Time, SocketAddr)> = self.gone.iter().map(|(addr, at)| (*at, *addr)).collect();
         gone.sort_unstable_by(|a, b| b.cmp(a));
-        gone.into_iter().take(liveness::MOST_GONE).map(|(_, addr)| addr).collect()
+        gone.into_iter().take(liveness::MAX_GONE).map(|(_, addr)| addr).collect()
     }
 
     /// A gateway without an upstream that answers says so at once; also one of whose parents nobody answers.
@@ -197,10 +197,10 @@ impl Swarm {
         if !self.is_fetching_wan() || (self.has_seed_nearby() && !self.duty.slow_supply) {
             return;
         }
-        let open = self.lines.iter().filter(|line| !line.paused);
+        let open = self.parents.iter().filter(|parent| !parent.paused);
         let (mut fed, mut starved) = (0, 0);
-        for line in open.filter(|line| !line.upstreams.is_empty()) {
-            let theirs = |addr: &SocketAddr| line.upstreams.contains(addr);
+        for parent in open.filter(|parent| !parent.upstreams.is_empty()) {
+            let theirs = |addr: &SocketAddr| parent.upstreams.contains(addr);
             let answers =
                 |peer: &Peer| peer.is_upstream_dial() && theirs(&peer.addr) && peer.silent.is_none();
             let untried = |(addr, known): (&SocketAddr, &Known)| {

@@ -20,11 +20,11 @@ impl Swarm {
             wan: peer.origin == Origin::Dialled(Class::Upstream),
             gateway: self.is_site_gateway(),
             forgotten: self.forgotten && self.is_acting_gateway(),
-            guest: !self.shares(),
+            non_sharing: !self.shares(),
         };
         let handshake = ExtendedHandshake {
             client: concat!("Narrows ", env!("CARGO_PKG_VERSION")).into(),
-            reqq: Some(depth::QUEUE),
+            reqq: Some(depth::MAX_REQUESTS),
             port: Some(self.config.listen.port()).filter(|port| *port != 0),
             takes: Extensions::OURS,
             upload_only: false, // our bitfield says so
@@ -109,8 +109,8 @@ impl Swarm {
 
     /// The parent site that an upstream's address belongs to, if the tracker said.
     pub(super) fn site_at(&self, addr: std::net::SocketAddr) -> Option<String> {
-        let line = self.lines.get(self.line_at(addr)?)?;
-        Some(line.site.clone()).filter(|site| !site.is_empty())
+        let parent = self.parents.get(self.parent_at(addr)?)?;
+        Some(parent.site.clone()).filter(|site| !site.is_empty())
     }
 
     /// Whether others of our site are fed by us.

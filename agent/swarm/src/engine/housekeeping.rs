@@ -30,9 +30,9 @@ const UPSTREAM_LINGERS: Time = Time::from_secs(5);
 impl Swarm {
     pub(super) fn tick(&mut self, now: Time, out: &mut Vec<Action>) {
         let waiting: Vec<PeerKey> = self
-            .lines
+            .parents
             .iter_mut()
-            .filter_map(|line| line.active.filter(|_| std::mem::take(&mut line.waiting)))
+            .filter_map(|parent| parent.active.filter(|_| std::mem::take(&mut parent.waiting)))
             .collect();
         if std::mem::take(&mut self.waiting.down) {
             self.fill_all(now, out);
@@ -66,7 +66,7 @@ impl Swarm {
         self.choose_upstream(now, out);
         self.try_spares(now, out);
         // a takeover may have become due, or an upstream's time out
-        self.fill_lines(now, out);
+        self.fill_upstreams(now, out);
         // and those who crawl get help, though blocks come
         if self.picker.is_stalled(now) || now >= self.next_round {
             self.next_round = now + ROUND;
@@ -149,8 +149,8 @@ impl Swarm {
         for peer in self.peers.values_mut() {
             (peer.last_heard, peer.last_block) = (now, now);
         }
-        for line in &mut self.lines {
-            line.moved = now;
+        for parent in &mut self.parents {
+            parent.moved = now;
         }
         if self.is_fetching() && self.duty.is_gateway() {
             self.in_doubt = true;

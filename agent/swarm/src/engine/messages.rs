@@ -152,7 +152,7 @@ impl Swarm {
         }
         if peer.relation == Relation::Local {
             has.iter().for_each(|piece| {
-                self.fresh.passed_on(piece);
+                self.unreplicated.passed_on(piece);
             });
         }
         peer.has = has;
@@ -186,8 +186,8 @@ impl Swarm {
                 }
             }
             Relation::Local => {
-                if self.fresh.passed_on(piece) {
-                    self.fill_lines(now, out);
+                if self.unreplicated.passed_on(piece) {
+                    self.fill_upstreams(now, out);
                 }
                 if self.duty.roster.len() > 1
                     && self.picker.holders(piece) == 1
@@ -217,13 +217,13 @@ impl Swarm {
         peer.choking.get_or_insert(now);
         if !peer.fast {
             peer.open.clear();
-            peer.late.truncate(depth::QUEUE as usize);
+            peer.late.truncate(depth::MAX_REQUESTS as usize);
             let asked = peer.forget_asked();
             peer.late.extend(asked.iter().map(|asked| asked.block));
-            let line = self.line_of(key);
+            let parent = self.parent_of(key);
             for asked in asked {
                 self.picker.unask(key, asked.block);
-                self.refund(line, asked.block.len);
+                self.refund(parent, asked.block.len);
             }
             self.release(key, out);
         }
@@ -250,7 +250,7 @@ impl Swarm {
             self.choose_upstream(now, out);
             self.fill_all(now, out);
         }
-        self.refund(self.line_of(key), block.len);
+        self.refund(self.parent_of(key), block.len);
     }
 
     /// The extension handshake: who it is.
@@ -259,7 +259,7 @@ impl Swarm {
             return;
         };
         if let Some(reqq) = said.reqq {
-            peer.reqq = reqq.clamp(1, 4 * depth::QUEUE);
+            peer.reqq = reqq.clamp(1, 4 * depth::MAX_REQUESTS);
         }
         peer.introduced = true;
         (peer.takes, peer.upload_only) = (said.takes, peer.upload_only || said.upload_only);

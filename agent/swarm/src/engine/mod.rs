@@ -4,13 +4,14 @@ mod announcer;
 mod assignment;
 mod connections;
 mod dial;
-mod download;
 mod hello;
 mod housekeeping;
 mod messages;
 mod parents;
 mod peer;
+mod receive;
 mod redial;
+mod requests;
 mod upload;
 mod upstreams;
 mod why;
@@ -31,13 +32,13 @@ use crate::policy::pacing::Bucket;
 use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
 use crate::policy::unreachable::{Unreachable, Unreachables};
-use crate::policy::unreplicated::Fresh;
+use crate::policy::unreplicated::Unreplicated;
 use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
 use announcer::Announcer;
 use dial::Known;
-use download::Fate;
-use parents::Line;
+use parents::Parent;
 use peer::Peer;
+use receive::Fate;
 
 /// One content's swarm.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ pub struct Swarm {
     /// The tracker knows nothing of sites.
     foreign: bool,
     silence: Silence,
-    /// The ways to our parents; none unless we are gateway.
-    lines: Vec<Line>,
+    /// Our parents; none unless we are gateway.
+    parents: Vec<Parent>,
     /// Since when we are what we are.
     role_since: Time,
     /// What we last told other agents: whether we are gateway, whether the tracker names us nobody, and our
@@ -69,7 +70,7 @@ pub struct Swarm {
     /// No announce sooner because of a gateway that the tracker has not told us of.
     doubt_due: Time,
     /// Pieces that no neighbour has.
-    fresh: Fresh,
+    unreplicated: Unreplicated,
     /// Peers that did not answer, and when.
     gone: BTreeMap<SocketAddr, Time>,
     /// Peers that cannot be connected to.
@@ -141,13 +142,13 @@ impl Swarm {
             me: config.listen,
             foreign: false,
             silence: Silence::default(),
-            lines: Vec::new(),
+            parents: Vec::new(),
             role_since: now,
             told: (false, false, String::new()),
             forgotten: false,
             in_doubt: false,
             doubt_due: now,
-            fresh: Fresh::default(),
+            unreplicated: Unreplicated::default(),
             gone: BTreeMap::new(),
             unreachable: Unreachables::default(),
             met_again: BTreeMap::new(),
@@ -250,10 +251,13 @@ impl Swarm {
             self.down_pace.opens_at().filter(|_| self.waiting.down),
             self.up_pace.opens_at().filter(|_| self.waiting.up),
         ];
-        let waiting = self.lines.iter().filter(|line| line.waiting);
-        let lines = waiting.filter_map(|line| line.pace.opens_at());
-        let paces = paces.into_iter().flatten().chain(lines);
-        paces.chain([self.next_housekeeping]).min()
+        let waiting = self.parents.iter().filter(|parent| parent.waiting);
+        paces
+            .into_iter()
+            .flatten()
+            .chain(waiting.filter_map(|parent| parent.pace.opens_at()))
+            .chain([self.next_housekeeping])
+            .min()
     }
 
     /// Payload bytes received across the WAN in this run.
@@ -359,7 +363,7 @@ impl Swarm {
     }
 
     /// Whether we need nobody and are of use to nobody.
-    fn is_sated(&self) -> bool {
+    fn is_finished(&self) -> bool {
         !self.shares() && self.left == 0
     }
 

@@ -136,7 +136,7 @@ impl Peer {
             choking: Some(now),
             interested: false,
             wants: false,
-            reqq: depth::STOCK_QUEUE,
+            reqq: depth::STOCK_REQUESTS,
             asked: VecDeque::new(),
             asked_bytes: 0,
             late: Vec::new(),
@@ -188,8 +188,8 @@ impl Peer {
     }
 
     /// Whether it keeps what it gets: nobody else will have it from there.
-    pub(super) fn is_guest(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| hello.guest)
+    pub(super) fn is_non_sharing(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.non_sharing)
     }
 
     /// A gateway of another site that is one of our agents: it fetches from us.

@@ -4,7 +4,7 @@ use narrows_wire::{Block, Message};
 
 use super::Swarm;
 use crate::policy::relation::Relation;
-use crate::policy::serve::MOST_VAIN;
+use crate::policy::serve::MAX_REJECTED;
 use crate::{Action, CloseReason, PeerKey, Time};
 
 impl Swarm {
@@ -19,7 +19,7 @@ impl Swarm {
             return self.serve(now, out);
         }
         peer.vain += 1;
-        if peer.vain > MOST_VAIN || (have && !peer.fast) {
+        if peer.vain > MAX_REJECTED || (have && !peer.fast) {
             self.close(key, CloseReason::TooManyRequests, now, out);
         } else if peer.fast {
             out.push(Action::Send {
@@ -63,22 +63,22 @@ impl Swarm {
             if !self.up_pace.is_open(now) {
                 return false;
             }
-            // what a guest gets nobody else has from there
-            let guest = peer.is_guest();
-            let remote = peer.relation == Relation::Remote && !copies.is_empty() && !guest;
+            // what a non-sharing peer gets, no other peer has from there
+            let non_sharing = peer.is_non_sharing();
+            let remote = peer.relation == Relation::Remote && !copies.is_empty() && !non_sharing;
             let weight = |piece: u32| u32::from(copies.get(piece as usize).copied().unwrap_or(0));
             // a neighbour gets first what no other one has
-            let known = |piece: u32| u32::from(!self.fresh.is_due(piece));
+            let known = |piece: u32| u32::from(!self.unreplicated.is_due(piece));
             let next = if remote {
                 peer.queue.pop(Some(&weight))
-            } else if peer.relation == Relation::Local && !self.fresh.is_empty() && !guest {
+            } else if peer.relation == Relation::Local && !self.unreplicated.is_empty() && !non_sharing {
                 peer.queue.pop(Some(&known))
             } else {
                 peer.queue.pop(None)
             };
             let Some((block, begins)) = next else { break };
-            if begins && peer.relation == Relation::Local && !guest {
-                self.fresh.sends(block.piece);
+            if begins && peer.relation == Relation::Local && !non_sharing {
+                self.unreplicated.sends(block.piece);
             }
             if remote
                 && begins

@@ -1,4 +1,4 @@
-//! Of each line one active upstream and one idle spare.
+//! Of each parent one active upstream and one idle spare.
 
 use super::Swarm;
 use super::peer::Peer;
@@ -13,29 +13,29 @@ const DISAPPOINTED: Time = Time::from_secs(30);
 const GRACE: Time = Time::from_secs(1);
 
 impl Swarm {
-    /// Chooses the upstream that each line asks: the present one unless it is gone, chokes, is silent or has
+    /// Chooses the upstream that each parent asks: the present one unless it is gone, chokes, is silent or has
     /// nothing for us while another has.
     pub(super) fn choose_upstream(&mut self, now: Time, out: &mut Vec<Action>) {
-        for line in 0..self.lines.len() {
-            self.choose_for(line, now, out);
+        for parent in 0..self.parents.len() {
+            self.choose_for(parent, now, out);
         }
     }
 
-    /// Tries the spare where the active upstream brings much less than its line may carry.
+    /// Tries the spare where the active upstream brings much less than its parent may carry.
     pub(super) fn try_spares(&mut self, now: Time, out: &mut Vec<Action>) {
-        for line in 0..self.lines.len() {
-            if let Some(spare) = self.preferred_spare(line, now) {
-                self.switch(line, spare, now, out);
+        for parent in 0..self.parents.len() {
+            if let Some(spare) = self.preferred_spare(parent, now) {
+                self.switch(parent, spare, now, out);
             }
         }
     }
 
-    fn preferred_spare(&mut self, line: usize, now: Time) -> Option<PeerKey> {
-        if !self.is_open(line) {
+    fn preferred_spare(&mut self, parent: usize, now: Time) -> Option<PeerKey> {
+        if !self.is_open(parent) {
             return None;
         }
         let free = self.down_pace.is_open(now);
-        let present = self.lines.get_mut(line)?;
+        let present = self.parents.get_mut(parent)?;
         let active = self.peers.get(&present.active?)?;
         let hungry = free && present.pace.is_open(now) && !active.asked.is_empty();
         let seen = (active.addr, active.received, hungry);
@@ -44,11 +44,11 @@ impl Swarm {
         let tries = trial.look(
             seen,
             || {
-                let key = self.best_spare(line, now)?;
+                let key = self.best_spare(parent, now)?;
                 let peer = self.peers.get(&key).filter(|peer| {
                     now >= peer.bad_until
                         && peer.choking.is_none()
-                        && self.picker.upstream_has_work(&peer.has, line, now)
+                        && self.picker.upstream_has_work(&peer.has, parent, now)
                 })?;
                 best = Some(key);
                 Some(peer.addr)
@@ -56,28 +56,28 @@ impl Swarm {
             rate,
             now,
         );
-        self.lines.get_mut(line)?.trial = trial;
+        self.parents.get_mut(parent)?.trial = trial;
         best.filter(|_| tries)
     }
 
-    fn choose_for(&mut self, line: usize, now: Time, out: &mut Vec<Action>) {
-        if !self.is_open(line) {
-            if let Some(old) = self.lines.get_mut(line).and_then(|line| line.active.take()) {
+    fn choose_for(&mut self, parent: usize, now: Time, out: &mut Vec<Action>) {
+        if !self.is_open(parent) {
+            if let Some(old) = self.parents.get_mut(parent).and_then(|parent| parent.active.take()) {
                 self.update_interest(old, out);
             }
             return;
         }
-        let Some(best) = self.best_spare(line, now) else {
+        let Some(best) = self.best_spare(parent, now) else {
             return;
         };
-        if self.should_switch(line, best, now) {
-            self.switch(line, best, now, out);
+        if self.should_switch(parent, best, now) {
+            self.switch(parent, best, now, out);
         }
     }
 
-    /// The upstream of a line, beside the active one, that is most likely to bring something.
-    fn best_spare(&mut self, line: usize, now: Time) -> Option<PeerKey> {
-        let present = self.lines.get(line)?;
+    /// The upstream of a parent, beside the active one, that is most likely to bring something.
+    fn best_spare(&mut self, parent: usize, now: Time) -> Option<PeerKey> {
+        let present = self.parents.get(parent)?;
         let is_spare = |(key, peer): &(&PeerKey, &Peer)| {
             peer.relation == Relation::Upstream
                 && peer.leaving.is_none()
@@ -87,14 +87,14 @@ impl Swarm {
         let spares: Vec<PeerKey> = self.peers.iter().filter(is_spare).map(|(key, _)| *key).collect();
         spares.into_iter().max_by_key(|key| {
             let peer = &self.peers[key];
-            let work = self.picker.upstream_has_work(&peer.has, line, now);
+            let work = self.picker.upstream_has_work(&peer.has, parent, now);
             let unchoked = peer.choking.is_none();
             (now >= peer.bad_until, work, unchoked, std::cmp::Reverse(*key))
         })
     }
 
-    fn should_switch(&mut self, line: usize, best: PeerKey, now: Time) -> bool {
-        let active = self.lines.get(line).and_then(|line| line.active);
+    fn should_switch(&mut self, parent: usize, best: PeerKey, now: Time) -> bool {
+        let active = self.parents.get(parent).and_then(|parent| parent.active);
         let (Some(spare), Some(active)) =
             (self.peers.get(&best), active.and_then(|key| self.peers.get(&key)))
         else {
@@ -108,15 +108,15 @@ impl Swarm {
             .is_some_and(|since| since > active.active_since || now >= active.active_since + UNCHOKE);
         let (idle, nothing) = (
             active.asked.is_empty(),
-            !self.picker.upstream_has_work(&active.has, line, now),
+            !self.picker.upstream_has_work(&active.has, parent, now),
         );
-        let offers = self.picker.upstream_has_work(&spare.has, line, now);
+        let offers = self.picker.upstream_has_work(&spare.has, parent, now);
         choked || active.snubbed.is_some() || now < active.bad_until || (idle && nothing && offers)
     }
 
-    fn switch(&mut self, line: usize, to: PeerKey, now: Time, out: &mut Vec<Action>) {
-        let line = self.lines.get_mut(line);
-        if let Some(old) = line.and_then(|line| line.active.replace(to)) {
+    fn switch(&mut self, parent: usize, to: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let parent = self.parents.get_mut(parent);
+        if let Some(old) = parent.and_then(|parent| parent.active.replace(to)) {
             if let Some(peer) = self.peers.get_mut(&old) {
                 let failed = peer.choking.is_some() || peer.snubbed.is_some();
                 if failed {
@@ -149,8 +149,8 @@ impl Swarm {
             let soon = peer.asked_bytes > 0 && peer.open.is_empty() && peer.asked_bytes <= peer.down.rate();
             if soon {
                 peer.leaving = Some(now + GRACE);
-                for line in self.lines.iter_mut().filter(|line| line.active == Some(key)) {
-                    line.active = None;
+                for parent in self.parents.iter_mut().filter(|parent| parent.active == Some(key)) {
+                    parent.active = None;
                 }
             } else {
                 self.close(key, CloseReason::NotAssigned, now, out);

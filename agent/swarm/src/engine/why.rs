@@ -13,14 +13,14 @@ const MAX_WAITING: usize = 8;
 impl Swarm {
     /// Who we are connected to and why, and what would happen if our gateway died.
     pub fn explain(&self, now: Time) -> Explanation {
-        let gateways = self.gateways(now);
+        let gateways = self.gateway_facts(now);
         Explanation {
             site: self.duty.site.clone(),
             role: self.report().role,
             role_for: now.saturating_sub(self.role_since),
             if_gateway_dies: self.if_gateway_dies(&gateways),
             gateways,
-            parents: self.parents(),
+            parents: self.parent_facts(),
             peers: self.peers.iter().map(|(key, peer)| self.facts(*key, peer, now)).collect(),
             gone: self.gone_now(),
             waiting: self.waiting_pieces(now),
@@ -47,7 +47,7 @@ impl Swarm {
     }
 
     /// The roster, and connected agents that call themselves gateway without being in it.
-    fn gateways(&self, now: Time) -> Vec<GatewayFacts> {
+    fn gateway_facts(&self, now: Time) -> Vec<GatewayFacts> {
         let said = self.peers.values().filter(|peer| peer.is_local_gateway());
         let mut addrs = self.duty.roster.clone();
         addrs.extend(said.filter_map(|peer| peer.listen));
@@ -69,17 +69,18 @@ impl Swarm {
             .collect()
     }
 
-    fn parents(&self) -> Vec<ParentFacts> {
-        let lines = self.lines.iter().zip(&self.duty.parents);
+    fn parent_facts(&self) -> Vec<ParentFacts> {
         let addr_of = |key: PeerKey| self.peers.get(&key).map(|peer| peer.addr);
-        lines
-            .map(|(line, parent)| ParentFacts {
-                site: line.site.clone(),
-                rate: line.pace.rate(),
-                paused: line.paused || self.duty.paused,
-                upstreams: line.upstreams.clone(),
-                active: line.active.and_then(addr_of),
-                stripes: (parent.stripes.clone(), self.duty.stripes),
+        self.parents
+            .iter()
+            .zip(&self.duty.parents)
+            .map(|(parent, named)| ParentFacts {
+                site: parent.site.clone(),
+                rate: parent.pace.rate(),
+                paused: parent.paused || self.duty.paused,
+                upstreams: parent.upstreams.clone(),
+                active: parent.active.and_then(addr_of),
+                stripes: (named.stripes.clone(), self.duty.stripes),
             })
             .collect()
     }
@@ -124,7 +125,7 @@ impl Swarm {
         let notices = format!("at once if the process ends, after {frozen} s if the machine freezes");
         let after = "announces that, and the tracker names a successor: who has most, at the next announce";
         let agents = self.peers.values().filter(|peer| peer.is_local_agent()).count();
-        if self.is_sated() {
+        if self.is_finished() {
             "Nothing for us: we have everything. We do not share, so nobody fetches from us either."
                 .to_owned()
         } else if self.left == 0 {
@@ -133,7 +134,7 @@ impl Swarm {
             format!(
                 "If we died, {agents} connected agents of our site would notice, {notices}; the first one {after}. {} \
                  pieces that only we have would be fetched again.",
-                self.fresh.count()
+                self.unreplicated.count()
             )
         } else if self.duty.is_gateway() {
             "If we died, nobody would notice at once, for no agent of our site is connected to us; the tracker would \

@@ -22,6 +22,17 @@ pub(super) struct Availability {
 
 const ABSENT: u32 = u32::MAX;
 
+/// What [`Availability::rarest`] came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Search {
+    /// This piece.
+    Found(u32),
+    /// All pieces were looked at, and none is wanted.
+    Exhausted,
+    /// One may be wanted, and was not found within as many tries.
+    GaveUp,
+}
+
 impl Availability {
     /// All of `pickable`, held by nobody.
     pub(super) fn new<R: rand::Rng>(
@@ -104,13 +115,13 @@ impl Availability {
     }
 
     /// The first piece by rarity that `wanted` accepts, ties broken at random, after at most `tries`
-    /// questions. `Err(true)`: asked all, none; `Err(false)`: gave up.
+    /// questions.
     pub(super) fn rarest<R: rand::Rng>(
         &self,
         tries: u32,
         rng: &mut R,
         wanted: impl Fn(u32) -> bool,
-    ) -> Result<u32, bool> {
+    ) -> Search {
         let mut left = tries;
         let mut start = 0;
         for (bucket, end) in self.ends.iter().enumerate() {
@@ -123,15 +134,15 @@ impl Availability {
             let first = rng.random_range(0..pieces.len());
             for index in (first..pieces.len()).chain(0..first) {
                 if wanted(pieces[index]) {
-                    return Ok(pieces[index]);
+                    return Search::Found(pieces[index]);
                 }
                 left -= 1;
                 if left == 0 {
-                    return Err(false);
+                    return Search::GaveUp;
                 }
             }
         }
-        Err(true)
+        Search::Exhausted
     }
 
     /// Moves `piece` from `bucket` to the next: it becomes the first there.

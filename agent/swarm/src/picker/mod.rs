@@ -1,8 +1,10 @@
-//! Which piece next.
+//! Which piece next. This file holds the state of every piece; `choice` chooses.
 
 mod active;
 mod availability;
 mod bits;
+mod choice;
+mod division;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -17,27 +19,14 @@ use rand::rngs::SmallRng;
 
 pub use active::{Source, Taken};
 pub use bits::Bits;
-pub use order::{Candidate, Plan, cmp, gateway_order};
+pub use choice::{MayStandIn, MayTakeOver, Takeover};
+pub use division::{Division, gateway_order};
+pub use order::{Candidate, cmp};
 
 use crate::{PeerKey, Time};
 use active::Active;
 use availability::Availability;
 use order::WanOrder;
-
-/// Whether all these gateways, which come before us for a piece, have been silent for long enough.
-pub type MayTakeOver<'a> = dyn Fn(&mut dyn Iterator<Item = SocketAddr>) -> bool + 'a;
-
-/// Whether all these lines, which come before one for a piece, have stood still for long enough.
-pub type MayStandIn<'a> = dyn Fn(&mut dyn Iterator<Item = usize>) -> bool + 'a;
-
-/// What a line may fetch beside its own share. `None`: nothing of that kind.
-#[derive(Clone, Copy, Default)]
-pub struct Takeover<'a> {
-    /// Pieces of other gateways.
-    pub gateways: Option<&'a MayTakeOver<'a>>,
-    /// Pieces of our other lines.
-    pub lines: Option<&'a MayStandIn<'a>>,
-}
 
 /// What local peers are taken to bring, so that it need not cross the WAN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,9 +50,6 @@ impl Nearby {
     }
 }
 
-/// Questions asked piece by piece before the sets are intersected word by word.
-const TRIES: u32 = 256;
-
 /// The state of every piece and the choice of the next.
 ///
 /// A piece is missing, reserved by one peer (from when its first block is asked for), verifying, or had. The
@@ -72,10 +58,10 @@ const TRIES: u32 = 256;
 /// | class    | a piece may be chosen if                         | first       | then           | then              | then             |
 /// |----------|--------------------------------------------------|-------------|----------------|-------------------|------------------|
 /// | local    | missing, not reserved, they have it              | begun ones  | fewest holders | -                 | random           |
-/// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| the line's share  | site permutation |
+/// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| the parent's share| site permutation |
 /// | endgame  | nothing is unreserved, or it stands still: asked of one more | most missing blocks | - | -            | -                |
 ///
-/// [`cmp`] is that order; the walks through sorted lists below give the same and are tested against it.
+/// [`cmp`] is that order; the walks through sorted lists give the same and are tested against it.
 #[derive(Debug)]
 pub struct Picker {
     lengths: Lengths,
@@ -135,8 +121,6 @@ impl Picker {
         self.local.holders(piece)
     }
 
-    // Who has what.
-
     /// A local peer counts from now on.
     pub fn add_holder(&mut self, theirs: &Bits) {
         if theirs.is_full() {
@@ -176,9 +160,9 @@ impl Picker {
     }
 
     /// Sets order and shares for upstreams.
-    pub fn set_plan(&mut self, plan: Plan) {
-        if !self.wan.is_for(&plan) {
-            self.wan = WanOrder::new(self.lengths.piece_count(), plan);
+    pub fn set_division(&mut self, division: Division) {
+        if !self.wan.is_for(&division) {
+            self.wan = WanOrder::new(self.lengths.piece_count(), division);
         }
     }
 
@@ -186,210 +170,6 @@ impl Picker {
     pub fn gateway_of(&self, piece: u32) -> Option<SocketAddr> {
         self.wan.owner(piece)
     }
-
-    // Choosing.
-
-    /// Reserves the next piece for a local peer.
-    pub fn pick_local(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
-        if let Some(piece) = self.begun.iter().copied().find(|piece| theirs.has(*piece)) {
-            return Some(self.adopt(piece, peer, false, now));
-        }
-        let found = self.local.rarest(TRIES, &mut self.rng, |piece| theirs.has(piece));
-        let piece = match found {
-            Ok(piece) => piece,
-            Err(true) => return None,
-            Err(false) => self.rarest_of(theirs)?,
-        };
-        Some(self.reserve(piece, peer, false, now))
-    }
-
-    /// The same by intersecting the sets: for a peer that has few of the rarest.
-    fn rarest_of(&mut self, theirs: &Bits) -> Option<u32> {
-        let key = |piece: u32| u64::from(piece.wrapping_mul(0x9E37_79B1));
-        let candidates = self.pickable.and(theirs).map(|piece| Candidate {
-            piece,
-            begun: false,
-            holders: self.local.holders(piece),
-            own: true,
-            key: key(piece),
-        });
-        candidates.min_by(cmp).map(|best| best.piece)
-    }
-
-    /// Reserves the next piece for an upstream of `line`.
-    pub fn pick_upstream(
-        &mut self,
-        peer: PeerKey,
-        theirs: &Bits,
-        line: usize,
-        takeover: Takeover<'_>,
-        now: Time,
-    ) -> Option<u32> {
-        let begun = self.begun.iter().copied();
-        if let Some(piece) = begun
-            .into_iter()
-            .find(|p| theirs.has(*p) && !self.comes_nearby(*p) && self.is_for_line(*p, line, takeover))
-        {
-            return Some(self.adopt(piece, peer, true, now));
-        }
-        let piece = self.own_next(theirs, line).or_else(|| self.taken_over(theirs, line, takeover))?;
-        Some(self.reserve(piece, peer, true, now))
-    }
-
-    /// Whether [`Self::pick_upstream`] would find a piece of the line's share, or [`Self::pick_stalled`] one.
-    pub fn upstream_has_work(&mut self, theirs: &Bits, line: usize, now: Time) -> bool {
-        let begun = self.begun.iter().any(|piece| {
-            theirs.has(*piece)
-                && !self.comes_nearby(*piece)
-                && self.is_for_line(*piece, line, Takeover::default())
-        });
-        begun || self.own_next(theirs, line).is_some() || self.stalled_for(theirs, line, now).next().is_some()
-    }
-
-    /// Whether `line` may go on with a piece that another peer began, whichever gateway's it is.
-    fn is_for_line(&self, piece: u32, line: usize, takeover: Takeover<'_>) -> bool {
-        if self.wan.lines.len() < 2 {
-            return true;
-        }
-        let mut before = self.wan.lines_before(piece, line).peekable();
-        before.peek().is_none() || takeover.lines.is_some_and(|allowed| allowed(&mut before))
-    }
-
-    fn own_next(&mut self, theirs: &Bits, line: usize) -> Option<u32> {
-        if self.seeds_bring_all() {
-            return None;
-        }
-        let share = self.wan.lines.get_mut(line)?;
-        while let Some(piece) = share.order.get(share.cursor) {
-            // reserved ones may come back, so the cursor stops at them
-            if self.pickable.has(*piece)
-                || self.active.contains_key(piece)
-                || self.verifying.contains_key(piece)
-            {
-                break;
-            }
-            share.cursor += 1;
-        }
-        let share = &self.wan.lines[line];
-        let eligible =
-            |piece: u32| self.pickable.has(piece) && !self.comes_nearby(piece) && theirs.has(piece);
-        let rest = &share.order[share.cursor.min(share.order.len())..];
-        let walk = rest.iter().copied().take(TRIES as usize).find(|piece| eligible(*piece));
-        if walk.is_some() || rest.len() <= TRIES as usize {
-            return walk;
-        }
-        let candidates = self.pickable.and(theirs).filter(|p| share.pieces.has(*p) && eligible(*p));
-        self.first_by_permutation(candidates, true)
-    }
-
-    fn taken_over(&self, theirs: &Bits, line: usize, takeover: Takeover<'_>) -> Option<u32> {
-        if self.seeds_bring_all() || (takeover.gateways.is_none() && takeover.lines.is_none()) {
-            return None;
-        }
-        let share = &self.wan.lines.get(line)?.pieces;
-        let gateway = |piece: u32| {
-            self.wan.is_own(piece)
-                || takeover.gateways.is_some_and(|allowed| allowed(&mut self.wan.before(piece)))
-        };
-        let others = self.pickable.and(theirs).filter(|piece| {
-            !share.has(*piece)
-                && !self.comes_nearby(*piece)
-                && gateway(*piece)
-                && self.is_for_line(*piece, line, takeover)
-        });
-        self.first_by_permutation(others, false)
-    }
-
-    fn first_by_permutation(&self, pieces: impl Iterator<Item = u32>, own: bool) -> Option<u32> {
-        let candidates = pieces.map(|piece| Candidate {
-            piece,
-            begun: false,
-            holders: 0,
-            own,
-            key: self.wan.key(piece),
-        });
-        candidates.min_by(cmp).map(|best| best.piece)
-    }
-
-    /// Makes `peer`, which nothing else can be asked for, a helper with the piece that misses most: in the
-    /// endgame, and where a piece stands still. With one that failed not before it is held up: that is to
-    /// come from one peer alone.
-    pub fn pick_endgame(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
-        let calm = self.pickable.is_empty() && self.begun.is_empty();
-        let open = |active: &Active| active.takes_help(calm, now) || active.crawls(now);
-        self.help(peer, open, |piece| theirs.has(piece), now)
-    }
-
-    /// The same for an upstream of `line`: only what no local peer brings, and beside slow seeds alone before
-    /// it stands still. There is no endgame across the WAN.
-    pub fn pick_stalled(&mut self, peer: PeerKey, theirs: &Bits, line: usize, now: Time) -> Option<u32> {
-        let calm = self.is_calm_beside_slow_seeds();
-        if !calm && !self.is_stalled(now) {
-            return None;
-        }
-        let may: BTreeSet<u32> = self.stalled_for(theirs, line, now).collect();
-        let open = |active: &Active| active.takes_help(calm, now);
-        self.help(peer, open, |piece| may.contains(&piece), now)
-    }
-
-    fn is_calm_beside_slow_seeds(&self) -> bool {
-        self.nearby == Nearby::SeedsAreSlow && self.pickable.is_empty() && self.begun.is_empty()
-    }
-
-    /// Pieces on their way that [`Self::pick_stalled`] may choose from.
-    fn stalled_for(&self, theirs: &Bits, line: usize, now: Time) -> impl Iterator<Item = u32> {
-        let calm = self.is_calm_beside_slow_seeds();
-        let open = self.active.iter().filter(move |(piece, active)| {
-            active.takes_help(calm, now)
-                && theirs.has(**piece)
-                && (!self.suspect.contains(piece) || active.is_held_up(now))
-                && !self.comes_nearby(**piece)
-                && self.is_for_line(**piece, line, Takeover::default())
-        });
-        open.map(|(piece, _)| *piece)
-    }
-
-    fn help(
-        &mut self,
-        peer: PeerKey,
-        open: impl Fn(&Active) -> bool,
-        may: impl Fn(u32) -> bool,
-        now: Time,
-    ) -> Option<u32> {
-        let suspect = &self.suspect;
-        let slow = self.active.iter_mut().filter(|(piece, active)| {
-            let alone = suspect.contains(piece) && !active.is_held_up(now);
-            open(active) && !active.is_asked_of(peer) && may(**piece) && !alone
-        });
-        let (piece, active) = slow.max_by_key(|(piece, active)| (active.missing(), **piece))?;
-        active.help(peer, now);
-        Some(*piece)
-    }
-
-    /// Whether some piece on its way has stood still for so long that others may help.
-    pub fn is_stalled(&self, now: Time) -> bool {
-        let mut owned = self.active.values().filter(|active| active.owner.is_some());
-        owned.any(|active| active.is_stalled(now))
-    }
-
-    /// Begun pieces that stand still: which, since when, and who is asked for them.
-    pub fn stalled(&self, now: Time) -> impl Iterator<Item = (u32, Time, Vec<PeerKey>)> {
-        let stalled = self.active.iter().filter(move |(_, active)| active.is_stalled(now));
-        stalled.map(|(piece, active)| (*piece, active.moved, active.asked_of().collect()))
-    }
-
-    /// The next block of any piece that `peer` sends: what it or another refused, or left. An upstream
-    /// (`wan`) only of pieces that no local peer brings.
-    pub fn resume(&mut self, peer: PeerKey, wan: bool) -> Option<Block> {
-        let (nearby, local) = (self.nearby, &self.local);
-        let mut theirs = self.active.iter_mut().filter(|(piece, active)| {
-            active.is_asked_of(peer) && !(wan && nearby.brings(local.holders(**piece), local.seeds))
-        });
-        let (piece, block) = theirs.find_map(|(piece, active)| Some((*piece, active.ask(peer)?)))?;
-        Some(self.block(piece, block))
-    }
-
-    // Blocks.
 
     /// The next block of a reserved piece to ask `peer` for.
     pub fn ask(&mut self, piece: u32, peer: PeerKey) -> Option<Block> {
@@ -495,24 +275,6 @@ impl Picker {
             begin,
             len: self.lengths.block_len(piece, begin),
         }
-    }
-
-    fn reserve(&mut self, piece: u32, peer: PeerKey, wan: bool, now: Time) -> u32 {
-        self.pickable.unset(piece);
-        self.local.remove(piece);
-        let size = self.lengths.piece_size(piece);
-        self.held += u64::from(size);
-        self.active.insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN), now));
-        piece
-    }
-
-    fn adopt(&mut self, piece: u32, peer: PeerKey, wan: bool, now: Time) -> u32 {
-        self.begun.remove(&piece);
-        self.held += u64::from(self.lengths.piece_size(piece));
-        if let Some(active) = self.active.get_mut(&piece) {
-            active.adopt(peer, wan, now);
-        }
-        piece
     }
 
     fn put_back(&mut self, piece: u32) {

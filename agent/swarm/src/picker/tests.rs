@@ -63,7 +63,7 @@ proptest! {
 fn an_upstream_is_never_asked_for_what_a_local_peer_has() {
     let mut picker = Picker::new(lengths(4), &Bitfield::new(4), 1);
     let me = "10.2.0.1:6881".parse().expect("an address");
-    picker.set_plan(plan(me, 0, vec![Vec::new()]));
+    picker.set_division(division(me, 0, vec![Vec::new()]));
     let mut local = Bits::new(4);
     [0, 2].iter().for_each(|piece| {
         local.set(*piece);
@@ -101,14 +101,14 @@ fn a_begun_piece_goes_on_with_another_peer_where_it_was_left() {
     assert_eq!(picker.held(), 0);
 }
 
-fn plan(me: SocketAddr, stripes: u8, lines: Vec<Vec<u8>>) -> Plan {
-    Plan {
+fn division(me: SocketAddr, stripes: u8, parents: Vec<Vec<u8>>) -> Division {
+    Division {
         seed: 1,
         me,
         roster: vec![me],
         info_hash: narrows_protocol::InfoHash([7; 20]),
         stripes,
-        lines,
+        parents,
     }
 }
 
@@ -116,18 +116,20 @@ fn plan(me: SocketAddr, stripes: u8, lines: Vec<Vec<u8>>) -> Plan {
 fn lines_share_the_pieces_and_stand_in_for_each_other_only_when_allowed() {
     let mut picker = Picker::new(lengths(40), &Bitfield::new(40), 1);
     let me = "10.2.0.1:6881".parse().expect("an address");
-    picker.set_plan(plan(me, 4, vec![vec![0, 2, 3], vec![1]]));
+    picker.set_division(division(me, 4, vec![vec![0, 2, 3], vec![1]]));
     let all = Bits::full(40);
-    let count = |picker: &mut Picker, line, takeover| {
-        std::iter::from_fn(|| picker.pick_upstream(PeerKey(line as u64), &all, line, takeover, Time::ZERO))
-            .count()
+    let count = |picker: &mut Picker, parent, takeover| {
+        std::iter::from_fn(|| {
+            picker.pick_upstream(PeerKey(parent as u64), &all, parent, takeover, Time::ZERO)
+        })
+        .count()
     };
     assert_eq!(count(&mut picker, 0, Takeover::default()), 30);
     assert!(!picker.upstream_has_work(&all, 0, Time::ZERO) && picker.upstream_has_work(&all, 1, Time::ZERO));
     let allowed =
         |before: &mut dyn Iterator<Item = usize>| before.next() == Some(1) && before.next().is_none();
     let takeover = Takeover {
-        lines: Some(&allowed),
+        parents: Some(&allowed),
         ..Takeover::default()
     };
     assert_eq!(count(&mut picker, 0, takeover), 10);

@@ -12,12 +12,12 @@ use crate::Time;
 /// How long a piece is not asked of an address that sent it wrong.
 const SHUN: Backoff = Backoff {
     first: Time::from_secs(10),
-    most: Time::from_secs(600),
+    max: Time::from_secs(600),
 };
 /// How long an address is banned that sent several pieces wrong.
 const BAN: Backoff = Backoff {
     first: Time::from_secs(300),
-    most: Time::from_secs(3600),
+    max: Time::from_secs(3600),
 };
 /// So many wrong pieces since its last ban get an address banned.
 const OFFENCES: u32 = 3;

@@ -3,17 +3,17 @@
 use crate::Time;
 
 /// The most blocks asked of one peer, whatever the bandwidth: what agents announce as `reqq`.
-pub const QUEUE: u32 = 512;
+pub const MAX_REQUESTS: u32 = 512;
 /// For peers that do not announce a queue length (libtorrent's own default for others).
-pub const STOCK_QUEUE: u32 = 250;
+pub const STOCK_REQUESTS: u32 = 250;
 
-const MOST: u64 = 8 << 20;
+const MAX_BYTES: u64 = 8 << 20;
 
 /// Bytes to have asked of a local peer: a quarter second of its rate, at least two pieces (the second is
 /// hashed and queued while the first comes), at most eight or 8 MiB.
 pub fn local(rate: u64, piece: u32) -> u64 {
     let piece = u64::from(piece);
-    (rate / 4).clamp(floor(piece), (8 * piece).max(MOST))
+    (rate / 4).clamp(floor(piece), (8 * piece).max(MAX_BYTES))
 }
 
 /// Bytes to have asked of an upstream: twice bandwidth x delay, at least two pieces so that its round robin
@@ -22,7 +22,7 @@ pub fn local(rate: u64, piece: u32) -> u64 {
 pub fn upstream(rate: u64, rtt: Option<Time>, piece: u32) -> u64 {
     let product = rtt.map_or(0.0, |rtt| 2.0 * rate as f64 * rtt.as_secs_f64());
     let piece = u64::from(piece);
-    (product as u64).clamp(floor(piece), (8 * piece).max(MOST))
+    (product as u64).clamp(floor(piece), (8 * piece).max(MAX_BYTES))
 }
 
 /// Two pieces; less of large ones, more of tiny ones.

@@ -12,12 +12,13 @@ pub const SILENT: Time = Time::from_secs(10);
 const SLEPT: Time = Time::from_secs(4);
 /// How long an upstream that we know nothing of may take for its first block.
 const FIRST_BLOCK: Time = Time::from_secs(5);
-const LEAST: Time = Time::from_secs(3);
-const MOST: Time = Time::from_secs(10);
+/// How long an upstream that we know may send nothing, at least and at most.
+const MIN_PATIENCE: Time = Time::from_secs(3);
+const MAX_PATIENCE: Time = Time::from_secs(10);
 /// How long a gone peer is reported as such.
 pub const GONE: Time = Time::from_secs(30);
 /// The most gone peers an announce names.
-pub const MOST_GONE: usize = 8;
+pub const MAX_GONE: usize = 8;
 
 /// Whether somebody who speaks every [`SPEAKS`] and was last heard of at `heard` is frozen or has vanished.
 pub fn is_gone(heard: Time, now: Time) -> bool {
@@ -36,8 +37,8 @@ pub fn upstream_patience(outstanding: u64, rate: u64) -> Time {
         return FIRST_BLOCK;
     }
     let seconds = |bytes: u64| Time::from_secs_f64((bytes as f64 / rate as f64).min(120.0));
-    let most = MOST.max(seconds(u64::from(narrows_wire::BLOCK_LEN)) * 3);
-    (seconds(outstanding) * 2).clamp(LEAST, most)
+    let max = MAX_PATIENCE.max(seconds(u64::from(narrows_wire::BLOCK_LEN)) * 3);
+    (seconds(outstanding) * 2).clamp(MIN_PATIENCE, max)
 }
 
 #[cfg(test)]
@@ -46,9 +47,9 @@ mod tests {
 
     #[test]
     fn an_upstream_on_an_ordinary_link_is_given_up_within_three_to_ten_seconds() {
-        assert_eq!(upstream_patience(512 << 10, 1_250_000), LEAST);
+        assert_eq!(upstream_patience(512 << 10, 1_250_000), MIN_PATIENCE);
         assert_eq!(upstream_patience(512 << 10, 125_000).as_secs(), 8);
-        assert_eq!(upstream_patience(4 << 20, 125_000), MOST);
+        assert_eq!(upstream_patience(4 << 20, 125_000), MAX_PATIENCE);
         assert_eq!(upstream_patience(4 << 20, 0), FIRST_BLOCK);
     }
 

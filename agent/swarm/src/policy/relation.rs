@@ -79,7 +79,7 @@ mod tests {
             wan,
             gateway: false,
             forgotten: false,
-            guest: false,
+            non_sharing: false,
         }
     }
 

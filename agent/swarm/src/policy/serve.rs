@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use narrows_wire::Block;
 
 /// Requests we keep for a peer; more are rejected.
-pub const MOST_QUEUED: usize = 2048;
+pub const MAX_QUEUED: usize = 2048;
 /// Payload bytes handed to the shell for one peer and not yet flushed: a slow peer takes no more memory than
 /// that.
 pub const WINDOW: u32 = 768 << 10;
 /// Requests in vain (rejected) that a peer may make before it is closed; each block served makes up for one.
-pub const MOST_VAIN: u32 = 4096;
+pub const MAX_REJECTED: u32 = 4096;
 
 /// The requests of one peer.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Queue {
 impl Queue {
     /// Keeps a request; `false` if there are too many. One that is queued already is kept once.
     pub fn push(&mut self, block: Block) -> bool {
-        let room = self.blocks.len() < MOST_QUEUED;
+        let room = self.blocks.len() < MAX_QUEUED;
         if room && !(self.blocks.len() < 64 && self.blocks.contains(&block)) {
             self.blocks.push_back(block);
         }

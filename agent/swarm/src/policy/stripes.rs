@@ -8,12 +8,12 @@ use narrows_protocol::InfoHash;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The most stripes there are.
-pub const MOST: u8 = 16;
+pub const MAX: u8 = 16;
 
 /// The stripes in the order in which they may have `piece`: the first is its own. `count` of 0 or 1 is one
 /// stripe.
 pub fn ranking(info_hash: InfoHash, piece: u32, count: u8) -> Vec<u8> {
-    let count = count.clamp(1, MOST);
+    let count = count.clamp(1, MAX);
     let (group, place) = (piece / u32::from(count), piece % u32::from(count));
     let mut order: Vec<u8> = (0..count).collect();
     order.sort_unstable_by_key(|stripe| (std::cmp::Reverse(weight(info_hash, group, *stripe)), *stripe));
@@ -43,7 +43,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_piece_has_one_stripe_and_stripes_differ_by_one_piece_at_most(
-            hash in any::<[u8; 20]>(), pieces in 0u32..300, count in 1u8..=MOST,
+            hash in any::<[u8; 20]>(), pieces in 0u32..300, count in 1u8..=MAX,
         ) {
             let mut sizes = vec![0u32; usize::from(count)];
             for piece in 0..pieces {

@@ -13,12 +13,12 @@ const WINDOW: Time = Time::from_secs(4);
 /// Another must have brought so many times as much to be preferred.
 const BETTER: f64 = 1.5;
 /// How long what was measured stays true, and how long until the next trial: at first; then doubled, at most.
-const FIRST: Time = Time::from_secs(30);
-const MOST: Time = Time::from_secs(600);
+const MIN_WAIT: Time = Time::from_secs(30);
+const MAX_WAIT: Time = Time::from_secs(600);
 /// Where no rate is told, what brings less than this is worth a trial, in bytes/s: 1 Mbit/s.
 const LITTLE: u64 = 125_000;
 
-/// What is known of the upstreams of one line.
+/// What is known of the upstreams of one parent.
 #[derive(Clone, Debug, Default)]
 pub struct Trial {
     /// Since when the active one has owed us blocks without a break and without a limit of ours, and what it
@@ -33,7 +33,7 @@ pub struct Trial {
 
 impl Trial {
     /// Looks at the active upstream: `received` bytes so far; `hungry`: it owes us blocks and no rate of ours
-    /// holds up requests. `rate`: bytes/s that the line may carry, 0: not told. Whether `spare` is to be
+    /// holds up requests. `rate`: bytes/s that the parent may carry, 0: not told. Whether `spare` is to be
     /// asked instead; it is looked for at the end of a window alone.
     pub fn look(
         &mut self,
@@ -55,7 +55,7 @@ impl Trial {
         self.window = Some((active, now, received));
         let passed = now.saturating_sub(since).as_secs_f64();
         let present = (received.saturating_sub(before) as f64 / passed) as u64;
-        self.measured.retain(|_, (_, at)| now < *at + MOST);
+        self.measured.retain(|_, (_, at)| now < *at + MAX_WAIT);
         self.measured.insert(active, (present, now));
         let enough = if rate == 0 { LITTLE } else { rate / 2 };
         if present >= enough {
@@ -64,11 +64,15 @@ impl Trial {
         let Some(spare) = spare() else { return false };
         let better = |other: u64| other as f64 > present.max(1) as f64 * BETTER;
         match self.measured.get(&spare) {
-            Some((other, at)) if now < *at + FIRST => better(*other),
+            Some((other, at)) if now < *at + MIN_WAIT => better(*other),
             // nothing is known of it, or not any more
             _ if now >= self.next => {
                 let calm = now >= self.next + self.wait;
-                self.wait = if calm { FIRST } else { (self.wait * 2).min(MOST) };
+                self.wait = if calm {
+                    MIN_WAIT
+                } else {
+                    (self.wait * 2).min(MAX_WAIT)
+                };
                 self.next = now + self.wait;
                 true
             }

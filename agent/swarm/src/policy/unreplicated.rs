@@ -18,14 +18,14 @@ const RESPITE: Time = Time::from_secs(20);
 /// only as they are passed on: a gateway's death then costs few pieces, however much slower than the link its
 /// neighbours are.
 #[derive(Clone, Debug, Default)]
-pub struct Fresh {
+pub struct Unreplicated {
     /// Since when, and whether it is being sent to one.
     pieces: BTreeMap<u32, (Time, bool)>,
     /// Neighbours are not waited for until then.
     free_until: Time,
 }
 
-impl Fresh {
+impl Unreplicated {
     /// A piece came across the WAN.
     pub fn came(&mut self, piece: u32, now: Time) {
         self.pieces.insert(piece, (now, false));
@@ -83,28 +83,28 @@ mod tests {
 
     #[test]
     fn a_gateway_waits_for_its_neighbours_before_the_seventh_piece() {
-        let mut fresh = Fresh::default();
-        (0..6).for_each(|piece| fresh.came(piece, NOW));
-        assert!(!fresh.may_take_more(true, 1.0, NOW));
-        assert!(fresh.passed_on(2) && !fresh.passed_on(2));
-        assert!(fresh.may_take_more(true, 1.0, NOW));
-        fresh.came(2, NOW);
+        let mut unreplicated = Unreplicated::default();
+        (0..6).for_each(|piece| unreplicated.came(piece, NOW));
+        assert!(!unreplicated.may_take_more(true, 1.0, NOW));
+        assert!(unreplicated.passed_on(2) && !unreplicated.passed_on(2));
+        assert!(unreplicated.may_take_more(true, 1.0, NOW));
+        unreplicated.came(2, NOW);
         assert!(
-            fresh.may_take_more(true, 200.0, NOW),
+            unreplicated.may_take_more(true, 200.0, NOW),
             "on a link of 200 pieces a second"
         );
     }
 
     #[test]
     fn neighbours_that_want_nothing_or_take_nothing_are_not_waited_for() {
-        let mut fresh = Fresh::default();
-        (0..6).for_each(|piece| fresh.came(piece, NOW));
-        assert!(fresh.clone().may_take_more(false, 1.0, NOW));
+        let mut unreplicated = Unreplicated::default();
+        (0..6).for_each(|piece| unreplicated.came(piece, NOW));
+        assert!(unreplicated.clone().may_take_more(false, 1.0, NOW));
         let later = NOW + PATIENCE;
-        assert!(fresh.may_take_more(true, 1.0, later));
-        (6..20).for_each(|piece| fresh.came(piece, later));
+        assert!(unreplicated.may_take_more(true, 1.0, later));
+        (6..20).for_each(|piece| unreplicated.came(piece, later));
         assert!(
-            fresh.may_take_more(true, 1.0, later),
+            unreplicated.may_take_more(true, 1.0, later),
             "no new wait soon after one in vain"
         );
     }

@@ -309,7 +309,7 @@ impl Sim {
                     listen: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), a.addr.port()),
                     have: a.have.clone(),
                     gateway: GatewayPreference::Auto,
-                    share: if self.tracker.guests.contains(&agent) {
+                    share: if self.tracker.non_sharing.contains(&agent) {
                         Sharing::Never
                     } else {
                         Sharing::Always
@@ -533,7 +533,7 @@ impl Sim {
                 use Message::{Bitfield as Bits, Have, HaveAll, Unchoke};
                 let inviting = matches!(message, Bits(_) | Have(_) | HaveAll | Unchoke);
                 assert!(
-                    !inviting || !self.tracker.guests.contains(&agent),
+                    !inviting || !self.tracker.non_sharing.contains(&agent),
                     "agent {agent} does not share and says {message:?}"
                 );
                 if self.agents[agent].choking && *message == Unchoke {
@@ -557,7 +557,7 @@ impl Sim {
                     "serves what it does not have"
                 );
                 assert!(
-                    !self.tracker.guests.contains(&agent),
+                    !self.tracker.non_sharing.contains(&agent),
                     "agent {agent} does not share"
                 );
                 let corrupt = self.agents[agent].corrupt;

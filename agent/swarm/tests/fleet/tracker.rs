@@ -38,7 +38,7 @@ pub struct Tracker {
     pub share: f64,
     pub turn: usize,
     /// Agents that do not share: nobody is told of them, and they are gateways only where nobody else is.
-    pub guests: BTreeSet<usize>,
+    pub non_sharing: BTreeSet<usize>,
     /// When the first agent of each site came.
     pub came: BTreeMap<usize, Time>,
 }
@@ -73,8 +73,8 @@ impl Tracker {
         self.gone.extend(report.gone.iter().map(|addr| (*addr, now)));
         self.gone.retain(|gone, at| now < *at + Duration::from_secs(30) && *gone != addr);
         let entries = &self.entries;
-        let guests = &self.guests;
-        let sharing = || entries.iter().filter(|(id, _)| !guests.contains(id));
+        let non_sharing = &self.non_sharing;
+        let sharing = || entries.iter().filter(|(id, _)| !non_sharing.contains(id));
         let supplied = |site: usize| sharing().any(|(_, e)| e.site == site && e.left == 0);
         let alone = !sharing().any(|(_, e)| e.site == site);
         // who shares has a moment to come
@@ -83,18 +83,19 @@ impl Tracker {
         let gateways = self.gateways.entry(site).or_default();
         gateways.retain(|id| {
             entries.get(id).is_some_and(|e| e.site == site && e.left > 0 && e.able && now < e.seen + LEASE)
-                && (alone || !guests.contains(id))
+                && (alone || !non_sharing.contains(id))
         });
         if supplied(site) {
             gateways.clear();
         } else if report.left > 0 && report.able && !gateways.contains(&agent) {
-            let is_guest = guests.contains(&agent);
-            if alone && is_guest && !waits_for_others || !is_guest && gateways.len() < self.wanted {
+            let is_non_sharing = non_sharing.contains(&agent);
+            if alone && is_non_sharing && !waits_for_others || !is_non_sharing && gateways.len() < self.wanted
+            {
                 gateways.push(agent);
             }
         }
         let gateway = gateways.contains(&agent);
-        let listed = gateways.iter().filter(|id| !guests.contains(id));
+        let listed = gateways.iter().filter(|id| !non_sharing.contains(id));
         let roster = listed.map(|id| entries[id].addr).collect();
         self.turn += usize::from(report.stalled);
         let (fed, gone, turn) = (&self.gateways, &self.gone, self.turn);

@@ -172,7 +172,7 @@ pub fn hello(site: &str, wan: bool, gateway: bool) -> Hello {
         wan,
         gateway,
         forgotten: false,
-        guest: false,
+        non_sharing: false,
     }
 }
 

@@ -1,0 +1,189 @@
+//! Taking blocks as they come, and what becomes of whole pieces.
+
+use std::net::IpAddr;
+
+use narrows_wire::{Block, Message};
+
+use super::Swarm;
+use crate::picker::Taken;
+use crate::policy::relation::Relation;
+use crate::{Action, AnnounceReason, Fault, PeerKey, Time};
+
+/// What becomes of the data of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// It is part of a piece being fetched.
+    Keep,
+    /// It was not asked for, or is here already.
+    Drop,
+}
+
+impl Swarm {
+    /// A block came.
+    pub(super) fn block(&mut self, key: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) -> Fate {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return Fate::Drop;
+        };
+        peer.last_heard = now;
+        let bytes = u64::from(block.len);
+        peer.received += bytes;
+        if peer.relation.is_wan() {
+            self.totals.wan += bytes;
+            let site = match (&peer.parent_site, &peer.hello) {
+                (Some(site), _) => site.as_str(),
+                (None, Some(hello)) => hello.site.as_str(),
+                (None, None) => "",
+            };
+            match self.from.get_mut(site) {
+                Some(sum) => *sum += bytes,
+                None if site.is_empty() => {}
+                None => {
+                    self.from.insert(site.to_owned(), bytes);
+                }
+            }
+        } else {
+            self.totals.lan += bytes;
+        }
+        self.down.add(block.len, now);
+        if let Some(asked) = peer.answer(block) {
+            let took = now.saturating_sub(asked.at);
+            peer.rtt = Some(peer.rtt.map_or(took, |rtt| rtt.min(took)));
+        } else if let Some(index) = peer.late.iter().position(|late| *late == block) {
+            peer.late.swap_remove(index);
+        } else {
+            self.totals.wasted += bytes;
+            return Fate::Drop;
+        }
+        peer.last_block = now;
+        peer.down.add(block.len, now);
+        peer.rate_then = peer.down.rate();
+        peer.useful = true;
+        let revived = peer.snubbed.take().is_some();
+        if revived {
+            peer.bad_until = now;
+        }
+        peer.silent = None;
+        let (addr, ip) = (peer.addr, peer.addr.ip());
+        if peer.relation == Relation::Local {
+            self.nearby_moved = now;
+        }
+        if peer.relation == Relation::Upstream {
+            self.gone.remove(&addr);
+            if let Some(parent) = self.parent_at(addr) {
+                self.parents[parent].moved = now;
+            }
+        }
+        let (taken, rivals) = self.picker.take(key, ip, block, now);
+        let fate = if taken == Taken::Again {
+            self.totals.wasted += bytes;
+            Fate::Drop
+        } else {
+            self.progressed(now);
+            if taken == Taken::Whole {
+                let from = self.picker.main_source(block.piece).unwrap_or(key);
+                out.push(Action::Verify {
+                    piece: block.piece,
+                    from,
+                });
+            }
+            for rival in rivals {
+                self.cancel(rival, block, now, out);
+            }
+            Fate::Keep
+        };
+        if revived {
+            self.count(key, true);
+        }
+        self.fill(key, now, out);
+        self.leave_if_done(key, now, out);
+        fate
+    }
+
+    /// The endgame's loser need not send this block any more.
+    fn cancel(&mut self, rival: PeerKey, block: Block, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&rival) else {
+            return;
+        };
+        if peer.answer(block).is_some() {
+            out.push(Action::Send {
+                peer: rival,
+                message: Message::Cancel(block),
+            });
+            self.fill(rival, now, out);
+        }
+    }
+
+    /// A piece is hashed and on disk, or its hash is wrong.
+    pub(super) fn verified(&mut self, piece: u32, ok: bool, now: Time, out: &mut Vec<Action>) {
+        let Some(sources) = self.picker.verified(piece, ok) else {
+            return;
+        };
+        if ok {
+            self.got(piece, now, out)
+        } else {
+            self.wrong(piece, &sources, now, out)
+        }
+        self.fill_all(now, out);
+    }
+
+    fn got(&mut self, piece: u32, now: Time, out: &mut Vec<Action>) {
+        if !self.config.have.set(piece) {
+            return;
+        }
+        self.left -= u64::from(self.config.lengths.piece_size(piece));
+        self.settle(piece, out);
+        self.progressed(now);
+        if self.duty.is_gateway() && self.picker.holders(piece) == 0 {
+            self.unreplicated.came(piece, now);
+        }
+        let mut useless = Vec::new();
+        let shares = self.shares();
+        for (key, peer) in &mut self.peers {
+            if shares {
+                peer.last_said = now;
+                out.push(Action::Send {
+                    peer: *key,
+                    message: Message::Have(piece),
+                });
+            }
+            if peer.has.has(piece) {
+                peer.lacking = peer.lacking.saturating_sub(1);
+                if peer.lacking == 0 {
+                    useless.push(*key);
+                }
+            }
+        }
+        for key in useless {
+            self.update_interest(key, out);
+        }
+        if self.left == 0 {
+            out.push(Action::Completed);
+            self.announce(AnnounceReason::Completed, now, out);
+            self.tell_role(out);
+            self.close_seeders(now, out);
+        }
+    }
+
+    pub(super) fn is_banned(&self, ip: IpAddr, now: Time) -> bool {
+        self.blame.is_banned(ip, now)
+    }
+
+    pub(super) fn store_failed(&mut self, piece: u32, full: bool, out: &mut Vec<Action>) {
+        self.picker.verified(piece, false);
+        self.fault = Some(if full { Fault::DiskFull } else { Fault::DiskBroken });
+        self.stop_fetching(out);
+    }
+
+    pub(super) fn store_healed(&mut self, now: Time, out: &mut Vec<Action>) {
+        if matches!(self.fault, Some(Fault::DiskFull | Fault::DiskBroken)) {
+            self.fault = None;
+            self.start_fetching(now, out);
+        }
+    }
+
+    fn progressed(&mut self, now: Time) {
+        self.last_progress = now;
+        self.announcer.stalled = false;
+        self.announcer.stalls = 0;
+    }
+}
