@@ -295,3 +295,43 @@ fn a_port_that_peers_and_control_both_want_is_a_mistake() {
         assert!(parse(text).is_ok(), "{text}");
     }
 }
+
+#[test]
+fn check_tells_the_mistakes_of_the_file_and_of_the_torrents_that_it_names_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("broken.torrent"), "d4:info").unwrap();
+    let check = |head: &str| {
+        let config = dir.path().join("agent.yaml");
+        let content = "content:\n  - torrent: broken.torrent\n  - torrent: missing.torrent\n";
+        std::fs::write(&config, format!("{head}{content}")).unwrap();
+        let checked = std::process::Command::new(env!("CARGO_BIN_EXE_narrows-agent"))
+            .args(["check", "--config"])
+            .arg(&config)
+            .output()
+            .unwrap();
+        (
+            checked.status.code(),
+            String::from_utf8_lossy(&checked.stderr).into_owned(),
+        )
+    };
+    let torrents = ["broken.torrent: ", "missing.torrent: "];
+    for (head, code, mistakes) in [
+        ("", 1, [].as_slice()),
+        (
+            "gatewy: never\nlimits: {upload: 5}\n",
+            64,
+            &["agent.yaml:1:1", "agent.yaml:2:18"],
+        ),
+    ] {
+        let (ended, said) = check(head);
+        assert_eq!(ended, Some(code), "{said}");
+        assert_eq!(
+            said.matches("error: ").count(),
+            torrents.len() + mistakes.len(),
+            "{said}"
+        );
+        for part in torrents.iter().chain(mistakes) {
+            assert!(said.contains(part), "{part} is not in\n{said}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::io;
 use narrows_config::LoadError;
 use narrows_host::complain;
 
+use super::check::Wrong;
 use crate::control::ClientError;
 use crate::supervisor::StartError;
 
@@ -18,6 +19,8 @@ const EXIT_IN_USE: u8 = 69;
 pub(super) enum Failure {
     /// The configuration is wrong.
     Config(LoadError),
+    /// What `check` found.
+    Wrong(Wrong),
     /// The agent does not start.
     Start(StartError),
     /// Anything else; the exit code is 1.
@@ -27,17 +30,20 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => EXIT_CONFIG,
+            Self::Config(_)
+            | Self::Wrong(Wrong {
+                mistakes: Some(_), ..
+            }) => EXIT_CONFIG,
             Self::Start(StartError::StateInUse(_)) => EXIT_IN_USE,
-            Self::Start(_) | Self::Other(_) => 1,
+            Self::Wrong(_) | Self::Start(_) | Self::Other(_) => 1,
         }
     }
 
     /// Says it on stderr.
     pub(super) fn tell(&self) {
         match self {
-            // shown as a compiler does, each beginning with `error:`
-            Self::Config(LoadError::Mistakes(mistakes)) => complain!("{}", mistakes.to_string().trim_end()),
+            Self::Config(error) => complain!("{}", error.shown().trim_end()),
+            Self::Wrong(wrong) => complain!("{}", wrong.shown().trim_end()),
             _ => complain!("narrows-agent: {}", self.text()),
         }
     }
@@ -46,6 +52,7 @@ impl Failure {
     pub(super) fn text(&self) -> String {
         let error: &(dyn std::error::Error + 'static) = match self {
             Self::Config(error) => error,
+            Self::Wrong(wrong) => return wrong.shown().trim_end().to_owned(),
             Self::Start(error) => error,
             Self::Other(error) => error.as_ref(),
         };

@@ -1,6 +1,7 @@
 //! The program's commands. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 (`status`) a content is in
 //! error, 64 wrong configuration, 69 another agent uses the state folder.
 
+mod check;
 mod control;
 mod create;
 mod explain;
@@ -19,10 +20,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use narrows_host::say;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::config::Config;
 use crate::platform;
 use control::Health;
 use failure::Failure;
@@ -45,7 +44,7 @@ struct Cli {
 enum Command {
     /// Run the agent.
     Run(ConfigArg),
-    /// Check a configuration file; exit 64 if it is wrong.
+    /// Say all mistakes of a configuration and of its torrents; exit 64 if the file is wrong.
     Check(ConfigArg),
     /// Make a private .torrent of a file or a folder.
     Create(create::CreateArgs),
@@ -80,7 +79,7 @@ struct ConfigArg {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args.config),
-        Command::Check(args) => check(&args.config),
+        Command::Check(args) => check::check(&args.config),
         Command::Create(args) => create::create(args).map_err(Failure::Other),
         Command::Get(args) => get::get(args),
         Command::Status(args) => match control::status(&args) {
@@ -103,29 +102,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
-}
-
-fn check(path: &std::path::Path) -> Result<(), Failure> {
-    let config = Config::load(path)?;
-    let mut broken = crate::supervisor::mistakes(&config);
-    for entry in &config.content {
-        if let Ok(meta) = crate::supervisor::read_torrent(&entry.torrent, config.names) {
-            let without = meta.without_tracker();
-            broken.extend(without.map(|why| format!("{}: {why}", entry.torrent.display())));
-            let place = narrows_storage::check_place(&meta, &entry.target, &config.state);
-            broken.extend(place.err().map(|error| format!("{}: {error}", entry.torrent.display())));
-        }
-    }
-    if !broken.is_empty() {
-        return Err(anyhow::anyhow!(broken.join("\n")).into());
-    }
-    say!(
-        "{}: {} content, listens on {}",
-        path.display(),
-        config.content.len(),
-        config.listen
-    );
-    Ok(())
 }
 
 /// tokio on this thread; what blocks has threads of its own. As fast as several threads here, and cheaper.

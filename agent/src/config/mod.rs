@@ -23,7 +23,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Rate, Report, Subject, Value, values};
+use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Partly, Rate, Report, Subject, Value, values};
 use narrows_protocol::metainfo::names::Names;
 use narrows_protocol::{GatewayPreference, Sharing};
 
@@ -167,6 +167,15 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         narrows_config::load(path, CONFIGURATION, |root, report| read(root, folder, report))
+    }
+
+    /// Reads the file at `path`, also if it has mistakes: for looking into what it names.
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    pub fn load_partly(path: &Path) -> Result<Partly<Self>, LoadError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        narrows_config::load_partly(path, CONFIGURATION, |root, report| read(root, folder, report))
     }
 
     /// Reads `text`, which stood in the file at `path`.

@@ -78,3 +78,13 @@ pub enum LoadError {
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
 }
+
+impl LoadError {
+    /// As a compiler shows it: each mistake with its line, or one line, and `error:` before it in either case.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Mistakes(mistakes) => mistakes.to_string(),
+            unreadable => format!("error: {unreadable}\n"),
+        }
+    }
+}

@@ -21,6 +21,29 @@ pub struct Subject {
     pub begin: Option<&'static str>,
 }
 
+/// What was read of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Partly<T> {
+    /// What it says: nothing is wrong with it.
+    Whole(T),
+    /// All its mistakes, and what it says as far as that can be told: for those who look for more mistakes in
+    /// the files that it names, and to be used for nothing else.
+    Wrong(Mistakes, Option<T>),
+}
+
+impl<T> Partly<T> {
+    /// What the file says, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// All its mistakes.
+    pub fn whole(self) -> Result<T, Mistakes> {
+        match self {
+            Self::Whole(found) => Ok(found),
+            Self::Wrong(mistakes, _) => Err(mistakes),
+        }
+    }
+}
+
 /// Reads a file. `check` gets the root of its tree, which is nothing where the file says nothing; what it
 /// returns counts only if nothing was reported.
 ///
@@ -31,6 +54,18 @@ pub fn load<T>(
     subject: Subject,
     check: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
 ) -> Result<T, LoadError> {
+    Ok(load_partly(path, subject, check)?.whole()?)
+}
+
+/// As [`load()`], of a file with mistakes too: so that those of the files that it names are told with them.
+///
+/// # Errors
+/// The system's reason why the file cannot be read.
+pub fn load_partly<T>(
+    path: &Path,
+    subject: Subject,
+    check: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
+) -> Result<Partly<T>, LoadError> {
     let name = path.display().to_string();
     let unreadable = |reason| LoadError::Read {
         what: subject.name,
@@ -40,7 +75,7 @@ pub fn load<T>(
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(parse(&name, &bytes, subject, check)?)
+    Ok(parse_partly(&name, &bytes, subject, check))
 }
 
 /// Reads the bytes of a file that is called `file` in messages; see [`load`].
@@ -53,10 +88,21 @@ pub fn parse<T>(
     subject: Subject,
     check: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
 ) -> Result<T, Mistakes> {
+    parse_partly(file, bytes, subject, check).whole()
+}
+
+fn parse_partly<T>(
+    file: &str,
+    bytes: &[u8],
+    subject: Subject,
+    check: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
+) -> Partly<T> {
     if bytes.len() > MAX_BYTES {
         let first = String::from_utf8_lossy(&bytes[..200]);
+        let mut report = Report::new(&first);
         let help = format!("is this {}?", subject.name);
-        return Err(single(&first, Place::START, "the file is larger than 16 MiB", &help).finish(file));
+        report.add(Place::START, "the file is larger than 16 MiB", help);
+        return Partly::Wrong(report.finish(file), None);
     }
     let decoded = decode(bytes);
     let mut report = Report::new(&decoded.text);
@@ -77,13 +123,13 @@ pub fn parse<T>(
     };
     let found = root.and_then(|root| check(&root, &mut report));
     match found {
-        Some(found) if report.count() == 0 => Ok(found),
+        Some(found) if report.count() == 0 => Partly::Whole(found),
         found => {
-            if found.is_none() && report.count() == 0 {
+            if report.count() == 0 {
                 let problem = format!("this is not {}", subject.name);
                 report.add(Place::START, problem, subject.begin.unwrap_or_default());
             }
-            Err(report.finish(file))
+            Partly::Wrong(report.finish(file), found)
         }
     }
 }
@@ -117,11 +163,4 @@ fn tree(text: &str, report: &mut Report<'_>) -> Option<Node> {
         );
     }
     root
-}
-
-/// The one mistake after which a text is not looked at any further.
-fn single<'t>(text: &'t str, at: Place, problem: &str, help: &str) -> Report<'t> {
-    let mut report = Report::new(text);
-    report.add(at, problem, help);
-    report
 }

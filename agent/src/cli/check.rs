@@ -1,0 +1,84 @@
+//! `check`: all mistakes of a configuration and of the .torrent files that it names, at once.
+
+use std::path::Path;
+
+use narrows_config::{Mistakes, Partly};
+use narrows_host::say;
+use narrows_protocol::metainfo::names::Names;
+
+use super::failure::Failure;
+use crate::config::Config;
+use crate::supervisor::{mistakes, read_torrent};
+
+/// What is wrong with a configuration and with what it names.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// In the file itself.
+    pub(super) mistakes: Option<Mistakes>,
+    /// In the .torrent files and the places of contents.
+    pub(super) contents: Vec<String>,
+}
+
+impl Wrong {
+    /// As a compiler shows it, each beginning with `error:`.
+    pub(super) fn shown(&self) -> String {
+        let contents = self.contents.iter().map(|what| format!("error: {what}\n"));
+        self.mistakes.iter().map(ToString::to_string).chain(contents).collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub(super) fn check(path: &Path) -> Result<(), Failure> {
+    let (config, wrong) = match Config::load_partly(path)? {
+        Partly::Whole(config) => {
+            let contents = whole(&config);
+            (
+                Some(config),
+                Wrong {
+                    mistakes: None,
+                    contents,
+                },
+            )
+        }
+        Partly::Wrong(mistakes, config) => {
+            let contents = config.as_ref().map_or_else(Vec::new, partly);
+            let mistakes = Some(mistakes);
+            (config, Wrong { mistakes, contents })
+        }
+    };
+    match config {
+        Some(config) if wrong.mistakes.is_none() && wrong.contents.is_empty() => {
+            say!(
+                "{}: {} content, listens on {}",
+                path.display(),
+                config.content.len(),
+                config.listen
+            );
+            Ok(())
+        }
+        _ => Err(Failure::Wrong(wrong)),
+    }
+}
+
+/// What is wrong with the contents of a good configuration.
+fn whole(config: &Config) -> Vec<String> {
+    let mut wrong = mistakes(config);
+    for entry in &config.content {
+        if let Ok(meta) = read_torrent(&entry.torrent, config.names) {
+            let without = meta.without_tracker();
+            wrong.extend(without.map(|why| format!("{}: {why}", entry.torrent.display())));
+            let place = narrows_storage::check_place(&meta, &entry.target, &config.state);
+            wrong.extend(place.err().map(|error| format!("{}: {error}", entry.torrent.display())));
+        }
+    }
+    wrong
+}
+
+/// What is wrong with the .torrent files of a configuration that has mistakes: whatever its other keys were
+/// meant to say.
+fn partly(config: &Config) -> Vec<String> {
+    let wrong = |torrent: &Path| match read_torrent(torrent, Names::Linux) {
+        Ok(meta) => meta.without_tracker().map(|why| format!("{}: {why}", torrent.display())),
+        Err(error) => Some(error.to_string()),
+    };
+    config.content.iter().filter_map(|entry| wrong(&entry.torrent)).collect()
+}
