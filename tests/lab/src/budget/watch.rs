@@ -31,7 +31,7 @@ impl Rollout {
     /// From now on links may carry something else.
     pub(crate) fn rule(&mut self, ruling: Ruling) {
         let at = self.elapsed().as_secs_f64();
-        self.watch.rulings.push(Ruled { at, ruling });
+        self.seen.watch.rulings.push(Ruled { at, ruling });
     }
 
     /// Asks the tracker which brakes are on, after a request that may have changed them.
@@ -47,17 +47,17 @@ impl Rollout {
 
     /// Notes what is wanted over which links, and what was fetched, if it is time to.
     pub(crate) fn watch_links(&mut self, at: f64) {
-        if at < self.watch.next {
+        if at < self.seen.watch.next {
             return;
         }
-        self.watch.next = at + PERIOD;
+        self.seen.watch.next = at + PERIOD;
         let contents = self.prepared.task.contents.len();
-        let hops: Vec<Hop> = self.wire.hops().collect();
+        let hops: Vec<Hop> = self.seen.wire.hops().collect();
         let mut now: Vec<Moment> = (hops.iter())
             .map(|hop| Moment {
                 at,
                 active: 0,
-                carried: (0..contents).map(|content| self.traffic.content(*hop, content)).collect(),
+                carried: (0..contents).map(|content| self.seen.traffic.content(*hop, content)).collect(),
             })
             .collect();
         for content in 0..contents {
@@ -72,13 +72,13 @@ impl Rollout {
                 }
             }
         }
-        self.watch.moments.push(now);
+        self.seen.watch.moments.push(now);
     }
 
     /// Whether no agent of a site has all of a content yet that was begun.
     fn wants(&self, site: SiteId, content: usize) -> bool {
-        let begun = self.stagger.is_none() || content < self.begun_at.len();
-        let places = self.prepared.deployment.agents.iter().zip(&self.agents);
+        let begun = self.pending.stagger.is_none() || content < self.seen.contents_begun.len();
+        let places = self.prepared.deployment.agents.iter().zip(&self.fleet.agents);
         let mut those = places
             .filter(|(place, agent)| place.site == site && !agent.gone && agent.process.is_some())
             .peekable();
@@ -89,7 +89,7 @@ impl Rollout {
     /// planned.
     fn hops_to(&self, site: SiteId, content: usize) -> Vec<Hop> {
         let map = &self.prepared.deployment.map;
-        let swarm = self.swarms.get(content);
+        let swarm = self.seen.swarms.get(content);
         let told = swarm.map_or_else(BTreeSet::new, |swarm| {
             sources(&self.prepared.deployment, swarm, site)
         });
@@ -107,14 +107,14 @@ impl Rollout {
 
     /// How the load of each link related to its rate, with `--netns`.
     pub(crate) fn budgets(&self) -> Vec<Budget> {
-        let (Some(net), Some(last)) = (&self.prepared.net, self.wire.samples.last()) else {
+        let (Some(net), Some(last)) = (&self.prepared.net, self.seen.wire.samples.last()) else {
             return Vec::new();
         };
         let deployment = &self.prepared.deployment;
         let contents = &self.prepared.task.contents;
         let names: Vec<String> = contents.iter().map(|content| content.name.clone()).collect();
         let mut budgets = Vec::new();
-        for (i, hop) in self.wire.hops().enumerate() {
+        for (i, hop) in self.seen.wire.hops().enumerate() {
             let (from, to) = deployment.hop_name(hop);
             let over = self.planned_routes.iter().filter(|route| route.hops.contains(&hop));
             let flows = over.flat_map(|route| {
@@ -132,13 +132,13 @@ impl Rollout {
                 &deployment.map,
                 &directed,
                 line,
-                &self.watch.rulings,
-                self.begun_clock,
+                &self.seen.watch.rulings,
+                self.clock.clients_started_at,
                 until,
             );
-            let track = Track::new(&self.wire.samples, i);
+            let track = Track::new(&self.seen.wire.samples, i);
             let moments: Vec<Moment> =
-                (self.watch.moments.iter()).filter_map(|moment| moment.get(i).cloned()).collect();
+                (self.seen.watch.moments.iter()).filter_map(|moment| moment.get(i).cloned()).collect();
             let wanted = |at: f64| {
                 let next = moments.iter().find(|moment| moment.at >= at - PERIOD);
                 next.is_some_and(|moment| moment.active != 0)

@@ -11,7 +11,7 @@ use crate::Stop;
 use crate::budget::rates::Ruling;
 use crate::network::Change;
 use crate::programs::files::ADMIN_TOKEN;
-use crate::programs::poll::{self, ContentStatus};
+use crate::programs::poll;
 use crate::programs::process::Signal;
 use crate::run::Rollout;
 
@@ -39,13 +39,13 @@ pub(crate) struct Undo {
 
 impl Rollout {
     pub(crate) async fn events_due(&mut self) -> Result<(), Stop> {
-        if self.t0.is_none() {
+        if self.clock.clients_started.is_none() {
             return Ok(());
         }
         let undo: Vec<Undo> = {
             let now = Instant::now();
-            let (due, open) = self.undo.drain(..).partition(|undo| undo.at <= now);
-            self.undo = open;
+            let (due, open) = self.pending.undo.drain(..).partition(|undo| undo.at <= now);
+            self.pending.undo = open;
             due
         };
         for undo in undo {
@@ -54,7 +54,7 @@ impl Rollout {
         for Due { event, agents } in self.schedule_due() {
             // a question changes nothing
             if !matches!(&event.what, What::Http(method, _) if method == "GET") {
-                self.happened.push(Happened {
+                self.seen.happened.push(Happened {
                     at: self.elapsed().as_secs_f64(),
                     what: event.to_string(),
                     sites: self.affected(&event.what, &agents),
@@ -63,7 +63,7 @@ impl Rollout {
             self.happen(&event.what, &agents, event.lasts).await?;
             if let (Some(lasts), Some(what)) = (event.lasts, event.what.undone()) {
                 let at = Instant::now() + lasts;
-                self.undo.push(Undo { at, what, agents });
+                self.pending.undo.push(Undo { at, what, agents });
             }
         }
         Ok(())
@@ -77,13 +77,13 @@ impl Rollout {
             what,
             sites: self.affected(&What::Agents(Deed::Kill { forever: false }, who), &[agent]),
         };
-        self.happened.push(happened);
+        self.seen.happened.push(happened);
     }
 
     fn schedule_due(&mut self) -> Vec<Due> {
         let deployment = &self.prepared.deployment;
         let names: Vec<_> = deployment.agents.iter().map(|place| deployment.map.name(place.site)).collect();
-        let seen: Vec<Seen<'_>> = (deployment.agents.iter().zip(&self.agents).zip(&names))
+        let seen: Vec<Seen<'_>> = (deployment.agents.iter().zip(&self.fleet.agents).zip(&names))
             .map(|((place, state), site)| Seen {
                 site,
                 number: place.number,
@@ -95,6 +95,7 @@ impl Rollout {
             })
             .collect();
         let upstreams: Vec<(&str, usize)> = self
+            .seen
             .swarms
             .iter()
             .flat_map(|swarm| &swarm.sites)
@@ -105,11 +106,11 @@ impl Rollout {
             })
             .collect();
         let moment = Moment {
-            elapsed: self.t0.map_or(Duration::ZERO, |t0| t0.elapsed()),
+            elapsed: self.clock.clients_started.map_or(Duration::ZERO, |t0| t0.elapsed()),
             agents: &seen,
             upstreams: &upstreams,
         };
-        self.schedule.due(moment)
+        self.pending.schedule.due(moment)
     }
 
     /// Waiting sites whose supply an event may interrupt: those of the agents, those fed by their sites,
@@ -118,7 +119,7 @@ impl Rollout {
         let deployment = &self.prepared.deployment;
         let parent = |site: SiteId| {
             let name = deployment.map.name(site);
-            let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
+            let sites = self.seen.swarms.iter().flat_map(|swarm| &swarm.sites);
             let parent = sites.filter(|other| other.site == name).find_map(|other| other.parent.clone());
             parent.and_then(|parent| deployment.map.site_named(&parent))
         };
@@ -128,7 +129,7 @@ impl Rollout {
         // those of which a gateway was told to fetch from one of them
         let feeds = |site: SiteId| {
             let name = deployment.map.name(site);
-            let sites = self.swarms.iter().flat_map(|swarm| &swarm.sites);
+            let sites = self.seen.swarms.iter().flat_map(|swarm| &swarm.sites);
             let gateways = sites.filter(|other| other.site == name).flat_map(|other| &other.gateways);
             gateways.flat_map(|gateway| &gateway.upstream).any(|upstream| addrs.contains(&upstream.ip()))
         };
@@ -173,7 +174,7 @@ impl Rollout {
                     self.exchange_map(what, file)?;
                 }
                 self.kill_tracker().await?;
-                self.tracker_restart = Some(Instant::now() + lasts.unwrap_or_default());
+                self.fleet.tracker_restart = Some(Instant::now() + lasts.unwrap_or_default());
                 self.event("killed the tracker".to_owned());
             }
             What::Map(file) => {
@@ -226,14 +227,14 @@ impl Rollout {
 
     async fn deed(&mut self, deed: Deed, agent: usize, lasts: Option<Duration>) -> Result<(), Stop> {
         let id = self.prepared.deployment.agents[agent].id.clone();
-        let gateway = match self.agents[agent].gateway() {
+        let gateway = match self.fleet.agents[agent].gateway() {
             true => ", the gateway",
             false => "",
         };
         match deed {
             Deed::Kill { forever } | Deed::Stop { forever } => {
                 self.look(agent).await;
-                let state = &mut self.agents[agent];
+                let state = &mut self.fleet.agents[agent];
                 let Some(mut process) = state.process.take() else {
                     return Ok(());
                 };
@@ -246,7 +247,7 @@ impl Rollout {
                 }
                 let killed = process.kill().await;
                 killed.map_err(|error| Stop::Failed(format!("cannot kill {id}: {error}")))?;
-                let state = &mut self.agents[agent];
+                let state = &mut self.fleet.agents[agent];
                 state.restart = (!forever).then(|| Instant::now() + lasts.unwrap_or(AWAY));
                 (state.kills, state.gone) = (state.kills + 1, forever);
                 if !self.prepared.deployment.agents[agent].seeder {
@@ -261,7 +262,7 @@ impl Rollout {
             }
             Deed::Freeze | Deed::Thaw => {
                 let frozen = deed == Deed::Freeze;
-                let state = &mut self.agents[agent];
+                let state = &mut self.fleet.agents[agent];
                 if let Some(process) = &state.process {
                     let _ = process.signal(if frozen { Signal::Stop } else { Signal::Cont });
                 }
@@ -276,7 +277,7 @@ impl Rollout {
                 if let Some(net) = &self.prepared.net {
                     net.plug(agent + 1, back)?;
                 }
-                let state = &mut self.agents[agent];
+                let state = &mut self.fleet.agents[agent];
                 (state.unplugged, state.gone) = (!back, !back && lasts.is_none());
                 let verb = if back { "plugged in" } else { "unplugged" };
                 self.event(format!("{verb} {id}{gateway}"));
@@ -296,11 +297,5 @@ impl Rollout {
         let map = map.map_err(|mistakes| wrong(mistakes.to_string()))?;
         self.rule(Ruling::Map(Box::new(map)));
         Ok(())
-    }
-}
-
-impl crate::run::Agent {
-    pub(crate) fn gateway(&self) -> bool {
-        self.process.is_some() && self.status.iter().any(ContentStatus::gateway)
     }
 }

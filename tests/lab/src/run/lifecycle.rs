@@ -45,19 +45,19 @@ impl Rollout {
             },
             TrackerKind::Opentracker => players::opentracker::command(&folder),
         };
-        self.tracker = Some(self.spawn(0, command, &log_of(&folder))?);
-        self.tracker_restart = None;
+        self.fleet.tracker = Some(self.spawn(0, command, &log_of(&folder))?);
+        self.fleet.tracker_restart = None;
         Ok(())
     }
 
     /// SIGKILL.
     pub(crate) async fn kill_tracker(&mut self) -> Result<(), Stop> {
-        let Some(mut process) = self.tracker.take() else {
+        let Some(mut process) = self.fleet.tracker.take() else {
             return Ok(());
         };
         let usage = process.usage().unwrap_or_default();
-        self.facts.tracker.cpu_seconds += usage.cpu_seconds;
-        self.facts.tracker.rss_peak = self.facts.tracker.rss_peak.max(usage.rss_peak);
+        self.seen.facts.tracker.cpu_seconds += usage.cpu_seconds;
+        self.seen.facts.tracker.rss_peak = self.seen.facts.tracker.rss_peak.max(usage.rss_peak);
         let killed = process.kill().await;
         killed.map_err(|error| Stop::Failed(format!("cannot kill the tracker: {error}")))
     }
@@ -68,12 +68,12 @@ impl Rollout {
         } = &self.prepared;
         let (host, log) = (&hosts[agent], log_of(&hosts[agent].folder));
         let process = self.spawn(agent + 1, player.command(host, task), &log)?;
-        let (now, state) = (Instant::now(), &mut self.agents[agent]);
+        let (now, state) = (Instant::now(), &mut self.fleet.agents[agent]);
         (state.process, state.restart, state.since, state.heard) =
             (Some(process), None, Some(now), Some(now));
         let contents = self.prepared.task.contents.len();
         for account in agent * contents..(agent + 1) * contents {
-            self.traffic.restarted(account);
+            self.seen.traffic.restarted(account);
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Rollout {
         let deployment = &self.prepared.deployment;
         let waits = |i: &usize| {
             let place = &deployment.agents[*i];
-            place.late && self.agents[*i].since.is_none() && deployment.map.name(place.site) == site
+            place.late && self.fleet.agents[*i].since.is_none() && deployment.map.name(place.site) == site
         };
         let those: Vec<usize> = (0..deployment.agents.len()).filter(waits).take(count).collect();
         those.iter().try_for_each(|agent| self.start(*agent))?;
@@ -93,7 +93,7 @@ impl Rollout {
     /// Starts those; how many they are.
     pub(crate) fn starts(&mut self, which: impl Fn(&Place) -> bool) -> Result<usize, Stop> {
         let those: Vec<usize> =
-            (0..self.agents.len()).filter(|i| which(&self.prepared.deployment.agents[*i])).collect();
+            (0..self.fleet.agents.len()).filter(|i| which(&self.prepared.deployment.agents[*i])).collect();
         those.iter().try_for_each(|agent| self.start(*agent))?;
         Ok(those.len())
     }
@@ -106,7 +106,7 @@ impl Rollout {
             .iter()
             .zip(&names)
             .map(|(i, site)| {
-                let state = &self.agents[*i];
+                let state = &self.fleet.agents[*i];
                 Seen {
                     site,
                     number: deployment.agents[*i].number,
@@ -117,15 +117,15 @@ impl Rollout {
                 }
             })
             .collect();
-        let due = self.pending_kills.due(&seen);
+        let due = self.pending.kills.due(&seen);
         drop(names);
         for (kill, victim) in due {
             let agent = clients[victim];
             let place = self.prepared.deployment.agents[agent].clone();
             self.look(agent).await;
-            let gateway = self.agents[agent].gateway();
+            let gateway = self.fleet.agents[agent].gateway();
             self.note_kill(agent, format!("kill {kill}"));
-            let state = &mut self.agents[agent];
+            let state = &mut self.fleet.agents[agent];
             let Some(mut process) = state.process.take() else {
                 continue;
             };
@@ -147,7 +147,7 @@ impl Rollout {
 
     /// A last look before an end, so that hardly a byte goes uncounted.
     pub(crate) async fn look(&mut self, agent: usize) {
-        if self.agents[agent].frozen {
+        if self.fleet.agents[agent].frozen {
             return;
         }
         let Prepared {
@@ -160,12 +160,12 @@ impl Rollout {
     }
 
     pub(crate) fn restart_due(&mut self) -> Result<(), Stop> {
-        if self.tracker_restart.is_some_and(|at| at <= Instant::now()) {
+        if self.fleet.tracker_restart.is_some_and(|at| at <= Instant::now()) {
             self.start_tracker()?;
             self.event("started the tracker again".to_owned());
         }
-        for agent in 0..self.agents.len() {
-            if self.agents[agent].restart.is_some_and(|at| at <= Instant::now()) {
+        for agent in 0..self.fleet.agents.len() {
+            if self.fleet.agents[agent].restart.is_some_and(|at| at <= Instant::now()) {
                 self.start(agent)?;
                 self.event(format!(
                     "started {} again",
@@ -180,7 +180,7 @@ impl Rollout {
     pub(crate) fn check_processes(&mut self) -> Result<(), Stop> {
         let failed =
             |what: String, folder: PathBuf| Err(Stop::Failed(format!("{what}\n{}", last_words(&folder))));
-        if let Some(process) = &mut self.tracker
+        if let Some(process) = &mut self.fleet.tracker
             && let Ok(Some(status)) = process.ended()
         {
             return failed(
@@ -188,11 +188,11 @@ impl Rollout {
                 self.prepared.layout.tracker(),
             );
         }
-        for agent in 0..self.agents.len() {
+        for agent in 0..self.fleet.agents.len() {
             let folder = self.folder(agent);
             let (id, state) = (
                 &self.prepared.deployment.agents[agent].id,
-                &mut self.agents[agent],
+                &mut self.fleet.agents[agent],
             );
             let Some(process) = &mut state.process else {
                 continue;

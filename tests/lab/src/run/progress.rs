@@ -71,7 +71,7 @@ impl Rollout {
 
     pub(crate) fn note_agent(&mut self, agent: usize, asked: Instant, status: poll::AgentStatus) {
         let now = self.elapsed();
-        let state = &mut self.agents[agent];
+        let state = &mut self.fleet.agents[agent];
         if state.process.is_none() || state.since.is_none_or(|since| asked < since) {
             return;
         }
@@ -112,7 +112,7 @@ impl Rollout {
         state.progress = state.each.iter().sum::<f64>() / contents.max(1) as f64;
         let gateway = state.status.iter().any(|content| content.gateway() && !content.complete());
         for (number, counters) in counted.into_iter().enumerate() {
-            self.traffic.observe(agent * contents + number, counters, now);
+            self.seen.traffic.observe(agent * contents + number, counters, now);
         }
         let place = &self.prepared.deployment.agents[agent];
         let (id, site) = (
@@ -135,10 +135,10 @@ impl Rollout {
         for (number, swarm) in swarms.iter().enumerate() {
             for (agent, place) in deployment.agents.iter().enumerate() {
                 if let Some(routes) = routes(deployment, &self.planned_routes, swarm, place) {
-                    self.traffic.route(agent * contents + number, routes, now);
+                    self.seen.traffic.route(agent * contents + number, routes, now);
                 }
             }
-            let before = self.swarms.get(number);
+            let before = self.seen.swarms.get(number);
             for site in &swarm.sites {
                 let before =
                     before.and_then(|swarm| swarm.sites.iter().find(|other| other.site == site.site));
@@ -149,7 +149,7 @@ impl Rollout {
                 }
             }
         }
-        self.swarms = swarms;
+        self.seen.swarms = swarms;
         changes.into_iter().for_each(|change| self.event(change));
     }
 }

@@ -8,8 +8,9 @@ use narrows_topology::Hop;
 
 use crate::deployment::Place;
 use crate::report::view::{AgentRow, LinkRow, SiteRow, View, Wire};
+use crate::run::Rollout;
+use crate::run::fleet::Agent;
 use crate::run::traffic::Counters;
-use crate::run::{Agent, Rollout};
 
 /// This moment of a rollout; the `last` has what takes longer to tell.
 pub(crate) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
@@ -20,12 +21,12 @@ pub(crate) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
         let places = deployment
             .agents
             .iter()
-            .zip(&rollout.agents)
+            .zip(&rollout.fleet.agents)
             .filter(|(place, agent)| place.site == *site && !agent.gone);
         let mut done = places.map(|(_, agent)| agent.seconds).peekable();
         SiteRow {
             site: deployment.map.name(*site).into_owned(),
-            bytes_wan: rollout.traffic.site(*site),
+            bytes_wan: rollout.seen.traffic.site(*site),
             bound: deployment
                 .best_rate(*site, at)
                 .bytes_per_second()
@@ -41,29 +42,35 @@ pub(crate) fn view(rollout: &Rollout, now: Duration, last: bool) -> View {
         bound: deployment.bound(rollout.size.0, at),
         max_flow: deployment.max_flow_bound(rollout.size.0, at),
         agents: (0..deployment.agents.len())
-            .map(|i| agent(rollout, i, &deployment.agents[i], &rollout.agents[i]))
+            .map(|i| agent(rollout, i, &deployment.agents[i], &rollout.fleet.agents[i]))
             .collect(),
         links: hops(rollout).into_iter().map(|hop| link(rollout, hop, now, at, last)).collect(),
         sites: sites.collect(),
         ideal_wan: (rollout.planned.values().sum::<f64>() * rollout.size.0 as f64) as u64,
-        events: rollout.events.clone(),
+        events: rollout.seen.events.clone(),
     }
 }
 
 /// What was crossed, and what is planned to be; with the kernel's counters, every link.
 fn hops(rollout: &Rollout) -> BTreeSet<Hop> {
-    rollout.traffic.hops().chain(rollout.planned.keys().copied()).chain(rollout.wire.hops()).collect()
+    rollout
+        .seen
+        .traffic
+        .hops()
+        .chain(rollout.planned.keys().copied())
+        .chain(rollout.seen.wire.hops())
+        .collect()
 }
 
 fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -> LinkRow {
     let deployment = &rollout.prepared.deployment;
     let (from, to) = deployment.hop_name(hop);
-    let wire = rollout.wire.of(hop).map(|bytes| {
+    let wire = rollout.seen.wire.of(hop).map(|bytes| {
         let planned = rollout.planned.get(&hop).copied().unwrap_or(0.0);
         Wire {
             bytes,
-            rate: rollout.wire.rate(hop),
-            peak: if last { rollout.wire.peak(hop) } else { 0 },
+            rate: rollout.seen.wire.rate(hop),
+            peak: if last { rollout.seen.wire.peak(hop) } else { 0 },
             planned,
         }
     });
@@ -71,17 +78,18 @@ fn link(rollout: &Rollout, hop: Hop, now: Duration, at: Timestamp, last: bool) -
         link: deployment.map.link_name(hop.link),
         from,
         to,
-        rate: wire.map_or_else(|| rollout.traffic.rate(hop, now), |wire| wire.rate),
+        rate: wire.map_or_else(|| rollout.seen.traffic.rate(hop, now), |wire| wire.rate),
         limit: deployment.map.rate(hop, at).to_string(),
-        bytes: rollout.traffic.bytes(hop),
-        demanding: rollout.traffic.demanding(hop),
+        bytes: rollout.seen.traffic.bytes(hop),
+        demanding: rollout.seen.traffic.demanding(hop),
         wire,
     }
 }
 
 fn agent(rollout: &Rollout, number: usize, place: &Place, agent: &Agent) -> AgentRow {
     let contents = rollout.prepared.task.contents.len();
-    let bytes = (number * contents..(number + 1) * contents).map(|account| rollout.traffic.agent(account));
+    let bytes =
+        (number * contents..(number + 1) * contents).map(|account| rollout.seen.traffic.agent(account));
     let bytes = bytes.fold(Counters::default(), Counters::and);
     let running = agent.process.is_some();
     let rates = agent.status.iter().fold((0, 0), |sum, content| {

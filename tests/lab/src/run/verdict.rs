@@ -12,7 +12,8 @@ use crate::report::timeline::{Sample, Timeline};
 use crate::report::verify::{self, Verdict};
 use crate::report::view::View;
 use crate::report::{self, Report};
-use crate::run::{Agent, Rollout};
+use crate::run::Rollout;
+use crate::run::fleet::Agent;
 use crate::setup::workplace::Workplace;
 use crate::setup::{Prepared, last_words};
 
@@ -33,7 +34,7 @@ pub(crate) fn conclude(
         rollout.prepared.tracker_name()
     );
     let report = outcome.map(|verdicts| {
-        let mut report = Report::new(&view, &verdicts, rollout.facts);
+        let mut report = Report::new(&view, &verdicts, rollout.seen.facts);
         rollout.complete(&mut report, &view);
         report
     });
@@ -87,11 +88,11 @@ impl Rollout {
     pub(crate) async fn verdicts(&self, screen: &mut Screen) -> Result<Vec<Verdict>, Stop> {
         screen.say("comparing every file of every client with its source");
         let contents: Vec<_> = self.prepared.task.contents.iter().enumerate().collect();
-        let mut all = vec![Verdict::Identical; self.agents.len()];
+        let mut all = vec![Verdict::Identical; self.fleet.agents.len()];
         for (number, content) in contents {
             let target =
                 |(state, host): (&Agent, &Host)| state.done[number].map(|_| host.data.join(&content.name));
-            let folders: Vec<_> = self.agents.iter().zip(&self.prepared.hosts).map(target).collect();
+            let folders: Vec<_> = self.fleet.agents.iter().zip(&self.prepared.hosts).map(target).collect();
             let source = content.source.clone();
             let compared = tokio::task::spawn_blocking(move || verify::verdicts(&source, &folders)).await;
             let failed = |error: String| Stop::Failed(format!("cannot compare the files: {error}"));
@@ -114,18 +115,18 @@ impl Rollout {
             let (from, to) = deployment.hop_name(hop);
             format!("{from} → {to}")
         };
-        let mut samples = self.wire.samples.clone();
+        let mut samples = self.seen.wire.samples.clone();
         // the last client may have been complete since
         if let Some(last) = samples.last().cloned() {
             samples.push(Sample {
                 at: view.seconds().unwrap_or(last.at).max(last.at),
-                progress: self.agents.iter().map(|agent| agent.progress).collect(),
+                progress: self.fleet.agents.iter().map(|agent| agent.progress).collect(),
                 ..last
             });
         }
         Timeline {
             agents: deployment.agents.iter().map(|place| place.id.clone()).collect(),
-            links: self.wire.hops().map(link).collect(),
+            links: self.seen.wire.hops().map(link).collect(),
             samples,
             events: view.events.clone(),
             bound: view.bound,

@@ -1,0 +1,72 @@
+//! Contents that begin one after the other (`--stagger`).
+
+use std::time::Duration;
+
+use crate::Stop;
+use crate::players::player;
+use crate::programs::files::write_agent;
+use crate::programs::poll;
+use crate::report::Content;
+use crate::run::Rollout;
+use crate::run::outcome::round;
+
+impl Rollout {
+    /// Gives the clients the contents whose time has come (`--stagger`).
+    pub(crate) async fn contents_due(&mut self) -> Result<(), Stop> {
+        let (Some(stagger), Some(t0)) = (self.pending.stagger, self.clock.clients_started) else {
+            return Ok(());
+        };
+        let all = self.prepared.task.contents.len();
+        let mut told = false;
+        while self.seen.contents_begun.len() < all
+            && t0.elapsed() >= stagger * self.seen.contents_begun.len() as u32
+        {
+            self.seen.contents_begun.push(self.elapsed().as_secs_f64());
+            told = true;
+        }
+        if !told || self.seen.contents_begun.len() == 1 {
+            return Ok(());
+        }
+        self.write_clients()?;
+        let hosts = self.prepared.hosts.iter().zip(&self.fleet.agents);
+        let running = hosts.filter(|(host, agent)| !host.seeder && agent.process.is_some() && !agent.frozen);
+        for (host, _) in running {
+            let token = std::fs::read_to_string(host.folder.join("state/control.token"));
+            let token = token.unwrap_or_default();
+            let patience = Duration::from_secs(5);
+            // one that is just starting reads the new file itself
+            let _ = poll::authorized("POST", host.control, "/reload", Some(token.trim()), patience).await;
+        }
+        self.event(format!(
+            "{} contents of {all} are asked for",
+            self.seen.contents_begun.len()
+        ));
+        Ok(())
+    }
+
+    /// The clients' configuration, with the contents that have begun.
+    pub(crate) fn write_clients(&self) -> Result<(), Stop> {
+        let begun = self.seen.contents_begun.len().max(1);
+        let contents = self.prepared.task.contents.iter().take(begun);
+        let torrents: Vec<_> = contents.map(|content| content.torrent.as_path()).collect();
+        let mut clients = self.prepared.hosts.iter().filter(|host| !host.seeder);
+        clients
+            .try_for_each(|host| write_agent(host, &torrents))
+            .map_err(|error| Stop::Failed(format!("{error:#}")))
+    }
+
+    /// When each content began, and how long it took.
+    pub(crate) fn contents(&self) -> Vec<Content> {
+        let one = |(number, content): (usize, &player::Content)| {
+            let clients = self.prepared.hosts.iter().zip(&self.fleet.agents);
+            let clients = clients.filter(|(host, agent)| !host.seeder && !agent.gone);
+            let seconds = clients.map(|(_, agent)| agent.done[number]);
+            Content {
+                name: content.name.clone(),
+                begun: round(self.seen.contents_begun.get(number).copied().unwrap_or(0.0)),
+                seconds: seconds.into_iter().try_fold(0.0, |most: f64, at| Some(most.max(at?))).map(round),
+            }
+        };
+        self.prepared.task.contents.iter().enumerate().map(one).collect()
+    }
+}
