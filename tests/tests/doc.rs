@@ -261,7 +261,9 @@ fn what_the_documents_refer_to_exists() {
         for path in
             quoted(&text).filter(|text| text.contains('/') && !text.contains([' ', '<', '*', '{', ':']))
         {
-            let inside = tops.iter().any(|top| path.split('/').next() == Some(top));
+            // `corpus/TARGET` stands for many
+            let is_placeholder = path.split('/').any(|part| part.chars().all(|c| c.is_ascii_uppercase()));
+            let inside = !is_placeholder && tops.iter().any(|top| path.split('/').next() == Some(top));
             assert!(
                 !inside || root().join(path).exists(),
                 "{}: `{path}`",
