@@ -4,7 +4,7 @@
 //! business of `narrows-storage`, which blocks. This crate is what joins the two on tokio. Each module uses
 //! those below it in this list, none above (tests/layers.rs):
 //! - [`cli`] has the program's commands;
-//! - [`control`] serves status, metrics, explanations and commands over HTTP;
+//! - `control` serves status, metrics, explanations and commands over HTTP;
 //! - `supervisor` holds the contents that run, and changes them on a reload;
 //! - `content` has one actor per content, which feeds its swarm and carries out what the swarm wants;
 //! - `announce` is the tracker's client; it knows no content;
@@ -13,7 +13,7 @@
 //! - `identity` is who it is;
 //! - [`config`] reads agent.yaml;
 //! - `clock` is the time since its start;
-//! - [`platform`] has what differs between operating systems.
+//! - `platform` has what differs between operating systems.
 //!
 //! An agent, as `narrows-agent run` and `get` start it:
 //! ```
@@ -41,10 +41,10 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod content;
-pub mod control;
+mod control;
 mod identity;
 mod net;
-pub mod platform;
+mod platform;
 mod resources;
 mod supervisor;
 

@@ -21,14 +21,14 @@ const MAX_BODY: usize = 64 << 20;
 
 /// A running agent's control port.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     token: Option<Token>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// No program listens there, or none that speaks HTTP.
     #[error("no agent answers at {address}: {problem}; is it running?")]
     Unreachable {
@@ -44,7 +44,7 @@ pub enum ClientError {
 
 impl Client {
     /// A client of the agent whose control port is `address`; commands need `token`.
-    pub fn new(address: SocketAddr, token: Option<Token>) -> Self {
+    pub(crate) fn new(address: SocketAddr, token: Option<Token>) -> Self {
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -60,7 +60,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
         self.ask(Method::GET, path).await
     }
 
@@ -68,7 +68,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn post(&self, path: &str) -> Result<Bytes, ClientError> {
+    pub(crate) async fn post(&self, path: &str) -> Result<Bytes, ClientError> {
         self.ask(Method::POST, path).await
     }
 

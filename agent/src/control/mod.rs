@@ -9,6 +9,6 @@ mod metrics;
 mod server;
 mod token;
 
-pub use client::{Client, ClientError};
-pub use server::serve;
-pub use token::Token;
+pub(crate) use client::{Client, ClientError};
+pub(crate) use server::serve;
+pub(crate) use token::Token;

@@ -30,7 +30,7 @@ const HEAD: Duration = Duration::from_secs(10);
 type Reply = Response<Full<Bytes>>;
 
 /// Serves the control port for ever. `data` is the folder whose free space is a metric.
-pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Token, data: PathBuf) {
+pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Token, data: PathBuf) {
     let control = Arc::new(Control { agent, token, data });
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let (mut failures, began) = (Repeats::default(), Instant::now());

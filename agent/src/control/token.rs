@@ -8,7 +8,7 @@ use narrows_host::private;
 
 /// The secret that commands need: 64 hex digits.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Token(Bearer);
+pub(crate) struct Token(Bearer);
 
 impl Token {
     /// Reads the token at `path`, or makes a new one that only its owner can read: also in place of one that
@@ -16,7 +16,7 @@ impl Token {
     ///
     /// # Errors
     /// The system's.
-    pub fn ensure(path: &Path) -> io::Result<Self> {
+    pub(crate) fn ensure(path: &Path) -> io::Result<Self> {
         if private::is_private(path) {
             if let Ok(token) = Self::read(path) {
                 // also puts the permissions right
@@ -37,7 +37,7 @@ impl Token {
     ///
     /// # Errors
     /// The system's, or that it is none.
-    pub fn read(path: &Path) -> io::Result<Self> {
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let text = std::fs::read_to_string(path)?;
         let text = text.trim();
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -52,12 +52,12 @@ impl Token {
     }
 
     /// The value of the `Authorization` header.
-    pub fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         self.0.header()
     }
 
     /// Whether the value of an `Authorization` header holds this token; takes as long for any wrong one.
-    pub fn matches(&self, header: &[u8]) -> bool {
+    pub(crate) fn matches(&self, header: &[u8]) -> bool {
         self.0.shown_in(Some(header)) == Shown::Right
     }
 }

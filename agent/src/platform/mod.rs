@@ -14,13 +14,13 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use system::{default_config, default_data, default_state, disk_size, free_space, notify_ready};
+pub(crate) use system::{default_config, default_data, default_state, disk_size, free_space, notify_ready};
 #[cfg(windows)]
 pub(crate) use windows::{protect_default_folder, service};
 
 /// What the operating system asks of the agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Stop gracefully.
     Stop,
     /// Read the configuration again.
@@ -30,7 +30,7 @@ pub enum Signal {
 /// What the operator asks for by signal, or by the controls of a Windows service: STOP and SHUTDOWN stop,
 /// PARAMCHANGE reloads.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     stop: Stop,
     reload: Reload,
 }
@@ -40,7 +40,7 @@ impl Signals {
     ///
     /// # Errors
     /// The system's.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             stop: Stop::new()?,
             reload: Reload::new(),
@@ -48,7 +48,7 @@ impl Signals {
     }
 
     /// The next signal. Safe to drop and call again.
-    pub async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             () = self.stop.asked() => Signal::Stop,
             () = self.reload.asked() => Signal::Reload,

@@ -8,17 +8,17 @@ use narrows_host::systemd;
 use super::Signal;
 
 /// Where `--config` points by default.
-pub fn default_config() -> &'static str {
+pub(crate) fn default_config() -> &'static str {
     "/etc/narrows/agent.yaml"
 }
 
 /// Default of `data`.
-pub fn default_data() -> &'static str {
+pub(crate) fn default_data() -> &'static str {
     "/var/lib/narrows/data"
 }
 
 /// Default of `state`.
-pub fn default_state() -> &'static str {
+pub(crate) fn default_state() -> &'static str {
     "/var/lib/narrows/state"
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn control() -> Signal {
 }
 
 /// Tells systemd, if it started us, that the service runs.
-pub fn notify_ready() {
+pub(crate) fn notify_ready() {
     systemd::notify(systemd::State::Ready);
 }
 
@@ -36,7 +36,7 @@ pub fn notify_ready() {
 ///
 /// # Errors
 /// The system's.
-pub fn free_space(path: &Path) -> io::Result<u64> {
+pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
@@ -45,7 +45,7 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
 ///
 /// # Errors
 /// The system's.
-pub fn disk_size(path: &Path) -> io::Result<u64> {
+pub(crate) fn disk_size(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_blocks.saturating_mul(stat.f_frsize))
 }

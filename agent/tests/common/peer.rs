@@ -18,15 +18,15 @@ impl Peer {
     /// Connects and shakes hands.
     pub(crate) fn connect(to: SocketAddr, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         let stream = TcpStream::connect(to).unwrap();
-        Self::greet(stream, info_hash, pieces, id)
+        Self::shake_hands(stream, info_hash, pieces, id)
     }
 
     /// Waits for the agent to connect, and shakes hands.
     pub(crate) fn accept(listener: &TcpListener, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
-        Self::greet(listener.accept().unwrap().0, info_hash, pieces, id)
+        Self::shake_hands(listener.accept().unwrap().0, info_hash, pieces, id)
     }
 
-    fn greet(mut stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+    fn shake_hands(mut stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let ours = Handshake {
             info_hash,

@@ -1,10 +1,58 @@
 //! What the disk says, and when it is asked to make things durable.
 
+use std::time::Duration;
+
+use narrows_host::Repeats;
 use narrows_storage::{StorageError, Stored};
 use narrows_swarm::{Event, Time};
 
-use super::{NOTE_BYTES, NOTE_TIME, PROBE, SYNC_BYTES, SYNC_TIME, Session};
+use super::Session;
 use crate::content::Work;
+
+/// What has been stored is made durable after so many bytes or so much time: a machine that is switched off
+/// loses no more, and the end of a rollout waits for no long flush.
+const SYNC_BYTES: u64 = 16 << 20;
+const SYNC_TIME: Duration = Duration::from_secs(5);
+
+/// What has come across the WAN is written down after so many bytes or so much time: of a gateway that is
+/// killed, the tracker does not hear of more. Not before [`TICK`](super::TICK), so that a fast link does not mean many
+/// writes.
+const NOTE_BYTES: u64 = 1 << 20;
+const NOTE_TIME: Duration = Duration::from_secs(1);
+
+/// How often a disk that refused is asked whether it takes data again.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// What is known of the disk, and what is under way there.
+#[derive(Default)]
+pub(super) struct Disk {
+    unsynced: u64,
+    last_sync: Time,
+    syncing: bool,
+    /// The swarm was told that nothing can be stored, and why.
+    pub(super) fault: Option<String>,
+    probing: bool,
+    next_probe: Time,
+    /// Publishing is under way, or failed and waits.
+    publishing: bool,
+    pub(super) publish_error: Option<String>,
+    publish_failures: Repeats,
+    sync_failures: Repeats,
+    store_failures: Repeats,
+    pub(super) read_failures: Repeats,
+    hash_failures: Repeats,
+    next_publish: Time,
+}
+
+impl Disk {
+    /// In good order at `now`.
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            last_sync: now,
+            ..Self::default()
+        }
+    }
+}
 
 impl Session {
     pub(super) fn done(&mut self, work: Work, now: Time) {
@@ -164,6 +212,12 @@ impl Session {
         }
     }
 
+    /// Asks whether the disk takes what is still missing.
+    pub(super) fn probe(&mut self) {
+        self.disk.probing = true;
+        self.jobs.probe(self.content.clone());
+    }
+
     /// Publishes, syncs and probes when it is time to.
     pub(super) fn care_for_disk(&mut self, now: Time) {
         let disk = &mut self.disk;
@@ -176,9 +230,9 @@ impl Session {
             return;
         }
         if disk.fault.is_some() && !disk.probing && disk.next_probe <= now {
-            disk.probing = true;
-            self.jobs.probe(self.content.clone());
+            self.probe();
         }
+        let disk = &mut self.disk;
         let old = disk.unsynced > 0 && now >= disk.last_sync + SYNC_TIME;
         if (old || disk.unsynced >= SYNC_BYTES) && !disk.syncing {
             (disk.syncing, disk.unsynced, disk.last_sync) = (true, 0, now);

@@ -27,22 +27,9 @@ use crate::content::{Input, Services, Spec};
 use crate::net::{self, Established, Outbox};
 use crate::resources::Allotment;
 
+use disk::Disk;
 use scrub::Scrub;
 use watch::Watch;
-
-/// What has been stored is made durable after so many bytes or so much time: a machine that is switched off
-/// loses no more, and the end of a rollout waits for no long flush.
-const SYNC_BYTES: u64 = 16 << 20;
-const SYNC_TIME: Duration = Duration::from_secs(5);
-
-/// What has come across the WAN is written down after so many bytes or so much time: of a gateway that is
-/// killed, the tracker does not hear of more. Not before [`TICK`], so that a fast link does not mean many
-/// writes.
-const NOTE_BYTES: u64 = 1 << 20;
-const NOTE_TIME: Duration = Duration::from_secs(1);
-
-/// How often a disk that refused is asked whether it takes data again.
-const PROBE: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for the tracker.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -90,27 +77,6 @@ pub(super) struct Session {
     /// Across the WAN in this session, as far as the WAN history knows, and since when.
     noted_wan: u64,
     last_note: Time,
-}
-
-/// What we know of the disk.
-#[derive(Default)]
-struct Disk {
-    unsynced: u64,
-    last_sync: Time,
-    syncing: bool,
-    /// The swarm was told that nothing can be stored, and why.
-    fault: Option<String>,
-    probing: bool,
-    next_probe: Time,
-    /// Publishing is under way, or failed and waits.
-    publishing: bool,
-    publish_error: Option<String>,
-    publish_failures: Repeats,
-    sync_failures: Repeats,
-    store_failures: Repeats,
-    read_failures: Repeats,
-    hash_failures: Repeats,
-    next_publish: Time,
 }
 
 impl Session {
@@ -168,10 +134,7 @@ impl Session {
             tracker_error: None,
             announce_failures: Repeats::default(),
             unreachable: RepeatsBy::new(unreachable::MAX),
-            disk: Disk {
-                last_sync: now,
-                ..Disk::default()
-            },
+            disk: Disk::new(now),
             watch: Watch::new(spec.meta.files.len(), now),
             scrub: Scrub::new(scrub_period, spec.meta.piece_count(), scrub_from, now),
             restarted: false,
@@ -183,8 +146,7 @@ impl Session {
             session.feed(Event::Pause, now);
         }
         if !session.swarm.have().is_full() {
-            session.disk.probing = true;
-            session.jobs.probe(session.content.clone());
+            session.probe();
         }
         session
     }

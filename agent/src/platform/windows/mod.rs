@@ -10,17 +10,17 @@ use narrows_host::private;
 use super::Signal;
 
 /// Where `--config` points by default.
-pub fn default_config() -> &'static str {
+pub(crate) fn default_config() -> &'static str {
     "C:\\ProgramData\\Narrows\\agent.yaml"
 }
 
 /// Default of `data`.
-pub fn default_data() -> &'static str {
+pub(crate) fn default_data() -> &'static str {
     "C:\\ProgramData\\Narrows\\data"
 }
 
 /// Default of `state`.
-pub fn default_state() -> &'static str {
+pub(crate) fn default_state() -> &'static str {
     "C:\\ProgramData\\Narrows\\state"
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn control() -> Signal {
 }
 
 /// Tells the service control manager, if it started us, that the service runs.
-pub fn notify_ready() {
+pub(crate) fn notify_ready() {
     service::running();
 }
 
@@ -38,7 +38,7 @@ pub fn notify_ready() {
 ///
 /// # Errors
 /// The system's.
-pub fn free_space(path: &Path) -> io::Result<u64> {
+pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
     fs4::available_space(path)
 }
 
@@ -46,7 +46,7 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
 ///
 /// # Errors
 /// The system's.
-pub fn disk_size(path: &Path) -> io::Result<u64> {
+pub(crate) fn disk_size(path: &Path) -> io::Result<u64> {
     fs4::total_space(path)
 }
 
