@@ -1,4 +1,4 @@
-//! A machine whose address changes is heard of at its new one within seconds. Needs a network namespace of
+//! A machine whose address changes is known at its new one within seconds. Needs a network namespace of
 //! its own; says so and passes where that cannot be.
 #![cfg(target_os = "linux")]
 
@@ -36,16 +36,16 @@ fn in_namespace(test: &str) -> bool {
         .env(INSIDE, "1")
         .output()
         .unwrap();
-    let said =
+    let text =
         String::from_utf8_lossy(&inside.stdout).into_owned() + &String::from_utf8_lossy(&inside.stderr);
-    assert!(inside.status.success() && said.contains("1 passed"), "{said}");
+    assert!(inside.status.success() && text.contains("1 passed"), "{text}");
     false
 }
 
 fn ip(args: &str) {
     let output = Command::new("ip").args(args.split(' ')).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {args}: {said}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {args}: {text}");
 }
 
 /// Packets to the tracker leave from this address from now on.
@@ -69,8 +69,8 @@ fn tracker() -> Tracker {
 fn heard_from(tracker: &Tracker, address: IpAddr, times: usize) {
     let from = SocketAddr::new(address, 6881);
     eventually(&format!("announce {times} from {from}"), || {
-        let heard = tracker.heard();
-        (heard.iter().filter(|(peer, _)| *peer == from).count() >= times).then_some(())
+        let announces = tracker.announces();
+        (announces.iter().filter(|(peer, _)| *peer == from).count() >= times).then_some(())
     });
 }
 
@@ -111,7 +111,7 @@ fn a_seeder_whose_fixed_address_was_away_announces_once_it_is_back() {
     seeder.ip = fixed;
     seeder.start();
     seeder.wait_for(ContentState::Seeding);
-    let before = tracker.heard().len();
+    let before = tracker.announces().len();
     ip(&format!("address del {fixed}/24 dev lo"));
     eventually("the agent notices", || {
         let log = std::fs::read_to_string(seeder.dir.join("log")).unwrap();

@@ -111,7 +111,7 @@ fn all_wrong_values_are_reported_at_once() {
 }
 
 /// The mistakes of a file with these bytes: `line:column what is underlined | problem | help`.
-fn told(bytes: &[u8]) -> Vec<String> {
+fn mistakes_in_bytes(bytes: &[u8]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.yaml");
     std::fs::write(&path, bytes).unwrap();
@@ -196,16 +196,16 @@ fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
             ],
         ),
     ] {
-        assert_eq!(told(text.as_bytes()), expected, "{what}");
+        assert_eq!(mistakes_in_bytes(text.as_bytes()), expected, "{what}");
     }
     let utf16: Vec<u8> = "id: a\r\nlisten: here\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let found = told(&utf16);
+    let found = mistakes_in_bytes(&utf16);
     assert!(
         found[0].starts_with("1:1 id: a | this file is UTF-16"),
         "{found:?}"
     );
     assert_eq!(found[1..], [LISTEN]);
-    let found = told(b"id: M\xfcnchen\nlisten: here\n");
+    let found = mistakes_in_bytes(b"id: M\xfcnchen\nlisten: here\n");
     assert!(
         found[0].starts_with("1:6 \u{fc} | the byte 0xFC is not UTF-8"),
         "{found:?}"
@@ -264,10 +264,10 @@ fn the_time_of_a_scrub_is_days_hours_or_minutes_or_off() {
         assert_eq!(scrub(text).unwrap(), seconds, "{text}");
     }
     for wrong in ["0d", "30", "often", "1s", "9999999999999999999d", "-1d", "\"\""] {
-        let said = scrub(wrong).unwrap_err().to_string();
+        let text = scrub(wrong).unwrap_err().to_string();
         assert!(
-            said.contains("= help: ") && said.contains("agent.yaml:1:8"),
-            "{wrong}: {said}"
+            text.contains("= help: ") && text.contains("agent.yaml:1:8"),
+            "{wrong}: {text}"
         );
     }
 }

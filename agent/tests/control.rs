@@ -60,7 +60,7 @@ fn a_pause_stops_the_transfer_and_a_resume_goes_on() {
     let there = leecher.wait_for(ContentState::Paused);
     assert_eq!(there.peers, 0);
     eventually("the tracker was told", || {
-        tracker.heard_event(leecher.listen(), AnnounceEvent::Stopped).then_some(())
+        tracker.has_announced(leecher.listen(), AnnounceEvent::Stopped).then_some(())
     });
     let still = leecher.content().bytes_lan;
     assert!(still < meta.total);
@@ -94,9 +94,9 @@ fn status_exits_with_three_if_a_content_is_in_error_and_with_one_if_no_agent_ans
         drop(reader);
         let output = agent.prepared(&[command]).stdout(writer).stderr(Stdio::piped()).spawn();
         let output = output.unwrap().wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
-            (output.status.code(), said.as_ref()),
+            (output.status.code(), stderr.as_ref()),
             (Some(code), ""),
             "{command}"
         );
@@ -280,12 +280,12 @@ fn systemd_is_told_once_the_agent_listens() {
         .spawn()
         .unwrap();
     let mut message = [0; 64];
-    let told = socket.recv(&mut message);
+    let received = socket.recv(&mut message);
     let listens =
         std::net::TcpStream::connect(agent.listen()).and(std::net::TcpStream::connect(agent.control()));
     child.kill().unwrap();
     child.wait().unwrap();
-    let length = told.expect("systemd is told within 30 s");
+    let length = received.expect("systemd is told within 30 s");
     assert_eq!(message[..length].trim_ascii_end(), b"READY=1");
     listens.expect("what was announced as ready listens");
 }
@@ -305,7 +305,7 @@ fn a_reader_that_stops_early_ends_a_command_quietly() {
         drop(reader);
         let mut command = agent.prepared(&[what]);
         let ended = command.stdout(writer).output().unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(ended.status.success() && said.is_empty(), "{what}: {said}");
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success() && stderr.is_empty(), "{what}: {stderr}");
     }
 }

@@ -13,8 +13,8 @@ use narrows_protocol::{AnnounceResponse, Failure};
 
 /// Refuses so many announces, for two reasons in turns, then takes them; its URL and how many it was asked.
 fn moody(refusals: usize) -> (String, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = asked.clone();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
     let url = answering(move || {
         let mut body = Vec::new();
         match count.fetch_add(1, Ordering::Relaxed) {
@@ -30,7 +30,7 @@ fn moody(refusals: usize) -> (String, Arc<AtomicUsize>) {
         }
         ("200 OK", body)
     });
-    (url, asked)
+    (url, requests)
 }
 
 fn lines(agent: &Agent, text: &str) -> usize {
@@ -41,7 +41,7 @@ fn lines(agent: &Agent, text: &str) -> usize {
 #[test]
 fn a_tracker_that_refuses_for_two_reasons_in_turns_and_a_broken_torrent_are_one_line_each() {
     let dir = tempfile::tempdir().unwrap();
-    let (url, asked) = moody(5);
+    let (url, requests) = moody(5);
     let source = dir.path().join("seeder/office");
     folder(&source, 1, 100_000);
     let (file, _) = torrent_of(&source, url, 64 << 10);
@@ -54,7 +54,7 @@ fn a_tracker_that_refuses_for_two_reasons_in_turns_and_a_broken_torrent_are_one_
     }
     assert_eq!(lines(&agent, "cannot use this torrent"), 1);
     eventually("the tracker takes announces", || {
-        (asked.load(Ordering::Relaxed) >= 8).then_some(())
+        (requests.load(Ordering::Relaxed) >= 8).then_some(())
     });
     for reason in [
         "first reason",

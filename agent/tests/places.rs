@@ -34,10 +34,10 @@ fn two_versions_at_one_place_are_a_mistake_in_check_and_at_a_reload_and_the_firs
         .arg(agent.config_path())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    let text = String::from_utf8_lossy(&check.stderr).into_owned();
     assert!(!check.status.success());
     for part in ["are both", "lie in each other", "office.torrent", "inner.torrent"] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(text.contains(part), "{part}: {text}");
     }
     agent.command(&["reload"]);
     let content = eventually("the reload is through", || {
@@ -125,9 +125,9 @@ fn names_that_windows_cannot_hold_travel_where_the_operator_says_linux() {
         .started();
     let target = dir.path().join("target");
     let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)]).started();
-    let told = leecher.content();
-    assert_eq!(told.state, ContentState::Error);
-    let error = told.error.unwrap();
+    let status = leecher.content();
+    assert_eq!(status.state, ContentState::Error);
+    let error = status.error.unwrap();
     assert!(
         error.contains("\"man:3\"") && error.contains("`names: linux` in agent.yaml"),
         "{error}"

@@ -21,10 +21,10 @@ fn shown(agent: &Agent) -> [String; 3] {
     agent.wait("the tracker's answer is told", |content| {
         content.tracker_error.is_some()
     });
-    let said = |command| String::from_utf8(agent.command(&[command]).stdout).unwrap();
+    let shown = |command| String::from_utf8(agent.command(&[command]).stdout).unwrap();
     let log = std::fs::read_to_string(agent.dir.join("log")).unwrap();
     let log = log.lines().filter(|line| line.contains("WARN")).collect();
-    [said("status"), said("explain"), log]
+    [shown("status"), shown("explain"), log]
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn the_text_of_an_answer_that_is_none_is_shown() {
     let body = b"not found: this tracker serves /announce and /scrape\n".to_vec();
     let agent = agent_of(dir.path(), "404 Not Found", body);
     for text in shown(&agent) {
-        let said =
+        let shown =
             text.contains("404 Not Found") && text.contains("this tracker serves /announce and /scrape");
-        assert!(said, "{text}");
+        assert!(shown, "{text}");
     }
 }
 

@@ -48,7 +48,7 @@ fn a_reload_adds_and_drops_content_and_its_files_stay() {
     });
     assert_eq!(leecher.content().name, "two");
     assert_same(&sources[0], &target.join("one"));
-    let stopped = tracker.heard().into_iter().any(|(peer, request)| {
+    let stopped = tracker.announces().into_iter().any(|(peer, request)| {
         peer == leecher.listen()
             && request.event == AnnounceEvent::Stopped
             && request.info_hash == one.1.info_hash

@@ -32,10 +32,10 @@ fn a_folder_goes_from_a_seeder_to_a_leecher_over_the_lan() {
     );
     assert_eq!(done.bytes_wan, 0);
     assert!(done.bytes_lan >= meta.total && done.bytes_lan <= meta.total + done.bytes_wasted);
-    eventually("the tracker heard of it", || {
-        tracker.heard_event(leecher.listen(), AnnounceEvent::Completed).then_some(())
+    eventually("the tracker has heard of it", || {
+        tracker.has_announced(leecher.listen(), AnnounceEvent::Completed).then_some(())
     });
-    assert!(tracker.heard().iter().all(|(peer, _)| [seeder.ip, leecher.ip].contains(&peer.ip())));
+    assert!(tracker.announces().iter().all(|(peer, _)| [seeder.ip, leecher.ip].contains(&peer.ip())));
     let sent = eventually("the seeder counted it", || {
         Some(seeder.content().uploaded_lan).filter(|sent| *sent >= meta.total)
     });
@@ -118,7 +118,7 @@ fn a_stop_is_clean_quick_and_told_to_the_tracker() {
     let (status, took) = leecher.terminate();
     assert!(status.success(), "{status}");
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert!(tracker.heard_event(leecher.listen(), AnnounceEvent::Stopped));
+    assert!(tracker.has_announced(leecher.listen(), AnnounceEvent::Stopped));
     leecher.start();
     let again = leecher.wait("checked", |content| content.state != ContentState::Checking);
     assert!(again.bytes_done >= before.bytes_done);
@@ -201,7 +201,7 @@ fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() 
     let leecher = Agent::new(&dir.path().join("l"), &[(&file, &targets[1])]).started();
     let heard_from = |agent: &Agent| {
         let listen = agent.listen();
-        tracker.heard().into_iter().filter(move |(peer, _)| *peer == listen)
+        tracker.announces().into_iter().filter(move |(peer, _)| *peer == listen)
     };
     eventually("it has asked for peers again and again", || {
         (heard_from(&leecher).count() > 3).then_some(())
@@ -242,8 +242,8 @@ fn what_an_older_version_left_on_disk_is_reused_and_told_also_after_a_kill() {
     let mut leecher = Agent::new(&dir.path().join("l"), &[(&file, &target)]).started();
     let told = |from, after: usize| {
         eventually("it announces", || {
-            let heard = tracker.heard();
-            let mut of_it = heard.iter().skip(after).filter(|(peer, _)| *peer == from);
+            let announces = tracker.announces();
+            let mut of_it = announces.iter().skip(after).filter(|(peer, _)| *peer == from);
             let report = of_it.next_back()?.1.narrows.as_ref()?;
             Some((report.reused, report.wanted))
         })
@@ -257,7 +257,7 @@ fn what_an_older_version_left_on_disk_is_reused_and_told_also_after_a_kill() {
         "{done:?}"
     );
     leecher.kill();
-    let so_far = tracker.heard().len();
+    let so_far = tracker.announces().len();
     leecher.start();
     leecher.wait_for(ContentState::Seeding);
     assert_eq!(
@@ -280,12 +280,12 @@ fn who_fetched_inside_its_site_says_so_after_a_restart() {
     leecher.wait_for(ContentState::Seeding);
     let (status, _) = leecher.terminate();
     assert!(status.success(), "{status}");
-    let so_far = tracker.heard().len();
+    let so_far = tracker.announces().len();
     leecher.start();
     let told = |from, after: usize| {
         eventually("it announces", || {
-            let heard = tracker.heard();
-            let of_it = heard.iter().skip(after).find(|(peer, _)| *peer == from)?;
+            let announces = tracker.announces();
+            let of_it = announces.iter().skip(after).find(|(peer, _)| *peer == from)?;
             let report = of_it.1.narrows.as_ref()?;
             Some((of_it.1.left, report.wan, report.reused, report.wanted))
         })

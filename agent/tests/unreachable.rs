@@ -60,9 +60,9 @@ fn status_log_explain_and_metrics_name_a_peer_that_refuses_one_that_closes_and_o
         content.unreachable.len() == 3 && content.unreachable.iter().all(|peer| peer.seconds >= 12)
     });
     for (address, why, help) in expected {
-        let told = there.unreachable.iter().find(|peer| peer.address == address);
-        let told = told.unwrap_or_else(|| panic!("{address} in {:?}", there.unreachable));
-        assert!(told.why.contains(why) && told.help.contains(help), "{told:?}");
+        let shown = there.unreachable.iter().find(|peer| peer.address == address);
+        let shown = shown.unwrap_or_else(|| panic!("{address} in {:?}", there.unreachable));
+        assert!(shown.why.contains(why) && shown.help.contains(help), "{shown:?}");
         let output = String::from_utf8(agent.command(&["status"]).stdout).unwrap();
         let line = output.lines().find(|line| line.contains(&format!("cannot reach {address} for ")));
         assert!(
@@ -87,8 +87,8 @@ fn status_log_explain_and_metrics_name_a_peer_that_refuses_one_that_closes_and_o
     assert!(metrics.contains(&gauge), "{metrics}");
     let log = std::fs::read_to_string(agent.dir.join("log")).unwrap();
     for (address, why, _) in expected {
-        let told = |line: &&str| line.contains("WARN") && line.contains(&format!("addr={address} "));
-        let lines: Vec<&str> = log.lines().filter(told).collect();
+        let shown = |line: &&str| line.contains("WARN") && line.contains(&format!("addr={address} "));
+        let lines: Vec<&str> = log.lines().filter(shown).collect();
         assert!(
             lines.len() == 1 && lines[0].contains(why),
             "once, with the reason: {lines:?}"

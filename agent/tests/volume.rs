@@ -81,8 +81,8 @@ fn a_volume_that_is_not_mounted_is_said_and_waited_for_and_nothing_is_fetched_be
     drop(mounted);
     agent.start();
     agent.wait_for(ContentState::Error);
-    let said = agent.command(&["verify", "office"]);
-    assert!(said.status.success());
+    let output = agent.command(&["verify", "office"]);
+    assert!(output.status.success());
     agent.wait_for(ContentState::Seeding);
     assert_same(&source, &target.join("office"));
     agent.kill();
@@ -109,8 +109,8 @@ fn a_place_that_nothing_can_be_moved_to_is_refused_by_check_and_before_a_byte_is
             .arg(agent.config_path())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-        (checked.status.success(), said)
+        let output = String::from_utf8_lossy(&checked.stderr).into_owned();
+        (checked.status.success(), output)
     };
     for (at, part) in [
         (&inner, "inside of what"),
@@ -120,10 +120,10 @@ fn a_place_that_nothing_can_be_moved_to_is_refused_by_check_and_before_a_byte_is
         let Some(mounted) = Mount::new(&["-t", "tmpfs"], Path::new("narrows-test"), at) else {
             return skip("A missing volume", "this user cannot mount");
         };
-        let (good, said) = check(&agent);
+        let (good, output) = check(&agent);
         assert!(
-            !good && said.contains(at.to_str().unwrap()) && said.contains(part),
-            "{said}"
+            !good && output.contains(at.to_str().unwrap()) && output.contains(part),
+            "{output}"
         );
         agent.start();
         let refused = agent.wait_for(ContentState::Error);

@@ -1,4 +1,5 @@
-//! Announces: from the listen address, to the first tracker that answers (BEP 12).
+//! Speaks to trackers: announces from the listen address to the first one that answers (BEP 12), and notices
+//! what changes on the way.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
@@ -34,7 +35,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Knows no tracker yet.
+    /// Has spoken to no tracker yet.
     pub(crate) fn new(me: Arc<Identity>, clock: Clock) -> Self {
         Self {
             me,
@@ -47,7 +48,7 @@ impl Client {
     /// Announces to the first of these trackers that takes it.
     ///
     /// # Errors
-    /// What each of them said.
+    /// What became of it at each of them.
     pub(crate) async fn announce(
         &self,
         trackers: &Trackers,
@@ -80,7 +81,7 @@ impl Client {
         let both = tokio::join!(self.ask_family(&v4, &target), self.ask_family(&v6, &target));
         for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
             self.heed(trackers, url, answer.warning.as_deref());
-            self.restarts.heard(url, answer.narrows.as_ref(), Instant::now());
+            self.restarts.announced(url, answer.narrows.as_ref(), Instant::now());
         }
         match both {
             (None, None) => Err(TrackerError::NoAddress),
@@ -93,7 +94,7 @@ impl Client {
         }
     }
 
-    /// Says what a tracker warns of, once.
+    /// Logs what a tracker warns of, once.
     fn heed(&self, trackers: &Trackers, url: &str, warning: Option<&str>) {
         let mut warnings = trackers.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(warning) = warning else {
@@ -159,7 +160,7 @@ impl Client {
         Ok(number.filter(|_| status.is_success()))
     }
 
-    /// Where to [look](Self::look), and after how long; nothing to look at: `None`.
+    /// Which URLs to [look](Self::look) at, and after how long; `None` if there are none.
     pub(crate) fn look_due(&self) -> Option<(Vec<String>, Duration)> {
         self.restarts.due()
     }

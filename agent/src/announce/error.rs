@@ -70,8 +70,8 @@ pub(crate) enum TrackerError {
     BothFamilies(Box<TrackerError>, Box<TrackerError>),
 }
 
-/// What a tracker says to an agent that it refuses, and where it saw us, if it says so (BEP 24): a machine may
-/// have several addresses.
+/// What a tracker says to an agent that it refuses, and where it saw us, if it says so (BEP 24): a machine
+/// may have several addresses.
 fn refusal(failure: &Failure) -> String {
     let reason = printable(failure.reason.as_bytes(), MAX_REASON);
     match failure.external_ip {

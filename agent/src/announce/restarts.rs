@@ -2,13 +2,13 @@
 //! knew hears of seeders soon after the next look (15 s, longer in large fleets), not when their quarter of
 //! an hour is over.
 //!
-//! Narrows' trackers tell a number that is another one in each run (`epoch`), and how often to look whether
-//! it still is (`watch`, scaled with the number of agents). An agent looks once for all its contents. Other
-//! trackers say neither and are asked for nothing.
+//! Narrows' trackers send a number that differs in each run (`epoch`), and how often to check it (`watch`,
+//! scaled with the number of agents). An agent checks once for all its contents. Other trackers send neither
+//! and are not asked.
 //!
-//! Several trackers behind one name tell their numbers in turn: a number that was heard before is no restart.
-//! And however often new ones come, all contents announce a few times within [`WINDOW`] at most; what was put
-//! off is made up for.
+//! Several trackers behind one name answer in turn: a number that was seen before is no restart. However
+//! often new ones come, all contents announce a few times within [`WINDOW`] at most; a round that was put off
+//! is made up for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -21,37 +21,37 @@ use tokio::sync::watch;
 const MIN_WATCH: Duration = Duration::from_secs(5);
 const MAX_WATCH: Duration = Duration::from_secs(3600);
 
-/// Within so long, all contents announce for a tracker that restarts [`MAX_ROUNDS`] times at most; once for
-/// several that take turns.
+/// Within this time all contents announce for a tracker that restarts [`MAX_ROUNDS`] times at most; for
+/// several that take turns, once.
 const WINDOW: Duration = Duration::from_secs(300);
 const MAX_ROUNDS: usize = 4;
-/// Of so many trackers behind one name, or runs of one, the numbers are remembered.
+/// How many numbers are remembered, of trackers behind one name or of the runs of one.
 const MAX_EPOCHS: usize = 16;
 
 /// What is known of the trackers of all contents.
 #[derive(Debug)]
 pub(crate) struct Restarts {
-    /// By the URL where the number is told.
+    /// By the URL that gives the number.
     known: Mutex<BTreeMap<String, Known>>,
     seen: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Known {
-    /// The numbers heard, the last one last.
+    /// The numbers seen, in order of when they were seen last.
     epochs: VecDeque<u32>,
     watch: Duration,
     /// When several trackers were last seen to take turns.
     turns: Option<Instant>,
     /// When all contents last announced.
     rounds: Vec<Instant>,
-    /// Whether they are to do so as soon as they may.
+    /// Whether they are to announce as soon as they may.
     pending: bool,
 }
 
 impl Known {
-    /// A tracker has told its number; whether all contents are to announce.
-    fn hear(&mut self, epoch: u32, now: Instant) -> bool {
+    /// Notes a number; whether all contents are to announce.
+    fn note(&mut self, epoch: u32, now: Instant) -> bool {
         if self.epochs.back() != Some(&epoch) {
             match self.epochs.iter().position(|known| *known == epoch) {
                 Some(before) => {
@@ -91,8 +91,8 @@ impl Default for Restarts {
 }
 
 impl Restarts {
-    /// A tracker answered an announce.
-    pub(crate) fn heard(&self, announce_url: &str, assignment: Option<&Assignment>, now: Instant) {
+    /// Notes what a tracker sent with its reply to an announce.
+    pub(crate) fn announced(&self, announce_url: &str, assignment: Option<&Assignment>, now: Instant) {
         let Some(assignment) = assignment.filter(|assignment| assignment.epoch != 0) else {
             return;
         };
@@ -103,7 +103,7 @@ impl Restarts {
         self.set(&url, assignment.epoch, Some(watch), now);
     }
 
-    /// A tracker was asked for its number.
+    /// Notes the number that a tracker gave when asked for it.
     pub(crate) fn looked(&self, url: &str, epoch: u32, now: Instant) {
         self.set(url, epoch, None, now);
     }
@@ -118,17 +118,17 @@ impl Restarts {
             pending: false,
         });
         known.watch = watch.unwrap_or(known.watch);
-        if known.hear(epoch, now) {
+        if known.note(epoch, now) {
             self.seen.send_modify(|times| *times += 1);
         }
     }
 
-    /// A tracker does not tell its number any more.
+    /// Forgets a tracker that gives no number any more.
     pub(crate) fn forget(&self, url: &str) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(url);
     }
 
-    /// Where to look, and after how long; nothing to look at: `None`.
+    /// Which URLs to ask, and after how long; `None` if there are none.
     pub(crate) fn due(&self) -> Option<(Vec<String>, Duration)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let soonest = known.values().map(|known| known.watch).min()?;
@@ -141,7 +141,7 @@ impl Restarts {
     }
 }
 
-/// Where a tracker tells its number: beside `announce`, as `scrape` is (BEP 48).
+/// The URL of a tracker's number: beside `announce`, as `scrape` is (BEP 48).
 fn epoch_url(announce: &str) -> Option<String> {
     let (before, last) = announce.rsplit_once('/')?;
     let rest = last.strip_prefix("announce")?;
@@ -153,7 +153,7 @@ fn epoch_url(announce: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn told(epoch: u32) -> Assignment {
+    fn with_epoch(epoch: u32) -> Assignment {
         Assignment {
             epoch,
             watch: 15,
@@ -166,10 +166,10 @@ mod tests {
         let (restarts, now) = (Restarts::default(), Instant::now());
         let mut seen = restarts.subscribe();
         let url = "http://t:6969/announce";
-        restarts.heard(url, None, now);
-        restarts.heard(url, Some(&told(0)), now);
+        restarts.announced(url, None, now);
+        restarts.announced(url, Some(&with_epoch(0)), now);
         assert!(restarts.due().is_none(), "not one of ours");
-        restarts.heard(url, Some(&told(7)), now);
+        restarts.announced(url, Some(&with_epoch(7)), now);
         restarts.looked("http://t:6969/epoch", 7, now);
         assert!(!seen.has_changed().expect("open"));
         let (urls, after) = restarts.due().expect("to be looked at");
@@ -180,7 +180,7 @@ mod tests {
         restarts.looked("http://t:6969/epoch", 8, now);
         assert!(seen.has_changed().expect("open"));
         seen.mark_unchanged();
-        restarts.heard(url, Some(&told(8)), now);
+        restarts.announced(url, Some(&with_epoch(8)), now);
         assert!(!seen.has_changed().expect("open"), "noticed once");
         restarts.forget("http://t:6969/epoch");
         assert!(restarts.due().is_none());
@@ -188,7 +188,7 @@ mod tests {
 
     const URL: &str = "http://t/epoch";
 
-    /// How often all contents announce while these numbers are heard, one every 15 s.
+    /// How often all contents announce while these numbers come, one every 15 s.
     fn rounds(epochs: impl Iterator<Item = u32>) -> u64 {
         let (restarts, start) = (Restarts::default(), Instant::now());
         for (epoch, second) in epochs.zip((0..).step_by(15)) {

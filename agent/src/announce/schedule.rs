@@ -5,11 +5,11 @@ use std::time::Duration;
 use narrows_protocol::AnnounceEvent;
 use narrows_swarm::{AnnounceReason, Time};
 
-/// Between two announces for a cause; a defence of the tracker against an error of ours.
+/// The least between two announces for a cause: defends the tracker against a fault of this program.
 const FLOOR: Duration = Duration::from_millis(250);
 
-/// Joins what the swarm wants to say with what the tracker wants to hear: one announce at a time, regular
-/// ones not within the minimum interval, and no `started` or `completed` forgotten because a tracker was
+/// Reconciles when the swarm wants to announce with when the tracker allows it: one announce at a time,
+/// regular ones not within the minimum interval, and no `started` or `completed` lost because a tracker was
 /// down.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {

@@ -9,27 +9,27 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// So many trackers' addresses are looked at; a fleet has one or two.
+/// How many trackers' addresses are followed at most; a fleet has one or two.
 const MAX_TRACKERS: usize = 16;
 
 /// The addresses that announces leave from.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// By the tracker's address; none: nothing leads there.
+    /// By the tracker's address; `None` if no route leads there.
     known: Mutex<BTreeMap<SocketAddr, Option<IpAddr>>>,
 }
 
 /// How the address that packets to a tracker leave from has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Moved {
-    /// It is another one, or there is one again.
+    /// To this one; also if there was none before.
     To(IpAddr),
-    /// There is none any more.
+    /// No route leads to the tracker any more.
     Away,
 }
 
 impl Sources {
-    /// An announce to this tracker begins.
+    /// Notes that an announce to this tracker begins.
     pub(crate) fn announcing_to(&self, tracker: SocketAddr, from: IpAddr) {
         let mut known = self.lock();
         if known.len() < MAX_TRACKERS && !known.contains_key(&tracker) {
@@ -37,7 +37,7 @@ impl Sources {
         }
     }
 
-    /// Looks again, for announces from the listen address `from`; what has changed, of each tracker.
+    /// Asks the system again, for announces from the listen address `from`: what has changed, by tracker.
     pub(crate) fn look(&self, from: IpAddr) -> Vec<(SocketAddr, Moved)> {
         let mut known = self.lock();
         let moved = |(tracker, before): (&SocketAddr, &mut Option<IpAddr>)| {

@@ -21,15 +21,15 @@ pub(super) fn explain(args: &CommandArgs) -> Result<(), Failure> {
         say!("{}", String::from_utf8_lossy(&body));
         return Ok(());
     }
-    let said: AgentExplained = serde_json::from_slice(&body).context("not an explanation")?;
-    narrows_host::out::say(format_args!("{}", text(&said)));
+    let explained: AgentExplained = serde_json::from_slice(&body).context("not an explanation")?;
+    narrows_host::out::say(format_args!("{}", text(&explained)));
     Ok(())
 }
 
-fn text(said: &AgentExplained) -> String {
-    let parts: Vec<String> = said.content.iter().map(|content| of(content, &said.id)).collect();
+fn text(explained: &AgentExplained) -> String {
+    let parts: Vec<String> = explained.content.iter().map(|content| of(content, &explained.id)).collect();
     if parts.is_empty() {
-        return format!("{}: no content is running\n", said.id);
+        return format!("{}: no content is running\n", explained.id);
     }
     parts.join("\n")
 }
@@ -179,11 +179,11 @@ mod tests {
             if_gateway_dies: "The next one takes over.".to_owned(),
             ..ContentExplained::default()
         };
-        let said = AgentExplained {
+        let explained = AgentExplained {
             id: "m-2".to_owned(),
             content: vec![content],
         };
-        let text = text(&said);
+        let text = text(&explained);
         for part in [
             "member for 2 min",
             "connected, last heard of 2 s ago",

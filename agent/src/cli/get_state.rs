@@ -15,14 +15,14 @@ const RECORDS: [&str; 3] = ["resume", "journal", "scrub"];
 
 /// The state folder for one content, made for us alone. Blocking.
 pub(super) fn prepare(to: &Path, info_hash: InfoHash) -> anyhow::Result<PathBuf> {
-    let said = |path: &Path, error: std::io::Error| {
+    let failed = |path: &Path, error: std::io::Error| {
         anyhow::anyhow!("cannot make the folder {}: {error}", path.display())
     };
-    std::fs::create_dir_all(to).map_err(|error| said(to, error))?;
+    std::fs::create_dir_all(to).map_err(|error| failed(to, error))?;
     let above = to.join(FOLDER);
     let state = above.join(info_hash.to_string());
     for folder in [&above, &state] {
-        let made = private::make_folder(folder).map_err(|error| said(folder, error))?;
+        let made = private::make_folder(folder).map_err(|error| failed(folder, error))?;
         anyhow::ensure!(
             made || private::is_private_folder(folder),
             "{} is there already and is not a folder of this user's alone: another user may say in it what is verified; \

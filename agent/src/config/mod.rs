@@ -4,7 +4,7 @@
 //! id: munich-017                   # stable; default the host name
 //! listen: 0.0.0.0:6881
 //! control: 127.0.0.1:6882
-//! announce_metrics: false          # whether the tracker's /sd names this agent; default: if control is no loopback
+//! announce_metrics: false          # whether the tracker's /sd names it; default: if control is no loopback
 //! data: /var/lib/narrows/data
 //! state: /var/lib/narrows/state
 //! content:

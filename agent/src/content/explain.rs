@@ -25,7 +25,7 @@ pub struct ContentExplained {
     /// `gateway` or `member` in JSON.
     #[serde(with = "super::role")]
     pub role: Role,
-    /// For how long.
+    /// Seconds in this role.
     pub role_seconds: u64,
     /// The gateways of our site.
     pub gateways: Vec<ExplainedGateway>,
@@ -52,7 +52,7 @@ pub struct ExplainedGateway {
     pub address: SocketAddr,
     /// It is this agent.
     pub me: bool,
-    /// Since we last heard of it; absent if we are not connected.
+    /// Seconds since its last message; absent if we are not connected.
     pub heard_seconds: Option<u64>,
 }
 
@@ -61,7 +61,7 @@ pub struct ExplainedGateway {
 pub struct ExplainedPiece {
     /// Its number.
     pub piece: u32,
-    /// For so long.
+    /// Seconds since the last block of it came.
     pub still_seconds: u64,
     /// The peers that are asked for it; none: the rest waits for a peer that has it.
     pub asked_of: Vec<SocketAddr>,
@@ -78,11 +78,11 @@ pub struct ExplainedParent {
     pub paused: bool,
     /// The peers that the tracker named there.
     pub upstreams: Vec<SocketAddr>,
-    /// The one that is asked.
+    /// The upstream that is asked for pieces.
     pub active: Option<SocketAddr>,
     /// The stripes that come from there.
     pub stripes: Vec<u8>,
-    /// Of how many.
+    /// How many stripes there are.
     pub stripes_of: u8,
 }
 
@@ -101,30 +101,30 @@ pub struct ExplainedPeer {
     pub why: String,
     /// Pieces it has.
     pub pieces: u32,
-    /// Asked of it and on its way.
+    /// Bytes requested from it and not yet received.
     pub asked: u64,
     /// Received from it.
     pub received: u64,
     /// Sent to it.
     pub sent: u64,
-    /// Received.
+    /// Received, in bytes per second.
     pub rate_down: u64,
-    /// It chokes us, for so long.
+    /// Seconds since it choked us, while it does.
     pub choking_seconds: Option<u64>,
-    /// It owes us blocks and is silent, for so long.
+    /// Seconds of silence while it owes us blocks.
     pub silent_seconds: Option<u64>,
 }
 
 impl ContentExplained {
-    /// What a swarm said.
+    /// From a swarm's explanation.
     pub(super) fn new(
         name: &str,
         info_hash: String,
-        said: Explanation,
+        explained: Explanation,
         unreachable: Vec<UnreachablePeer>,
         tracker_error: Option<String>,
     ) -> Self {
-        let parents = said.parents.into_iter().map(|parent| ExplainedParent {
+        let parents = explained.parents.into_iter().map(|parent| ExplainedParent {
             site: parent.site,
             rate: parent.rate,
             paused: parent.paused,
@@ -133,12 +133,12 @@ impl ContentExplained {
             stripes: parent.stripes.0,
             stripes_of: parent.stripes.1,
         });
-        let gateways = said.gateways.into_iter().map(|gateway| ExplainedGateway {
+        let gateways = explained.gateways.into_iter().map(|gateway| ExplainedGateway {
             address: gateway.addr,
             me: gateway.me,
             heard_seconds: gateway.heard.map(|heard| heard.as_secs()),
         });
-        let waiting = said.waiting.into_iter().map(|waiting| ExplainedPiece {
+        let waiting = explained.waiting.into_iter().map(|waiting| ExplainedPiece {
             piece: waiting.piece,
             still_seconds: waiting.still.as_secs(),
             asked_of: waiting.asked_of,
@@ -146,17 +146,17 @@ impl ContentExplained {
         Self {
             name: name.to_owned(),
             info_hash,
-            site: said.site,
+            site: explained.site,
             tracker_error,
-            role: said.role,
-            role_seconds: said.role_for.as_secs(),
+            role: explained.role,
+            role_seconds: explained.role_for.as_secs(),
             gateways: gateways.collect(),
             parents: parents.collect(),
-            peers: said.peers.into_iter().map(ExplainedPeer::from).collect(),
-            gone: said.gone,
+            peers: explained.peers.into_iter().map(ExplainedPeer::from).collect(),
+            gone: explained.gone,
             unreachable,
             waiting: waiting.collect(),
-            if_gateway_dies: said.if_gateway_dies,
+            if_gateway_dies: explained.if_gateway_dies,
         }
     }
 }

@@ -84,16 +84,16 @@ pub(crate) enum Command {
     Announce {
         restarted: bool,
     },
-    /// Looks at all published files; answers when what is said of them is true again.
+    /// Looks at all published files; answers when the status is true again.
     Look(oneshot::Sender<()>),
-    /// Says goodbye to the tracker, makes everything durable, ends.
+    /// Tells the tracker, makes everything durable, ends.
     Stop(oneshot::Sender<()>),
 }
 
 /// What happened outside.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// To its connections.
+    /// On its connections.
     Net(net::Event),
     /// Something slow is done; `session` tells answers to an earlier session's questions apart.
     Done { session: u32, work: Work },

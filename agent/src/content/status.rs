@@ -19,7 +19,7 @@ pub enum ContentState {
     Fetching,
     /// Whole, at its target, served.
     Seeding,
-    /// By the operator.
+    /// Paused by the operator.
     Paused,
     /// See `error`; heals by itself where that can be.
     Error,
@@ -61,7 +61,7 @@ pub struct ContentStatus {
     pub progress: f64,
     /// Size of the content.
     pub bytes: u64,
-    /// In verified pieces.
+    /// Bytes in verified pieces.
     pub bytes_done: u64,
     /// Received from peers of our site.
     pub bytes_lan: u64,
@@ -101,9 +101,9 @@ pub struct ContentStatus {
     pub peers_upstream: usize,
     /// Of these: gateways of other sites.
     pub peers_remote: usize,
-    /// Received.
+    /// Received, in bytes per second.
     pub rate_down: u64,
-    /// Sent.
+    /// Sent, in bytes per second.
     pub rate_up: u64,
     /// Why nothing moves, for a person.
     pub error: Option<String>,
@@ -117,9 +117,9 @@ pub struct ContentStatus {
 /// A peer that cannot be connected to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UnreachablePeer {
-    /// Where it listens, says the tracker.
+    /// Where it listens, as the tracker says.
     pub address: SocketAddr,
-    /// Seconds since a dial failed first, with none since that did not.
+    /// Seconds since the first of the dials that failed in a row.
     pub seconds: u64,
     /// Seconds since it was tried last.
     pub tried_seconds: u64,
@@ -189,7 +189,7 @@ impl Totals {
         self.healed += content.pieces_healed();
     }
 
-    /// Writes the sums.
+    /// Writes the sums into a status.
     pub(super) fn fill(&self, out: &mut ContentStatus) {
         out.bytes_lan = self.lan;
         out.bytes_wan = self.wan;

@@ -69,7 +69,8 @@ pub(super) enum Extent {
 }
 
 impl Jobs {
-    /// `any_volume`: by the operator's word.
+    /// Opens the content. `any_volume`: the operator has agreed that its target is on another volume than
+    /// before.
     pub(super) fn open(&self, spec: &Spec, services: &Services, any_volume: bool) {
         let (meta, target, state) = (spec.meta.clone(), spec.target.clone(), spec.state.clone());
         let files = Arc::clone(&services.resources.files);
@@ -81,6 +82,7 @@ impl Jobs {
         });
     }
 
+    /// Hashes what `extent` says.
     pub(super) fn check(&self, content: Arc<Content>, extent: Extent, progress: CheckProgress) {
         self.blocking(move || {
             let tell = |done| progress.done.store(done, Ordering::Relaxed);

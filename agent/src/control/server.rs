@@ -124,7 +124,7 @@ impl Control {
             Err(problem) => return error(StatusCode::BAD_REQUEST, problem),
         };
         match self.agent.explain(which.as_deref()).await {
-            Some(said) => json_reply(StatusCode::OK, &said),
+            Some(explained) => json_reply(StatusCode::OK, &explained),
             None => no_content(which.as_deref()),
         }
     }

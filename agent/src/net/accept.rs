@@ -1,5 +1,5 @@
-//! Where connections come in: who is let in, for how long it may be without a handshake, and who takes it
-//! over then.
+//! The one place where connections come in: which are let in, for how long they may be without a handshake,
+//! and what takes them over then.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,7 +20,7 @@ const MAX_PENDING: usize = 64;
 /// How long to wait after a failure to accept: mostly the process is out of descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What connections that come in are for.
+/// What takes connections over that come in.
 pub(crate) trait Acceptor: Clone + Send + Sync + 'static {
     /// Whether this content is served here.
     fn serves(&self, info_hash: InfoHash) -> bool;

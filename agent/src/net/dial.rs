@@ -116,15 +116,15 @@ mod tests {
         }
     }
 
-    /// Takes one connection, reads the handshake, answers `say` and closes.
-    async fn answering(say: &'static [u8]) -> SocketAddr {
+    /// Takes one connection, reads the handshake, answers `reply` and closes.
+    async fn answering(reply: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         tokio::spawn(async move {
             if let Ok((mut stream, _)) = listener.accept().await {
                 let mut theirs = [0; Handshake::LEN];
                 let _ = stream.read_exact(&mut theirs).await;
-                let _ = stream.write_all(say).await;
+                let _ = stream.write_all(reply).await;
             }
         });
         addr

@@ -1,4 +1,4 @@
-//! What happens on connections, without a word on whose they are.
+//! What happens on connections, whatever they are for.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ pub(crate) struct Established {
     pub(crate) stream: TcpStream,
     /// The remote end; for a dialled one the address that was asked for.
     pub(crate) addr: SocketAddr,
-    /// Which side began, and with what in mind.
+    /// Which side began it, and for the dialling side what the peer is to be.
     pub(crate) origin: Origin,
     pub(crate) theirs: Handshake,
 }

@@ -1,6 +1,6 @@
 //! Connections to peers: accepted in one place ([`accept`]), dialled in one place ([`Network::dial`]), and
 //! from there on the same ([`Established`]). Nothing here knows what a content is: what happens on a
-//! connection is an [`Event`], and whatever can be made of one takes it.
+//! connection is an [`Event`], which its owner maps to its own.
 
 mod accept;
 mod bans;

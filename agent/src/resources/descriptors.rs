@@ -25,7 +25,7 @@ pub(crate) fn files(descriptors: u64) -> usize {
     usize::try_from(descriptors / 4).map_or(MAX_FILES, |files| files.min(MAX_FILES))
 }
 
-/// What to tell the operator if so many contents need more than there is.
+/// A warning to the operator if so many contents need more than there is.
 pub(crate) fn shortage(descriptors: u64, contents: u64) -> Option<String> {
     let needed = contents.saturating_mul(NEEDED);
     (needed > descriptors).then(|| {
@@ -49,22 +49,22 @@ mod tests {
     }
 
     #[test]
-    fn connections_files_and_what_is_not_counted_are_within_the_limit_unless_a_shortage_is_told() {
+    fn connections_files_and_what_is_not_counted_are_within_the_limit_unless_a_shortage_is_reported() {
         for descriptors in [64, 256, 1024, 4096, 65_536] {
             for contents in 1..2000 {
                 let all = connections(descriptors, contents) as u64 * contents
                     + files(descriptors) as u64
                     + 2 * contents;
-                let told = shortage(descriptors, contents).is_some();
+                let warned = shortage(descriptors, contents).is_some();
                 assert!(
-                    told || all <= descriptors,
+                    warned || all <= descriptors,
                     "{contents} contents and {descriptors} descriptors: {all}"
                 );
             }
         }
         assert_eq!(shortage(1024, 30), None);
-        let told = shortage(1024, 1000).unwrap();
-        assert!(told.starts_with(
+        let warning = shortage(1024, 1000).unwrap();
+        assert!(warning.starts_with(
             "1000 contents need 8000 open files and connections, and this process may have 1024"
         ));
     }

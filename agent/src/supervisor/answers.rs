@@ -54,21 +54,21 @@ impl Agent {
         }
     }
 
-    /// Who is connected and why; of one content (name or info hash) or of all. `None`: there is no such
-    /// content.
+    /// Which peers are connected and why; of one content (name or info hash) or of all. `None`: there is no
+    /// such content.
     pub async fn explain(&self, which: Option<&str>) -> Option<AgentExplained> {
         let mut content = Vec::new();
         for handle in self.entries().into_iter().filter_map(|entry| entry.handle) {
             if !handle.is_meant(which) {
                 continue;
             }
-            let (reply, answer) = oneshot::channel();
-            let asked = async {
+            let (reply, replied) = oneshot::channel();
+            let answer = async {
                 handle.commands.send(Command::Explain(reply)).await.ok()?;
-                answer.await.ok()
+                replied.await.ok()
             };
             // one that does not answer is in `status`, with that as its error
-            content.extend(timeout(ANSWER, asked).await.ok().flatten());
+            content.extend(timeout(ANSWER, answer).await.ok().flatten());
         }
         let id = self.services.me.id.clone();
         (which.is_none() || !content.is_empty()).then_some(AgentExplained { id, content })
@@ -92,12 +92,12 @@ impl Entry {
             };
             return broken(format!("{error}{again}"));
         };
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
+        let (reply, replied) = oneshot::channel();
+        let answer = async {
             handle.commands.send(Command::Status(reply)).await.ok()?;
-            answer.await.ok()
+            replied.await.ok()
         };
-        match timeout(ANSWER, asked).await {
+        match timeout(ANSWER, answer).await {
             Ok(Some(status)) => status,
             _ => broken("the content does not answer; see the log".to_owned()),
         }

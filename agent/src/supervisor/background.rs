@@ -11,11 +11,11 @@ use crate::announce::Moved;
 
 /// While no tracker says how often to look at it: one may have answered its first announce meanwhile.
 const IDLE: Duration = Duration::from_secs(2);
-/// A restarted tracker is announced to within so long, not by all agents at once.
+/// Agents announce to a restarted tracker within this time, not all at once.
 const SPREAD: Duration = Duration::from_secs(3);
-/// All contents of an agent announce one after the other, so long apart on average.
+/// How far apart, on average, the contents of an agent announce when all do.
 const APART: Duration = Duration::from_millis(10);
-/// A tracker that cannot be looked at may be restarting: so many times it is looked at again after so long.
+/// A tracker that does not answer may be restarting: how often it is asked again soon, and how soon.
 const MAX_HASTY: u32 = 3;
 const AGAIN: Duration = Duration::from_secs(4);
 /// How often a torrent that cannot be read is tried again.

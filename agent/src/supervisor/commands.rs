@@ -29,7 +29,7 @@ impl Agent {
     /// The opposite of [`pause`](Self::pause).
     ///
     /// # Errors
-    /// As there.
+    /// As [`pause`](Self::pause)'s.
     pub async fn resume(&self, which: Option<&str>) -> Result<Option<Vec<String>>, NotKept> {
         let kept = self.remember(which, |paused, one, known| {
             paused.resume(one, known.iter().copied())
@@ -54,7 +54,7 @@ impl Agent {
                 let _ = look.await;
             }
         };
-        // a disk that does not answer: `verified` in the status says how old its word is
+        // if the disk does not answer, `verified` in the status says how old this is
         let _ = timeout(LOOK, all).await;
         names
     }

@@ -56,9 +56,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         // a folder in the file's place: refused to any user, root too
         std::fs::create_dir(dir.path().join("agent.lock")).expect("made");
-        let said = lock(dir.path()).await.expect_err("no file").to_string();
+        let text = lock(dir.path()).await.expect_err("no file").to_string();
         let path = dir.path().join("agent.lock");
-        assert!(said.contains(&path.display().to_string()), "{said}");
+        assert!(text.contains(&path.display().to_string()), "{text}");
         let source = io::ErrorKind::PermissionDenied.into();
         let denied = StartError::LockFile { path, source }.to_string();
         assert!(denied.contains("belong to the user"), "{denied}");

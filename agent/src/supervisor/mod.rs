@@ -1,4 +1,9 @@
-//! The contents that run: started, changed by a reload, commanded, asked.
+//! The contents that run: started, changed by a reload, given commands, asked how they are.
+//!
+//! - `start`: from a configuration to a running agent, and its end; `lock`: one agent per state folder
+//! - `reload`: what a changed configuration means; `wanted`, `torrent`, `places`: what it asks for
+//! - `commands`, `paused`: what the operator wants; `answers`: what is going on
+//! - `acceptor`: connections that come in; `background`: what happens by itself
 
 mod acceptor;
 mod answers;
@@ -48,7 +53,7 @@ pub struct Agent {
     entries: RwLock<Vec<Entry>>,
     /// What the operator paused; only ever locked to read or change it.
     paused: Mutex<Paused>,
-    /// Says that this agent uses the state folder, until it stops.
+    /// Held to show that this agent uses the state folder, until it stops.
     lock: Mutex<Option<std::fs::File>>,
     listening: Mutex<Option<AbortHandle>>,
 }
@@ -59,7 +64,7 @@ struct Entry {
     wanted: Wanted,
     /// `None` if `wanted` holds an error.
     handle: Option<Handle>,
-    /// What runs is of before a reload that could not read the torrent any more, for this reason.
+    /// Why the torrent could not be read at the last reload, since which what runs is what ran before.
     unread: Option<Arc<Unusable>>,
 }
 

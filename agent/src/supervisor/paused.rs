@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use narrows_host::durable;
 use narrows_protocol::InfoHash;
 
-/// What the operator said holds now, but a restart will not know.
+/// A pause or its end holds now, but a restart will not know.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "done, but it cannot be kept over a restart: cannot write to the state folder {}: {source}; make room there and say it again",

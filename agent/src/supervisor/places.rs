@@ -201,7 +201,7 @@ mod tests {
             ("state", PathBuf::from("/var/state")),
             ("data", PathBuf::from("/var/data")),
         ];
-        for (a, b, said) in [
+        for (a, b, how) in [
             (("/opt", "x"), ("/opt", "x"), "are both /opt/x"),
             (("/opt", "x"), ("/opt/x", "y"), "lie in each other"),
             (("/opt/x/deep", "y"), ("/opt", "x"), "lie in each other"),
@@ -211,7 +211,7 @@ mod tests {
             let fault = found[1].as_ref().expect("refused").to_string();
             assert!(found[0].is_none(), "the first one is right");
             assert!(
-                fault.contains("one") && fault.contains("two") && fault.contains(said),
+                fault.contains("one") && fault.contains("two") && fault.contains(how),
                 "{fault}"
             );
         }

@@ -163,7 +163,7 @@ impl Agent {
         Ok((added, removed.chain(forgotten).collect()))
     }
 
-    /// Frees what contents left that are none of these.
+    /// Removes what was fetched of contents that are not wanted any more.
     async fn clean_leftovers(&self, wanted: Vec<(InfoHash, PathBuf)>) {
         let state = self.state.clone();
         let removed = spawn_blocking(move || narrows_storage::clean_leftovers(&state, &wanted)).await;

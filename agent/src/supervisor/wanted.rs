@@ -17,10 +17,10 @@ pub(super) enum Unusable {
     /// Its torrent could not be read, or is none: it may come later, or be half-written.
     #[error(transparent)]
     Unread(#[from] TorrentError),
-    /// Reading it again changes nothing.
+    /// Another entry is the same content: reading it again changes nothing.
     #[error("{} is the same content as {}; remove one of the two entries", torrent.display(), other.display())]
     Duplicate { torrent: PathBuf, other: PathBuf },
-    /// The same.
+    /// Another content, or the agent itself, is where it is to go.
     #[error(transparent)]
     Place(#[from] PlaceFault),
 }
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     pub(super) share: Sharing,
     /// For which machines its names must do.
     pub(super) names: Names,
-    /// Or what is wrong with it.
+    /// What it describes, or what is wrong with it.
     pub(super) meta: Result<Arc<Metainfo>, Arc<Unusable>>,
 }
 

@@ -1,15 +1,15 @@
-//! A tracker that says what a test wants it to say.
+//! A tracker that answers what a test wants it to answer.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// Answers each request with the status and body that `say` gives; the announce URL.
-pub(crate) fn answering(mut say: impl FnMut() -> (&'static str, Vec<u8>) + Send + 'static) -> String {
+/// Answers each request with the status and body that `reply` gives; the announce URL.
+pub(crate) fn answering(mut reply: impl FnMut() -> (&'static str, Vec<u8>) + Send + 'static) -> String {
     let listener = TcpListener::bind((super::address(), 0)).unwrap();
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (status, body) = say();
+            let (status, body) = reply();
             let _ = answer(stream, status, &body);
         }
     });

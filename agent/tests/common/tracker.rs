@@ -19,7 +19,7 @@ pub(crate) struct Tracker {
 #[derive(Default)]
 struct State {
     swarms: BTreeMap<InfoHash, Vec<SocketAddr>>,
-    heard: Vec<(SocketAddr, AnnounceRequest)>,
+    announces: Vec<(SocketAddr, AnnounceRequest)>,
 }
 
 impl Tracker {
@@ -54,14 +54,14 @@ impl Tracker {
         self.state.lock().unwrap().swarms.entry(info_hash).or_default().push(peer);
     }
 
-    /// All announces so far, with the listen address of who sent them.
-    pub(crate) fn heard(&self) -> Vec<(SocketAddr, AnnounceRequest)> {
-        self.state.lock().unwrap().heard.clone()
+    /// All announces so far, with the listen address of each sender.
+    pub(crate) fn announces(&self) -> Vec<(SocketAddr, AnnounceRequest)> {
+        self.state.lock().unwrap().announces.clone()
     }
 
     /// Whether this peer has announced this event.
-    pub(crate) fn heard_event(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
-        self.heard().iter().any(|(peer, request)| *peer == from && request.event == event)
+    pub(crate) fn has_announced(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
+        self.announces().iter().any(|(peer, request)| *peer == from && request.event == event)
     }
 
     fn answer(&self, stream: TcpStream) -> Option<()> {
@@ -97,7 +97,7 @@ impl Tracker {
 
     fn note(&self, me: SocketAddr, request: &AnnounceRequest) -> Vec<Peer> {
         let mut state = self.state.lock().unwrap();
-        state.heard.push((me, request.clone()));
+        state.announces.push((me, request.clone()));
         let swarm = state.swarms.entry(request.info_hash).or_default();
         let others = swarm
             .iter()

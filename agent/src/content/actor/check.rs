@@ -1,4 +1,4 @@
-//! From the disk to a session, and back when what is there is doubted: open, check, verify.
+//! From the disk to a session, and back when what is there is not trusted: open, check, verify.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +96,7 @@ impl Actor {
                 if let Some(times) = self.changes.failed(&paths.join("\n"), self.now()) {
                     tracing::warn!(content = %self.spec.meta.name, files = files.len(), first = ?paths, times, "published files have changed; they are checked");
                 }
-                self.doubt(Vec::new(), files);
+                self.distrust(Vec::new(), files);
             }
             Looked::Gone => {
                 let place = self.spec.target.join(&self.spec.meta.name);
@@ -114,7 +114,7 @@ impl Actor {
 
     /// Takes what is not trusted out of what is served, and checks it. Connections are closed meanwhile: a
     /// Have cannot be taken back (BEP 3).
-    pub(super) fn doubt(&mut self, pieces: Vec<u32>, files: Vec<usize>) {
+    pub(super) fn distrust(&mut self, pieces: Vec<u32>, files: Vec<usize>) {
         let of_files = files.iter().map(|file| self.spec.meta.files.get(*file));
         let bytes: u64 = of_files.flatten().map(|file| file.length).sum();
         let total = bytes.div_ceil(u64::from(self.spec.meta.piece_length)) + pieces.len() as u64;
@@ -124,7 +124,7 @@ impl Actor {
         }
     }
 
-    /// Ends the session, whose answers to come are not heeded; answers its content.
+    /// Ends the session and returns its content; answers to its jobs are ignored from now on.
     pub(super) fn leave_session(&mut self) -> Option<Arc<Content>> {
         let Stage::Running(session) = &mut self.stage else {
             return None;
@@ -133,7 +133,7 @@ impl Actor {
         session.note_wan();
         let content = session.content();
         self.jobs.session += 1;
-        // what they asked about is known to be in doubt now
+        // they are answered: the content is being checked
         self.lookers.clear();
         Some(content)
     }

@@ -59,11 +59,11 @@ struct Actor {
     stage: Stage,
     /// The operator wants all of it hashed once it is open and checked.
     verify_due: bool,
-    /// They wait for a look at all files; told by being dropped.
+    /// Callers that wait for a look at all files; dropping a sender answers.
     lookers: Vec<oneshot::Sender<()>>,
-    /// Of opening and checking.
+    /// Failures to open and to check, as the log knows them.
     failures: Repeats,
-    /// Of published files, found changed or wrong.
+    /// Published files found changed or wrong, as the log knows them.
     changes: Repeats,
 }
 
@@ -77,7 +77,7 @@ enum Stage {
     Failed {
         error: StorageError,
         retry: Time,
-        /// What is known of it stays known.
+        /// If it was open: what is known of its pieces stays known.
         content: Option<Arc<Content>>,
     },
     Running(Box<Session>),
@@ -158,7 +158,7 @@ impl Actor {
                 if let Some(times) = self.changes.failed("wrong pieces", self.now()) {
                     tracing::warn!(content = %self.spec.meta.name, pieces = wrong.len(), times, "pieces on disk are wrong; they are fetched again");
                 }
-                self.doubt(wrong, Vec::new());
+                self.distrust(wrong, Vec::new());
             }
             input => {
                 if let Input::Done {

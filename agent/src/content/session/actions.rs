@@ -1,4 +1,4 @@
-//! What happens at peers goes into the swarm; what it asks for is done.
+//! Feeds what peers do to the swarm, and carries out its actions.
 
 use std::net::SocketAddr;
 

@@ -15,8 +15,8 @@ const SYNC_BYTES: u64 = 16 << 20;
 const SYNC_TIME: Duration = Duration::from_secs(5);
 
 /// What has come across the WAN is written down after so many bytes or so much time: of a gateway that is
-/// killed, the tracker does not hear of more. Not before [`TICK`](super::TICK), so that a fast link does not mean many
-/// writes.
+/// killed, the tracker does not learn of more. Not more often than [`TICK`](super::TICK), so that a fast link
+/// does not mean many writes.
 const NOTE_BYTES: u64 = 1 << 20;
 const NOTE_TIME: Duration = Duration::from_secs(1);
 
@@ -114,12 +114,12 @@ impl Session {
                 self.schedule.failed();
                 self.feed(Event::AnnounceFailed, now);
             }
-            // what it found wrong is for the actor
+            // the actor handles what it found wrong
             Work::Looked { all: true, since, .. } => self.watch.looked_at_all(since),
             Work::Looked { .. } => self.watch.looked(now),
             Work::Rechecked(_) => self.watch.rechecked(),
             Work::Scrubbed(_) => self.scrub.hashed(),
-            // of the actor
+            // the actor takes these
             Work::Opened(_) | Work::Checked(_) => {}
         }
     }

@@ -34,7 +34,7 @@ use watch::Watch;
 /// How long a stop waits for the tracker.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// A peer that cannot be connected to for so long is told in the log: one that just restarts is not.
+/// A peer that cannot be connected to for so long is logged: one that just restarts is not.
 const UNREACHABLE: Duration = Duration::from_secs(5);
 
 /// Ticks while there are peers, and while there are none.
@@ -72,9 +72,9 @@ pub(super) struct Session {
     scrub: Scrub,
     /// The tracker has restarted and has not answered us since.
     restarted: bool,
-    /// Across the WAN, in earlier runs and sessions.
+    /// Fetched across the WAN in earlier runs and sessions.
     fetched_before: WanTotals,
-    /// Across the WAN in this session, as far as the WAN history knows, and since when.
+    /// Fetched across the WAN in this session as far as the WAN history knows, and when that was noted.
     noted_wan: u64,
     last_note: Time,
 }
@@ -89,7 +89,7 @@ impl Session {
         paused: bool,
     ) -> Self {
         let now = services.clock.now();
-        // its part comes with the first tick
+        // its allotment comes with the first tick
         let limits = Limits::default();
         let config = Config {
             lengths: spec.meta.lengths(),
@@ -213,7 +213,7 @@ impl Session {
             net::Event::DialFailed { addr, why } => {
                 tracing::debug!(content = %self.name, %addr, %why, "cannot connect");
                 self.feed(Event::DialFailed { addr, why }, now);
-                self.tell_unreachable(addr, now);
+                self.log_unreachable(addr, now);
             }
             net::Event::Closed { peer, reason } => {
                 if self.peers.remove(&peer).is_some() {
@@ -252,8 +252,8 @@ impl Session {
         self.feed(event, now);
     }
 
-    /// Announces soon, with nothing new to say; `restarted`: because the tracker has. Paused content has said
-    /// goodbye.
+    /// Announces soon, with nothing new to say; `restarted`: because the tracker has. Paused content has
+    /// left the swarm.
     pub(super) fn announce_again(&mut self, restarted: bool) {
         self.restarted |= restarted;
         if self.swarm_status(self.services.clock.now()).state != narrows_swarm::State::Paused {
@@ -261,8 +261,8 @@ impl Session {
         }
     }
 
-    /// Says in the log, once and then hourly, that a peer cannot be connected to.
-    fn tell_unreachable(&mut self, addr: SocketAddr, now: Time) {
+    /// Logs, once and then hourly, that a peer cannot be connected to.
+    fn log_unreachable(&mut self, addr: SocketAddr, now: Time) {
         let known = self.swarm.unreachable_at(addr);
         let Some(peer) = known.filter(|peer| now >= peer.since + UNREACHABLE) else {
             return;
