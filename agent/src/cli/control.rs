@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use narrows_host::say;
+use narrows_protocol::query::encode;
 
 use super::failure::Failure;
 use super::{runtime, show};
@@ -68,11 +69,7 @@ pub(super) fn status(args: &ControlArgs) -> Result<Health, Failure> {
 /// `pause`, `resume`, `verify`.
 pub(super) fn command(name: &str, args: &CommandArgs) -> Result<(), Failure> {
     let client = args.control.client(true)?;
-    let path = match &args.content {
-        Some(content) => format!("/{name}?content={}", encoded(content)),
-        None => format!("/{name}"),
-    };
-    let body = runtime()?.block_on(client.post(&path))?;
+    let body = runtime()?.block_on(client.post(&args.path(name)))?;
     if args.control.json {
         say!("{}", String::from_utf8_lossy(&body));
     } else {
@@ -105,6 +102,18 @@ pub(super) fn reload(args: &ControlArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+impl CommandArgs {
+    /// What to ask the control port for.
+    pub(super) fn path(&self, name: &str) -> String {
+        let mut path = format!("/{name}");
+        if let Some(content) = &self.content {
+            path.push_str("?content=");
+            encode(content.as_bytes(), &mut path);
+        }
+        path
+    }
+}
+
 impl ControlArgs {
     /// The running agent; with its token if commands are to be given.
     pub(super) fn client(&self, with_token: bool) -> Result<Client, Failure> {
@@ -128,18 +137,4 @@ impl ControlArgs {
         };
         Ok(Client::new(address, token))
     }
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986).
-pub(super) fn encoded(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if keep(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }

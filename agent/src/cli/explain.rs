@@ -3,7 +3,7 @@
 use anyhow::Context;
 use narrows_host::say;
 
-use super::control::{CommandArgs, encoded};
+use super::control::CommandArgs;
 use super::failure::Failure;
 use super::{runtime, show};
 use crate::content::ContentExplained;
@@ -12,11 +12,7 @@ use crate::supervisor::AgentExplained;
 /// Asks the running agent.
 pub(super) fn explain(args: &CommandArgs) -> Result<(), Failure> {
     let client = args.control.client(false)?;
-    let path = match &args.content {
-        Some(content) => format!("/explain?content={}", encoded(content)),
-        None => "/explain".to_owned(),
-    };
-    let body = runtime()?.block_on(client.get(&path))?;
+    let body = runtime()?.block_on(client.get(&args.path("explain")))?;
     if args.control.json {
         say!("{}", String::from_utf8_lossy(&body));
         return Ok(());

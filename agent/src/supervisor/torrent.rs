@@ -12,10 +12,7 @@ pub(crate) enum TorrentError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    /// So many bytes are no torrent, or one that no peer reads.
-    #[error("{}: larger than {} MiB; choose larger pieces", .0.display(), MAX_SIZE >> 20)]
-    TooLarge(PathBuf),
-    /// It is no torrent, or one that is dangerous.
+    /// It is no torrent, too large, or dangerous.
     #[error("{}: {source}", path.display())]
     Invalid { path: PathBuf, source: MetainfoError },
     /// It has a name that other machines than this one cannot hold.
@@ -45,15 +42,13 @@ pub(crate) enum TorrentError {
 /// See [`TorrentError`].
 pub(crate) fn read_torrent(path: &Path, names: Names) -> Result<Metainfo, TorrentError> {
     let mut bytes = Vec::new();
+    // one byte more than is parsed shows that it is too large
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes))
         .map_err(|source| TorrentError::Unreadable {
             path: path.to_owned(),
             source,
         })?;
-    if bytes.len() > MAX_SIZE {
-        return Err(TorrentError::TooLarge(path.to_owned()));
-    }
     let meta = Metainfo::parse_for(&bytes, names).map_err(|source| {
         let path = path.to_owned();
         match &source {
