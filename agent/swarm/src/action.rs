@@ -12,37 +12,37 @@ use crate::{Class, PeerKey, Time};
 pub enum Action {
     /// Write a message; never a `Piece`.
     Send {
-        /// To whom.
+        /// The receiver.
         peer: PeerKey,
-        /// What.
+        /// What to write.
         message: Message,
     },
     /// Read a block from disk and write it as a `Piece` message; [`Event::Sent`](crate::Event::Sent) when
     /// flushed, [`Event::ServeFailed`](crate::Event::ServeFailed) when it cannot be read.
     Serve {
-        /// To whom.
+        /// The receiver.
         peer: PeerKey,
-        /// Which.
+        /// Which one.
         block: Block,
     },
     /// All blocks of this piece are kept: hash it, write it if right, then answer with
     /// [`Event::Verified`](crate::Event::Verified) or [`Event::StoreFailed`](crate::Event::StoreFailed).
     Verify {
-        /// Which.
+        /// Which one.
         piece: u32,
-        /// Who sent it (in an endgame: who sent most of it).
+        /// The peer that sent it (in an endgame: most of it).
         from: PeerKey,
     },
     /// Forget the kept blocks of this piece ([`Swarm::handle_block`](crate::Swarm::handle_block)).
     Discard {
-        /// Which.
+        /// Which one.
         piece: u32,
     },
     /// A peer says that this piece, which we have, came from us with a wrong hash: hash it again.
     Doubt {
-        /// Which.
+        /// Which one.
         piece: u32,
-        /// Who says so.
+        /// The peer that says so.
         by: PeerKey,
     },
     /// Connect, shake hands, then [`Event::Connected`](crate::Event::Connected) or
@@ -56,7 +56,7 @@ pub enum Action {
     /// End a connection. What was queued before (e.g. a `Reject`) may be written first. No event about this
     /// peer matters from now on.
     Close {
-        /// Which.
+        /// Which one.
         peer: PeerKey,
         /// Why; for logs and counters.
         reason: CloseReason,
@@ -65,14 +65,14 @@ pub enum Action {
     /// little unsent in the socket. Comes again when the mark changes, with 0 also when it turns out to cross
     /// none.
     Mark {
-        /// Which.
+        /// Which one.
         peer: PeerKey,
         /// 0 to 63.
         dscp: u8,
     },
     /// Refuse connections from this address.
     Ban {
-        /// Whom.
+        /// The address to refuse.
         ip: IpAddr,
         /// Until when; `None`: as long as the agent runs.
         until: Option<Time>,
@@ -91,17 +91,18 @@ pub enum AnnounceReason {
     Started,
     /// The interval has passed, or a failed announce is tried again.
     Regular,
-    /// We lack peers, or met one that the tracker has not told us of.
+    /// We lack peers, or met one that the tracker has not handed out.
     MorePeers,
     /// We have everything: `event=completed`.
     Completed,
     /// Paused: `event=stopped`.
     Stopped,
-    /// We cannot go on: nobody we are connected to has what we lack, or a gateway has lost its upstreams.
+    /// We cannot go on: no peer that we are connected to has what we lack, or a gateway has lost its
+    /// upstreams.
     Stalled,
     /// The connection to this gateway of ours broke while we still need it.
     Lost(SocketAddr),
-    /// Nobody of one of our parents answers; others do.
+    /// No upstream of one of our parents answers; those of others do.
     Gone,
     /// We cannot fetch any more, or can again.
     Ability,
@@ -118,7 +119,7 @@ pub enum CloseReason {
     Duplicate,
     /// Both sides have everything.
     BothSeeders,
-    /// We have everything and serve nobody.
+    /// We have everything and do not share.
     Finished,
     /// Nothing came for three minutes.
     Idle,
@@ -126,7 +127,7 @@ pub enum CloseReason {
     Silent,
     /// The other side broke the protocol; the text says how.
     Protocol(&'static str),
-    /// Far more requests than we said we queue.
+    /// It made far more requests than we said that we queue.
     TooManyRequests,
     /// It sent data with a wrong hash.
     WrongData,

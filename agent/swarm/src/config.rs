@@ -41,7 +41,7 @@ pub struct Limits {
     pub upload: u64,
     /// As long as there are fewer connections of this content, we dial.
     pub dialled: usize,
-    /// Most connections of this content. Many more than we would dial, for those who have nobody else: the
+    /// Most connections of this content. Many more than we would dial, for peers that have no other: the
     /// gateways of hundreds of sites at the only seeder, the members of a large site at their gateway.
     pub connections: usize,
     /// Most bytes of pieces that are being fetched or verified (they lie in memory); at least two pieces are

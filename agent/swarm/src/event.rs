@@ -1,4 +1,4 @@
-//! What the shell tells a swarm.
+//! What the shell feeds to a swarm.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,7 +20,7 @@ pub enum Class {
     Upstream,
 }
 
-/// Who began a connection.
+/// Which side began a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
     /// We did, by [`Action::Dial`](crate::Action::Dial) with this class.
@@ -55,7 +55,7 @@ pub enum Event {
         peer: PeerKey,
         /// The remote end of the socket.
         addr: SocketAddr,
-        /// Who began it.
+        /// Which side began it.
         origin: Origin,
         /// From the handshake.
         peer_id: PeerId,
@@ -67,14 +67,14 @@ pub enum Event {
     /// A message came; never a `Piece`: its data goes to
     /// [`Swarm::handle_block`](crate::Swarm::handle_block).
     Message {
-        /// From whom.
+        /// The sender.
         peer: PeerKey,
         /// As decoded.
         message: Message,
     },
     /// A connection ended (also after [`Action::Close`](crate::Action::Close), where it may be left out).
     Closed {
-        /// Which.
+        /// Which one.
         peer: PeerKey,
     },
     /// A dial came to nothing.
@@ -86,7 +86,7 @@ pub enum Event {
     },
     /// Payload of earlier `Serve`s has been flushed to the socket.
     Sent {
-        /// To whom.
+        /// The receiver.
         peer: PeerKey,
         /// Payload bytes since the last such event (headers not counted).
         bytes: u32,
@@ -94,7 +94,7 @@ pub enum Event {
     /// Answer to [`Action::Verify`](crate::Action::Verify): `ok` = the hash is right and the piece is on
     /// disk; otherwise the hash is wrong and the data is thrown away.
     Verified {
-        /// Which.
+        /// Which one.
         piece: u32,
         /// See above.
         ok: bool,
@@ -102,7 +102,7 @@ pub enum Event {
     /// Answer to [`Action::Verify`](crate::Action::Verify): right data that could not be written. The piece
     /// is missing again, nothing more is requested until [`Event::StoreHealed`]; what we have is served on.
     StoreFailed {
-        /// Which.
+        /// Which one.
         piece: u32,
         /// The disk is full (else: broken).
         full: bool,
@@ -111,9 +111,9 @@ pub enum Event {
     StoreHealed,
     /// A block of a [`Serve`](crate::Action::Serve) could not be read.
     ServeFailed {
-        /// For whom it was.
+        /// The peer that asked for it.
         peer: PeerKey,
-        /// Which.
+        /// Which one.
         block: Block,
     },
     /// A good announce response came.

@@ -1,4 +1,4 @@
-//! Why a swarm is connected to whom it is connected to.
+//! Why a swarm is connected to its peers, and what it waits for.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::policy::relation::Relation;
 /// An answer to "why is it as it is".
 #[derive(Clone, PartialEq, Debug)]
 pub struct Explanation {
-    /// Our site; empty until the tracker told us.
+    /// Our site; empty until the tracker has named it.
     pub site: String,
     /// Our role as we live it.
     pub role: Role,
@@ -23,7 +23,7 @@ pub struct Explanation {
     pub parents: Vec<ParentFacts>,
     /// Every connection.
     pub peers: Vec<PeerFacts>,
-    /// Peers that we were told of and that did not answer in the last 30 s.
+    /// Peers that were handed out to us and did not answer in the last 30 s.
     pub gone: Vec<SocketAddr>,
     /// Pieces that stand still, the longest first; at most 8.
     pub waiting: Vec<WaitingPiece>,
@@ -36,9 +36,9 @@ pub struct Explanation {
 pub struct WaitingPiece {
     /// Which.
     pub piece: u32,
-    /// For so long.
+    /// How long it has stood still.
     pub still: Time,
-    /// Who is asked for it; nobody: the rest waits for a peer that has it.
+    /// The peers that are asked for it; if empty, the rest waits for a peer that has it.
     pub asked_of: Vec<SocketAddr>,
 }
 
@@ -62,7 +62,7 @@ pub struct ParentFacts {
     pub rate: u64,
     /// A link on the way is paused.
     pub paused: bool,
-    /// Whom the tracker named there.
+    /// The peers that the tracker named there.
     pub upstreams: Vec<SocketAddr>,
     /// The one that is asked.
     pub active: Option<SocketAddr>,
@@ -93,9 +93,9 @@ pub struct PeerFacts {
     pub sent: u64,
     /// Payload bytes per second, received.
     pub rate_down: u64,
-    /// It chokes us, for so long.
+    /// How long it has choked us, if it does.
     pub choking: Option<Time>,
-    /// It owes us blocks and is silent, for so long.
+    /// How long it has owed us blocks and sent nothing, if it does.
     pub silent: Option<Time>,
 }
 

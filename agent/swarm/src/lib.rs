@@ -4,10 +4,39 @@
 //! [`Time`] to [`Swarm::handle`] and carries out the [`Action`]s it gets back, in order. The same events,
 //! times and seed give the same actions, so a whole fleet is simulated in one test.
 //!
-//! Who decides what:
-//! - [`policy`](crate::policy): small pure rules (class of a connection, gateway duties, pacing, depth, back-off);
+//! ```
+//! use narrows_protocol::metainfo::Lengths;
+//! use narrows_protocol::{GatewayPreference, InfoHash, PeerId, Sharing};
+//! use narrows_swarm::{Action, AnnounceReason, Config, Event, Limits, State, Swarm, Time};
+//! use narrows_wire::Bitfield;
+//!
+//! let lengths = Lengths::new(64 << 10, 20 * (64 << 10)).expect("a content of 20 pieces");
+//! let config = Config {
+//!     lengths,
+//!     info_hash: InfoHash([7; 20]),
+//!     peer_id: PeerId([1; 20]),
+//!     agent: "munich-017".into(),
+//!     listen: "10.2.0.17:6881".parse()?,
+//!     have: Bitfield::new(lengths.piece_count()),
+//!     gateway: GatewayPreference::Auto,
+//!     share: Sharing::Always,
+//!     limits: Limits::default(),
+//!     seed: 1,
+//! };
+//! let mut swarm = Swarm::new(config, Time::ZERO);
+//! let mut actions = Vec::new();
+//! swarm.handle(Event::Tick, Time::ZERO, &mut actions);
+//! assert_eq!(actions, [Action::Announce(AnnounceReason::Started)]);
+//! assert_eq!(swarm.status(Time::ZERO).state, State::Fetching);
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+//!
+//! Which module decides what:
+//! - [`policy`](crate::policy): small pure rules (what a connection is to us, gateway duties, pacing,
+//!   back-off);
 //! - [`picker`](crate::picker): which piece next;
-//! - [`engine`](crate::engine): the state machine that joins them.
+//! - [`engine`](crate::engine): the state machine that joins them. Each parent that the tracker names
+//!   ([`narrows_protocol::Parent`]) gets a state there, with an active upstream, a rate and a trial.
 
 pub mod action;
 pub mod config;

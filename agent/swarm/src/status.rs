@@ -26,7 +26,7 @@ pub struct Report {
     pub lost: Option<SocketAddr>,
     /// The gateway of our site that we are connected to.
     pub gateway: Option<SocketAddr>,
-    /// Peers that the tracker told us of and that did not answer in the last 30 s; at most 8.
+    /// Peers that the tracker handed out and that did not answer in the last 30 s; at most 8.
     pub gone: Vec<SocketAddr>,
     /// Of `wan`: the bytes by parent site, as far as its name is known.
     pub from: Vec<(String, u64)>,
@@ -52,7 +52,7 @@ pub enum Fault {
     DiskFull,
     /// The disk could not be written; heals likewise.
     DiskBroken,
-    /// All that is left came with a wrong hash from everybody who has it. It is asked for again, less and
+    /// All that is left came with a wrong hash from every peer that has it. It is asked for again, less and
     /// less often.
     WrongHash {
         /// The first such piece.
@@ -83,13 +83,13 @@ impl fmt::Display for Fault {
 /// A snapshot for status and metrics.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Status {
-    /// See there.
+    /// What it does.
     pub state: State,
     /// Set in [`State::Error`].
     pub fault: Option<Fault>,
     /// Our role as we live it.
     pub role: Role,
-    /// Our site's name; empty until the tracker told us.
+    /// Our site's name; empty until the tracker has said it.
     pub site: String,
     /// Open connections.
     pub peers: usize,

@@ -1,8 +1,10 @@
+//! Which pieces a peer has (BEP 3).
+
 use bytes::Bytes;
 
 use crate::WireError;
 
-/// Which pieces somebody has. Kept as it is sent (BEP 3): the first piece is the highest bit of the first
+/// Which pieces a peer has. Kept as it is sent (BEP 3): the first piece is the highest bit of the first
 /// byte.
 ///
 /// The number of set bits is kept too, so [`count`](Self::count) and [`is_full`](Self::is_full) cost nothing.

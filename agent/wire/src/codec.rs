@@ -1,3 +1,5 @@
+//! Messages out of bytes and into bytes: framing, lengths, kinds (BEP 3, 6, 10).
+
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::{BLOCK_LEN, Block, MAX_EXTENDED, Message, WireError};

@@ -1,3 +1,5 @@
+//! What ends a connection: bytes that the protocol does not allow.
+
 use thiserror::Error;
 
 /// What a peer sent that the protocol does not allow. Each of them ends the connection.

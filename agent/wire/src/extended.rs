@@ -1,3 +1,5 @@
+//! The extension handshake (BEP 10), and what agents say of themselves in it.
+
 use bendy::decoding::{Decoder, DictDecoder, Object};
 use bytes::Bytes;
 
@@ -92,7 +94,7 @@ pub struct Hello {
     pub wan: bool,
     /// It fetches across the WAN for its site at present.
     pub gateway: bool,
-    /// The tracker names it nobody to fetch from: it may have restarted, and not know the receiver yet.
+    /// The tracker names it no upstream: it may have restarted, and not know the receiver yet.
     pub forgotten: bool,
     /// Key `guest`: it serves no peer and does not say what it has (`share: never`).
     pub non_sharing: bool,

@@ -1,3 +1,5 @@
+//! The first 68 bytes of a connection (BEP 3).
+
 use narrows_protocol::{InfoHash, PeerId};
 
 use crate::WireError;
@@ -5,7 +7,7 @@ use crate::WireError;
 /// The first 20 bytes of every connection (BEP 3).
 pub const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
-/// The first message each side sends: who it is, which content it wants, what it can do.
+/// The first message of each side: which peer it is, which content it wants, what it can do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Handshake {
     /// The content.

@@ -4,6 +4,19 @@
 //! [`Message::Piece`] as a slice of that very buffer. Nothing here allocates by a length a peer claims: a
 //! message longer than its kind allows is refused from its first five bytes.
 //!
+//! ```
+//! use narrows_wire::{BLOCK_LEN, Block, Codec, Message};
+//!
+//! let block = Block { piece: 3, begin: 0, len: BLOCK_LEN };
+//! let mut buffer = bytes::BytesMut::new();
+//! Codec::encode(&Message::Request(block), &mut buffer);
+//!
+//! let codec = Codec::new(20); // of a content of 20 pieces
+//! assert_eq!(codec.decode(&mut buffer)?, Some(Message::Request(block)));
+//! assert_eq!(codec.decode(&mut buffer)?, None); // no whole message is left
+//! # Ok::<(), narrows_wire::WireError>(())
+//! ```
+//!
 //! Sources: BEP 3 (messages, handshake), BEP 6 (fast extension), BEP 10 (extension protocol).
 
 mod bitfield;

@@ -1,3 +1,5 @@
+//! The messages of the peer wire protocol, as values.
+
 use bytes::Bytes;
 
 /// A part of a piece: what is requested, rejected, cancelled and sent.

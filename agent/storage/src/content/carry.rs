@@ -3,7 +3,7 @@
 //! The old tree is set aside as `<target>/.narrows/<info hash>.old` and gone through after the exchange, and
 //! again at the next start if that was interrupted. A file that is as this agent left it is ours and goes; so
 //! does one that is the same in the new tree. A file that no version of the content names is carried over to
-//! its old path. One that the content names too, and somebody changed, is kept below
+//! its old path. One that the content names too, and a user changed, is kept below
 //! `<target>/.narrows/replaced`, which nothing empties.
 
 use std::collections::BTreeSet;
@@ -95,7 +95,7 @@ impl Content {
             kept: None,
             moves: Moves::default(),
         };
-        // first what somebody may miss
+        // first what a user may miss
         sweep.entry(Path::new(""), true, 0);
         sweep.entry(Path::new(""), false, 0);
         sweep.moves.tell(self);
@@ -161,7 +161,7 @@ impl Content {
         }
     }
 
-    /// Before files are written in place: a copy of each that somebody has changed since we left it, or since
+    /// Before files are written in place: a copy of each that a user has changed since we left it, or since
     /// the last copy. What only decayed is not the user's.
     pub(crate) fn save_changed(&self, files: &BTreeSet<usize>) -> Result<(), StorageError> {
         let claim = self.claim();
@@ -234,7 +234,7 @@ impl Content {
         }
         Err(StorageError::Unsafe {
             path: self.disk.absolute(&folder),
-            why: "holds thousands of replaced files of users; look through them and remove what nobody needs",
+            why: "holds thousands of replaced files of users; look through them and remove what is not needed",
         })
     }
 

@@ -1,4 +1,5 @@
-//! One torrent on one disk. This file holds its state and locks; each neighbour one thing that is done with it.
+//! One torrent on one disk. This file holds its state and locks, each other file one thing that is done with
+//! it.
 
 mod attributes;
 mod carry;

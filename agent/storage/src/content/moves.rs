@@ -61,7 +61,7 @@ impl Moves {
                 content = %content.layout().meta().name,
                 files = self.kept.len(),
                 paths,
-                "files that were changed here were replaced by the content's; they are kept until somebody removes them"
+                "files that were changed here were replaced by the content's; they are kept until an operator removes them"
             );
         }
     }

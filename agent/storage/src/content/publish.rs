@@ -63,7 +63,7 @@ impl Content {
                 .ok();
                 return Err(error);
             }
-            // before anybody can compare with them
+            // before anything can be compared with them
             let stamps = self.stamps(Side::Target);
             let mut state = self.state();
             match stamps {

@@ -23,8 +23,8 @@ impl State {
 }
 
 impl Content {
-    /// These pieces, and these files (indices into the metainfo), are not to be trusted: nobody can read them
-    /// from now on, on this start or a later one, until [`check`](Self::check) has hashed them.
+    /// These pieces, and these files (indices into the metainfo), are not to be trusted: no peer can read
+    /// them from now on, on this start or a later one, until [`check`](Self::check) has hashed them.
     ///
     /// # Errors
     /// The disk's, if it can be noted in no way. The pieces are not readable even so; `check` may follow.
@@ -124,7 +124,7 @@ impl Content {
             spans.filter(|span| !span.padding).map(|span| span.file).collect()
         };
         for file in self.layout().stored() {
-            // it will be cut, or was filled by somebody else
+            // it will be cut, or was filled by another program
             let stat = self.disk.stat(&self.disk.relative(Side::Target, file))?;
             if stat.is_some_and(|stat| stat.size != self.layout().files()[file].length) {
                 touched.insert(file);

@@ -11,7 +11,7 @@ pub(crate) enum Note {
     IfStored,
     /// One in any case.
     Always,
-    /// One with the files' times: nobody writes any more.
+    /// One with the files' times: nothing is written any more.
     CleanStop,
 }
 

@@ -81,7 +81,7 @@ pub enum CreateError {
     #[error("{} has no content: there is nothing to distribute", .0.display())]
     Empty(PathBuf),
     /// It grew, shrank or was written to meanwhile.
-    #[error("{} changed while it was hashed; make the torrent when nobody writes to it", .0.display())]
+    #[error("{} changed while it was hashed; make the torrent when nothing writes to it", .0.display())]
     Changed(PathBuf),
     /// Not a power of two of 16 KiB to 64 MiB.
     #[error("a piece length of {0} bytes is not possible; choose a power of two from 16384 to 67108864")]
@@ -96,7 +96,7 @@ pub enum CreateError {
 pub struct Created {
     /// The .torrent file.
     pub torrent: Vec<u8>,
-    /// What does not travel, one entry for each kind; to be told to who made it.
+    /// What does not travel, one entry for each kind; the operator is to hear of it.
     pub lost: Vec<Lost>,
 }
 

@@ -21,7 +21,7 @@ use crate::platform::{self, Access, Folder, Kind, Stat};
 use attributes::Attributes;
 use open_files::{Handles, OpenFiles};
 
-/// From so many files on, one call for the whole file system is cheaper than one for each.
+/// From this many files on, one call for the whole file system is cheaper than one for each.
 const MANY: usize = 256;
 
 /// Reads and writes pieces; knows nothing of which are right.

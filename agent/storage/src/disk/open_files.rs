@@ -9,7 +9,7 @@ use lru::LruCache;
 
 use crate::layout::Side;
 
-/// The most recently used files of all contents, at most so many. The lock is held for the look-up alone,
+/// The most recently used files of all contents, up to a limit. The lock is held for the look-up alone,
 /// never during I/O. A file that is forgotten closes when its last reader is through.
 #[derive(Debug)]
 pub struct OpenFiles {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_used_for_a_round_is_closed_and_what_was_used_stays() {
+    fn a_file_unused_for_a_round_is_closed_and_a_used_one_stays() {
         let all = OpenFiles::new(8);
         let content = Handles::new(&all);
         content.get((Side::Target, 0), false, file).unwrap();

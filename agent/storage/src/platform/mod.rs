@@ -64,7 +64,7 @@ pub(crate) enum Kind {
 pub(crate) enum Executable {
     /// It is.
     Is,
-    /// It is another user's, who alone may do that.
+    /// It is another user's, and only that user may do it.
     NotOurs,
     /// The file system holds no such bit.
     NotHeld,

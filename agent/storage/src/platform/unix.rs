@@ -111,7 +111,8 @@ impl Folder {
         })
     }
 
-    /// Lets all execute a file who may read it, as git does: so the umask that it was made with is honoured.
+    /// Lets all users execute a file that may read it, as git does: so the umask that it was made with is
+    /// honoured.
     pub(crate) fn make_executable(&self, path: &Path) -> io::Result<Executable> {
         let file = self.file(path, Access::Read)?;
         let stat = fs::fstat(&file)?;
@@ -356,7 +357,7 @@ pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
     Some((format!("{kind:x}"), (!passes).then(|| format!("{id:x}"))))
 }
 
-/// Whether what stands at a path, itself no link, has extended attributes that somebody may miss. SELinux
+/// Whether what stands at a path, itself no link, has extended attributes that a user may miss. SELinux
 /// labels every file by its own rules.
 pub(crate) fn has_extended_attributes(path: &Path) -> bool {
     #[cfg(target_os = "linux")]

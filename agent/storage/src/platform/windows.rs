@@ -98,8 +98,8 @@ impl Folder {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// [`io::ErrorKind::Unsupported`]: it needs a right that services mostly lack, and a word beforehand whether it leads
-    /// to a folder.
+    /// [`io::ErrorKind::Unsupported`]: it needs a right that services mostly lack, and a word beforehand
+    /// whether it leads to a folder.
     pub(crate) fn symlink(&self, _: &str, _: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -20,7 +20,7 @@ use crate::records::resume::Stamp;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Origin {
-    /// It stood there already: it is somebody's original, which is never purged.
+    /// It stood there already: it is an original of a user's, which is never purged.
     Found,
     /// This agent fetched it and moved it there.
     Fetched,
@@ -35,7 +35,7 @@ pub(crate) struct Claim {
     pub(crate) name: String,
     /// `None` until it stands there. What was found stays found, also when it is mended.
     pub(crate) origin: Option<Origin>,
-    /// Inode of the new tree while it is exchanged for the old one: whoever has it at the target was
+    /// Inode of the new tree while it is exchanged for the old one: if the target has it, it was
     /// exchanged.
     #[serde(default)]
     pub(crate) exchanging: Option<u64>,

@@ -21,14 +21,14 @@ pub(super) struct Announcer {
     /// Asked for and not answered yet.
     under_way: bool,
     failures: u32,
-    /// The tenth of the content that the last one told.
-    told: u64,
+    /// The tenth of the content that the last one reported.
+    tenth: u64,
     pub(super) stalled: bool,
     pub(super) stalls: u32,
     pub(super) stall_due: Time,
     /// When we last said that something is wrong.
     pub(super) complained: Time,
-    /// A peer is gone of which no announce has spoken.
+    /// A peer is gone that no announce has named.
     pub(super) news: bool,
     pub(super) lost: Option<SocketAddr>,
     /// The next answer is to an announce that did not say what is lost.
@@ -44,7 +44,7 @@ impl Announcer {
             last: None,
             under_way: false,
             failures: 0,
-            told: 0,
+            tenth: 0,
             stalled: false,
             stalls: 0,
             stall_due: now,
@@ -75,9 +75,9 @@ impl Announcer {
         }
     }
 
-    /// No answer: try again soon, and soon enough to find a tracker that comes back. Meanwhile everybody goes
-    /// on as before: a gateway stays one although its lease runs out, and nobody takes the place of one that
-    /// dies, because two could; its site then lives on what it has until the tracker is back.
+    /// No answer: try again soon, and soon enough to find a tracker that comes back. Meanwhile all agents go
+    /// on as before: a gateway stays one although its lease runs out, and no agent takes the place of one
+    /// that dies, because two could; its site then lives on what it has until the tracker is back.
     fn failed<R: rand::Rng>(&mut self, gateway: bool, now: Time, rng: &mut R) {
         let backoff = if gateway {
             backoff::ANNOUNCE_GATEWAY
@@ -103,7 +103,7 @@ impl Swarm {
         // not again before this one is answered, or long overdue
         self.announcer.under_way = true;
         self.announcer.news = false;
-        self.announcer.told = self.tenths();
+        self.announcer.tenth = self.tenths();
         self.announcer.next = now + Time::from_secs(60);
         out.push(Action::Announce(reason));
     }
@@ -138,7 +138,7 @@ impl Swarm {
         }
         if self.lacks_peers() {
             self.announce(AnnounceReason::MorePeers, now, out);
-        } else if self.tenths() > self.announcer.told {
+        } else if self.tenths() > self.announcer.tenth {
             // at most ten announces more, for what is shown of a rollout to be true between regular ones
             self.announce(AnnounceReason::Regular, now, out);
         }
@@ -151,15 +151,15 @@ impl Swarm {
         total.saturating_sub(self.left).saturating_mul(10) / total.max(1)
     }
 
-    /// Whether an announce could help: nobody to fetch from, or from one of our parents, or somebody the
-    /// tracker has not told us of.
+    /// Whether an announce could help: there is no peer to fetch from, or none of one of our parents, or
+    /// there is one that the tracker has not handed out.
     fn lacks_peers(&self) -> bool {
         let fetches = |peer: &Peer| matches!(peer.relation, Relation::Local | Relation::Upstream);
         let unknown = |peer: &Peer| peer.relation == Relation::Unknown && peer.lacking > 0;
-        let nobody = |parent: &super::Parent| !parent.paused && parent.upstreams.is_empty();
+        let unfed = |parent: &super::Parent| !parent.paused && parent.upstreams.is_empty();
         !self.peers.values().any(fetches)
             || self.peers.values().any(unknown)
-            || self.parents.iter().any(nobody)
+            || self.parents.iter().any(unfed)
     }
 
     /// The connection to a peer broke: if it is our gateway, the tracker must know at once. One that has
@@ -190,7 +190,8 @@ impl Swarm {
         self.duty.roster.iter().copied().find(|gateway| *gateway != self.me && nearby(*gateway))
     }
 
-    /// Whether we are stuck: nothing on its way, nobody has what we lack, nothing moved for long enough.
+    /// Whether we are stuck: nothing is on its way, no peer has what we lack, and nothing has moved for long
+    /// enough.
     pub(super) fn check_stalled(&mut self, now: Time, out: &mut Vec<Action>) {
         if !self.is_fetching() || self.announcer.last.is_none() {
             return;

@@ -20,7 +20,7 @@ impl Swarm {
             return;
         }
         if let Some(old) = self.twin(&peer) {
-            // both sides come to the same result: the dial of the lower peer id stays
+            // both sides come to the same result: the dial of the side with the lower peer id stays
             let ours_wins = self.config.peer_id < peer_id;
             let same_side = self.peers.get(&old).is_some_and(|old| old.origin == origin);
             if !same_side && matches!(origin, Origin::Dialled(_)) != ours_wins {
@@ -46,7 +46,7 @@ impl Swarm {
         self.peers.insert(key, peer);
         self.mark(key, out);
         self.reclassify(key, now, out);
-        self.greet(key, out);
+        self.shake_hands(key, out);
         self.choose_upstream(now, out);
         self.announcer.wake(&mut self.next_housekeeping, now);
     }
@@ -79,9 +79,9 @@ impl Swarm {
         self.peers.iter().find(|(_, old)| same(old)).map(|(key, _)| *key)
     }
 
-    /// Says what we have, who we are, and that everybody may ask; who does not share says that it has
-    /// nothing, and leaves everybody choked.
-    fn greet(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+    /// Says what we have, who we are, and that the peer may ask. An agent that does not share says that it
+    /// has nothing, and leaves all peers choked.
+    fn shake_hands(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
         let (have, shares) = (&self.config.have, self.shares());
         let mut send = |message| out.push(Action::Send { peer: key, message });
@@ -102,7 +102,7 @@ impl Swarm {
     /// Classifies a connection anew with what is known now.
     pub(super) fn reclassify(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get(&key) else { return };
-        let told = match peer.listen {
+        let listed = match peer.listen {
             Some(listen) => self.known.get(&listen).is_some_and(|known| known.is_listed_local()),
             None => {
                 self.known.iter().any(|(addr, known)| addr.ip() == peer.addr.ip() && known.is_listed_local())
@@ -112,7 +112,7 @@ impl Swarm {
             origin: peer.origin,
             hello: peer.hello.as_ref(),
             site: &self.duty.site,
-            told,
+            listed,
             foreign_tracker: self.foreign,
         };
         let (old, new) = (peer.relation, relation(facts));
@@ -261,7 +261,7 @@ impl Swarm {
         }
     }
 
-    /// Seeders have nothing to say to each other, and one that does not share has nothing to say to anybody.
+    /// Seeders have nothing to say to each other, and a non-sharing one nothing to any peer.
     pub(super) fn close_seeders(&mut self, now: Time, out: &mut Vec<Action>) {
         if self.left > 0 {
             return;

@@ -1,4 +1,4 @@
-//! Whom to dial, and when again.
+//! Which addresses to dial, and when again.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::{Action, AnnounceReason, Class, CloseReason, DialError, Origin, PeerK
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) class: Class,
-    /// In the last list of its class that the tracker gave.
+    /// In the last list of its class that the tracker handed out.
     pub(super) listed: bool,
     pub(super) state: State,
     /// Dials in a row that came to nothing.
@@ -110,7 +110,7 @@ impl Swarm {
     }
 
     pub(super) fn dial_failed(&mut self, addr: SocketAddr, why: DialError, now: Time, out: &mut Vec<Action>) {
-        // one that was only dialled while it was on the list is nobody's concern any more
+        // one that has left the list since it was dialled does not matter any more
         if self.known.get(&addr).is_some_and(|known| known.listed) {
             self.unreachable.failed(addr, why, now);
         }
@@ -178,7 +178,7 @@ impl Swarm {
         self.next_housekeeping = self.next_housekeeping.min(known.due);
     }
 
-    /// A peer that the tracker told us of does not answer.
+    /// A peer that the tracker handed out does not answer.
     pub(super) fn note_gone(&mut self, addr: SocketAddr, now: Time) {
         if self.known.get(&addr).is_some_and(|known| known.listed) {
             self.announcer.news |= self.gone.insert(addr, now).is_none();
@@ -192,7 +192,8 @@ impl Swarm {
         gone.into_iter().take(liveness::MAX_GONE).map(|(_, addr)| addr).collect()
     }
 
-    /// A gateway without an upstream that answers says so at once; also one of whose parents nobody answers.
+    /// A gateway without an upstream that answers says so at once; also one of whose parents no upstream
+    /// answers.
     pub(super) fn check_starved(&mut self, now: Time, out: &mut Vec<Action>) {
         if !self.is_fetching_wan() || (self.has_seed_nearby() && !self.duty.slow_supply) {
             return;

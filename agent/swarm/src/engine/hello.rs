@@ -8,8 +8,17 @@ use crate::policy::depth;
 use crate::policy::relation::Relation;
 use crate::{Action, AnnounceReason, Class, Origin, PeerKey, Time};
 
-/// Between two announces because of a gateway that the tracker has not told us of.
+/// Between two announces because of a gateway that the tracker has not named to us.
 const DOUBT: Time = Time::from_secs(5);
+
+/// What an agent says of itself that may change.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Introduced {
+    pub(super) gateway: bool,
+    /// The tracker names a gateway no upstream.
+    forgotten: bool,
+    site: String,
+}
 
 impl Swarm {
     /// Our extension handshake for a peer.
@@ -36,15 +45,20 @@ impl Swarm {
         }
     }
 
-    /// Tells agents that we are gateway now, or are not any more, or have learned our site. A second
+    /// Says to agents that we are gateway now, or are not any more, or have learned our site. A second
     /// handshake replaces what the first one said (BEP 10).
     pub(super) fn tell_role(&mut self, out: &mut Vec<Action>) {
-        let told = (self.is_site_gateway(), self.forgotten, self.duty.site.clone());
-        if self.told == told {
+        let present = Introduced {
+            gateway: self.is_site_gateway(),
+            forgotten: self.forgotten,
+            site: self.duty.site.clone(),
+        };
+        if self.introduced_as == present {
             return;
         }
-        let moved = (self.told.1, &self.told.2) != (told.1, &told.2);
-        self.told = told;
+        let before = std::mem::replace(&mut self.introduced_as, present);
+        let moved =
+            before.forgotten != self.introduced_as.forgotten || before.site != self.introduced_as.site;
         for (key, peer) in &self.peers {
             if peer.hello.is_some() && (moved || !peer.relation.is_wan()) {
                 out.push(Action::Send {

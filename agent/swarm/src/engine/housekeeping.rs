@@ -13,7 +13,7 @@ pub(super) const BUSY: Time = Time::from_millis(100);
 /// The same while nothing does.
 const QUIET: Time = Time::from_secs(1);
 
-/// Between two rounds in which everybody who has room is asked.
+/// Between two rounds in which every peer with room is asked.
 const ROUND: Time = Time::from_secs(1);
 
 const KEEPALIVE: Time = Time::from_secs(60);
@@ -21,7 +21,7 @@ const IDLE: Time = Time::from_secs(180);
 /// How long a peer may owe us blocks, at least.
 const LOCAL_PATIENCE: Time = Time::from_secs(10);
 /// How long a silent peer is not asked again.
-const AGAIN: Time = Time::from_secs(4);
+const SNUB_REST: Time = Time::from_secs(4);
 /// How long after that a local holder counts no more.
 const USELESS: Time = Time::from_secs(20);
 /// How long blocks of a silent upstream are still waited for before it is closed and dialled anew.
@@ -67,7 +67,7 @@ impl Swarm {
         self.try_spares(now, out);
         // a takeover may have become due, or an upstream's time out
         self.fill_upstreams(now, out);
-        // and those who crawl get help, though blocks come
+        // and pieces that crawl get help, though blocks come
         if self.picker.is_stalled(now) || now >= self.next_round {
             self.next_round = now + ROUND;
             self.fill_all(now, out);
@@ -91,7 +91,7 @@ impl Swarm {
             self.close(key, CloseReason::Idle, now, out);
             return false;
         }
-        let keepalive = if (self.told.0 && peer.is_local_agent()) || peer.is_remote_agent() {
+        let keepalive = if (self.introduced_as.gateway && peer.is_local_agent()) || peer.is_remote_agent() {
             liveness::SPEAKS
         } else {
             KEEPALIVE
@@ -131,7 +131,7 @@ impl Swarm {
             return;
         };
         peer.snubbed = Some(now);
-        peer.bad_until = now + AGAIN;
+        peer.bad_until = now + SNUB_REST;
         let (addr, upstream) = (peer.addr, peer.is_upstream_dial());
         if upstream {
             peer.silent = Some(now);

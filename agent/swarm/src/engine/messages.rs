@@ -253,7 +253,7 @@ impl Swarm {
         self.refund(self.parent_of(key), block.len);
     }
 
-    /// The extension handshake: who it is.
+    /// The extension handshake came: what the peer says of itself.
     fn introduced(&mut self, key: PeerKey, said: ExtendedHandshake, now: Time, out: &mut Vec<Action>) {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
@@ -275,7 +275,7 @@ impl Swarm {
             self.unreachable.connected(listen);
         }
         self.reclassify(key, now, out);
-        // do not dial who has dialled us
+        // a peer that has dialled us is not dialled
         let local = self.peers.get(&key).is_some_and(|peer| peer.relation == Relation::Local);
         if let Some(known) = listen.and_then(|listen| self.known.get_mut(&listen))
             && local

@@ -36,6 +36,7 @@ use crate::policy::unreplicated::Unreplicated;
 use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
 use announcer::Announcer;
 use dial::Known;
+use hello::Introduced;
 use parents::Parent;
 use peer::Peer;
 use receive::Fate;
@@ -47,27 +48,26 @@ pub struct Swarm {
     left: u64,
     picker: Picker,
     peers: BTreeMap<PeerKey, Peer>,
-    /// Addresses that the tracker told us of, and those of connections.
+    /// Addresses that the tracker handed out, and those of connections.
     known: BTreeMap<SocketAddr, Known>,
 
     duty: Duty,
-    /// The gateway of the roster that we are, or would be.
+    /// Our address among the gateways of the roster, which we are or would be.
     me: SocketAddr,
     /// The tracker knows nothing of sites.
     foreign: bool,
     silence: Silence,
     /// Our parents; none unless we are gateway.
     parents: Vec<Parent>,
-    /// Since when we are what we are.
+    /// Since when we have our role.
     role_since: Time,
-    /// What we last told other agents: whether we are gateway, whether the tracker names us nobody, and our
-    /// site.
-    told: (bool, bool, String),
-    /// The tracker names a gateway nobody to fetch from; we go on with those we have.
+    /// What we last said of ourselves to other agents.
+    introduced_as: Introduced,
+    /// We are gateway and the tracker names no upstream; we go on with those we have.
     forgotten: bool,
     /// We were stopped for a while: nothing across the WAN before the tracker was asked.
     in_doubt: bool,
-    /// No announce sooner because of a gateway that the tracker has not told us of.
+    /// No announce before then because of a gateway that the tracker has not named.
     doubt_due: Time,
     /// Pieces that no neighbour has.
     unreplicated: Unreplicated,
@@ -90,21 +90,21 @@ pub struct Swarm {
 
     paused: bool,
     fault: Option<Fault>,
-    /// Who sent pieces with wrong hashes.
+    /// The addresses that sent pieces with wrong hashes.
     blame: Blame,
-    /// As tracker and neighbours were last told: whether we can fetch.
+    /// Whether we can fetch, as tracker and neighbours last heard.
     able: bool,
 
     announcer: Announcer,
     rng: SmallRng,
     next_housekeeping: Time,
-    /// When everybody who has room is asked, whatever happened.
+    /// When every peer that has room is asked, whatever happened.
     next_round: Time,
     /// Last time something moved us on, or could have.
     last_progress: Time,
     /// When a peer of our site last sent a block, or when we began to wait for one.
     nearby_moved: Time,
-    /// Whose turn it is to be served.
+    /// The peer whose turn it is to be served.
     turn: PeerKey,
     /// How many gateways of other sites have, or were sent, each piece. Empty until there is one.
     remote_copies: Vec<u16>,
@@ -144,7 +144,7 @@ impl Swarm {
             silence: Silence::default(),
             parents: Vec::new(),
             role_since: now,
-            told: (false, false, String::new()),
+            introduced_as: Introduced::default(),
             forgotten: false,
             in_doubt: false,
             doubt_due: now,
@@ -215,9 +215,9 @@ impl Swarm {
         self.follow_up(now, out);
     }
 
-    /// Takes a block that arrived, with its data, and appends what is to be done to `out`. The data comes back
-    /// if it is to be kept until the piece is verified or discarded: keep it before carrying out the actions,
-    /// a [`Verify`](Action::Verify) of the piece may be among them. Otherwise it is dropped here.
+    /// Takes a block that arrived, with its data, and appends what is to be done to `out`. The data comes
+    /// back if it is to be kept until the piece is verified or discarded: keep it before carrying out the
+    /// actions, a [`Verify`](Action::Verify) of the piece may be among them. Otherwise it is dropped here.
     ///
     /// The swarm does not look at the data: `B` is a buffer in the agent and nothing at all in a simulation.
     #[must_use = "the data that comes back is part of a piece being fetched"]
@@ -362,7 +362,7 @@ impl Swarm {
         self.config.share == Sharing::Always
     }
 
-    /// Whether we need nobody and are of use to nobody.
+    /// Whether we have everything and do not share: no peer is of use to us, nor we to any.
     fn is_finished(&self) -> bool {
         !self.shares() && self.left == 0
     }

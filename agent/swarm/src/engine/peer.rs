@@ -57,9 +57,9 @@ pub(super) struct Peer {
 
     /// It chokes us, since when.
     pub(super) choking: Option<Time>,
-    /// We told it that we are interested.
+    /// We said that we are interested.
     pub(super) interested: bool,
-    /// It told us that it is.
+    /// It said that it is.
     pub(super) wants: bool,
     /// Requests it queues.
     pub(super) reqq: u32,
@@ -187,7 +187,7 @@ impl Peer {
         self.relation == Relation::Local && self.hello.is_some()
     }
 
-    /// Whether it keeps what it gets: nobody else will have it from there.
+    /// Whether it does not share: no other peer gets from it what it has.
     pub(super) fn is_non_sharing(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.non_sharing)
     }

@@ -9,14 +9,14 @@ use super::peer::Peer;
 use crate::policy::relation::Relation;
 use crate::{Action, Class, CloseReason, Origin, PeerKey, Time};
 
-/// So long nothing came before we ask anew what a neighbour has.
+/// How long nothing came before we ask anew what a neighbour has.
 const QUIET: Time = Time::from_secs(5);
-/// One neighbour is asked anew at most so often.
+/// Between two times that one neighbour is asked anew.
 const BETWEEN: Time = Time::from_secs(60);
 
 impl Swarm {
-    /// Dials a stock peer of our site anew that seems to lack little, when nobody can be asked for anything
-    /// any more.
+    /// Dials a stock peer of our site anew that seems to lack little, when no peer can be asked for
+    /// anything any more.
     pub(super) fn meet_again(&mut self, now: Time, out: &mut Vec<Action>) {
         if !self.is_fetching() || self.peers.values().any(|peer| peer.lacking > 0) {
             return;

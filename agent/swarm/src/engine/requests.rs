@@ -1,4 +1,4 @@
-//! Asking for blocks: of whom, of which piece, and as many as depth, memory and rates allow.
+//! Asking for blocks: which peer, of which piece, and as many as depth, memory and rates allow.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,8 @@ use crate::policy::pacing::wire;
 use crate::policy::relation::Relation;
 use crate::{Action, PeerKey, Time};
 
-/// After so long without a word or a block, neighbours are not waited for while the link is idle.
+/// How long neighbours may send neither a word nor a block before they are not waited for while the link is
+/// idle.
 const SILENT_NEARBY: Time = Time::from_secs(4);
 
 impl Swarm {
@@ -77,7 +78,7 @@ impl Swarm {
         }
     }
 
-    /// Asks everybody who has room.
+    /// Asks every peer that has room.
     pub(super) fn fill_all(&mut self, now: Time, out: &mut Vec<Action>) {
         if self.is_fetching() {
             let ready = |peer: &super::Peer| peer.choking.is_none() && peer.lacking > 0;
@@ -173,8 +174,8 @@ impl Swarm {
         self.next_wan_piece(key, parent, now)
     }
 
-    /// The next piece across the WAN: of the parent's share; else of a gateway's or another parent's that stands
-    /// still.
+    /// The next piece across the WAN: of the parent's share; else of a gateway's or another parent's that
+    /// stands still.
     fn next_wan_piece(&mut self, key: PeerKey, parent: usize, now: Time) -> Option<u32> {
         let Swarm {
             picker,
@@ -188,7 +189,7 @@ impl Swarm {
         let term = gateway::term(length, duty.rate);
         let gateways = |before: &mut dyn Iterator<Item = _>| silence.may_take_over(before, term, now);
         let stand_in = |before: &mut dyn Iterator<Item = _>| may_stand_in(parents, before, length, now);
-        // the walk over all pieces is worth it only if somebody has been silent
+        // the walk over all pieces is worth it only if a gateway has been silent
         let quiet = |gateway: &SocketAddr| *gateway != self.me && gateways(&mut std::iter::once(*gateway));
         let several = duty.roster.iter().any(quiet);
         let still = (0..parents.len()).any(|other| other != parent && stand_in(&mut std::iter::once(other)));
@@ -199,14 +200,14 @@ impl Swarm {
         picker.pick_upstream(key, &peers.get(&key)?.has, parent, takeover, now)
     }
 
-    /// What holds a parent up is ours, so nobody need stand in for it.
+    /// What holds a parent up is ours, so no other need stand in for it.
     fn hold_up(&mut self, parent: Option<usize>, now: Time) {
         if let Some(parent) = parent.and_then(|parent| self.parents.get_mut(parent)) {
             parent.moved = now;
         }
     }
 
-    /// Gives tokens back for a block that will not come by this parent (`None`: from a local peer).
+    /// Gives tokens back for a block that will not come from this parent (`None`: from a local peer).
     pub(super) fn refund(&mut self, parent: Option<usize>, bytes: u32) {
         self.down_pace.refund(bytes);
         if let Some(parent) = parent.and_then(|parent| self.parents.get_mut(parent)) {
@@ -214,7 +215,7 @@ impl Swarm {
         }
     }
 
-    /// Asks nobody for anything any more and forgets unfinished pieces.
+    /// Stops asking and forgets unfinished pieces.
     pub(super) fn stop_fetching(&mut self, out: &mut Vec<Action>) {
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         for key in keys {
@@ -227,7 +228,7 @@ impl Swarm {
         out.extend(self.picker.forget_begun().into_iter().map(|piece| Action::Discard { piece }));
     }
 
-    /// The opposite.
+    /// Asks again, after [`Self::stop_fetching`].
     pub(super) fn start_fetching(&mut self, now: Time, out: &mut Vec<Action>) {
         self.last_progress = now;
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();

@@ -13,8 +13,8 @@ const DISAPPOINTED: Time = Time::from_secs(30);
 const GRACE: Time = Time::from_secs(1);
 
 impl Swarm {
-    /// Chooses the upstream that each parent asks: the present one unless it is gone, chokes, is silent or has
-    /// nothing for us while another has.
+    /// Chooses the upstream that each parent asks: the present one unless it is gone, chokes, is silent or
+    /// has nothing for us while another has.
     pub(super) fn choose_upstream(&mut self, now: Time, out: &mut Vec<Action>) {
         for parent in 0..self.parents.len() {
             self.choose_for(parent, now, out);

@@ -11,7 +11,7 @@ use crate::{Class, Origin, PeerKey, Time};
 const MAX_WAITING: usize = 8;
 
 impl Swarm {
-    /// Who we are connected to and why, and what would happen if our gateway died.
+    /// Which peers we are connected to and why, and what would happen if our gateway died.
     pub fn explain(&self, now: Time) -> Explanation {
         let gateways = self.gateway_facts(now);
         Explanation {
@@ -119,14 +119,14 @@ impl Swarm {
         }
     }
 
-    /// Who would notice, how soon, and what comes then.
+    /// Which agents would notice, how soon, and what comes then.
     fn if_gateway_dies(&self, gateways: &[GatewayFacts]) -> String {
         let frozen = liveness::SILENT.as_secs();
         let notices = format!("at once if the process ends, after {frozen} s if the machine freezes");
         let after = "announces that, and the tracker names a successor: who has most, at the next announce";
         let agents = self.peers.values().filter(|peer| peer.is_local_agent()).count();
         if self.is_finished() {
-            "Nothing for us: we have everything. We do not share, so nobody fetches from us either."
+            "Nothing for us: we have everything. We do not share, so no peer fetches from us either."
                 .to_owned()
         } else if self.left == 0 {
             "Nothing for us: we have everything, and our site needs nothing across the WAN.".to_owned()
@@ -137,11 +137,11 @@ impl Swarm {
                 self.unreplicated.count()
             )
         } else if self.duty.is_gateway() {
-            "If we died, nobody would notice at once, for no agent of our site is connected to us; the tracker would \
+            "If we died, no agent would notice at once, for no agent of our site is connected to us; the tracker would \
              when our lease ends."
                 .to_owned()
         } else if gateways.iter().any(|gateway| gateway.heard.is_some()) {
-            format!("We are connected to it and would notice, {notices}; whoever does {after}.")
+            format!("We are connected to it and would notice, {notices}; the first agent that does {after}.")
         } else if gateways.is_empty() {
             "There is no gateway: our site has the content, or the tracker has named none yet.".to_owned()
         } else {

@@ -11,8 +11,8 @@ use crate::policy::blame::Verdict;
 use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, State, Time};
 
 impl Swarm {
-    /// The hash is wrong. Who alone sent the piece is not asked for it for a while; with several senders it
-    /// is asked of one alone next time.
+    /// The hash is wrong. A peer that sent the piece alone is not asked for it for a while; with several
+    /// senders it is asked of one alone next time.
     pub(super) fn wrong(&mut self, piece: u32, sources: &[Source], now: Time, out: &mut Vec<Action>) {
         self.totals.hash_failures += 1;
         self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
@@ -44,8 +44,8 @@ impl Swarm {
         }
     }
 
-    /// A peer says that a piece from us was wrong. That is looked at if it took so many bytes from us: our
-    /// disk decides, and nobody can have us read more than we have sent.
+    /// A peer says that a piece from us was wrong. That is looked into if it took that many bytes from us:
+    /// our disk decides, and no peer can make us read more than we have sent.
     pub(super) fn complained(
         &mut self,
         key: PeerKey,
@@ -67,7 +67,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// A piece is right: whoever sent it wrong before may have it.
+    /// A piece is right: the addresses that sent it wrong before may have it.
     pub(super) fn settle(&mut self, piece: u32, out: &mut Vec<Action>) {
         for ip in self.blame.right(piece) {
             for key in self.at(ip) {

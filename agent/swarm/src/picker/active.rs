@@ -5,19 +5,19 @@ use std::net::IpAddr;
 use super::bits::Bits;
 use crate::{PeerKey, Time};
 
-/// A piece of which nothing came for so long is asked of others, too.
+/// A piece of which nothing came for this long is asked of others, too.
 const STALLED: Time = Time::from_secs(2);
-/// A piece that failed, which one peer alone is to send, is asked of others after so long.
+/// A piece that failed, which one peer alone is to send, is asked of others after this long.
 const HELD_UP: Time = Time::from_secs(3);
-/// However it moves, another idle local peer helps after each such time: those who send it may all crawl.
+/// However it moves, another idle local peer helps after each such time: those that send it may all crawl.
 const CRAWLS: Time = Time::from_secs(3);
 
 /// A reserved piece.
 #[derive(Debug)]
 pub(super) struct Active {
-    /// Whose it is to send; `None`: the peer left, the blocks that are here wait for another.
+    /// The peer that is to send it; `None`: it left, and the blocks that are here wait for another.
     pub(super) owner: Option<PeerKey>,
-    /// Who sends blocks of it too: in the endgame, and where it stands still.
+    /// Peers that send blocks of it too: in the endgame, and where it stands still.
     helpers: Vec<Helper>,
     /// Reserved from an upstream.
     pub(super) wan: bool,
@@ -25,7 +25,7 @@ pub(super) struct Active {
     pub(super) size: u32,
     /// When a block of it last came, or when it was reserved.
     pub(super) moved: Time,
-    /// When the last of those who send it was asked to.
+    /// When the last of the peers that send it was asked to.
     joined: Time,
     got: Bits,
     asked: Bits,
@@ -35,14 +35,14 @@ pub(super) struct Active {
     sources: Vec<Source>,
 }
 
-/// Who sends blocks of another's piece, and which it was asked for.
+/// A peer that sends blocks of another's piece, and the blocks that it was asked for.
 #[derive(Debug)]
 struct Helper {
     peer: PeerKey,
     asked: Bits,
 }
 
-/// Who sent how much of a piece.
+/// How much of a piece a peer sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Source {
     /// The connection.
@@ -92,14 +92,14 @@ impl Active {
         now >= self.moved + STALLED
     }
 
-    /// Who sends it.
+    /// The peers that send it.
     pub(super) fn asked_of(&self) -> impl Iterator<Item = PeerKey> {
         self.owner.into_iter().chain(self.helpers.iter().map(|helper| helper.peer))
     }
 
     /// Whether one more may send it. In the endgame (`calm`: nothing else is left) one helps at once. The
     /// longer nothing comes the more do, since those that were asked may all have stopped: within 5 s
-    /// everybody may.
+    /// every peer may.
     pub(super) fn takes_help(&self, calm: bool, now: Time) -> bool {
         let most = match now.saturating_sub(self.moved) {
             still if still < STALLED => usize::from(calm),
@@ -109,14 +109,14 @@ impl Active {
         self.helpers.len() < most
     }
 
-    /// Whether nothing of it has come for so long that others help even with a piece that failed: that it
-    /// comes is worth more than to know who sent rubbish.
+    /// Whether nothing of it has come for so long that others help even with a piece that failed: getting it
+    /// is worth more than knowing which peer sent wrong data.
     pub(super) fn is_held_up(&self, now: Time) -> bool {
         now >= self.moved + HELD_UP
     }
 
-    /// Whether those who send it have had their time, so that an idle local peer may help: a block now and
-    /// then from each of several that crawl looks like progress and takes for ever.
+    /// Whether the peers that send it have had their time, so that an idle local peer may help: a block now
+    /// and then from each of several that crawl looks like progress and takes for ever.
     pub(super) fn crawls(&self, now: Time) -> bool {
         now >= self.joined + CRAWLS
     }
@@ -128,7 +128,7 @@ impl Active {
         self.helpers.push(Helper { peer, asked });
     }
 
-    /// The next block to ask `peer` for. The owner goes forward, first through what nobody was asked for,
+    /// The next block to ask `peer` for. The owner goes forward, first through what no peer was asked for,
     /// then through what helpers were, who may never send it; a helper goes backward through what is not
     /// here.
     pub(super) fn ask(&mut self, peer: PeerKey) -> Option<u32> {
@@ -213,7 +213,7 @@ impl Active {
         self.blocks - self.got.count()
     }
 
-    /// Who sent it, most first.
+    /// The peers that sent it, the one that sent most first.
     pub(super) fn into_sources(mut self) -> Vec<Source> {
         self.sources.sort_by_key(|source| (std::cmp::Reverse(source.blocks), source.peer));
         self.sources

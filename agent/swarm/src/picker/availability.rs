@@ -34,7 +34,7 @@ pub(super) enum Search {
 }
 
 impl Availability {
-    /// All of `pickable`, held by nobody.
+    /// All of `pickable`, with no holder.
     pub(super) fn new<R: rand::Rng>(
         pieces: u32,
         pickable: impl Iterator<Item = u32>,
@@ -78,7 +78,7 @@ impl Availability {
     /// One fewer.
     pub(super) fn lost(&mut self, piece: u32) {
         let bucket = usize::from(self.holders[piece as usize]);
-        debug_assert!(bucket > 0, "piece {piece} lost by nobody");
+        debug_assert!(bucket > 0, "piece {piece} lost without a holder");
         self.holders[piece as usize] = bucket.saturating_sub(1) as u16;
         if self.contains(piece) && bucket > 0 {
             self.down(piece, bucket);
@@ -127,7 +127,7 @@ impl Availability {
         for (bucket, end) in self.ends.iter().enumerate() {
             let pieces = &self.order[start as usize..*end as usize];
             start = *end;
-            // what nobody holds can only come from one that has everything
+            // a piece without a counted holder can only come from a peer that has everything
             if pieces.is_empty() || (bucket == 0 && self.seeds == 0) {
                 continue;
             }

@@ -76,7 +76,8 @@ impl Picker {
         Some(self.reserve(piece, peer, true, now))
     }
 
-    /// Whether [`Self::pick_upstream`] would find a piece of the parent's share, or [`Self::pick_stalled`] one.
+    /// Whether [`Self::pick_upstream`] would find a piece of the parent's share, or [`Self::pick_stalled`]
+    /// one.
     pub fn upstream_has_work(&mut self, theirs: &Bits, parent: usize, now: Time) -> bool {
         let begun = self.begun.iter().any(|piece| {
             theirs.has(*piece)
@@ -162,8 +163,8 @@ impl Picker {
         self.help(peer, open, |piece| theirs.has(piece), now)
     }
 
-    /// The same for an upstream of `parent`: only what no local peer brings, and beside slow seeds alone before
-    /// it stands still. There is no endgame across the WAN.
+    /// The same for an upstream of `parent`: only what no local peer brings, and beside slow seeds alone
+    /// before it stands still. There is no endgame across the WAN.
     pub fn pick_stalled(&mut self, peer: PeerKey, theirs: &Bits, parent: usize, now: Time) -> Option<u32> {
         let calm = self.is_calm_beside_slow_seeds();
         if !calm && !self.is_stalled(now) {
@@ -214,7 +215,7 @@ impl Picker {
         owned.any(|active| active.is_stalled(now))
     }
 
-    /// Begun pieces that stand still: which, since when, and who is asked for them.
+    /// Begun pieces that stand still: which, since when, and the peers that are asked for them.
     pub fn stalled(&self, now: Time) -> impl Iterator<Item = (u32, Time, Vec<PeerKey>)> {
         let stalled = self.active.iter().filter(move |(_, active)| active.is_stalled(now));
         stalled.map(|(piece, active)| (*piece, active.moved, active.asked_of().collect()))

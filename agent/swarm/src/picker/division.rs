@@ -46,7 +46,7 @@ impl Division {
     }
 
     /// All parents in the order in which they may fetch a piece: as the piece's ranking of stripes; a stripe
-    /// that nobody was given is passed over.
+    /// that no parent was given is passed over.
     pub(super) fn parent_order(&self, piece: u32) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.parents.len());
         for stripe in stripes::ranking(self.info_hash, piece, self.stripes) {

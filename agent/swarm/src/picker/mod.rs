@@ -40,7 +40,7 @@ pub enum Nearby {
 }
 
 impl Nearby {
-    /// Whether a piece comes that has so many local holders, of which so many have everything.
+    /// Whether a piece comes that has `holders` local holders, `seeds` of which have everything.
     fn brings(self, holders: u32, seeds: u32) -> bool {
         match self {
             Nearby::Brings => holders > 0,
@@ -184,7 +184,7 @@ impl Picker {
         }
     }
 
-    /// A block that was asked of `peer` came. Also tells who else was asked for it.
+    /// A block that was asked of `peer` came. Also says which other peers were asked for it.
     pub fn take(&mut self, peer: PeerKey, ip: IpAddr, block: Block, now: Time) -> (Taken, Vec<PeerKey>) {
         let Some(active) = self.active.get_mut(&block.piece) else {
             return (Taken::Again, Vec::new());
@@ -204,12 +204,13 @@ impl Picker {
         (taken, rivals)
     }
 
-    /// Who sent most of a piece that is being verified.
+    /// The peer that sent most of a piece that is being verified.
     pub fn main_source(&self, piece: u32) -> Option<PeerKey> {
         self.verifying.get(&piece)?.first().map(|source| source.peer)
     }
 
-    /// The piece is hashed and on disk, or not. Returns who sent it, most first.
+    /// The piece is hashed and on disk, or not. Returns the peers that sent it, the one that sent
+    /// most first.
     pub fn verified(&mut self, piece: u32, ok: bool) -> Option<Vec<Source>> {
         let sources = self.verifying.remove(&piece)?;
         self.held -= u64::from(self.lengths.piece_size(piece));

@@ -1,3 +1,5 @@
+//! The walks through sorted lists give what the written order says.
+
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;

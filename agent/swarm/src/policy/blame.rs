@@ -1,7 +1,7 @@
-//! Who sent pieces with wrong hashes, and what follows: first the piece is not asked of that address for a
-//! while, then the address is banned for a while. Nothing is for ever, since a machine whose disk was at
-//! fault is mended one day, and nobody's word is taken against ourselves: only our own disk and memory can
-//! tell that they are at fault.
+//! Which addresses sent pieces with wrong hashes, and what follows: first the piece is not asked of that
+//! address for a while, then the address is banned for a while. Nothing is for ever, since a machine whose
+//! disk was at fault is mended one day, and no peer's word is taken against ourselves: only our own disk and
+//! memory can tell that they are at fault.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ const BAN: Backoff = Backoff {
     first: Time::from_secs(300),
     max: Time::from_secs(3600),
 };
-/// So many wrong pieces since its last ban get an address banned.
+/// An address with this many wrong pieces since its last ban is banned.
 const OFFENCES: u32 = 3;
 /// The most addresses and pieces that are remembered: what liars can make us keep is bounded.
 const MAX_REMEMBERED: usize = 4096;
@@ -29,7 +29,7 @@ const MAX_REMEMBERED: usize = 4096;
 pub enum Verdict {
     /// The piece is not asked of this address until then.
     Shun(Time),
-    /// Nothing is.
+    /// Nothing is asked of it until then.
     Ban(Time),
 }
 
@@ -117,8 +117,8 @@ impl Blame {
         forgiven
     }
 
-    /// A right piece came: what was wrong before is settled. Returns who had sent it wrong and was not to be
-    /// asked.
+    /// A right piece came: what was wrong before is settled. Returns the addresses that had sent it wrong and
+    /// were not asked.
     pub fn right(&mut self, piece: u32) -> Vec<IpAddr> {
         let settled: Vec<(u32, IpAddr)> = self.of(piece).map(|(key, _)| *key).collect();
         let waiting = settled.iter().filter(|key| self.shunned.get(key).is_some_and(|s| !s.over));
@@ -135,8 +135,8 @@ impl Blame {
         self.shunned.range(starts..ends)
     }
 
-    /// The first piece that is not asked of somebody now: which, of how many addresses, and when it is asked
-    /// again.
+    /// The first piece that is not asked of some address now: which, of how many addresses, and when it is
+    /// asked again.
     pub fn blocked(&self) -> Option<(u32, usize, Time)> {
         let ((piece, _), _) = self.shunned.iter().find(|(_, shunned)| !shunned.over)?;
         let waiting = || self.of(*piece).filter(|(_, shunned)| !shunned.over);

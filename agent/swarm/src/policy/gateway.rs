@@ -17,8 +17,8 @@ pub struct Duty {
     pub site: String,
     /// The gateways of our site.
     pub roster: Vec<SocketAddr>,
-    /// Whom we may fetch from across the WAN, by parent; empty unless gateway. A single parent has no name
-    /// and all stripes.
+    /// The peers that we may fetch from across the WAN, by parent; empty unless gateway. A single parent has
+    /// no name and all stripes.
     pub parents: Vec<Parent>,
     /// Into how many stripes the pieces are divided; 0 and 1: not at all.
     pub stripes: u8,
@@ -65,7 +65,7 @@ impl Duty {
     }
 
     /// Keeps a gateway's upstreams if the tracker names none: it has restarted and does not know them yet, or
-    /// it knows nobody better. Whether that was so.
+    /// it knows no better ones. Whether that was so.
     pub fn keep_upstreams(&mut self, before: &Duty) -> bool {
         let keeps = self.is_gateway()
             && self.site == before.site
@@ -84,7 +84,7 @@ impl Duty {
         self.role == Role::Gateway
     }
 
-    /// Whom we may fetch from across the WAN.
+    /// The peers that we may fetch from across the WAN.
     pub fn upstreams(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.parents.iter().flat_map(|parent| parent.upstreams.iter().copied())
     }
@@ -136,7 +136,7 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// Everybody in the roster begins now unless known.
+    /// The silence of a gateway that is new in the roster begins now.
     pub fn set_roster(&mut self, roster: &[SocketAddr], now: Time) {
         self.last.retain(|gateway, _| roster.contains(gateway));
         for gateway in roster {

@@ -1,14 +1,14 @@
-//! When somebody who says nothing counts as gone.
+//! When a peer that says nothing counts as gone.
 
 use crate::Time;
 
-/// Whom others wait for speaks so often: a gateway to the agents of its site, an upstream to the gateways it
-/// serves.
+/// How often an agent speaks to those that wait for it: a gateway to the agents of its site, an upstream to
+/// the gateways that it serves.
 pub const SPEAKS: Time = Time::from_secs(4);
-/// A local agent that calls itself gateway, or an upstream that has nothing to send, and has said nothing for
-/// so long is gone: two keep-alives are missing.
+/// A local agent that calls itself gateway, or an upstream that has nothing to send, is gone when it has said
+/// nothing for this long: two keep-alives are missing.
 pub const SILENT: Time = Time::from_secs(10);
-/// A round of housekeeping that comes so much too late means that we were stopped, or the machine slept.
+/// A round of housekeeping that comes this much too late means that we were stopped, or the machine slept.
 const SLEPT: Time = Time::from_secs(4);
 /// How long an upstream that we know nothing of may take for its first block.
 const FIRST_BLOCK: Time = Time::from_secs(5);
@@ -20,7 +20,7 @@ pub const GONE: Time = Time::from_secs(30);
 /// The most gone peers an announce names.
 pub const MAX_GONE: usize = 8;
 
-/// Whether somebody who speaks every [`SPEAKS`] and was last heard of at `heard` is frozen or has vanished.
+/// Whether a peer that speaks every [`SPEAKS`] and was last heard of at `heard` is frozen or has vanished.
 pub fn is_gone(heard: Time, now: Time) -> bool {
     now >= heard + SILENT
 }

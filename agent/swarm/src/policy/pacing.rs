@@ -91,7 +91,7 @@ impl Bucket {
     }
 }
 
-/// 50 ms of the rate, at least a block: people who use the link too wait no longer than that behind us.
+/// 50 ms of the rate, at least a block: other users of the link wait no longer than that behind us.
 fn burst(rate: u64) -> f64 {
     (rate as f64 * 0.05).max(f64::from(wire(narrows_wire::BLOCK_LEN)))
 }

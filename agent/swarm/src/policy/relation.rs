@@ -13,7 +13,7 @@ pub enum Relation {
     Upstream,
     /// A gateway of another site: we serve it and never ask it for anything.
     Remote,
-    /// Not known yet, e.g. a stock client that the tracker has not told us of: as `Remote`.
+    /// Not known yet, e.g. a stock client that the tracker has not handed out to us: as `Remote`.
     Unknown,
 }
 
@@ -27,20 +27,20 @@ impl Relation {
 /// What is known about a connection when it is classified.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// Who began it.
+    /// Which side began it.
     pub origin: Origin,
     /// What it said about itself, if it is one of us.
     pub hello: Option<&'a Hello>,
     /// Our site; empty if not known.
     pub site: &'a str,
-    /// Its address is among the local peers the tracker told us of.
-    pub told: bool,
-    /// The tracker knows nothing of sites: everybody is local.
+    /// Its address is among the local peers that the tracker handed out to us.
+    pub listed: bool,
+    /// The tracker knows nothing of sites: every peer is local.
     pub foreign_tracker: bool,
 }
 
-/// Classifies a connection. What we dialled is what the tracker said; an accepted one is judged by its word
-/// and address.
+/// Classifies a connection. A peer that we dialled is what the tracker said; one that dialled us is
+/// judged by its word and address.
 pub fn relation(facts: Facts<'_>) -> Relation {
     match (facts.origin, facts.hello) {
         (Origin::Dialled(Class::Upstream), _) => Relation::Upstream,
@@ -53,7 +53,7 @@ pub fn relation(facts: Facts<'_>) -> Relation {
                 Relation::Remote
             }
         }
-        (Origin::Accepted, _) if facts.told || facts.foreign_tracker => Relation::Local,
+        (Origin::Accepted, _) if facts.listed || facts.foreign_tracker => Relation::Local,
         (Origin::Accepted, _) => Relation::Unknown,
     }
 }
@@ -62,12 +62,12 @@ pub fn relation(facts: Facts<'_>) -> Relation {
 mod tests {
     use super::*;
 
-    fn accepted(hello: Option<&Hello>, site: &str, told: bool) -> Relation {
+    fn accepted(hello: Option<&Hello>, site: &str, listed: bool) -> Relation {
         relation(Facts {
             origin: Origin::Accepted,
             hello,
             site,
-            told,
+            listed,
             foreign_tracker: false,
         })
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_that_it_crosses_the_wan_is_remote_wherever_it_comes_from() {
+    fn a_peer_that_says_it_crosses_the_wan_is_remote_wherever_it_comes_from() {
         assert_eq!(accepted(Some(&hello("hq", true)), "hq", true), Relation::Remote);
     }
 

@@ -9,7 +9,7 @@ pub const MAX_QUEUED: usize = 2048;
 /// Payload bytes handed to the shell for one peer and not yet flushed: a slow peer takes no more memory than
 /// that.
 pub const WINDOW: u32 = 768 << 10;
-/// Requests in vain (rejected) that a peer may make before it is closed; each block served makes up for one.
+/// Rejected requests after which a peer is closed; each block served makes up for one.
 pub const MAX_REJECTED: u32 = 4096;
 
 /// The requests of one peer.

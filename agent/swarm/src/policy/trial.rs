@@ -8,14 +8,14 @@ use std::net::SocketAddr;
 
 use crate::Time;
 
-/// Over so long an upstream's rate is measured while nothing but itself limits it.
+/// How long an upstream's rate is measured while nothing but itself limits it.
 const WINDOW: Time = Time::from_secs(4);
-/// Another must have brought so many times as much to be preferred.
+/// Another upstream is preferred if it brought this many times as much.
 const BETTER: f64 = 1.5;
 /// How long what was measured stays true, and how long until the next trial: at first; then doubled, at most.
 const MIN_WAIT: Time = Time::from_secs(30);
 const MAX_WAIT: Time = Time::from_secs(600);
-/// Where no rate is told, what brings less than this is worth a trial, in bytes/s: 1 Mbit/s.
+/// Where no rate is granted, an upstream that brings less than this is worth a trial, in bytes/s: 1 Mbit/s.
 const LITTLE: u64 = 125_000;
 
 /// What is known of the upstreams of one parent.
@@ -33,7 +33,7 @@ pub struct Trial {
 
 impl Trial {
     /// Looks at the active upstream: `received` bytes so far; `hungry`: it owes us blocks and no rate of ours
-    /// holds up requests. `rate`: bytes/s that the parent may carry, 0: not told. Whether `spare` is to be
+    /// holds up requests. `rate`: bytes/s that the parent may carry, 0: no limit. Whether `spare` is to be
     /// asked instead; it is looked for at the end of a window alone.
     pub fn look(
         &mut self,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn who_crawls_is_left_for_the_spare_after_four_seconds() {
+    fn an_upstream_that_crawls_is_left_for_the_spare_after_four_seconds() {
         for rate in [0, 2_500_000] {
             let (received, switches) = run(60, rate, |which, _| [4_000, 2_500_000][which]);
             assert_eq!(switches, 1);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_spare_nobody_is_left() {
+    fn without_a_spare_no_upstream_is_left() {
         let mut trial = Trial::default();
         for tenth in 0..1000 {
             let now = Time::from_millis(tenth * 100);

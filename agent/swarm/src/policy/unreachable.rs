@@ -9,9 +9,9 @@ use crate::Time;
 
 /// The most peers that are remembered: a large site that is switched off fills no memory.
 pub const MAX: usize = 16;
-/// A peer that the tracker has not named for so long is forgotten.
+/// A peer that the tracker has not named for this long is forgotten.
 const FORGOTTEN: Time = Time::from_secs(600);
-/// Between two looks at whom the tracker names, at most.
+/// The longest time between two looks at which peers the tracker names.
 const LATELY: Time = Time::from_secs(5);
 
 /// Why a dial came to nothing.

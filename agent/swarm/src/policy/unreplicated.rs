@@ -1,17 +1,17 @@
-//! What a gateway has alone: the loss if it dies now.
+//! Pieces that a gateway alone has: the loss if it dies now.
 
 use std::collections::BTreeMap;
 
 use crate::Time;
 
-/// So many pieces may be at the gateway and at none of its neighbours: with the two on their way, eight are
-/// lost at most;
+/// The most pieces that may be at the gateway and at none of its neighbours: with the two on their way, eight
+/// are lost at most. On fast links it is what comes in within [`WINDOW_TIME`].
 const WINDOW: u64 = 6;
-/// or on fast links what comes in so much time: passing a piece on takes a while.
+/// Passing a piece on takes a while.
 const WINDOW_TIME: Time = Time::from_millis(100);
-/// Neighbours that take none of them for so long are not waited for,
+/// Neighbours that take no piece for this long are not waited for.
 const PATIENCE: Time = Time::from_secs(2);
-/// and for so long not again.
+/// How long they are then not waited for.
 const RESPITE: Time = Time::from_secs(20);
 
 /// Pieces from across the WAN that no neighbour has yet. While neighbours want them, a gateway takes more
@@ -19,7 +19,7 @@ const RESPITE: Time = Time::from_secs(20);
 /// neighbours are.
 #[derive(Clone, Debug, Default)]
 pub struct Unreplicated {
-    /// Since when, and whether it is being sent to one.
+    /// Since when it is here, and whether it is being sent to a neighbour.
     pieces: BTreeMap<u32, (Time, bool)>,
     /// Neighbours are not waited for until then.
     free_until: Time,
@@ -54,7 +54,7 @@ impl Unreplicated {
         self.pieces.is_empty()
     }
 
-    /// A neighbour has it; whether that was news.
+    /// A neighbour has it. Whether it was unreplicated until now.
     pub fn passed_on(&mut self, piece: u32) -> bool {
         self.pieces.remove(&piece).is_some()
     }
