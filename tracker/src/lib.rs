@@ -46,4 +46,4 @@ mod system;
 
 pub use config::Config;
 pub use net::listen::{BindError, Listeners};
-pub use run::{PrepareError, Prepared, RunError, run};
+pub use run::{PrepareError, PrepareErrors, Prepared, RunError, run};

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use narrows_host::signals::Stop;
 use narrows_host::{complain, open_files, say};
-use narrows_topology::SiteMap;
-use narrows_tracker::{Config, Listeners, Prepared, run};
+use narrows_topology::{LoadError, SiteMap};
+use narrows_tracker::{Listeners, Prepared, run};
 use tracing_subscriber::EnvFilter;
 
 /// EX_USAGE of sysexits.h: the configuration is wrong, and a restart will not help.
@@ -30,8 +30,8 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Say all mistakes of the configuration and of its site map, or of a site map alone; exit 64 if there
-    /// are any.
+    /// Say all mistakes of the configuration and of the files that it names, or of a site map alone; exit 64
+    /// if there are any. A .torrent that cannot be tracked is a warning.
     Check {
         /// The configuration file.
         #[arg(long, required_unless_present = "site_map")]
@@ -44,7 +44,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Run { config } => prepare(&config).map(serve),
+        Command::Run { config } => Prepared::load(&config).map_err(|errors| errors.to_string()).map(serve),
         Command::Check { config, site_map } => check(config.as_deref(), site_map.as_deref()).map(Ok),
     };
     match outcome {
@@ -67,21 +67,19 @@ fn check(config: Option<&Path>, site_map: Option<&Path>) -> Result<(), String> {
         say!("{}: ok, {sites} sites, {links} links", path.display());
     };
     if let Some(path) = config {
-        let prepared = prepare(path)?;
-        for warning in prepared.config().warnings() {
-            complain!("warning: {}: {warning}", path.display());
+        let (prepared, warnings) = Prepared::check(path);
+        for warning in warnings {
+            complain!("warning: {warning}");
         }
-        summary(path, prepared.site_map());
+        summary(path, prepared.map_err(|errors| errors.to_string())?.site_map());
     }
     if let Some(path) = site_map {
-        summary(path, &SiteMap::load(path).map_err(|error| error.to_string())?);
+        summary(
+            path,
+            &SiteMap::load(path).map_err(|error: LoadError| error.shown())?,
+        );
     }
     Ok(())
-}
-
-fn prepare(path: &Path) -> Result<Prepared, String> {
-    let config = Config::load(path).map_err(|error| error.to_string())?;
-    Prepared::new(config).map_err(|error| error.to_string())
 }
 
 fn serve(prepared: Prepared) -> anyhow::Result<()> {

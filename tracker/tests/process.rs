@@ -186,6 +186,49 @@ fn check_says_ok_or_every_mistake_with_its_place() {
 }
 
 #[test]
+fn check_tells_the_mistakes_of_all_files_at_once_and_run_those_that_keep_it_from_starting() {
+    let dir = files("torrents: torrents/\nadmin_token: token\nstate: state\nlisten: nowhere");
+    let config = dir.path().join("tracker.yaml");
+    let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).unwrap();
+    write("sites.yaml", "version: 2\nsites: {a: {networks: [10.0.0.1/8]}}\n");
+    write("token", "short\n");
+    fs::create_dir_all(dir.path().join("state")).unwrap();
+    write("state/brakes.json", "{\n");
+    write("torrents/broken.torrent", "d4:info");
+    write("torrents/README", "not a torrent");
+    let errors = [
+        "tracker.yaml:",
+        "sites.yaml:1:",
+        "sites.yaml:2:",
+        "token: it is too short",
+        "brakes.json: ",
+    ];
+    for (command, warnings) in [("check", 1), ("run", 0)] {
+        let ended = run_to_end(command, &config);
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(64), "{said}");
+        assert_eq!(said.matches("error: ").count(), errors.len(), "{said}");
+        for part in errors {
+            assert!(said.contains(part), "{part} is not in\n{said}");
+        }
+        assert_eq!(said.matches("warning: ").count(), warnings, "{said}");
+        assert_eq!(
+            said.contains("broken.torrent: this torrent will not be tracked"),
+            warnings == 1,
+            "{said}"
+        );
+    }
+    let good = files("torrents: torrents/");
+    fs::write(good.path().join("torrents/broken.torrent"), "d4:info").unwrap();
+    let checked = run_to_end("check", &good.path().join("tracker.yaml"));
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        checked.status.success() && said.contains("warning: ") && said.contains("broken.torrent"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_site_map_can_be_checked_before_a_configuration_names_it() {
     let dir = files("");
     let map = dir.path().join("sites.yaml");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use narrows_assignment::Intervals;
-use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Report, Subject, values};
+use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Partly, Report, Subject, values};
 
 use crate::net::listen;
 
@@ -88,13 +88,23 @@ impl Config {
     /// # Errors
     /// The system's reason why it cannot be read, or all mistakes of the file at once.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self::load_partly(path)?.whole()?)
+    }
+
+    /// Reads and checks a configuration file, also if it has mistakes: for looking into what it names. Its
+    /// `site_map` is empty then if it names none.
+    ///
+    /// # Errors
+    /// The system's reason why it cannot be read.
+    pub fn load_partly(path: &Path) -> Result<Partly<Self>, LoadError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut config =
-            narrows_config::load(path, CONFIGURATION, |root, report| read(root, folder, report))?;
-        if config.state.is_none() {
-            config.state = std::env::var_os("STATE_DIRECTORY").and_then(|folders| first_folder(&folders));
-        }
-        Ok(config)
+        narrows_config::load_partly(path, CONFIGURATION, |root, report| {
+            let mut config = read(root, folder, report)?;
+            if config.state.is_none() {
+                config.state = std::env::var_os("STATE_DIRECTORY").and_then(|folders| first_folder(&folders));
+            }
+            Some(config)
+        })
     }
 
     /// Checks the text of a configuration. `file` is for the messages, `folder` is what relative paths are
@@ -170,7 +180,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
             format!("give `admin` another port than {}, such as 6970", taken.port()),
         );
     }
-    config.site_map = site_map?;
+    config.site_map = site_map.unwrap_or_default();
     Some(config)
 }
 

@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::net::listen::Listeners;
 use crate::net::serve::{self, Observer, Shared};
 use crate::run::background::{blocking, follow_folder, follow_map, keep, save, scan, sweep};
-pub use crate::run::prepare::{PrepareError, Prepared};
+pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
 use crate::state::snapshot::Snapshot;
 use crate::state::store::Store;
 use crate::state::tracker::Tracker;

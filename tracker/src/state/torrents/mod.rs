@@ -1,5 +1,7 @@
 //! The allow-list: a folder of .torrent files.
 
+mod torrent;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -9,8 +11,6 @@ use std::time::SystemTime;
 
 use narrows_host::Repeats;
 use narrows_protocol::InfoHash;
-use narrows_protocol::metainfo::names::Names;
-use narrows_protocol::metainfo::{MAX_SIZE, Metainfo, MetainfoError};
 use tracing::{error, info, warn};
 
 /// The contents that are tracked.
@@ -92,7 +92,7 @@ impl Folder {
         let mut changed = false;
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
-            if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("torrent")) {
+            if !is_torrent(&path) {
                 continue;
             }
             // gone since it was listed
@@ -102,7 +102,7 @@ impl Folder {
                 continue;
             }
             changed = true;
-            let new = read(&path, stamp);
+            let new = read(&path);
             let broken = new.is_none();
             let before = || self.seen.get(&path)?.content.clone();
             let content = new.or_else(before);
@@ -125,6 +125,26 @@ impl Folder {
             stays
         });
         Ok(changed.then(|| self.contents()))
+    }
+
+    /// What is wrong with its files, each with its name, in their order: for a look before anything is
+    /// tracked.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub(crate) fn faults(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.path)?.collect::<io::Result<Vec<_>>>()?;
+        let mut files: Vec<PathBuf> =
+            entries.iter().map(fs::DirEntry::path).filter(|path| is_torrent(path)).collect();
+        files.sort();
+        let faults = files.iter().flat_map(|path| {
+            let faults = match torrent::read(path) {
+                Ok(torrent) => torrent.warnings,
+                Err(error) => vec![format!("this torrent will not be tracked: {error}")],
+            };
+            faults.into_iter().map(move |fault| format!("{}: {fault}", path.display()))
+        });
+        Ok(faults.collect())
     }
 
     fn contents(&self) -> Contents {
@@ -150,6 +170,10 @@ impl Folder {
     }
 }
 
+fn is_torrent(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("torrent"))
+}
+
 fn stamp(path: &Path) -> io::Result<Stamp> {
     let metadata = fs::metadata(path)?;
     Ok(Stamp {
@@ -158,49 +182,17 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
     })
 }
 
-fn read(path: &Path, stamp: Stamp) -> Option<(InfoHash, Content)> {
+/// Reads a file for tracking; what is wrong with it is logged.
+fn read(path: &Path) -> Option<(InfoHash, Content)> {
     let file = path.display();
-    if stamp.length > MAX_SIZE as u64 {
-        let error = MetainfoError::TooLarge;
-        error!(%file, bytes = stamp.length, %error, "torrent refused; put nothing but torrents here");
-        return None;
+    let torrent = torrent::read(path)
+        .inspect_err(|error| error!(%file, %error, "torrent refused; put nothing but torrents here"))
+        .ok()?;
+    for warning in torrent.warnings {
+        warn!(%file, "{warning}");
     }
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            error!(%file, %error, "torrent refused: it cannot be read; check its permissions");
-            return None;
-        }
-    };
-    // no name of a file means anything here
-    match Metainfo::parse_for(&bytes, Names::Linux) {
-        Ok(metainfo) => {
-            let name: Arc<str> = metainfo.name.as_str().into();
-            if !metainfo.private {
-                warn!(%file, "torrent is not private: clients may find peers past the tracker, across any link");
-            }
-            if let Some(reason) = metainfo.without_tracker() {
-                warn!(%file, "no agent can announce this torrent: {reason}; make it anew with narrows-agent create");
-            } else {
-                for (url, error) in metainfo.unusable_trackers() {
-                    warn!(%file, url, "agents pass over a tracker of this torrent: {error}");
-                }
-            }
-            info!(%file, info_hash = %metainfo.info_hash, name = %metainfo.name, "torrent tracked");
-            Some((
-                metainfo.info_hash,
-                Content {
-                    name: Arc::clone(&name),
-                    own_name: name,
-                    size: metainfo.total,
-                },
-            ))
-        }
-        Err(error) => {
-            error!(%file, %error, "torrent refused");
-            None
-        }
-    }
+    info!(%file, info_hash = %torrent.info_hash, name = %torrent.content.name, "torrent tracked");
+    Some((torrent.info_hash, torrent.content))
 }
 
 #[cfg(test)]
