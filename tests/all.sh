@@ -94,7 +94,7 @@ step "10 MB over three links of 20 Mbit/s that the kernel shapes and counts"
 if unshare --net true 2>/dev/null || unshare --user --map-root-user --net true 2>/dev/null; then
     "$programs/narrows-lab" --bin-dir "$programs" --netns --sites tests/maps/star20.yaml --size 10MB --no-kills
 else
-    echo "the rollout over shaped links: this machine lets nobody make network namespaces" >>"$NARROWS_SKIPPED"
+    echo "the rollout over shaped links: this machine allows no network namespaces" >>"$NARROWS_SKIPPED"
 fi
 
 step "Prometheus: rules, names, and a real one beside 90 MB to two sites"

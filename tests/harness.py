@@ -14,7 +14,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PATIENCE = 60
 _RANDOM = random.SystemRandom()
-# ports that `free_port` gave: mostly nobody listens there yet
+# ports that `free_port` gave: mostly no program listens there yet
 _GIVEN = set()
 
 
@@ -33,7 +33,7 @@ def until(condition, what, patience=PATIENCE):
 
 def free_port(host="127.0.0.1"):
     """
-    A port that nobody listens on, and that this gives once: by chance alone, one test run in ten had two programs with the
+    A port that no program listens on, and that this gives once: by chance alone, one test run in ten had two programs with the
     same. Not one that the system would give: of those it gives away more, to connections and to tests beside this one,
     before ours is in use. Each of pytest's workers has its own.
     """
@@ -56,7 +56,7 @@ def free_port(host="127.0.0.1"):
 
 def answers(url):
     """
-    The body, or None while nobody answers.
+    The body, or None while there is no answer.
     """
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:

@@ -13,7 +13,7 @@ Events of the Narrows agent: ``salt/beacon/<minion>/narrows/completed``, ``faile
     Once per error, when a content comes to a halt.
 
 ``idle`` {contents, site}
-    Everything is complete, and nobody has fetched anything from this machine for ``idle_after`` seconds; again after as long.
+    Everything is complete, and no peer has fetched anything from this machine for ``idle_after`` seconds; again after as long.
 
 What has been told is kept over a restart of the minion.
 """

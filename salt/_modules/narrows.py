@@ -12,14 +12,10 @@ configuration is looked for where the formula puts it; ``narrows.config`` in the
 Errors: each function raises ``CommandExecutionError`` with one sentence if the agent does not answer or refuses.
 """
 
-import json
 import os
 import shutil
 import time
 
-import salt.utils.files
-import salt.utils.platform
-import salt.utils.yaml
 from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "narrows"
@@ -35,45 +31,25 @@ def __virtual__():
 
 
 def _config_path():
-    default = r"C:\ProgramData\Narrows\agent.yaml" if salt.utils.platform.is_windows() else "/etc/narrows/agent.yaml"
-    return __salt__["config.get"]("narrows.config", default)
+    return __salt__["config.get"]("narrows.config", __utils__["narrows_agent.default_config_path"]())
 
 
-def _config(path=None):
-    path = path or _config_path()
-    try:
-        with salt.utils.files.fopen(path) as file:
-            config = salt.utils.yaml.safe_load(file) or {}
-    except OSError as error:
-        raise CommandExecutionError(
-            f"Cannot read the agent's configuration {path} ({error.strerror}); apply the state narrows.agent."
-        ) from error
-    except salt.utils.yaml.YAMLError as error:
-        raise CommandExecutionError(f"The agent's configuration {path} is no YAML: {error}") from error
-    if not isinstance(config, dict):
-        raise CommandExecutionError(f"The agent's configuration {path} is no configuration; apply the state narrows.agent.")
-    return config
+def _config():
+    return __utils__["narrows_agent.read_config"](_config_path())
 
 
-def _state_folder(config):
-    default = r"C:\ProgramData\Narrows\state" if salt.utils.platform.is_windows() else "/var/lib/narrows/state"
-    return config.get("state", default)
+def _state_folder():
+    return __utils__["narrows_agent.state_folder"](_config())
 
 
 def _ask(method, path, query=None, timeout=10):
     config = _config()
-    token = None
-    if method != "GET":
-        file = os.path.join(_state_folder(config), "control.token")
-        try:
-            with salt.utils.files.fopen(file) as lines:
-                token = lines.read().strip()
-        except OSError as error:
-            raise CommandExecutionError(
-                f"Cannot read the agent's token {file} ({error.strerror}); start its service, which writes it."
-            ) from error
+    token = None if method == "GET" else __utils__["narrows_agent.token"](config)
     address = config.get("control", "127.0.0.1:6882")
     return __utils__["narrows_http.request"](method, address, path, query=query, token=token, timeout=timeout)
+
+
+# what the agent says
 
 
 def contents():
@@ -127,6 +103,9 @@ def status(name=None):
 def _unknown(name, known):
     said = ", ".join(sorted(known)) or "none"
     return f"The agent has no content {name} (it has: {said}); publish it, or apply the state narrows.content."
+
+
+# what the agent is told
 
 
 def _command(command, name):
@@ -206,7 +185,7 @@ def look(name=None):
 
 def peers(name=None):
     """
-    Whom the agent is connected to: each peer of one content, or of all.
+    The peers that the agent is connected to, of one content or of all.
 
     CLI Example:
 
@@ -222,7 +201,7 @@ def peers(name=None):
 
 def explain(name=None):
     """
-    The agent's role, and who it is connected to and why. (The tracker's side of it: ``narrows_tracker.explain``.)
+    The agent's role, and which peers it is connected to and why. (The tracker's side of it: ``narrows_tracker.explain``.)
 
     CLI Example:
 
@@ -252,6 +231,9 @@ def reload():  # pylint: disable=redefined-builtin
         salt '*' narrows.reload
     """
     return _ask("POST", "/reload", timeout=30)
+
+
+# what its configuration lists, by hand
 
 
 def add(name, torrent, target, info_hash=None):
@@ -289,7 +271,7 @@ def add(name, torrent, target, info_hash=None):
     os.makedirs(os.path.dirname(place), exist_ok=True)
     shutil.copyfile(cached, place)
     entries = list(config.get("content") or []) + [{"torrent": place, "target": target}]
-    _write(path, dict(config, content=entries))
+    __utils__["narrows_agent.write_config"](path, dict(config, content=entries))
     return reload()
 
 
@@ -309,22 +291,11 @@ def remove(name):
     if name not in known:
         raise CommandExecutionError(_unknown(name, known))
     keep = [entry for entry in config["content"] if entry["torrent"] != known[name]["torrent"]]
-    _write(path, dict(config, content=keep))
+    __utils__["narrows_agent.write_config"](path, dict(config, content=keep))
     return reload()
 
 
-def _write(path, config):
-    """
-    Replaces the configuration as a whole, with the owner and mode that it has.
-    """
-    new = path + ".new"
-    before = os.stat(path)
-    with salt.utils.files.fopen(new, "w") as file:
-        salt.utils.yaml.safe_dump(config, file, default_flow_style=False)
-    shutil.copymode(path, new)
-    if not salt.utils.platform.is_windows():
-        os.chown(new, before.st_uid, before.st_gid)
-    os.replace(new, path)
+# what its files say; the agent need not run
 
 
 def torrent_info(path):
@@ -353,18 +324,7 @@ def is_complete(info_hash):
 
         salt lab-1 narrows.is_complete 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d
     """
-    return _phase(_state_folder(_config()), info_hash) == "complete"
-
-
-def _phase(state, info_hash):
-    """
-    From the record ``<state>/<info hash>.resume``: a line with its SHA-1, then JSON.
-    """
-    try:
-        with salt.utils.files.fopen(os.path.join(state, f"{info_hash}.resume")) as file:
-            return json.loads(file.read().partition("\n")[2])["phase"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return __utils__["narrows_agent.phase"](_state_folder(), info_hash) == "complete"
 
 
 def purgeable(info_hash, target=None, file=None):
@@ -379,29 +339,17 @@ def purgeable(info_hash, target=None, file=None):
         salt lab-1 narrows.purgeable 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d /opt/deploy office.msi
     """
     try:
-        state = _state_folder(_config())
+        state = _state_folder()
     except CommandExecutionError:
-        state = _state_folder({})
+        state = __utils__["narrows_agent.state_folder"]({})
     place = __utils__["narrows_place.read"](state, info_hash)
-    at = os.path.join(place["target"], place["name"]) if place else os.path.join(target or "", file or "")
-    out = {"place": at, "removable": False, "why": "", "unknown": False}
-    if place and place["origin"] == "fetched":
-        out["removable"] = bool(__utils__["narrows_place.ours"](place)) or not os.path.lexists(at)
-        if not out["removable"]:
-            out["why"] = f"{at} stays, for somebody changed it after it came; remove it by hand if nobody needs it."
-    elif place and place["origin"] == "found":
-        if os.path.lexists(at):
-            out["why"] = f"{at} stays, for it was there before the agent; remove it by hand if it is no original."
-    elif target and file and os.path.lexists(at):
-        out["unknown"] = True
-        out["why"] = f"{at} stays, for the agent does not know that it fetched it; remove it by hand, or take `purge` away."
-    return out
+    return __utils__["narrows_place.purgeable"](place, target, file)
 
 
 def purge(info_hash):
     """
-    Removes the files of a content that the agent has fetched and does not have any more. What somebody added or changed
-    stays. Returns how many files were ``removed``, and what ``stays``.
+    Removes the files of a content that the agent has fetched and does not have any more. What was added or changed by
+    others stays. Returns how many files were ``removed``, and what ``stays``.
 
     CLI Example:
 
@@ -409,16 +357,19 @@ def purge(info_hash):
 
         salt lab-1 narrows.purge 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d
     """
-    state = _state_folder(_config())
+    state = _state_folder()
     place = __utils__["narrows_place.read"](state, info_hash)
     if not place or place["origin"] != "fetched":
         raise CommandExecutionError(
-            f"The agent does not know that it fetched {info_hash}; its files are removed by hand, or by nobody."
+            f"The agent does not know that it fetched {info_hash}; remove its files by hand, if at all."
         )
     removed, stays = __utils__["narrows_place.remove"](place)
     __utils__["narrows_place.forget"](state, info_hash)
     at = os.path.join(place["target"], place["name"])
     return {"removed": removed, "stays": f"{at} stays, for it has files that are not the content's." if stays else ""}
+
+
+# what the pillar says, and agents on demand
 
 
 def check_pillar(pillar=None):
@@ -544,5 +495,5 @@ def missing(pillar, place):
     return [
         content["name"]
         for content in wanted(pillar, place)
-        if content["ensure"] == "present" and _phase(place["state"], content["info_hash"]) != "complete"
+        if content["ensure"] == "present" and __utils__["narrows_agent.phase"](place["state"], content["info_hash"]) != "complete"
     ]

@@ -199,7 +199,7 @@ def _make_torrent(path, name, file_root, options):
         command = [program, "create", path, "--tracker", url, "--output", made]
         for option, value in options.items():
             command += [f"--{option}", str(value)] if value else []
-        # its progress bar goes to whoever looks
+        # its progress bar goes to the terminal
         watched = sys.stderr is not None and sys.stderr.isatty()
         done = subprocess.run(
             command, check=False, text=True, stdout=subprocess.PIPE, stderr=None if watched else subprocess.PIPE
@@ -480,7 +480,7 @@ def _load(name):
 
 def _tell(message):
     """
-    Progress for whoever called the runner.
+    Progress for the caller of the runner.
     """
     try:
         __jid_event__.fire_event({"message": message}, "progress")  # noqa: F821

@@ -265,7 +265,7 @@ def absent(name, info_hash=None, target=None, file=None, purge=False, unassign=F
 
     purge
         Remove its files as well: those that this agent fetched and that are as it left them. What users added or changed
-        stays, and so does what the agent found in its place, for that is somebody's original.
+        stays, and so does what the agent found in its place, for that is an original.
 
     unassign
         Take it out of the agent's configuration too, in which the state ``narrows.agent`` does not write it anyway.

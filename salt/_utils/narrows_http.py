@@ -33,7 +33,7 @@ def request(method, address, path, query=None, token=None, timeout=10, who="The 
     """
     Sends a request and returns the JSON (or the text) that comes back.
 
-    :raises CommandExecutionError: one sentence: nobody answers, or what the answer says is wrong.
+    :raises CommandExecutionError: one sentence: there is no answer, or what the answer says is wrong.
     """
     where = url(address, path, query)
     asked = urllib.request.Request(where, method=method)

@@ -76,8 +76,8 @@ def apply(minions):
 
 def answers(returned):
     """
-    Of what `cmd` with `full_return` gave, that which minions said: who did not answer is missing, or False, or since
-    Salt 3008 there is a text about it in his place.
+    Of what `cmd` with `full_return` gave, that which minions said: one that did not answer is missing, or False, or since
+    Salt 3008 there is a text about it in its place.
     """
     return {
         minion: answer

@@ -63,7 +63,7 @@ def check(pillar):
     if _is_map(pillar.get("lookup"), "narrows:lookup", out):
         for part, places in (pillar.get("lookup") or {}).items():
             if isinstance(places, dict) and places.get("user") == "root":
-                out.append(f"narrows:lookup:{part}:user is root, whom the states would make anew; name a user of its own.")
+                out.append(f"narrows:lookup:{part}:user is root, an account that the states would create again; name a user of its own.")
     contents = pillar.get("content")
     if _is_map(contents, "narrows:content", out):
         for name, content in (contents or {}).items():

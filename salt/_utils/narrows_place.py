@@ -1,6 +1,6 @@
 """
-What the agent remembers of a content's place, in ``<state>/<info hash>.place``: who brought the files there, and each as
-the agent left it. By that a purge tells what is ours from what is a user's.
+What the agent remembers of a content's place, in ``<state>/<info hash>.place``: whether the agent fetched the files,
+and each as it left it. By that a purge tells what is ours from what is a user's.
 
 :maintainer: the Narrows developers
 :maturity: new
@@ -51,7 +51,7 @@ def ours(place):
 
 def remove(place):
     """
-    Removes the files that are ours, and folders that are empty then. What somebody added or changed stays. Symbolic links
+    Removes the files that are ours, and folders that are empty then. What others added or changed stays. Symbolic links
     are not followed. Returns how many files were removed, and whether something stays.
     """
     removed, folders = 0, {""}
@@ -65,6 +65,26 @@ def remove(place):
         with contextlib.suppress(OSError):
             _act(place, folder, os.rmdir)
     return removed, os.path.lexists(os.path.join(place["target"], place["name"]))
+
+
+def purgeable(place, target=None, file=None):
+    """
+    What a purge would do: ``place`` on the disk, whether something is ``removable``, and ``why`` not all of it. ``unknown``:
+    there is something at ``target`` and ``file``, and the agent does not know that it brought it there.
+    """
+    at = os.path.join(place["target"], place["name"]) if place else os.path.join(target or "", file or "")
+    out = {"place": at, "removable": False, "why": "", "unknown": False}
+    if place and place["origin"] == "fetched":
+        out["removable"] = bool(ours(place)) or not os.path.lexists(at)
+        if not out["removable"]:
+            out["why"] = f"{at} stays, for it was changed after it came; remove it by hand if it is not needed."
+    elif place and place["origin"] == "found":
+        if os.path.lexists(at):
+            out["why"] = f"{at} stays, for it was there before the agent; remove it by hand if it is no original."
+    elif target and file and os.path.lexists(at):
+        out["unknown"] = True
+        out["why"] = f"{at} stays, for the agent does not know that it fetched it; remove it by hand, or take `purge` away."
+    return out
 
 
 def _is_below(path):

@@ -89,14 +89,14 @@ def reached(rollout, percent):
     known = [site for name, site in rollout["sites"].items() if name]
     if not known:
         return not unknown and not rollout["minions"]
-    everybody = rollout["total"]
+    total = rollout["total"]
     enough = all(100 * site["complete"] >= percent * site["minions"] for site in known)
-    return enough and 100 * everybody["complete"] >= percent * everybody["minions"]
+    return enough and 100 * total["complete"] >= percent * total["minions"]
 
 
 def is_needed(rollout, site):
     """
-    Whether a machine at ``site`` that is complete may still be asked for the content: somebody of its site, or somebody
+    Whether a machine at ``site`` that is complete may still be asked for the content: a machine of its site, or one
     whose site is not known, does not have it yet.
     """
     return any(

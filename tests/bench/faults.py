@@ -46,7 +46,7 @@ def b1(host):
 
 
 def get_json(url):
-    """The body as JSON, or None while nobody answers."""
+    """The body as JSON, or None while there is no answer."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return json.load(answer)

@@ -7,7 +7,7 @@ How long the tracker takes to answer Prometheus, and what that does to announces
 
 Starts a tracker on the loopback with a map of so many sites, has every agent announce every content (half of the
 contents are being rolled out, the others are everywhere), then measures /metrics, /sd and announces, the latter without and
-while somebody scrapes without a pause. Ends the tracker.
+while Prometheus scrapes without a pause. Ends the tracker.
 """
 
 import argparse
@@ -176,7 +176,7 @@ def main():
         print(f"/metrics: {series} series, {len(text) / 1e6:.2f} MB")
         show("/metrics", scrapes)
         show("/sd", sorted(fetch(admin, "/sd")[0] for _ in range(10)))
-        show("announce, nobody scrapes", latencies(options, port))
+        show("announce, without scrapes", latencies(options, port))
         done = threading.Event()
 
         def scrape_on():

@@ -71,7 +71,7 @@ run() {
     site=${options%% *} options=${options#* }
     [ "$kill" = no ] || fate=(--kill "$site:gateway@50%")
     printf '%s, %s killed, %s: ' "$name" "$([ "$kill" = no ] && echo nobody || echo "$site's gateway")" "$player" >&2
-    # ends with 1 if somebody is incomplete, which the table shows
+    # ends with 1 if a client is incomplete, which the table shows
     # shellcheck disable=SC2086
     "$bin/narrows-lab" --bin-dir "$bin" --netns --json --compare "$player" $options "${fate[@]}" --size "$size" \
         --timeout "$seconds" >"$file.json.new" 2>"$file.log" || true

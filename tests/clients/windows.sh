@@ -163,7 +163,7 @@ diff -r content/office "$drive/deploy/office"
 curl -s --max-time 5 "http://127.0.0.1:$win_control/metrics" >metrics.log
 grep -q '^narrows_agent_disk_size_bytes' metrics.log
 fetched=$(number "$win_control" bytes_lan)
-[ "$fetched" -lt 18000000 ] || fail "it fetched $fetched bytes anew"
+[ "$fetched" -lt 18000000 ] || fail "it fetched $fetched bytes again"
 windows "$agent" pause >/dev/null
 until_says '"paused":true' status "$win_control"
 windows "$agent" resume >/dev/null

@@ -1,5 +1,5 @@
 """
-The page with 200 sites and 10,000 machines, of which the tracker is told; nobody transfers anything.
+The page with 200 sites and 10,000 machines, of which the tracker is told; nothing is transferred.
 """
 
 import sys

@@ -1,5 +1,5 @@
 """
-The page as somebody at a browser sees it while a rollout is under way. The tests follow one another on one page.
+The page as a person at a browser sees it while a rollout is under way. The tests follow one another on one page.
 """
 
 import json

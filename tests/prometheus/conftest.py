@@ -134,7 +134,7 @@ class Run:
         client = lab.root / "agents/b1-0/agent.yaml"
         self.exposed = {"tracker": lab.exposed(lab.tracker, "admin"), "agent": lab.exposed(client, "control")}
         self.targets = self._scraped(lab)
-        self.starved_resolved = until(lambda: "NarrowsSiteStarved" not in prometheus.firing(), "nobody is starved any more")
+        self.starved_resolved = until(lambda: "NarrowsSiteStarved" not in prometheus.firing(), "no client is starved any more")
         sites = lab.tracker.with_name("sites.yaml")
         right = sites.read_text()
         sites.write_text(right.replace("between: [hq, b2]", "between: [hq, b3]"))

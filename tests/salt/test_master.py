@@ -354,7 +354,7 @@ def test_what_has_arrived_is_installed_by_the_reactor(fleet):
         "    - require: [narrows: here]\n"
     )
     # until then the reactor may know only the runners that there were before the sync (reactor_refresh_interval)
-    until(lambda: time.monotonic() > fleet.synced + 61, "the reactor looks for runners anew", 70)
+    until(lambda: time.monotonic() > fleet.synced + 61, "the reactor looks for runners again", 70)
     file = depot(fleet, "d/app.bin", "app ")
     publish(fleet, file, "app", f"target={fleet.root}/opt-app", "tgt=client-*", "seeder=client-1", "apply=true")
     for name in CLIENTS:

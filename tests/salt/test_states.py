@@ -103,7 +103,7 @@ def test_content_is_assigned_at_once_and_present_when_it_is_complete_and_what_re
     again = minion.apply("narrows")
     assert not failed(again) and not changed(again), (failed(again), changed(again))
 
-    # nobody has told the agent, and it would look within a minute
+    # the agent was not told, and it would look within a minute
     source.stop_seeding()
     place = minion.root / "opt" / wanted["file"]
     with open(place, "r+b") as file:
@@ -182,10 +182,10 @@ def test_a_purge_takes_what_the_agent_fetched_and_leaves_originals_and_users_fil
     assert "they are the original" in states["narrows-content-original"]["comment"]
     assert "it was there before the agent" in states["narrows-content-found"]["comment"]
     if "changed" in there:
-        assert "somebody changed it" in states["narrows-content-changed"]["comment"]
-    # what nobody knows of is never removed, and that is no success
+        assert "it was changed after it came" in states["narrows-content-changed"]["comment"]
+    # what the agent does not know of is never removed, and that is no success
     unknown = dict(contents["fetched"], info_hash="e" * 40, file="x")
-    (minion.root / "fetched/x").write_text("somebody's")
+    (minion.root / "fetched/x").write_text("a user's")
     minion.pillar["content"] = {"unknown": unknown}
     said = failed(minion.apply("narrows"))["narrows-content-unknown"]
     assert "the agent does not know that it fetched it" in said and (minion.root / "fetched/x").exists()

@@ -16,6 +16,6 @@ narrows-agent-beacon:
     - name: narrows
     - save: true
 {%- else %}
-{#- masterless: nobody would hear it #}
+{#- masterless: no master would hear it #}
 {}
 {%- endif %}

@@ -1,4 +1,4 @@
-{#- On Windows nobody reaches a service before its port is open; elsewhere the firewall is the administrator's. #}
+{#- On Windows no peer reaches a service before its port is open; elsewhere the firewall is the administrator's. #}
 {%- from 'narrows/map.jinja' import narrows with context %}
 {%- set wanted = narrows.pillar.get('agent') or {} %}
 {%- if narrows.windows and wanted.get('firewall', true) %}

@@ -14,7 +14,7 @@ include:
   - narrows.agent.config
 {% if narrows.windows %}
 {#- asked here: for `unless` Salt loads every state module it has. A package may bring the service after we asked, and one
-    that takes another's place brings it anew: this completes it, with restarts after failures for one #}
+    that takes another's place brings a new one: this completes it, with restarts after failures for one #}
 {%-   set is_service = salt['service.available'](agent.service) %}
 {%-   set package = wanted.get('package') or agent.package %}
 {%-   if package or not is_service %}

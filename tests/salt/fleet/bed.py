@@ -63,7 +63,7 @@ class Bed:
         sweep(place)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         self.folder.chmod(0o755)
-        # whoever holds this is alive; without, the folder is swept by the next bed
+        # the process that holds this is alive; without, the folder is swept by the next bed
         self._lock = (self.folder / "lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._groups = [root / self.folder.name for root in enter.cgroup_roots()]
@@ -72,7 +72,7 @@ class Bed:
 
         center = self.network.add("master", SITES[0], 5)
         self.master = Master(center, self.folder / "master", self.venv, f"{self.programs}:{enter.search_path()}")
-        # the tracker is at the master's host: its admin port needs to be open to nobody else
+        # the tracker is at the master's host: its admin port needs to be open to no other host
         self.tracker = Container("tracker-1", center, self.folder / "tracker-1", self._groups)
         for site in SITES:
             for _ in range(self.per_site):

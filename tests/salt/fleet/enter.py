@@ -1,4 +1,4 @@
-"""Into namespaces of its own: the bed is started again where its mounts, networks and processes are nobody else's.
+"""Into namespaces of its own: the bed is started again where its mounts, networks and processes are its alone.
 
 Names of network namespaces (``ip netns``) are mounts below /run/netns; with a tmpfs there they are the bed's alone. The
 bed's first process is the init of a process namespace: when it ends, even by SIGKILL, the kernel ends every process in

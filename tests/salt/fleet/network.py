@@ -136,7 +136,7 @@ class Network:
                 lines.append(f"link set h{number} master lan up")
         routes = []
         for number, link in enumerate(self.links):
-            # of RFC 6598, which is nobody's site here
+            # of RFC 6598, which no site has here
             addresses = (f"100.64.{number}.1", f"100.64.{number}.2")
             for side in (0, 1):
                 if link.ends[side] != site:

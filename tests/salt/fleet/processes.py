@@ -96,7 +96,7 @@ class Process:
         except subprocess.TimeoutExpired:
             pass
         try:
-            # a session of its own: nobody else is in the group
+            # a session of its own: no other process is in the group
             os.killpg(self.popen.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass

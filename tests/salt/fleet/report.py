@@ -95,7 +95,7 @@ def make(
 
 
 def standstill(bed: Bed, seen: dict[str, Seen], stopped: dict[str, Any]) -> float | None:
-    """For how long nobody at the gateway's site had a new piece, at most, from the stop on."""
+    """For how long no client at the gateway's site had a new piece, at most, from the stop on."""
     times = sorted(at for name in bed.at(stopped["site"]) for at in seen[name].gains if at >= stopped["at"])
     return rounded(max((later - at for at, later in zip([stopped["at"], *times], times)), default=None))
 
