@@ -64,7 +64,7 @@ fn agents_behind_one_address_and_port_are_peers_of_their_own_with_one_gateway() 
             elected += u32::from(told.outcome.elected);
             let gets = !told.upstream.is_empty();
             assert_eq!(told.role == Role::Gateway, *number == agents[0]);
-            assert_eq!(gets, *number == agents[0], "one budget, whoever asks");
+            assert_eq!(gets, *number == agents[0], "one budget, whichever asks");
             checks.after_step(&world).unwrap();
         }
     }
@@ -92,7 +92,7 @@ fn what_one_of_them_says_or_does_concerns_none_of_the_others() {
 }
 
 #[test]
-fn an_address_and_port_is_told_once_and_never_to_who_has_it() {
+fn an_address_and_port_is_handed_out_once_and_never_to_its_owner() {
     let mut world = world();
     let hidden = join(&mut world, true, 3);
     let other = world.join(2, true, 0);
@@ -170,7 +170,7 @@ fn a_stock_client_that_restarts_at_its_address_and_port_leaves_no_ghost() {
                 world.clients[restarted].key = world.clients[clients[0]].key;
             }
             start(&mut world, restarted);
-            // among several nobody knows which of them it was
+            // among several nothing tells which of them it was
             let ghosts = usize::from(machines == 2 && !keeps_key);
             assert_eq!(
                 peers(&world) as usize,

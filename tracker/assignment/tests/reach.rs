@@ -52,14 +52,14 @@ fn an_upstream_that_does_not_answer_is_replaced_by_others_of_the_parent_site_for
         world.clients[gateway].have += 1;
         assert!(!upstream(&says_gone(&mut world, gateway, vec![])).contains(&told[0]));
     }
-    // others were told of it all the time, and so is this gateway after a minute, if it needs somebody
+    // others were told of it all the time, and so is this gateway after a minute, if it needs one
     world.advance(world.now + Duration::from_secs(15));
     let rest: Vec<SocketAddr> = after.into_iter().collect();
     assert!(upstream(&says_gone(&mut world, gateway, rest[..1].to_vec())).contains(&told[0]));
 }
 
 #[test]
-fn a_gateway_that_reaches_nobody_at_its_parent_has_another_parent_in_the_same_reply() {
+fn a_gateway_that_reaches_no_peer_at_its_parent_has_another_parent_in_the_same_reply() {
     let mut world = hub();
     let near: Vec<usize> = (0..2).map(|_| join(&mut world, 1, SIZE)).collect();
     let far = join(&mut world, 2, SIZE);
@@ -74,13 +74,13 @@ fn a_gateway_that_reaches_nobody_at_its_parent_has_another_parent_in_the_same_re
 }
 
 #[test]
-fn a_seeder_that_two_neighbours_miss_and_that_is_silent_supplies_nobody_until_it_announces() {
+fn a_seeder_that_two_neighbours_miss_and_that_is_silent_supplies_no_peer_until_it_announces() {
     let mut world = hub();
     join(&mut world, 1, SIZE);
     let seeder = join(&mut world, 3, SIZE);
     let dead = world.clients[seeder].addr;
     let members: Vec<usize> = (0..3).map(|_| join(&mut world, 3, 0)).collect();
-    // what one says changes nothing, however often, nor what is said of somebody who was there just now
+    // what one says changes nothing, however often, nor what is said of a peer that was there just now
     assert!(!says_gone(&mut world, members[0], vec![dead]).outcome.seeder_gone);
     assert!(!says_gone(&mut world, members[1], vec![dead]).outcome.seeder_gone);
     world.advance(world.now + Duration::from_secs(35));
@@ -97,7 +97,7 @@ fn a_seeder_that_two_neighbours_miss_and_that_is_silent_supplies_nobody_until_it
 }
 
 #[test]
-fn a_seeder_that_the_only_neighbour_misses_supplies_nobody() {
+fn a_seeder_that_the_only_neighbour_misses_supplies_no_peer() {
     let mut world = hub();
     join(&mut world, 1, SIZE);
     let seeder = join(&mut world, 3, SIZE);
@@ -185,7 +185,7 @@ fn chain() -> World {
 }
 
 #[test]
-fn who_takes_over_from_a_parent_site_that_vanished_has_a_share_of_its_links_at_once() {
+fn a_site_that_takes_over_from_a_parent_site_that_vanished_has_a_share_of_its_links_at_once() {
     let mut world = chain();
     for _ in 0..2 {
         join(&mut world, 1, SIZE);

@@ -1,4 +1,4 @@
-//! Agents that do not share (`share: never`): they fetch, and nobody is told of them.
+//! Agents that do not share (`share: never`): they fetch, and are handed to no other.
 
 mod sim;
 mod support;
@@ -52,7 +52,7 @@ fn upstream(decision: &Decision) -> Vec<std::net::SocketAddr> {
 const MOMENT: Duration = Duration::from_secs(2);
 
 #[test]
-fn nobody_is_told_of_one_that_does_not_share_and_it_is_told_of_those_that_do() {
+fn one_that_does_not_share_is_handed_to_no_other_and_is_handed_those_that_do() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
     let (gateway, _) = join(&mut world, 2, 0);
@@ -82,7 +82,7 @@ fn a_site_is_not_supplied_by_one_that_has_everything_and_does_not_share() {
 }
 
 #[test]
-fn where_nobody_has_everything_who_has_most_and_does_not_share_is_no_root() {
+fn where_no_peer_has_everything_one_that_has_most_and_does_not_share_is_no_root() {
     let mut world = chain();
     join_guest(&mut world, 1, SIZE - 1);
     let (half, _) = join(&mut world, 2, SIZE / 2);
@@ -91,7 +91,7 @@ fn where_nobody_has_everything_who_has_most_and_does_not_share_is_no_root() {
 }
 
 #[test]
-fn where_nobody_could_fetch_for_them_those_that_do_not_share_fetch_for_themselves() {
+fn where_no_peer_could_fetch_for_them_those_that_do_not_share_fetch_for_themselves() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
     let guests: Vec<usize> = (0..3).map(|_| join_guest(&mut world, 2, 0).0).collect();
@@ -120,20 +120,20 @@ fn where_nobody_could_fetch_for_them_those_that_do_not_share_fetch_for_themselve
 }
 
 #[test]
-fn they_are_members_again_as_soon_as_somebody_comes_who_shares() {
+fn they_are_members_again_as_soon_as_a_peer_comes_that_shares() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
     let (guest, _) = join_guest(&mut world, 2, 0);
     assert_eq!(again(&mut world, guest, MOMENT).role, Role::Gateway);
     let (gateway, told) = join(&mut world, 2, 0);
     assert_eq!(told.role, Role::Gateway);
-    assert_eq!(upstream(&told), addrs(&world, &[origin]), "it waits for nobody");
+    assert_eq!(upstream(&told), addrs(&world, &[origin]), "it waits for no other");
     let told = again(&mut world, guest, Duration::from_secs(1));
     assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
     assert_eq!(local(&told), addrs(&world, &[gateway]));
     let explained = world.swarm.explain(&world.context(), "agent-1", world.now).unwrap();
     assert!(
-        explained.because.contains("nobody's gateway"),
+        explained.because.contains("no gateway for others"),
         "{}",
         explained.because
     );
@@ -164,7 +164,7 @@ fn a_starving_member_that_does_not_share_does_not_become_a_gateway_beside_one_th
 }
 
 #[test]
-fn a_site_of_such_agents_is_nobodys_parent() {
+fn a_site_of_such_agents_is_no_parent() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
     let (guest, _) = join_guest(&mut world, 2, 0);
@@ -181,7 +181,7 @@ fn a_site_of_such_agents_is_nobodys_parent() {
 }
 
 #[test]
-fn who_changes_its_mind_is_treated_so_from_its_next_announce_on() {
+fn an_agent_that_changes_its_mind_is_treated_so_from_its_next_announce_on() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
     let (one, told) = join(&mut world, 2, 0);

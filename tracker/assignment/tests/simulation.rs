@@ -65,9 +65,9 @@ fn equal_seeds_give_equal_decisions() {
 fn when_the_swarm_is_gone_the_ledger_is_empty() {
     for seed in seeds(20) {
         let mut world = story::random(seed, 500, 8, 60, ROUGH);
-        let everybody: Vec<usize> = world.clients.iter().filter(|c| c.alive).map(|c| c.number).collect();
+        let alive: Vec<usize> = world.clients.iter().filter(|c| c.alive).map(|c| c.number).collect();
         if seed % 2 == 0 {
-            for number in everybody {
+            for number in alive {
                 world.announce(number, narrows_protocol::AnnounceEvent::Stopped);
             }
             // those that crashed

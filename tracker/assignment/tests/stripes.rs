@@ -110,7 +110,7 @@ impl Rollout {
         agent.told = Some(told);
     }
 
-    /// A tenth of a second: everybody fetches what its upstreams have.
+    /// A tenth of a second: each agent fetches what its upstreams have.
     fn flow(&mut self) {
         const STEP: f64 = 0.1;
         let before: Vec<(SocketAddr, [f64; UNITS])> = self.agents.iter().map(|a| (a.addr, a.have)).collect();
@@ -207,7 +207,7 @@ fn on_a_diamond_the_links_are_filled_and_each_byte_enters_a_site_once() {
     }
     for client in clients {
         let agent = &world.agents[client];
-        let took = agent.done.expect("everybody completes").as_secs_f64() - 1.0;
+        let took = agent.done.expect("each agent completes").as_secs_f64() - 1.0;
         println!(
             "{}: {took:.1} s of {bound:.1} s, {:.3} copies",
             agent.addr,
@@ -238,7 +238,7 @@ fn a_stock_gateway_on_a_diamond_has_one_parent() {
 }
 
 #[test]
-fn on_a_map_without_cycles_nobody_has_stripes() {
+fn on_a_map_without_cycles_no_reply_has_stripes() {
     let tree = DIAMOND.replace("  - {between: [b, c], rate: 10 Mbit/s}\n", "");
     let mut world = Rollout::new(&tree);
     world.join(0, true, false);

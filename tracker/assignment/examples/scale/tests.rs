@@ -44,7 +44,7 @@ fn rollout(seed: u64, churn: f64) -> Report {
 }
 
 #[test]
-fn at_a_hundred_sites_nobody_starves_and_each_link_carries_the_content_once_and_in_time() {
+fn at_a_hundred_sites_no_client_starves_and_each_link_carries_the_content_once_and_in_time() {
     for seed in seeds() {
         let report = rollout(seed, 0.05);
         assert_eq!(report.starvation.sites, 0, "seed {seed}: {report:#?}");

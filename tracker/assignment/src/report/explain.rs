@@ -158,7 +158,7 @@ impl Swarm {
                 step: peer.step,
                 still: peer.still,
                 means: match peer.step {
-                    0 => "it comes on, or has nobody to blame for not coming on",
+                    0 => "it comes on, or others are responsible where it does not",
                     1 => "it is given other peers",
                     2 => "it may fetch across the WAN itself, as an extra gateway",
                     _ => "it is given seeders of a root site",
@@ -177,22 +177,22 @@ impl Swarm {
 
     pub(crate) fn role_because(&self, site: &Site, class: Class, gateway: Option<&Gateway>) -> String {
         let text = match (class, gateway) {
-            (Class::Seeder, _) => "it has everything and is told nobody to fetch from",
+            (Class::Seeder, _) => "it has everything and is handed no peer to fetch from",
             (Class::Partial, _) => "it wants no more",
             (Class::NonSharing(NonSharing::Complete), _) => {
-                "it wants no more, and it does not share (`share: never`), so nobody is told of it"
+                "it wants no more, and it does not share (`share: never`), so it is handed to no other peer"
             }
-            (_, Some(_)) if !site.sharing => "its site may not share, so everybody there fetches for itself",
+            (_, Some(_)) if !site.sharing => "its site may not share, so each peer there fetches for itself",
             (Class::NonSharing(NonSharing::Leecher), Some(_)) => {
-                "it does not share (`share: never`), and nobody of its site that does could fetch for it, so it fetches for \
+                "it does not share (`share: never`), and no peer of its site that does could fetch for it, so it fetches for \
                  itself alone"
             }
             (Class::NonSharing(NonSharing::Leecher), None) if site.is_each_alone() => {
-                "it does not share (`share: never`) and is about to fetch for itself, unless somebody of its site comes who \
+                "it does not share (`share: never`) and is about to fetch for itself, unless a peer of its site comes that \
                  shares"
             }
             (Class::NonSharing(NonSharing::Leecher), None) => {
-                "it does not share (`share: never`), so it fetches from its site and is nobody's gateway"
+                "it does not share (`share: never`), so it fetches from its site and is no gateway for others"
             }
             (_, Some(_)) if site.seeder_speed.is_slow() => {
                 "its site's own seeders bring less than half of what the link would, so it fetches across beside them"
@@ -308,7 +308,7 @@ fn explain_succession(view: &View<'_>) -> Option<Succession> {
                     "agents before stock clients, then who has most bytes, then rendezvous hash of swarm, site and agent"
                 }
                 Some(_) => "there is no other agent; of the stock clients who has most bytes, then rendezvous hash",
-                None => "nobody else of the site wants the content: nobody would fetch it until somebody asks",
+                None => "no other peer of the site wants the content: none would fetch it until one asks",
             }
             .to_owned(),
             again_at_most_bytes: lacks(best)
@@ -333,7 +333,7 @@ fn handed_out(peer: &Peer, at: Endpoint, rule: &'static str) -> HandedOut {
 impl Rule {
     fn text(self) -> &'static str {
         match self {
-            Rule::FullMesh => "everybody of the site: it is small",
+            Rule::FullMesh => "all peers of the site: it is small",
             Rule::Seeder => "a seeder of the site, drawn at random",
             Rule::Ring => "a neighbour in the ring of the site's addresses, which keeps the site connected",
             Rule::Random => "a peer of the site, drawn at random",

@@ -70,3 +70,66 @@ pub(crate) fn expected(member: &View<'_>, gateway: SocketAddr) -> Option<Offer> 
     let is_unknown = site.gateways.is_empty() && site.peers.residents(to).next().is_none();
     (now < until && is_here && is_unknown).then_some(Offer { to, until })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rules::fixture::{Fixture, agent};
+    use crate::state::site::Lost;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn reported(fixture: &mut Fixture, reporter: u8, ago: Duration) {
+        let (gateway, reporter, at) = (agent(0), agent(reporter), fixture.now - ago);
+        fixture.site().lost.push(Lost {
+            gateway,
+            reporter,
+            at,
+        });
+    }
+
+    fn loss(fixture: &Fixture, reporter: u8) -> Loss {
+        fixture.of(reporter, |view| judge(view, agent(0)))
+    }
+
+    #[test]
+    fn one_report_of_several_neighbours_is_doubted_and_the_second_is_believed() {
+        let mut fixture = Fixture::with_leechers(&[500, 600, 600, 600]);
+        fixture.lease(0, MINUTE);
+        let gateway = agent(0);
+        assert_eq!(loss(&fixture, 1), Loss::Doubted { gateway, first: true });
+        reported(&mut fixture, 1, Duration::ZERO);
+        assert_eq!(
+            loss(&fixture, 1),
+            Loss::Doubted {
+                gateway,
+                first: false
+            }
+        );
+        assert_eq!(loss(&fixture, 2), Loss::Believed { gateway });
+    }
+
+    #[test]
+    fn the_only_neighbour_is_believed_and_so_is_one_that_says_so_again_after_a_while() {
+        let gateway = agent(0);
+        let mut fixture = Fixture::with_leechers(&[500, 600]);
+        fixture.lease(0, MINUTE);
+        assert_eq!(loss(&fixture, 1), Loss::Believed { gateway });
+
+        let mut fixture = Fixture::with_leechers(&[500, 600, 600]);
+        fixture.lease(0, MINUTE);
+        reported(&mut fixture, 1, Duration::from_secs(2));
+        assert_eq!(loss(&fixture, 1), Loss::Believed { gateway });
+    }
+
+    #[test]
+    fn a_gateway_that_has_only_just_taken_office_is_not_given_up_and_a_member_cannot_be() {
+        let mut fixture = Fixture::with_leechers(&[500, 600]);
+        assert_eq!(loss(&fixture, 1), Loss::None);
+        fixture.lease(0, Duration::from_secs(1));
+        let gateway = agent(0);
+        assert_eq!(loss(&fixture, 1), Loss::Doubted { gateway, first: true });
+    }
+}

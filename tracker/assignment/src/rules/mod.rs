@@ -3,6 +3,8 @@
 
 pub(crate) mod budget;
 pub(crate) mod failover;
+#[cfg(test)]
+mod fixture;
 pub(crate) mod gateway;
 pub(crate) mod intervals;
 pub(crate) mod neighbours;

@@ -292,7 +292,7 @@ fn a_gateway_that_cannot_fetch_gives_way_at_its_next_announce_and_keeps_the_leas
         Role::Gateway
     );
     world.clients[gateway].preference = GatewayPreference::Never;
-    assert_eq!(role(&mut world, gateway), Role::Gateway, "nobody else could");
+    assert_eq!(role(&mut world, gateway), Role::Gateway, "no other could");
     let other = world.join(2, true, 0);
     assert_eq!(
         world.announce(other, AnnounceEvent::Started).unwrap().role,

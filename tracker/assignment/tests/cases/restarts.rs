@@ -59,9 +59,9 @@ fn with_its_snapshot_a_restarted_tracker_takes_no_lease_from_a_gateway_that_work
 }
 
 #[test]
-fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcomer_that_has_nobody() {
+fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcomer_without_an_upstream() {
     let (mut world, gateway, joined) = joiners_after_a_restart(false);
-    assert_eq!(joined[0], Role::Gateway, "nobody else is known");
+    assert_eq!(joined[0], Role::Gateway, "no other is known");
     let told = world.announce(gateway, AnnounceEvent::None).unwrap();
     assert_eq!((told.role, told.outcome.adopted), (Role::Gateway, true));
     world.announce(0, AnnounceEvent::None); // the origin has noticed the restart
@@ -72,7 +72,7 @@ fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcome
 }
 
 #[test]
-fn a_tracker_that_lost_its_memory_lets_nobody_fetch_across_a_link_before_neighbours_could_announce() {
+fn a_tracker_that_lost_its_memory_lets_no_newcomer_fetch_across_a_link_before_neighbours_could_announce() {
     let mut world = star(2);
     for site in [1, 2] {
         let seeder = world.join(site, true, SIZE);
@@ -94,7 +94,7 @@ fn a_tracker_that_lost_its_memory_lets_nobody_fetch_across_a_link_before_neighbo
 }
 
 #[test]
-fn a_tracker_that_lost_its_memory_lets_a_newcomer_fetch_across_a_link_once_nobody_else_came() {
+fn a_tracker_that_lost_its_memory_lets_a_newcomer_fetch_across_a_link_once_no_other_came() {
     let mut world = star(2);
     let seeder = world.join(1, true, SIZE);
     world.announce(seeder, AnnounceEvent::Started);
@@ -119,7 +119,8 @@ fn a_rollout_at_a_tracker_that_knows_nothing_because_nothing_was_before_starts_a
 }
 
 #[test]
-fn who_waits_at_a_tracker_that_has_just_started_is_to_come_back_within_seconds_and_later_less_often() {
+fn a_peer_that_waits_at_a_tracker_that_has_just_started_is_to_come_back_within_seconds_and_later_less_often()
+{
     let mut world = star(2);
     let client = world.join(2, true, 0);
     let told = world.announce(client, AnnounceEvent::Started).unwrap();

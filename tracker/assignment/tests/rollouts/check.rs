@@ -10,7 +10,7 @@ use super::{Agent, Rollouts, address};
 
 impl Rollouts {
     pub(super) fn check(&mut self) {
-        // whoever has an upstream and a lease may be fetching, dead or not
+        // an agent that has an upstream and a lease may be fetching, dead or not
         let mut routes: Vec<(usize, SiteId, SiteId, Route)> = Vec::new();
         for agent in &self.agents {
             if agent.started && agent.alive && !agent.upstream.is_empty() {
@@ -46,7 +46,7 @@ impl Rollouts {
         self.check_shares(&routes);
     }
 
-    /// Whether somebody fetches from a site that does not have everything.
+    /// Whether an agent fetches from a site that does not have everything.
     fn somebody_is_capped(&self, routes: &[(usize, SiteId, SiteId, Route)]) -> bool {
         let complete = |swarm: usize, at: SiteId| {
             let mut there = self.agents.iter().filter(|other| other.alive && other.swarm == swarm);
@@ -69,7 +69,7 @@ impl Rollouts {
         found.and_then(|site| site.rate).map_or(f64::INFINITY, |rate| rate as f64)
     }
 
-    /// Prints everything, for whoever looks for a mistake.
+    /// Prints everything, to look for a mistake.
     fn describe(&self) {
         let cx = Context {
             map: &self.map,
@@ -98,7 +98,7 @@ impl Rollouts {
         }
     }
 
-    /// Half a minute after the last change, everybody has 90 % of the fair share.
+    /// Half a minute after the last change, each agent has 90 % of the fair share.
     fn check_shares(&mut self, routes: &[(usize, SiteId, SiteId, Route)]) {
         let offices: Vec<(usize, Vec<SiteId>)> =
             routes.iter().map(|(number, from, to, _)| (*number, vec![*from, *to])).collect();
@@ -159,7 +159,7 @@ impl Rollouts {
             } else {
                 fair.min(arriving / f64::from(flows[i].4))
             };
-            // where somebody takes less than his share because his parent gets less, what he leaves may go to
+            // where an agent takes less than its share because its parent gets less, what it leaves may go to
             // one whose gain is another's loss elsewhere: then the tracker's own shares, which know that, are
             // the measure
             let fair = if self.somebody_is_capped(routes) {

@@ -45,7 +45,7 @@ pub(crate) struct Rollouts {
     pub(crate) agents: Vec<Agent>,
     pub(crate) wall: jiff::Timestamp,
     pub(crate) now: Time,
-    /// When somebody came, went or took office, or a link changed.
+    /// When an agent came, went or took office, or a link changed.
     pub(crate) changed: Time,
     /// When a link last became slower.
     pub(crate) slower: Time,
@@ -81,7 +81,7 @@ impl Rollouts {
         InfoHash([swarm as u8 + 1; 20])
     }
 
-    /// Site and rate of everybody who fetches across links.
+    /// Site and rate of each agent that fetches across links.
     pub(crate) fn told(&self) -> impl Iterator<Item = (u8, u64)> {
         let fetching = self.agents.iter().filter(|agent| agent.alive && !agent.upstream.is_empty());
         fetching.map(|agent| (agent.site, agent.rate as u64))
@@ -115,7 +115,7 @@ impl Rollouts {
         self.check();
     }
 
-    /// Announces and, about every `pace` seconds (0: never), somebody who comes, goes or dies.
+    /// Announces and, about every `pace` seconds (0: never), an agent that comes, goes or dies.
     pub(crate) fn run(&mut self, time: Duration, pace: usize) {
         let end = self.now + time;
         let mut happens = self.now;

@@ -22,7 +22,7 @@ impl Checks {
     pub fn after_step(&mut self, world: &World) -> Result<(), String> {
         remote_peers_are_bounded(world)?;
         only_gateways_know_remote_peers(world)?;
-        nobody_is_told_of_itself_or_twice(world)?;
+        no_peer_is_handed_itself_or_another_twice(world)?;
         self.nobody_starves(world)?;
         world.swarm.recount()?;
         if world.step.is_multiple_of(16) {
@@ -37,7 +37,7 @@ impl Checks {
         let mut supplied: BTreeSet<SiteId> = BTreeSet::new();
         let mut holders: BTreeSet<SiteId> = BTreeSet::new();
         let mut fed: BTreeSet<SiteId> = BTreeSet::new();
-        // a reload forgets nobody
+        // a reload forgets no peer
         let known =
             |client: &&Client| client.alive && client.announced.is_some_and(|at| at > world.restarted);
         for client in world.clients.iter().filter(known) {
@@ -63,7 +63,7 @@ impl Checks {
             !supplied.contains(site)
                 && !fed.contains(site)
                 && holders.iter().any(|holder| holder != *site)
-                // the only holder of data is a root: it may have nobody to ask
+                // the only holder of data is a root: it may have no other to ask
                 && world.map.path(*holders.iter().find(|h| h != site).unwrap(), **site).is_some()
         });
         let starving: BTreeSet<SiteId> = starving.copied().collect();
@@ -76,12 +76,12 @@ impl Checks {
             let is_vain = |client: &Client| client.have > 0 && world.is_behind_nat(client.announced_from);
             if world.now < world.ghosts_until + bound || registered(world).any(is_vain) {
                 // records of the dead look alive; they are given time to expire. Those of machines that
-                // nobody can connect to look like others: all that counts is that everybody completes in the
+                // no peer can connect to look like others: all that counts is that each completes in the
                 // end
                 self.starving_since.insert(site, world.now);
             } else if waited > bound {
                 return Err(format!(
-                    "{} has had nobody to fetch from for {waited:?}",
+                    "{} has had no peer to fetch from for {waited:?}",
                     world.map.name(site)
                 ));
             }
@@ -155,7 +155,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Nobody but a gateway is told a remote address, and no seeder is.
+/// None but a gateway is handed a remote address, and no seeder is.
 fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
     for client in registered(world).filter(|client| client.announced == Some(world.now)) {
         let site = world.site(client.announced_from);
@@ -224,7 +224,7 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-fn nobody_is_told_of_itself_or_twice(world: &World) -> Result<(), String> {
+fn no_peer_is_handed_itself_or_another_twice(world: &World) -> Result<(), String> {
     for client in registered(world).filter(|client| client.announced == Some(world.now)) {
         // its other address may be news
         let is_own = |addr: &SocketAddr| *addr == client.addr;

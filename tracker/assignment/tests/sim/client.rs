@@ -1,4 +1,4 @@
-//! A model of a peer. What it has is a prefix of the content, so whoever has more can serve whoever has less.
+//! A model of a peer. What it has is a prefix of the content, so one that has more can serve one that has less.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Client {
     pub stalled: bool,
     /// It has noticed that the tracker restarted, and not said so yet.
     pub restarted: bool,
-    /// It reaches nobody until then.
+    /// It reaches no other until then.
     pub blocked_until: Time,
     pub wan: u64,
     /// Had before it fetched any.
@@ -52,7 +52,7 @@ pub struct Client {
     pub upstream: Vec<SocketAddr>,
     /// How many parents it was told of, if several.
     pub parents: usize,
-    /// Whom it was told of and could not reach.
+    /// Peers that it was handed and could not reach.
     pub gone: Vec<SocketAddr>,
     /// All remote peers that a stock client was ever told.
     pub ever: Vec<SocketAddr>,

@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// An agent goes elsewhere, with what it has. Nobody can be sure that the others notice.
+    /// An agent goes elsewhere, with what it has. The others may not notice.
     pub fn roam(&mut self, number: usize, site: u8, v6: bool) {
         let to = self.address(site, number, v6);
         let here = self.map.locate(to.ip()) == self.map.locate(self.clients[number].announced_from.ip());
@@ -113,7 +113,7 @@ impl World {
         }
         self.epoch = self.now;
         if !kept {
-            // it knows nobody who has not announced since
+            // it knows no client that has not announced since
             self.restarted = self.now;
         }
         self.advance(self.now + Duration::from_millis(1));

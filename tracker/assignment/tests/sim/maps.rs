@@ -19,7 +19,7 @@ pub fn random(rng: &mut SplitMix, most: usize) -> MapText {
     );
     let mut sites = Vec::new();
     for n in 0..count {
-        // the first two always have networks, so that somebody can fetch from somebody
+        // the first two always have networks, so that one can fetch from the other
         if n > 1 && rng.one_in(5) {
             let _ = writeln!(text, "  s{n}: {{}}");
             continue;

@@ -44,14 +44,14 @@ pub fn random(seed: u64, steps: usize, most_sites: usize, most_clients: usize, t
     world
 }
 
-/// Then nothing more goes wrong: everybody whom a seeder can reach becomes complete.
+/// Then nothing more goes wrong: every client that a seeder can reach becomes complete.
 pub fn and_all_is_well(world: &mut World) {
     // the first two sites always share
     let site = world.text.sites[0];
     world.join(site, true, SIZE);
     let mut checks = Checks::default();
     let until = world.now + Duration::from_secs(4 * 3600);
-    // who does not share is nobody's gateway, and its neighbours behind the NAT cannot be reached
+    // a client that does not share is no gateway for others, and its neighbours behind the NAT cannot be reached
     let can_complete = |world: &World, client: &Client| {
         let is_cut_off = world.is_nat_site(client.addr) && !client.shares();
         client.alive && world.site(client.addr).is_some() && !is_cut_off
@@ -105,7 +105,7 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
     let site = world.random_site();
     match (world.rng.below(24), someone) {
         (0..8, _) if world.clients.len() < most_clients => {
-            // (nor do stock clients say whom they cannot reach)
+            // (nor do stock clients say what they cannot reach)
             let agent = !trouble.stock || !world.nat.is_empty() || !world.rng.one_in(4);
             let have = [0, 0, 0, 0, SIZE / 3, SIZE][world.rng.below(6)];
             let number = world.join(site, agent, have);

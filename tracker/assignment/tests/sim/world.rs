@@ -12,7 +12,7 @@ use super::client::{Client, SIZE, address};
 use super::maps::{self, MapText};
 use crate::support::rng::SplitMix;
 
-/// The address that everybody behind a site's NAT has.
+/// The address that each machine behind a site's NAT has.
 pub fn nat_address(site: u8) -> SocketAddr {
     address(site, 0xffff, false)
 }
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// Whether nobody can connect to this address.
+    /// Whether no peer can connect to this address.
     pub fn is_behind_nat(&self, addr: SocketAddr) -> bool {
         self.nat.iter().any(|site| nat_address(*site) == addr)
     }
@@ -271,7 +271,7 @@ impl World {
             );
         }
         let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
-        // who is blocked takes everybody for dead
+        // a client that is blocked takes all others for dead
         let told = client.local.iter().chain(&client.upstream);
         let answers = |addr: &&SocketAddr| client.blocked_until <= self.now && self.client(**addr).is_some();
         let gone: Vec<SocketAddr> = told.filter(|addr| !answers(addr)).take(8).copied().collect();
@@ -308,7 +308,7 @@ impl World {
 }
 
 impl World {
-    /// Lets everybody announce whose time comes before `end`, in the order of times.
+    /// Lets each client announce whose time comes before `end`, in the order of times.
     pub fn announce_until(&mut self, end: Time) {
         loop {
             let due = self.clients.iter().filter(|client| client.alive && client.next < end);

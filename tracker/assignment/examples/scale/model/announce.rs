@@ -154,7 +154,7 @@ impl Simulation {
         self.schedule(number, next.max(self.now + 1));
     }
 
-    /// A gateway takes over whom it is told to fetch from.
+    /// A gateway takes over the upstreams that it is handed.
     fn fetch(&mut self, number: u32, home: usize, decision: &Decision) {
         let who = |addr| {
             let (site, host) = whose(addr)?;

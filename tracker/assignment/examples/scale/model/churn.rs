@@ -132,7 +132,7 @@ impl Simulation {
         }
     }
 
-    /// When somebody who is connected to a client notices that it has just gone: at once if the connection is
+    /// When a client that is connected to a client notices that it has just gone: at once if the connection is
     /// closed, when it has been silent for long enough otherwise.
     fn notice(&mut self, gone: u32) -> Millis {
         let after = if self.clients[gone as usize].silent {

@@ -32,7 +32,7 @@ pub(crate) struct Client {
     pub(crate) started: bool,
     pub(crate) complete: bool,
     pub(crate) gateway: bool,
-    /// It was told to somebody as an upstream.
+    /// It was handed out as an upstream.
     pub(crate) upstream: bool,
     /// It saw its connection to the gateway that the site lost last close, and has not told yet.
     pub(crate) noticed: bool,

@@ -19,7 +19,7 @@ pub(crate) struct Report {
     pub(crate) links: usize,
     pub(crate) size: u64,
     pub(crate) seed: u64,
-    /// Everybody has everything.
+    /// Each client has everything.
     pub(crate) complete: bool,
     pub(crate) seconds: f64,
     pub(crate) wan: Wan,

@@ -1,4 +1,4 @@
-//! The simulation: everybody and everything in it, from the first arrival to the last byte.
+//! The simulation: all that is in it, from the first arrival to the last byte.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -182,7 +182,7 @@ impl Simulation {
         }
     }
 
-    /// Whether everybody has everything, and has told the tracker.
+    /// Whether each client has everything, and has told the tracker.
     fn is_over(&self) -> bool {
         self.to_come == 0 && self.sites.iter().all(|site| site.lacking == 0)
     }
@@ -205,7 +205,7 @@ impl Simulation {
         self.meter.sweep(self.now, || swarm.expire(&cx, now));
     }
 
-    /// Whether some site that waits has nobody to fetch from.
+    /// Whether some site that waits has no peer to fetch from.
     fn watch(&mut self) {
         for site in &mut self.sites {
             let waits = site.lacking > 0 && site.level < self.setup.size as f64;

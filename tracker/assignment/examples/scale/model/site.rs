@@ -30,9 +30,9 @@ pub(crate) struct Site {
     /// Clients that are up, and those of them that lack something.
     pub(crate) live: u32,
     pub(crate) lacking: u32,
-    /// What somebody in the site has.
+    /// What a client of the site has.
     pub(crate) level: f64,
-    /// What somebody has who is no gateway.
+    /// What one has that is no gateway.
     pub(crate) spread: f64,
     /// Its members have been told when they will have everything.
     pub(crate) full: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Site {
     pub(crate) progressed: Millis,
     /// When its first client came.
     pub(crate) began: Option<Millis>,
-    /// Since when nobody is up, and for how long that was so before it had everything.
+    /// Since when no client is up, and for how long that was so before it had everything.
     pub(crate) deserted: Option<Millis>,
     pub(crate) absent: Millis,
     /// When it first had everything.
