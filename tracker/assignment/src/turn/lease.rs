@@ -20,6 +20,9 @@ impl Turn<'_> {
         let Some(report) = self.report() else {
             return Ok(None);
         };
+        if !self.site()?.gateways.contains_key(&self.at) {
+            return Ok(None);
+        }
         let measured = trickle::measure(&self.view()?, report.wan);
         let (now, policy) = (self.now, &self.cx.policy.trickle);
         let (meter, tried) = match measured {
@@ -47,16 +50,13 @@ impl Turn<'_> {
             self.outcome.revoked = true;
             return Ok((Role::Member, None));
         }
-        let now = self.now;
-        let held = match self.gateway_mut()? {
-            Some(gateway) => {
-                gateway.renewed = now;
-                true
-            }
-            None => false,
-        };
-        let mut verdict = gateway::settle(&self.view()?, self.report());
+        let (now, policy) = (self.now, self.cx.policy);
+        let view = self.view()?;
+        let held = view.gateway().is_some();
+        let climbed = view.peer.step >= policy.starvation.gateway_step;
+        let mut verdict = gateway::settle(&view, self.report());
         if held {
+            self.gateway_mut()?.ok_or(Broken::LeaseMissing)?.renewed = now;
             self.site_mut()?.lost.retain(|lost| lost.gateway != at);
         }
         if let Verdict::Reclaim { from } = verdict {
@@ -65,11 +65,9 @@ impl Turn<'_> {
         }
         let (role, wait) = self.apply(verdict)?;
         self.outcome.revoked = held && role == Role::Member;
-        let policy = self.cx.policy;
         let site = self.site_mut()?;
-        let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
-        let climbed = peer.step >= policy.starvation.gateway_step;
         if !held && role == Role::Gateway {
+            let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
             // from now on it is to come as often as a gateway
             let expires = intervals::expiry(policy, Class::Leecher, true, peer.agent.is_none(), now);
             peer.expires = peer.expires.min(expires);

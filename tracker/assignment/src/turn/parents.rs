@@ -14,9 +14,9 @@ impl Turn<'_> {
     /// A gateway's links are paused: its parent has nothing to give, so parents are planned anew, once per
     /// pause.
     pub(super) fn note_pause(&mut self) -> Result<(), Broken> {
-        let view = self.view()?;
-        let is_paused = budget::is_paused(&view);
-        if view.gateway().is_some_and(|gateway| !gateway.upstreams.is_empty()) {
+        let gateway = self.site()?.gateways.get(&self.at);
+        if gateway.is_some_and(|gateway| !gateway.upstreams.is_empty()) {
+            let is_paused = budget::is_paused(&self.view()?);
             let was_paused = std::mem::replace(&mut self.site_mut()?.paused, is_paused);
             self.swarm.replan |= is_paused && !was_paused;
         }

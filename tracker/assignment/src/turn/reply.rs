@@ -32,7 +32,6 @@ pub(super) struct Answer {
 impl Turn<'_> {
     pub(super) fn reply(&mut self, answer: Answer) -> Result<Decision, Broken> {
         let (at, now, cx) = (self.at, self.now, self.cx);
-        let intervals = &cx.policy.intervals;
         let is_gateway = answer.role == Role::Gateway;
         let mut upstream = Vec::with_capacity(answer.upstream.len());
         upstream.extend(answer.upstream.iter().filter_map(|up| hand_out(self.swarm, up)));
@@ -64,11 +63,16 @@ impl Turn<'_> {
         self.outcome.starved = is_starved;
         self.outcome.local = u32::try_from(answer.local.len()).unwrap_or(u32::MAX);
         self.outcome.upstream = u32::try_from(upstream.len()).unwrap_or(u32::MAX);
-        let decision = Decision {
+        Ok(Decision {
             role: answer.role,
             local: answer.local,
             upstream,
             gateways,
+            lease: if is_gateway {
+                cx.policy.lease(cx.policy.intervals.gateway)
+            } else {
+                Duration::ZERO
+            },
             rate,
             paused,
             slow_supply,
@@ -76,13 +80,6 @@ impl Turn<'_> {
             stripes,
             parents,
             ..self.as_member(interval)
-        };
-        Ok(match is_gateway {
-            true => Decision {
-                lease: cx.policy.lease(intervals.gateway),
-                ..decision
-            },
-            false => decision,
         })
     }
 
