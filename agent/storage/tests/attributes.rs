@@ -146,5 +146,5 @@ fn a_users_version_that_is_kept_keeps_its_rights() {
     content.publish().expect("healed");
     let kept = place.target().join(".narrows/replaced/tree/bin/install.sh");
     let kept = fs::metadata(kept).expect("kept").permissions().mode();
-    assert_eq!(kept & 0o7777, 0o750, "but is nobody's with another's rights");
+    assert_eq!(kept & 0o7777, 0o750, "but runs with no other user's rights");
 }

@@ -59,7 +59,7 @@ fn a_file_is_replaced_by_a_new_one_under_its_readers() {
     let mut seen = vec![0; 40_000];
     reader.read_exact(&mut seen).expect("the old file, whole");
     assert!(seen == old.data);
-    // nobody knows that it is ours
+    // nothing says that it is ours
     old.assert_at(&place.target().join(".narrows/replaced"));
 }
 

@@ -64,7 +64,7 @@ fn links_that_users_made_are_carried_over_and_not_followed() {
 }
 
 #[test]
-fn a_file_of_the_content_that_somebody_changed_is_kept_and_no_later_version_removes_it() {
+fn a_file_of_the_content_that_a_user_changed_is_kept_and_no_later_version_removes_it() {
     let place = Place::new();
     publish(&place, &Sample::tree(&[100, 10], 1));
     let kept = place.target().join(".narrows/replaced");
@@ -86,15 +86,15 @@ fn a_file_of_the_content_that_somebody_changed_is_kept_and_no_later_version_remo
 #[test]
 fn a_single_file_that_is_not_ours_is_kept_and_one_that_is_ours_is_not() {
     let place = Place::new();
-    write(&place.target().join("tree"), "somebody's");
+    write(&place.target().join("tree"), "a user's");
     publish(&place, &Sample::single(100, 1));
-    assert_eq!(read(&place.target().join(".narrows/replaced/tree")), "somebody's");
+    assert_eq!(read(&place.target().join(".narrows/replaced/tree")), "a user's");
     publish(&place, &Sample::single(100, 2));
     assert!(!place.target().join(".narrows/replaced/tree.2").exists());
 }
 
 #[test]
-fn what_is_mended_in_place_keeps_a_copy_of_what_somebody_wrote_but_not_of_decay() {
+fn what_is_mended_in_place_keeps_a_copy_of_what_a_user_wrote_but_not_of_decay() {
     let sample = Sample::tree(&[40_000, 10_000, 10], 1);
     let place = Place::new();
     let content = publish(&place, &sample);

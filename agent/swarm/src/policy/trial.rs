@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn who_brings_what_the_line_may_carry_stays() {
+    fn an_upstream_that_brings_what_its_parent_may_send_stays() {
         let (_, switches) = run(600, 2_500_000, |_, second| 1_400_000 + second % 7 * 200_000);
         assert_eq!(switches, 0);
     }

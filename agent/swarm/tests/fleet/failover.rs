@@ -186,7 +186,7 @@ fn nobody_takes_over_without_the_tracker_and_the_site_shares_what_it_has() {
     let pause = sim.next_wan(1, AT + Duration::from_secs(1)).expect("more to fetch");
     assert!(
         pause >= Duration::from_secs(50),
-        "somebody fetched on its own: {pause:?}"
+        "an agent fetched on its own: {pause:?}"
     );
     assert!(sim.next_wan(1, back).expect("more") <= Duration::from_secs(20));
 }

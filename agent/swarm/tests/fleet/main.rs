@@ -1,5 +1,5 @@
 //! Whole fleets of real swarms on a simulated network: copies per link, time against the bound, and that
-//! everybody completes whatever happens. Every failure names its seed.
+//! every agent completes whatever happens. Every failure names its seed.
 
 #![allow(unreachable_pub)] // modules of one test program
 
@@ -76,7 +76,7 @@ fn each_byte_crosses_each_link_once_and_the_link_is_kept_busy() {
         let wan = link(mbit, ms);
         let pieces = if mbit < 5.0 { 100 } else { 600 };
         let mut sim = fleet(&[(0, wan), (0, wan)], &[0, 0], &[4, 4, 4], pieces, 1);
-        // queues in routers are somebody else's: the share leaves room for headers
+        // queues in routers are not ours: the share leaves room for headers
         sim.tracker.share = 0.98;
         sim.run(HOUR);
         sim.assert_complete();

@@ -47,7 +47,7 @@ pub struct Net {
     up: Vec<Pipe>,
     down: Vec<Pipe>,
     received: Vec<u64>,
-    /// A digest of everything that was sent: who, to whom, how much and when.
+    /// A digest of everything that was sent: sender, receiver, how much and when.
     pub digest: u64,
 }
 

@@ -46,7 +46,7 @@ fn a_site_of_such_agents_alone_completes_each_over_the_link() {
 }
 
 #[test]
-fn when_somebody_comes_who_shares_it_fetches_for_them() {
+fn an_agent_that_comes_and_shares_fetches_for_those_that_do_not() {
     let wan = link(20.0, 10);
     let mut sim = fleet(&[(0, wan)], &[0], &[2, 4], 300, 33);
     sim.tracker.non_sharing.extend([2, 3]);
@@ -64,12 +64,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn wherever_they_are_everybody_completes_and_they_send_nothing(
+    fn wherever_they_are_every_agent_completes_and_they_send_nothing(
         non_sharing in proptest::collection::btree_set(4usize..12, 0..6), seed: u64, mbit in 5.0f64..100.0,
     ) {
         let wan = link(mbit, 10);
         let mut sim = fleet(&[(0, wan), (1, wan)], &[0, 1], &[4, 4, 4], 60, seed);
-        // a site of such agents alone feeds nobody
+        // a site of such agents alone feeds no other
         if (4..8).all(|agent| non_sharing.contains(&agent)) {
             sim.tracker.parents.insert(2, 0);
         }

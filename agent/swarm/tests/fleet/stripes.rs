@@ -85,7 +85,7 @@ fn a_gateway_killed_in_a_diamond_costs_a_few_pieces() {
 }
 
 #[test]
-fn a_gateway_frozen_in_a_diamond_stops_nobody_for_long() {
+fn a_gateway_frozen_in_a_diamond_stops_no_site_for_long() {
     for (seed, gateway) in [(1, 3), (2, 6), (3, 9)] {
         let mut sim = diamond(seed);
         sim.strict = false;

@@ -30,14 +30,14 @@ pub struct Tracker {
     pub striped: BTreeMap<usize, Vec<(usize, Vec<u8>)>>,
     /// Into how many stripes the pieces are divided.
     pub stripes: u8,
-    /// Whom somebody called gone, and when.
+    /// Agents that another reported as gone, and when.
     pub gone: BTreeMap<SocketAddr, Time>,
     /// Gateways per site.
     pub wanted: usize,
     /// Share of the bottleneck that is assigned.
     pub share: f64,
     pub turn: usize,
-    /// Agents that do not share: nobody is told of them, and they are gateways only where nobody else is.
+    /// Agents that do not share: they are handed out to no peer, and are gateways only where no other can be.
     pub non_sharing: BTreeSet<usize>,
     /// When the first agent of each site came.
     pub came: BTreeMap<usize, Time>,
@@ -156,7 +156,7 @@ impl Tracker {
                 parents: several,
                 ..Assignment::default()
             }),
-            // a parent that has nobody yet will have somebody soon
+            // a parent without an agent yet will have one soon
             interval: Duration::from_secs(if waits { 1 } else { 30 }),
             min_interval: Duration::from_secs(2),
             external_ip: Some(addr.ip()),

@@ -1,18 +1,12 @@
 //! One swarm among agents: what a gateway fetches across the WAN beside a seed of its own site.
 
-#![allow(unreachable_pub)] // modules of one test program
-
-#[allow(dead_code)] // the other test programs use the rest
-mod pair;
-#[allow(dead_code)]
-mod table;
-
 use std::collections::BTreeSet;
 
 use narrows_protocol::Assignment;
-use narrows_swarm::{Class, Origin, PeerKey};
+use narrows_swarm::PeerKey;
 use narrows_wire::Message;
-use table::{PIECES, Table, gateway, hello, requests};
+
+use crate::table::{LOCAL, PIECES, Table, UPSTREAM, gateway, hello, requests};
 
 /// A gateway with an upstream that has everything, a seed of its own site, and a member there that has pieces
 /// 0 to 4. What is asked of the upstream at once, and of its neighbours.
@@ -23,14 +17,10 @@ fn asked(slow_supply: bool) -> (BTreeSet<u32>, usize) {
         ..assignment
     });
     table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
-    let local = Origin::Dialled(Class::Local);
+    let local = LOCAL;
     let (seed, _) = table.agent("10.1.0.1:6881", local, hello("b1", false, false));
     let (member, _) = table.agent("10.1.0.2:6881", local, hello("b1", false, false));
-    let (upstream, _) = table.agent(
-        "10.0.0.1:6881",
-        Origin::Dialled(Class::Upstream),
-        hello("hq", false, false),
-    );
+    let (upstream, _) = table.agent("10.0.0.1:6881", UPSTREAM, hello("hq", false, false));
     let mut has = narrows_wire::Bitfield::new(PIECES);
     (0..5).for_each(|piece| {
         has.set(piece);

@@ -1,13 +1,9 @@
 //! What a block costs: one seeder to one leecher, without data. Run with `--release -- --nocapture` for
 //! figures.
 
-#![allow(unreachable_pub)] // modules of one test program
-
-mod pair;
-
 use std::time::Instant;
 
-use pair::Pair;
+use crate::pair::Pair;
 
 #[test]
 fn a_block_costs_little() {

@@ -1,14 +1,17 @@
 //! One swarm at a table with scripted peers.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
 use narrows_protocol::{Assignment, PeerId, Role, Sharing};
-use narrows_swarm::{Action, Assigned, CloseReason, Config, Event, Origin, PeerKey, Swarm, Time};
+use narrows_swarm::{Action, Assigned, Class, CloseReason, Config, Event, Origin, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Block, ExtendedHandshake, Hello, Message};
 
 use crate::pair;
 
+pub const LOCAL: Origin = Origin::Dialled(Class::Local);
+pub const UPSTREAM: Origin = Origin::Dialled(Class::Upstream);
 pub const PIECES: u32 = 20;
 pub const PIECE: u32 = 64 << 10;
 
@@ -124,6 +127,47 @@ impl Table {
     pub fn say(&mut self, peer: PeerKey, message: Message) -> Vec<Action> {
         self.tell(Event::Message { peer, message })
     }
+}
+
+/// The peer answers all requests in `out`, and those that follow; the pieces in `wrong` fail their hash. Returns all
+/// that the swarm did.
+pub fn serve(table: &mut Table, peer: PeerKey, mut out: Vec<Action>, wrong: &[u32]) -> Vec<Action> {
+    let mut next = 0;
+    while let Some(action) = out.get(next).cloned() {
+        next += 1;
+        match action {
+            Action::Send {
+                peer: to,
+                message: Message::Request(block),
+            } if to == peer => out.extend(table.block(peer, block)),
+            Action::Verify { piece, .. } => {
+                let ok = !wrong.contains(&piece);
+                out.extend(table.tell(Event::Verified { piece, ok }));
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// A member of a site of three, and its gateway, 10.1.0.1.
+pub fn served_by_a_gateway() -> (Table, SocketAddr) {
+    let mut table = Table::leecher();
+    let roster = "10.1.0.1:6881".parse().expect("an address");
+    let assignment = member().map(|a| Assignment {
+        gateways: vec![roster],
+        ..a
+    });
+    table.assign(assignment, &["10.1.0.1:6881", "10.1.0.2:6881"]);
+    (table, roster)
+}
+
+pub fn all_pieces() -> Bitfield {
+    let mut have = Bitfield::new(PIECES);
+    (0..PIECES).for_each(|piece| {
+        have.set(piece);
+    });
+    have
 }
 
 pub fn requests(actions: &[Action]) -> Vec<Block> {

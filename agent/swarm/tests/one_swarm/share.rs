@@ -1,19 +1,10 @@
 //! One swarm among peers, with `share: never`, and among peers one of which does not share.
 
-#![allow(unreachable_pub)] // modules of one test program
-
-#[allow(dead_code)] // the other test programs use the rest
-mod pair;
-#[allow(dead_code)]
-mod table;
-
 use narrows_protocol::Sharing;
-use narrows_swarm::{Action, Class, CloseReason, Event, Origin, PeerKey};
+use narrows_swarm::{Action, CloseReason, Event, Origin};
 use narrows_wire::{Bitfield, ExtendedHandshake, Hello, Message};
-use table::{PIECES, Table, block, closed, gateway, hello, member, requests};
 
-const LOCAL: Origin = Origin::Dialled(Class::Local);
-const UPSTREAM: Origin = Origin::Dialled(Class::Upstream);
+use crate::table::{LOCAL, PIECES, Table, UPSTREAM, block, closed, gateway, hello, member, serve};
 
 /// One that does not share, and lacks the last `lacks` pieces.
 fn non_sharing(lacks: u32) -> Table {
@@ -42,31 +33,8 @@ fn serves(actions: &[Action]) -> bool {
     actions.iter().any(|action| matches!(action, Action::Serve { .. }))
 }
 
-/// Answers whatever is asked of `peer`, until nothing is; all that was done.
-fn feed(table: &mut Table, peer: PeerKey, mut next: Vec<Action>) -> Vec<Action> {
-    let mut all = Vec::new();
-    loop {
-        let asked = requests(&next);
-        all.append(&mut next);
-        if asked.is_empty() {
-            return all;
-        }
-        for block in asked {
-            let out = table.block(peer, block);
-            let whole = out.iter().find_map(|action| match action {
-                Action::Verify { piece, .. } => Some(*piece),
-                _ => None,
-            });
-            next.extend(out);
-            if let Some(piece) = whole {
-                next.extend(table.tell(Event::Verified { piece, ok: true }));
-            }
-        }
-    }
-}
-
 #[test]
-fn who_does_not_share_says_that_it_has_nothing_and_leaves_everybody_choked() {
+fn a_non_sharing_agent_says_that_it_has_nothing_and_leaves_every_peer_choked() {
     let mut table = non_sharing(1);
     table.assign(member(), &["10.1.0.1:6881"]);
     let (_, out) = table.connect("10.1.0.1:6881", LOCAL, true);
@@ -105,13 +73,13 @@ fn it_fetches_without_a_word_about_it_and_then_leaves() {
     table.say(other, Message::HaveNone);
     table.say(seeder, Message::HaveAll);
     let next = table.say(seeder, Message::Unchoke);
-    let out = feed(&mut table, seeder, next);
+    let out = serve(&mut table, seeder, next, &[]);
     assert!(out.contains(&Action::Completed) && !invites(&out) && !serves(&out));
     for peer in [seeder, other] {
         let reason = CloseReason::Finished;
         assert!(out.contains(&Action::Close { peer, reason }), "{out:?}");
     }
-    // nobody is taken in or dialled from here on
+    // no peer is taken in or dialled from here on
     let (_, out) = table.connect("10.1.0.3:5000", Origin::Accepted, true);
     assert_eq!(closed(&out), Some(CloseReason::Finished));
     let mut out = table.assign(member(), &["10.1.0.1:6881", "10.1.0.3:6881"]);
@@ -132,7 +100,7 @@ fn as_gateway_for_itself_it_does_not_call_itself_the_gateway_of_its_site() {
     let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
     table.say(upstream, Message::HaveAll);
     let next = table.say(upstream, Message::Unchoke);
-    assert!(feed(&mut table, upstream, next).contains(&Action::Completed));
+    assert!(serve(&mut table, upstream, next, &[]).contains(&Action::Completed));
 }
 
 fn non_sharing_hello() -> Hello {
@@ -173,7 +141,7 @@ fn a_gateway_does_not_wait_for_it_to_pass_pieces_on() {
     let (upstream, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
     table.say(upstream, Message::HaveAll);
     let next = table.say(upstream, Message::Unchoke);
-    let out = feed(&mut table, upstream, next);
+    let out = serve(&mut table, upstream, next, &[]);
     assert!(
         out.contains(&Action::Completed),
         "no time has passed, and it has all"

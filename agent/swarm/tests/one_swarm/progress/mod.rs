@@ -2,15 +2,10 @@
 //! answers, something comes within seconds.
 //!
 //! One real swarm among modelled neighbours, which die, freeze, slow down, choke and reject at random
-//! moments, also in the last pieces. One of them does none of that. `NARROWS_SEEDS=10000` runs as many worlds
+//! moments, also in the last pieces. One of them does none of that. `NARROWS_SEEDS=10000` runs as many scenarios
 //! of each kind; `NARROWS_SEED=17` one, with a log.
 
-#![allow(unreachable_pub)] // modules of one test program
-
-#[allow(dead_code)] // the other test programs use the rest
-mod pair;
-#[allow(dead_code)]
-mod table;
+mod neighbour;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -23,6 +18,8 @@ use narrows_wire::{Bitfield, Block, Message};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use neighbour::{Fault, Neighbour, faults};
+
 const STEP: Duration = Duration::from_millis(50);
 /// Nothing may stand still for longer: 5 s until it is asked for, and what a block takes.
 const STANDSTILL: Duration = Duration::from_millis(6_500);
@@ -32,19 +29,8 @@ const TWICE: Duration = Duration::from_millis(12_500);
 const PIECE: u32 = 64 << 10;
 /// Agents that others wait for send a keep-alive so often.
 const SPEAKS: Duration = Duration::from_secs(4);
-/// A neighbour's dial that nobody answers.
+/// How long a dial to a neighbour that does not answer takes.
 const DIAL: Duration = Duration::from_secs(5);
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Fault {
-    Kill,
-    Freeze,
-    Thaw,
-    Slow(f64),
-    Choke,
-    Unchoke,
-    Reject,
-}
 
 /// What the swarm is to hear of next.
 enum Input {
@@ -52,28 +38,7 @@ enum Input {
     Block(PeerKey, Block),
 }
 
-/// A modelled peer.
-struct Neighbour {
-    addr: SocketAddr,
-    class: Class,
-    stock: bool,
-    has: Vec<bool>,
-    rate: f64,
-    connected: Option<PeerKey>,
-    dead: bool,
-    frozen: bool,
-    choking: bool,
-    rejects: bool,
-    queue: VecDeque<Block>,
-    /// Of the block that it sends, bytes that have not left.
-    credit: f64,
-    /// When it last sent a keep-alive.
-    spoke: Time,
-    /// Dialled by the swarm; answers or fails then.
-    dialled: Option<Time>,
-}
-
-struct World {
+struct Scenario {
     rng: SmallRng,
     now: Time,
     swarm: Swarm,
@@ -82,70 +47,27 @@ struct World {
     keys: u64,
     inputs: VecDeque<Input>,
     verifying: Vec<(Time, u32)>,
-    /// From whom blocks of a piece were kept.
+    /// The peers of which blocks of a piece were kept.
     senders: BTreeMap<u32, BTreeSet<PeerKey>>,
     delivered: Time,
     log: Option<Vec<String>>,
 }
 
-impl World {
+impl Scenario {
     /// The last neighbour is the one that always serves.
-    fn new(seed: u64, gateway: bool) -> World {
+    fn new(seed: u64, gateway: bool) -> Scenario {
         let mut rng = SmallRng::seed_from_u64(seed);
         let pieces = rng.random_range(3..24);
         let lengths = Lengths::new(PIECE, u64::from(PIECE * pieces) - 1000).expect("a content");
-        let swarm = Swarm::new(pair::config(lengths, Bitfield::new(pieces), 9), Time::ZERO);
+        let swarm = Swarm::new(crate::pair::config(lengths, Bitfield::new(pieces), 9), Time::ZERO);
         let count = rng.random_range(2..6_usize);
-        let mut neighbours: Vec<Neighbour> = (0..count)
-            .map(|number| {
-                let good = number + 1 == count;
-                let whole = good || rng.random_bool(0.7);
-                // in use is one, and there is at most one spare
-                let upstream = gateway && (good || (number == 0 && rng.random_bool(0.5)));
-                let site = if upstream { 0 } else { 1 };
-                Neighbour {
-                    addr: format!("10.{site}.0.{}:6881", number + 10).parse().expect("an address"),
-                    class: if upstream { Class::Upstream } else { Class::Local },
-                    stock: rng.random_bool(0.3),
-                    has: (0..pieces).map(|_| whole || rng.random_bool(0.5)).collect(),
-                    rate: rng.random_range(100_000.0..5_000_000.0),
-                    connected: None,
-                    dead: false,
-                    frozen: false,
-                    choking: false,
-                    rejects: false,
-                    queue: VecDeque::new(),
-                    credit: 0.0,
-                    spoke: Time::ZERO,
-                    dialled: None,
-                }
-            })
-            .collect();
+        let mut neighbours: Vec<Neighbour> =
+            (0..count).map(|number| Neighbour::random(&mut rng, pieces, gateway, (number, count))).collect();
         if let Some(good) = neighbours.last_mut() {
             good.rate = good.rate.max(400_000.0);
         }
-        let mut faults = Vec::new();
-        for number in 0..count - 1 {
-            for _ in 0..rng.random_range(1..4) {
-                let fault = match rng.random_range(0..8) {
-                    0 | 1 => Fault::Kill,
-                    2 => Fault::Freeze,
-                    3 => Fault::Thaw,
-                    4 => Fault::Slow(rng.random_range(1.0..2000.0)),
-                    5 => Fault::Choke,
-                    6 => Fault::Unchoke,
-                    _ => Fault::Reject,
-                };
-                // half of them in the last pieces
-                let at = if rng.random_bool(0.5) {
-                    rng.random_range(0.8..1.0)
-                } else {
-                    rng.random_range(0.0..0.9)
-                };
-                faults.push((at, number, fault));
-            }
-        }
-        World {
+        let faults = faults(&mut rng, count);
+        Scenario {
             rng,
             now: Time::ZERO,
             swarm,
@@ -285,7 +207,9 @@ impl World {
         let mut say = vec![Message::Bitfield(has.to_wire())];
         if agent {
             let site = if n.class == Class::Upstream { "hq" } else { "b1" };
-            say.push(table::introduction(table::hello(site, false, false)));
+            say.push(crate::table::introduction(crate::table::hello(
+                site, false, false,
+            )));
         }
         if !n.choking {
             say.push(Message::Unchoke);
@@ -411,7 +335,7 @@ impl World {
     }
 }
 
-fn worlds(gateway: bool, usual: u64) {
+fn scenarios(gateway: bool, usual: u64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seeds = match number("NARROWS_SEED") {
         Some(seed) => seed..seed + 1,
@@ -419,15 +343,15 @@ fn worlds(gateway: bool, usual: u64) {
     };
     let mut failed = Vec::new();
     for seed in seeds.clone() {
-        let mut world = World::new(seed, gateway);
-        if let Err(problem) = world.run() {
-            let log = world.log.take().unwrap_or_default();
+        let mut scenario = Scenario::new(seed, gateway);
+        if let Err(problem) = scenario.run() {
+            let log = scenario.log.take().unwrap_or_default();
             failed.push(format!("seed {seed}: {problem}\n{}", log.join("\n")));
         }
     }
     assert!(
         failed.is_empty(),
-        "{} of {} worlds stand still, as:\n{}",
+        "{} of {} scenarios stand still, as:\n{}",
         failed.len(),
         seeds.end - seeds.start,
         failed[..failed.len().min(5)].join("\n")
@@ -436,10 +360,10 @@ fn worlds(gateway: bool, usual: u64) {
 
 #[test]
 fn a_leecher_comes_on_while_one_neighbour_serves_whatever_the_others_do() {
-    worlds(false, 10_000);
+    scenarios(false, 10_000);
 }
 
 #[test]
 fn a_gateway_comes_on_while_one_upstream_serves_whatever_its_neighbours_do() {
-    worlds(true, 10_000);
+    scenarios(true, 10_000);
 }

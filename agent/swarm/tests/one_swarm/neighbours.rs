@@ -2,13 +2,6 @@
 //! healthy neighbour has what it lacks, it is asked for it within seconds. `NARROWS_SEEDS` sets how many
 //! fates are tried.
 
-#![allow(unreachable_pub)] // modules of one test program
-
-#[allow(dead_code)] // the other test programs use the rest
-mod pair;
-#[allow(dead_code)]
-mod table;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -16,7 +9,8 @@ use narrows_swarm::{Action, Class, DialError, Event, Origin, PeerKey, Time};
 use narrows_wire::{Bitfield, Block, Message};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use table::{PIECES, Table, gateway};
+
+use crate::table::{PIECES, Table, gateway};
 
 const STEP: Time = Duration::from_millis(50);
 /// Bytes/s of a neighbour that is well.
@@ -34,7 +28,7 @@ enum Health {
     /// Bytes/s.
     Slow(u64),
     Choking,
-    /// Nobody answers there.
+    /// Nothing answers there.
     Dead,
 }
 
@@ -51,7 +45,7 @@ struct Neighbour {
     tokens: f64,
 }
 
-struct World {
+struct Scenario {
     table: Table,
     rng: SmallRng,
     neighbours: Vec<Neighbour>,
@@ -63,8 +57,8 @@ struct World {
     history: Vec<String>,
 }
 
-impl World {
-    fn new(seed: u64) -> World {
+impl Scenario {
+    fn new(seed: u64) -> Scenario {
         let mut rng = SmallRng::seed_from_u64(seed);
         let far = if rng.random_bool(0.3) { 2 } else { 0 };
         let near = if rng.random_bool(0.4) {
@@ -98,7 +92,7 @@ impl World {
                 tokens: 0.0,
             });
         }
-        World {
+        Scenario {
             table: Table::leecher(),
             rng,
             neighbours,
@@ -347,6 +341,6 @@ impl World {
 fn a_healthy_neighbour_is_asked_within_five_seconds_whatever_the_others_do() {
     let seeds = std::env::var("NARROWS_SEEDS").ok().and_then(|text| text.parse().ok());
     for seed in 0..seeds.unwrap_or(3000) {
-        World::new(seed).run(seed);
+        Scenario::new(seed).run(seed);
     }
 }

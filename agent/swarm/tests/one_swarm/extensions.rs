@@ -1,16 +1,10 @@
 //! One swarm against scripted peers: what extension messages (BEP 10) tell, and how far they are believed.
 
-#![allow(unreachable_pub)] // modules of one test program
-
-#[allow(dead_code)] // the other test programs use the rest
-mod pair;
-#[allow(dead_code)]
-mod table;
-
 use bytes::Bytes;
-use narrows_swarm::{Action, Class, CloseReason, Event, Origin, PeerKey, State};
+use narrows_swarm::{Action, CloseReason, Event, Origin, State};
 use narrows_wire::{Bitfield, ExtendedHandshake, Extensions, Message, UPLOAD_ONLY, WRONG};
-use table::{PIECES, Table, block, closed, requests};
+
+use crate::table::{LOCAL, PIECES, Table, block, closed, requests, serve};
 
 const ADDR: &str = "10.1.0.1:6881";
 
@@ -24,26 +18,6 @@ fn introduction(takes: Extensions) -> Message {
         id: 0,
         payload: handshake.encode(),
     }
-}
-
-/// Answers all requests in `out`, and those that follow; the pieces in `wrong` fail their hash.
-fn serve(table: &mut Table, peer: PeerKey, mut out: Vec<Action>, wrong: &[u32]) -> Vec<Action> {
-    let mut done = 0;
-    while let Some(action) = out.get(done).cloned() {
-        done += 1;
-        match action {
-            Action::Send {
-                message: Message::Request(block),
-                ..
-            } => out.extend(table.block(peer, block)),
-            Action::Verify { piece, .. } => out.extend(table.tell(Event::Verified {
-                piece,
-                ok: !wrong.contains(&piece),
-            })),
-            _ => {}
-        }
-    }
-    out
 }
 
 fn complaint(piece: u32, id: u8) -> Message {
@@ -65,11 +39,11 @@ fn doubted(out: &[Action]) -> Vec<u32> {
 }
 
 #[test]
-fn who_sent_a_wrong_piece_is_told_under_the_id_it_chose_and_others_are_not() {
+fn the_sender_of_a_wrong_piece_hears_of_it_under_the_id_it_chose_and_others_do_not() {
     for (takes, told) in [(Some(9), 1), (None, 0)] {
         let mut table = Table::leecher();
         table.assign(None, &[ADDR]);
-        let (peer, _) = table.connect(ADDR, Origin::Dialled(Class::Local), true);
+        let (peer, _) = table.connect(ADDR, LOCAL, true);
         table.say(
             peer,
             introduction(Extensions {
@@ -103,11 +77,11 @@ fn a_complaint_is_looked_into_and_changes_nothing_by_itself() {
 }
 
 #[test]
-fn nobody_can_complain_of_more_than_was_sent_to_it() {
+fn no_peer_can_complain_of_more_than_was_sent_to_it() {
     let mut table = Table::new(Bitfield::full(PIECES));
     let (peer, _) = table.connect("10.1.0.1:5000", Origin::Accepted, true);
     assert_eq!(doubted(&table.say(peer, complaint(0, WRONG))), [0; 0]);
-    let bytes = 2 * table::PIECE;
+    let bytes = 2 * crate::table::PIECE;
     table.tell(Event::Sent { peer, bytes });
     let all: Vec<u32> =
         (0..PIECES).flat_map(|piece| doubted(&table.say(peer, complaint(piece, WRONG)))).collect();
@@ -132,7 +106,7 @@ fn a_stock_peer_that_says_it_is_complete_and_seems_not_to_be_is_dialled_anew_at_
     table.assign(None, &[ADDR]);
     let mut few = Bitfield::new(PIECES);
     few.set(1);
-    let (peer, _) = table.connect(ADDR, Origin::Dialled(Class::Local), false);
+    let (peer, _) = table.connect(ADDR, LOCAL, false);
     table.say(peer, introduction(Extensions::default()));
     table.say(peer, Message::Bitfield(few.to_wire()));
     let out = table.say(peer, Message::Unchoke);
@@ -151,7 +125,7 @@ fn a_stock_peer_that_says_it_is_complete_and_seems_not_to_be_is_dialled_anew_at_
         },
     );
     assert_eq!(closed(&table.wait(1)), Some(CloseReason::Again));
-    let (peer, _) = table.connect(ADDR, Origin::Dialled(Class::Local), false);
+    let (peer, _) = table.connect(ADDR, LOCAL, false);
     table.say(peer, Message::Bitfield(Bitfield::full(PIECES).to_wire()));
     let out = table.say(peer, Message::Unchoke);
     assert!(!requests(&out).is_empty());

@@ -1,0 +1,147 @@
+//! Hostile peers: messages that break the protocol, floods of requests, and events in any order.
+
+use std::time::Duration;
+
+use narrows_swarm::{Action, Class, CloseReason, Event, Origin, PeerKey};
+use narrows_wire::{Bitfield, Block, Message};
+use proptest::prelude::*;
+
+use crate::table::{PIECE, PIECES, Table, block, closed, gateway, member};
+
+#[test]
+fn hostile_messages_close_the_connection_and_nothing_else() {
+    let far = Block {
+        piece: 3,
+        begin: PIECE - 100,
+        len: 16384,
+    };
+    let cases: Vec<Vec<Message>> = vec![
+        vec![Message::Bitfield(vec![0xff; 2].into())],
+        vec![Message::Bitfield(vec![0xff; 3].into())],
+        vec![Message::Have(1), Message::HaveAll],
+        vec![Message::HaveNone, Message::HaveNone],
+        vec![Message::Have(PIECES)],
+        vec![Message::Request(far)],
+        vec![Message::Request(block(PIECES, 0))],
+        vec![Message::Request(Block {
+            piece: 1,
+            begin: u32::MAX,
+            len: 16384,
+        })],
+        vec![Message::Request(Block {
+            piece: 1,
+            begin: 0,
+            len: 0,
+        })],
+        vec![Message::Request(Block {
+            piece: 1,
+            begin: 0,
+            len: 1 << 17,
+        })],
+        vec![Message::Extended {
+            id: 0,
+            payload: b"i1e".to_vec().into(),
+        }],
+    ];
+    for messages in cases {
+        let mut table = Table::leecher();
+        let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
+        let out: Vec<Action> = messages.iter().flat_map(|message| table.say(peer, message.clone())).collect();
+        assert!(
+            matches!(closed(&out), Some(CloseReason::Protocol(_))),
+            "{messages:?}: {out:?}"
+        );
+        assert_eq!(table.swarm.status(table.now).peers, 0);
+    }
+}
+
+#[test]
+fn a_peer_that_asks_for_everything_at_once_is_rejected_and_then_closed() {
+    let mut table = Table::new(Bitfield::full(PIECES));
+    let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
+    let (mut served, mut rejected, mut reason) = (0, 0, None);
+    for n in 0..10_000 {
+        for action in table.say(peer, Message::Request(block(n % PIECES, n / PIECES % 4))) {
+            match action {
+                Action::Serve { block, .. } => served += block.len,
+                Action::Send {
+                    message: Message::Reject(_),
+                    ..
+                } => rejected += 1,
+                Action::Close { reason: why, .. } => reason = Some(why),
+                _ => {}
+            }
+        }
+    }
+    assert!(
+        served <= 1 << 20,
+        "{served} bytes handed out without being flushed"
+    );
+    assert!(rejected > 0);
+    assert_eq!(reason, Some(CloseReason::TooManyRequests));
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    let any_block = || {
+        (0..PIECES + 1, 0u32..5, 0u32..20_000).prop_map(|(piece, n, len)| Block {
+            piece,
+            begin: n * 16384,
+            len,
+        })
+    };
+    prop_oneof![
+        Just(Message::Choke),
+        Just(Message::Unchoke),
+        Just(Message::Interested),
+        Just(Message::HaveAll),
+        Just(Message::HaveNone),
+        (0..PIECES + 1).prop_map(Message::Have),
+        any_block().prop_map(Message::Request),
+        any_block().prop_map(Message::Cancel),
+        any_block().prop_map(Message::Reject),
+        proptest::collection::vec(any::<u8>(), 0..4).prop_map(|b| Message::Bitfield(b.into())),
+        proptest::collection::vec(any::<u8>(), 0..40).prop_map(|b| Message::Extended {
+            id: 0,
+            payload: b.into()
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_order_of_events_breaks_the_books(
+        seed_pieces in 0..PIECES,
+        steps in proptest::collection::vec((0usize..4, any_message(), 0u8..12, 0..PIECES, 0u32..4, 0u64..3000), 1..200),
+    ) {
+        let mut have = Bitfield::new(PIECES);
+        (0..seed_pieces).for_each(|piece| { have.set(piece); });
+        let mut table = Table::new(have);
+        let addrs = ["10.1.0.1:6881", "10.1.0.2:6881", "10.0.0.1:6881", "10.0.0.2:6881"];
+        table.assign(gateway(&addrs[2..]), &addrs[..2]);
+        let mut keys = [PeerKey(0); 4];
+        let mut verifying = Vec::new();
+        for (who, message, what, piece, index, ms) in steps {
+            table.now += Duration::from_millis(ms);
+            let peer = keys[who];
+            let class = if who < 2 { Class::Local } else { Class::Upstream };
+            let out = match what {
+                0 => { let (key, out) = table.connect(addrs[who], Origin::Dialled(class), true); keys[who] = key; out }
+                1 => table.tell(Event::Closed { peer }),
+                2 => table.assign(if index == 0 { member() } else { gateway(&addrs[2..]) }, &addrs[..2]),
+                3 => table.tell(match index { 0 => Event::Pause, 1 => Event::Resume, 2 => Event::StoreHealed, _ => Event::AnnounceFailed }),
+                4 | 5 => match verifying.pop() {
+                    Some(piece) if index == 0 => table.tell(Event::StoreFailed { piece, full: true }),
+                    Some(piece) => table.tell(Event::Verified { piece, ok: index != 1 }),
+                    None => table.tell(Event::Tick),
+                },
+                6..9 => table.block(peer, block(piece, index)),
+                _ => table.say(peer, message),
+            };
+            verifying.extend(out.iter().filter_map(|a| match a { Action::Verify { piece, .. } => Some(*piece), _ => None }));
+            let status = table.swarm.status(table.now);
+            let missing: u64 = table.swarm.have().iter_missing().map(|_| u64::from(PIECE)).sum();
+            prop_assert_eq!(status.left, missing);
+        }
+    }
+}
