@@ -5,6 +5,9 @@
 #
 #   bash tests/fuzz/run.sh TARGET [SECONDS]      one target, for ten minutes; without a target: their names
 #   bash tests/fuzz/run.sh all [SECONDS]         one after the other
+#
+# New inputs are kept in fuzz-corpus/TARGET of cargo's target folder. To take the few of them that reach new code into the
+# repository: run the program with -set_cover_merge=1 -use_counters=0 -use_cmp=0 -max_len=1000 NEW_FOLDER OLD_FOLDERS...
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/environment.sh
@@ -24,7 +27,9 @@ else
     fuzz=("$target/cargo-fuzz/bin/cargo-fuzz" fuzz)
 fi
 
-# whole flags are known to nightly only; the compiler is the same
+# the versions that the workspace has; libfuzzer-sys is added
+cp Cargo.lock tests/fuzz/targets/
+# coverage is a flag of nightly alone; the compiler is the same
 export RUSTC_BOOTSTRAP=1
 for name in $targets; do
     found=$target/fuzz-corpus/$name
