@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bendy::decoding::{Decoder, Object};
+use narrows_protocol::announce::keys;
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, GatewayPreference,
     InfoHash, Parent, Peer, PeerId, RetryIn, Role, Sharing,
@@ -12,6 +13,11 @@ use narrows_protocol::{
 use narrows_wire::{ExtendedHandshake, Extensions, Hello};
 
 type Keys = BTreeSet<String>;
+
+/// The keys that the code has constants for.
+fn listed(lists: &[&[&str]]) -> Keys {
+    lists.concat().into_iter().map(str::to_owned).collect()
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository")
@@ -149,6 +155,7 @@ fn each_key_of_an_announce_stands_in_the_protocol() {
     let mut documented = documented("### Keys of every client");
     documented.extend(self::documented("### Keys that agents add"));
     assert_eq!(sent, documented);
+    assert_eq!(sent, listed(&[keys::request::ALL, keys::agent::ALL]));
 }
 
 #[test]
@@ -159,10 +166,12 @@ fn each_key_of_a_reply_stands_in_the_protocol() {
     standard.retain(|key| !key.starts_with('{'));
     standard.insert("narrows".into());
     assert_eq!(bencoded(&encoded, None), standard);
+    assert_eq!(standard, listed(&[keys::reply::ALL]));
     assert_eq!(
         bencoded(&encoded, Some("narrows")),
         documented("### The dictionary `narrows`")
     );
+    assert_eq!(bencoded(&encoded, Some("narrows")), listed(&[keys::narrows::ALL]));
 
     let refusal = Failure {
         reason: "r".into(),
@@ -173,6 +182,7 @@ fn each_key_of_a_reply_stands_in_the_protocol() {
     let mut encoded = Vec::new();
     refusal.encode(&mut encoded);
     assert_eq!(bencoded(&encoded, None), documented("### A refusal"));
+    assert_eq!(bencoded(&encoded, None), listed(&[keys::refusal::ALL]));
 }
 
 #[test]

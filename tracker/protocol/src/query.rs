@@ -3,14 +3,14 @@
 use thiserror::Error;
 
 /// Most bytes of a query; an announce needs about 300, a scrape 71 for each hash.
-const QUERY_MAX: usize = 8 * 1024;
+const MAX_QUERY: usize = 8 * 1024;
 /// Most pairs of a query.
-const PAIRS_MAX: usize = 128;
+const MAX_PAIRS: usize = 128;
 
 /// Why a request is refused. The texts are constants that are safe to show to a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Error)]
 #[error("{}", self.reason())]
-#[allow(missing_docs)] // `reason` says what each means
+#[expect(missing_docs, reason = "`reason` says what each means")]
 pub enum RequestError {
     TooLong,
     TooManyKeys,
@@ -66,7 +66,7 @@ pub(crate) struct Pairs<'q> {
 
 impl<'q> Pairs<'q> {
     pub(crate) fn new(query: &'q str) -> Result<Self, RequestError> {
-        if query.len() > QUERY_MAX {
+        if query.len() > MAX_QUERY {
             return Err(RequestError::TooLong);
         }
         Ok(Self {
@@ -90,7 +90,7 @@ impl<'q> Iterator for Pairs<'q> {
                 continue;
             }
             self.seen += 1;
-            if self.seen > PAIRS_MAX {
+            if self.seen > MAX_PAIRS {
                 self.rest = None;
                 return Some(Err(RequestError::TooManyKeys));
             }

@@ -8,7 +8,7 @@ use crate::ids::InfoHash;
 use crate::query::{self, Pairs, RequestError};
 
 /// How deep a reply may be nested; BEP 48 needs 3.
-const DEPTH_MAX: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// A valid scrape.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -96,7 +96,7 @@ impl ScrapeResponse {
     /// # Errors
     /// If it is no bencoded dictionary of bounded depth with `files`, or a value has another type.
     pub fn decode(body: &[u8]) -> Result<Self, ReplyError> {
-        let mut decoder = Decoder::new(body).with_max_depth(DEPTH_MAX);
+        let mut decoder = Decoder::new(body).with_max_depth(MAX_DEPTH);
         let Some(Object::Dict(mut dict)) = decoder.next_object()? else {
             return Err(ReplyError::NotADictionary);
         };

@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use bendy::decoding::{Decoder, DictDecoder, ListDecoder, Object};
 use thiserror::Error;
 
+use super::keys::{self, narrows, peer, refusal, reply};
 use super::request::Role;
 use super::response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 use crate::compact;
 use crate::ids::PeerId;
 
 /// How deep a reply may be nested; ours needs 4.
-const DEPTH_MAX: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// Why the body of a reply could not be read.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -46,11 +47,11 @@ impl AnnounceReply {
     /// If the body is no bencoded dictionary of bounded depth, or a key we need is missing or of another
     /// type.
     pub fn decode(body: &[u8]) -> Result<Self, ReplyError> {
-        let mut decoder = Decoder::new(body).with_max_depth(DEPTH_MAX);
+        let mut decoder = Decoder::new(body).with_max_depth(MAX_DEPTH);
         let Some(Object::Dict(mut dict)) = decoder.next_object()? else {
             return Err(ReplyError::NotADictionary);
         };
-        let mut reply = Parts::default();
+        let mut reply = Partial::default();
         while let Some((key, value)) = dict.next_pair()? {
             reply.take(key, value)?;
         }
@@ -60,43 +61,44 @@ impl AnnounceReply {
 
 /// What was read so far; whether it is a failure is known at the end.
 #[derive(Default)]
-struct Parts {
+struct Partial {
     interval: Option<u32>,
     response: AnnounceResponse,
     reason: Option<String>,
     retry_in: Option<RetryIn>,
 }
 
-impl Parts {
+impl Partial {
     fn take(&mut self, key: &[u8], value: Object<'_, '_>) -> Result<(), ReplyError> {
         let response = &mut self.response;
-        match key {
-            b"complete" => response.complete = small(value, "complete")?,
-            b"downloaded" => response.downloaded = small(value, "downloaded")?,
-            b"external ip" => response.external_ip = ip(bytes(value, "external ip")?),
-            b"failure reason" => self.reason = Some(text(value, "failure reason")?),
-            b"incomplete" => response.incomplete = small(value, "incomplete")?,
-            b"interval" => self.interval = Some(small(value, "interval")?),
-            b"min interval" => response.min_interval = small(value, "min interval")?,
-            b"narrows" => {
+        match str::from_utf8(key).unwrap_or_default() {
+            reply::COMPLETE => response.complete = small(value, reply::COMPLETE)?,
+            reply::DOWNLOADED => response.downloaded = small(value, reply::DOWNLOADED)?,
+            reply::EXTERNAL_IP => response.external_ip = ip(bytes(value, reply::EXTERNAL_IP)?),
+            refusal::FAILURE_REASON => self.reason = Some(text(value, refusal::FAILURE_REASON)?),
+            reply::INCOMPLETE => response.incomplete = small(value, reply::INCOMPLETE)?,
+            reply::INTERVAL => self.interval = Some(small(value, reply::INTERVAL)?),
+            reply::MIN_INTERVAL => response.min_interval = small(value, reply::MIN_INTERVAL)?,
+            reply::NARROWS => {
                 let Object::Dict(dict) = value else {
-                    return Err(ReplyError::Wrong("narrows"));
+                    return Err(ReplyError::Wrong(reply::NARROWS));
                 };
                 response.narrows = Some(assignment(dict)?);
             }
-            b"peers" => match value {
+            reply::PEERS => match value {
                 Object::Bytes(compact) => {
-                    let addrs = compact::read_v4(compact).ok_or(ReplyError::Wrong("peers"))?;
+                    let addrs = compact::read_v4(compact).ok_or(ReplyError::Wrong(reply::PEERS))?;
                     response.peers.extend(addrs.map(unnamed));
                 }
                 Object::List(list) => dictionaries(list, &mut response.peers)?,
-                _ => return Err(ReplyError::Wrong("peers")),
+                _ => return Err(ReplyError::Wrong(reply::PEERS)),
             },
-            b"peers6" => {
-                let addrs = compact::read_v6(bytes(value, "peers6")?).ok_or(ReplyError::Wrong("peers6"))?;
+            reply::PEERS6 => {
+                let addrs =
+                    compact::read_v6(bytes(value, reply::PEERS6)?).ok_or(ReplyError::Wrong(reply::PEERS6))?;
                 response.peers.extend(addrs.map(unnamed));
             }
-            b"retry in" => {
+            refusal::RETRY_IN => {
                 self.retry_in = match value {
                     Object::Bytes(b"never") => Some(RetryIn::Never),
                     // some trackers write the minutes as a string
@@ -104,10 +106,10 @@ impl Parts {
                         .ok()
                         .and_then(|digits| digits.parse().ok())
                         .map(RetryIn::Minutes),
-                    value => Some(RetryIn::Minutes(small(value, "retry in")?)),
+                    value => Some(RetryIn::Minutes(small(value, refusal::RETRY_IN)?)),
                 }
             }
-            b"warning message" => response.warning = Some(text(value, "warning message")?),
+            reply::WARNING => response.warning = Some(text(value, reply::WARNING)?),
             _ => {}
         }
         Ok(())
@@ -123,7 +125,7 @@ impl Parts {
                 external_ip: self.response.external_ip,
             }));
         }
-        let interval = self.interval.ok_or(ReplyError::Missing("interval"))?;
+        let interval = self.interval.ok_or(ReplyError::Missing(reply::INTERVAL))?;
         Ok(AnnounceReply::Ok(AnnounceResponse {
             interval,
             ..self.response
@@ -134,50 +136,47 @@ impl Parts {
 fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
     let mut assignment = Assignment::default();
     while let Some((key, value)) = dict.next_pair()? {
-        match key {
-            b"gateways" => {
-                let read = compact::read_v4(bytes(value, "gateways")?);
-                assignment.gateways.extend(read.ok_or(ReplyError::Wrong("gateways"))?);
+        match str::from_utf8(key).unwrap_or_default() {
+            narrows::GATEWAYS => addresses(narrows::GATEWAYS, value, &mut assignment.gateways)?,
+            narrows::GATEWAYS6 => addresses(narrows::GATEWAYS6, value, &mut assignment.gateways)?,
+            narrows::AGAIN => assignment.again = small(value, narrows::AGAIN)?,
+            narrows::EPOCH => assignment.epoch = small(value, narrows::EPOCH)?,
+            narrows::WATCH => {
+                assignment.watch = u16::try_from(small(value, narrows::WATCH)?).unwrap_or(u16::MAX)
             }
-            b"gateways6" => {
-                let read = compact::read_v6(bytes(value, "gateways6")?);
-                assignment.gateways.extend(read.ok_or(ReplyError::Wrong("gateways6"))?);
+            narrows::DSCP => {
+                let dscp = u8::try_from(integer(value, narrows::DSCP)?).ok().filter(|dscp| *dscp < 64);
+                assignment.dscp = Some(dscp.ok_or(ReplyError::Wrong(narrows::DSCP))?);
             }
-            b"again" => assignment.again = small(value, "again")?,
-            b"epoch" => assignment.epoch = small(value, "epoch")?,
-            b"watch" => assignment.watch = u16::try_from(small(value, "watch")?).unwrap_or(u16::MAX),
-            b"dscp" => {
-                let dscp = u8::try_from(integer(value, "dscp")?).ok().filter(|dscp| *dscp < 64);
-                assignment.dscp = Some(dscp.ok_or(ReplyError::Wrong("dscp"))?);
-            }
-            b"lease" => assignment.lease = small(value, "lease")?,
-            b"parts" => {
+            narrows::LEASE => assignment.lease = small(value, narrows::LEASE)?,
+            narrows::PARTS => {
                 let Object::List(mut list) = value else {
-                    return Err(ReplyError::Wrong("parts"));
+                    return Err(ReplyError::Wrong(narrows::PARTS));
                 };
                 while let Some(item) = list.next_object()? {
                     let Object::Dict(dict) = item else {
-                        return Err(ReplyError::Wrong("parts"));
+                        return Err(ReplyError::Wrong(narrows::PARTS));
                     };
                     assignment.parents.push(parent(dict)?);
                 }
             }
-            b"paused" => assignment.paused = integer(value, "paused")? != 0,
-            b"slow_supply" => assignment.slow_supply = integer(value, "slow_supply")? != 0,
-            b"rate" => assignment.rate = integer(value, "rate")?,
-            b"role" => {
-                assignment.role = match bytes(value, "role")? {
+            narrows::PAUSED => assignment.paused = integer(value, narrows::PAUSED)? != 0,
+            narrows::SLOW_SUPPLY => assignment.slow_supply = integer(value, narrows::SLOW_SUPPLY)? != 0,
+            narrows::RATE => assignment.rate = integer(value, narrows::RATE)?,
+            narrows::ROLE => {
+                assignment.role = match bytes(value, narrows::ROLE)? {
                     b"gateway" => Role::Gateway,
                     b"member" => Role::Member,
-                    _ => return Err(ReplyError::Wrong("role")),
+                    _ => return Err(ReplyError::Wrong(narrows::ROLE)),
                 }
             }
-            b"site" => assignment.site = text(value, "site")?,
-            b"stripes" => {
-                assignment.stripes =
-                    u8::try_from(integer(value, "stripes")?).map_err(|_| ReplyError::Wrong("stripes"))?;
+            narrows::SITE => assignment.site = text(value, narrows::SITE)?,
+            narrows::STRIPES => {
+                assignment.stripes = u8::try_from(integer(value, narrows::STRIPES)?)
+                    .map_err(|_| ReplyError::Wrong(narrows::STRIPES))?;
             }
-            b"upstream" | b"upstream6" => upstream(key, value, &mut assignment.upstream)?,
+            narrows::UPSTREAM => addresses(narrows::UPSTREAM, value, &mut assignment.upstream)?,
+            narrows::UPSTREAM6 => addresses(narrows::UPSTREAM6, value, &mut assignment.upstream)?,
             _ => {}
         }
     }
@@ -187,40 +186,46 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
 fn parent(mut dict: DictDecoder<'_, '_>) -> Result<Parent, ReplyError> {
     let mut parent = Parent::default();
     while let Some((key, value)) = dict.next_pair()? {
-        match key {
-            b"paused" => parent.paused = integer(value, "paused")? != 0,
-            b"rate" => parent.rate = integer(value, "rate")?,
-            b"site" => parent.site = text(value, "site")?,
-            b"stripes" => parent.stripes = bytes(value, "stripes")?.to_vec(),
-            b"upstream" | b"upstream6" => upstream(key, value, &mut parent.upstreams)?,
+        match str::from_utf8(key).unwrap_or_default() {
+            keys::parent::PAUSED => parent.paused = integer(value, keys::parent::PAUSED)? != 0,
+            keys::parent::RATE => parent.rate = integer(value, keys::parent::RATE)?,
+            keys::parent::SITE => parent.site = text(value, keys::parent::SITE)?,
+            keys::parent::STRIPES => parent.stripes = bytes(value, keys::parent::STRIPES)?.to_vec(),
+            keys::parent::UPSTREAM => addresses(keys::parent::UPSTREAM, value, &mut parent.upstreams)?,
+            keys::parent::UPSTREAM6 => addresses(keys::parent::UPSTREAM6, value, &mut parent.upstreams)?,
             _ => {}
         }
     }
     Ok(parent)
 }
 
-fn upstream(key: &[u8], value: Object<'_, '_>, addrs: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {
-    let value = bytes(value, "upstream")?;
-    if key.ends_with(b"6") {
-        addrs.extend(compact::read_v6(value).ok_or(ReplyError::Wrong("upstream6"))?);
+/// Addresses of either family; the key says which.
+fn addresses(
+    key: &'static str,
+    value: Object<'_, '_>,
+    addrs: &mut Vec<SocketAddr>,
+) -> Result<(), ReplyError> {
+    let value = bytes(value, key)?;
+    if key.ends_with('6') {
+        addrs.extend(compact::read_v6(value).ok_or(ReplyError::Wrong(key))?);
     } else {
-        addrs.extend(compact::read_v4(value).ok_or(ReplyError::Wrong("upstream"))?);
+        addrs.extend(compact::read_v4(value).ok_or(ReplyError::Wrong(key))?);
     }
     Ok(())
 }
 
-/// Reads dictionary peers. One named by DNS (BEP 3 allows it) is left out: nobody resolves it here.
+/// Reads dictionary peers. One named by DNS (BEP 3 allows it) is left out: names are not resolved here.
 fn dictionaries(mut list: ListDecoder<'_, '_>, peers: &mut Vec<Peer>) -> Result<(), ReplyError> {
     while let Some(item) = list.next_object()? {
         let Object::Dict(mut dict) = item else {
-            return Err(ReplyError::Wrong("peers"));
+            return Err(ReplyError::Wrong(reply::PEERS));
         };
         let (mut ip, mut port, mut peer_id) = (None, None, None);
         while let Some((key, value)) = dict.next_pair()? {
-            match key {
-                b"ip" => ip = text(value, "ip")?.parse::<IpAddr>().ok(),
-                b"port" => port = u16::try_from(integer(value, "port")?).ok(),
-                b"peer id" => peer_id = bytes(value, "peer id")?.try_into().ok().map(PeerId),
+            match str::from_utf8(key).unwrap_or_default() {
+                peer::IP => ip = text(value, peer::IP)?.parse::<IpAddr>().ok(),
+                peer::PORT => port = u16::try_from(integer(value, peer::PORT)?).ok(),
+                peer::PEER_ID => peer_id = bytes(value, peer::PEER_ID)?.try_into().ok().map(PeerId),
                 _ => {}
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::keys::{self, narrows, peer, refusal, reply};
 use super::response::{AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 use crate::{bencode, compact};
 
@@ -13,33 +14,34 @@ impl AnnounceResponse {
     /// there are IPv6 peers (BEP 23, BEP 7). Otherwise `peers` is a list of dictionaries, with names unless
     /// `no_peer_id`.
     pub fn encode(&self, compact: bool, no_peer_id: bool, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"d8:complete");
+        out.push(b'd');
+        key(out, reply::COMPLETE);
         bencode::integer(out, self.complete.into());
-        out.extend_from_slice(b"10:downloaded");
+        key(out, reply::DOWNLOADED);
         bencode::integer(out, self.downloaded.into());
         external_ip(out, self.external_ip);
-        out.extend_from_slice(b"10:incomplete");
+        key(out, reply::INCOMPLETE);
         bencode::integer(out, self.incomplete.into());
-        out.extend_from_slice(b"8:interval");
+        key(out, reply::INTERVAL);
         bencode::integer(out, self.interval.into());
-        out.extend_from_slice(b"12:min interval");
+        key(out, reply::MIN_INTERVAL);
         bencode::integer(out, self.min_interval.into());
         if let Some(assignment) = &self.narrows {
-            out.extend_from_slice(b"7:narrows");
+            key(out, reply::NARROWS);
             assignment.encode(out);
         }
         if compact {
             addresses(
                 out,
-                b"5:peers",
-                b"6:peers6",
+                reply::PEERS,
+                reply::PEERS6,
                 self.peers.iter().map(|peer| peer.addr),
             );
         } else {
             dictionaries(out, &self.peers, no_peer_id);
         }
         if let Some(warning) = &self.warning {
-            out.extend_from_slice(b"15:warning message");
+            key(out, reply::WARNING);
             bencode::bytes(out, warning.as_bytes());
         }
         out.push(b'e');
@@ -50,44 +52,57 @@ impl Assignment {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(b'd');
         if self.again > 0 {
-            out.extend_from_slice(b"5:again");
+            key(out, narrows::AGAIN);
             bencode::integer(out, self.again.into());
         }
         if let Some(dscp) = self.dscp {
-            out.extend_from_slice(b"4:dscp");
+            key(out, narrows::DSCP);
             bencode::integer(out, dscp.into());
         }
         if self.epoch > 0 {
-            out.extend_from_slice(b"5:epoch");
+            key(out, narrows::EPOCH);
             bencode::integer(out, self.epoch.into());
         }
-        addresses(out, b"8:gateways", b"9:gateways6", self.gateways.iter().copied());
-        out.extend_from_slice(b"5:lease");
+        addresses(
+            out,
+            narrows::GATEWAYS,
+            narrows::GATEWAYS6,
+            self.gateways.iter().copied(),
+        );
+        key(out, narrows::LEASE);
         bencode::integer(out, self.lease.into());
         if !self.parents.is_empty() {
-            out.extend_from_slice(b"5:partsl");
+            key(out, narrows::PARTS);
+            out.push(b'l');
             self.parents.iter().for_each(|parent| parent.encode(out));
             out.push(b'e');
         }
         if self.paused {
-            out.extend_from_slice(b"6:pausedi1e");
+            key(out, narrows::PAUSED);
+            bencode::integer(out, 1);
         }
-        out.extend_from_slice(b"4:rate");
+        key(out, narrows::RATE);
         bencode::integer(out, self.rate);
-        out.extend_from_slice(b"4:role");
+        key(out, narrows::ROLE);
         bencode::bytes(out, self.role.as_str().as_bytes());
-        out.extend_from_slice(b"4:site");
+        key(out, narrows::SITE);
         bencode::bytes(out, self.site.as_bytes());
         if self.slow_supply {
-            out.extend_from_slice(b"11:slow_supplyi1e");
+            key(out, narrows::SLOW_SUPPLY);
+            bencode::integer(out, 1);
         }
         if self.stripes > 1 {
-            out.extend_from_slice(b"7:stripes");
+            key(out, narrows::STRIPES);
             bencode::integer(out, self.stripes.into());
         }
-        addresses(out, b"8:upstream", b"9:upstream6", self.upstream.iter().copied());
+        addresses(
+            out,
+            narrows::UPSTREAM,
+            narrows::UPSTREAM6,
+            self.upstream.iter().copied(),
+        );
         if self.watch > 0 {
-            out.extend_from_slice(b"5:watch");
+            key(out, narrows::WATCH);
             bencode::integer(out, self.watch.into());
         }
         out.push(b'e');
@@ -98,15 +113,21 @@ impl Parent {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(b'd');
         if self.paused {
-            out.extend_from_slice(b"6:pausedi1e");
+            key(out, keys::parent::PAUSED);
+            bencode::integer(out, 1);
         }
-        out.extend_from_slice(b"4:rate");
+        key(out, keys::parent::RATE);
         bencode::integer(out, self.rate);
-        out.extend_from_slice(b"4:site");
+        key(out, keys::parent::SITE);
         bencode::bytes(out, self.site.as_bytes());
-        out.extend_from_slice(b"7:stripes");
+        key(out, keys::parent::STRIPES);
         bencode::bytes(out, &self.stripes);
-        addresses(out, b"8:upstream", b"9:upstream6", self.upstreams.iter().copied());
+        addresses(
+            out,
+            keys::parent::UPSTREAM,
+            keys::parent::UPSTREAM6,
+            self.upstreams.iter().copied(),
+        );
         out.push(b'e');
     }
 }
@@ -118,64 +139,64 @@ impl Failure {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(b'd');
         external_ip(out, self.external_ip);
-        out.extend_from_slice(b"14:failure reason");
+        key(out, refusal::FAILURE_REASON);
         bencode::bytes(out, self.reason.as_bytes());
         if let Some(interval) = self.interval {
-            out.extend_from_slice(b"8:interval");
+            key(out, refusal::INTERVAL);
             bencode::integer(out, interval.into());
         }
-        match self.retry_in {
-            None => {}
-            Some(RetryIn::Never) => out.extend_from_slice(b"8:retry in5:never"),
-            Some(RetryIn::Minutes(minutes)) => {
-                out.extend_from_slice(b"8:retry in");
-                bencode::integer(out, minutes.into());
+        if let Some(retry_in) = self.retry_in {
+            key(out, refusal::RETRY_IN);
+            match retry_in {
+                RetryIn::Never => bencode::bytes(out, b"never"),
+                RetryIn::Minutes(minutes) => bencode::integer(out, minutes.into()),
             }
         }
         out.push(b'e');
     }
 }
 
-/// BEP 24: 4 or 16 bytes.
+/// BEP 24: 4 or 16 bytes. The key is that of replies and refusals.
 fn external_ip(out: &mut Vec<u8>, ip: Option<IpAddr>) {
+    let Some(ip) = ip else { return };
+    key(out, reply::EXTERNAL_IP);
     match ip {
-        Some(IpAddr::V4(ip)) => {
-            out.extend_from_slice(b"11:external ip");
-            bencode::bytes(out, &ip.octets());
-        }
-        Some(IpAddr::V6(ip)) => {
-            out.extend_from_slice(b"11:external ip");
-            bencode::bytes(out, &ip.octets());
-        }
-        None => {}
+        IpAddr::V4(ip) => bencode::bytes(out, &ip.octets()),
+        IpAddr::V6(ip) => bencode::bytes(out, &ip.octets()),
     }
 }
 
+fn key(out: &mut Vec<u8>, key: &str) {
+    bencode::bytes(out, key.as_bytes());
+}
+
 /// The key of IPv4 addresses always, the key of IPv6 addresses where there are any.
-fn addresses(out: &mut Vec<u8>, key4: &[u8], key6: &[u8], addrs: impl Iterator<Item = SocketAddr> + Clone) {
-    out.extend_from_slice(key4);
+fn addresses(out: &mut Vec<u8>, key4: &str, key6: &str, addrs: impl Iterator<Item = SocketAddr> + Clone) {
+    key(out, key4);
     let count6 = compact::v4(out, addrs.clone());
     if count6 > 0 {
-        out.extend_from_slice(key6);
+        key(out, key6);
         compact::v6(out, count6, addrs);
     }
 }
 
 fn dictionaries(out: &mut Vec<u8>, peers: &[Peer], no_peer_id: bool) {
-    out.extend_from_slice(b"5:peersl");
+    key(out, reply::PEERS);
+    out.push(b'l');
     let mut ip = String::with_capacity(40);
-    for peer in peers {
+    for Peer { addr, peer_id } in peers {
         ip.clear();
         // writing to a String cannot fail
-        let _ = write!(ip, "{}", peer.addr.ip());
-        out.extend_from_slice(b"d2:ip");
+        let _ = write!(ip, "{}", addr.ip());
+        out.push(b'd');
+        key(out, peer::IP);
         bencode::bytes(out, ip.as_bytes());
-        if let Some(id) = peer.peer_id.filter(|_| !no_peer_id) {
-            out.extend_from_slice(b"7:peer id");
+        if let Some(id) = peer_id.filter(|_| !no_peer_id) {
+            key(out, peer::PEER_ID);
             bencode::bytes(out, &id.0);
         }
-        out.extend_from_slice(b"4:port");
-        bencode::integer(out, peer.addr.port().into());
+        key(out, peer::PORT);
+        bencode::integer(out, addr.port().into());
         out.push(b'e');
     }
     out.push(b'e');

@@ -1,10 +1,11 @@
-//! The announce: what a peer tells the tracker about itself, and the peers it is told of.
+//! The announce: what a peer tells the tracker about itself, and the peers that it is handed.
 //!
 //! BEP 3 (the exchange), 7 (IPv6), 21 (paused), 23 (compact peers), 24 (external address), 31 (retry in), and
-//! the `narrows` extension by which agents learn their part in a swarm.
+//! the `narrows` extension by which agents learn their role in a swarm.
 
 mod decode;
 mod encode;
+pub mod keys;
 mod request;
 mod response;
 mod url;

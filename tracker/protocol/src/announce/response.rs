@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::request::Role;
 use crate::ids::PeerId;
 
-/// A peer that somebody is told of.
+/// A peer that is handed to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     /// Where it accepts connections.
@@ -34,11 +34,11 @@ pub struct AnnounceResponse {
     pub peers: Vec<Peer>,
     /// A message for the person at the client; the announce counts nevertheless.
     pub warning: Option<String>,
-    /// The client's part in the swarm; only for agents.
+    /// The client's role in the swarm, with what belongs to it; only for agents.
     pub narrows: Option<Assignment>,
 }
 
-/// An agent's part in a swarm: the dictionary `narrows` of a reply.
+/// An agent's role in a swarm, with what belongs to it: the dictionary `narrows` of a reply.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Assignment {
     /// Whether the agent fetches across the WAN for its site.
@@ -72,7 +72,7 @@ pub struct Assignment {
     pub parents: Vec<Parent>,
 }
 
-/// What a gateway fetches from one of several parents.
+/// A parent, of several: what a gateway fetches from it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Parent {
     /// The parent site.

@@ -76,7 +76,7 @@ pub struct DraftFile {
 }
 
 impl DraftFile {
-    /// A file of so many bytes, which nobody executes.
+    /// A file of so many bytes that is not executable.
     #[must_use]
     pub fn plain(path: Vec<String>, length: u64) -> Self {
         Self {
