@@ -30,7 +30,7 @@
 //! | wing | what it is |
 //! |---|---|
 //! | `net`, `system` | connections, requests and replies; changes of files |
-//! | [`config`], `metrics` | tracker.yaml; what Prometheus is told |
+//! | [`config`], `metrics` | tracker.yaml; the series for Prometheus |
 //! | `state` | swarms, the site map in force, the allow-list, and what of it outlives a restart |
 //! | `announce`, `admin` | the port of the peers; the port of the operators, with the page |
 //! | `run` | from a configuration to a running tracker, and to its end |

@@ -87,7 +87,7 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        // it would say that on stderr, and panic where nobody reads that
+        // it would write that to stderr, and panic where no process reads it
         .log_internal_errors(false)
         .with_ansi(false)
         .init();

@@ -17,17 +17,17 @@ fn json(reply: &Reply) -> Value {
     serde_json::from_slice(&reply.body).unwrap()
 }
 
-/// A seeder at hq and a gateway and a member in munich; what the gateway is told.
+/// A seeder at hq and a gateway and a member in munich; the assignment of the gateway.
 fn rollout(tracker: &Running) -> Assignment {
     accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
-    let told = gateway(tracker);
+    let assigned = gateway(tracker);
     accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
-    told
+    assigned
 }
 
 fn gateway(tracker: &Running) -> Assignment {
-    let told: AnnounceResponse = accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
-    told.narrows.unwrap()
+    let assigned: AnnounceResponse = accepted(say(tracker.addr, "127.2.0.1", &agent("munich-1", 1000)));
+    assigned.narrows.unwrap()
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_braked_rollout_is_never_done_and_its_link_carries_nothing() {
 }
 
 #[test]
-fn who_has_nobody_to_fetch_from_is_counted_until_somebody_comes() {
+fn a_leecher_without_a_peer_to_fetch_from_is_counted_until_one_comes() {
     let tracker = Running::start("");
     let starved = format!(
         "narrows_tracker_starved_leechers{{content=\"{0}\",info_hash=\"{0}\"}}",
@@ -128,10 +128,10 @@ fn a_brake_pauses_the_gateway_and_its_release_lets_it_go_on() {
     for (target, headers, body) in ways {
         json(&send(tracker.admin, "POST", target, headers, body));
         assert!(tracker.metric("narrows_tracker_brakes").unwrap() >= 1.0);
-        let told = gateway(&tracker);
+        let assigned = gateway(&tracker);
         assert!(
-            told.paused && told.upstream == before.upstream,
-            "{target} {body}: {told:?}"
+            assigned.paused && assigned.upstream == before.upstream,
+            "{target} {body}: {assigned:?}"
         );
         let listed = json(&get(tracker.admin, "/brake"));
         assert_eq!(listed["kept"], false);

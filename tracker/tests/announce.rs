@@ -1,4 +1,4 @@
-//! Announces and scrapes over HTTP: what peers are told, and what is refused.
+//! Announces and scrapes over HTTP: what peers are answered, and what is refused.
 
 mod support;
 
@@ -174,7 +174,7 @@ fn an_invalid_announce_is_refused_with_status_200_and_leaves_nothing() {
 }
 
 #[test]
-fn a_trusted_proxy_says_who_its_client_is_and_nobody_else_does() {
+fn a_trusted_proxy_alone_says_which_its_client_is() {
     let tracker = Running::start("trusted_proxies: [127.1.0.100]");
     let said = |source: [u8; 4], headers: &str, query: &str| {
         let target = format!("{}{query}", target(&announce()));

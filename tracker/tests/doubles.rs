@@ -20,7 +20,7 @@ fn two_machines_with_one_id_are_both_named_once_in_log_status_metric_and_page() 
     accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
     let first = accepted(say(tracker.addr, "127.2.0.1", &machine(1)));
     let second = accepted(say(tracker.addr, "127.2.0.2", &machine(2)));
-    let role = |told: &narrows_protocol::AnnounceResponse| told.narrows.as_ref().unwrap().role;
+    let role = |reply: &narrows_protocol::AnnounceResponse| reply.narrows.as_ref().unwrap().role;
     assert_eq!((role(&first), role(&second)), (Role::Gateway, Role::Member));
     assert_eq!(addresses(&second), ["127.2.0.1:6881"]);
     accepted(say(tracker.addr, "127.2.0.3", &machine(3)));

@@ -22,12 +22,12 @@ fn three_agents_behind_one_address_and_port_are_three_peers_with_one_budget() {
             _ => AnnounceEvent::None,
         };
         for number in 1..=3 {
-            let told = accepted(say(tracker.addr, "127.2.0.1", &machine(number, event)));
-            let narrows = told.narrows.as_ref().unwrap();
+            let reply = accepted(say(tracker.addr, "127.2.0.1", &machine(number, event)));
+            let narrows = reply.narrows.as_ref().unwrap();
             let is_gateway = number == 1;
             assert_eq!(narrows.role == Role::Gateway, is_gateway, "{number} {round}");
             assert_eq!(narrows.upstream.len(), usize::from(is_gateway));
-            assert_eq!(addresses(&told), Vec::<String>::new(), "it is its own address");
+            assert_eq!(addresses(&reply), Vec::<String>::new(), "it is its own address");
         }
     }
     let status: serde_json::Value = serde_json::from_slice(&get(tracker.admin, "/status").body).unwrap();
@@ -77,7 +77,7 @@ fn a_stock_client_with_two_families_is_one_peer_and_is_not_told_of_itself() {
         text.contains("10:incompletei1e") && text.contains("5:peers0:"),
         "{text}"
     );
-    // another client is told of it once, where its announce came from, whatever it says of itself
+    // another client is handed it once, where its announce came from, whatever it says of itself
     let other = AnnounceRequest {
         peer_id: PeerId(*b"-qB4600-000000000000"),
         key: Some(9),
@@ -85,8 +85,8 @@ fn a_stock_client_with_two_families_is_one_peer_and_is_not_told_of_itself() {
         left: 5,
         ..announce()
     };
-    let told = accepted(say(v4, "127.0.0.1", &other));
-    assert_eq!(addresses(&told), ["127.0.0.1:50001"]);
-    assert_eq!((told.complete, told.incomplete), (0, 2));
+    let reply = accepted(say(v4, "127.0.0.1", &other));
+    assert_eq!(addresses(&reply), ["127.0.0.1:50001"]);
+    assert_eq!((reply.complete, reply.incomplete), (0, 2));
     tracker.stop();
 }

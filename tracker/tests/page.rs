@@ -85,7 +85,7 @@ fn the_page_is_whole_and_asks_nothing_of_others() {
 }
 
 #[test]
-fn a_loopback_port_without_a_token_answers_no_name_that_somebody_could_have_pointed_here() {
+fn a_loopback_port_without_a_token_answers_no_name_that_a_stranger_could_have_pointed_here() {
     let tracker = Running::start("");
     let ask = |host: &str, path: &str| {
         let mut stream = connect(tracker.admin, None);
@@ -225,9 +225,9 @@ fn a_rollout_is_shown_by_site_with_where_each_fetches_from() {
         let sites = rollout["sites"].as_array().unwrap().iter();
         sites.clone().find(|site| site["site"] == "munich").unwrap().clone()
     };
-    let told = |keys: [&str; 3]| Value::from(keys.map(|key| munich()[key].clone()).to_vec());
+    let shown = |keys: [&str; 3]| Value::from(keys.map(|key| munich()[key].clone()).to_vec());
     assert_eq!(
-        told(["waiting", "gateways", "paused"]),
+        shown(["waiting", "gateways", "paused"]),
         serde_json::json!([true, 1, false])
     );
     assert_eq!(
@@ -239,7 +239,7 @@ fn a_rollout_is_shown_by_site_with_where_each_fetches_from() {
         200
     );
     assert_eq!(
-        told(["waiting", "starving", "paused"]),
+        shown(["waiting", "starving", "paused"]),
         serde_json::json!([true, 0, true])
     );
     assert_eq!(get(tracker.admin, "/rollout?content=none").status, 404);

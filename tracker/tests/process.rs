@@ -284,7 +284,7 @@ fn a_bad_configuration_ends_run_with_64_before_anything_is_bound() {
     );
 }
 
-/// The end of a pipe that nobody reads.
+/// The end of a pipe without a reader.
 fn unread() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,4 +1,4 @@
-//! What a restart of the tracker costs: seconds, and nobody's lease.
+//! What a restart of the tracker costs: seconds, and no gateway's lease.
 #![cfg(unix)]
 
 mod support;
@@ -20,15 +20,15 @@ fn start(folder: &Path) -> Process {
 fn rollout(tracker: &Process) {
     accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0)));
     let mut gateway = agent("munich-1", 1000);
-    let told = accepted(say(tracker.addr, "127.2.0.1", &gateway));
-    assert_eq!(role(&told), Role::Gateway);
+    let reply = accepted(say(tracker.addr, "127.2.0.1", &gateway));
+    assert_eq!(role(&reply), Role::Gateway);
     gateway.left = 600;
     gateway.event = AnnounceEvent::None;
     accepted(say(tracker.addr, "127.2.0.1", &gateway));
 }
 
-fn role(told: &AnnounceResponse) -> Role {
-    told.narrows.as_ref().unwrap().role
+fn role(reply: &AnnounceResponse) -> Role {
+    reply.narrows.as_ref().unwrap().role
 }
 
 fn end(mut tracker: Process, signal: &str) {
@@ -52,9 +52,9 @@ fn after_a_restart_a_working_gateway_keeps_its_lease_and_a_joiner_meets_its_neig
     assert_eq!(addresses(&joiner), ["127.2.0.1:6881"]);
     let mut gateway = agent("munich-1", 500);
     gateway.event = AnnounceEvent::None;
-    let told = accepted(say(tracker.addr, "127.2.0.1", &gateway));
-    assert_eq!(role(&told), Role::Gateway);
-    let upstream = told.narrows.unwrap().upstream;
+    let reply = accepted(say(tracker.addr, "127.2.0.1", &gateway));
+    assert_eq!(role(&reply), Role::Gateway);
+    let upstream = reply.narrows.unwrap().upstream;
     assert_eq!(upstream, ["127.1.0.1:6881".parse().unwrap()]);
 }
 
@@ -138,11 +138,11 @@ fn the_state_folder_of_the_unit_is_the_default() {
 fn each_run_has_a_number_that_agents_are_told_and_can_look_at() {
     let run = || {
         let tracker = Process::start(files(""), &[]);
-        let told = accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0))).narrows.unwrap();
+        let reply = accepted(say(tracker.addr, "127.1.0.1", &agent("hq-1", 0))).narrows.unwrap();
         let looked = String::from_utf8(get(tracker.addr, "/epoch").body).unwrap();
-        assert_eq!(looked, told.epoch.to_string());
-        assert!(told.epoch != 0 && told.watch == 15);
-        told.epoch
+        assert_eq!(looked, reply.epoch.to_string());
+        assert!(reply.epoch != 0 && reply.watch == 15);
+        reply.epoch
     };
     assert_ne!(run(), run());
 }

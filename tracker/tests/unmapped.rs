@@ -14,10 +14,11 @@ fn the_log_names_a_network_without_a_site_once_however_many_of_its_machines_anno
         assert!(failure.reason.contains(source), "{}", failure.reason);
     }
     let log = tracker.whole_log();
-    let told = |text: &str| log.lines().filter(|line| line.contains("WARN") && line.contains(text)).count();
-    assert_eq!(told("from=127.9.0.1 network=127.9.0.0/24"), 1, "{log}");
-    assert_eq!(told("network=127.9.0.0/24"), 1, "{log}");
-    assert_eq!(told("network=127.9.1.0/24"), 1, "{log}");
+    let warnings =
+        |text: &str| log.lines().filter(|line| line.contains("WARN") && line.contains(text)).count();
+    assert_eq!(warnings("from=127.9.0.1 network=127.9.0.0/24"), 1, "{log}");
+    assert_eq!(warnings("network=127.9.0.0/24"), 1, "{log}");
+    assert_eq!(warnings("network=127.9.1.0/24"), 1, "{log}");
 }
 
 #[test]

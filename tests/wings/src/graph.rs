@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::source::{Module, Use};
 
-/// A sentence for each set of files that use each other in a circle: one of its shortest circles, with places.
+/// A sentence for each set of files that use each other in a circle: one of its shortest circles, with
+/// places.
 pub(crate) fn circles(uses: &[Use]) -> Vec<String> {
     let mut next: BTreeMap<&Module, Vec<&Use>> = BTreeMap::new();
     // one that leaves its wing goes through a use that is a fault by itself

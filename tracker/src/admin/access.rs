@@ -87,7 +87,7 @@ impl Access {
     }
 }
 
-/// Whether a Host header names this machine or an address, and nothing that somebody could have registered.
+/// Whether a Host header names this machine or an address, and nothing that a stranger could have registered.
 fn is_local_name(host: &str) -> bool {
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
     let name = name.map_or(host, |(name, _)| name);

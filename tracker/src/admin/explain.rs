@@ -1,4 +1,4 @@
-//! `GET /explain?agent=ID&content=NAME`: why an agent is told what it is told.
+//! `GET /explain?agent=ID&content=NAME`: why an agent has the role and the peers that it has.
 
 use narrows_assignment::Explanation;
 use narrows_config::did_you_mean;
@@ -10,7 +10,7 @@ use crate::net::reply::Refusal;
 use crate::state::tracker::Tracker;
 
 /// Most agents of a swarm that an unknown id is compared with.
-const NAMES_MAX: usize = 20_000;
+const MAX_NAMES: usize = 20_000;
 
 /// What `/explain` answers.
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, Refus
         }
     }
     if contents.is_empty() {
-        let names = wanted.iter().flat_map(|(_, hash)| tracker.store.agent_names(*hash, NAMES_MAX));
+        let names = wanted.iter().flat_map(|(_, hash)| tracker.store.agent_names(*hash, MAX_NAMES));
         let names: Vec<String> = names.collect();
         let near = names.iter().map(String::as_str).collect();
         return Err(not_found("agent", &agent, near));

@@ -1,7 +1,7 @@
 //! `GET /sd`: Prometheus' HTTP service discovery of the agents.
 //!
 //! Agents that want to be found announce the port of their metrics; the address is the one that they announce
-//! from, so nobody can send Prometheus elsewhere.
+//! from, so no agent can send Prometheus elsewhere.
 
 use serde::Serialize;
 

@@ -170,7 +170,7 @@ where
     }
 }
 
-/// Intervals below this are told in milliseconds too.
+/// Intervals below this are given in milliseconds too.
 const COARSE: Duration = Duration::from_secs(3);
 
 /// What an unmapped address is refused with where the operator forgot a proxy.

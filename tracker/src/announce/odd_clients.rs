@@ -31,8 +31,8 @@ impl Default for OddClients {
 }
 
 impl OddClients {
-    /// Two machines with one id (cloned images, equal host names): `agent` announces from `addr` while another
-    /// machine does so from `other`.
+    /// Two machines with one id (cloned images, equal host names): `agent` announces from `addr` while
+    /// another machine does so from `other`.
     pub(crate) fn double(&self, agent: &str, addr: SocketAddr, other: SocketAddr, now: Duration) {
         if let Some(times) = self.doubles.seen(agent.to_owned(), now) {
             warn!(

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 /// Why the client's address is not known. The texts are constants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProxyError {
-    /// A proxy that does not say whom it forwards; taking its own address would put every client at the
-    /// proxy's site.
+    /// A proxy that does not say which client it forwards; taking its own address would put every client at
+    /// the proxy's site.
     NoHeader,
     /// The entry that counts is no address.
     BadHeader,
@@ -28,7 +28,7 @@ impl ProxyError {
 /// The client's address: IPv4 even if it came over an IPv6 socket.
 ///
 /// `forwarded` are the values of the X-Forwarded-For headers in their order. The right-most address that is
-/// not trusted counts: what stands left of it was written by somebody unknown. `claimed` (`ip=`) is believed
+/// not trusted counts: what stands left of it may come from anywhere. `claimed` (`ip=`) is believed
 /// only where the client itself is trusted, since a proxy passes on whatever query its clients send.
 pub(crate) fn client<'h>(
     socket: IpAddr,
@@ -51,7 +51,7 @@ pub(crate) fn client<'h>(
             origin = Some(addr);
         }
     }
-    // nobody but trusted hosts was involved
+    // trusted hosts alone were involved
     claimed.map(|addr| addr.to_canonical()).or(origin).ok_or(ProxyError::NoHeader)
 }
 
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_but_a_trusted_proxy_can_say_another_address() {
+    fn no_client_but_a_trusted_proxy_can_say_another_address() {
         assert_eq!(
             client_of("192.0.2.1", &["1.2.3.4"], Some("5.6.7.8")),
             Ok(ip("192.0.2.1"))

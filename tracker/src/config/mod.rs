@@ -120,7 +120,7 @@ impl Config {
 
     /// What works and is seldom meant, each with what to do.
     pub fn warnings(&self) -> Vec<&'static str> {
-        let open = "there is no `torrents`: whoever reaches this tracker may have any content distributed; name the folder \
+        let open = "there is no `torrents`: any client that reaches this tracker may have any content distributed; name the folder \
                     of your .torrent files, as `torrents: torrents/`, and only those are tracked";
         self.torrents.is_none().then_some(open).into_iter().collect()
     }

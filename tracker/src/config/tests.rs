@@ -75,7 +75,7 @@ trusted_proxies:
 }
 
 /// The mistakes of a file with these bytes: `line:column what is underlined | problem | help`.
-fn told(bytes: &[u8]) -> Vec<String> {
+fn mistakes(bytes: &[u8]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tracker.yaml");
     std::fs::write(&path, bytes).unwrap();
@@ -150,16 +150,16 @@ fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
             &["1:1 # | the file is empty | begin with `site_map: sites.yaml`"],
         ),
     ] {
-        assert_eq!(told(text.as_bytes()), expected, "{what}");
+        assert_eq!(mistakes(text.as_bytes()), expected, "{what}");
     }
     let utf16: Vec<u8> = "site_map: s\r\nadmin: here\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let found = told(&utf16);
+    let found = mistakes(&utf16);
     assert!(
         found[0].starts_with("1:1 site_map: s | this file is UTF-16"),
         "{found:?}"
     );
     assert_eq!(found[1..], [ADMIN]);
-    let found = told(b"site_map: M\xfcnchen.yaml\nadmin: here\n");
+    let found = mistakes(b"site_map: M\xfcnchen.yaml\nadmin: here\n");
     assert!(
         found[0].starts_with("1:12 \u{fc} | the byte 0xFC is not UTF-8"),
         "{found:?}"

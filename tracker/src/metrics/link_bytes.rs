@@ -14,7 +14,7 @@ use crate::metrics::link_use::LinkUse;
 
 /// Most series of a link, a direction and a content by its name; on each link and direction, contents beyond
 /// it share the label `other`.
-const SERIES_MAX: usize = 2500;
+const MAX_SERIES: usize = 2500;
 
 /// Counts bytes by link, direction and content. The direction is the site at whose end of the link they came
 /// out.
@@ -68,7 +68,7 @@ impl LinkBytes {
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(&labels) {
-            if known.len() >= SERIES_MAX {
+            if known.len() >= MAX_SERIES {
                 labels.content = ContentLabel::other();
             }
             known.insert(labels.clone());
@@ -148,16 +148,16 @@ mod tests {
         let (map, counts) = (map(), LinkBytes::new(&Registry::new()).unwrap());
         let route = map.path(map.site_named("hq").unwrap(), map.site_named("b1").unwrap()).unwrap();
         let hop = route.hops[0];
-        for n in 0..SERIES_MAX + 10 {
+        for n in 0..MAX_SERIES + 10 {
             counts.add(&map, hop, &named(&format!("content-{n:05}")), 3);
         }
-        assert_eq!(counts.by_content().len(), SERIES_MAX);
+        assert_eq!(counts.by_content().len(), MAX_SERIES);
         assert_eq!(
             counts.bytes.with_label_values(&["hq-b1", "b1", OTHER, OTHER]).get(),
             30
         );
         counts.keep(|hash| hash != "hash of content-00000" && hash != "hash of content-00001");
-        assert_eq!(counts.by_content().len(), SERIES_MAX - 2);
+        assert_eq!(counts.by_content().len(), MAX_SERIES - 2);
         counts.add(&map, hop, &named("late"), 9);
         assert!(counts.by_content().contains(&(labels("late", "b1"), 9)));
     }

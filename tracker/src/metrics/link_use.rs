@@ -15,7 +15,7 @@ const WINDOW: usize = 20;
 const AHEAD: f64 = 35.0;
 
 /// Most agents whose last report is remembered; the reports of others are spread over the window.
-const FLOWS_MAX: usize = 20_000;
+const MAX_FLOWS: usize = 20_000;
 
 /// The use of all links; `F`: what tells one agent's fetching of one content from others.
 pub(crate) struct LinkUse<F> {
@@ -51,7 +51,7 @@ impl<F: Eq + Hash> LinkUse<F> {
     /// An agent has reported bytes that crossed links since its last report; `goes_on`: it may fetch more.
     pub(crate) fn report(&mut self, flow: F, now: Duration, bytes: &[(Direction, u64)], goes_on: bool) {
         let now = now.as_secs_f64();
-        if self.flows.len() >= FLOWS_MAX {
+        if self.flows.len() >= MAX_FLOWS {
             self.flows.retain(|_, flow| now - flow.at < AHEAD);
         }
         let last = self.flows.remove(&flow);
@@ -67,7 +67,7 @@ impl<F: Eq + Hash> LinkUse<F> {
                 None => rates.push((direction.clone(), rate)),
             }
         }
-        if goes_on && self.flows.len() < FLOWS_MAX {
+        if goes_on && self.flows.len() < MAX_FLOWS {
             self.flows.insert(flow, Flow { at: now, rates });
         }
     }

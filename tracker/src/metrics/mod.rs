@@ -1,4 +1,4 @@
-//! What Prometheus is told. Labels are site, link, role, content, outcome and tier: never an address or a
+//! The series for Prometheus. Labels are site, link, role, content, outcome and tier: never an address or a
 //! peer. One table of all: `tracker/prometheus/README.md`.
 
 pub(crate) mod described;
@@ -76,7 +76,7 @@ impl From<AnnounceEvent> for AnnounceOutcome {
     }
 }
 
-/// The counters of a tracker. Gauges over swarms are taken when somebody asks: see [`crate::metrics::gauges`].
+/// The counters of a tracker. Gauges over swarms are taken at each request: see [`crate::metrics::gauges`].
 pub(crate) struct Metrics {
     registry: Registry,
     /// In the order of [`AnnounceOutcome`]: found without hashing labels.

@@ -11,10 +11,10 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use tracing::warn;
 
 /// More networks than this share the label `other`: strangers must not fill the database of the operator.
-const NETWORKS_MAX: usize = 100;
+const MAX_NETWORKS: usize = 100;
 
-/// Anybody may announce from anywhere: so many networks are named in the log within an hour, the others only
-/// counted.
+/// Any client may announce from anywhere: so many networks are named in the log within an hour, the others
+/// only counted.
 const MAX_NAMED: usize = 16;
 
 /// Counts announces from addresses in no site, by network, and names each network once, then hourly, in the
@@ -51,7 +51,7 @@ impl Unmapped {
         }
         let label = network.filter(|network| {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.contains(network) || (known.len() < NETWORKS_MAX && known.insert(*network))
+            known.contains(network) || (known.len() < MAX_NETWORKS && known.insert(*network))
         });
         let label = label.map_or_else(|| "other".to_owned(), |network| network.to_string());
         self.counts.with_label_values(&[label.as_str()]).inc();
@@ -113,7 +113,7 @@ mod tests {
                 unmapped.count(IpAddr::from([10, 0, n, 1]), None);
             }
             let found = series(&unmapped);
-            assert_eq!(found.len(), NETWORKS_MAX + 1);
+            assert_eq!(found.len(), MAX_NETWORKS + 1);
             let other = found.iter().find(|(label, _)| label == "other").unwrap();
             assert_eq!(other.1, 50.0 * f64::from(round + 1));
         }

@@ -1,5 +1,5 @@
-//! A broadcast of bytes to answers that go on, as server-sent events do (WHATWG HTML, 9.2). Who publishes, and
-//! what, is not known here.
+//! A broadcast of bytes to answers that go on, as server-sent events do (WHATWG HTML, 9.2). Who publishes,
+//! and what, is not known here.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 /// What a stream begins with: how long a browser waits, in milliseconds, before it asks again.
 const PREAMBLE: &[u8] = b"retry: 2000\n\n";
 
-/// Brings each event to all who subscribed. A slow subscriber misses events, and delays nobody.
+/// Brings each event to all who subscribed. A slow subscriber misses events and delays no other.
 pub(crate) struct Broadcast {
     max_subscribers: usize,
     channel: Mutex<Channel>,
@@ -42,7 +42,7 @@ pub(crate) enum Unavailable {
 /// A stream that has begun.
 pub(crate) struct Subscription {
     pub(crate) stream: EventStream,
-    /// Whether there was no other: somebody has to [publish](Broadcast::publish) from now on.
+    /// Whether there was no other: a publisher has to [begin](Broadcast::publish) now.
     pub(crate) is_first: bool,
 }
 

@@ -21,12 +21,12 @@ use crate::net::reply::{Request, Response};
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The head of a request may be so large: a query of 8 KiB, and headers.
-const HEAD_MAX: usize = 16 * 1024;
+const MAX_HEAD: usize = 16 * 1024;
 /// After a failed accept: usually the process is out of descriptors, and trying again at once would spin.
-const BACK_OFF_MIN: Duration = Duration::from_millis(5);
-const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+const MIN_BACK_OFF: Duration = Duration::from_millis(5);
+const MAX_BACK_OFF: Duration = Duration::from_secs(1);
 
-/// Who is told what becomes of connections, and counts it.
+/// Hears what becomes of connections, and counts it.
 pub(crate) trait Observer: Send + Sync {
     /// A connection was accepted.
     fn opened(&self);
@@ -52,7 +52,7 @@ where
     H: Fn(Request, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send,
 {
-    let mut back_off = BACK_OFF_MIN;
+    let mut back_off = MIN_BACK_OFF;
     let (mut failures, began) = (Repeats::default(), Instant::now());
     loop {
         let slots = Arc::clone(&shared.slots);
@@ -72,15 +72,15 @@ where
                 if concerns_listener(&error) {
                     shared.observer.accept_failed();
                     if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
-                        warn!(%error, times, "cannot accept; it is tried again within {BACK_OFF_MAX:?}");
+                        warn!(%error, times, "cannot accept; it is tried again within {MAX_BACK_OFF:?}");
                     }
                     sleep(back_off).await;
-                    back_off = (back_off * 2).min(BACK_OFF_MAX);
+                    back_off = (back_off * 2).min(MAX_BACK_OFF);
                 }
                 continue;
             }
         };
-        back_off = BACK_OFF_MIN;
+        back_off = MIN_BACK_OFF;
         if failures.went_well() {
             info!("connections are accepted again");
         }
@@ -110,7 +110,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_MAX)
+        .max_buf_size(MAX_HEAD)
         .half_close(true)
         .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
@@ -130,7 +130,7 @@ where
 
 /// Resolves when the tracker stops.
 async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
-    // an error means that nobody can ask any more: the tracker is gone
+    // an error means that the sender, and so the tracker, is gone
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

@@ -154,7 +154,7 @@ pub async fn run(
     }
     info!("stopping: finishing the requests under way");
     systemd::notify(State::Stopping);
-    // fails only if every receiver is gone, and then nobody accepts
+    // fails only if every receiver is gone, and then none accepts
     let _ = stop.send(true);
     accepting.join_all().await;
     admin.close();

@@ -3,8 +3,8 @@
 //!
 //! The file is written whole beside the old one, synced and renamed over it, when the tracker stops and each
 //! minute. Swarms are locked one at a time while they are copied, so that no announce waits longer than one
-//! swarm takes. A file that is old, torn, changed or of another version is set aside: nobody is told of peers
-//! by guesswork.
+//! swarm takes. A file that is old, torn, changed or of another version is set aside: no peer
+//! is handed others by guesswork.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write};
@@ -186,9 +186,9 @@ fn check_digest(file: &mut File, header: &[u8], body: u64) -> Result<(), Unusabl
         digest.update(&buf[..part]);
         left -= part as u64;
     }
-    let mut told = [0; DIGEST];
-    file.read_exact(&mut told)?;
-    match digest.finalize()[..] == told {
+    let mut written = [0; DIGEST];
+    file.read_exact(&mut written)?;
+    match digest.finalize()[..] == written {
         true => Ok(()),
         false => Err(Unusable::Torn),
     }
@@ -234,11 +234,11 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let mut swarms = 0;
         let age = read(&path, now, |_, _, _| swarms += 1);
-        let told = age.map_err(|reason| {
+        let restored = age.map_err(|reason| {
             assert_eq!(swarms, 0, "nothing is taken over from a file that is not whole");
             reason.to_string()
         })?;
-        Ok(told.map(|age| (swarms, age)))
+        Ok(restored.map(|age| (swarms, age)))
     }
 
     #[test]

@@ -3,11 +3,10 @@
 //! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of
 //! work that never waits for I/O, so a plain lock per shard is enough and nothing is queued.
 //!
-//! Lock order: shard, then the ledger inside the assignment's code; never two shards. Whoever walks all
-//! swarms
-//! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce waits
-//! longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map that its
-//! sites are counted by are therefore always of one generation.
+//! Lock order: shard, then the ledger inside the assignment's code; never two shards. A walk over all swarms
+//! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce
+//! waits longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map
+//! that its sites are counted by are therefore always of one generation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -143,7 +142,7 @@ impl Store {
                 swept.broken += u64::from(count);
                 self.faults.seen(&hash, broken, count, view.now);
             }
-            // asked again under the lock: somebody may have announced meanwhile
+            // asked again under the lock: a peer may have announced meanwhile
             let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
             if let Some((_, mut tracked)) = gone {
                 tracked.swarm.retire(&self.world.view().context());
@@ -244,9 +243,9 @@ impl Store {
     }
 
     /// Ids of a swarm's agents, at most so many.
-    pub(crate) fn agent_names(&self, hash: InfoHash, most: usize) -> Vec<String> {
+    pub(crate) fn agent_names(&self, hash: InfoHash, max: usize) -> Vec<String> {
         let tracked = self.swarms.get(&hash);
-        tracked.map_or(Vec::new(), |tracked| tracked.swarm.agent_names(most))
+        tracked.map_or(Vec::new(), |tracked| tracked.swarm.agent_names(max))
     }
 
     /// How many agents there are in all swarms, about.

@@ -1,6 +1,5 @@
-//! Notices changes in a folder: told by the system where it can, and by looking again now and then where it
-//! cannot
-//! (network file systems, links to elsewhere, folders that were replaced).
+//! Notices changes in a folder: by the system's events where there are any, and by looking again now and then
+//! where there are none (network file systems, links to elsewhere, folders that were replaced).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +15,13 @@ use tracing::warn;
 const QUIET: Duration = Duration::from_millis(100);
 /// ... or has been going on for so long.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often to look without having been told.
+/// How often to look without an event.
 const RESCAN: Duration = Duration::from_secs(10);
 
 /// Changes of one folder and what is directly in it.
 pub(crate) struct Changes {
-    told: Arc<Notify>,
-    /// Kept alive; it tells nothing any more once dropped.
+    changed: Arc<Notify>,
+    /// Kept alive: there are no events once it is dropped.
     _watcher: Option<RecommendedWatcher>,
 }
 
@@ -35,11 +34,11 @@ impl Changes {
         } else {
             folder
         };
-        let told = Arc::new(Notify::new());
-        let teller = Arc::clone(&told);
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.map_or(true, |event| is_change(&event.kind)) {
-                teller.notify_one();
+                notify.notify_one();
             }
         })
         .and_then(|mut watcher| watcher.watch(folder, RecursiveMode::NonRecursive).map(|()| watcher));
@@ -47,7 +46,7 @@ impl Changes {
             warn!(folder = %folder.display(), %error, "changes are not reported; looking every {RESCAN:?} instead");
         }
         Self {
-            told,
+            changed,
             _watcher: watcher.ok(),
         }
     }
@@ -56,11 +55,11 @@ impl Changes {
     /// none.
     pub(crate) async fn next(&self) {
         tokio::select! {
-            () = self.told.notified() => {}
+            () = self.changed.notified() => {}
             () = sleep(RESCAN) => return,
         }
         let deadline = Instant::now() + PATIENCE;
-        while timeout_at((Instant::now() + QUIET).min(deadline), self.told.notified()).await.is_ok() {
+        while timeout_at((Instant::now() + QUIET).min(deadline), self.changed.notified()).await.is_ok() {
             if Instant::now() >= deadline {
                 break;
             }

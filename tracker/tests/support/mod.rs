@@ -1,6 +1,5 @@
 //! A tracker to talk to, and the talking: real sockets on loopback addresses.
-#![allow(dead_code)] // every test file uses a part
-#![allow(unreachable_pub)]
+#![allow(dead_code, unreachable_pub, reason = "every test file uses a part")]
 
 pub mod process;
 

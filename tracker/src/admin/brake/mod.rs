@@ -1,6 +1,6 @@
 //! The emergency brake: `GET`, `POST` and `DELETE /brake` on the admin port.
 //!
-//! What is braked is told to agents as paused when they next announce. With `state:` in tracker.yaml it
+//! Agents hear that what is braked is paused when they next announce. With `state:` in tracker.yaml it
 //! outlives a restart of the tracker.
 
 pub(crate) mod file;

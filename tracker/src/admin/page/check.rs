@@ -1,4 +1,5 @@
-//! `POST /check`: a site map that somebody edits, checked and laid out. Nothing changes, and no file is read.
+//! `POST /check`: a site map that is being edited, checked and laid out. Nothing changes, and no file is
+//! read.
 
 use std::sync::LazyLock;
 
@@ -14,7 +15,7 @@ use crate::net::reply::{Request, Response, text, typed};
 /// The longest site map that is looked at, in bytes.
 const MAX_MAP: usize = 1 << 20;
 
-/// So many are looked at at once: it is work for a processor.
+/// How many are looked at at a time: it is work for a processor.
 static CHECKS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 #[derive(Serialize)]

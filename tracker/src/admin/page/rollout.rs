@@ -20,7 +20,7 @@ pub(super) struct Short {
     /// Peers that wanted it when they came, and how many of these have it: those the rollout is for.
     wanted: u32,
     wanted_complete: u32,
-    /// What these have on average.
+    /// What these have on average, from 0 to 1.
     progress: Option<f64>,
     sites: usize,
     waiting_sites: u32,
@@ -32,7 +32,7 @@ pub(super) struct Short {
     shared: Vec<SharedStatus>,
     /// Whether a brake on it, or on everything, keeps it off all links.
     braked: bool,
-    /// Waiting sites whose way is paused or braked.
+    /// Waiting sites whose path is paused or braked.
     paused_sites: usize,
     /// The least time until the other waiting sites can have it, in seconds.
     bound_seconds: f64,
@@ -90,7 +90,7 @@ struct AtSite {
     wanted_complete: u32,
     progress: Option<f64>,
     waiting: bool,
-    /// Whether its way is paused or braked.
+    /// Whether its path is paused or braked.
     paused: bool,
     starving: u32,
     gateways: usize,
@@ -115,7 +115,7 @@ pub(crate) fn rollout(tracker: &Tracker, query: &str) -> Result<InFull, Refusal>
     let named = tracker.contents_named().find(|(name, _)| *name == wanted);
     let found = named.and_then(|(_, hash)| tracker.store.status(hash));
     let status = found.ok_or_else(|| {
-        let sentence = "that anybody has or wants; /status lists them";
+        let sentence = "that a peer has or wants; /status lists them";
         Refusal::not_found(format!("there is no content `{wanted}` {sentence}"))
     })?;
     Ok(InFull {

@@ -8,7 +8,7 @@ use crate::net::reply::Refusal;
 use crate::state::tracker::Tracker;
 
 /// Most agents of a page.
-const PAGE_MAX: usize = 500;
+const MAX_PAGE: usize = 500;
 
 const HELP: &str = "write /agents?site=NAME&content=NAME, and perhaps &offset=100&limit=100&filter=TEXT";
 
@@ -37,7 +37,7 @@ pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, Refusal> {
             "content" => content = value,
             "filter" => filter = value,
             "offset" => offset = number()?,
-            "limit" => limit = number()?.clamp(1, PAGE_MAX),
+            "limit" => limit = number()?.clamp(1, MAX_PAGE),
             _ => return Err(Refusal::bad_request(format!("unknown key `{key}`; {HELP}"))),
         }
     }

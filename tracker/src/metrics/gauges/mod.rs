@@ -1,4 +1,4 @@
-//! Gauges over swarms and links: taken from a fresh registry whenever somebody asks, so that series of gone
+//! Gauges over swarms and links: taken from a fresh registry at each request, so that series of gone
 //! contents end.
 
 mod series;
@@ -18,11 +18,11 @@ use crate::metrics::labels::{ATTACHED, ContentLabel, Direction, Labels, OTHER, l
 
 /// More contents than this share the label `other`: an open tracker must not fill the database of its
 /// operator.
-const CONTENTS_MAX: usize = 1000;
+const MAX_CONTENTS: usize = 1000;
 
 /// Most sites in swarms with series of their own, of nine gauges each; beyond, the sites of a content are
 /// one: `other`.
-const SITES_MAX: usize = 1200;
+const MAX_SITES: usize = 1200;
 
 /// The families of all gauges over swarms, and over links with what was counted on them.
 pub(crate) fn gather(
@@ -35,12 +35,12 @@ pub(crate) fn gather(
     let series = Series::new(&registry)?;
     let other = ContentLabel::other();
     let mut rollouts: BTreeMap<&ContentLabel, Rollout> = BTreeMap::new();
-    let mut room = SITES_MAX;
-    // who waits is looked at first
+    let mut room = MAX_SITES;
+    // contents that a site waits for come first
     let mut order: Vec<(usize, &Described)> = contents.iter().enumerate().collect();
     order.sort_by_key(|(_, content)| !content.status.sites.iter().any(|site| site.waiting));
     for (position, content) in order {
-        let label = if position < CONTENTS_MAX {
+        let label = if position < MAX_CONTENTS {
             &content.label
         } else {
             &other

@@ -23,7 +23,7 @@ pub(crate) struct SiteSum {
     wanted_complete: f64,
     /// What each of these has, from 0 to 1, summed.
     had: Option<f64>,
-    /// The same of sites where nobody wanted it.
+    /// The same of sites where no peer wanted it.
     had_before: Option<f64>,
     /// The least time until the site can have everything, in seconds; 0: it does not wait.
     pub(super) bound: f64,
@@ -116,7 +116,7 @@ impl Rollout {
             let size = content.size.filter(|size| *size > 0 && site.wan_bytes > 0);
             if let Some(size) = size {
                 let size_bytes = size as f64;
-                // where nobody serves others, each has to fetch what he has
+                // where no peer serves others, each has to fetch what it has
                 let needed = if site.each_alone {
                     site.progress_mean.map(|mean| mean * f64::from(site.wanted) * size_bytes)
                 } else {

@@ -136,7 +136,7 @@ fn a_rollout_is_as_far_as_its_peers_are_on_average_and_as_late_as_its_slowest_si
 }
 
 #[test]
-fn where_nobody_serves_others_each_has_to_fetch_what_he_has() {
+fn where_no_peer_serves_others_each_has_to_fetch_what_it_has() {
     let map = map(2);
     let mut alone = site("s001", 8, 0, 2000);
     alone.each_alone = true;

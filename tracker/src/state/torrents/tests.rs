@@ -15,7 +15,7 @@ fn torrent(name: &str, fill: u8) -> Vec<u8> {
 }
 
 #[test]
-fn files_come_and_go_and_broken_ones_disturb_nobody() {
+fn files_come_and_go_and_broken_ones_disturb_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let mut folder = Folder::new(dir.path().to_owned());
     fs::write(dir.path().join("a.torrent"), torrent("a", 1)).unwrap();
