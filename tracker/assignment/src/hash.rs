@@ -1,5 +1,5 @@
-//! Rendezvous hashing (Thaler & Ravishankar 1998): every program that knows the same names picks the same one, and
-//! a name that goes moves only what it held.
+//! Rendezvous hashing (Thaler & Ravishankar 1998): every program that knows the same names picks the same
+//! one, and a name that goes moves only what it held.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

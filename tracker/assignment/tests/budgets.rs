@@ -1,6 +1,6 @@
 //! Rule 10, simulated: several rollouts on the same links, with one ledger. At any time, what gateways were
-//! told adds up to no more than 1.05 times what each link may carry; half a minute after the last change
-//! each gateway has the fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500` runs
+//! told adds up to no more than 1.05 times what each link may carry; half a minute after the last change each
+//! gateway has the fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500` runs
 //! more, `NARROWS_SEED=17` one.
 
 mod rollouts;

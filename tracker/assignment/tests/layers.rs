@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the ground up; what one of them holds knows those before it alone, and a report knows no turn. Within a
-/// layer, a file may know its neighbours.
+/// From the ground up; what one of them holds knows those before it alone, and a report knows no turn. Within
+/// a layer, a file may know its neighbours.
 const LAYERS: [(&str, &[&str]); 6] = [
     (
         "ground",

@@ -237,8 +237,8 @@ impl Ledger {
     }
 
     /// What a gateway may use of a flow from now on: its part of the flow's share, but not what others were
-    /// granted and may still use. A newcomer gets at least a 25th of the link, as long as there is headroom (a
-    /// link is never granted beyond 1.048 times its rate). Counts until the gateway's next grant or
+    /// granted and may still use. A newcomer gets at least a 25th of the link, as long as there is headroom
+    /// (a link is never granted beyond 1.048 times its rate). Counts until the gateway's next grant or
     /// [`Ledger::forget`].
     pub(crate) fn grant(&self, links: &Links<'_>, id: FlowId, to: Endpoint, users: u32) -> Grant {
         let mut book = self.lock();

@@ -58,9 +58,9 @@ pub struct Policy {
     /// rollout begins, sites join one after the other, and parents and shares of links change with each.
     pub settle: Duration,
     /// For so long after the first announce that it hears of a content, a tracker may not know yet what was
-    /// before it restarted: agents notice that within 20 s and announce. A peer that waits for one to fetch from
-    /// is to come back soon
-    /// (see [`Policy::hasty`]), and a gateway that works takes its lease back from a newcomer that was handed no peer.
+    /// before it restarted: agents notice that within 20 s and announce. A peer that waits for one to fetch
+    /// from is to come back soon (see [`Policy::hasty`]), and a gateway that works takes its lease back from
+    /// a newcomer that was handed no peer.
     pub youth: Duration,
     /// How long a tracker that has lost its memory gives no lease to a newcomer, counted from its first
     /// announce of a content: a neighbour may have everything, or fetch for the site already, and has not

@@ -190,8 +190,8 @@ pub struct StarvationPolicy {
     pub still: u8,
     /// From this step on it may be a gateway of its own.
     pub gateway_step: u8,
-    /// A gateway's parents are barren that have not come on for so many leecher intervals and hold no more than
-    /// it.
+    /// A gateway's parents are barren that have not come on for so many leecher intervals and hold no more
+    /// than it.
     pub barren: u32,
     /// The last step: the seeders of a root site.
     pub top: u8,

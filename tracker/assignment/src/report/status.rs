@@ -104,7 +104,8 @@ pub struct SiteStatus {
     /// need cross no link. Of agents that had everything, none.
     pub reused_bytes: u64,
     /// Bytes that its best-supplied peer lacked before the first of these came: not all that was lacking
-    /// where several had different parts, which no agent says. `None` while the size is unknown or no agent said.
+    /// where several had different parts, which no agent says. `None` while the size is unknown or no agent
+    /// said.
     pub lacked: Option<u64>,
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn judge(reporter: &View<'_>, lost: Endpoint) -> Loss {
     if site.peers.residents(lost).nth(1).is_some() && now <= lease.due {
         return Loss::None;
     }
-    // an agent that restarts has its lease back before its neighbours have reported the end of the old session
+    // an agent that restarts has its lease back before its neighbours have reported the end of the old
+    // session
     let is_new = now < lease.since + policy.failover;
     let is_agent = site.peers.find(gateway).is_some_and(|(_, peer)| peer.agent.is_some());
     let neighbours = site.peers.agents() - u32::from(is_agent);

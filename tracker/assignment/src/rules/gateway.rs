@@ -249,8 +249,8 @@ pub(crate) fn successor_willing(view: &View<'_>) -> Option<Endpoint> {
 }
 
 /// The leecher that should hold a site's lease: one of our agents before a stock client, then the one with
-/// most bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied and
-/// a sample.
+/// most bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied
+/// and a sample.
 pub(crate) fn successor(
     view: &View<'_>,
     site: &Site,

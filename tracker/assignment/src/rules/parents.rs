@@ -129,8 +129,8 @@ fn best_supplied(swarm: &Swarm) -> Option<SiteId> {
     sites.filter_map(|(id, site)| Some((site.peers.best()?.0, id))).min().map(|(_, id)| id)
 }
 
-/// The supplied site (or, without one, the root) from which a site would be reached fastest, other than itself
-/// and `not`; ties go to fewer hops, then to the name.
+/// The supplied site (or, without one, the root) from which a site would be reached fastest, other than
+/// itself and `not`; ties go to fewer hops, then to the name.
 pub(crate) fn nearest_root(view: &View<'_>, not: Option<SiteId>) -> Option<SiteId> {
     let (swarm, cx, id) = (view.swarm, view.cx, view.id());
     let is_root = |root: SiteId, site: &Site| {
@@ -152,8 +152,8 @@ pub(crate) fn nearest_root(view: &View<'_>, not: Option<SiteId>) -> Option<SiteI
     })
 }
 
-/// Parents of a gateway's site that have nothing to give: they hold no more than the gateway and have not come
-/// on for two leecher intervals. The site is to be planned without them.
+/// Parents of a gateway's site that have nothing to give: they hold no more than the gateway and have not
+/// come on for two leecher intervals. The site is to be planned without them.
 pub(crate) fn barren(view: &View<'_>) -> Vec<SiteId> {
     let (swarm, left) = (view.swarm, view.peer.left);
     let policy = view.cx.policy;

@@ -10,8 +10,8 @@ use crate::state::view::View;
 use crate::{Policy, Time};
 
 /// The gateway that took the lease in the swarm's youth, without having worked before, has less than the peer
-/// and was handed no peer to fetch from. A tracker that restarted and kept nothing cannot but give the lease to
-/// the first that comes.
+/// and was handed no peer to fetch from. A tracker that restarted and kept nothing cannot but give the lease
+/// to the first that comes.
 pub(crate) fn newcomer(view: &View<'_>) -> Option<Endpoint> {
     let site = view.site;
     if !is_young(view.swarm, view.cx.policy, view.now) || !view.class.wants() {

@@ -6,8 +6,8 @@
 //! progress came from its own site, since otherwise it would starve again without its upstream.
 //!
 //! A peer is excused where others are responsible: a gateway whose link is paused or braked, or whose
-//! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the gateway
-//! is in office.
+//! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the
+//! gateway is in office.
 
 use super::budget;
 use crate::policy::StarvationPolicy;

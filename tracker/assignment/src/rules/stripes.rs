@@ -18,8 +18,8 @@ fn rates(cx: &Context<'_>) -> Vec<Rate> {
     cx.map.links().map(|link| cx.map.rate(Hop { link, forward: true }, cx.wall)).collect()
 }
 
-/// Where a peer's site gets the content from, were the peer its gateway: its parents and the stripes that come
-/// from each; one parent, and no stripes, for stock clients and where one parent is as good.
+/// Where a peer's site gets the content from, were the peer its gateway: its parents and the stripes that
+/// come from each; one parent, and no stripes, for stock clients and where one parent is as good.
 pub(crate) fn parents(view: &View<'_>) -> Vec<(SiteId, Vec<u8>)> {
     let (swarm, id) = (view.swarm, view.id());
     let single = swarm.forest.get(&id).map(|parent| (parent.site, Vec::new()));

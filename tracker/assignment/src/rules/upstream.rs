@@ -146,8 +146,8 @@ impl Choice<'_, '_> {
     }
 }
 
-/// The sites to fetch from: the parent; from step 3 on a root site; for a root that lacks something, and for a
-/// starving member of a supplied site, others that hold data.
+/// The sites to fetch from: the parent; from step 3 on a root site; for a root that lacks something, and for
+/// a starving member of a supplied site, others that hold data.
 fn sources(view: &View<'_>, gateway: &Gateway) -> Vec<SiteId> {
     let (swarm, id) = (view.swarm, view.id());
     let parents: Vec<SiteId> = stripes::parents(view).into_iter().map(|(parent, _)| parent).collect();

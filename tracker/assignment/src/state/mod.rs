@@ -1,4 +1,5 @@
-//! The state of one content. It knows no rule: what is decided with it is in `rules/`, and applied by `turn/`.
+//! The state of one content. It knows no rule: what is decided with it is in `rules/`, and applied by
+//! `turn/`.
 
 pub(crate) mod agents;
 pub(crate) mod clients;

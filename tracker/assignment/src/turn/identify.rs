@@ -2,8 +2,8 @@
 //!
 //! An agent is its id and the key of its machine, a stock client its key, or else its peer id at an address
 //! and port. Either is one peer with at most an IPv4 and an IPv6 address in one site, both of which it
-//! announces from now and then, and one that comes from elsewhere leaves no record behind. An address and port
-//! tell no two apart: behind a NAT several machines have the same.
+//! announces from now and then, and one that comes from elsewhere leaves no record behind. An address and
+//! port tell no two apart: behind a NAT several machines have the same.
 //!
 //! The address is the one that the announce came from. `ip=`, `ipv4=` and `ipv6=` (BEP 3, 7) are a peer's
 //! word on where others are to connect to, which would let it send a site's peers anywhere, and into a site
@@ -137,8 +137,8 @@ impl Turn<'_> {
         Ok(site.peers.seen_at(&cx.policy.identity, at, from, (last, now), stale))
     }
 
-    /// The key of a peer that is not known yet: its address and port, and a place there that no other has. One
-    /// that has begun anew takes its own.
+    /// The key of a peer that is not known yet: its address and port, and a place there that no other has.
+    /// One that has begun anew takes its own.
     fn settle(&mut self) -> Endpoint {
         let (id, from) = (self.id, self.from);
         let site = self.swarm.sites.get(&id);

@@ -21,8 +21,8 @@ impl Turn<'_> {
         self.judge(left_before)
     }
 
-    /// Measures what a leecher got from its site, and makes the site fetch across its link if that would bring
-    /// much more.
+    /// Measures what a leecher got from its site, and makes the site fetch across its link if that would
+    /// bring much more.
     fn measure_seeders(&mut self, left_before: u64) -> Result<(), Broken> {
         let view = self.view()?;
         let Some(rate) = supply::measure(&view, view.peer.judged, left_before) else {

@@ -91,8 +91,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The peer was something else. Its record is taken out by hand, so that a site of one peer is not dropped
-    /// meanwhile.
+    /// The peer was something else. Its record is taken out by hand, so that a site of one peer is not
+    /// dropped meanwhile.
     fn reclassify(&mut self, class: Class, expires: Tick, reused: u64) -> Result<(), Broken> {
         let (at, announce) = (self.at, self.announce);
         let site = self.site_mut()?;

@@ -244,8 +244,8 @@ fn by_parent(view: &View<'_>, upstream: &[Upstream], allowances: &[Allowance]) -
     (u8::try_from(all.forests.len()).unwrap_or(u8::MAX), parents)
 }
 
-/// The rate of all flows together, and whether it is nothing at all. A gateway that has several parents and is
-/// not told which pieces come from which may fetch everything from any. Without a flow there is nothing to
+/// The rate of all flows together, and whether it is nothing at all. A gateway that has several parents and
+/// is not told which pieces come from which may fetch everything from any. Without a flow there is nothing to
 /// limit.
 fn total(allowances: &[Allowance], parents: &[Parent]) -> (Rate, bool) {
     let mut rates = allowances.iter().map(|allowed| allowed.grant.rate);

@@ -1,4 +1,5 @@
-//! A model of a peer. What it has is a prefix of the content, so one that has more can serve one that has less.
+//! A model of a peer. What it has is a prefix of the content, so one that has more can serve one that has
+//! less.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -51,7 +51,8 @@ pub fn and_all_is_well(world: &mut World) {
     world.join(site, true, SIZE);
     let mut checks = Checks::default();
     let until = world.now + Duration::from_secs(4 * 3600);
-    // a client that does not share is no gateway for others, and its neighbours behind the NAT cannot be reached
+    // a client that does not share is no gateway for others, and its neighbours behind the NAT cannot be
+    // reached
     let can_complete = |world: &World, client: &Client| {
         let is_cut_off = world.is_nat_site(client.addr) && !client.shares();
         client.alive && world.site(client.addr).is_some() && !is_cut_off
@@ -109,8 +110,8 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
             let agent = !trouble.stock || !world.nat.is_empty() || !world.rng.one_in(4);
             let have = [0, 0, 0, 0, SIZE / 3, SIZE][world.rng.below(6)];
             let number = world.join(site, agent, have);
-            // some machines are clones of another, and share its id
-            // (one that starts beside its twin, behind a NAT, is taken for it until both have announced again)
+            // some machines are clones of another, and share its id (one that starts beside its twin, behind
+            // a NAT, is taken for it until both have announced again)
             if agent && number > 0 && world.rng.one_in(8) && world.nat.is_empty() {
                 world.clients[number].image = world.rng.below(number);
             }

@@ -132,8 +132,8 @@ impl Simulation {
         }
     }
 
-    /// When a client that is connected to a client notices that it has just gone: at once if the connection is
-    /// closed, when it has been silent for long enough otherwise.
+    /// When a client that is connected to a client notices that it has just gone: at once if the connection
+    /// is closed, when it has been silent for long enough otherwise.
     fn notice(&mut self, gone: u32) -> Millis {
         let after = if self.clients[gone as usize].silent {
             10_000 + self.rng.below(4_000)

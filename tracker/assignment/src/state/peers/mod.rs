@@ -153,8 +153,8 @@ impl Peers {
         up.chain(down).copied()
     }
 
-    /// Of those that share and are without everything, the one that lacks least, and how much. In large sites, after
-    /// that peer has gone, one of a sample until a better one announces.
+    /// Of those that share and are without everything, the one that lacks least, and how much. In large
+    /// sites, after that peer has gone, one of a sample until a better one announces.
     pub(crate) fn best(&self) -> Option<(u64, Endpoint)> {
         self.best
     }
