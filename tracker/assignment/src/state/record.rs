@@ -16,6 +16,7 @@ use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::site::{Gateway, Upstream};
 use crate::endpoint::{Endpoint, EndpointRecord};
 use crate::hash::AgentKey;
+use crate::invariant::Broken;
 use crate::{Context, Time};
 
 /// One content's peers and leases.
@@ -229,7 +230,7 @@ impl Swarm {
             .filter(|up| up.site != id)
             .collect();
         let Some(site) = self.sites.get_mut(&id) else {
-            return;
+            return self.faults.note(Broken::SiteMissing);
         };
         let full = site.gateways.len() >= cx.map.gateways(id).max(1) as usize;
         let (alone, is_non_sharing) = (site.is_each_alone(), site.is_non_sharing_leecher(at));

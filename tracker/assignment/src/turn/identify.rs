@@ -57,7 +57,7 @@ impl Turn<'_> {
         if site == self.id && (at.is_beside(self.from) || at.is_ipv4() != self.from.is_ipv4()) {
             let (from, now, policy) = (self.from, Tick::of(self.now), &self.cx.policy.identity);
             let stale = self.cx.policy.lease(self.cx.policy.intervals.seeder);
-            if self.site_mut()?.peers.seen_at(policy, at, from, (now, now), stale) {
+            if self.site_mut()?.peers.seen_at(policy, at, from, (now, now), stale)? {
                 return Ok(at);
             }
         }
@@ -65,6 +65,15 @@ impl Turn<'_> {
         self.swarm.agents.moved(&self.cx.policy.identity, agent, machine, self.now);
         self.swarm.remove(self.cx, (site, at));
         Ok(self.settle())
+    }
+
+    /// Forgets where an agent was, and its record there if there is one.
+    pub(super) fn forget_place(&mut self) {
+        let Some(agent) = self.agent_key() else { return };
+        if let Some(Place { site, at, key }) = self.swarm.agents.find(agent, self.machine()) {
+            self.swarm.remove(self.cx, (site, at));
+            self.swarm.agents.remove(agent, key, at);
+        }
     }
 
     /// Of too many machines with one id, one gives way: which, is as random as their keys, but no gateway
@@ -134,7 +143,7 @@ impl Turn<'_> {
         let site = self.site_mut()?;
         let (class, peer) = site.peers.find(at).ok_or(Broken::PeerMissing)?;
         let last = Tick::of(last_announced(cx, class, peer));
-        Ok(site.peers.seen_at(&cx.policy.identity, at, from, (last, now), stale))
+        site.peers.seen_at(&cx.policy.identity, at, from, (last, now), stale)
     }
 
     /// The key of a peer that is not known yet: its address and port, and a place there that no other has.

@@ -74,8 +74,11 @@ impl Turn<'_> {
         let map = self.cx.map;
         let Some(route) = map.path(from, to) else { return };
         for id in [from, to] {
-            if let Some(site) = self.swarm.sites.get_mut(&id) {
-                site.dscp = dscp::lowest(map, site.dscp.into_iter().chain(route.hops.iter().copied()));
+            match self.swarm.sites.get_mut(&id) {
+                Some(site) => {
+                    site.dscp = dscp::lowest(map, site.dscp.into_iter().chain(route.hops.iter().copied()));
+                }
+                None => self.swarm.faults.note(Broken::SiteMissing),
             }
         }
     }

@@ -164,10 +164,11 @@ impl Turn<'_> {
         }
     }
 
-    /// The reply where an invariant is broken: the peer is a member that is to come back soon, and keeps what
-    /// it has.
+    /// The reply where an invariant is broken: the peer is a member that is to come back soon. What leads to a
+    /// record that is not there goes, so that its next announce makes a new one.
     pub(super) fn fall_back(&mut self, broken: Broken) -> Decision {
         self.swarm.faults.note(broken);
+        self.forget_place();
         let min = self.cx.policy.intervals.min;
         let interval = jittered(self.cx.policy, min, self.rng);
         self.as_member(interval)

@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
-use narrows_protocol::{AnnounceEvent, InfoHash, PeerId, Role};
+use narrows_protocol::{AgentReport, AnnounceEvent, InfoHash, PeerId, Role};
 use narrows_topology::SiteMap;
 
-use super::Turn;
 use crate::endpoint::Endpoint;
+use crate::hash::AgentKey;
 use crate::state::Swarm;
-use crate::{Announce, Broken, Context, Ledger, Outcome, Policy};
+use crate::state::agents::Place;
+use crate::{Announce, Broken, Context, Decision, Ledger, Policy};
 
-const MAP: &str = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n";
-
-/// What a peer is answered whose record is not where it was just written, and what the swarm says of it.
-fn answered(strict: bool) -> (Role, Duration, Vec<(Broken, u32)>) {
-    let map = SiteMap::parse("sites.yaml", MAP).unwrap();
+/// Announces of an agent to a swarm that takes it to be at a site where no peer is.
+fn answered(strict: bool, announces: usize) -> (Swarm, Vec<Decision>) {
+    let map = SiteMap::parse(
+        "sites.yaml",
+        "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n",
+    )
+    .unwrap();
     let (policy, ledger) = (Policy::default(), Ledger::new());
     let cx = Context {
         map: &map,
@@ -23,6 +26,10 @@ fn answered(strict: bool) -> (Role, Duration, Vec<(Broken, u32)>) {
         wall: jiff::Timestamp::UNIX_EPOCH,
     };
     let addr = "10.1.0.1:6881".parse().unwrap();
+    let report = AgentReport {
+        agent: "hq-001".to_owned(),
+        ..AgentReport::default()
+    };
     let announce = Announce {
         addr,
         peer_id: PeerId([1; 20]),
@@ -32,39 +39,35 @@ fn answered(strict: bool) -> (Role, Duration, Vec<(Broken, u32)>) {
         event: AnnounceEvent::None,
         numwant: None,
         key: None,
-        agent: None,
+        agent: Some(&report),
     };
     let mut swarm = Swarm::new(InfoHash([1; 20]));
     swarm.set_strict(strict);
-    let at = Endpoint::of(addr);
-    let mut turn = Turn {
-        swarm: &mut swarm,
-        cx: &cx,
-        announce: &announce,
-        now: Duration::from_secs(1),
-        rng: &mut rand::rng(),
-        from: at,
-        id: map.locate(addr.ip()).unwrap(),
-        at,
-        outcome: Outcome::default(),
+    let place = Place {
+        site: map.locate(addr.ip()).unwrap(),
+        at: Endpoint::of(addr),
+        key: 0,
     };
-    let broken = turn.compare(100).unwrap_err();
-    let decision = turn.fall_back(broken);
-    (decision.role, decision.interval, swarm.take_broken())
+    swarm.agents.insert(AgentKey::of("hq-001"), place);
+    let now = Duration::from_secs(1);
+    let announces = (0..announces).map(|_| swarm.announce(&cx, &announce, now, &mut rand::rng()).unwrap());
+    let decisions = announces.collect();
+    (swarm, decisions)
 }
 
 #[test]
-fn a_broken_invariant_is_counted_and_answered_as_to_a_member_that_comes_back_soon() {
-    let (role, interval, broken) = answered(false);
-    assert_eq!((role, broken), (Role::Member, vec![(Broken::SiteMissing, 1)]));
-    assert!(
-        interval <= Policy::default().intervals.min.mul_f64(1.1),
-        "{interval:?}"
-    );
+fn a_broken_invariant_is_counted_and_answered_as_to_a_member_and_the_next_announce_mends_it() {
+    let (mut swarm, decisions) = answered(false, 2);
+    assert_eq!(swarm.take_broken(), [(Broken::SiteMissing, 1)]);
+    assert!(swarm.take_broken().is_empty());
+    assert_eq!(decisions[0].role, Role::Member);
+    assert!(decisions[0].interval <= Policy::default().intervals.min.mul_f64(1.1));
+    assert_eq!((decisions[0].incomplete, decisions[1].incomplete), (0, 1));
+    swarm.recount().unwrap();
 }
 
 #[test]
 #[should_panic(expected = "the site of a known peer is not in the swarm")]
 fn in_tests_and_simulations_it_ends_the_program() {
-    answered(true);
+    answered(true, 1);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Peers;
 use crate::endpoint::Endpoint;
+use crate::invariant::Broken;
 use crate::policy::IdentityPolicy;
 use crate::state::peer::{Peer, Second, Tick};
 
@@ -107,17 +108,15 @@ impl Peers {
         from: Endpoint,
         (last, now): (Tick, Tick),
         stale: Duration,
-    ) -> bool {
-        let Some((_, peer)) = self.find(at) else {
-            return false;
-        };
+    ) -> Result<bool, Broken> {
+        let (_, peer) = self.find(at).ok_or(Broken::PeerMissing)?;
         let is_stock = peer.agent.is_none();
         let is_first = from.is_beside(at);
         let before = match &peer.agent {
             Some(agent) => agent.second,
             None => match self.pairs.get(&at) {
                 Some(second) => *second,
-                None if is_first => return true,
+                None if is_first => return Ok(true),
                 None => Second::none(last),
             },
         };
@@ -129,7 +128,7 @@ impl Peers {
                 after.other = None;
             }
         } else if is_stale(after.seen[0]) {
-            return false;
+            return Ok(false);
         } else {
             after.seen[1] = now;
             if !after.other.is_some_and(|other| other.is_beside(from)) {
@@ -155,7 +154,7 @@ impl Peers {
         } else {
             self.pairs.remove(&at);
         }
-        true
+        Ok(true)
     }
 
     /// A stock client's second address, to be given to [`Peers::pair`] when its record is taken out and put
