@@ -1,5 +1,5 @@
-//! doc/ says what the code does: each key that is sent stands in doc/protocol.md and each key there is sent, each rule that
-//! the code cites stands in doc/design.md, and what doc/ refers to exists.
+//! doc/ says what the code does: each key that is sent stands in doc/protocol.md and each key there is sent,
+//! each rule that the code cites stands in doc/design.md, and what doc/ refers to exists.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -73,14 +73,14 @@ fn leeches_from_our_seeder_and_feeds_our_agent(kind: Kind) -> Result<()> {
             fleet.gateways(2)
         );
         let fed = fleet.content_of(ip(3, 10))?;
-        let told_remote = fleet.gateways(3);
-        ensure!(told_remote.contains(&ip(3, 20)), "b2's gateways: {told_remote:?}");
-        if told_remote.contains(&ip(3, 10)) {
-            // a stock client may choke for a minute; then rule 8, nobody starves, helps, or once it is complete
-            // rule 2, supply, but not before
+        let gateways = fleet.gateways(3);
+        ensure!(gateways.contains(&ip(3, 20)), "b2's gateways: {gateways:?}");
+        if gateways.contains(&ip(3, 10)) {
+            // a stock client may choke for a minute; then rule 8, nobody starves, helps, or once it is
+            // complete rule 2, supply, but not before
             ensure!(
                 fleet.starved_first(ip(3, 10)) || fleet.was_supplied_slowly(ip(3, 10)),
-                "a member that neither starved nor had a slow seeder was told a remote address"
+                "a member that neither starved nor had a slow seeder was handed a remote address"
             );
         } else {
             ensure!(

@@ -1,4 +1,5 @@
-//! Announces: the query that any client sends to the tracker, and the reply that any tracker sends to an agent.
+//! Announces: the query that any client sends to the tracker, and the reply that any tracker sends to an
+//! agent.
 
 use std::net::SocketAddr;
 

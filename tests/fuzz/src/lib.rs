@@ -1,7 +1,8 @@
 //! What must hold for any bytes that come from outside: a target for each of our readers.
 //!
-//! A target takes arbitrary bytes and panics if a promise of the reader is broken: that what it accepts is the
-//! same once written and read again, that what it makes of the bytes is bounded, that it refuses in words.
+//! A target takes arbitrary bytes and panics if a promise of the reader is broken: that what it accepts is
+//! the same once written and read again, that what it makes of the bytes is bounded, that it refuses in
+//! words.
 //! `tests/corpus.rs` replays the inputs in `corpus/` with a normal `cargo test`; `run.sh TARGET` looks for new
 //! ones with libFuzzer.
 //!

@@ -2,8 +2,8 @@
 
 use narrows_topology::SiteMap;
 
-/// A map that is accepted finds its sites and its ways; one that is refused is refused with places that are in
-/// the file.
+/// A map that is accepted finds its sites and its ways; one that is refused is refused with places that are
+/// in the file.
 pub fn sites(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

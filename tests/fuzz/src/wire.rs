@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 use narrows_wire::{Bitfield, Codec, ExtendedHandshake, Handshake, Message, WireError};
 
-/// The first two bytes are the number of pieces, the third says how the rest is cut. However that is, the same
-/// messages come out; they are the same once written and read again; nothing is buffered beyond one message.
+/// The first two bytes are the number of pieces, the third says how the rest is cut. However that is, the
+/// same messages come out; they are the same once written and read again; nothing is buffered beyond one
+/// message.
 pub fn wire(data: &[u8]) {
     handshake(data);
     let Some((&[high, low, seed], stream)) = data.split_first_chunk::<3>() else {

@@ -13,8 +13,8 @@
 //! | [`report`] | the live table, the verdict of each file, the report, the picture |
 //! | [`compare`] | the same run with one player after the other |
 //!
-//! What is decided is pure (syntax of events, which kill is due, who fetched over which link, the table); processes,
-//! sockets and the kernel's counters are at the edges.
+//! What is decided is pure (syntax of events, which kill is due, who fetched over which link, the table);
+//! processes, sockets and the kernel's counters are at the edges.
 //!
 //! ```
 //! use narrows_lab::deployment::{AddressSpace, DEFAULT_MAP, Deployment};

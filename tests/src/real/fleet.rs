@@ -1,6 +1,5 @@
 //! Our side of a test with stock clients: tracker, recorder, agents, content.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -9,16 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use narrows_protocol::announce::{AnnounceReply, AnnounceResponse};
 use serde_json::Value;
 
-use super::recorder::{Exchange, Recorder};
+use super::recorder::Recorder;
 
 /// Where clients announce: the recorder.
 pub const ANNOUNCE: &str = "10.0.0.1:6969";
 const TRACKER: &str = "10.0.0.1:7969";
-/// The least time over which the tracker measures what a leecher gets.
-const MEASURED: Duration = Duration::from_secs(8);
 const ADMIN: &str = "10.0.0.1:7970";
 
 /// hq, and two branches behind slow links.
@@ -187,85 +183,6 @@ impl Fleet {
         Ok(())
     }
 
-    /// Checks the tracker's promises on everything it handed out so far: a seeder and a member were never
-    /// told a remote address, a gateway of at most `max_seeders` at once, and local peers came first.
-    ///
-    /// # Errors
-    /// The first announce that breaks a promise, whole.
-    pub fn assert_handouts(&self, max_seeders: usize) -> Result<()> {
-        let exchanges = self.recorder.exchanges();
-        for exchange in &exchanges {
-            let AnnounceReply::Ok(reply) = &exchange.reply else {
-                continue;
-            };
-            let own = site(exchange.from);
-            let is_agent = reply.narrows.is_some();
-            if is_agent && reply.peers.iter().any(|peer| site(peer.addr.ip()) != own) {
-                bail!("an agent's `peers` hold a remote address: {exchange:?}");
-            }
-            let told = told(reply);
-            let remote = told.iter().filter(|&&ip| site(ip) != own).count();
-            if exchange.request.left == 0 && remote > 0 {
-                bail!("a seeder was told a remote address: {exchange:?}");
-            }
-            if remote > max_seeders {
-                bail!("more than {max_seeders} remote peers: {exchange:?}");
-            }
-            if told.iter().skip_while(|&&ip| site(ip) == own).any(|&ip| site(ip) == own) {
-                bail!("a remote peer came before a local one: {exchange:?}");
-            }
-        }
-        if exchanges.is_empty() {
-            bail!("no client announced through the recorder");
-        }
-        Ok(())
-    }
-
-    /// Which addresses of a site were ever told a remote address: its gateways.
-    pub fn gateways(&self, site_number: u8) -> BTreeSet<IpAddr> {
-        let exchanges = self.recorder.exchanges();
-        exchanges
-            .iter()
-            .filter(|exchange| site(exchange.from) == site_number && was_told_remote(exchange))
-            .map(|exchange| exchange.from)
-            .collect()
-    }
-
-    /// Whether the peer at `ip` starved before it was first told a remote address: it said that it was
-    /// stalled, or announced at least three times without getting on (rule 8, nobody starves).
-    pub fn starved_first(&self, ip: IpAddr) -> bool {
-        let exchanges = self.recorder.exchanges();
-        let own: Vec<&Exchange> = exchanges.iter().filter(|exchange| exchange.from == ip).collect();
-        let first =
-            own.iter().position(|exchange| was_told_remote(exchange)).unwrap_or(own.len().saturating_sub(1));
-        let Some(until) = own.get(..=first) else {
-            return false;
-        };
-        let stalled = until
-            .iter()
-            .any(|exchange| exchange.request.narrows.as_ref().is_some_and(|report| report.stalled));
-        let still =
-            until.iter().rev().take_while(|exchange| exchange.request.left == own[first].request.left);
-        stalled || still.count() >= 3
-    }
-
-    /// Whether the peer at `ip` was first told a remote address since its site's own seeders are slow (rule
-    /// 2): the reply says so, and it had been there for long enough to be measured.
-    pub fn was_supplied_slowly(&self, ip: IpAddr) -> bool {
-        let exchanges = self.recorder.exchanges();
-        let mut own = exchanges.iter().filter(|exchange| exchange.from == ip);
-        let Some(begun) = own.clone().next() else {
-            return false;
-        };
-        own.find(|exchange| was_told_remote(exchange)).is_some_and(|first| {
-            let measured = first.at.duration_since(begun.at) >= MEASURED;
-            let AnnounceReply::Ok(told) = &first.reply else {
-                return false;
-            };
-            measured && told.narrows.as_ref().is_some_and(|assignment| assignment.slow_supply)
-        })
-    }
-
     /// Copies the logs out when a test is to be looked at: set `NARROWS_TEST_KEEP` to a folder.
     pub fn keep_logs(&self) {
         if let Some(to) = std::env::var_os("NARROWS_TEST_KEEP")
@@ -274,20 +191,6 @@ impl Fleet {
             eprintln!("cannot keep the logs: {error:#}");
         }
     }
-}
-
-fn was_told_remote(exchange: &Exchange) -> bool {
-    let AnnounceReply::Ok(reply) = &exchange.reply else {
-        return false;
-    };
-    told(reply).iter().any(|&ip| site(ip) != site(exchange.from))
-}
-
-/// Every peer that a reply names, in its order: `peers`, then an agent's upstreams.
-fn told(reply: &AnnounceResponse) -> Vec<IpAddr> {
-    let upstream = reply.narrows.iter().flat_map(|assignment| &assignment.upstream);
-    let peers = reply.peers.iter().map(|peer| peer.addr);
-    peers.chain(upstream.copied()).map(|addr| addr.ip()).collect()
 }
 
 /// Asks `probe` every 50 ms until it has an answer.

@@ -7,6 +7,7 @@
 //! report.
 
 pub mod fleet;
+pub mod handouts;
 pub mod network;
 pub mod recorder;
 pub mod stock;

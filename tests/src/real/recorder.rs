@@ -13,11 +13,11 @@ use narrows_protocol::announce::{AnnounceReply, AnnounceRequest};
 pub struct Exchange {
     /// When the reply came.
     pub at: Instant,
-    /// Who announced.
+    /// The peer that announced.
     pub from: IpAddr,
     /// What it said.
     pub request: AnnounceRequest,
-    /// What it was told.
+    /// What the tracker answered.
     pub reply: AnnounceReply,
 }
 

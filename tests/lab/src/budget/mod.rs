@@ -1,5 +1,5 @@
-//! Budgets measured (rule 10, rates): how the load of each link, by the kernel's counters, related to what it might
-//! carry.
+//! Budgets measured (rule 10, rates): how the load of each link, by the kernel's counters, related to what it
+//! might carry.
 //!
 //! [`rates`] says what a link might carry when, [`loads`] what it did carry and how soon it followed a
 //! change, [`shares`] what each content got; all pure, of what [`watch`] notes during a run. [`words`] is the

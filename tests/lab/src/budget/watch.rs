@@ -85,17 +85,17 @@ impl Rollout {
         begun && those.peek().is_some() && those.all(|(_, agent)| agent.done[content].is_none())
     }
 
-    /// The links over which a site fetches a content now: from where its gateways were told to, else as
-    /// planned.
+    /// The links over which a site fetches a content now: from the sources that its gateways were given, else
+    /// as planned.
     fn hops_to(&self, site: SiteId, content: usize) -> Vec<Hop> {
         let map = &self.prepared.deployment.map;
         let swarm = self.seen.swarms.get(content);
-        let told = swarm.map_or_else(BTreeSet::new, |swarm| {
+        let sources_now = swarm.map_or_else(BTreeSet::new, |swarm| {
             sources(&self.prepared.deployment, swarm, site)
         });
-        match told.is_empty() {
+        match sources_now.is_empty() {
             false => {
-                let routes = told.iter().filter_map(|from| map.path(*from, site));
+                let routes = sources_now.iter().filter_map(|from| map.path(*from, site));
                 routes.flat_map(|route| route.hops.to_vec()).collect()
             }
             true => {

@@ -28,7 +28,7 @@ const FIRST: u32 = 10;
 const CLIENTS: usize = 4;
 
 /// More agents than this are only started when they are asked for by number.
-const MANY: usize = 32;
+const MAX_CLIENTS_BY_DEFAULT: usize = 32;
 
 /// A site map and the agents at its sites.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Deployment {
                 if groups.is_empty() {
                     return Err("--clients: there is no other site; say where clients are".to_owned());
                 }
-                if groups.len() * CLIENTS > MANY {
+                if groups.len() * CLIENTS > MAX_CLIENTS_BY_DEFAULT {
                     return Err(format!(
                         "--clients: {} sites are many for one machine; say where clients are, as in --clients {}=4",
                         groups.len(),

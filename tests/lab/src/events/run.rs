@@ -126,7 +126,7 @@ impl Rollout {
         let places = || agents.iter().filter_map(|agent| deployment.agents.get(*agent));
         let touched: BTreeSet<SiteId> = places().map(|place| place.site).collect();
         let addrs: BTreeSet<_> = places().map(|place| place.addr).collect();
-        // those of which a gateway was told to fetch from one of them
+        // those of which a gateway has one of them as its upstream
         let feeds = |site: SiteId| {
             let name = deployment.map.name(site);
             let sites = self.seen.swarms.iter().flat_map(|swarm| &swarm.sites);

@@ -1,3 +1,5 @@
+//! The syntax of events: what is written, read again, and what is refused.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -2,7 +2,8 @@
 //! the kernel.
 //!
 //! [`plan`] says which host has which address and which routes, [`shape`] how fast a link is, [`neighbours`]
-//! which hosts find each other without ARP (all pure), [`enter`] gets the lab into namespaces of its own; [`texts`] says what
+//! which hosts find each other without ARP (all pure), [`enter`] gets the lab into namespaces of its own;
+//! [`texts`] says what
 //! `ip` and `tc` are told, [`commands`] runs them, [`counters`] reads.
 
 mod commands;

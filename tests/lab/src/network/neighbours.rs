@@ -1,9 +1,10 @@
 //! Which host has which MAC address, and what `ip` is told where ARP cannot find that out. Pure.
 //!
 //! The kernel has one table of neighbours for all namespaces. When it is full, packets to neighbours that are
-//! not in it are dropped, and of a site's hosts the last reach no other. Hosts that all talk to each other are
-//! as many entries as there are pairs, 1,600 for forty. Entries that never change do not count; but with them
-//! a host does not learn that another one has vanished. So a network has them only where ARP would not do.
+//! not in it are dropped, and of a site's hosts the last reach no other. Hosts that all talk to each other
+//! are as many entries as there are pairs, 1,600 for forty. Entries that never change do not count; but with
+//! them a host does not learn that another one has vanished. So a network has them only where ARP would not
+//! do.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -20,8 +21,8 @@ pub(super) fn mac(addr: Ipv4Addr) -> String {
     format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
-/// Whether the table would be full: at a site every host talks to every other and to the router, and the lab to
-/// all.
+/// Whether the table would be full: at a site every host talks to every other and to the router, and the lab
+/// to all.
 pub(super) fn are_fixed(plan: &NetPlan) -> bool {
     let hosts = (0..plan.routers.len()).map(|router| plan.hosts_at(router).count());
     let pairs = hosts.map(|hosts| hosts * (hosts + 1));

@@ -17,8 +17,8 @@ pub const FRAME: u64 = 1514;
 ///
 /// htb has a single class. Its burst is what may leave at once: 2 ms of the rate, so that the kernel's timer
 /// does not slow it, and at least two frames, as it must be more than one. The quantum is a frame, for there
-/// is no other class to take turns with. The queue is a plain FIFO of bytes, bounded by time; what is too much is
-/// dropped at its tail.
+/// is no other class to take turns with. The queue is a plain FIFO of bytes, bounded by time; what is too
+/// much is dropped at its tail.
 pub fn shape(device: &str, rate: Rate, again: bool) -> String {
     let Some(bytes) = rate.bytes_per_second() else {
         return match again {

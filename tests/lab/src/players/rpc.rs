@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The most that an answer may hold.
-const MOST: u64 = 8 << 20;
+const MAX_ANSWER: u64 = 8 << 20;
 
 /// An answer.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub async fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &V
     let mut stream = TcpStream::connect(to).await.with_context(|| format!("http://{to}{path}"))?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(MOST).read_to_end(&mut answer).await?;
+    stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) =
         answer.split_once("\r\n\r\n").with_context(|| format!("http://{to}{path} gave no whole answer"))?;

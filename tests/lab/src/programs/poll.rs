@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 /// The most that a status page may hold.
-const MOST: usize = 8 << 20;
+const MAX_ANSWER: usize = 8 << 20;
 
 /// GET; the body of a good answer.
 ///
@@ -53,7 +53,7 @@ pub async fn authorized(
         let request = request.body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MOST).collect().await;
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
         connection.abort();
         let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
         if status != 200 {
@@ -77,7 +77,7 @@ pub async fn authorized(
 pub struct AgentStatus {
     /// The agent's id.
     pub id: String,
-    /// Its site as the tracker told it; empty until then.
+    /// Its site as the tracker named it; empty until then.
     pub site: Option<String>,
     /// Its contents.
     pub content: Vec<ContentStatus>,

@@ -1,5 +1,5 @@
-//! What a run says beside its table: what each event cost, with what [`super::probes`], [`super::stagger`] and
-//! [`super::gateways`] found.
+//! What a run says beside its table: what each event cost, with what [`super::probes`], [`super::stagger`]
+//! and [`super::gateways`] found.
 
 use std::collections::BTreeSet;
 

@@ -167,8 +167,8 @@ fn ordered(mut heard: Vec<ContentStatus>, contents: &[Content]) -> Vec<Option<Co
     contents.iter().map(one).collect()
 }
 
-/// The sites from which the gateways of a site fetch, by the tracker's list or by the upstreams they were handed; if
-/// there are none, its parent.
+/// The sites from which the gateways of a site fetch, by the tracker's list or by the upstreams they were
+/// handed; if there are none, its parent.
 pub(crate) fn sources(deployment: &Deployment, swarm: &SwarmStatus, site: SiteId) -> BTreeSet<SiteId> {
     let name = deployment.map.name(site);
     let Some(status) = swarm.sites.iter().find(|other| other.site == name) else {

@@ -18,7 +18,7 @@ const LINKS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 0);
 const MANAGEMENT: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 0);
 
 /// The most hosts, with the tracker: each has an interface on one bridge, which takes 1,023.
-pub const MOST: usize = 1000;
+pub const MAX_HOSTS: usize = 1000;
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,8 +149,8 @@ impl NetPlan {
             let (site, addr) = host.ok_or("a host has no IPv4 address")?;
             plan.join(deployment, site, addr)?;
         }
-        if plan.hosts.len() > MOST {
-            return Err(format!("{} hosts are more than {MOST}", plan.hosts.len()));
+        if plan.hosts.len() > MAX_HOSTS {
+            return Err(format!("{} hosts are more than {MAX_HOSTS}", plan.hosts.len()));
         }
         Ok(plan)
     }

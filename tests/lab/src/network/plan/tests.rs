@@ -1,3 +1,5 @@
+//! Site maps as networks: addresses, routes, links.
+
 use super::*;
 use crate::args::Groups;
 use crate::deployment::AddressSpace;

@@ -14,7 +14,7 @@ pub(super) struct Strips {
 }
 
 /// More directions than this are not drawn: the busiest are.
-const MOST: usize = 24;
+const MAX_STRIPS: usize = 24;
 
 /// Less than this of what the busiest direction carried is acknowledgements and the like.
 const WORTH: f64 = 0.02;
@@ -77,7 +77,7 @@ pub(super) fn worth(bytes: &[u64]) -> Vec<usize> {
     let mut busy: Vec<usize> =
         (0..bytes.len()).filter(|link| bytes[*link] > 0 && bytes[*link] as f64 >= least).collect();
     busy.sort_by_key(|link| std::cmp::Reverse(bytes[*link]));
-    busy.truncate(MOST);
+    busy.truncate(MAX_STRIPS);
     busy.sort_unstable();
     busy
 }

@@ -1,3 +1,5 @@
+//! Pictures of runs.
+
 use proptest::prelude::*;
 
 use super::strips::{throughput, worth};
