@@ -1,7 +1,7 @@
 //! Whole fleets of real swarms on a simulated network: copies per link, time against the bound, and that
 //! every agent completes whatever happens. Every failure names its seed.
 
-#![allow(unreachable_pub)] // modules of one test program
+#![allow(unreachable_pub, reason = "modules of one test program")]
 
 mod failover;
 mod net;

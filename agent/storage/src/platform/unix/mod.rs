@@ -1,18 +1,23 @@
 //! Unix. Paths below a folder are walked component by component with `O_NOFOLLOW`, which no symbolic link can
 //! divert, not even one that appears meanwhile.
 
+mod transfer;
+mod volume;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 
 use super::{Access, Executable, Kind, Stat, through_symlink};
+
+pub(crate) use transfer::{allocate, copy_rights, read_exact_at, write_all_at};
+pub(crate) use volume::{has_extended_attributes, inode, mount_points, volume};
 
 /// A folder, held open, and what lies below it.
 #[derive(Debug)]
@@ -248,8 +253,11 @@ fn names(path: &Path) -> io::Result<Vec<&Path>> {
         .collect()
 }
 
-// the widths of these fields differ between systems
-#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    reason = "the widths of these fields differ between systems"
+)]
 fn to_stat(stat: &fs::Stat) -> Stat {
     let kind = match FileType::from_raw_mode(stat.st_mode as RawMode) {
         FileType::RegularFile => Kind::File,
@@ -294,120 +302,6 @@ fn swap(parent_a: &OwnedFd, a: &Path, parent_b: &OwnedFd, b: &Path) -> io::Resul
 #[cfg(not(target_os = "linux"))]
 fn swap(_: &OwnedFd, _: &Path, _: &OwnedFd, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Allocates a file's bytes, where that is cheap; elsewhere `Unsupported`. It reads as zeros.
-#[cfg(target_os = "linux")]
-pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
-    match fs::fallocate(file.as_fd(), fs::FallocateFlags::empty(), 0, len) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
-        result => Ok(result?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn allocate(_: &File, _: u64) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Fills `buf` from this offset on.
-pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
-    file.read_exact_at(buf, offset)
-}
-
-/// Writes all slices one after the other, in one call as far as the system takes them.
-pub(crate) fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
-    const IOV_MAX: usize = 1024;
-    IoSlice::advance_slices(&mut slices, 0); // empty ones
-    while !slices.is_empty() {
-        let now = &slices[..slices.len().min(IOV_MAX)];
-        match rustix::io::pwritev(file.as_fd(), now, offset) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                offset += written as u64;
-                IoSlice::advance_slices(&mut slices, written);
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Gives a copy the rights of its original, but not setuid and setgid, for it has another owner.
-pub(crate) fn copy_rights(from: &File, to: &File) -> io::Result<()> {
-    let mode = Mode::from_raw_mode(fs::fstat(from)?.st_mode as RawMode);
-    Ok(fs::fchmod(to, mode & (Mode::RWXU | Mode::RWXG | Mode::RWXO))?)
-}
-
-/// File systems in memory, and layers over others: they do not outlive a restart, or a container.
-#[cfg(target_os = "linux")]
-const PASSING: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x794c_7630];
-
-/// The kind of file system that holds a path, and its identity if that outlives a restart.
-#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
-pub(crate) fn volume(path: &Path) -> Option<(String, Option<String>)> {
-    let id = fs::statvfs(path).ok()?.f_fsid;
-    #[cfg(target_os = "linux")]
-    let kind = fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff;
-    #[cfg(target_os = "linux")]
-    let passes = PASSING.contains(&kind);
-    #[cfg(not(target_os = "linux"))]
-    let (kind, passes) = (0_u64, false);
-    Some((format!("{kind:x}"), (!passes).then(|| format!("{id:x}"))))
-}
-
-/// Whether what stands at a path, itself no link, has extended attributes that a user may miss. SELinux
-/// labels every file by its own rules.
-pub(crate) fn has_extended_attributes(path: &Path) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        let mut names = [0_u8; 4096];
-        match fs::llistxattr(path, &mut names[..]) {
-            Ok(len) => names[..len]
-                .split(|byte| *byte == 0)
-                .any(|name| !name.is_empty() && name != b"security.selinux"),
-            Err(Errno::RANGE) => true, // more than that
-            Err(_) => false,
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = path;
-        false
-    }
-}
-
-/// Where volumes are mounted, bind mounts of folders and files included; empty where the system does not say.
-pub(crate) fn mount_points() -> Vec<PathBuf> {
-    #[cfg(target_os = "linux")]
-    {
-        let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-        let mut points = super::mountinfo::points(&table);
-        points.retain(|point| is_mount_root(point));
-        points
-    }
-    #[cfg(not(target_os = "linux"))]
-    Vec::new()
-}
-
-/// False if another mount hides it; true where the kernel (before 5.8) cannot tell.
-#[cfg(target_os = "linux")]
-fn is_mount_root(path: &Path) -> bool {
-    use rustix::fs::{StatxAttributes, StatxFlags};
-    let stat = fs::statx(fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
-    match stat {
-        Ok(stat) if stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
-            stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
-        }
-        Ok(_) | Err(Errno::NOSYS) => true,
-        Err(_) => false,
-    }
-}
-
-/// The inode of what stands at a path.
-pub(crate) fn inode(path: &Path) -> Option<u64> {
-    std::fs::metadata(path).ok().map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
 }
 
 /// Makes a rename or a new name in this folder durable.
