@@ -62,7 +62,7 @@ fn main() {
         let before = resident();
         let mut round = |swarm: &mut Swarm, left: u64, now: Duration| {
             let started = Instant::now();
-            let mut told = 0;
+            let mut handed_out = 0;
             for n in 0..peers {
                 let ip = Ipv4Addr::new(10, (n % 20) as u8, ((n / 20) >> 8) as u8, (n / 20) as u8);
                 let announce = Announce {
@@ -77,17 +77,17 @@ fn main() {
                     agent: agents.then(|| &reports[n as usize]),
                 };
                 if let Ok(decision) = swarm.announce(&cx, &announce, now, &mut rng) {
-                    told += decision.local.len() + decision.upstream.len();
+                    handed_out += decision.local.len() + decision.upstream.len();
                 }
             }
-            (started.elapsed() / peers, told as f64 / f64::from(peers))
+            (started.elapsed() / peers, handed_out as f64 / f64::from(peers))
         };
         let (join, _) = round(&mut swarm, 1 << 30, Duration::from_secs(1));
         let bytes = resident().saturating_sub(before) / u64::from(peers);
-        let (update, told) = round(&mut swarm, 1 << 29, Duration::from_secs(60));
+        let (update, handed_out) = round(&mut swarm, 1 << 29, Duration::from_secs(60));
         let who = if agents { "agents" } else { "stock clients" };
         println!(
-            "{peers} {who} in 20 sites: first announce {join:?}, later ones {update:?} ({told:.1} peers each), \
+            "{peers} {who} in 20 sites: first announce {join:?}, later ones {update:?} ({handed_out:.1} peers each), \
              {bytes} bytes each"
         );
         swarm.retire(&cx);

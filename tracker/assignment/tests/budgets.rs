@@ -1,7 +1,7 @@
 //! Rule 10, simulated: several rollouts on the same links, with one ledger. At any time, what gateways were
-//! told adds up to no more than 1.05 times what each link may carry; half a minute after the last change each
-//! gateway has the fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500` runs
-//! more, `NARROWS_SEED=17` one.
+//! granted adds up to no more than 1.05 times what each link may carry; half a minute after the last change
+//! each gateway has the fair share; what a schedule changes holds within half a minute. `NARROWS_SEEDS=500`
+//! runs more, `NARROWS_SEED=17` one.
 
 mod rollouts;
 mod support;
@@ -44,16 +44,16 @@ fn random_map(rng: &mut SplitMix, schedules: bool) -> String {
 }
 
 #[test]
-fn gateways_of_many_swarms_are_never_told_more_than_a_link_carries_and_soon_have_their_fair_share() {
+fn gateways_of_many_swarms_are_never_granted_more_than_a_link_carries_and_soon_have_their_fair_share() {
     let mut checked = 0;
     for seed in seeds(60) {
         let mut rng = SplitMix(seed);
         let map = random_map(&mut rng, false);
         let swarms = 1 + rng.below(8);
-        let mut world = Rollouts::new(seed, rng, &map, swarms);
-        world.run(Duration::from_secs(600), 40);
-        world.settle();
-        checked += world.checked;
+        let mut rollouts = Rollouts::new(seed, rng, &map, swarms);
+        rollouts.run(Duration::from_secs(600), 40);
+        rollouts.settle();
+        checked += rollouts.checked;
     }
     assert!(checked > 1000, "only {checked} shares were compared");
 }
@@ -64,11 +64,11 @@ fn what_a_schedule_changes_holds_within_half_a_minute() {
         let mut rng = SplitMix(seed + 1_000_000);
         let map = random_map(&mut rng, true);
         let swarms = 1 + rng.below(6);
-        let mut world = Rollouts::new(seed, rng, &map, swarms);
+        let mut rollouts = Rollouts::new(seed, rng, &map, swarms);
         // 12:59:30 in Berlin
-        world.wall = "2026-11-23T11:59:30Z".parse().unwrap();
-        world.run(Duration::from_secs(800), 300);
-        world.settle();
+        rollouts.wall = "2026-11-23T11:59:30Z".parse().unwrap();
+        rollouts.run(Duration::from_secs(800), 300);
+        rollouts.settle();
     }
 }
 
@@ -77,16 +77,16 @@ fn what_a_schedule_changes_holds_within_half_a_minute() {
 fn rollouts_that_begin_together_share_a_link_without_overbooking_it() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  branch: {networks: [10.1.0.0/16]}\nlinks:\n  - \
                {between: [hq, branch], rate: 10 Mbit/s}\n";
-    let mut world = Rollouts::new(3, SplitMix(3), map, 20);
-    (0..20).for_each(|swarm| world.join(swarm, 0, true));
+    let mut rollouts = Rollouts::new(3, SplitMix(3), map, 20);
+    (0..20).for_each(|swarm| rollouts.join(swarm, 0, true));
     for swarm in 0..20 {
-        world.advance(Duration::from_millis(40));
-        world.join(swarm, 1, false);
+        rollouts.advance(Duration::from_millis(40));
+        rollouts.join(swarm, 1, false);
     }
-    world.settle();
-    let told: Vec<u64> = world.told().map(|(_, rate)| rate).collect();
-    assert_eq!(told.len(), 20);
-    assert!(told.iter().all(|rate| *rate == 62_500), "{told:?}");
+    rollouts.settle();
+    let granted: Vec<u64> = rollouts.granted().map(|(_, rate)| rate).collect();
+    assert_eq!(granted.len(), 20);
+    assert!(granted.iter().all(|rate| *rate == 62_500), "{granted:?}");
 }
 
 #[test]
@@ -94,15 +94,21 @@ fn a_newcomer_on_a_full_link_has_a_25th_of_it_at_once_and_its_share_within_12_se
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: \
                [10.2.0.0/16]}\n  hub: {}\nlinks:\n  - {between: [hq, hub], rate: 10 Mbit/s}\n  - {between: [a, hub], \
                rate: unlimited}\n  - {between: [b, hub], rate: unlimited}\n";
-    let mut world = Rollouts::new(4, SplitMix(4), map, 2);
-    (0..2).for_each(|swarm| world.join(swarm, 0, true));
-    world.join(0, 1, false);
-    world.run(Duration::from_secs(60), 0);
-    world.join(1, 2, false);
-    let of = |world: &Rollouts, site| world.told().find(|(at, _)| *at == site).map(|(_, rate)| rate);
-    assert_eq!((of(&world, 1), of(&world, 2)), (Some(1_250_000), Some(50_000)));
-    world.run(Duration::from_secs(12), 0);
-    assert_eq!((of(&world, 1), of(&world, 2)), (Some(625_000), Some(625_000)));
+    let mut rollouts = Rollouts::new(4, SplitMix(4), map, 2);
+    (0..2).for_each(|swarm| rollouts.join(swarm, 0, true));
+    rollouts.join(0, 1, false);
+    rollouts.run(Duration::from_secs(60), 0);
+    rollouts.join(1, 2, false);
+    let of = |rollouts: &Rollouts, site| rollouts.granted().find(|(at, _)| *at == site).map(|(_, rate)| rate);
+    assert_eq!(
+        (of(&rollouts, 1), of(&rollouts, 2)),
+        (Some(1_250_000), Some(50_000))
+    );
+    rollouts.run(Duration::from_secs(12), 0);
+    assert_eq!(
+        (of(&rollouts, 1), of(&rollouts, 2)),
+        (Some(625_000), Some(625_000))
+    );
 }
 
 #[test]
@@ -110,26 +116,30 @@ fn a_brake_stops_what_it_names_within_an_interval_and_is_undone_without_loss() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: [10.1.0.0/16]}\n  b: {networks: \
                [10.2.0.0/16]}\nlinks:\n  - {between: [hq, a], rate: 10 Mbit/s}\n  - {between: [hq, b], rate: 10 Mbit/s}\n";
     let braked = |brakes: Brakes, stopped: &[u8]| {
-        let mut world = Rollouts::new(5, SplitMix(5), map, 2);
-        (0..2).for_each(|swarm| world.join(swarm, 0, true));
-        (0..4).for_each(|n| world.join(n % 2, 1 + n as u8 / 2, false));
-        world.run(Duration::from_secs(40), 0);
-        assert!(world.told().all(|(_, rate)| rate == 625_000));
-        world.ledger.set_brakes(brakes);
-        world.run(Duration::from_secs(12), 0);
-        for (site, rate) in world.told() {
-            assert_eq!(rate == 0, stopped.contains(&site), "site {site} was told {rate}");
+        let mut rollouts = Rollouts::new(5, SplitMix(5), map, 2);
+        (0..2).for_each(|swarm| rollouts.join(swarm, 0, true));
+        (0..4).for_each(|n| rollouts.join(n % 2, 1 + n as u8 / 2, false));
+        rollouts.run(Duration::from_secs(40), 0);
+        assert!(rollouts.granted().all(|(_, rate)| rate == 625_000));
+        rollouts.ledger.set_brakes(brakes);
+        rollouts.run(Duration::from_secs(12), 0);
+        for (site, rate) in rollouts.granted() {
+            assert_eq!(
+                rate == 0,
+                stopped.contains(&site),
+                "site {site} was granted {rate}"
+            );
         }
         // nobody starves for it, and everybody goes on
-        world.run(Duration::from_secs(300), 0);
-        assert!(world.told().all(|(site, rate)| (rate == 0) == stopped.contains(&site)));
-        assert_eq!(world.told().count(), 4);
-        world.ledger.set_brakes(Brakes::default());
-        world.run(Duration::from_secs(25), 0);
+        rollouts.run(Duration::from_secs(300), 0);
+        assert!(rollouts.granted().all(|(site, rate)| (rate == 0) == stopped.contains(&site)));
+        assert_eq!(rollouts.granted().count(), 4);
+        rollouts.ledger.set_brakes(Brakes::default());
+        rollouts.run(Duration::from_secs(25), 0);
         assert!(
-            world.told().all(|(_, rate)| rate == 625_000),
+            rollouts.granted().all(|(_, rate)| rate == 625_000),
             "{:?}",
-            world.told().collect::<Vec<_>>()
+            rollouts.granted().collect::<Vec<_>>()
         );
     };
     braked(
@@ -172,15 +182,15 @@ fn a_site_behind_a_slow_parent_reserves_no_more_than_what_arrives_there() {
     let map = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  slow: {networks: [10.1.0.0/16]}\n  behind: \
                {networks: [10.2.0.0/16]}\n  other: {networks: [10.3.0.0/16]}\nlinks:\n  - {between: [hq, slow], rate: 1 \
                Mbit/s}\n  - {between: [slow, behind], rate: 10 Mbit/s}\n  - {between: [behind, other], rate: 10 Mbit/s}\n";
-    let mut world = Rollouts::new(6, SplitMix(6), map, 2);
+    let mut rollouts = Rollouts::new(6, SplitMix(6), map, 2);
     // content 0 comes from hq by way of slow to behind; content 1 from slow to other, over the same link
-    world.join(0, 0, true);
-    world.join(1, 1, true);
-    world.join(0, 1, false);
-    world.join(0, 2, false);
-    world.join(1, 3, false);
-    world.run(Duration::from_secs(60), 0);
-    let of = |site| world.told().find(|(at, _)| *at == site).map(|(_, rate)| rate).unwrap();
+    rollouts.join(0, 0, true);
+    rollouts.join(1, 1, true);
+    rollouts.join(0, 1, false);
+    rollouts.join(0, 2, false);
+    rollouts.join(1, 3, false);
+    rollouts.run(Duration::from_secs(60), 0);
+    let of = |site| rollouts.granted().find(|(at, _)| *at == site).map(|(_, rate)| rate).unwrap();
     assert_eq!(of(1), 125_000);
     assert!((125_000..=200_000).contains(&of(2)), "{}", of(2));
     assert!(of(3) >= 1_050_000, "{}", of(3));
@@ -191,13 +201,13 @@ fn several_gateways_of_a_site_share_its_flow() {
     let map = "version: 1\ndefaults: {gateways: 2}\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a: {networks: \
                [10.1.0.0/16]}\n  b: {networks: [10.2.0.0/16]}\n  hub: {}\nlinks:\n  - {between: [hq, hub], rate: 8 Mbit/s}\n  \
                - {between: [a, hub], rate: unlimited}\n  - {between: [b, hub], rate: unlimited}\n";
-    let mut world = Rollouts::new(7, SplitMix(7), map, 2);
-    world.join(0, 0, true);
-    world.join(1, 0, true);
-    (0..2).for_each(|_| world.join(0, 1, false));
-    world.join(1, 2, false);
-    world.run(Duration::from_secs(40), 0);
-    let mut told: Vec<(u8, u64)> = world.told().collect();
-    told.sort_unstable();
-    assert_eq!(told, [(1, 250_000), (1, 250_000), (2, 500_000)]);
+    let mut rollouts = Rollouts::new(7, SplitMix(7), map, 2);
+    rollouts.join(0, 0, true);
+    rollouts.join(1, 0, true);
+    (0..2).for_each(|_| rollouts.join(0, 1, false));
+    rollouts.join(1, 2, false);
+    rollouts.run(Duration::from_secs(40), 0);
+    let mut granted: Vec<(u8, u64)> = rollouts.granted().collect();
+    granted.sort_unstable();
+    assert_eq!(granted, [(1, 250_000), (1, 250_000), (2, 500_000)]);
 }

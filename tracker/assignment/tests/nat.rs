@@ -60,10 +60,10 @@ fn agents_behind_one_address_and_port_are_peers_of_their_own_with_one_gateway() 
         again(&mut world, 0);
         for number in &agents {
             world.clients[*number].have += 100;
-            let told = again(&mut world, *number);
-            elected += u32::from(told.outcome.elected);
-            let gets = !told.upstream.is_empty();
-            assert_eq!(told.role == Role::Gateway, *number == agents[0]);
+            let reply = again(&mut world, *number);
+            elected += u32::from(reply.outcome.elected);
+            let gets = !reply.upstream.is_empty();
+            assert_eq!(reply.role == Role::Gateway, *number == agents[0]);
             assert_eq!(gets, *number == agents[0], "one budget, whichever asks");
             checks.after_step(&world).unwrap();
         }
@@ -97,19 +97,19 @@ fn an_address_and_port_is_handed_out_once_and_never_to_its_owner() {
     let hidden = join(&mut world, true, 3);
     let other = world.join(2, true, 0);
     world.clients[other].addr = address(2, 9, false);
-    let told = start(&mut world, other);
-    assert_eq!(addresses(&told.local), [nat_address(2)]);
-    assert_eq!(told.gateways, [nat_address(2)]);
+    let reply = start(&mut world, other);
+    assert_eq!(addresses(&reply.local), [nat_address(2)]);
+    assert_eq!(reply.gateways, [nat_address(2)]);
     for number in hidden {
-        let told = again(&mut world, number);
-        assert_eq!(addresses(&told.local), [world.clients[other].addr]);
-        let own = if told.role == Role::Gateway { 1 } else { 0 };
-        assert_eq!(told.gateways.len(), own, "{:?}", told.gateways);
+        let reply = again(&mut world, number);
+        assert_eq!(addresses(&reply.local), [world.clients[other].addr]);
+        let own = if reply.role == Role::Gateway { 1 } else { 0 };
+        assert_eq!(reply.gateways.len(), own, "{:?}", reply.gateways);
     }
 }
 
 #[test]
-fn a_gateway_is_told_of_each_address_and_port_of_its_parent_once() {
+fn a_gateway_is_handed_each_address_and_port_of_its_parent_once() {
     let mut world = world();
     world.nat.insert(1);
     for _ in 0..3 {
@@ -117,9 +117,9 @@ fn a_gateway_is_told_of_each_address_and_port_of_its_parent_once() {
         start(&mut world, number);
     }
     let gateway = join(&mut world, true, 1)[0];
-    let mut told = addresses(&again(&mut world, gateway).upstream);
-    told.sort_unstable();
-    assert_eq!(told, [world.clients[0].addr, nat_address(1)]);
+    let mut reply = addresses(&again(&mut world, gateway).upstream);
+    reply.sort_unstable();
+    assert_eq!(reply, [world.clients[0].addr, nat_address(1)]);
 }
 
 #[test]
@@ -186,8 +186,8 @@ fn an_agent_that_is_given_another_id_and_restarts_leaves_no_ghost() {
     let mut world = world();
     let agents = join(&mut world, true, 2);
     world.clients[agents[0]].image = 77;
-    let told = start(&mut world, agents[0]);
-    assert_eq!((peers(&world), told.outcome.double), (3, None));
+    let reply = start(&mut world, agents[0]);
+    assert_eq!((peers(&world), reply.outcome.double), (3, None));
 }
 
 #[test]
@@ -202,8 +202,8 @@ fn no_address_and_port_has_more_than_64_records_and_the_most_silent_gives_way_bu
         crowded_out += u32::from(start(&mut world, number).outcome.crowded_out);
     }
     assert_eq!((peers(&world), crowded_out), (65, 100));
-    let told = again(&mut world, agents[0]);
-    assert_eq!((told.role, told.outcome.elected), (Role::Gateway, false));
+    let reply = again(&mut world, agents[0]);
+    assert_eq!((reply.role, reply.outcome.elected), (Role::Gateway, false));
     world.swarm.recount().unwrap();
 }
 
@@ -232,9 +232,9 @@ fn with_its_snapshot_a_restarted_tracker_still_tells_them_apart() {
     world.restart_tracker(true);
     assert_eq!(peers(&world), 6);
     for number in agents.iter().chain(&clients) {
-        let told = again(&mut world, *number);
-        assert_eq!(told.role == Role::Gateway, *number == agents[0]);
-        assert!(!told.outcome.elected);
+        let reply = again(&mut world, *number);
+        assert_eq!(reply.role == Role::Gateway, *number == agents[0]);
+        assert!(!reply.outcome.elected);
     }
     assert_eq!(peers(&world), 6);
     world.swarm.recount().unwrap();
@@ -255,12 +255,12 @@ fn a_neighbour_that_lost_one_of_them_costs_no_other_its_lease() {
         again(&mut world, other);
         world.advance(world.now + Duration::from_secs(5));
     }
-    let told = again(&mut world, agents[0]);
-    assert_eq!((told.role, told.outcome.elected), (Role::Gateway, false));
+    let reply = again(&mut world, agents[0]);
+    assert_eq!((reply.role, reply.outcome.elected), (Role::Gateway, false));
 }
 
 #[test]
-fn a_stock_client_that_announces_over_both_families_is_one_peer_and_is_not_told_of_itself() {
+fn a_stock_client_that_announces_over_both_families_is_one_peer_and_is_not_handed_itself() {
     let mut world = world();
     world.nat.clear();
     let client = world.join(2, false, 0);
@@ -270,22 +270,22 @@ fn a_stock_client_that_announces_over_both_families_is_one_peer_and_is_not_told_
     for _ in 0..4 {
         for v6 in [true, false] {
             world.roam(client, 2, v6);
-            let told = again(&mut world, client);
-            assert_eq!(addresses(&told.local), [world.clients[neighbour].addr]);
-            assert_eq!((told.complete, told.incomplete), (1, 2));
+            let reply = again(&mut world, client);
+            assert_eq!(addresses(&reply.local), [world.clients[neighbour].addr]);
+            assert_eq!((reply.complete, reply.incomplete), (1, 2));
         }
         world.advance(world.now + Duration::from_secs(40));
     }
-    // who is of the other family is told that address
+    // who is of the other family is handed that address
     world.roam(neighbour, 2, true);
-    let told = again(&mut world, neighbour);
-    assert_eq!(addresses(&told.local), [address(2, client, true)]);
+    let reply = again(&mut world, neighbour);
+    assert_eq!(addresses(&reply.local), [address(2, client, true)]);
     // it completes, and goes
     world.clients[client].have = SIZE;
     world.announce(client, AnnounceEvent::Completed);
     world.roam(client, 2, true);
-    let told = again(&mut world, client);
-    assert_eq!((told.complete, told.incomplete), (2, 1));
+    let reply = again(&mut world, client);
+    assert_eq!((reply.complete, reply.incomplete), (2, 1));
     world.stop(client);
     assert_eq!(peers(&world), 2);
     world.swarm.recount().unwrap();
@@ -332,7 +332,7 @@ fn stock_clients_with_one_key_that_take_turns_are_told_apart_by_their_addresses(
 }
 
 #[test]
-fn agents_with_an_address_of_their_own_and_one_behind_a_nat_are_told_by_their_own() {
+fn agents_with_an_address_of_their_own_and_one_behind_a_nat_are_handed_out_by_their_own() {
     let mut world = world();
     let agents = join(&mut world, true, 3);
     for _ in 0..2 {
@@ -345,9 +345,9 @@ fn agents_with_an_address_of_their_own_and_one_behind_a_nat_are_told_by_their_ow
     }
     assert_eq!(peers(&world), 4);
     world.roam(agents[0], 2, true);
-    let mut told = addresses(&again(&mut world, agents[0]).local);
-    told.sort_unstable();
-    assert_eq!(told, [address(2, agents[1], true), address(2, agents[2], true)]);
+    let mut reply = addresses(&again(&mut world, agents[0]).local);
+    reply.sort_unstable();
+    assert_eq!(reply, [address(2, agents[1], true), address(2, agents[2], true)]);
     world.swarm.recount().unwrap();
 }
 
@@ -363,7 +363,7 @@ fn one_id_has_no_more_than_so_many_machines_at_an_address() {
     }
     // the first of the id and 64 others, and the seeder at the origin
     assert_eq!((peers(&world), crowded_out), (66, 200 - 65));
-    let told = again(&mut world, clones[0]);
-    assert_eq!((told.role, told.outcome.elected), (Role::Gateway, false));
+    let reply = again(&mut world, clones[0]);
+    assert_eq!((reply.role, reply.outcome.elected), (Role::Gateway, false));
     world.swarm.recount().unwrap();
 }

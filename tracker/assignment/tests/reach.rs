@@ -42,20 +42,23 @@ fn an_upstream_that_does_not_answer_is_replaced_by_others_of_the_parent_site_for
         join(&mut world, 1, SIZE);
     }
     let gateway = world.join(3, true, 0);
-    let told = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
-    assert_eq!(told.len(), 2);
-    let after = upstream(&says_gone(&mut world, gateway, vec![told[0]]));
+    let reply = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
+    assert_eq!(reply.len(), 2);
+    let after = upstream(&says_gone(&mut world, gateway, vec![reply[0]]));
     assert_eq!(after.len(), 2);
-    assert!(after.contains(&told[1]) && !after.contains(&told[0]), "{after:?}");
+    assert!(
+        after.contains(&reply[1]) && !after.contains(&reply[0]),
+        "{after:?}"
+    );
     for _ in 0..5 {
         world.advance(world.now + Duration::from_secs(10));
         world.clients[gateway].have += 1;
-        assert!(!upstream(&says_gone(&mut world, gateway, vec![])).contains(&told[0]));
+        assert!(!upstream(&says_gone(&mut world, gateway, vec![])).contains(&reply[0]));
     }
-    // others were told of it all the time, and so is this gateway after a minute, if it needs one
+    // others were handed it all the time, and so is this gateway after a minute, if it needs one
     world.advance(world.now + Duration::from_secs(15));
     let rest: Vec<SocketAddr> = after.into_iter().collect();
-    assert!(upstream(&says_gone(&mut world, gateway, rest[..1].to_vec())).contains(&told[0]));
+    assert!(upstream(&says_gone(&mut world, gateway, rest[..1].to_vec())).contains(&reply[0]));
 }
 
 #[test]
@@ -64,9 +67,9 @@ fn a_gateway_that_reaches_no_peer_at_its_parent_has_another_parent_in_the_same_r
     let near: Vec<usize> = (0..2).map(|_| join(&mut world, 1, SIZE)).collect();
     let far = join(&mut world, 2, SIZE);
     let gateway = world.join(3, true, 0);
-    let told = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
-    assert!(near.iter().all(|number| told.contains(&world.clients[*number].addr)));
-    let after = upstream(&says_gone(&mut world, gateway, told));
+    let reply = upstream(&world.announce(gateway, AnnounceEvent::Started).unwrap());
+    assert!(near.iter().all(|number| reply.contains(&world.clients[*number].addr)));
+    let after = upstream(&says_gone(&mut world, gateway, reply));
     assert_eq!(after, [world.clients[far].addr]);
     // a parent that does not answer is better than none
     let again = upstream(&says_gone(&mut world, gateway, after));
@@ -85,12 +88,12 @@ fn a_seeder_that_two_neighbours_miss_and_that_is_silent_supplies_no_peer_until_i
     assert!(!says_gone(&mut world, members[1], vec![dead]).outcome.seeder_gone);
     world.advance(world.now + Duration::from_secs(35));
     for _ in 0..3 {
-        let told = says_gone(&mut world, members[0], vec![dead]);
-        assert_eq!((told.role, told.outcome.seeder_gone), (Role::Member, false));
+        let reply = says_gone(&mut world, members[0], vec![dead]);
+        assert_eq!((reply.role, reply.outcome.seeder_gone), (Role::Member, false));
     }
-    let told = says_gone(&mut world, members[1], vec![dead]);
-    assert!(told.outcome.seeder_gone);
-    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+    let reply = says_gone(&mut world, members[1], vec![dead]);
+    assert!(reply.outcome.seeder_gone);
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Gateway, 1));
     // it comes back
     world.announce(seeder, AnnounceEvent::None);
     assert_eq!(says_gone(&mut world, members[1], vec![]).role, Role::Member);
@@ -104,8 +107,8 @@ fn a_seeder_that_the_only_neighbour_misses_supplies_no_peer() {
     let dead = world.clients[seeder].addr;
     let member = join(&mut world, 3, 0);
     world.advance(world.now + Duration::from_secs(35));
-    let told = says_gone(&mut world, member, vec![dead]);
-    assert_eq!((told.role, told.outcome.seeder_gone), (Role::Gateway, true));
+    let reply = says_gone(&mut world, member, vec![dead]);
+    assert_eq!((reply.role, reply.outcome.seeder_gone), (Role::Gateway, true));
 }
 
 /// Its members notice a frozen gateway after 10 s of silence, all within a second.
@@ -192,7 +195,8 @@ fn a_site_that_takes_over_from_a_parent_site_that_vanished_has_a_share_of_its_li
     }
     let region: Vec<usize> = (0..4).map(|_| join(&mut world, 2, SIZE / 2)).collect();
     let branch = join(&mut world, 3, 0);
-    // past the first seconds, the shares are told: the region uses all of the link that the branch will need
+    // past the first seconds, the shares are granted: the region uses all of the link that the branch will
+    // need
     for _ in 0..3 {
         world.advance(world.now + Duration::from_secs(10));
         for number in [region[0], branch] {
@@ -200,9 +204,9 @@ fn a_site_that_takes_over_from_a_parent_site_that_vanished_has_a_share_of_its_li
             world.announce(number, AnnounceEvent::None);
         }
     }
-    let told: Vec<SocketAddr> = world.clients[branch].upstream.clone();
-    assert_eq!(told.len(), 2, "two of the region");
-    let after = says_gone(&mut world, branch, told);
+    let reply: Vec<SocketAddr> = world.clients[branch].upstream.clone();
+    assert_eq!(reply.len(), 2, "two of the region");
+    let after = says_gone(&mut world, branch, reply);
     let home = |addr: &SocketAddr| addr.to_string().starts_with("10.1.");
     assert!(
         !after.upstream.is_empty() && upstream(&after).iter().all(home),

@@ -20,15 +20,15 @@ fn chain() -> World {
 
 fn join(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
     let number = world.join(site, true, have);
-    let told = world.announce(number, AnnounceEvent::Started).unwrap();
-    (number, told)
+    let reply = world.announce(number, AnnounceEvent::Started).unwrap();
+    (number, reply)
 }
 
-fn join_guest(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
+fn join_non_sharing(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
     let number = world.join(site, true, have);
     world.clients[number].share = Sharing::Never;
-    let told = world.announce(number, AnnounceEvent::Started).unwrap();
-    (number, told)
+    let reply = world.announce(number, AnnounceEvent::Started).unwrap();
+    (number, reply)
 }
 
 fn again(world: &mut World, number: usize, after: Duration) -> Decision {
@@ -56,26 +56,26 @@ fn one_that_does_not_share_is_handed_to_no_other_and_is_handed_those_that_do() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
     let (gateway, _) = join(&mut world, 2, 0);
-    let (guest, told) = join_guest(&mut world, 2, SIZE / 2);
-    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
-    assert_eq!(local(&told), addrs(&world, &[gateway]));
-    assert_eq!(told.gateways, addrs(&world, &[gateway]));
-    let (_, told) = join(&mut world, 2, 0);
-    assert_eq!(local(&told), addrs(&world, &[gateway]));
-    let told = again(&mut world, gateway, Duration::from_secs(1));
-    assert!(!local(&told).contains(&world.clients[guest].addr));
-    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    let (non_sharing, reply) = join_non_sharing(&mut world, 2, SIZE / 2);
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Member, 0));
+    assert_eq!(local(&reply), addrs(&world, &[gateway]));
+    assert_eq!(reply.gateways, addrs(&world, &[gateway]));
+    let (_, reply) = join(&mut world, 2, 0);
+    assert_eq!(local(&reply), addrs(&world, &[gateway]));
+    let reply = again(&mut world, gateway, Duration::from_secs(1));
+    assert!(!local(&reply).contains(&world.clients[non_sharing].addr));
+    assert_eq!(upstream(&reply), addrs(&world, &[origin]));
 }
 
 #[test]
 fn a_site_is_not_supplied_by_one_that_has_everything_and_does_not_share() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
-    let (_, told) = join_guest(&mut world, 2, SIZE);
-    assert_eq!((told.local.len(), told.complete), (0, 2));
-    let (_, told) = join(&mut world, 2, 0);
-    assert_eq!(told.role, Role::Gateway);
-    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    let (_, reply) = join_non_sharing(&mut world, 2, SIZE);
+    assert_eq!((reply.local.len(), reply.complete), (0, 2));
+    let (_, reply) = join(&mut world, 2, 0);
+    assert_eq!(reply.role, Role::Gateway);
+    assert_eq!(upstream(&reply), addrs(&world, &[origin]));
     let status = world.swarm.status(&world.context(), world.now);
     let region = status.sites.iter().find(|site| site.site == "region").unwrap();
     assert_eq!((region.peers, region.seeders, region.leechers), (2, 1, 1));
@@ -84,31 +84,31 @@ fn a_site_is_not_supplied_by_one_that_has_everything_and_does_not_share() {
 #[test]
 fn where_no_peer_has_everything_one_that_has_most_and_does_not_share_is_no_root() {
     let mut world = chain();
-    join_guest(&mut world, 1, SIZE - 1);
+    join_non_sharing(&mut world, 1, SIZE - 1);
     let (half, _) = join(&mut world, 2, SIZE / 2);
-    let (_, told) = join(&mut world, 3, 0);
-    assert_eq!(upstream(&told), addrs(&world, &[half]));
+    let (_, reply) = join(&mut world, 3, 0);
+    assert_eq!(upstream(&reply), addrs(&world, &[half]));
 }
 
 #[test]
 fn where_no_peer_could_fetch_for_them_those_that_do_not_share_fetch_for_themselves() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
-    let guests: Vec<usize> = (0..3).map(|_| join_guest(&mut world, 2, 0).0).collect();
-    for guest in &guests {
+    let non_sharing: Vec<usize> = (0..3).map(|_| join_non_sharing(&mut world, 2, 0).0).collect();
+    for non_sharing in &non_sharing {
         assert_eq!(
-            world.clients[*guest].role,
+            world.clients[*non_sharing].role,
             Role::Member,
             "who shares may come yet"
         );
     }
     let later = world.now + MOMENT;
     world.advance(later);
-    for guest in &guests {
-        let told = world.announce(*guest, AnnounceEvent::None).unwrap();
-        assert_eq!((told.role, told.local.len()), (Role::Gateway, 0));
-        assert_eq!(upstream(&told), addrs(&world, &[origin]));
-        assert!(told.gateways.is_empty(), "each fetches all of it");
+    for non_sharing in &non_sharing {
+        let reply = world.announce(*non_sharing, AnnounceEvent::None).unwrap();
+        assert_eq!((reply.role, reply.local.len()), (Role::Gateway, 0));
+        assert_eq!(upstream(&reply), addrs(&world, &[origin]));
+        assert!(reply.gateways.is_empty(), "each fetches all of it");
     }
     let explained = world.swarm.explain(&world.context(), "agent-1", world.now).unwrap();
     assert!(
@@ -123,14 +123,18 @@ fn where_no_peer_could_fetch_for_them_those_that_do_not_share_fetch_for_themselv
 fn they_are_members_again_as_soon_as_a_peer_comes_that_shares() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
-    let (guest, _) = join_guest(&mut world, 2, 0);
-    assert_eq!(again(&mut world, guest, MOMENT).role, Role::Gateway);
-    let (gateway, told) = join(&mut world, 2, 0);
-    assert_eq!(told.role, Role::Gateway);
-    assert_eq!(upstream(&told), addrs(&world, &[origin]), "it waits for no other");
-    let told = again(&mut world, guest, Duration::from_secs(1));
-    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
-    assert_eq!(local(&told), addrs(&world, &[gateway]));
+    let (non_sharing, _) = join_non_sharing(&mut world, 2, 0);
+    assert_eq!(again(&mut world, non_sharing, MOMENT).role, Role::Gateway);
+    let (gateway, reply) = join(&mut world, 2, 0);
+    assert_eq!(reply.role, Role::Gateway);
+    assert_eq!(
+        upstream(&reply),
+        addrs(&world, &[origin]),
+        "it waits for no other"
+    );
+    let reply = again(&mut world, non_sharing, Duration::from_secs(1));
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Member, 0));
+    assert_eq!(local(&reply), addrs(&world, &[gateway]));
     let explained = world.swarm.explain(&world.context(), "agent-1", world.now).unwrap();
     assert!(
         explained.because.contains("no gateway for others"),
@@ -139,7 +143,7 @@ fn they_are_members_again_as_soon_as_a_peer_comes_that_shares() {
     );
     // and fetch for themselves when it has gone
     world.stop(gateway);
-    assert_eq!(again(&mut world, guest, MOMENT).role, Role::Gateway);
+    assert_eq!(again(&mut world, non_sharing, MOMENT).role, Role::Gateway);
 }
 
 #[test]
@@ -147,13 +151,13 @@ fn a_starving_member_that_does_not_share_does_not_become_a_gateway_beside_one_th
     let mut world = chain();
     join(&mut world, 1, SIZE);
     let (gateway, _) = join(&mut world, 2, 0);
-    let (guest, _) = join_guest(&mut world, 2, 0);
+    let (non_sharing, _) = join_non_sharing(&mut world, 2, 0);
     for _ in 0..6 {
         world.clients[gateway].have += 1;
-        world.clients[guest].stalled = true;
+        world.clients[non_sharing].stalled = true;
         again(&mut world, gateway, Duration::from_secs(1));
         assert_eq!(
-            again(&mut world, guest, Duration::from_secs(10)).role,
+            again(&mut world, non_sharing, Duration::from_secs(10)).role,
             Role::Member
         );
     }
@@ -167,47 +171,47 @@ fn a_starving_member_that_does_not_share_does_not_become_a_gateway_beside_one_th
 fn a_site_of_such_agents_is_no_parent() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
-    let (guest, _) = join_guest(&mut world, 2, 0);
-    let (branch, told) = join(&mut world, 3, 0);
-    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    let (non_sharing, _) = join_non_sharing(&mut world, 2, 0);
+    let (branch, reply) = join(&mut world, 3, 0);
+    assert_eq!(upstream(&reply), addrs(&world, &[origin]));
     // who shares comes between, as always
     let (region, _) = join(&mut world, 2, 0);
-    let told = again(&mut world, branch, Duration::from_secs(1));
-    assert_eq!(upstream(&told), addrs(&world, &[region]));
+    let reply = again(&mut world, branch, Duration::from_secs(1));
+    assert_eq!(upstream(&reply), addrs(&world, &[region]));
     world.stop(region);
-    again(&mut world, guest, MOMENT);
-    let told = again(&mut world, branch, Duration::from_secs(1));
-    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    again(&mut world, non_sharing, MOMENT);
+    let reply = again(&mut world, branch, Duration::from_secs(1));
+    assert_eq!(upstream(&reply), addrs(&world, &[origin]));
 }
 
 #[test]
 fn an_agent_that_changes_its_mind_is_treated_so_from_its_next_announce_on() {
     let mut world = chain();
     let (origin, _) = join(&mut world, 1, SIZE);
-    let (one, told) = join(&mut world, 2, 0);
-    assert_eq!(told.role, Role::Gateway);
+    let (one, reply) = join(&mut world, 2, 0);
+    assert_eq!(reply.role, Role::Gateway);
     let (two, _) = join(&mut world, 2, 0);
     world.clients[one].share = Sharing::Never;
-    let told = again(&mut world, one, Duration::from_secs(1));
-    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
-    assert_eq!(local(&told), addrs(&world, &[two]));
-    let told = again(&mut world, two, Duration::from_secs(1));
-    assert_eq!((told.role, told.local.len()), (Role::Gateway, 0));
+    let reply = again(&mut world, one, Duration::from_secs(1));
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Member, 0));
+    assert_eq!(local(&reply), addrs(&world, &[two]));
+    let reply = again(&mut world, two, Duration::from_secs(1));
+    assert_eq!((reply.role, reply.local.len()), (Role::Gateway, 0));
     world.clients[one].share = Sharing::Always;
     again(&mut world, one, Duration::from_secs(1));
-    let told = again(&mut world, two, Duration::from_secs(1));
-    assert_eq!(local(&told), addrs(&world, &[one]));
+    let reply = again(&mut world, two, Duration::from_secs(1));
+    assert_eq!(local(&reply), addrs(&world, &[one]));
 
     // and a seeder
     world.clients[origin].share = Sharing::Never;
     again(&mut world, origin, Duration::from_secs(1));
-    let told = again(&mut world, two, Duration::from_secs(1));
-    assert!(told.upstream.is_empty());
+    let reply = again(&mut world, two, Duration::from_secs(1));
+    assert!(reply.upstream.is_empty());
     assert_eq!(world.swarm.counts().complete, 1);
     world.clients[origin].share = Sharing::Always;
     again(&mut world, origin, Duration::from_secs(1));
-    let told = again(&mut world, two, Duration::from_secs(1));
-    assert_eq!(upstream(&told), addrs(&world, &[origin]));
+    let reply = again(&mut world, two, Duration::from_secs(1));
+    assert_eq!(upstream(&reply), addrs(&world, &[origin]));
 }
 
 #[test]
@@ -215,37 +219,37 @@ fn a_restarted_tracker_waits_for_the_gateway_that_one_of_them_is_served_by() {
     let mut world = chain();
     join(&mut world, 1, SIZE);
     let (gateway, _) = join(&mut world, 2, 0);
-    let (guest, _) = join_guest(&mut world, 2, 0);
+    let (non_sharing, _) = join_non_sharing(&mut world, 2, 0);
     world.restart_tracker(false);
     world.announce(0, AnnounceEvent::None).unwrap();
     for _ in 0..4 {
-        let told = again(&mut world, guest, Duration::from_secs(3));
-        assert_eq!(told.role, Role::Member);
+        let reply = again(&mut world, non_sharing, Duration::from_secs(3));
+        assert_eq!(reply.role, Role::Member);
         // it is still connected
-        world.clients[guest].gateways = addrs(&world, &[gateway]);
+        world.clients[non_sharing].gateways = addrs(&world, &[gateway]);
     }
     assert_eq!(again(&mut world, gateway, MOMENT).role, Role::Gateway);
-    assert_eq!(again(&mut world, guest, MOMENT).role, Role::Member);
+    assert_eq!(again(&mut world, non_sharing, MOMENT).role, Role::Member);
 }
 
-/// More of them than a small site holds: each is told a few of those that share, and those know each other.
+/// More of them than a small site holds: each is handed a few of those that share, and those know each other.
 #[test]
 fn a_crowd_of_them_spreads_over_those_that_share() {
     let mut world = chain();
     join(&mut world, 1, SIZE);
     let sharing: Vec<usize> = (0..20).map(|_| join(&mut world, 2, 0).0).collect();
-    let guests: Vec<usize> = (0..200).map(|_| join_guest(&mut world, 2, 0).0).collect();
-    for guest in guests {
-        let told = again(&mut world, guest, Duration::from_millis(10));
+    let non_sharing: Vec<usize> = (0..200).map(|_| join_non_sharing(&mut world, 2, 0).0).collect();
+    for non_sharing in non_sharing {
+        let reply = again(&mut world, non_sharing, Duration::from_millis(10));
         let degree = world.policy.degree as usize;
         assert!(
-            (degree / 2..=degree).contains(&told.local.len()),
+            (degree / 2..=degree).contains(&reply.local.len()),
             "{}",
-            told.local.len()
+            reply.local.len()
         );
         let shares = |addr| sharing.iter().any(|number| world.clients[*number].addr == addr);
-        assert!(local(&told).into_iter().all(shares));
+        assert!(local(&reply).into_iter().all(shares));
     }
-    let told = again(&mut world, sharing[0], Duration::from_secs(1));
-    assert_eq!(told.local.len(), 19);
+    let reply = again(&mut world, sharing[0], Duration::from_secs(1));
+    assert_eq!(reply.local.len(), 19);
 }

@@ -21,7 +21,7 @@ struct Agent {
     stock: bool,
     /// What it has of each unit; unit u is of stripe u % n.
     have: [f64; UNITS],
-    told: Option<Decision>,
+    decision: Option<Decision>,
     next: Time,
     done: Option<Time>,
     wan: f64,
@@ -56,7 +56,7 @@ impl Rollout {
             addr: SocketAddr::from(([10, site, 0, number as u8 + 1], 6881)),
             stock,
             have: [if seeder { SIZE / UNITS as f64 } else { 0.0 }; UNITS],
-            told: None,
+            decision: None,
             next: self.now,
             done: seeder.then_some(Time::ZERO),
             wan: 0.0,
@@ -67,7 +67,7 @@ impl Rollout {
 
     fn announce(&mut self, number: usize) {
         let agent = &self.agents[number];
-        let role = agent.told.as_ref().map_or(Role::Member, |told| told.role);
+        let role = agent.decision.as_ref().map_or(Role::Member, |decision| decision.role);
         let report = AgentReport {
             agent: format!("agent-{number}"),
             role,
@@ -81,7 +81,7 @@ impl Rollout {
             left,
             downloaded: 0,
             uploaded: 0,
-            event: if agent.told.is_some() {
+            event: if agent.decision.is_some() {
                 AnnounceEvent::None
             } else {
                 AnnounceEvent::Started
@@ -96,18 +96,18 @@ impl Rollout {
             ledger: &self.ledger,
             wall: self.wall,
         };
-        let told = self.swarm.announce(&cx, &announce, self.now, &mut self.rng).unwrap();
-        let stripes: Vec<u8> = told.parents.iter().flat_map(|parent| parent.stripes.clone()).collect();
-        if !told.parents.is_empty() {
+        let decision = self.swarm.announce(&cx, &announce, self.now, &mut self.rng).unwrap();
+        let stripes: Vec<u8> = decision.parents.iter().flat_map(|parent| parent.stripes.clone()).collect();
+        if !decision.parents.is_empty() {
             let each: BTreeSet<u8> = stripes.iter().copied().collect();
             assert_eq!(stripes.len(), each.len(), "a stripe has two parents");
-            assert_eq!(each, (0..told.stripes).collect(), "every stripe has a parent");
-            let parted = told.parents.iter().map(|parent| parent.upstreams.len()).sum::<usize>();
-            assert_eq!(parted, told.upstream.len());
+            assert_eq!(each, (0..decision.stripes).collect(), "every stripe has a parent");
+            let parted = decision.parents.iter().map(|parent| parent.upstreams.len()).sum::<usize>();
+            assert_eq!(parted, decision.upstream.len());
         }
         let agent = &mut self.agents[number];
-        agent.next = self.now + told.interval;
-        agent.told = Some(told);
+        agent.next = self.now + decision.interval;
+        agent.decision = Some(decision);
     }
 
     /// A tenth of a second: each agent fetches what its upstreams have.
@@ -119,19 +119,20 @@ impl Rollout {
             found.map_or(0.0, |(_, have)| have[unit])
         };
         for agent in &mut self.agents {
-            let Some(told) = &agent.told else { continue };
+            let Some(decision) = &agent.decision else { continue };
             let of =
                 |peers: &[narrows_protocol::Peer]| peers.iter().map(|peer| peer.addr).collect::<Vec<_>>();
             let mut sources: Vec<(Vec<SocketAddr>, f64, Vec<usize>)> = Vec::new();
             let rate = |rate: narrows_topology::Rate| rate.bytes_per_second().map_or(1e9, |rate| rate as f64);
-            if told.parents.is_empty() {
-                if !told.upstream.is_empty() && !told.paused {
-                    sources.push((of(&told.upstream), rate(told.rate), (0..UNITS).collect()));
+            if decision.parents.is_empty() {
+                if !decision.upstream.is_empty() && !decision.paused {
+                    sources.push((of(&decision.upstream), rate(decision.rate), (0..UNITS).collect()));
                 }
             } else {
-                for parent in told.parents.iter().filter(|parent| !parent.paused) {
-                    let mine =
-                        |unit: &usize| parent.stripes.contains(&((unit % usize::from(told.stripes)) as u8));
+                for parent in decision.parents.iter().filter(|parent| !parent.paused) {
+                    let mine = |unit: &usize| {
+                        parent.stripes.contains(&((unit % usize::from(decision.stripes)) as u8))
+                    };
                     sources.push((
                         of(&parent.upstreams),
                         rate(parent.rate),
@@ -190,23 +191,23 @@ const DIAMOND: &str = "version: 1\nsites:\n  hq: {networks: [10.0.0.0/16]}\n  a:
 
 #[test]
 fn on_a_diamond_the_links_are_filled_and_each_byte_enters_a_site_once() {
-    let mut world = Rollout::new(DIAMOND);
-    world.join(0, true, false);
-    let clients: Vec<usize> = (1..4).map(|site| world.join(site, false, false)).collect();
-    world.run(1000);
-    let roots = [world.map.site_named("hq").unwrap()].into();
+    let mut rollout = Rollout::new(DIAMOND);
+    rollout.join(0, true, false);
+    let clients: Vec<usize> = (1..4).map(|site| rollout.join(site, false, false)).collect();
+    rollout.run(1000);
+    let roots = [rollout.map.site_named("hq").unwrap()].into();
     let mut bound: f64 = 0.0;
     for name in ["a", "b", "c"] {
         let rate = max_flow(
-            &world.map,
-            world.wall,
+            &rollout.map,
+            rollout.wall,
             &roots,
-            world.map.site_named(name).unwrap(),
+            rollout.map.site_named(name).unwrap(),
         );
         bound = bound.max(SIZE / rate.bytes_per_second().unwrap() as f64);
     }
     for client in clients {
-        let agent = &world.agents[client];
+        let agent = &rollout.agents[client];
         let took = agent.done.expect("each agent completes").as_secs_f64() - 1.0;
         println!(
             "{}: {took:.1} s of {bound:.1} s, {:.3} copies",
@@ -224,49 +225,52 @@ fn on_a_diamond_the_links_are_filled_and_each_byte_enters_a_site_once() {
 
 #[test]
 fn a_stock_gateway_on_a_diamond_has_one_parent() {
-    let mut world = Rollout::new(DIAMOND);
-    world.join(0, true, false);
+    let mut rollout = Rollout::new(DIAMOND);
+    rollout.join(0, true, false);
     for site in 1..3 {
-        world.join(site, false, false);
+        rollout.join(site, false, false);
     }
-    let stock = world.join(3, false, true);
-    world.run(1000);
-    assert!(world.agents[stock].done.is_some());
-    assert!(world.agents.iter().all(|agent| agent.wan <= SIZE * 1.001));
-    let told = world.agents[stock].told.as_ref().unwrap();
-    assert!(told.parents.is_empty() && told.stripes == 1);
+    let stock = rollout.join(3, false, true);
+    rollout.run(1000);
+    assert!(rollout.agents[stock].done.is_some());
+    assert!(rollout.agents.iter().all(|agent| agent.wan <= SIZE * 1.001));
+    let decision = rollout.agents[stock].decision.as_ref().unwrap();
+    assert!(decision.parents.is_empty() && decision.stripes == 1);
 }
 
 #[test]
 fn on_a_map_without_cycles_no_reply_has_stripes() {
     let tree = DIAMOND.replace("  - {between: [b, c], rate: 10 Mbit/s}\n", "");
-    let mut world = Rollout::new(&tree);
-    world.join(0, true, false);
+    let mut rollout = Rollout::new(&tree);
+    rollout.join(0, true, false);
     for site in 1..4 {
-        world.join(site, false, false);
+        rollout.join(site, false, false);
     }
-    world.run(30);
-    let told = world.agents.iter().filter_map(|agent| agent.told.as_ref());
-    assert!(told.clone().all(|told| told.parents.is_empty() && told.stripes == 1));
-    assert_eq!(told.filter(|told| !told.upstream.is_empty()).count(), 3);
+    rollout.run(30);
+    let decision = rollout.agents.iter().filter_map(|agent| agent.decision.as_ref());
+    assert!(decision.clone().all(|decision| decision.parents.is_empty() && decision.stripes == 1));
+    assert_eq!(
+        decision.filter(|decision| !decision.upstream.is_empty()).count(),
+        3
+    );
 }
 
 #[test]
 fn the_status_names_every_site_that_a_gateway_fetches_from() {
-    let mut world = Rollout::new(DIAMOND);
-    world.join(0, true, false);
+    let mut rollout = Rollout::new(DIAMOND);
+    rollout.join(0, true, false);
     for site in 1..4 {
-        world.join(site, false, false);
+        rollout.join(site, false, false);
     }
-    world.run(30);
+    rollout.run(30);
     let policy = Policy::default();
     let cx = Context {
-        map: &world.map,
+        map: &rollout.map,
         policy: &policy,
-        ledger: &world.ledger,
-        wall: world.wall,
+        ledger: &rollout.ledger,
+        wall: rollout.wall,
     };
-    let status = world.swarm.status(&cx, world.now);
+    let status = rollout.swarm.status(&cx, rollout.now);
     let far = status.sites.iter().find(|site| site.site == "c").unwrap();
     let mut ways: Vec<(&str, &[String])> = Vec::new();
     ways.extend(far.sources.iter().map(|source| (source.site.as_str(), &*source.route)));

@@ -25,8 +25,8 @@ fn pair() -> World {
 
 fn join(world: &mut World, site: u8, have: u64) -> (usize, Decision) {
     let number = world.join(site, true, have);
-    let told = world.announce(number, AnnounceEvent::Started).unwrap();
-    (number, told)
+    let reply = world.announce(number, AnnounceEvent::Started).unwrap();
+    (number, reply)
 }
 
 /// Lets time pass, in which a client gets so many bytes.
@@ -45,18 +45,18 @@ fn a_site_with_one_slow_seeder_fetches_across_the_link_beside_it_after_ten_secon
     let mut world = pair();
     let (origin, _) = join(&mut world, 1, SIZE);
     let (slow, _) = join(&mut world, 2, SIZE);
-    let (leecher, told) = join(&mut world, 2, 0);
-    assert_eq!(told.role, Role::Member);
+    let (leecher, reply) = join(&mut world, 2, 0);
+    assert_eq!(reply.role, Role::Member);
     assert!(
-        told.interval <= TEN + TEN / 10,
+        reply.interval <= TEN + TEN / 10,
         "measured soon: {:?}",
-        told.interval
+        reply.interval
     );
-    let told = gain(&mut world, leecher, 500, TEN);
-    assert_eq!(told.role, Role::Gateway);
-    assert_eq!(upstream(&told), [world.clients[origin].addr]);
+    let reply = gain(&mut world, leecher, 500, TEN);
+    assert_eq!(reply.role, Role::Gateway);
+    assert_eq!(upstream(&reply), [world.clients[origin].addr]);
     assert!(
-        told.local.iter().any(|peer| peer.addr == world.clients[slow].addr),
+        reply.local.iter().any(|peer| peer.addr == world.clients[slow].addr),
         "and goes on to fetch from its neighbour"
     );
     // it stays so, however fast it is now
@@ -72,8 +72,8 @@ fn a_site_whose_seeder_is_as_fast_as_the_link_fetches_nothing_across_it() {
     join(&mut world, 2, SIZE);
     let (leecher, _) = join(&mut world, 2, 0);
     for _ in 0..8 {
-        let told = gain(&mut world, leecher, 7000, TEN);
-        assert!(told.role == Role::Member && told.upstream.is_empty());
+        let reply = gain(&mut world, leecher, 7000, TEN);
+        assert!(reply.role == Role::Member && reply.upstream.is_empty());
     }
 }
 
@@ -107,8 +107,8 @@ fn a_second_seeder_ends_what_the_first_was_too_slow_for() {
     let (leecher, _) = join(&mut world, 2, 0);
     assert_eq!(gain(&mut world, leecher, 500, TEN).role, Role::Gateway);
     join(&mut world, 2, SIZE);
-    let told = gain(&mut world, leecher, 20_000, TEN);
-    assert!(told.role == Role::Member && told.upstream.is_empty());
+    let reply = gain(&mut world, leecher, 20_000, TEN);
+    assert!(reply.role == Role::Member && reply.upstream.is_empty());
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn what_a_site_gets_is_never_far_below_what_its_link_would_bring() {
         for _ in 0..3 {
             world.advance(world.now + TEN);
             for number in &numbers {
-                let told = gain(&mut world, *number, local * 10, Duration::ZERO);
-                fetching |= told.role == Role::Gateway;
+                let reply = gain(&mut world, *number, local * 10, Duration::ZERO);
+                fetching |= reply.role == Role::Gateway;
             }
         }
         assert_eq!(fetching, local * 2 < 1250, "{local} bytes/s, {leechers} leechers");

@@ -13,8 +13,8 @@ use sim::world::World;
 /// What the link brings of [`SIZE`] in a second.
 const RATE: u64 = SIZE / 200;
 
-fn upstream(told: &Decision) -> Vec<std::net::SocketAddr> {
-    let mut all: Vec<_> = told.upstream.iter().map(|peer| peer.addr).collect();
+fn upstream(reply: &Decision) -> Vec<std::net::SocketAddr> {
+    let mut all: Vec<_> = reply.upstream.iter().map(|peer| peer.addr).collect();
     all.sort();
     all
 }
@@ -50,20 +50,20 @@ fn fetch(world: &mut World, client: usize, bytes: u64) -> Decision {
 }
 
 #[test]
-fn a_gateway_that_gets_a_trickle_is_told_another_upstream_and_then_another_one_tries() {
+fn a_gateway_that_gets_a_trickle_is_handed_another_upstream_and_then_another_one_tries() {
     let (mut world, clients) = rollout();
     let first = world.announce(clients[0], AnnounceEvent::None).unwrap();
     assert_eq!((first.role, first.upstream.len()), (Role::Gateway, 1));
-    let mut told = first.clone();
+    let mut reply = first.clone();
     for _ in 0..4 {
-        told = fetch(&mut world, clients[0], 1);
+        reply = fetch(&mut world, clients[0], 1);
     }
-    assert_eq!(told.role, Role::Gateway);
-    assert_ne!(upstream(&told), upstream(&first), "there are three others");
+    assert_eq!(reply.role, Role::Gateway);
+    assert_ne!(upstream(&reply), upstream(&first), "there are three others");
     for _ in 0..12 {
-        told = fetch(&mut world, clients[0], 1);
+        reply = fetch(&mut world, clients[0], 1);
     }
-    assert_eq!(told.role, Role::Member, "it is slow itself, perhaps");
+    assert_eq!(reply.role, Role::Member, "it is slow itself, perhaps");
     let others = clients[1..].iter().map(|client| world.announce(*client, AnnounceEvent::None).unwrap().role);
     assert_eq!(others.filter(|role| *role == Role::Gateway).count(), 1);
 }
@@ -72,10 +72,10 @@ fn a_gateway_that_gets_a_trickle_is_told_another_upstream_and_then_another_one_t
 fn a_gateway_that_brings_a_third_of_what_it_may_keeps_upstream_and_lease() {
     let (mut world, clients) = rollout();
     let first = world.announce(clients[0], AnnounceEvent::None).unwrap();
-    let mut told = first.clone();
+    let mut reply = first.clone();
     while SIZE - world.clients[clients[0]].have > RATE * 20 {
-        told = fetch(&mut world, clients[0], RATE * 10 / 3);
-        assert_eq!((told.role, upstream(&told)), (Role::Gateway, upstream(&first)));
+        reply = fetch(&mut world, clients[0], RATE * 10 / 3);
+        assert_eq!((reply.role, upstream(&reply)), (Role::Gateway, upstream(&first)));
     }
-    assert_eq!(told.role, Role::Gateway);
+    assert_eq!(reply.role, Role::Gateway);
 }

@@ -164,8 +164,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The reply where an invariant is broken: the peer is a member that is to come back soon. What leads to a
-    /// record that is not there goes, so that its next announce makes a new one.
+    /// The reply where an invariant is broken: the peer is a member that is to come back soon. What leads to
+    /// a record that is not there goes, so that its next announce makes a new one.
     pub(super) fn fall_back(&mut self, broken: Broken) -> Decision {
         self.swarm.faults.note(broken);
         self.forget_place();

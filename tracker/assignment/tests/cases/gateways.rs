@@ -10,7 +10,7 @@ use crate::sim::client::SIZE;
 use crate::sim::world::World;
 
 /// Uber's Kraken, issue 244: the zone that starts first fills every slot of the origin, and the other, which
-/// is told of its own peers only, gets nothing until the first is done.
+/// is handed its own peers only, gets nothing until the first is done.
 #[test]
 fn a_zone_that_starts_seconds_later_progresses_at_once() {
     let mut world = star(1);
@@ -87,8 +87,8 @@ fn one_report_of_a_lost_gateway_that_announces_again_changes_nothing() {
         world.announce(*number, AnnounceEvent::Started);
     }
     world.clients[numbers[1]].lost = Some(world.clients[numbers[0]].addr);
-    let told = world.announce(numbers[1], AnnounceEvent::None).unwrap();
-    assert!(told.interval <= Duration::from_secs(2) && told.role == Role::Member);
+    let reply = world.announce(numbers[1], AnnounceEvent::None).unwrap();
+    assert!(reply.interval <= Duration::from_secs(2) && reply.role == Role::Member);
     assert_eq!(
         world.announce(numbers[0], AnnounceEvent::None).unwrap().role,
         Role::Gateway
@@ -166,16 +166,16 @@ fn a_site_whose_link_is_paused_is_fed_over_another() {
         world.announce(number, AnnounceEvent::Started);
     }
     let gateway = world.join(2, true, 0);
-    let told = world.announce(gateway, AnnounceEvent::Started).unwrap();
+    let reply = world.announce(gateway, AnnounceEvent::Started).unwrap();
     assert_eq!(
-        (told.upstream[0].addr, told.paused),
+        (reply.upstream[0].addr, reply.paused),
         (world.clients[0].addr, false)
     );
     // at 13:00 the link to a is paused
     world.wall = "2026-11-23T13:00:00Z".parse().unwrap();
-    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
+    let reply = world.announce(gateway, AnnounceEvent::None).unwrap();
     assert_eq!(
-        (told.upstream[0].addr, told.paused),
+        (reply.upstream[0].addr, reply.paused),
         (world.clients[1].addr, false)
     );
 }
@@ -239,8 +239,8 @@ fn a_site_that_joins_on_the_way_of_a_flow_is_put_into_it() {
     assert!(before.interval <= Duration::from_secs(2), "{:?}", before.interval);
 
     let region = world.join(2, true, 0);
-    let told = world.announce(region, AnnounceEvent::Started).unwrap();
-    assert_eq!(told.upstream[0].addr, world.clients[origin].addr);
+    let reply = world.announce(region, AnnounceEvent::Started).unwrap();
+    assert_eq!(reply.upstream[0].addr, world.clients[origin].addr);
     let after = world.announce(branch, AnnounceEvent::None).unwrap();
     let upstream: Vec<_> = after.upstream.iter().map(|up| up.addr).collect();
     assert_eq!(upstream, [world.clients[region].addr]);
@@ -258,14 +258,14 @@ fn a_leecher_beside_a_dead_seeder_fetches_across_the_link_and_goes_on_doing_so()
     let leecher = world.join(2, true, 0);
     world.announce(leecher, AnnounceEvent::Started);
     world.clients[leecher].stalled = true;
-    let mut told = Vec::new();
+    let mut reply = Vec::new();
     for _ in 0..2 {
         let later = world.now + Duration::from_secs(10);
         world.advance(later);
         world.clients[leecher].have = 0;
-        told = world.announce(leecher, AnnounceEvent::None).unwrap().upstream;
+        reply = world.announce(leecher, AnnounceEvent::None).unwrap().upstream;
     }
-    assert_eq!(told.len(), 1, "two stalled announces are enough");
+    assert_eq!(reply.len(), 1, "two stalled announces are enough");
     world.clients[leecher].stalled = false;
     for (received, verified) in [(1000, 700), (2000, 1900), (3000, 3000)] {
         let later = world.now + Duration::from_secs(1);

@@ -43,15 +43,15 @@ fn clones_of_one_id_are_six_agents_of_which_one_fetches_for_the_site() {
     let mut doubles = 0;
     for number in &clones {
         world.clients[*number].image = clones[0];
-        let told = world.announce(*number, AnnounceEvent::Started).unwrap();
-        doubles += usize::from(told.outcome.double.is_some());
+        let reply = world.announce(*number, AnnounceEvent::Started).unwrap();
+        doubles += usize::from(reply.outcome.double.is_some());
     }
     assert_eq!(doubles, 5, "each but the first is named");
     for _ in 0..10 {
         world.advance(world.now + Duration::from_secs(20));
         for number in &clones {
-            let told = world.announce(*number, AnnounceEvent::None).unwrap();
-            assert!(!told.outcome.moved && told.outcome.double.is_none());
+            let reply = world.announce(*number, AnnounceEvent::None).unwrap();
+            assert!(!reply.outcome.moved && reply.outcome.double.is_none());
         }
     }
     let gateways = clones.iter().filter(|number| world.clients[**number].role == Role::Gateway);
@@ -76,11 +76,11 @@ fn an_agent_that_restarts_with_its_key_or_with_another_at_its_address_is_the_sam
     world.announce(agent, AnnounceEvent::Started);
     // older agents make a key at each start
     world.clients[agent].key = 77;
-    let told = world.announce(agent, AnnounceEvent::Started).unwrap();
-    assert_eq!((told.role, told.outcome.double), (Role::Gateway, None));
+    let reply = world.announce(agent, AnnounceEvent::Started).unwrap();
+    assert_eq!((reply.role, reply.outcome.double), (Role::Gateway, None));
     world.roam(agent, 3, false);
-    let told = world.announce(agent, AnnounceEvent::Started).unwrap();
-    assert!(told.outcome.moved && told.role == Role::Gateway);
+    let reply = world.announce(agent, AnnounceEvent::Started).unwrap();
+    assert!(reply.outcome.moved && reply.role == Role::Gateway);
     assert_eq!(world.swarm.counts().incomplete, 1);
 }
 
@@ -99,9 +99,9 @@ fn clones_of_one_id_and_one_key_are_told_apart_by_their_addresses_once_they_take
     for _ in 0..10 {
         world.advance(world.now + Duration::from_secs(20));
         for number in &clones {
-            let told = world.announce(*number, AnnounceEvent::None).unwrap();
-            moved += usize::from(told.outcome.moved);
-            doubles += usize::from(told.outcome.double.is_some());
+            let reply = world.announce(*number, AnnounceEvent::None).unwrap();
+            moved += usize::from(reply.outcome.moved);
+            doubles += usize::from(reply.outcome.double.is_some());
         }
     }
     let gateways = clones.iter().filter(|number| world.clients[**number].role == Role::Gateway);

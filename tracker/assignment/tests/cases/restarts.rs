@@ -51,19 +51,23 @@ fn joiners_after_a_restart(snapshot: bool) -> (World, usize, Vec<Role>) {
 fn with_its_snapshot_a_restarted_tracker_takes_no_lease_from_a_gateway_that_works() {
     let (mut world, gateway, joined) = joiners_after_a_restart(true);
     assert_eq!(joined, [Role::Member; 4]);
-    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
-    assert_eq!(told.role, Role::Gateway);
+    let reply = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!(reply.role, Role::Gateway);
     let origin = world.clients[0].addr;
-    let upstream: Vec<_> = told.upstream.iter().map(|up| up.addr).collect();
-    assert_eq!(upstream, [origin], "a seeder that has not announced yet is told");
+    let upstream: Vec<_> = reply.upstream.iter().map(|up| up.addr).collect();
+    assert_eq!(
+        upstream,
+        [origin],
+        "a seeder that has not announced yet is handed out"
+    );
 }
 
 #[test]
 fn without_a_snapshot_the_gateway_that_works_takes_its_lease_back_from_a_newcomer_without_an_upstream() {
     let (mut world, gateway, joined) = joiners_after_a_restart(false);
     assert_eq!(joined[0], Role::Gateway, "no other is known");
-    let told = world.announce(gateway, AnnounceEvent::None).unwrap();
-    assert_eq!((told.role, told.outcome.adopted), (Role::Gateway, true));
+    let reply = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!((reply.role, reply.outcome.adopted), (Role::Gateway, true));
     world.announce(0, AnnounceEvent::None); // the origin has noticed the restart
     let newcomer = world.announce(gateway + 1, AnnounceEvent::None).unwrap();
     assert_eq!((newcomer.role, newcomer.upstream.len()), (Role::Member, 0));
@@ -83,14 +87,14 @@ fn a_tracker_that_lost_its_memory_lets_no_newcomer_fetch_across_a_link_before_ne
     world.announce(newcomer, AnnounceEvent::Started);
     world.advance(world.now + Duration::from_secs(3));
     world.announce(0, AnnounceEvent::None).unwrap(); // it has noticed
-    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
-    assert_eq!((told.role, told.upstream.len()), (Role::Member, 0));
-    assert!(told.interval <= world.policy.hasty, "{:?}", told.interval);
+    let reply = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Member, 0));
+    assert!(reply.interval <= world.policy.hasty, "{:?}", reply.interval);
     world.advance(world.now + Duration::from_secs(7));
     world.announce(1, AnnounceEvent::None).unwrap();
-    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
-    let local: Vec<_> = told.local.iter().map(|peer| peer.addr).collect();
-    assert_eq!((told.role, local), (Role::Member, vec![world.clients[1].addr]));
+    let reply = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    let local: Vec<_> = reply.local.iter().map(|peer| peer.addr).collect();
+    assert_eq!((reply.role, local), (Role::Member, vec![world.clients[1].addr]));
 }
 
 #[test]
@@ -101,11 +105,11 @@ fn a_tracker_that_lost_its_memory_lets_a_newcomer_fetch_across_a_link_once_no_ot
     world.restart_tracker(false);
     world.announce(seeder, AnnounceEvent::None);
     let newcomer = world.join(2, true, 0);
-    let told = world.announce(newcomer, AnnounceEvent::Started).unwrap();
-    assert_eq!(told.role, Role::Member);
+    let reply = world.announce(newcomer, AnnounceEvent::Started).unwrap();
+    assert_eq!(reply.role, Role::Member);
     world.advance(world.now + world.policy.recall);
-    let told = world.announce(newcomer, AnnounceEvent::None).unwrap();
-    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+    let reply = world.announce(newcomer, AnnounceEvent::None).unwrap();
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Gateway, 1));
 }
 
 #[test]
@@ -114,8 +118,8 @@ fn a_rollout_at_a_tracker_that_knows_nothing_because_nothing_was_before_starts_a
     let seeder = world.join(1, true, SIZE);
     world.announce(seeder, AnnounceEvent::Started);
     let client = world.join(2, true, 0);
-    let told = world.announce(client, AnnounceEvent::Started).unwrap();
-    assert_eq!((told.role, told.upstream.len()), (Role::Gateway, 1));
+    let reply = world.announce(client, AnnounceEvent::Started).unwrap();
+    assert_eq!((reply.role, reply.upstream.len()), (Role::Gateway, 1));
 }
 
 #[test]
@@ -123,11 +127,11 @@ fn a_peer_that_waits_at_a_tracker_that_has_just_started_is_to_come_back_within_s
 {
     let mut world = star(2);
     let client = world.join(2, true, 0);
-    let told = world.announce(client, AnnounceEvent::Started).unwrap();
-    assert!(told.interval <= world.policy.hasty, "{:?}", told.interval);
+    let reply = world.announce(client, AnnounceEvent::Started).unwrap();
+    assert!(reply.interval <= world.policy.hasty, "{:?}", reply.interval);
     world.advance(world.now + world.policy.youth);
-    let told = world.announce(client, AnnounceEvent::None).unwrap();
-    assert!(told.interval > world.policy.hasty, "{:?}", told.interval);
+    let reply = world.announce(client, AnnounceEvent::None).unwrap();
+    assert!(reply.interval > world.policy.hasty, "{:?}", reply.interval);
 }
 
 #[test]
@@ -151,11 +155,11 @@ fn with_its_snapshot_a_restarted_tracker_tells_a_newcomer_of_neighbours_that_hav
     }
     world.restart_tracker(true);
     let newcomer = world.join(2, true, 0);
-    let told = world.announce(newcomer, AnnounceEvent::Started).unwrap();
-    assert_eq!(told.role, Role::Member);
-    let local: Vec<_> = told.local.iter().map(|peer| peer.addr).collect();
+    let reply = world.announce(newcomer, AnnounceEvent::Started).unwrap();
+    assert_eq!(reply.role, Role::Member);
+    let local: Vec<_> = reply.local.iter().map(|peer| peer.addr).collect();
     assert_eq!(local, [world.clients[1].addr]);
-    assert_eq!((told.complete, told.incomplete), (2, 1));
+    assert_eq!((reply.complete, reply.incomplete), (2, 1));
 }
 
 #[test]

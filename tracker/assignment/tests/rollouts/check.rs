@@ -37,7 +37,7 @@ impl Rollouts {
                 self.map.rate(hop, self.wall).bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64);
             assert!(
                 transition || sum <= rate * 1.05,
-                "seed {} at {:?}: gateways were told {sum} of the {rate} of {}",
+                "seed {} at {:?}: gateways were granted {sum} of the {rate} of {}",
                 self.seed,
                 self.now,
                 self.map.link_name(hop.link)
@@ -173,7 +173,7 @@ impl Rollouts {
             self.checked += 1;
             assert!(
                 agent.rate >= fair * 0.9,
-                "seed {} at {:?}: agent {number} of content {} at {} was told {} of its {fair}, {} s after the last change",
+                "seed {} at {:?}: agent {number} of content {} at {} was granted {} of its {fair}, {} s after the last change",
                 self.seed,
                 self.now,
                 agent.swarm,

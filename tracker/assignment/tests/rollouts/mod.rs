@@ -24,12 +24,12 @@ pub(crate) struct Agent {
     /// What it may fetch, bytes per second; infinite: no limit.
     pub(crate) rate: f64,
     pub(crate) upstream: Vec<SocketAddr>,
-    /// When it was last told more than a little more.
+    /// When it was last granted more than a little more.
     pub(crate) raised: Time,
     pub(crate) next: Time,
     pub(crate) moved: Time,
     pub(crate) started: bool,
-    /// Until when it may use what it was told; the tracker counts on no more.
+    /// Until when it may use what it was granted; the tracker counts on no more.
     pub(crate) lease: Time,
     pub(crate) alive: bool,
 }
@@ -82,7 +82,7 @@ impl Rollouts {
     }
 
     /// Site and rate of each agent that fetches across links.
-    pub(crate) fn told(&self) -> impl Iterator<Item = (u8, u64)> {
+    pub(crate) fn granted(&self) -> impl Iterator<Item = (u8, u64)> {
         let fetching = self.agents.iter().filter(|agent| agent.alive && !agent.upstream.is_empty());
         fetching.map(|agent| (agent.site, agent.rate as u64))
     }

@@ -122,7 +122,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
         let most = caps.iter().max().copied().unwrap_or(0);
         if client.upstream.len() as u32 > least {
             return Err(format!(
-                "{} was told {:?}, more than {least}",
+                "{} was handed {:?}, more than {least}",
                 client.addr, client.upstream
             ));
         }
@@ -130,7 +130,7 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
         let ever = most + world.policy.stock_spares + 3;
         if !client.agent && alive > ever + most {
             return Err(format!(
-                "{} is a stock client and was told {alive} remote peers in its life",
+                "{} is a stock client and was handed {alive} remote peers in its life",
                 client.addr
             ));
         }
@@ -142,11 +142,11 @@ fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
             }
         }
     }
-    for ((site, source), told) in held {
+    for ((site, source), handed) in held {
         let bound = world.map.gateways(site) * cap(source, site);
-        if told > bound {
+        if handed > bound {
             return Err(format!(
-                "{} holds {told} peers of {}, more than {bound}",
+                "{} holds {handed} peers of {}, more than {bound}",
                 world.map.name(site),
                 world.map.name(source)
             ));
@@ -160,14 +160,14 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
     for client in registered(world).filter(|client| client.announced == Some(world.now)) {
         let site = world.site(client.announced_from);
         if let Some(remote) = client.local.iter().find(|local| client.agent && world.site(**local) != site) {
-            return Err(format!("{} was told {remote} as a local peer", client.addr));
+            return Err(format!("{} was handed {remote} as a local peer", client.addr));
         }
         if let Some(local) = client.upstream.iter().find(|up| world.site(**up) == site) {
-            return Err(format!("{} was told {local} as a remote peer", client.addr));
+            return Err(format!("{} was handed {local} as a remote peer", client.addr));
         }
         if client.role == Role::Member && !client.upstream.is_empty() {
             return Err(format!(
-                "{} is no gateway and was told {:?}",
+                "{} is no gateway and was handed {:?}",
                 client.addr, client.upstream
             ));
         }
@@ -176,24 +176,27 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
             && (client.role == Role::Gateway || !client.upstream.is_empty())
         {
             return Err(format!(
-                "{} is a seeder and was told {:?}",
+                "{} is a seeder and was handed {:?}",
                 client.addr, client.upstream
             ));
         }
-        let told = client.local.iter().chain(&client.upstream);
+        let handed = client.local.iter().chain(&client.upstream);
         let private =
             |addr: &&std::net::SocketAddr| world.site(**addr).is_some_and(|s| !world.map.sharing(s));
-        if let Some(private) = told.filter(|_| client.agent).find(private) {
-            return Err(format!("{} was told {private}, which may not share", client.addr));
+        if let Some(private) = handed.filter(|_| client.agent).find(private) {
+            return Err(format!(
+                "{} was handed {private}, which may not share",
+                client.addr
+            ));
         }
-        let told = client.local.iter().chain(&client.upstream).chain(&client.gateways);
+        let handed = client.local.iter().chain(&client.upstream).chain(&client.gateways);
         // in the same moment the one or the other may have been first
         let before = |peer: &Client| peer.announced < Some(world.now);
         let is_silent = |peer: &Client| before(peer) && !peer.announced_sharing();
         let silent = |addr: &&std::net::SocketAddr| world.client(**addr).is_some_and(is_silent);
-        if let Some(silent) = told.filter(|_| client.agent).find(silent) {
+        if let Some(silent) = handed.filter(|_| client.agent).find(silent) {
             return Err(format!(
-                "{client:?} was told {silent}, which does not share: {:?}",
+                "{client:?} was handed {silent}, which does not share: {:?}",
                 world.client(*silent)
             ));
         }
@@ -232,7 +235,7 @@ fn no_peer_is_handed_itself_or_another_twice(world: &World) -> Result<(), String
         for (list, others) in lists.into_iter().zip([true, true, client.role == Role::Member]) {
             let once: BTreeSet<SocketAddr> = list.iter().copied().collect();
             if once.len() < list.len() || (others && list.iter().any(is_own)) {
-                return Err(format!("{} {:?} was told {list:?}", client.addr, client.other));
+                return Err(format!("{} {:?} was handed {list:?}", client.addr, client.other));
             }
         }
     }

@@ -51,11 +51,11 @@ pub struct Client {
     pub local: Vec<SocketAddr>,
     pub gateways: Vec<SocketAddr>,
     pub upstream: Vec<SocketAddr>,
-    /// How many parents it was told of, if several.
+    /// How many parents it was handed, if several.
     pub parents: usize,
     /// Peers that it was handed and could not reach.
     pub gone: Vec<SocketAddr>,
-    /// All remote peers that a stock client was ever told.
+    /// All remote peers that a stock client was ever handed.
     pub ever: Vec<SocketAddr>,
 }
 

@@ -32,7 +32,7 @@ pub struct World {
     pub by_addr: HashMap<SocketAddr, usize>,
     /// Sites behind a NAT: all their machines have one IPv4 address and port, which leads to none of them.
     pub nat: BTreeSet<u8>,
-    /// When the tracker last forgot something: what peers were told before is not held against it.
+    /// When the tracker last forgot something: what peers were handed before is not held against it.
     pub epoch: Time,
     /// When the tracker restarted.
     pub restarted: Time,
@@ -272,9 +272,9 @@ impl World {
         }
         let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
         // a client that is blocked takes all others for dead
-        let told = client.local.iter().chain(&client.upstream);
+        let handed = client.local.iter().chain(&client.upstream);
         let answers = |addr: &&SocketAddr| client.blocked_until <= self.now && self.client(**addr).is_some();
-        let gone: Vec<SocketAddr> = told.filter(|addr| !answers(addr)).take(8).copied().collect();
+        let gone: Vec<SocketAddr> = handed.filter(|addr| !answers(addr)).take(8).copied().collect();
         let remote = sources
             .iter()
             .filter(|source| source.have == most)

@@ -106,7 +106,7 @@ impl Simulation {
         report.stalled = !client.complete && reached && self.now >= site.progressed.saturating_add(patience);
         report.gone.clear();
         if gateway.is_none() && !is_first && !client.gateway && !client.complete {
-            // it was told of a gateway that does not answer
+            // it was handed a gateway that does not answer
             report.gone.extend(site.lost.map(at));
         }
         if let Some(fetch) = site.fetch_of(number) {

@@ -7,9 +7,9 @@
 //!   has less.
 //! - Members follow their site at LAN speed; a gateway is ahead of its neighbours by a window of pieces,
 //!   which are lost to the site when it vanishes.
-//! - A gateway receives what it was told, what the links on its way leave (max-min fair among the flows that
-//!   cross them) and what its upstreams hold, whichever is least. Gateways of one site that do not know of
-//!   each other fetch the same bytes.
+//! - A gateway receives what it was granted, what the links on its way leave (max-min fair among the flows
+//!   that cross them) and what its upstreams hold, whichever is least. Gateways of one site that do not know
+//!   of each other fetch the same bytes.
 //! - Time goes on in steps of [`setup::Setup::step`] for bytes; announces are events between the steps.
 //!
 //! Bytes are payload; headers are left out of links and of bounds alike.

@@ -10,7 +10,7 @@ pub(crate) struct Fetch {
     pub(crate) client: u32,
     /// What the gateway itself has.
     pub(crate) have: f64,
-    /// The clients it was told to fetch from.
+    /// The clients it was handed to fetch from.
     pub(crate) upstreams: Vec<u32>,
     /// The site of the first that lives, and the way from there.
     pub(crate) source: usize,
