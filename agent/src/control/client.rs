@@ -1,5 +1,6 @@
 //! How the program's commands talk to a running agent.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -19,6 +20,26 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest answer that is read, in bytes.
 const MAX_BODY: usize = 64 << 20;
 
+/// What keeps an answer from coming.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    /// It takes too long.
+    #[error("no answer in time")]
+    Timeout,
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] io::Error),
+    /// It is not HTTP, or it broke off.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// The request cannot be asked like this.
+    #[error(transparent)]
+    Request(#[from] hyper::http::Error),
+    /// The body broke off, or is too large.
+    #[error(transparent)]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// A running agent's control port.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -35,7 +56,7 @@ pub(crate) enum ClientError {
         /// The control address.
         address: SocketAddr,
         /// What went wrong.
-        problem: String,
+        problem: Problem,
     },
     /// The agent said no, and this.
     #[error("{0}")]
@@ -73,13 +94,12 @@ impl Client {
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Bytes, ClientError> {
-        let unreachable = |problem: String| ClientError::Unreachable {
+        let unreachable = |problem| ClientError::Unreachable {
             address: self.address,
             problem,
         };
         let answer = timeout(TIMEOUT, self.exchange(method, path)).await;
-        let (is_success, body) =
-            answer.map_err(|_| unreachable("no answer in time".to_owned()))?.map_err(unreachable)?;
+        let (is_success, body) = answer.map_err(|_| unreachable(Problem::Timeout))?.map_err(unreachable)?;
         if is_success {
             return Ok(body);
         }
@@ -91,23 +111,19 @@ impl Client {
         ))
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> Result<(bool, Bytes), String> {
-        let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    async fn exchange(&self, method: Method, path: &str) -> Result<(bool, Bytes), Problem> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let mut request =
             Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token.header());
         }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let request = request.body(Empty::<Bytes>::new())?;
+        let response = sender.send_request(request).await?;
         let is_success = response.status().is_success();
-        let body = Limited::new(response.into_body(), MAX_BODY)
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?;
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(Problem::Body)?;
         driver.abort();
         Ok((is_success, body.to_bytes()))
     }

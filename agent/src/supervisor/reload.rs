@@ -257,3 +257,97 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     ];
     changed.iter().filter(|(_, changed)| *changed).map(|(key, _)| (*key).to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use narrows_protocol::metainfo::Metainfo;
+    use narrows_protocol::metainfo::names::Names;
+    use narrows_protocol::{GatewayPreference, Sharing};
+    use tokio::sync::mpsc;
+
+    use super::super::torrent::TorrentError;
+    use super::super::wanted::Unusable;
+    use super::*;
+    use crate::content::Handle;
+
+    /// The entry `name.torrent`; without a torrent one that cannot be read.
+    fn wanted(name: &str, meta: Option<&Arc<Metainfo>>) -> Wanted {
+        let torrent = PathBuf::from(format!("{name}.torrent"));
+        let source = std::io::ErrorKind::NotFound.into();
+        let path = torrent.clone();
+        let meta = meta.cloned().ok_or(TorrentError::Unreadable { path, source });
+        Wanted {
+            torrent,
+            target: PathBuf::from("target"),
+            gateway: GatewayPreference::Auto,
+            share: Sharing::Always,
+            names: Names::Portable,
+            meta: meta.map_err(|error| Arc::new(Unusable::from(error))),
+        }
+    }
+
+    fn running(wanted: Wanted) -> Entry {
+        let info_hash = wanted.meta.as_ref().expect("a good one").info_hash;
+        Entry {
+            handle: Some(Handle {
+                name: wanted.name(),
+                info_hash,
+                commands: mpsc::channel(1).0,
+                inputs: mpsc::channel(1).0,
+            }),
+            wanted,
+            unread: None,
+        }
+    }
+
+    fn content(folder: &Path, name: &str) -> Arc<Metainfo> {
+        std::fs::write(folder.join(name), name).expect("written");
+        let made = narrows_storage::create(&folder.join(name), Default::default(), &|_, _| {});
+        Arc::new(Metainfo::parse(&made.expect("a torrent").torrent).expect("it parses"))
+    }
+
+    /// What becomes of each wanted entry, what goes and what is forgotten, in words.
+    fn changed(entries: Vec<Entry>, wanted: Vec<Wanted>) -> [Vec<String>; 3] {
+        let change = change(entries, wanted);
+        let next = change.next.iter().map(|next| match next {
+            Next::Runs(entry) if entry.unread.is_some() => format!("{} runs unread", entry.wanted.name()),
+            Next::Runs(entry) => format!("{} runs", entry.wanted.name()),
+            Next::Broken(wanted) => format!("{} is broken", wanted.name()),
+            Next::Start(wanted) => format!("{} starts", wanted.name()),
+        });
+        let gone = change.gone.iter().map(|entry| entry.wanted.name());
+        [next.collect(), gone.collect(), change.forgotten]
+    }
+
+    #[test]
+    fn what_is_as_before_runs_on_and_what_changed_starts_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (one, two) = (content(dir.path(), "one"), content(dir.path(), "two"));
+        let before = || vec![running(wanted("a", Some(&one))), running(wanted("b", Some(&two)))];
+        let same = changed(before(), vec![wanted("b", Some(&two)), wanted("a", Some(&one))]);
+        assert_eq!(same, [vec!["two runs", "one runs"], vec![], vec![]]);
+        let moved = Wanted {
+            target: PathBuf::from("elsewhere"),
+            ..wanted("a", Some(&one))
+        };
+        let other = changed(before(), vec![moved]);
+        assert_eq!(other, [vec!["one starts"], vec!["one", "two"], vec![]]);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_takes_nothing_away_and_is_new_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let one = content(dir.path(), "one");
+        let unread = changed(vec![running(wanted("a", Some(&one)))], vec![wanted("a", None)]);
+        assert_eq!(unread, [vec!["one runs unread"], vec![], vec![]]);
+        let new = changed(vec![], vec![wanted("a", None)]);
+        assert_eq!(new, [vec!["a.torrent starts"], vec![], vec![]]);
+        let again = changed(vec![Entry::broken(wanted("a", None))], vec![wanted("a", None)]);
+        assert_eq!(again, [vec!["a.torrent is broken"], vec![], vec![]]);
+        let removed = changed(vec![Entry::broken(wanted("a", None))], vec![]);
+        assert_eq!(removed, [vec![], vec![], vec!["a.torrent".to_owned()]]);
+    }
+}
