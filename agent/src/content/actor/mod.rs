@@ -85,7 +85,7 @@ enum Stage {
 
 impl Actor {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
-        self.open(false);
+        self.open(false, None);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let wake = self.services.clock.instant(self.wakeup());

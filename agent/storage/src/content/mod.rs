@@ -192,6 +192,13 @@ impl Content {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until nothing is under way that moves its files, tidies up after that, or writes to them: before
+    /// the content is opened anew in its place. Blocking.
+    pub fn settle(&self) {
+        let _upkeep = self.upkeep();
+        drop(self.moving());
+    }
+
     pub(crate) fn upkeep(&self) -> MutexGuard<'_, ()> {
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
