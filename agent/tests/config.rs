@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use narrows_agent::config::Config;
+use narrows_config::testing::{self, Planted};
 use narrows_config::{LoadError, Mistake, Mistakes, Rate};
 use narrows_protocol::{GatewayPreference, Sharing};
+use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Config, Mistakes> {
     Config::parse(text, Path::new("/etc/narrows/agent.yaml"))
@@ -110,24 +112,105 @@ fn all_wrong_values_are_reported_at_once() {
     assert!(found.iter().all(|mistake| mistake.help.is_some()));
 }
 
-/// The mistakes of a file with these bytes: `line:column what is underlined | problem | help`.
-fn mistakes_in_bytes(bytes: &[u8]) -> Vec<String> {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("agent.yaml");
-    std::fs::write(&path, bytes).unwrap();
-    let Err(LoadError::Mistakes(mistakes)) = Config::load(&path) else {
-        panic!("no mistake in {:?}", String::from_utf8_lossy(bytes))
-    };
-    let line = |mistake: &Mistake| {
-        let chars = mistake.source.chars().skip(mistake.column - 1);
-        let marked: String = chars.take(mistake.width).collect();
-        let help = mistake.help.as_deref().unwrap_or_default();
-        format!(
-            "{}:{} {marked} | {} | {help}",
-            mistake.line, mistake.column, mistake.problem
-        )
-    };
-    mistakes.list.iter().map(line).collect()
+fn told(bytes: &[u8]) -> Vec<String> {
+    testing::shown_of_file(bytes, Config::load)
+}
+
+/// A good file, of which every line may be spoilt.
+const GOOD: &str = "\
+id: munich-017
+listen: 127.0.0.1:6881
+control: 127.0.0.1:6882
+announce_metrics: false
+data: data
+state: state
+content:
+  - torrent: a.torrent
+    target: /opt/a
+  - torrent: b.torrent
+gateway: auto
+share: always
+limits:
+  upload: unlimited
+  download: 10 Mbit/s
+scrub: 30d
+";
+
+const MISTAKES: &[Planted] = &[
+    Planted {
+        good: "id: munich-017",
+        bad: "id: \"\"",
+        shown: "5 \"\" | not a usable id | 1 to 64 bytes of text without control characters",
+    },
+    Planted {
+        good: "listen: 127.0.0.1:6881",
+        bad: "listen: nowhere",
+        shown: "9 nowhere | `nowhere` is no address with a port | write it as in 10.2.0.17:6881 or \"[2001:db8::17]:6881\"",
+    },
+    Planted {
+        good: "control: 127.0.0.1:6882",
+        bad: "contrl: 127.0.0.1:6882",
+        shown: "1 contrl | an agent's configuration has no key `contrl` | did you mean `control`?",
+    },
+    Planted {
+        good: "announce_metrics: false",
+        bad: "announce_metrics: off",
+        shown: "19 off | `announce_metrics` must be true or false, not `off` | write `false`",
+    },
+    Planted {
+        good: "data: data",
+        bad: "data: {a: b}",
+        shown: "7 {a: b} | `data` cannot be a mapping | write it as in `data: /a/path`",
+    },
+    Planted {
+        good: "state: state",
+        bad: "id: twice",
+        shown: "1 id | `id` is here twice | keep one; the first is in line 1",
+    },
+    Planted {
+        good: "    target: /opt/a",
+        bad: "    taget: /opt/a",
+        shown: "5 taget | an entry of `content` has no key `taget` | did you mean `target`?",
+    },
+    Planted {
+        good: "  - torrent: b.torrent",
+        bad: "  - torrent: a.torrent",
+        shown: "14 a.torrent | a.torrent stands here twice | remove one of the two entries; the first is in line 8",
+    },
+    Planted {
+        good: "gateway: auto",
+        bad: "gateway: nevr",
+        shown: "10 nevr | `gateway` cannot be `nevr` | did you mean `never`?",
+    },
+    Planted {
+        good: "share: always",
+        bad: "share: sometimes",
+        shown: "8 sometimes | `share` cannot be `sometimes` | write one of always, never",
+    },
+    Planted {
+        good: "  upload: unlimited",
+        bad: "  upload: 0",
+        shown: "11 0 | a limit of 0 lets nothing through | write `unlimited` for no limit; `narrows-agent pause` stops all transfers",
+    },
+    Planted {
+        good: "  download: 10 Mbit/s",
+        bad: "  download: 5 MB/s",
+        shown: "13 5 MB/s | `MB/s` is no unit of a rate | did you mean `40 Mbit/s`?",
+    },
+    Planted {
+        good: "scrub: 30d",
+        bad: "scrub: 30 days",
+        shown: "8 30 days | `30 days` is no duration | did you mean `30d`?",
+    },
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_mistakes_together_are_each_told_at_their_line_and_nothing_else(chosen: u64) {
+        testing::assert_all_shown(GOOD, MISTAKES, chosen, parse);
+    }
 }
 
 #[test]
@@ -196,16 +279,16 @@ fn each_mistake_has_its_place_and_what_to_do_and_hides_no_other() {
             ],
         ),
     ] {
-        assert_eq!(mistakes_in_bytes(text.as_bytes()), expected, "{what}");
+        assert_eq!(told(text.as_bytes()), expected, "{what}");
     }
     let utf16: Vec<u8> = "id: a\r\nlisten: here\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let found = mistakes_in_bytes(&utf16);
+    let found = told(&utf16);
     assert!(
         found[0].starts_with("1:1 id: a | this file is UTF-16"),
         "{found:?}"
     );
     assert_eq!(found[1..], [LISTEN]);
-    let found = mistakes_in_bytes(b"id: M\xfcnchen\nlisten: here\n");
+    let found = told(b"id: M\xfcnchen\nlisten: here\n");
     assert!(
         found[0].starts_with("1:6 \u{fc} | the byte 0xFC is not UTF-8"),
         "{found:?}"

@@ -1,5 +1,6 @@
 //! What is wrong with a file is told all at once, with its place and what to do.
 
+use narrows_config::testing::{self, Planted};
 use narrows_topology::{LoadError, Mistakes, SiteMap};
 use proptest::prelude::*;
 
@@ -28,14 +29,99 @@ fn only(from: &str, to: &str) -> String {
     assert!(SMALL.contains(from), "{from}");
     let all = mistakes(&SMALL.replacen(from, to, 1));
     assert_eq!(all.list.len(), 1, "{all}");
-    let mistake = &all.list[0];
-    let marked: String = mistake.source.chars().skip(mistake.column - 1).take(mistake.width).collect();
-    let help = mistake.help.clone().unwrap_or_default();
-    format!(
-        "{}:{} {marked} | {} | {help}",
-        mistake.line, mistake.column, mistake.problem
-    )
+    testing::shown(&all).remove(0)
 }
+
+/// A good map, of which every line may be spoilt.
+const GOOD: &str = "\
+version: 1
+timezone: Europe/Berlin
+defaults:
+  max_seeders: 2
+  gateways: 1
+sites:
+  hq: {networks: [10.1.0.0/16]}
+  munich: {networks: [10.2.0.0/16]}
+  vpn:
+    networks: [10.99.0.0/16]
+    sharing: false
+links:
+  - between: [hq, munich]
+    rate: 10 Mbit/s
+    cost: 100
+    schedule:
+      - {days: mon-fri, hours: 08:00-18:00, rate: 2 Mbit/s}
+  - {between: [vpn, hq], rate: 20 Mbit/s}
+unknown: deny
+";
+
+const MISTAKES: &[Planted] = &[
+    Planted {
+        good: "version: 1",
+        bad: "version: 2",
+        shown: "10 2 | this version of Narrows reads site maps of version 1 | write `version: 1`",
+    },
+    Planted {
+        good: "timezone: Europe/Berlin",
+        bad: "timezone: Europe/Berln",
+        shown: "11 Europe/Berln | no timezone `Europe/Berln` | did you mean `Europe/Berlin`?",
+    },
+    Planted {
+        good: "  max_seeders: 2",
+        bad: "  max_seders: 2",
+        shown: "3 max_seders | `defaults` has no key `max_seders` | did you mean `max_seeders`?",
+    },
+    Planted {
+        good: "  gateways: 1",
+        bad: "  gateways: 0",
+        shown: "13 0 | `0` cannot be `gateways` | write a whole number from 1 to 1000",
+    },
+    Planted {
+        good: "  munich: {networks: [10.2.0.0/16]}",
+        bad: "  munich: {networks: [10.2.3.0/16]}",
+        shown: "23 10.2.3.0/16 | 10.2.3.0/16 has bits set outside its prefix | did you mean 10.2.0.0/16?",
+    },
+    Planted {
+        good: "    networks: [10.99.0.0/16]",
+        bad: "    networks: 10.99.0.0/16",
+        shown: "15 10.99.0.0/16 | `networks` is a list | write `networks: [10.99.0.0/16]`",
+    },
+    Planted {
+        good: "    sharing: false",
+        bad: "    sharing: maybe",
+        shown: "14 maybe | `sharing` must be true or false, not `maybe` | write `true` or `false`",
+    },
+    Planted {
+        good: "  - between: [hq, munich]",
+        bad: "  - between: [hq, munch]",
+        shown: "19 munch | no site \"munch\" | did you mean \"munich\"?",
+    },
+    Planted {
+        good: "    rate: 10 Mbit/s",
+        bad: "    rate: 0",
+        shown: "11 0 | a link of rate 0 never carries anything | leave the link out, or pause it for some hours with `schedule`",
+    },
+    Planted {
+        good: "    cost: 100",
+        bad: "    between: [hq, vpn]",
+        shown: "5 between | `between` is here twice | keep one; the first is in line 13",
+    },
+    Planted {
+        good: "      - {days: mon-fri, hours: 08:00-18:00, rate: 2 Mbit/s}",
+        bad: "      - {days: mon-fri, hours: 8-18, rate: 2 Mbit/s}",
+        shown: "32 8-18 | `8-18` are no hours | did you mean `08:00-18:00`?",
+    },
+    Planted {
+        good: "  - {between: [vpn, hq], rate: 20 Mbit/s}",
+        bad: "  - {between: [vpn, hq], rate: 20 mbps}",
+        shown: "32 20 mbps | `mbps` is no unit of a rate | did you mean `20 Mbit/s`?",
+    },
+    Planted {
+        good: "unknown: deny",
+        bad: "unknown: allow",
+        shown: "10 allow | `unknown` cannot be `allow` | write `deny`, or `{attach: hq, rate: 2 Mbit/s}`",
+    },
+];
 
 #[test]
 fn a_mistake_shows_file_line_column_source_and_what_to_do() {
@@ -390,6 +476,11 @@ fn assert_inside(text: &str) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_mistakes_together_are_each_told_at_their_line_and_nothing_else(chosen: u64) {
+        testing::assert_all_shown(GOOD, MISTAKES, chosen, |text| SiteMap::parse("sites.yaml", text));
+    }
 
     #[test]
     fn any_text_is_a_map_or_has_mistakes_inside_it(text in any::<String>()) {

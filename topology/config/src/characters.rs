@@ -1,6 +1,7 @@
 //! Characters that a person does not see, and that YAML takes for something else than was meant.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle};
 
@@ -51,6 +52,40 @@ pub(crate) fn tabs_in_indentation(text: &str) -> Vec<Place> {
         })
     };
     lines(text).iter().enumerate().filter_map(tab).collect()
+}
+
+/// The text with those lines indented as the line before each, or further below a key without a value; and by
+/// how many columns each line has moved.
+pub(crate) fn indented_as_before(text: &str, tabs: &[Place]) -> (String, HashMap<usize, isize>) {
+    let mut moved = HashMap::new();
+    let mut out = String::with_capacity(text.len() + 8 * tabs.len());
+    let mut before = 0;
+    for (source, number) in lines(text).into_iter().zip(1..) {
+        let rest = source.trim_start_matches([' ', '\t']);
+        let blank = source.len() - rest.len();
+        let means_nothing = rest.is_empty() || rest.starts_with('#');
+        if tabs.iter().any(|tab| tab.line == number) {
+            moved.insert(number, before as isize - blank as isize);
+            out.push_str(&" ".repeat(before));
+        } else {
+            out.push_str(&source[..blank]);
+        }
+        if !means_nothing {
+            let own = if moved.contains_key(&number) {
+                before
+            } else {
+                blank
+            };
+            before = if rest.trim_end().ends_with(':') {
+                own + 2
+            } else {
+                own
+            };
+        }
+        out.push_str(rest);
+        out.push('\n');
+    }
+    (out, moved)
 }
 
 /// Not allowed in YAML 1.2 (5.1), and never meant: control characters, and a byte order mark inside the file.

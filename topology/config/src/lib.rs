@@ -35,6 +35,8 @@ mod rate;
 mod read;
 mod report;
 mod similar;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod tree;
 pub mod units;

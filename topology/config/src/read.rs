@@ -147,8 +147,13 @@ fn tree(text: &str, report: &mut Report<'_>) -> Option<Node> {
     } else {
         match tree::read(&text.replace('\t', " "), report) {
             Ok(root) => Some(root),
-            Err(other) if other != error => Some(None),
-            Err(_) => None,
+            Err(other) => {
+                let (indented, moved) = characters::indented_as_before(text, &tabs);
+                match tree::read(&indented, report) {
+                    Ok(root) => Some(root.map(|root| root.moved_back(&moved))),
+                    Err(_) => (other != error).then_some(None),
+                }
+            }
         }
     };
     let Some(root) = again else {

@@ -49,6 +49,26 @@ impl Node {
         }
     }
 
+    /// The same where lines have been moved to the right, by number: each node where it was before.
+    pub(crate) fn moved_back(&self, moved: &HashMap<usize, isize>) -> Node {
+        let value = match &*self.value {
+            Value::Null => Value::Null,
+            Value::Scalar(text, plain) => Value::Scalar(text.clone(), *plain),
+            Value::List(list) => Value::List(list.iter().map(|node| node.moved_back(moved)).collect()),
+            Value::Mapping(pairs) => {
+                let pairs = pairs.iter().map(|(key, value)| (key.moved_back(moved), value.moved_back(moved)));
+                Value::Mapping(pairs.collect())
+            }
+        };
+        let by = moved.get(&self.at.line).copied().unwrap_or(0);
+        let column = self.at.column.saturating_add_signed(-by).max(1);
+        Node {
+            at: Place { column, ..self.at },
+            value: Rc::new(value),
+            weight: self.weight,
+        }
+    }
+
     /// For messages: `a list`.
     pub fn kind(&self) -> &'static str {
         match &*self.value {

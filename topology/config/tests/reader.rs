@@ -1,5 +1,6 @@
 //! What a person's editor does to a file is named with its place, and hides no other mistake.
 
+use narrows_config::testing;
 use narrows_config::{Fields, Key, Mistakes, Subject, parse, values};
 use proptest::prelude::*;
 
@@ -38,16 +39,7 @@ fn told(bytes: &[u8]) -> Vec<String> {
     let Err(mistakes) = read(bytes) else {
         return Vec::new();
     };
-    let line = |mistake: &narrows_config::Mistake| {
-        let chars = mistake.source.chars().skip(mistake.column - 1);
-        let marked: String = chars.take(mistake.width).collect();
-        let help = mistake.help.as_deref().unwrap_or_default();
-        format!(
-            "{}:{} {marked} | {} | {help}",
-            mistake.line, mistake.column, mistake.problem
-        )
-    };
-    mistakes.list.iter().map(line).collect()
+    testing::shown(&mistakes)
 }
 
 fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -130,6 +122,9 @@ fn what_cannot_be_seen_is_shown() {
         let found = told(text.as_bytes());
         assert!(found.contains(&expected.to_owned()), "{text:?}: {found:#?}");
     }
+    let mixed = told(b"nam: a\ninner:\n  name: b\n\tsize: x\n\t\trate: 5\nsize: x\n");
+    let places: Vec<&str> = mixed.iter().filter_map(|told| told.split(' ').next()).collect();
+    assert_eq!(places, ["1:1", "4:1", "4:8", "5:1", "5:9", "6:7"], "{mixed:#?}");
     let tabs = told(b"name: a\ninner:\n\tname: b\n\tsize: x\n\trate: 5\n");
     assert_eq!(tabs.len(), 5, "two lines and two values more: {tabs:#?}");
     let spaces = told("name: a\nsize:\u{a0}x\nnam\u{a0}: b\nrate: 5\n".as_bytes());

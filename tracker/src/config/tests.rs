@@ -1,7 +1,9 @@
 use super::*;
+use narrows_config::testing::{self, Planted};
+use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse("tracker.yaml", Path::new("/etc/narrows"), text).map_err(|mistakes| mistakes.to_string())
+    parse_text(text).map_err(|mistakes| mistakes.to_string())
 }
 
 #[test]
@@ -74,24 +76,95 @@ trusted_proxies:
     }
 }
 
-/// The mistakes of a file with these bytes: `line:column what is underlined | problem | help`.
 fn mistakes(bytes: &[u8]) -> Vec<String> {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("tracker.yaml");
-    std::fs::write(&path, bytes).unwrap();
-    let Err(LoadError::Mistakes(mistakes)) = Config::load(&path) else {
-        panic!("no mistake in {:?}", String::from_utf8_lossy(bytes))
-    };
-    let line = |mistake: &narrows_config::Mistake| {
-        let chars = mistake.source.chars().skip(mistake.column - 1);
-        let marked: String = chars.take(mistake.width).collect();
-        let help = mistake.help.as_deref().unwrap_or_default();
-        format!(
-            "{}:{} {marked} | {} | {help}",
-            mistake.line, mistake.column, mistake.problem
-        )
-    };
-    mistakes.list.iter().map(line).collect()
+    testing::shown_of_file(bytes, Config::load)
+}
+
+/// A good file, of which every line may be spoilt.
+const GOOD: &str = "\
+listen: 127.0.0.1:6969
+admin: 127.0.0.1:6970
+site_map: sites.yaml
+torrents: torrents/
+state: state/
+trusted_proxies:
+  - 10.0.0.0/24
+interval:
+  seeder: 15m
+  leecher: 60s
+  gateway: 30s
+  min: 10s
+";
+
+const MISTAKES: &[Planted] = &[
+    Planted {
+        good: "listen: 127.0.0.1:6969",
+        bad: "lisen: 127.0.0.1:6969",
+        shown: "1 lisen | a tracker's configuration has no key `lisen` | did you mean `listen`?",
+    },
+    Planted {
+        good: "listen: 127.0.0.1:6969",
+        bad: "listen: [nowhere]",
+        shown: "10 nowhere | `nowhere` is no address with a port | write it as in 10.2.0.17:6969 or \"[2001:db8::17]:6969\"",
+    },
+    Planted {
+        good: "admin: 127.0.0.1:6970",
+        bad: "admin: localhost",
+        shown: "8 localhost | `localhost` is no address with a port | write it as in 10.2.0.17:6970 or \"[2001:db8::17]:6970\"",
+    },
+    Planted {
+        good: "site_map: sites.yaml",
+        bad: "site_map: [a, b]",
+        shown: "11 [a, b] | `site_map` cannot be a list | write it as in `site_map: /a/path`",
+    },
+    Planted {
+        good: "torrents: torrents/",
+        bad: "torrents: \"\"",
+        shown: "11 \"\" | `torrents` is empty | write a path; a relative one is relative to this file",
+    },
+    Planted {
+        good: "state: state/",
+        bad: "site_map: twice.yaml",
+        shown: "1 site_map | `site_map` is here twice | keep one; the first is in line 3",
+    },
+    Planted {
+        good: "  - 10.0.0.0/24",
+        bad: "  - 10.0.0.0/240",
+        shown: "5 10.0.0.0/240 | `10.0.0.0/240` is no network | write a network or an address, as 10.0.0.0/24 or 10.0.0.7",
+    },
+    Planted {
+        good: "  seeder: 15m",
+        bad: "  seeder: 15 minutes",
+        shown: "11 15 minutes | `15 minutes` is no duration | did you mean `15m`?",
+    },
+    Planted {
+        good: "  leecher: 60s",
+        bad: "  leecher: 48h",
+        shown: "12 48h | `48h` is out of range | from 1s to 1d",
+    },
+    Planted {
+        good: "  gateway: 30s",
+        bad: "  gatewy: 30s",
+        shown: "3 gatewy | `interval` has no key `gatewy` | did you mean `gateway`?",
+    },
+    Planted {
+        good: "  min: 10s",
+        bad: "\tmin: 10s",
+        shown: "1 \t | a tab indents this line, which YAML does not allow | indent it with spaces",
+    },
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_mistakes_together_are_each_told_at_their_line_and_nothing_else(chosen: u64) {
+        testing::assert_all_shown(GOOD, MISTAKES, chosen, parse_text);
+    }
+}
+
+fn parse_text(text: &str) -> Result<Config, Mistakes> {
+    Config::parse("tracker.yaml", Path::new("/etc/narrows"), text)
 }
 
 #[test]
