@@ -62,6 +62,8 @@ pub fn faults(src: &Path, storeys: &[&[&str]]) -> Vec<String> {
             ));
         }
     }
+    // several names of one `use`
+    faults.dedup();
     faults.extend(graph::circles(&uses));
     faults
 }

@@ -124,7 +124,7 @@ impl Metrics {
         let handed = counters(
             r,
             "handed_out_peers_total",
-            "Peers told to clients: of their own site (local) or of another (upstream).",
+            "Peers handed to clients: of their own site (local) or of another (upstream).",
             "tier",
         )?;
         let reloads = counters(
@@ -159,7 +159,7 @@ impl Metrics {
             starved: counter(
                 r,
                 "starved_announces_total",
-                "Announces of sites that have nobody to fetch from.",
+                "Announces of sites that have no peer to fetch from.",
             )?,
             moves: counter(
                 r,

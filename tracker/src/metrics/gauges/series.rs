@@ -89,7 +89,7 @@ impl Series {
             content_bytes: gauge("content_bytes", "Size of the content.", &BY_CONTENT)?,
             waiting: gauge(
                 "rollout_waiting_sites",
-                "Sites where somebody wants the content and nobody could give all of it.",
+                "Sites where a peer wants the content and none could give all of it.",
                 &BY_CONTENT,
             )?,
             starved_sites: gauge(
@@ -99,7 +99,7 @@ impl Series {
             )?,
             starved_leechers: gauge(
                 "starved_leechers",
-                "Leechers whose site waits and has nobody to fetch from, or that say they are stalled; but for paused sites.",
+                "Leechers whose site waits and has no peer to fetch from, or that say they are stalled; but for paused sites.",
                 &BY_CONTENT,
             )?,
             doubles: gauge(
