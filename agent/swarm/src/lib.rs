@@ -32,11 +32,16 @@
 //! ```
 //!
 //! Which module decides what:
-//! - [`policy`](crate::policy): small pure rules (what a connection is to us, gateway duties, pacing,
+//! - [`policy`]: small pure rules (what a connection is to us, gateway duties, pacing,
 //!   back-off);
-//! - [`picker`](crate::picker): which piece next;
-//! - [`engine`](crate::engine): the state machine that joins them. Each parent that the tracker names
+//! - [`picker`]: which piece next;
+//! - [`engine`]: the state machine that joins them. Each parent that the tracker names
 //!   ([`narrows_protocol::Parent`]) gets a state there, with an active upstream, a rate and a trial.
+//!
+//! Rules of `doc/design.md` that are kept here: rule 4, gateways, and rule 5, upstreams
+//! ([`policy::gateway`], [`policy::trial`], [`policy::stripes`]); rule 6, links are the gateway's
+//! ([`policy::relation`]); rule 8, nobody starves (the engine says that it is stalled, or which upstreams
+//! are gone); rule 10, rates ([`policy::pacing`]).
 
 pub mod action;
 pub mod config;

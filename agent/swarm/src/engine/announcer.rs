@@ -165,8 +165,8 @@ impl Swarm {
     /// The connection to a peer broke: if it is our gateway, the tracker must know at once. One that has
     /// `refused` us has no room for us, and is not lost.
     pub(super) fn report_loss(&mut self, peer: &Peer, refused: bool, now: Time, out: &mut Vec<Action>) {
-        let twin = self.peers.values().any(|other| other.peer_id == peer.peer_id);
-        if peer.relation == Relation::Local && !twin && !refused {
+        let duplicate = self.peers.values().any(|other| other.peer_id == peer.peer_id);
+        if peer.relation == Relation::Local && !duplicate && !refused {
             let listed = self.duty.roster.iter().copied();
             let gateway = listed
                 .chain(peer.listen.filter(|_| peer.is_local_gateway()))

@@ -19,7 +19,7 @@ impl Swarm {
             self.dial_refused(addr, origin, reason, now);
             return;
         }
-        if let Some(old) = self.twin(&peer) {
+        if let Some(old) = self.duplicate_of(&peer) {
             // both sides come to the same result: the dial of the side with the lower peer id stays
             let ours_wins = self.config.peer_id < peer_id;
             let same_side = self.peers.get(&old).is_some_and(|old| old.origin == origin);
@@ -28,7 +28,7 @@ impl Swarm {
                     peer: key,
                     reason: CloseReason::Duplicate,
                 });
-                self.note_twin(addr, origin, old);
+                self.note_duplicate(addr, origin, old);
                 return;
             }
             let listen = self.peers.get(&old).and_then(|old| old.listen);
@@ -64,7 +64,9 @@ impl Swarm {
             Some(CloseReason::Banned)
         } else if upstream && !(self.left > 0 && self.parent_at(peer.addr).is_some()) {
             Some(CloseReason::NotAssigned)
-        } else if !upstream && self.peers.len() >= self.config.limits.connections && self.twin(peer).is_none()
+        } else if !upstream
+            && self.peers.len() >= self.config.limits.connections
+            && self.duplicate_of(peer).is_none()
         {
             Some(CloseReason::TooMany)
         } else {
@@ -73,7 +75,7 @@ impl Swarm {
     }
 
     /// Another connection to the same peer in the same role.
-    fn twin(&self, new: &Peer) -> Option<PeerKey> {
+    fn duplicate_of(&self, new: &Peer) -> Option<PeerKey> {
         let same =
             |old: &Peer| old.peer_id == new.peer_id && old.is_upstream_dial() == new.is_upstream_dial();
         self.peers.iter().find(|(_, old)| same(old)).map(|(key, _)| *key)

@@ -132,10 +132,10 @@ impl Swarm {
     }
 
     /// The peer that we dialled is connected already.
-    pub(super) fn note_twin(&mut self, addr: SocketAddr, origin: Origin, twin: PeerKey) {
+    pub(super) fn note_duplicate(&mut self, addr: SocketAddr, origin: Origin, other: PeerKey) {
         if matches!(origin, Origin::Dialled(_)) {
-            self.dial_succeeded(addr, twin);
-            if let Some(peer) = self.peers.get_mut(&twin) {
+            self.dial_succeeded(addr, other);
+            if let Some(peer) = self.peers.get_mut(&other) {
                 peer.listen.get_or_insert(addr);
             }
         }

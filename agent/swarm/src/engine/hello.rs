@@ -71,7 +71,7 @@ impl Swarm {
 
     /// An upstream that hears that the tracker does not name it announces, so that a restarted tracker knows
     /// it again: as a seeder it would do so in a quarter of an hour only.
-    pub(super) fn hear_of_oblivion(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+    pub(super) fn hear_of_being_forgotten(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let asks = |peer: &Peer| peer.hello.as_ref().is_some_and(|hello| hello.forgotten);
         if self.peers.get(&key).is_some_and(asks) && now >= self.doubt_due {
             self.doubt_due = now + DOUBT;

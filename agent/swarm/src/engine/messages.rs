@@ -287,6 +287,6 @@ impl Swarm {
             self.hear_of_resignation(key, now, out);
         }
         self.hear_of_gateway(key, now, out);
-        self.hear_of_oblivion(key, now, out);
+        self.hear_of_being_forgotten(key, now, out);
     }
 }
