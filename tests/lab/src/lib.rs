@@ -1,16 +1,19 @@
 //! `narrows-lab`: a rollout in small, with the real programs, and what it cost.
 //!
-//! | folder | what |
+//! From the ground up; each uses those above it in this table alone (`tests/wings.rs`):
+//!
+//! | wing | what |
 //! |---|---|
-//! | [`args`] | the command line, and what it means with this site map |
-//! | [`deployment`] | which site has which agents and addresses, and how the content gets there at best |
+//! | [`values`], [`timeline`], [`content`] | what people write, a run over time, files and trees |
+//! | [`deployment`] | which site has which agents and addresses, how the content gets there at best |
+//! | [`programs`] | tracker and agents: where they are, their processes, what they answer |
+//! | [`players`] | what plays the clients, ours or other BitTorrent clients, and their files |
 //! | [`network`] | hosts, routers and shaped links as network namespaces (`--netns`) |
-//! | [`programs`] | tracker and agents: where they are, their files, their processes, what they answer |
-//! | [`players`] | what plays the clients: ours or other BitTorrent clients |
+//! | [`events`], [`budget`] | which events and kills are due, what they cost; what links might carry, and did |
+//! | [`args`] | the command line, and what it means with this site map |
+//! | [`report`] | the live table, the verdict of each file, the report, the picture |
 //! | [`setup`] | everything before the first process |
 //! | [`run`] | the rollout: starts, watches, kills, restarts, until all clients are complete |
-//! | [`events`], [`budget`] | what happens during a run, and what it cost; what each link might carry, and did |
-//! | [`report`] | the live table, the verdict of each file, the report, the picture |
 //! | [`compare`] | the same run with one player after the other |
 //!
 //! What is decided is pure (syntax of events, which kill is due, who fetched over which link, the table);
@@ -30,6 +33,7 @@
 pub mod args;
 pub mod budget;
 pub mod compare;
+pub mod content;
 pub mod deployment;
 pub mod events;
 pub mod network;
@@ -39,6 +43,8 @@ pub mod report;
 pub mod run;
 pub mod setup;
 pub mod testing;
+pub mod timeline;
+pub mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

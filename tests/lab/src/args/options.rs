@@ -6,10 +6,10 @@ use clap::Args as ClapArgs;
 use jiff::Timestamp;
 use narrows_topology::{Hop, LinkId, Rate, SiteMap};
 
-use crate::args::Seconds;
 use crate::deployment::Deployment;
 use crate::events::{Event, What};
 use crate::players::player::{PlayerKind, TrackerKind};
+use crate::values::Seconds;
 
 /// Options of `--netns`, of events, and for comparisons.
 #[derive(ClapArgs, Debug, Clone)]

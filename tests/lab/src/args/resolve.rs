@@ -6,7 +6,7 @@ use crate::Stop;
 use crate::args::Args;
 use crate::deployment::{DEFAULT_MAP, Deployment};
 use crate::events::What;
-use crate::run::kills::{Kill, Who, default_kills};
+use crate::events::kills::{Kill, Who, default_kills};
 
 /// The site map, and the agents of each site.
 pub(crate) fn deployment(args: &Args) -> Result<Deployment, Stop> {

@@ -2,9 +2,10 @@
 
 use narrows_topology::Rate;
 
+use super::Change;
 use super::rates::Step;
-use super::{Change, round};
-use crate::report::timeline::Sample;
+use crate::timeline::Sample;
+use crate::values::round;
 
 /// After a fall of the rate, the load has so many seconds to follow before it is judged by the new one.
 const GRACE: f64 = 30.0;
@@ -20,12 +21,12 @@ const LEAST: f64 = 4000.0;
 
 /// The counter of one link and direction over time.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Track {
+pub(crate) struct Track {
     points: Vec<(f64, f64)>,
 }
 
 impl Track {
-    pub(super) fn new(samples: &[Sample], link: usize) -> Track {
+    pub(crate) fn new(samples: &[Sample], link: usize) -> Track {
         let point = |sample: &Sample| Some((sample.at, *sample.link_bytes.get(link)? as f64));
         Track {
             points: samples.iter().filter_map(point).collect(),
@@ -33,7 +34,7 @@ impl Track {
     }
 
     /// Bytes until then, between two samples in proportion.
-    pub(super) fn bytes(&self, at: f64) -> f64 {
+    pub(crate) fn bytes(&self, at: f64) -> f64 {
         let next = self.points.partition_point(|(then, _)| *then < at);
         let (after, before) = (
             self.points.get(next),
@@ -46,7 +47,7 @@ impl Track {
         }
     }
 
-    pub(super) fn mean(&self, from: f64, to: f64) -> f64 {
+    pub(crate) fn mean(&self, from: f64, to: f64) -> f64 {
         (self.bytes(to) - self.bytes(from)) / (to - from).max(1e-9)
     }
 
@@ -58,11 +59,11 @@ impl Track {
 
 /// A time in which a link had one rate, above 0 and limited, and the load had followed it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Steady {
-    pub(super) from: f64,
-    pub(super) to: f64,
+pub(crate) struct Steady {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
     /// Bytes per second.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
 }
 
 fn number(rate: Rate) -> f64 {
@@ -71,7 +72,7 @@ fn number(rate: Rate) -> f64 {
 
 /// What the load did after each change of the rate; `wanted` says whether a site wanted something over the
 /// link then.
-pub(super) fn changes(
+pub(crate) fn changes(
     track: &Track,
     steps: &[Step],
     until: f64,
@@ -124,7 +125,7 @@ fn followed(track: &Track, former: f64, rate: f64, at: f64, end: f64) -> Option<
 }
 
 /// The times to judge by: without what is paused, unlimited, or still following a fall.
-pub(super) fn steady(steps: &[Step], changes: &[Change], until: f64) -> Vec<Steady> {
+pub(crate) fn steady(steps: &[Step], changes: &[Change], until: f64) -> Vec<Steady> {
     let one = |(i, step): (usize, &Step)| {
         let rate = step.rate.bytes_per_second().filter(|rate| *rate > 0)? as f64;
         let change = i.checked_sub(1).and_then(|i| changes.get(i));
@@ -141,7 +142,7 @@ pub(super) fn steady(steps: &[Step], changes: &[Change], until: f64) -> Vec<Stea
 }
 
 /// The highest mean load over any so many seconds, over the rate.
-pub(super) fn highest(track: &Track, steady: &[Steady], window: f64) -> Option<f64> {
+pub(crate) fn highest(track: &Track, steady: &[Steady], window: f64) -> Option<f64> {
     let of = |time: &Steady| {
         let (to, rate) = (time.to, time.rate);
         let starts = track.times(time.from, to - window).filter(move |from| from + window <= to);
@@ -152,7 +153,7 @@ pub(super) fn highest(track: &Track, steady: &[Steady], window: f64) -> Option<f
 
 /// Of the seconds in which something was wanted, the part in which the link was full, and how many they were.
 /// `moments` are about a second apart; each says whether a site wanted something.
-pub(super) fn full(track: &Track, steady: &[Steady], moments: &[(f64, bool)]) -> (Option<f64>, f64) {
+pub(crate) fn full(track: &Track, steady: &[Steady], moments: &[(f64, bool)]) -> (Option<f64>, f64) {
     let (mut all, mut full) = (0.0, 0.0);
     for pair in moments.windows(2) {
         let [(from, true), (to, true)] = *pair else {

@@ -5,10 +5,9 @@
 //! change, [`shares`] what each content got; all pure, of what [`watch`] notes during a run. [`words`] is the
 //! table for people.
 
-mod loads;
+pub(crate) mod loads;
 pub mod rates;
-mod shares;
-pub(crate) mod watch;
+pub(crate) mod shares;
 mod words;
 
 use serde::Serialize;
@@ -62,10 +61,6 @@ pub struct Change {
     pub seconds: Option<f64>,
     /// Bytes of frames that crossed until then.
     pub bytes: u64,
-}
-
-fn round(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::loads::{Steady, Track};
-use super::round;
-use crate::report::view::HEADERS;
+use crate::timeline::HEADERS;
+use crate::values::round;
 
 /// What is shown of times shorter than this, in seconds, would be chance.
 const LEAST: f64 = 3.0;
@@ -25,12 +25,12 @@ pub struct Share {
 
 /// A moment of one link and direction.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Moment {
-    pub(super) at: f64,
+pub(crate) struct Moment {
+    pub(crate) at: f64,
     /// One bit per content that a site still wants over it.
-    pub(super) active: u32,
+    pub(crate) active: u32,
     /// Bytes of each content that were fetched over it.
-    pub(super) carried: Vec<u64>,
+    pub(crate) carried: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ struct Sum {
 }
 
 /// Per set of contents, in the order in which they came.
-pub(super) fn shares(
+pub(crate) fn shares(
     track: &Track,
     steady: &[Steady],
     limited: bool,

@@ -9,8 +9,8 @@ use super::rates::{Braked, Brakes, DirectedLink, Ruled, Ruling, Step, Why, steps
 use super::shares::{Moment, shares};
 use super::words::lines;
 use super::*;
-use crate::report::timeline::Sample;
-use crate::report::view::HEADERS;
+use crate::timeline::HEADERS;
+use crate::timeline::Sample;
 
 fn map(schedule: &str) -> SiteMap {
     let text = format!(

@@ -4,7 +4,7 @@ use narrows_topology::Rate;
 
 use super::rates::Why;
 use super::{Budget, Change};
-use crate::args::Size;
+use crate::values::Size;
 
 /// Nothing where there is one content and no rate changed.
 pub fn lines(budgets: &[Budget], contents: usize) -> Vec<String> {

@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::contestant::{Contestant, name};
 use crate::args::Args;
+use crate::players::contestant::{Contestant, name};
 use crate::players::player::PlayerKind;
 
 /// Players that are slow have so long; the lab's own patience is made for ours.

@@ -2,47 +2,23 @@
 //!
 //! Each run is a lab of its own, a process with `--json`, so that nothing is left over from the one before.
 
-mod contestant;
 mod line;
 mod table;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clap::Args as ClapArgs;
 use narrows_host::{complain, say};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Stop;
 use crate::args::Args;
-pub use contestant::Contestant;
-use contestant::name;
+pub use crate::players::contestant::Contestant;
 use line::line_of;
-use table::table;
-
-/// Options of comparisons.
-#[derive(ClapArgs, Debug, Clone, Default)]
-pub struct Comparison {
-    /// With --netns: the same run with each of these, one after the other, and one table, as in
-    /// narrows,libtorrent+opentracker,http. A `gateway` of an event is client 0 to players that have none, a
-    /// `member` client 1
-    #[arg(
-        long,
-        value_name = "PLAYER[+TRACKER],...",
-        value_delimiter = ',',
-        requires = "netns",
-        conflicts_with_all = ["player", "tracker"]
-    )]
-    pub compare: Vec<Contestant>,
-    /// Write an SVG of each client's progress and of what each link carried; with --compare one for each,
-    /// FILE-PLAYER.svg
-    #[arg(long, value_name = "FILE.svg")]
-    pub plot: Option<PathBuf>,
-}
+use table::{Outcome, table};
 
 /// Runs all; `true` if every client of every run is complete and identical. The table goes to standard
 /// output, with `--json` one object instead.
@@ -99,63 +75,6 @@ pub async fn run(args: &Args, line: &[OsString]) -> Result<bool, Stop> {
         }
     }
     Ok(results.iter().all(Outcome::ok))
-}
-
-/// What came of one run.
-#[derive(Debug)]
-struct Outcome {
-    contestant: Contestant,
-    /// Of its process.
-    status: Option<i32>,
-    /// Its `--json`, if it came to that.
-    report: Option<Value>,
-}
-
-impl Outcome {
-    fn ok(&self) -> bool {
-        self.report.as_ref().is_some_and(|report| report["ok"] == true)
-    }
-
-    /// Processor seconds of seeders, clients, and the tracker.
-    fn cpu(&self) -> [f64; 3] {
-        let Some(report) = &self.report else {
-            return [0.0; 3];
-        };
-        let agents = report["agents"].as_array().map_or(&[][..], Vec::as_slice);
-        let of = |seeder: bool| -> f64 {
-            let those = agents.iter().filter(|agent| agent["seeder"] == seeder);
-            those.filter_map(|agent| agent["cpu_seconds"].as_f64()).sum()
-        };
-        [
-            of(true),
-            of(false),
-            report["tracker_cpu_seconds"].as_f64().unwrap_or(0.0),
-        ]
-    }
-
-    /// Clients that have everything, and all.
-    fn complete(&self) -> (usize, usize) {
-        let agents = self.report.as_ref().and_then(|report| report["agents"].as_array());
-        let clients = agents.into_iter().flatten().filter(|agent| agent["seeder"] == false);
-        let good = clients.clone().filter(|agent| agent["complete"] == true && agent["identical"] == true);
-        (good.count(), clients.count())
-    }
-
-    fn json(&self) -> Value {
-        let [seeders, clients, tracker] = self.cpu();
-        json!({
-            "player": name(self.contestant.player),
-            "tracker": name(self.contestant.tracker),
-            "ok": self.ok(),
-            "exit": self.status,
-            "cpu_seconds": {"seeders": round(seeders), "clients": round(clients), "tracker": round(tracker)},
-            "report": self.report,
-        })
-    }
-}
-
-fn round(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

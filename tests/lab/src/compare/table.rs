@@ -1,8 +1,62 @@
 //! The comparison for people. Pure.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Outcome;
+use crate::players::contestant::{Contestant, name};
+use crate::values::round;
+
+/// What came of one run.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) contestant: Contestant,
+    /// Of its process.
+    pub(super) status: Option<i32>,
+    /// Its `--json`, if it came to that.
+    pub(super) report: Option<Value>,
+}
+
+impl Outcome {
+    pub(super) fn ok(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report["ok"] == true)
+    }
+
+    /// Processor seconds of seeders, clients, and the tracker.
+    pub(super) fn cpu(&self) -> [f64; 3] {
+        let Some(report) = &self.report else {
+            return [0.0; 3];
+        };
+        let agents = report["agents"].as_array().map_or(&[][..], Vec::as_slice);
+        let of = |seeder: bool| -> f64 {
+            let those = agents.iter().filter(|agent| agent["seeder"] == seeder);
+            those.filter_map(|agent| agent["cpu_seconds"].as_f64()).sum()
+        };
+        [
+            of(true),
+            of(false),
+            report["tracker_cpu_seconds"].as_f64().unwrap_or(0.0),
+        ]
+    }
+
+    /// Clients that have everything, and all.
+    pub(super) fn complete(&self) -> (usize, usize) {
+        let agents = self.report.as_ref().and_then(|report| report["agents"].as_array());
+        let clients = agents.into_iter().flatten().filter(|agent| agent["seeder"] == false);
+        let good = clients.clone().filter(|agent| agent["complete"] == true && agent["identical"] == true);
+        (good.count(), clients.count())
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let [seeders, clients, tracker] = self.cpu();
+        json!({
+            "player": name(self.contestant.player),
+            "tracker": name(self.contestant.tracker),
+            "ok": self.ok(),
+            "exit": self.status,
+            "cpu_seconds": {"seeders": round(seeders), "clients": round(clients), "tracker": round(tracker)},
+            "report": self.report,
+        })
+    }
+}
 
 /// For people: a line per run, then what each link carried.
 pub(super) fn table(results: &[Outcome]) -> Vec<String> {

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use super::line::line_of;
 use super::table::table;
+use serde_json::json;
+
 use super::*;
 
 fn words(text: &str) -> Vec<OsString> {

@@ -5,8 +5,6 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use narrows_topology::{SiteId, SiteMap};
 
-use super::Deployment;
-
 const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
 
 /// Networks that no site in a namespace can have: this host, the lab's own links between routers and its
@@ -45,27 +43,6 @@ impl AddressSpace {
             AddressSpace::Loopback => 127,
             AddressSpace::Namespaces => 10,
         }
-    }
-}
-
-impl Deployment {
-    /// Another map's text with this world's networks for the sites of the same names.
-    ///
-    /// # Errors
-    /// It is no site map, or none that fits.
-    pub fn rewritten(&self, name: &str, text: &str) -> Result<String, String> {
-        SiteMap::parse(name, text).map_err(|mistakes| mistakes.to_string())?;
-        let mut value: serde_json::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        let peopled = self.map.sites().filter_map(|site| Some((site, self.network(site)?)));
-        for (site, net) in peopled {
-            let site = value.get_mut("sites").and_then(|sites| sites.get_mut(&*self.map.name(site)));
-            if let Some(site) = site.and_then(serde_json::Value::as_object_mut) {
-                site.insert("networks".to_owned(), serde_json::json!([net.to_string()]));
-            }
-        }
-        let text = serde_yaml::to_string(&value).map_err(|error| error.to_string())?;
-        SiteMap::parse(name, &text).map_err(|mistakes| mistakes.to_string())?;
-        Ok(text)
     }
 }
 

@@ -13,7 +13,7 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use narrows_topology::{Hop, Rate, SiteId, SiteMap, max_flow};
 
-use crate::args::Groups;
+use crate::values::Groups;
 pub use addressing::AddressSpace;
 use addressing::{moved, usable};
 pub use routes::{PlannedRoute, copies};
@@ -245,6 +245,25 @@ impl Deployment {
         let (a, b) = self.map.ends(hop.link);
         let (from, to) = if hop.forward { (a, b) } else { (b, a) };
         (self.map.name(from).into_owned(), self.map.name(to).into_owned())
+    }
+
+    /// Another map's text with this deployment's networks for the sites of the same names.
+    ///
+    /// # Errors
+    /// It is no site map, or none that fits.
+    pub fn rewritten(&self, name: &str, text: &str) -> Result<String, String> {
+        SiteMap::parse(name, text).map_err(|mistakes| mistakes.to_string())?;
+        let mut value: serde_json::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        let peopled = self.map.sites().filter_map(|site| Some((site, self.network(site)?)));
+        for (site, net) in peopled {
+            let site = value.get_mut("sites").and_then(|sites| sites.get_mut(&*self.map.name(site)));
+            if let Some(site) = site.and_then(serde_json::Value::as_object_mut) {
+                site.insert("networks".to_owned(), serde_json::json!([net.to_string()]));
+            }
+        }
+        let text = serde_yaml::to_string(&value).map_err(|error| error.to_string())?;
+        SiteMap::parse(name, &text).map_err(|mistakes| mistakes.to_string())?;
+        Ok(text)
     }
 }
 

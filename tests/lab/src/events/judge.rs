@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use crate::report::timeline::Sample;
-use crate::report::view::HEADERS;
+use crate::timeline::HEADERS;
+use crate::timeline::Sample;
 
 /// Less than this part of what flowed before is no supply: acknowledgements, announces, retries.
 const QUIET: f64 = 0.1;

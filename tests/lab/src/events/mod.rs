@@ -13,9 +13,9 @@
 //! 5 s.
 
 pub mod claims;
-mod due;
+pub(crate) mod due;
 pub mod judge;
-pub(crate) mod run;
+pub mod kills;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use narrows_topology::Rate;
 
-use crate::args::Groups;
+use crate::values::Groups;
 pub use due::{Due, Schedule, Seen};
 
 /// What happens when.

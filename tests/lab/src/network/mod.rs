@@ -10,6 +10,7 @@ mod commands;
 pub mod congestion;
 mod counters;
 pub mod enter;
+mod host;
 mod neighbours;
 pub mod plan;
 pub mod probe;
@@ -25,12 +26,12 @@ use std::process::Command;
 use narrows_topology::{Hop, LinkId, Rate};
 
 use crate::Stop;
-use crate::players::player::CommandLine;
+use crate::programs::process::CommandLine;
 use crate::programs::process::{Minder, Process};
 use commands::{batch, batches};
 use counters::sent;
+use host::interface;
 use plan::{End, NetPlan, Router};
-use texts::interface;
 
 /// A network that stands. It ends with the lab's last process.
 #[derive(Debug)]

@@ -4,13 +4,10 @@ use std::fmt::Write as _;
 
 use narrows_topology::Rate;
 
+use super::host::LAN_SEGMENTS;
 use super::neighbours::mac;
-use super::plan::{HostPlan, NetPlan, Router};
+use super::plan::{NetPlan, Router};
 use super::{Net, shape};
-
-/// Frames that one packet may have inside a site, as offloads make them: without any, a lab of forty hosts
-/// would measure how fast its own machine switches packets. What leaves onto a link is cut into frames.
-const LAN_SEGMENTS: u32 = 8;
 
 impl Net {
     /// Namespaces, veth pairs and the management bridge.
@@ -99,17 +96,4 @@ impl Net {
         texts.retain(|(_, text)| !text.is_empty());
         texts
     }
-}
-
-/// Inside a host's namespace.
-pub(super) fn interface(host: &HostPlan, congestion: &str) -> String {
-    let mut text = format!(
-        "link set lo up\nlink set eth0 gso_max_segs {LAN_SEGMENTS}\naddr add {} dev eth0\nlink set eth0 up\n\
-         addr add {}/16 dev manage\nlink set manage up\nroute add default via {} congctl {congestion}\n",
-        host.addr, host.management, host.gateway
-    );
-    for net in &host.foreign {
-        let _ = writeln!(text, "route add {net} via {} congctl {congestion}", host.gateway);
-    }
-    text
 }

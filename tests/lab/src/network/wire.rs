@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use narrows_topology::Hop;
 
-use crate::report::timeline::Sample;
+use crate::timeline::Sample;
 
 /// Between two samples, in seconds.
 pub const PERIOD: f64 = 0.2;

@@ -12,8 +12,9 @@ use tokio::net::TcpStream;
 
 use super::{Phase, Progress, in_time, installed, script, status, write};
 use crate::Stop;
-use crate::players::player::{Answer, CommandLine, Content, Host, Player, Task};
-use crate::setup::content::files;
+use crate::content::files;
+use crate::players::player::{Answer, Content, Host, Player, Task};
+use crate::programs::process::CommandLine;
 
 /// See the module. A client's progress is what its disk holds; it is complete when its script says that
 /// everything is there.

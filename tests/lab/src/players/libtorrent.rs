@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::{Phase, Progress, in_order, script, status};
 use crate::Stop;
-use crate::players::player::{Answer, CommandLine, Host, Player, Task};
+use crate::players::player::{Answer, Host, Player, Task};
+use crate::programs::process::CommandLine;
 
 /// Debian's interpreter: the one that python3-libtorrent is built for.
 pub const PYTHON: &str = "/usr/bin/python3";

@@ -8,8 +8,11 @@
 //! in any company.
 
 pub mod aria2;
+pub mod contestant;
+pub mod files;
 pub mod http;
 pub mod libtorrent;
+pub mod narrows;
 pub mod opentracker;
 pub mod player;
 pub mod rpc;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::{installed, write};
 use crate::Stop;
-use crate::players::player::CommandLine;
+use crate::programs::process::CommandLine;
 
 /// Whether it is there.
 ///

@@ -7,17 +7,17 @@
 //! while it runs. The lab ends it with SIGKILL, or SIGTERM for the event `stop`. The lab has put the content
 //! into [`Host::data`] of every seeder.
 
-use std::ffi::OsString;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::Stop;
-use crate::programs::poll::{self, AgentStatus};
+use crate::programs::poll::AgentStatus;
+use crate::programs::process::CommandLine;
 
 /// `--player`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -91,17 +91,6 @@ pub struct Content {
     pub source: PathBuf,
 }
 
-/// A command line.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CommandLine {
-    /// A path, or a name that is looked up in PATH.
-    pub program: PathBuf,
-    /// What follows it.
-    pub args: Vec<OsString>,
-    /// Added to the environment.
-    pub env: Vec<(OsString, OsString)>,
-}
-
 /// A boxed answer to [`Player::status`].
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<AgentStatus>> + Send + 'a>>;
 
@@ -126,45 +115,9 @@ pub trait Player: Send + Sync + std::fmt::Debug {
     /// that forks others must see to it that they end with it.
     fn command(&self, host: &Host, task: &Task) -> CommandLine;
 
-    /// How far it is: one [`ContentStatus`](poll::ContentStatus) per content of the task, in its order.
+    /// How far it is: one [`ContentStatus`](crate::programs::poll::ContentStatus) per content of the task, in its order.
     /// Needed are `state` (`checking`, `fetching`, `seeding`) and `progress` (0 to 1, by bytes); complete is
     /// `seeding` at progress 1, when all files stand in `data`. What a player does not count stays 0;
     /// [`AgentStatus::id`] is the host's. An error is "no answer now"; the run fails after 20 s of them.
     fn status<'a>(&'a self, host: &'a Host, task: &'a Task) -> Answer<'a>;
-}
-
-/// narrows-agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Narrows {
-    /// The program.
-    pub agent: PathBuf,
-}
-
-impl Player for Narrows {
-    fn name(&self) -> &'static str {
-        "narrows"
-    }
-
-    fn check(&self) -> Result<(), Stop> {
-        // binaries::find looked
-        Ok(())
-    }
-
-    fn prepare(&self, host: &Host, task: &Task) -> Result<()> {
-        let torrents: Vec<&Path> = task.contents.iter().map(|content| &*content.torrent).collect();
-        crate::programs::files::write_agent(host, &torrents)
-    }
-
-    fn command(&self, host: &Host, _task: &Task) -> CommandLine {
-        let config = host.folder.join("agent.yaml");
-        CommandLine {
-            program: self.agent.clone(),
-            args: vec!["run".into(), "--config".into(), config.into()],
-            env: Vec::new(),
-        }
-    }
-
-    fn status<'a>(&'a self, host: &'a Host, _task: &'a Task) -> Answer<'a> {
-        Box::pin(poll::agent(host.control))
-    }
 }

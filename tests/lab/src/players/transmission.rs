@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Phase, Progress, in_order, in_time, installed, rpc, status, write};
 use crate::Stop;
-use crate::players::player::{Answer, CommandLine, Host, Player, Task};
+use crate::players::player::{Answer, Host, Player, Task};
+use crate::programs::process::CommandLine;
 
 /// Where it takes questions.
 pub const PATH: &str = "/transmission/rpc";

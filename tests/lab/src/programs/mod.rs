@@ -2,6 +2,5 @@
 //! answer.
 
 pub mod binaries;
-pub mod files;
 pub mod poll;
 pub mod process;

@@ -1,6 +1,6 @@
 //! Child processes that end when the lab ends, however it ends.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,16 @@ use std::sync::{Arc, Mutex};
 
 use tokio::process::{Child, Command};
 
-use crate::players::player::CommandLine;
+/// A command line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommandLine {
+    /// A path, or a name that is looked up in PATH.
+    pub program: PathBuf,
+    /// What follows it.
+    pub args: Vec<OsString>,
+    /// Added to the environment.
+    pub env: Vec<(OsString, OsString)>,
+}
 
 /// Reads `+PID` and `-PID` lines; when they end, because the lab does, it kills those that are left. So even
 /// a lab that was killed leaves nothing behind. Dropping a handle kills too; this is for when nothing drops.

@@ -3,7 +3,6 @@
 pub mod plot;
 pub mod screen;
 pub mod table;
-pub mod timeline;
 pub mod verify;
 pub mod view;
 mod words;
@@ -17,6 +16,7 @@ use crate::network::probe::Found;
 use crate::programs::process::Usage;
 use crate::report::verify::Verdict;
 use crate::report::view::View;
+use crate::values::round;
 pub use words::lines;
 
 /// What the table does not show.
@@ -194,11 +194,6 @@ pub struct Event {
     pub at: f64,
     /// In words.
     pub what: String,
-}
-
-/// To a thousandth: more would be noise.
-fn round(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }
 
 impl Report {

@@ -1,7 +1,7 @@
 //! The live table: a moment of a rollout as lines of text.
 
-use crate::args::Size;
 use crate::report::view::{AgentRow, View};
+use crate::values::Size;
 
 /// Cells of a progress bar.
 const BAR: usize = 16;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha1::{Digest, Sha1};
 
-use crate::setup::content::files;
+use crate::content::files;
 
 /// Files by relative path (empty for a single file), each with its length and SHA-1.
 pub type Fingerprints = BTreeMap<PathBuf, (u64, [u8; 20])>;

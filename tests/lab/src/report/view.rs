@@ -1,7 +1,8 @@
 //! What there is to show of a rollout, as plain data: the table and the report are made of it.
 
-use crate::args::Size;
 use crate::programs::process::Usage;
+use crate::timeline::HEADERS;
+use crate::values::Size;
 
 /// A moment of a rollout.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,10 +105,6 @@ pub struct SiteRow {
     /// When all its clients were complete.
     pub seconds: Option<f64>,
 }
-
-/// What TCP/IP, Ethernet and BitTorrent add to the content on the wire: 66 bytes of headers (14 Ethernet, 20
-/// IP, 32 TCP with timestamps) on 1,448 of payload, and 13 bytes of a piece message on 16 KiB.
-pub const HEADERS: f64 = 1.045;
 
 impl View {
     /// The fewest bytes on the wire of a link: its planned copies with their headers.

@@ -6,8 +6,8 @@ use narrows_topology::SiteId;
 
 use crate::events::claims::Gateways;
 use crate::events::judge::Claimed;
-use crate::run::Rollout;
-use crate::run::outcome::round;
+use crate::run::rollout::Rollout;
+use crate::values::round;
 
 impl Rollout {
     /// Notes which agents say that they are gateway now, of all that others can reach.

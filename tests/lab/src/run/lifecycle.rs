@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::Stop;
 use crate::deployment::Place;
+use crate::events::kills::Seen;
 use crate::players;
-use crate::players::player::{CommandLine, TrackerKind};
+use crate::players::player::TrackerKind;
+use crate::programs::process::CommandLine;
 use crate::programs::process::{Process, log_of};
-use crate::run::Rollout;
-use crate::run::kills::Seen;
+use crate::run::rollout::Rollout;
 use crate::setup::{Prepared, last_words};
 
 /// How long a killed agent stays away.

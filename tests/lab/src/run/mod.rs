@@ -1,48 +1,39 @@
 //! The rollout itself: starts everything, watches, kills and restarts, until all clients are complete.
 
+pub(crate) mod budgets;
 pub(crate) mod clock;
+pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod gateways;
 pub(crate) mod hold;
-pub mod kills;
 pub(crate) mod lifecycle;
 pub(crate) mod observations;
 pub(crate) mod outcome;
 pub(crate) mod pending;
 pub(crate) mod probes;
 pub(crate) mod progress;
+pub(crate) mod rollout;
 pub(crate) mod snapshot;
 pub(crate) mod stagger;
 pub mod traffic;
 pub(crate) mod verdict;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use narrows_topology::Hop;
 use tokio::sync::mpsc;
 
 use crate::Stop;
-use crate::args::{Args, Size};
-use crate::deployment::{PlannedRoute, copies};
+use crate::args::Args;
 use crate::network::Net;
 use crate::players::player::TrackerKind;
 use crate::programs::poll;
 use crate::programs::process::Process;
 use crate::report::screen::Screen;
 use crate::report::view::View;
-use crate::run::clock::Clock;
-use crate::run::fleet::Fleet;
 use crate::run::lifecycle::SILENT;
-use crate::run::observations::Observations;
-use crate::run::pending::Pending;
 use crate::run::progress::PollResult;
-use crate::setup::{Prepared, last_words, prepare};
-
-/// Between two questions to the same process.
-pub(crate) const POLL: Duration = Duration::from_millis(200);
+use crate::run::rollout::{POLL, Rollout};
+use crate::setup::{last_words, prepare};
 
 /// Runs the lab; `true` if every client is complete and identical.
 ///
@@ -92,44 +83,7 @@ fn interrupts() -> Result<mpsc::Receiver<()>, Stop> {
     Ok(receive)
 }
 
-/// A run and all that is known of it.
-pub(crate) struct Rollout {
-    pub(crate) prepared: Prepared,
-    /// Of all contents together.
-    pub(crate) size: Size,
-    /// The routes to each waiting site, as planned at the beginning.
-    pub(crate) planned_routes: Vec<PlannedRoute>,
-    /// How many copies have to cross each link and direction in that plan.
-    pub(crate) planned: BTreeMap<Hop, f64>,
-    pub(crate) clock: Clock,
-    pub(crate) fleet: Fleet,
-    pub(crate) pending: Pending,
-    pub(crate) seen: Observations,
-}
-
 impl Rollout {
-    fn new(prepared: Prepared, args: &Args) -> Rollout {
-        let size = Size(prepared.task.contents.iter().map(|content| content.size).sum());
-        let planned_routes = prepared.deployment.planned_routes(Timestamp::now());
-        let bound = prepared.deployment.bound(size.0, Timestamp::now()).unwrap_or(0.0);
-        let timeout = args.timeout.map_or(Duration::from_secs_f64(3.0 * bound + 60.0), |timeout| timeout.0);
-        Rollout {
-            size,
-            planned: copies(&planned_routes),
-            planned_routes,
-            clock: Clock::new(timeout),
-            fleet: Fleet::new(prepared.deployment.agents.len(), prepared.task.contents.len()),
-            pending: Pending::new(prepared.kills.clone(), &args.options),
-            seen: Observations::new(&prepared),
-            prepared,
-        }
-    }
-
-    /// Since the clients were started.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.clock.elapsed()
-    }
-
     async fn run(&mut self, screen: &mut Screen) -> Result<(), Stop> {
         self.start_tracker()?;
         self.await_tracker().await?;
@@ -243,14 +197,6 @@ impl Rollout {
 
     fn words_of(&self, agent: usize) -> String {
         last_words(&self.folder(agent))
-    }
-
-    pub(crate) fn folder(&self, agent: usize) -> PathBuf {
-        self.prepared.layout.agent(&self.prepared.deployment.agents[agent])
-    }
-
-    pub(crate) fn event(&mut self, what: String) {
-        self.seen.events.push((self.elapsed().as_secs_f64(), what));
     }
 
     /// The last counters of all agents.

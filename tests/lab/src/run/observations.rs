@@ -1,12 +1,18 @@
 //! What has been seen of a run: bytes, claims, events.
 
-use crate::budget::watch::Watch;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use narrows_topology::SiteId;
+
+use crate::args::options::Probe;
+use crate::budget::rates::Ruled;
+use crate::budget::shares::Moment;
 use crate::events::claims::Claims;
-use crate::events::run::Happened;
 use crate::network::wire::WireCounters;
 use crate::programs::poll::SwarmStatus;
+use crate::programs::process::Process;
 use crate::report::Facts;
-use crate::run::probes::Running;
 use crate::run::traffic::Traffic;
 use crate::setup::Prepared;
 
@@ -30,6 +36,39 @@ pub(crate) struct Observations {
     /// When each content began, in seconds since the clients' start.
     pub(crate) contents_begun: Vec<f64>,
     pub(crate) facts: Facts,
+}
+
+/// What was noted.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    pub(crate) rulings: Vec<Ruled>,
+    /// Per moment: each link and direction.
+    pub(crate) moments: Vec<Vec<Moment>>,
+    /// When the next is due.
+    pub(crate) next: f64,
+}
+
+/// What happened, for the judgement at the end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Happened {
+    /// Seconds since the clients' start.
+    pub at: f64,
+    /// As asked.
+    pub what: String,
+    /// Sites whose supply it may interrupt.
+    pub sites: BTreeSet<SiteId>,
+}
+
+/// A probe of which both ends run.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) probe: Probe,
+    /// When it began, in seconds since the clients' start.
+    pub(crate) at: f64,
+    /// What the receiver writes.
+    pub(crate) log: PathBuf,
+    /// The sender and the receiver, which end with it.
+    pub(crate) _ends: [Process; 2],
 }
 
 impl Observations {

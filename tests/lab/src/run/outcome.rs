@@ -7,13 +7,10 @@ use narrows_topology::{Hop, SiteId};
 
 use crate::events::judge::{self, Cost, Extra, Interruption, Inward};
 use crate::report::Report;
-use crate::report::view::{HEADERS, View};
-use crate::run::Rollout;
-
-/// To a thousandth.
-pub(crate) fn round(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
-}
+use crate::report::view::View;
+use crate::run::rollout::Rollout;
+use crate::timeline::HEADERS;
+use crate::values::round;
 
 impl Rollout {
     /// What the report says beside what the view shows.
@@ -32,7 +29,7 @@ impl Rollout {
         if self.prepared.net.is_none() {
             return Vec::new();
         }
-        let one = |happened: &crate::events::run::Happened| Cost {
+        let one = |happened: &crate::run::observations::Happened| Cost {
             at: round(happened.at),
             what: happened.what.clone(),
             interruptions: happened

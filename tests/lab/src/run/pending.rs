@@ -1,11 +1,10 @@
 //! What has been ordered for a run and has not happened yet.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::args::options::{Options, Probe};
-use crate::events::Schedule;
-use crate::events::run::Undo;
-use crate::run::kills::{Kill, PendingKills};
+use crate::events::kills::{Kill, PendingKills};
+use crate::events::{Schedule, What};
 
 /// Kills, events, probes and contents that wait for their time.
 pub(crate) struct Pending {
@@ -17,6 +16,14 @@ pub(crate) struct Pending {
     pub(crate) probes: Vec<Probe>,
     /// Between the beginnings of two contents, if they do not begin at once.
     pub(crate) stagger: Option<Duration>,
+}
+
+/// What is to be undone.
+#[derive(Debug, Clone)]
+pub(crate) struct Undo {
+    pub(crate) at: Instant,
+    pub(crate) what: What,
+    pub(crate) agents: Vec<usize>,
 }
 
 impl Pending {

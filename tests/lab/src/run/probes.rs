@@ -1,27 +1,16 @@
 //! Streams beside the rollout (`--probe`): started when their time has come, read at the end.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use narrows_topology::Rate;
 
 use crate::Stop;
-use crate::args::options::Probe;
 use crate::network::probe::{self, Found};
-use crate::players::player::CommandLine;
-use crate::programs::process::Process;
+use crate::programs::process::CommandLine;
 use crate::report::view::View;
-use crate::run::Rollout;
-use crate::run::outcome::round;
-
-/// A probe of which both ends run.
-#[derive(Debug)]
-pub(crate) struct Running {
-    probe: Probe,
-    at: f64,
-    log: PathBuf,
-    _ends: [Process; 2],
-}
+use crate::run::observations::Running;
+use crate::run::rollout::Rollout;
+use crate::values::round;
 
 impl Rollout {
     /// Starts the ends of probes whose time has come.

@@ -11,8 +11,8 @@ use narrows_topology::SiteId;
 use crate::deployment::{Deployment, Place, PlannedRoute};
 use crate::players::player::{Content, TrackerKind};
 use crate::programs::poll::{self, ContentStatus, SwarmStatus};
+use crate::run::rollout::{POLL, Rollout};
 use crate::run::traffic::{Counters, Share};
-use crate::run::{POLL, Rollout};
 
 /// What a poller heard.
 pub(crate) enum PollResult {

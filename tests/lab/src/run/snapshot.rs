@@ -8,8 +8,8 @@ use narrows_topology::Hop;
 
 use crate::deployment::Place;
 use crate::report::view::{AgentRow, LinkRow, SiteRow, View, Wire};
-use crate::run::Rollout;
 use crate::run::fleet::Agent;
+use crate::run::rollout::Rollout;
 use crate::run::traffic::Counters;
 
 /// This moment of a rollout; the `last` has what takes longer to tell.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::Stop;
+use crate::players::files::write_agent;
 use crate::players::player;
-use crate::programs::files::write_agent;
 use crate::programs::poll;
 use crate::report::Content;
-use crate::run::Rollout;
-use crate::run::outcome::round;
+use crate::run::rollout::Rollout;
+use crate::values::round;
 
 impl Rollout {
     /// Gives the clients the contents whose time has come (`--stagger`).

@@ -8,14 +8,14 @@ use crate::args::Args;
 use crate::players::player::Host;
 use crate::report::plot;
 use crate::report::screen::Screen;
-use crate::report::timeline::{Sample, Timeline};
 use crate::report::verify::{self, Verdict};
 use crate::report::view::View;
 use crate::report::{self, Report};
-use crate::run::Rollout;
 use crate::run::fleet::Agent;
+use crate::run::rollout::Rollout;
 use crate::setup::workplace::Workplace;
 use crate::setup::{Prepared, last_words};
+use crate::timeline::{Sample, Timeline};
 
 /// Prints the report and says where logs are when they are worth reading.
 pub(crate) fn conclude(

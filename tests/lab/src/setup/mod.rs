@@ -1,6 +1,5 @@
 //! Everything before the first process: what is asked is checked, folders and content are made.
 
-pub mod content;
 pub(crate) mod torrent;
 pub mod workplace;
 
@@ -15,23 +14,25 @@ use narrows_protocol::metainfo::Metainfo;
 use narrows_topology::{Rate, SiteId};
 
 use crate::Stop;
+use crate::args::Args;
 use crate::args::options;
 use crate::args::resolve::{deployment, kills, late};
-use crate::args::{Args, Size};
+use crate::content::{self, Gathered};
 use crate::deployment::Deployment;
+use crate::events::kills::Kill;
 use crate::network::congestion::congestion;
 use crate::network::plan::NetPlan;
 use crate::network::{Net, enter};
 use crate::players;
-use crate::players::player::{Content, Host, Narrows, Player, PlayerKind, Task, TrackerKind};
+use crate::players::files::{Layout, Ports, content_name};
+use crate::players::narrows::Narrows;
+use crate::players::player::{Content, Host, Player, PlayerKind, Task, TrackerKind};
 use crate::programs::binaries;
-use crate::programs::files::{Layout, Ports, content_name};
 use crate::programs::process::{Minder, log_of, tail};
 use crate::report::screen::Screen;
-use crate::run::kills::Kill;
-use crate::setup::content::Gathered;
 use crate::setup::torrent::{create, sources};
 use crate::setup::workplace::{Workplace, space};
+use crate::values::Size;
 
 /// A run that can begin.
 #[derive(Debug)]

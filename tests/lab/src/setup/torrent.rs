@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Stop;
-use crate::programs::files::Layout;
+use crate::players::files::Layout;
 use crate::programs::process::{Minder, tail};
 
 /// Files that a machine which can build this has: the Rust toolchain, then the system's.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::Stop;
-use crate::args::Size;
+use crate::content::Gathered;
 use crate::deployment::Deployment;
-use crate::programs::files::{Layout, free_space};
-use crate::setup::content::Gathered;
+use crate::players::files::{Layout, free_space};
+use crate::values::Size;
 
 /// Room that is left over for logs, resume data and the system.
 const SPARE: u64 = 64 << 20;

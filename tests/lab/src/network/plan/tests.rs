@@ -1,9 +1,9 @@
 //! Site maps as networks: addresses, routes, links.
 
 use super::*;
-use crate::args::Groups;
 use crate::deployment::AddressSpace;
 use crate::network::neighbours;
+use crate::values::Groups;
 use proptest::prelude::*;
 
 fn deployment(text: &str, seeds: &str, clients: &str) -> Deployment {

@@ -12,8 +12,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use narrows_topology::Rate;
 
-use crate::report::timeline::Timeline;
 use crate::report::view::View;
+use crate::timeline::Timeline;
 use axis::{Scale, clock, ticks};
 use paint::{Page, colour, path};
 
@@ -125,7 +125,7 @@ fn site_of(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(site, _)| site)
 }
 
-fn of(sample: &crate::report::timeline::Sample, agent: usize) -> f64 {
+fn of(sample: &crate::timeline::Sample, agent: usize) -> f64 {
     sample.progress.get(agent).copied().unwrap_or(0.0)
 }
 

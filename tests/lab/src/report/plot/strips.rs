@@ -3,7 +3,7 @@
 use super::axis::{Scale, rate, ticks};
 use super::paint::Page;
 use super::{About, BESIDE, LEFT, RIGHT, path};
-use crate::report::timeline::Timeline;
+use crate::timeline::Timeline;
 
 /// The panel as it came out.
 pub(super) struct Strips {

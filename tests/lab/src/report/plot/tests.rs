@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::strips::{throughput, worth};
 use super::*;
-use crate::report::timeline::Sample;
+use crate::timeline::Sample;
 
 /// A run of two branches: `count` clients each, the first branch's first client killed half-way.
 pub(super) fn run(count: usize, seconds: usize) -> (Timeline, About) {

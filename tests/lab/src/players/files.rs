@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::content;
 use crate::deployment::{AddressSpace, Deployment, Place};
 use crate::players::player::Host;
-use crate::setup::content;
 
 /// The ports of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

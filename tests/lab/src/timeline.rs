@@ -1,5 +1,9 @@
 //! A run over time, as plain data: what the plot draws and the events are judged by.
 
+/// What TCP/IP, Ethernet and BitTorrent add to the content on the wire: 66 bytes of headers (14 Ethernet, 20
+/// IP, 32 TCP with timestamps) on 1,448 of payload, and 13 bytes of a piece message on 16 KiB.
+pub const HEADERS: f64 = 1.045;
+
 /// Progress per agent and bytes per link, sampled about five times a second.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timeline {

@@ -6,26 +6,17 @@ use std::time::Duration;
 use narrows_topology::{Hop, Rate, SiteId};
 use serde_json::from_slice;
 
-use super::loads::{self, Track};
-use super::rates::{Brakes, DirectedLink, Ruled, Ruling, steps};
-use super::shares::{Moment, shares};
-use super::{Budget, round};
+use crate::budget::Budget;
+use crate::budget::loads::{self, Track};
+use crate::budget::rates::{Brakes, DirectedLink, Ruled, Ruling, steps};
+use crate::budget::shares::{Moment, shares};
 use crate::programs::poll;
-use crate::run::Rollout;
 use crate::run::progress::sources;
+use crate::run::rollout::Rollout;
+use crate::values::round;
 
 /// Between two moments, in seconds.
 const PERIOD: f64 = 1.0;
-
-/// What was noted.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    rulings: Vec<Ruled>,
-    /// Per moment: each link and direction.
-    moments: Vec<Vec<Moment>>,
-    /// When the next is due.
-    next: f64,
-}
 
 impl Rollout {
     /// From now on links may carry something else.

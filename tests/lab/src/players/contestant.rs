@@ -44,7 +44,7 @@ impl fmt::Display for Contestant {
     }
 }
 
-pub(super) fn name<V: ValueEnum>(value: V) -> String {
+pub(crate) fn name<V: ValueEnum>(value: V) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

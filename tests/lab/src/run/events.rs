@@ -5,37 +5,20 @@ use std::time::{Duration, Instant};
 
 use narrows_topology::{LinkId, Rate, SiteId, SiteMap};
 
-use super::due::Moment;
-use super::{Deed, Due, Seen, What};
 use crate::Stop;
 use crate::budget::rates::Ruling;
+use crate::events::due::Moment;
+use crate::events::{Deed, Due, Seen, What, Who};
 use crate::network::Change;
-use crate::programs::files::ADMIN_TOKEN;
+use crate::players::files::ADMIN_TOKEN;
 use crate::programs::poll;
 use crate::programs::process::Signal;
-use crate::run::Rollout;
+use crate::run::observations::Happened;
+use crate::run::pending::Undo;
+use crate::run::rollout::Rollout;
 
 /// How long an agent that was killed or stopped stays away.
 const AWAY: Duration = Duration::from_secs(5);
-
-/// What happened, for the judgement at the end.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Happened {
-    /// Seconds since the clients' start.
-    pub at: f64,
-    /// As asked.
-    pub what: String,
-    /// Sites whose supply it may interrupt.
-    pub sites: BTreeSet<SiteId>,
-}
-
-/// What is to be undone.
-#[derive(Debug, Clone)]
-pub(crate) struct Undo {
-    at: Instant,
-    what: What,
-    agents: Vec<usize>,
-}
 
 impl Rollout {
     pub(crate) async fn events_due(&mut self) -> Result<(), Stop> {
@@ -71,7 +54,7 @@ impl Rollout {
 
     /// A kill of the plan, for the judgement.
     pub(crate) fn note_kill(&mut self, agent: usize, what: String) {
-        let who = super::Who::All(String::new());
+        let who = Who::All(String::new());
         let happened = Happened {
             at: self.elapsed().as_secs_f64(),
             what,
