@@ -15,7 +15,7 @@ pub struct Route {
     pub cost: u64,
 }
 
-/// Who neighbours whom: per site, (neighbour, hop).
+/// The neighbours of each site: (neighbour, hop).
 pub(crate) type Neighbours = Vec<Vec<(u32, HopIndex)>>;
 
 /// A hop over a link of the file as a small number: twice the link, plus one if forward.
@@ -43,7 +43,7 @@ pub(crate) struct Weight {
 #[derive(Debug)]
 pub(crate) struct Tree {
     steps: Vec<Step>,
-    /// The sites reached in the order of reaching, the source first: who is before whom on a path is before
+    /// The sites reached in the order of reaching, the source first: a site that is before another on a path is before
     /// it here.
     order: Vec<u32>,
 }

@@ -18,7 +18,7 @@ const UNITS: [(&str, u64); 3] = [
 const BITS: (&str, u64) = ("bit/s", 1);
 
 /// The highest rate the file may state: a terabit per second, above which only `unlimited` makes sense.
-const MOST_BITS: f64 = 1e12;
+const MAX_BITS: f64 = 1e12;
 
 impl Rate {
     /// No limit.
@@ -146,7 +146,7 @@ impl FromStr for Rate {
         let problem = match (unit, UNITS.iter().chain([&BITS]).find(|(name, _)| *name == unit)) {
             (_, Some((_, size))) => {
                 let bits = number * *size as f64;
-                if bits > MOST_BITS {
+                if bits > MAX_BITS {
                     return Err(RateError {
                         problem: format!("`{text}` is more than 1000 Gbit/s"),
                         help: "write `unlimited` for a link that is no bottleneck".to_owned(),
@@ -172,7 +172,7 @@ impl FromStr for Rate {
     }
 }
 
-/// The rate somebody means who writes the unit in another way: `mbps`, `MB/s`, `Mbit`, `MiB/s`, `m`.
+/// The rate that is meant where the unit is written in another way: `mbps`, `MB/s`, `Mbit`, `MiB/s`, `m`.
 fn meant(number: f64, unit: &str) -> Option<Rate> {
     let spelled: String = unit.chars().filter(|c| !c.is_whitespace()).collect();
     let mut letters = spelled.chars();
@@ -194,7 +194,7 @@ fn meant(number: f64, unit: &str) -> Option<Rate> {
         },
     };
     let bytes = number * scale * bits / 8.0;
-    (bytes >= 125.0 && bytes * 8.0 <= MOST_BITS).then(|| Rate(bytes.round() as u64))
+    (bytes >= 125.0 && bytes * 8.0 <= MAX_BITS).then(|| Rate(bytes.round() as u64))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn invisible(c: char) -> bool {
     (c.is_control() && c != '\t') || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
-/// More mistakes than this are not shown: whoever has so many gave us another kind of file.
+/// More mistakes than this are not shown: a file with so many is one of another kind.
 const MAX_MISTAKES: usize = 1_000;
 
 /// The mistakes of a file so far.

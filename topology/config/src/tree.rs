@@ -10,10 +10,10 @@ use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span, Struc
 use crate::{Place, Report};
 
 /// How many nodes a file may have when its aliases are written out; 2,000 sites take about 30,000.
-const MOST_NODES: usize = 1_000_000;
+const MAX_NODES: usize = 1_000_000;
 
 /// How deep lists and mappings may be nested; the deepest of our files needs five.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ struct Open {
 
 /// How our files are parsed.
 pub(crate) fn options() -> Options {
-    options! { emit_comments: false, flow_nesting_limit: DEEPEST, block_nesting_limit: DEEPEST }
+    options! { emit_comments: false, flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH }
 }
 
 /// Why a text is not YAML.
@@ -210,7 +210,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Result<Option<Node>, 
             },
             _ => continue,
         };
-        if node.weight > MOST_NODES {
+        if node.weight > MAX_NODES {
             report.add(
                 node.at,
                 "aliases make this far too large",

@@ -34,7 +34,7 @@ pub(super) struct Layout {
 pub(super) const LARGE: usize = 30;
 
 /// Beyond that many sites a meshed map is drawn as a tree with further links: stress costs the square.
-const MOST_STRESSED: usize = 400;
+const MAX_STRESSED: usize = 400;
 
 /// How far leaves are from each other on their circle, in a large tree and in a small one, where labels are
 /// not turned.
@@ -58,8 +58,8 @@ pub(super) fn layout(sites: usize, links: &[(usize, usize)]) -> Layout {
     let tree = links.len() < sites;
     let large = sites > LARGE;
     let (mut points, angles) = radial(&beside, large);
-    let turned = large && (tree || sites > MOST_STRESSED);
-    if !tree && sites <= MOST_STRESSED {
+    let turned = large && (tree || sites > MAX_STRESSED);
+    if !tree && sites <= MAX_STRESSED {
         stress(&mut points, &beside, if large { 95.0 } else { 160.0 });
     }
     let leaf = |site: usize| beside[site].len() <= 1 && sites > 2;

@@ -50,10 +50,10 @@ const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key 
     Key::optional(name, shape, about)
 }
 
-/// The most gateways or seeders that make sense: beyond it somebody has confused a key.
-pub(super) const MOST_PEERS: u64 = 1_000;
+/// The most gateways or seeders that make sense: beyond it a key has been confused with another.
+pub(super) const MAX_PEERS: u64 = 1_000;
 /// As OSPF and IS-IS wide metrics: a path of 2,000 links stays far below overflow.
-pub(super) const MOST_COST: u64 = 0xffff_ffff;
+pub(super) const MAX_COST: u64 = 0xffff_ffff;
 
 pub(super) const FILE: &[Key] = &[
     required("version", Shape::Version, "The version of this format: 1."),
@@ -83,12 +83,12 @@ pub(super) const FILE: &[Key] = &[
 pub(super) const DEFAULTS: &[Key] = &[
     optional(
         "max_seeders",
-        Shape::Count(MOST_PEERS),
+        Shape::Count(MAX_PEERS),
         "Seeders across a link that a site may be handed, per swarm. Default: 2.",
     ),
     optional(
         "gateways",
-        Shape::Count(MOST_PEERS),
+        Shape::Count(MAX_PEERS),
         "Peers of a site that fetch across the WAN, per swarm. Default: 1.",
     ),
     optional(
@@ -111,7 +111,7 @@ pub(super) const SITE: &[Key] = &[
     ),
     optional(
         "gateways",
-        Shape::Count(MOST_PEERS),
+        Shape::Count(MAX_PEERS),
         "Peers of this site that fetch across the WAN, per swarm. Default: defaults.gateways.",
     ),
 ];
@@ -125,12 +125,12 @@ pub(super) const LINK: &[Key] = &[
     ),
     optional(
         "max_seeders",
-        Shape::Count(MOST_PEERS),
+        Shape::Count(MAX_PEERS),
         "Seeders across this link that a site may be handed, per swarm. Default: defaults.max_seeders.",
     ),
     optional(
         "cost",
-        Shape::Count(MOST_COST),
+        Shape::Count(MAX_COST),
         "For choosing paths, as the routers do. Default: 1 Gbit/s over the rate.",
     ),
     optional(
@@ -176,12 +176,12 @@ pub(super) const UNKNOWN: &[Key] = &[
     ),
     optional(
         "max_seeders",
-        Shape::Count(MOST_PEERS),
+        Shape::Count(MAX_PEERS),
         "Seeders across that link, per swarm. Default: defaults.max_seeders.",
     ),
     optional(
         "cost",
-        Shape::Count(MOST_COST),
+        Shape::Count(MAX_COST),
         "The cost of that link. Default: 1 Gbit/s over the rate.",
     ),
 ];

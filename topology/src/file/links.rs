@@ -118,7 +118,7 @@ fn schedule(node: &Node, report: &mut Report<'_>) -> Vec<Rule> {
     rules
 }
 
-/// Every site must reach every other: whoever cannot has been forgotten among the links.
+/// Every site must reach every other: one that cannot has been forgotten among the links.
 pub(super) fn connected(sites: &[(Place, Site)], links: &[Link], report: &mut Report<'_>) {
     let mut group: Vec<usize> = (0..sites.len()).collect();
     let root = |group: &mut Vec<usize>, mut i: usize| {

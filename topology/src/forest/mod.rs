@@ -1,4 +1,4 @@
-//! Rule 3: who gets a swarm's content from whom.
+//! Rule 3, parents: which site gets a swarm's content from which.
 
 mod growing;
 pub(crate) mod room;
@@ -22,11 +22,11 @@ pub struct Parent {
 /// The parent of each fed site. Roots have none.
 pub type Forest = BTreeMap<SiteId, Parent>;
 
-/// Who gets a swarm's content from whom: rule 3 of the assignment.
+/// Which site gets a swarm's content from which: rule 3.
 ///
 /// `roots` have the content, `waiting` want it; sites that the map does not know are left out. Every waiting
 /// site gets a parent, a root or a fed site, if there is a path to one that may serve it (not a transit site,
-/// not `sharing: false`, not `barren`); by way of parents everybody is connected to a root. Behind a paused
+/// not `sharing: false`, not `barren`); by way of parents every such site is connected to a root. Behind a paused
 /// link a site is attached at [`Rate::ZERO`].
 ///
 /// Again and again that waiting site is attached to that fed site between which a new flow would be fastest:
@@ -37,7 +37,7 @@ pub type Forest = BTreeMap<SiteId, Parent>;
 /// # Kept parents
 /// `keep` holds the parents in force. A site stays with its parent unless that is no longer a root or
 /// waiting, no longer able to serve or reach it, or has nothing to give (`barren`: pairs of child and parent;
-/// a site paired with itself serves nobody), or unless that would close a loop; only sites without a kept
+/// a site paired with itself serves no other), or unless that would close a loop; only sites without a kept
 /// parent are attached anew. If a site cannot be attached at all, those below it move. The rates of kept
 /// flows are planned anew for the present rates of the links.
 ///

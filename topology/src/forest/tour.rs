@@ -1,18 +1,18 @@
-//! A plan in which no link carries the content twice the same way.
+//! A forest in which no link carries the content twice the same way.
 //!
 //! On a map without cycles, walk around the tree from a root as one walks around a house along its wall: down
-//! into each branch, up again, into the next. Each link is passed once each way. Whoever is met takes the
-//! content from whoever was met before, so that each hop carries at most one flow; and a way up is as wide as
+//! into each branch, up again, into the next. Each link is passed once each way. A site that is met takes the
+//! content from the one that was met before, so that each hop carries at most one flow; and a way up is as wide as
 //! the way down was. So every site gets what the narrowest link on the tour allows, which is what the slowest
-//! site gets in the best of plans. (With several roots each tours its own part: the sites it reaches widest.)
-//! It is no good plan otherwise: a long chain, in which everybody is behind the slowest before him.
+//! site gets in the best of forests. (With several roots each tours its own part: the sites it reaches widest.)
+//! It is no good forest otherwise: a long chain, in which each is behind the slowest before it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::room::Room;
 
-/// Who takes the content from whom, in the order of the tours: pairs of parent and site.
+/// Which site takes the content from which, in the order of the tours: pairs of parent and site.
 pub(super) fn tour(room: &Room<'_>, sources: &[u32], open: &[u32]) -> Vec<(u32, u32)> {
     let children = widest_trees(room, sources);
     let open: BTreeMap<u32, u32> = open.iter().map(|site| (room.node(*site), *site)).collect();

@@ -23,7 +23,7 @@ impl SiteMap {
     }
 
     /// The same map with a link that has its `rate` at all hours but those in which it is paused: a pause is
-    /// somebody's word.
+    /// the operator's word.
     pub fn without_schedule(&self, link: LinkId) -> SiteMap {
         self.edited(|file| {
             if let LinkId::Named(i) = link

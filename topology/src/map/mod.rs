@@ -111,7 +111,7 @@ impl SiteMap {
         (0u32..).take(self.links.len()).map(LinkId::Named)
     }
 
-    /// Whether the site has no networks, so that nobody is there.
+    /// Whether the site has no networks, so that no peer is there.
     pub fn is_transit(&self, site: SiteId) -> bool {
         self.site(site).is_some_and(|site| site.networks.is_empty())
     }

@@ -25,13 +25,13 @@ pub enum Change {
 pub struct Advice {
     /// What to change.
     pub change: Change,
-    /// Seconds until everybody would be complete.
+    /// Seconds until every client would be complete.
     pub seconds: f64,
     /// The site whose time would fall most, and its seconds before and after.
     pub most: (SiteId, f64, f64),
 }
 
-/// What it takes that everybody is complete in time.
+/// What it takes that every client is complete in time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Needed {
     /// The links and the rates that they would need: present rate, needed rate.
@@ -40,11 +40,11 @@ pub struct Needed {
     pub at_all_hours: Vec<LinkId>,
 }
 
-/// What is worth saying: below that nobody would care.
+/// What is worth saying: less than that is no news.
 const WORTH: f64 = 0.95;
 
 /// How many changes of a kind are tried.
-const MOST: usize = 8;
+const MAX_CHANGES: usize = 8;
 
 /// The same on a map of more than [`LARGE`] sites, where each plan takes a second.
 const FEW: usize = 2;
@@ -101,7 +101,11 @@ impl Plan {
             ))
         };
         let links: Vec<(LinkId, Rate, Rate)> = limits.iter().filter_map(faster).collect();
-        let most = if self.sites.len() > LARGE { FEW } else { MOST };
+        let most = if self.sites.len() > LARGE {
+            FEW
+        } else {
+            MAX_CHANGES
+        };
         let mut changes: Vec<Change> =
             links.iter().take(most).map(|link| Change::Faster(vec![*link])).collect();
         let scheduled = limits.iter().filter(|link| map.has_schedule(**link));
@@ -109,7 +113,7 @@ impl Plan {
         let (empty, relays) = self.middle(map);
         changes.extend(empty.into_iter().take(most).map(Change::ClientAt));
         changes.extend(relays.into_iter().take(most).map(Change::SeederAt));
-        if (2..=MOST).contains(&links.len()) {
+        if (2..=MAX_CHANGES).contains(&links.len()) {
             changes.push(Change::Faster(links));
         }
         changes
@@ -174,7 +178,7 @@ impl Plan {
         late.map(|site| site.site).collect()
     }
 
-    /// The rates of links with which everybody would be complete by `by`, found by planning again. Where
+    /// The rates of links with which every client would be complete by `by`, found by planning again. Where
     /// schedules make every rate vain, those without them, but for pauses; `None` if not even these are
     /// enough.
     pub fn needed(&self, map: &SiteMap, by: Timestamp) -> Option<Needed> {
@@ -234,7 +238,7 @@ impl Plan {
             changed = Some(next);
         }
         let enough = now.late(by).is_empty();
-        if enough && rates.len() <= MOST {
+        if enough && rates.len() <= MAX_CHANGES {
             self.shrink(map, by, &mut rates);
         }
         let links = rates.into_iter().map(|(link, (before, rate))| (link, before, Rate::of_f64(rate)));
@@ -282,7 +286,7 @@ fn head(map: &SiteMap, hop: Hop) -> SiteId {
     if hop.forward { second } else { first }
 }
 
-/// Rounded up to two digits in bits per second: what somebody would order.
+/// Rounded up to two digits in bits per second: what one would order.
 fn nice(bytes: f64) -> f64 {
     let bits = bytes * 8.0;
     let unit = 10f64.powf(bits.max(1.0).log10().floor() - 1.0);

@@ -50,16 +50,16 @@ pub enum PlanError {
     /// The content has no bytes.
     #[error("there is nothing to distribute: the size is 0")]
     Empty,
-    /// Nobody has the content.
+    /// No site has the content.
     #[error("nobody has the content: name a site with seeders")]
     NoSeeders,
-    /// Nobody wants it.
+    /// No site wants it.
     #[error("nobody wants the content: name a site with clients")]
     NoClients,
     /// A site was given no peers.
     #[error("{0} has 0 {1}: leave it out, or say how many there are")]
-    Nobody(String, &'static str),
-    /// Peers were put where nobody can be.
+    NoPeers(String, &'static str),
+    /// Peers were put where none can be.
     #[error("{0} is a transit site: it has no networks, so there can be no {1}")]
     Transit(String, &'static str),
     /// A site cannot be fed.
@@ -116,7 +116,7 @@ pub struct Plan {
     /// Wire bytes that come into sites: one copy per site that waits, in a site that does not share one per
     /// client.
     pub wan: f64,
-    /// Seconds until everybody is complete; `None`: never.
+    /// Seconds until every client is complete; `None`: never.
     pub seconds: Option<f64>,
     /// The same with plain BitTorrent, whose peers know nothing of sites.
     pub torrent: Other,
@@ -130,7 +130,7 @@ impl Plan {
         self.hops.get(&hop).copied().unwrap_or(0.0) / (self.rollout.size as f64 * WIRE)
     }
 
-    /// When everybody is complete.
+    /// When every client is complete.
     pub fn complete(&self) -> Option<Timestamp> {
         after(self.rollout.at, self.seconds?)
     }
@@ -152,7 +152,7 @@ impl Plan {
 /// fetches alone.
 ///
 /// # Errors
-/// No bytes, seeders or clients; peers at a transit site; a site that nobody may serve.
+/// No bytes, seeders or clients; peers at a transit site; a site that no other may serve.
 pub fn plan(map: &SiteMap, rollout: &Rollout) -> Result<Plan, PlanError> {
     check(map, rollout)?;
     let roots: BTreeSet<SiteId> = rollout.seeds.keys().copied().collect();
@@ -235,7 +235,7 @@ fn check(map: &SiteMap, rollout: &Rollout) -> Result<(), PlanError> {
                 return Err(PlanError::Transit(name(), what));
             }
             if *count == 0 {
-                return Err(PlanError::Nobody(name(), what));
+                return Err(PlanError::NoPeers(name(), what));
             }
         }
         if peers.is_empty() {

@@ -34,7 +34,7 @@ struct Stream {
     /// The stream of the parent; `None` at a root, and once the parent has everything.
     parent: Option<usize>,
     path: Vec<usize>,
-    /// In a site that does not share everybody fetches alone.
+    /// In a site that does not share every client fetches alone.
     copies: f64,
     received: f64,
     done: Option<f64>,
@@ -54,7 +54,7 @@ struct Simulation<'m> {
     sent: Vec<f64>,
 }
 
-/// Runs the rollout along these stripes until everybody is complete or nothing moves any more.
+/// Runs the rollout along these stripes until every client is complete or nothing moves any more.
 pub(super) fn simulate(map: &SiteMap, rollout: &Rollout, stripes: &[Forest]) -> Outcome {
     let room = Room::new(map, rollout.at, rollout.sites(), &Load::default());
     let hops = room.hops().count();
@@ -311,7 +311,7 @@ impl Simulation<'_> {
             let clients = self.rollout.clients.get(&stream.site).copied().unwrap_or(1);
             let done = stream.done.map(|done| done + super::spread(self.rollout.size, clients));
             let entry = sites.entry(stream.site).or_insert((done, limit));
-            // whoever has an unfinished stripe is unfinished; else the last counts
+            // a site with an unfinished stripe is unfinished; else the last counts
             let later = match (entry.0, done) {
                 (Some(first), Some(second)) => second > first,
                 (Some(_), None) => true,

@@ -1,4 +1,4 @@
-//! The part of a map in which it matters who feeds whom.
+//! The part of a map in which it matters which site feeds which.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -39,14 +39,14 @@ pub(super) struct Cut {
     pub(super) outer: Vec<(SiteId, SiteId)>,
 }
 
-/// The most sites of a core: beyond it a plan would take seconds.
-pub(super) const MOST_SITES: usize = 64;
+/// The most sites of a core: with more a forest would take seconds.
+pub(super) const MAX_SITES: usize = 64;
 
-/// Cuts off what hangs on the rest by a single link: who is not concerned, and who is fed by the neighbour at
-/// the other end of it, which gets the content itself: whatever else fed it would send every byte through
-/// there.
+/// Cuts off what hangs on the rest by a single link: sites that are not concerned, and sites that are fed by
+/// the neighbour at the other end of it, which gets the content itself: whatever else fed them would send every
+/// byte through there.
 ///
-/// `None` if what remains has more than [`MOST_SITES`] sites, or there is but one way between any two of
+/// `None` if what remains has more than [`MAX_SITES`] sites, or there is but one way between any two of
 /// them.
 pub(super) fn cut(
     room: &Room<'_>,
@@ -58,7 +58,7 @@ pub(super) fn cut(
     for (index, _) in (0u32..).zip(&room.sites) {
         at_node[room.node(index) as usize] = Some(index);
     }
-    // who is beside whom by links that are not paused
+    // the neighbours of each node by links that are not paused
     let mut beside: Vec<Vec<usize>> = vec![Vec::new(); room.nodes()];
     for (hop, from, to) in room.hops() {
         if room.hop_speed(hop) > Rate::ZERO {
@@ -96,7 +96,7 @@ pub(super) fn cut(
             }
         }
     }
-    // who was cut last is nearest to the core
+    // what was cut last is nearest to the core
     outer.reverse();
     let core = Core::new(room, roots, waiting, barren, &cut)?;
     Some(Cut { core, outer })
@@ -112,7 +112,7 @@ impl Core {
     ) -> Option<Core> {
         let numbers = (0u32..).zip(&room.sites).map(|(index, _)| index);
         let inside: Vec<u32> = numbers.filter(|index| !cut[room.node(*index) as usize]).collect();
-        if inside.len() > MOST_SITES {
+        if inside.len() > MAX_SITES {
             return None;
         }
         let sites: Vec<SiteId> = inside.iter().map(|index| room.sites[*index as usize]).collect();

@@ -46,7 +46,7 @@ pub(super) fn fill(
         for (left, flows) in left.iter_mut().zip(&flows) {
             *left -= step * f64::from(*flows);
         }
-        // who is within rounding of its limit has reached it; somebody always has
+        // a flow within rounding of its limit has reached it; one of them always has
         let full = |hop: &usize| left[*hop] <= capacity[*hop] * 1e-9 && capacity[*hop].is_finite();
         let (done, rest): (Vec<usize>, Vec<usize>) = growing.into_iter().partition(|site| {
             let capped =

@@ -17,7 +17,7 @@ use crate::forest::room::Room;
 use crate::{Forest, Load, Parent, Rate, SiteId, SiteMap, forest};
 
 /// The most stripes. (Two bring most of what there is to gain; each costs every site a further connection.)
-const MOST: usize = 4;
+const MAX_STRIPES: usize = 4;
 
 /// The least gain for the sake of which there are stripes.
 const GAIN: f64 = 1.1;
@@ -83,7 +83,7 @@ pub fn stripes(
     let search = Search::new(&core, &single)?;
     let (trees, rates) = search.best()?;
     let stripes = spell(&room, &core, &single, &outer, &trees, &rates);
-    // where somebody has nothing to give, a site that hangs on another may have to be fed from elsewhere
+    // where a site has nothing to give, a site that hangs on another may have to be fed from elsewhere
     let fed = |site: &SiteId| stripes.iter().all(|stripe| stripe.contains_key(site));
     let above = |parent: &SiteId| roots.contains(parent) || fed(parent);
     outer.iter().all(|(_, parent)| above(parent)).then_some(stripes)
@@ -110,7 +110,7 @@ impl<'c> Search<'c> {
             let (Some(site), Some(parent)) = (number.get(site), number.get(&parent.site)) else {
                 continue;
             };
-            // a paused flow has no path here; whoever is below it gets nothing
+            // a paused flow has no path here; sites below it get nothing
             tree[*site] = core.path(*parent, *site).map(|_| *parent);
         }
         let fed = |mut site: usize| {
@@ -159,7 +159,7 @@ impl<'c> Search<'c> {
     fn best(&self) -> Option<(Vec<Tree>, Vec<f64>)> {
         let (now, bound) = (self.slowest(&self.single), self.slowest(&self.bound));
         let mut best: Option<(f64, Vec<Tree>, Vec<f64>)> = None;
-        for count in 2..=MOST {
+        for count in 2..=MAX_STRIPES {
             let Some((trees, rates)) = self.packing(count) else {
                 continue;
             };
@@ -182,7 +182,7 @@ impl<'c> Search<'c> {
         if most < now * GAIN {
             return None;
         }
-        // everybody as fast as can be; then nobody faster than the slowest; then all of them slower
+        // every site as fast as can be; then none faster than the slowest; then all of them slower
         let mut goals: Vec<f64> =
             self.hopeful.iter().map(|site| whole[*site]).filter(|rate| *rate > most).collect();
         goals.sort_by(|a, b| b.total_cmp(a));

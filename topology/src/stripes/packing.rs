@@ -16,7 +16,7 @@ pub(super) enum Order {
 }
 
 /// How many flows may be tried in one packing, so that its time is bounded.
-const MOST_TRIES: usize = 4_000;
+const MAX_TRIES: usize = 4_000;
 
 /// `count` trees, in each of which a flow of `rate[site]` reaches every site that takes part, and which all
 /// fit into the capacities; `None` if none were found. A site that takes no part has the rate 0.
@@ -110,7 +110,7 @@ impl Packing<'_> {
             });
             let taken = flows.into_iter().find_map(|(_, _, from, to)| {
                 self.tries += 1;
-                if self.tries > MOST_TRIES {
+                if self.tries > MAX_TRIES {
                     return None;
                 }
                 let fits = self.take(from, to, done, &members, &open);
@@ -125,7 +125,7 @@ impl Packing<'_> {
                     open.retain(|site| *site != to);
                 }
                 // a flow that was refused may do now that the tree has grown
-                None if again && self.tries <= MOST_TRIES => {
+                None if again && self.tries <= MAX_TRIES => {
                     again = false;
                     refused.fill(false);
                 }

@@ -62,7 +62,7 @@ fn slow_fair_rates(map: &SiteMap, flows: &[(&Route, Rate)]) -> Vec<Rate> {
 }
 
 /// 2,000 sites behind 40 regions around a hub, each fetching from it or from a site of its region, with the
-/// caps of nobody, of every third and of all.
+/// caps for no flow, for every third and for all.
 #[test]
 #[ignore = "measures; run it alone with --nocapture"]
 fn shares_of_2000_flows_by_the_heap_and_by_the_book() {

@@ -30,7 +30,7 @@ fn tree() -> impl Strategy<Value = Kind> {
     })
 }
 
-/// Every site is below a root, by parents that may serve it, and whoever has no parent could have none.
+/// Every site is below a root, by parents that may serve it, and a site without a parent could have none.
 fn assert_sound(case: &Case, forest: &Forest, barren: &Barren) {
     let (map, roots) = (&case.map, &case.roots);
     for (site, parent) in forest {
@@ -40,7 +40,7 @@ fn assert_sound(case: &Case, forest: &Forest, barren: &Barren) {
         );
         assert!(
             !map.is_transit(parent.site) && map.sharing(parent.site),
-            "{parent:?} serves nobody"
+            "{parent:?} serves no other"
         );
         assert!(
             !barren.contains(&(*site, parent.site)),
@@ -230,7 +230,7 @@ links:
 }
 
 #[test]
-fn a_site_that_only_fetches_is_nobodys_parent_even_if_it_is_nearest() {
+fn a_site_that_only_fetches_is_no_parent_even_if_it_is_nearest() {
     let map = map("
 version: 1
 sites: {a: {networks: [10.1.0.0/16]}, vpn: {networks: [10.2.0.0/16], sharing: false}, c: {networks: [10.3.0.0/16]}}
@@ -265,7 +265,7 @@ links:
 }
 
 #[test]
-fn a_site_that_is_paired_with_itself_serves_nobody_and_is_served() {
+fn a_site_that_is_paired_with_itself_serves_no_other_and_is_served() {
     let map = map("
 version: 1
 sites: {a: {networks: [10.1.0.0/16]}, b: {networks: [10.2.0.0/16]}, c: {networks: [10.3.0.0/16]}}

@@ -86,7 +86,7 @@ impl Mesh {
 }
 
 impl Case {
-    /// A swarm on a meshed map: everybody wants what site 0 has.
+    /// A swarm on a meshed map: every site wants what site 0 has.
     pub(crate) fn mesh(mesh: Mesh, rates: Rates, seed: u64) -> Case {
         let mut rng = StdRng::seed_from_u64(seed);
         let (sites, links, transit) = mesh.links(&mut rng);

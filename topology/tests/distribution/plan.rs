@@ -356,7 +356,7 @@ links: [{between: [hq, t], rate: 20 Mbit/s}, {between: [t, vpn], rate: 20 Mbit/s
     );
     assert_eq!(
         refused(1.0, &[("hq", 0)], &[("vpn", 1)]),
-        PlanError::Nobody("hq".into(), "seeders")
+        PlanError::NoPeers("hq".into(), "seeders")
     );
     assert_eq!(
         refused(1.0, &[("vpn", 1)], &[("hq", 1)]),

@@ -101,7 +101,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn stripes_are_forests_that_fit_beside_each_other_and_make_nobody_slower(mesh in mesh(), rates in rates(), seed: u64) {
+    fn stripes_are_forests_that_fit_beside_each_other_and_make_no_site_slower(mesh in mesh(), rates in rates(), seed: u64) {
         let case = Case::mesh(mesh, rates, seed);
         if let Some(stripes) = case.stripes() {
             assert_packed(&case, &stripes);
@@ -111,12 +111,12 @@ proptest! {
                 prop_assert!(total >= one[&site] * 0.949, "{:?}: {} instead of {}", site, total, one[&site]);
                 gained |= total >= one[&site] * 1.099;
             }
-            prop_assert!(gained, "nobody gains");
+            prop_assert!(gained, "no site gains");
         }
     }
 
     #[test]
-    fn sites_that_only_fetch_or_have_nothing_to_give_serve_nobody_in_any_stripe(
+    fn sites_that_only_fetch_or_have_nothing_to_give_serve_no_site_in_any_stripe(
         sites in 3usize..25, extra in 1usize..15, roots in 1usize..4, seed: u64, dry: u64,
     ) {
         let case = Case::random(Kind { sites, extra, transit: 20, fetching: 25, roots, waiting: 80 }, seed);
@@ -128,7 +128,7 @@ proptest! {
             for (site, parent) in stripe {
                 prop_assert!(!case.map.is_transit(parent.site) && case.map.sharing(parent.site));
                 prop_assert!(!barren.contains(&(*site, parent.site)));
-                prop_assert!(!barren.contains(&(parent.site, parent.site)), "it serves nobody");
+                prop_assert!(!barren.contains(&(parent.site, parent.site)), "it serves no other");
                 prop_assert!(case.roots.contains(&parent.site) || stripe.contains_key(&parent.site));
             }
         }
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn on_rings_and_diamonds_of_equal_links_everybody_gets_the_bound(
+    fn on_rings_and_diamonds_of_equal_links_every_site_gets_the_bound(
         mesh in prop_oneof![(3usize..20).prop_map(Mesh::Ring), (2usize..5).prop_map(Mesh::Diamond)], seed: u64,
     ) {
         let case = Case::mesh(mesh, Rates::Equal, seed);

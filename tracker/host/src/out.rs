@@ -1,11 +1,11 @@
-//! Standard output and standard error of a command. Whoever reads them may stop early
-//! (`narrows-agent explain | head`), where `println!` and `eprintln!` panic: the rest is said to nobody, and
+//! Standard output and standard error of a command. The reader may stop early
+//! (`narrows-agent explain | head`), where `println!` and `eprintln!` panic: the rest is dropped, and
 //! the exit status is what it would have been.
 
 use std::fmt;
 use std::io::{self, Write};
 
-/// A line on standard output; as `println!`. If it cannot be written for another reason than that nobody
+/// A line on standard output; as `println!`. If it cannot be written for another reason than that nothing
 /// reads, the program ends with status 1: a full disk must not look like an answer.
 #[macro_export]
 macro_rules! say {
@@ -21,7 +21,7 @@ macro_rules! complain {
 /// Text as it stands on standard output.
 ///
 /// # Errors
-/// The system's, but for [`BrokenPipe`](io::ErrorKind::BrokenPipe): whoever reads has read enough.
+/// The system's, but for [`BrokenPipe`](io::ErrorKind::BrokenPipe): the reader has read enough.
 pub fn write(text: fmt::Arguments<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_fmt(text).and_then(|()| out.flush()) {

@@ -15,7 +15,7 @@ pub use system::{is_private, is_private_folder, make_folder};
 pub use windows::restrict_folder;
 
 /// Creates the file, or replaces it whole ([`durable::replace`]), for its owner alone from the first moment
-/// on: whatever its permissions were, whoever made it, and without following a link. On Windows administrators
+/// on: whatever its permissions and its owner were, and without following a link. On Windows administrators
 /// and the system have access too.
 ///
 /// # Errors
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_is_in_nobodys_way_and_a_failure_keeps_the_old_file() {
+    fn what_a_crash_left_does_not_stand_in_the_way_and_a_failure_keeps_the_old_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
         fs::write(dir.path().join("token.new"), "half").unwrap();

@@ -22,7 +22,7 @@ pub fn notify(state: State) {
     }
 }
 
-/// Tells nobody: there is no systemd.
+/// Does nothing: there is no systemd.
 #[cfg(not(unix))]
 pub fn notify(_: State) {}
 
