@@ -2,7 +2,7 @@
 //!
 //! Every decision about pieces and peers is made by `narrows-swarm`, which is pure; every byte on disk is the
 //! business of `narrows-storage`, which blocks. This crate is what joins the two on tokio. Each module uses
-//! those below it in this list, none above (tests/layers.rs):
+//! those below it in this list, none above (tests/wings.rs):
 //! - [`cli`] has the program's commands;
 //! - `control` serves status, metrics, explanations and commands over HTTP;
 //! - `supervisor` holds the contents that run, and changes them on a reload;

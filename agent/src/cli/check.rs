@@ -2,30 +2,13 @@
 
 use std::path::Path;
 
-use narrows_config::{Mistakes, Partly};
+use narrows_config::Partly;
 use narrows_host::say;
 use narrows_protocol::metainfo::names::Names;
 
-use super::failure::Failure;
+use super::failure::{Failure, Wrong};
 use crate::config::Config;
 use crate::supervisor::{mistakes, read_torrent};
-
-/// What is wrong with a configuration and with what it names.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    /// In the file itself.
-    pub(super) mistakes: Option<Mistakes>,
-    /// In the .torrent files and the places of contents.
-    pub(super) contents: Vec<String>,
-}
-
-impl Wrong {
-    /// As a compiler shows it, each beginning with `error:`.
-    pub(super) fn shown(&self) -> String {
-        let contents = self.contents.iter().map(|what| format!("error: {what}\n"));
-        self.mistakes.iter().map(ToString::to_string).chain(contents).collect::<Vec<_>>().join("\n")
-    }
-}
 
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
     let (config, wrong) = match Config::load_partly(path)? {

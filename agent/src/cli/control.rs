@@ -9,7 +9,8 @@ use narrows_host::say;
 use narrows_protocol::query::encode;
 
 use super::failure::Failure;
-use super::{runtime, show};
+use super::setup::runtime;
+use super::show;
 use crate::config::Config;
 use crate::content::{ContentState, ContentStatus};
 use crate::control::{Client, Token};

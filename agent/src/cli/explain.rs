@@ -5,7 +5,8 @@ use narrows_host::say;
 
 use super::control::CommandArgs;
 use super::failure::Failure;
-use super::{runtime, show};
+use super::setup::runtime;
+use super::show;
 use crate::content::ContentExplained;
 use crate::supervisor::AgentExplained;
 

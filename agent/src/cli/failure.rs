@@ -2,10 +2,9 @@
 
 use std::io;
 
-use narrows_config::LoadError;
+use narrows_config::{LoadError, Mistakes};
 use narrows_host::complain;
 
-use super::check::Wrong;
 use crate::control::ClientError;
 use crate::supervisor::StartError;
 
@@ -25,6 +24,23 @@ pub(super) enum Failure {
     Start(StartError),
     /// Anything else; the exit code is 1.
     Other(anyhow::Error),
+}
+
+/// What is wrong with a configuration and with what it names.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// In the file itself.
+    pub(super) mistakes: Option<Mistakes>,
+    /// In the .torrent files and the places of contents.
+    pub(super) contents: Vec<String>,
+}
+
+impl Wrong {
+    /// As a compiler shows it, each beginning with `error:`.
+    pub(super) fn shown(&self) -> String {
+        let contents = self.contents.iter().map(|what| format!("error: {what}\n"));
+        self.mistakes.iter().map(ToString::to_string).chain(contents).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Failure {

@@ -15,7 +15,8 @@ use narrows_protocol::{GatewayPreference, Sharing};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::failure::Failure;
-use super::{get_state, log, runtime, show};
+use super::setup::{log, runtime};
+use super::{get_state, show};
 use crate::config::{Config, ContentEntry, Limits, ZeroLimit, host_name};
 use crate::content::{ContentState, ContentStatus};
 use crate::platform::{Signal, Signals};

@@ -13,18 +13,16 @@ mod log_file;
 mod run;
 #[cfg(windows)]
 mod service;
+mod setup;
 mod show;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::fmt::MakeWriter;
+use clap::{Parser, Subcommand};
 
-use crate::platform;
 use control::Health;
 use failure::Failure;
+use setup::ConfigArg;
 
 /// Exit code of `status` if a content is in error.
 const EXIT_IN_ERROR: u8 = 3;
@@ -68,13 +66,6 @@ enum Command {
     Service(service::ServiceCommand),
 }
 
-#[derive(Args, Debug)]
-struct ConfigArg {
-    /// The configuration file.
-    #[arg(long, short, default_value = platform::default_config())]
-    config: PathBuf,
-}
-
 /// Runs the program.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -102,38 +93,4 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
-}
-
-/// tokio on this thread; what blocks has threads of its own. As fast as several threads here, and cheaper.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-/// Logs to stderr; `RUST_LOG` says how much.
-fn log(default: &str) {
-    log_to(default, std::io::stderr);
-}
-
-fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        // it would say that on stderr, and panic where that is not read
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .init();
-}
-
-fn bind_control(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
-    let bound = std::net::TcpListener::bind(address);
-    let listener = bound.map_err(|error| {
-        anyhow::anyhow!(
-            "cannot listen on the control address {address}: {}",
-            crate::net::unbound(&error)
-        )
-    })?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Failure;
-use super::{bind_control, log, runtime};
+use super::setup::{bind_control, log, runtime};
 use crate::config::Config;
 use crate::control::{Token, serve};
 use crate::platform::{Signal, Signals, notify_ready};

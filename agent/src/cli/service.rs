@@ -9,7 +9,8 @@ use narrows_host::say;
 
 use super::failure::Failure;
 use super::log_file::LogFile;
-use super::{ConfigArg, log_to, run};
+use super::run;
+use super::setup::{ConfigArg, log_to};
 use crate::config::Config;
 use crate::platform::{self, service};
 

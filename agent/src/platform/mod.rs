@@ -1,5 +1,6 @@
 //! What differs between operating systems, each behind the same few functions.
 
+mod signal;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -14,18 +15,10 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+pub(crate) use signal::Signal;
 pub(crate) use system::{default_config, default_data, default_state, disk_size, free_space, notify_ready};
 #[cfg(windows)]
 pub(crate) use windows::{protect_default_folder, service};
-
-/// What the operating system asks of the agent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Signal {
-    /// Stop gracefully.
-    Stop,
-    /// Read the configuration again.
-    Reload,
-}
 
 /// What the operator asks for by signal, or by the controls of a Windows service: STOP and SHUTDOWN stop,
 /// PARAMCHANGE reloads.

@@ -9,6 +9,7 @@ mod acceptor;
 mod answers;
 mod background;
 mod commands;
+mod error;
 mod lock;
 mod paused;
 mod places;
@@ -18,9 +19,9 @@ mod torrent;
 mod wanted;
 
 pub use answers::{AgentExplained, AgentStatus};
+pub use error::StartError;
 pub use paused::NotKept;
 pub use reload::{ReloadError, Reloaded};
-pub use start::StartError;
 pub(crate) use torrent::read_torrent;
 pub(crate) use wanted::mistakes;
 

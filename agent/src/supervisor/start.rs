@@ -1,8 +1,6 @@
-//! How an agent starts and stops, and why it may not start.
+//! How an agent starts and stops.
 
 use std::fs::File;
-use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,72 +12,18 @@ use tokio::time::timeout;
 use super::acceptor::Served;
 use super::lock::lock;
 use super::paused::Paused;
-use super::{Agent, Entry, background};
+use super::{Agent, Entry, StartError, background};
 use crate::announce::Client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Command, Services};
 use crate::identity::{Identity, of_machine, peer_id};
-use crate::net::{Listener, Network, accept, unbound};
+use crate::net::{Listener, Network, accept};
 
 use crate::resources::Resources;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
 const STOP: Duration = Duration::from_secs(4);
-
-/// Why an agent does not start: what is in its way, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// There is no state folder, and none can be made.
-    #[error("cannot make the state folder {}: {source}{}", folder.display(), help_of_state(source))]
-    StateFolder {
-        /// As configured.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file in the state folder cannot be opened: often root ran the agent first, and the service runs as
-    /// another user.
-    #[error("cannot open {}: {source}{}", path.display(), help_of_state(source))]
-    LockFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Another agent runs on the same state folder.
-    #[error(
-        "the state folder {} is in use by another running agent; stop that one, or give this one a `state` folder of its own",
-        .0.display()
-    )]
-    StateInUse(PathBuf),
-    /// Whether another agent uses the state folder cannot be told.
-    #[error("cannot lock the state folder {}: {source}", folder.display())]
-    Lock {
-        /// As configured.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Peers could not connect: the port is taken, or the address is none of this machine's.
-    #[error("cannot listen on {address}: {}", unbound(source))]
-    Listen {
-        /// As configured.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
-fn help_of_state(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "; let the state folder and all in it belong to the user that the agent runs as"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => "; give the agent a `state` folder that can be written to",
-        _ => "",
-    }
-}
 
 impl Agent {
     /// Listens and starts all content of `config`; [`reload`](Self::reload) reads `config_path` again. Must

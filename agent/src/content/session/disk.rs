@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use narrows_host::Repeats;
 use narrows_storage::{StorageError, Stored};
 use narrows_swarm::{Event, Time};
 
@@ -22,37 +21,6 @@ const NOTE_TIME: Duration = Duration::from_secs(1);
 
 /// How often a disk that refused is asked whether it takes data again.
 const PROBE: Duration = Duration::from_secs(3);
-
-/// What is known of the disk, and what is under way there.
-#[derive(Default)]
-pub(super) struct Disk {
-    unsynced: u64,
-    last_sync: Time,
-    syncing: bool,
-    /// The swarm was told that nothing can be stored, and why.
-    pub(super) fault: Option<String>,
-    probing: bool,
-    next_probe: Time,
-    /// Publishing is under way, or failed and waits.
-    publishing: bool,
-    pub(super) publish_error: Option<String>,
-    publish_failures: Repeats,
-    sync_failures: Repeats,
-    store_failures: Repeats,
-    pub(super) read_failures: Repeats,
-    hash_failures: Repeats,
-    next_publish: Time,
-}
-
-impl Disk {
-    /// In good order at `now`.
-    pub(super) fn new(now: Time) -> Self {
-        Self {
-            last_sync: now,
-            ..Self::default()
-        }
-    }
-}
 
 impl Session {
     pub(super) fn done(&mut self, work: Work, now: Time) {

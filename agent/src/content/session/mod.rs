@@ -2,6 +2,7 @@
 
 mod actions;
 mod disk;
+mod disk_state;
 mod report;
 mod scrub;
 mod watch;
@@ -27,7 +28,7 @@ use crate::content::{Input, Services, Spec};
 use crate::net::{self, Established, Outbox};
 use crate::resources::Allotment;
 
-use disk::Disk;
+use disk_state::Disk;
 use scrub::Scrub;
 use watch::Watch;
 
