@@ -256,6 +256,7 @@ fn what_the_documents_refer_to_exists() {
         .expect("the repository")
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "target")
         .collect();
     let documents = std::fs::read_dir(root().join("doc")).expect("doc/").flatten().map(|entry| entry.path());
     for document in documents.chain([root().join("README.md"), root().join("CONTRIBUTING.md")]) {
