@@ -176,7 +176,7 @@ fn a_gateway_goes_on_without_the_tracker_although_its_lease_runs_out() {
 }
 
 #[test]
-fn nobody_takes_over_without_the_tracker_and_the_site_shares_what_it_has() {
+fn no_agent_takes_over_without_the_tracker_and_the_site_shares_what_it_has() {
     let mut sim = site(6);
     sim.plan(Duration::from_secs(5), 0, Op::TrackerDown);
     sim.plan(AT, 4, Op::Kill);

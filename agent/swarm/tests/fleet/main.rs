@@ -273,7 +273,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn everybody_completes_whatever_happens(
+    fn every_agent_completes_whatever_happens(
         seed in any::<u64>(), mishaps in proptest::collection::vec(mishap(), 0..10), chain in any::<bool>(), gateways in 1usize..3,
     ) {
         let wan = link(20.0, 20);

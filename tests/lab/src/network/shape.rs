@@ -41,7 +41,7 @@ pub fn shape(device: &str, rate: Rate, again: bool) -> String {
     }
 }
 
-/// Commands after which nothing leaves `device`, as if the line were cut: no error tells anybody.
+/// Commands after which nothing leaves `device`, as if the line were cut: no error tells of it.
 pub fn cut(device: &str, rate: Rate) -> String {
     match rate.is_unlimited() {
         true => format!("qdisc replace dev {device} root handle 1: blackhole\n"),

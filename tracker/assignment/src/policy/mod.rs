@@ -52,7 +52,7 @@ pub struct Policy {
     /// How many times as many a starving peer is handed, since those it has do not help.
     pub degree_starving: u32,
     /// How long a lost gateway is waited for while only one neighbour reports it, and how long a free lease
-    /// is offered to the best successor before anybody may take it.
+    /// is offered to the best successor before any leecher may take it.
     pub failover: Duration,
     /// For so long after it took office a gateway comes back after at most [`Policy::failover`]: while a
     /// rollout begins, sites join one after the other, and parents and shares of links change with each.

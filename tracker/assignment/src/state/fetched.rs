@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_from_a_site_that_nobody_knows_are_counted_without_one() {
+    fn bytes_from_an_unknown_site_are_counted_without_one() {
         let mut fetched = Fetched::default();
         let said = report(&[("gone", 300), ("hq", 20)]);
         let unheard = fetched.take(&said, 0, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));

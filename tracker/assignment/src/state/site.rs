@@ -30,7 +30,7 @@ pub(crate) struct Site {
     pub(crate) id: SiteId,
     /// Whether the map lets its peers serve others.
     pub(crate) sharing: bool,
-    /// As of the last look, whether anybody there does; a change makes the parents be planned anew.
+    /// As of the last look, whether any peer there does; a change makes the parents be planned anew.
     pub(crate) serves: bool,
     pub(crate) peers: Peers,
     /// As of the last look; a change makes the parents be planned anew.

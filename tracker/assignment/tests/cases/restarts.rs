@@ -27,7 +27,7 @@ fn a_restarted_tracker_adopts_the_gateway_that_works() {
     assert_eq!((adopted.role, adopted.outcome.adopted), (Role::Gateway, true));
 }
 
-/// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before anybody
+/// A site whose gateway works when the tracker restarts, with its snapshot, and four that come before any peer
 /// else has announced.
 fn joiners_after_a_restart(snapshot: bool) -> (World, usize, Vec<Role>) {
     let mut world = star(2);

@@ -47,7 +47,7 @@ impl Rollouts {
     }
 
     /// Whether an agent fetches from a site that does not have everything.
-    fn somebody_is_capped(&self, routes: &[(usize, SiteId, SiteId, Route)]) -> bool {
+    fn a_gateway_is_capped(&self, routes: &[(usize, SiteId, SiteId, Route)]) -> bool {
         let complete = |swarm: usize, at: SiteId| {
             let mut there = self.agents.iter().filter(|other| other.alive && other.swarm == swarm);
             there.any(|other| other.left == 0.0 && self.site_of(address(other)) == at)
@@ -162,7 +162,7 @@ impl Rollouts {
             // where an agent takes less than its share because its parent gets less, what it leaves may go to
             // one whose gain is another's loss elsewhere: then the tracker's own shares, which know that, are
             // the measure
-            let fair = if self.somebody_is_capped(routes) {
+            let fair = if self.a_gateway_is_capped(routes) {
                 fair.min(self.share_by_status(agent.swarm, *to) / f64::from(flows[i].4))
             } else {
                 fair

@@ -134,7 +134,7 @@ impl Client {
         self.announced_share == Sharing::Always
     }
 
-    /// A new session: nothing is known of anybody.
+    /// A new session: no peer is known.
     pub fn restart(&mut self, now: Time) {
         self.role = Role::Member;
         self.lost = None;

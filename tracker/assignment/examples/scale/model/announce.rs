@@ -15,7 +15,7 @@ use super::site::Fetch;
 /// and one who is connected to none.
 const PATIENCE: [Millis; 3] = [30_000, 90_000, 10_000];
 
-/// How soon who cannot reach anybody comes back.
+/// How soon a client that reaches no peer comes back.
 const RETRY: Millis = 10_000;
 
 /// When a silent peer counts as gone.
