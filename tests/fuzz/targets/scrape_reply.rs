@@ -1,2 +1,3 @@
+//! libFuzzer's entrance to `narrows_fuzz::scrape_reply`.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| narrows_fuzz::scrape_reply(data));

@@ -1,3 +1,5 @@
+//! Drawings: no label covers another or a site, and the same map gives the same picture.
+
 use super::*;
 
 fn map(sites: usize, links: &[(usize, usize)]) -> SiteMap {

@@ -1,5 +1,6 @@
 //! What is distributed over random maps: forests, fair shares, bounds.
 
+mod advice;
 mod fair;
 mod forest;
 mod meshes;

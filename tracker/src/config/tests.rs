@@ -1,3 +1,5 @@
+//! tracker.yaml: its keys, defaults and mistakes.
+
 use super::*;
 use narrows_config::testing::{self, Planted};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Series made from what swarms say of themselves.
+
 use narrows_assignment::{GatewayStatus, Ledger, Policy, SiteStatus, SwarmStatus};
 use narrows_topology::SiteMap;
 

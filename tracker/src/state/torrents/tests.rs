@@ -1,3 +1,5 @@
+//! The folder of .torrent files: what is tracked, and what a wrong file does.
+
 use super::*;
 
 fn torrent(name: &str, fill: u8) -> Vec<u8> {
