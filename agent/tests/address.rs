@@ -111,6 +111,8 @@ fn a_seeder_whose_fixed_address_was_away_announces_once_it_is_back() {
     seeder.ip = fixed;
     seeder.start();
     seeder.wait_for(ContentState::Seeding);
+    // it notices what changes after an announce
+    heard_from(&tracker, fixed, 1);
     let before = tracker.announces().len();
     ip(&format!("address del {fixed}/24 dev lo"));
     eventually("the agent notices", || {

@@ -193,7 +193,7 @@ fn a_seeder_serves_what_exists_and_refuses_the_rest() {
 }
 
 #[test]
-fn data_that_nobody_asked_for_is_not_taken() {
+fn data_that_was_not_asked_for_is_not_taken() {
     let scene = Scene::new();
     let leecher = scene.leecher();
     let mut peer = scene.peer(&leecher, 1);

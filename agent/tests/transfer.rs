@@ -183,7 +183,7 @@ fn a_download_limit_is_kept() {
 }
 
 #[test]
-fn who_does_not_share_fetches_and_serves_nobody_until_a_reload_says_otherwise() {
+fn an_agent_that_does_not_share_fetches_and_serves_no_peer_until_a_reload_says_otherwise() {
     let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
     let source = dir.path().join("seeder/office");
     folder(&source, 4, 4 * MB);

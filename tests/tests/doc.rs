@@ -283,3 +283,24 @@ fn what_the_documents_refer_to_exists() {
         }
     }
 }
+
+/// In comments and names of functions: doc/lexicon.md says what stands in their place.
+#[test]
+fn comments_and_names_name_their_subject() {
+    let vague = ["somebody", "nobody", "everybody", "anybody", "whoever"];
+    // a rule's name, and a user of Unix
+    let meant = ["nobody starves", "nobody_starves", "user nobody"];
+    for file in files(&[".rs"]) {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let spoken = |line: &str| line.find("//").map(|at| line[at..].to_owned());
+        let named = |line: &str| line.split_once("fn ").map(|(_, name)| name.to_owned());
+        for (number, line) in text.lines().enumerate() {
+            for part in [spoken(line), named(line)].into_iter().flatten() {
+                let part = meant.iter().fold(part.to_lowercase(), |part, meant| part.replace(meant, ""));
+                let mut words = part.split(|c: char| !c.is_ascii_alphabetic());
+                let found = words.find(|word| vague.contains(word));
+                assert!(found.is_none(), "{}:{}: {found:?}", file.display(), number + 1);
+            }
+        }
+    }
+}

@@ -130,7 +130,7 @@ fn a_brake_stops_what_it_names_within_an_interval_and_is_undone_without_loss() {
                 "site {site} was granted {rate}"
             );
         }
-        // nobody starves for it, and everybody goes on
+        // nobody starves for it, and every site goes on
         rollouts.run(Duration::from_secs(300), 0);
         assert!(rollouts.granted().all(|(site, rate)| (rate == 0) == stopped.contains(&site)));
         assert_eq!(rollouts.granted().count(), 4);

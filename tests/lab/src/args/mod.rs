@@ -53,7 +53,7 @@ pub struct Args {
         conflicts_with = "no_kills"
     )]
     pub kill: Vec<Kill>,
-    /// Kill nobody. Default: three clients are killed and started again, the first of them a gateway
+    /// Kill no client. Default: three clients are killed and started again, the first of them a gateway
     #[arg(long)]
     pub no_kills: bool,
     /// The result as one JSON object on stdout; everything else goes to stderr
