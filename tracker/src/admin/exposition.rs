@@ -9,10 +9,10 @@ use crate::state::tracker::Tracker;
 pub(crate) fn metrics(tracker: &Tracker) -> Option<Vec<u8>> {
     let contents = tracker.described_in_short();
     let mut families = tracker.metrics.gather();
-    let world = tracker.store.world();
-    let view = world.view();
+    let conditions = tracker.store.conditions();
+    let view = conditions.view();
     let links = tracker.metrics.links.by_content();
-    let used = tracker.metrics.links.used(world.uptime());
+    let used = tracker.metrics.links.used(conditions.uptime());
     families.extend(gauges::gather(&view.context(), &contents, &links, &used).ok()?);
     families.sort_by(|a, b| a.name().cmp(b.name()));
     let mut out = Vec::new();

@@ -34,8 +34,8 @@ struct ContentStatus {
 }
 
 pub(crate) fn status(tracker: &Tracker) -> Status {
-    let world = tracker.store.world();
-    let view = world.view();
+    let conditions = tracker.store.conditions();
+    let view = conditions.view();
     let of = |content: Described| ContentStatus {
         name: content.name,
         size: content.size,
@@ -43,9 +43,9 @@ pub(crate) fn status(tracker: &Tracker) -> Status {
     };
     Status {
         version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: world.uptime().as_secs(),
+        uptime_seconds: conditions.uptime().as_secs(),
         site_map: MapStatus {
-            valid: world.map_is_valid(),
+            valid: conditions.map_is_valid(),
             sites: view.map().sites().count(),
             links: view.map().links().count(),
             loaded_seconds_ago: view.map_age().as_secs(),

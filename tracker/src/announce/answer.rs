@@ -112,7 +112,7 @@ where
     let is_untrusted_proxy = source.relayed && !proxies::is_trusted(source.socket, trusted_proxies);
     if is_untrusted_proxy {
         tracker.metrics.untrusted_proxy.inc();
-        let now = tracker.store.world().uptime();
+        let now = tracker.store.conditions().uptime();
         odd_clients.untrusted_proxy(source.socket.to_canonical(), now);
     }
     let ip = proxies::client(source.socket, source.forwarded, request.ip, trusted_proxies)
@@ -136,15 +136,15 @@ where
     let is_agent = request.narrows.is_some();
     let stops = request.event == AnnounceEvent::Stopped;
     let fetcher = (request.info_hash, announce.addr, request.key.unwrap_or(0));
-    let reporting = (fetcher, tracker.store.world().uptime(), stops);
+    let reporting = (fetcher, tracker.store.conditions().uptime(), stops);
     let answered = tracker.store.announce(request.info_hash, size, &announce, |map, decision| {
         tracker.metrics.decision(map, &decision, reporting, || tracker.label(&request.info_hash));
         if let (Some(other), Some(report)) = (decision.outcome.double, announce.agent) {
-            let now = tracker.store.world().uptime();
+            let now = tracker.store.conditions().uptime();
             odd_clients.double(&report.agent, announce.addr, other, now);
         }
         if decision.outcome.beside_others {
-            let now = tracker.store.world().uptime();
+            let now = tracker.store.conditions().uptime();
             odd_clients.shared_address(announce.addr, now);
         }
         debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
@@ -154,7 +154,7 @@ where
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
         Err(refusal @ Refusal::UnmappedAddress(ip)) => {
             // one behind a proxy is named as such already
-            let tell = (!is_untrusted_proxy).then(|| tracker.store.world().uptime());
+            let tell = (!is_untrusted_proxy).then(|| tracker.store.conditions().uptime());
             tracker.metrics.unmapped(ip, tell);
             let failure = if is_untrusted_proxy {
                 later(tracker, UNTRUSTED_PROXY)
@@ -236,7 +236,7 @@ fn addresses(peers: &[Peer]) -> Vec<SocketAddr> {
 
 /// A refusal that may be lifted at any time.
 fn later(tracker: &Tracker, reason: impl Into<Cow<'static, str>>) -> Failure {
-    let interval = seconds(tracker.store.world().policy().intervals.leecher);
+    let interval = seconds(tracker.store.conditions().policy().intervals.leecher);
     Failure {
         interval: Some(interval),
         retry_in: Some(RetryIn::Minutes(RETRY_MINUTES)),

@@ -54,7 +54,7 @@ pub(super) async fn follow_folder(tracker: Arc<Tracker>, folder: Folder) -> Infa
         changes.next().await;
         let (tracker, folder) = (Arc::clone(&tracker), Arc::clone(&folder));
         blocking(move || {
-            let now = tracker.store.world().uptime();
+            let now = tracker.store.conditions().uptime();
             let scanned = scan(&mut folder.lock().unwrap_or_else(PoisonError::into_inner), now);
             if let (Some(contents), Some(slot)) = (scanned, &tracker.contents) {
                 slot.store(Arc::new(contents));
@@ -101,7 +101,7 @@ pub(super) fn save(tracker: &Tracker, snapshot: &Snapshot, failures: &mut Repeat
         }
         Err(error) => {
             tracker.metrics.snapshot_failures.inc();
-            if let Some(times) = failures.failed(&error.to_string(), tracker.store.world().uptime()) {
+            if let Some(times) = failures.failed(&error.to_string(), tracker.store.conditions().uptime()) {
                 error!(
                     %error, times,
                     "what is to outlive a restart cannot be written; after one, newcomers would wait until peers \

@@ -46,13 +46,13 @@ impl MapFile {
         match parsed {
             Ok(map) => {
                 let (sites, links) = (map.sites().count(), map.links().count());
-                tracker.store.world().replace_map(map);
+                tracker.store.conditions().replace_map(map);
                 tracker.store.follow();
                 tracker.metrics.map_loaded(sites, links);
                 info!(%file, sites, links, "site map loaded");
             }
             Err(reason) => {
-                tracker.store.world().refuse_map();
+                tracker.store.conditions().refuse_map();
                 tracker.metrics.map_refused();
                 error!("site map refused, the one in force stays:\n{reason}");
             }

@@ -31,10 +31,10 @@ use crate::net::listen::Listeners;
 use crate::net::serve::{self, Observer, Shared};
 use crate::run::background::{blocking, follow_folder, follow_map, keep, save, scan, sweep};
 pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
+use crate::state::conditions::Conditions;
 use crate::state::snapshot::Snapshot;
 use crate::state::store::Store;
 use crate::state::tracker::Tracker;
-use crate::state::world::World;
 
 /// Connections at a time. Idle ones close after seconds, so this is a bound on memory, not on the fleet.
 const MAX_CONNECTIONS: usize = 16 * 1024;
@@ -78,7 +78,7 @@ pub async fn run(
     metrics.map_in_force(map.sites().count(), map.links().count());
     let contents = folder.as_mut().map(|folder| scan(folder, Duration::ZERO).unwrap_or_default());
     let tracker = Arc::new(Tracker {
-        store: Store::new(World::new(policy(&config), map)),
+        store: Store::new(Conditions::new(policy(&config), map)),
         contents: contents.map(ArcSwap::from_pointee),
         metrics: Arc::clone(&metrics),
         // 0 would say that there is none
@@ -90,7 +90,7 @@ pub async fn run(
     if !brakes.is_empty() {
         warn!(?brakes, "brakes are on from before the restart");
     }
-    tracker.store.world().ledger().set_brakes(brakes);
+    tracker.store.conditions().ledger().set_brakes(brakes);
 
     let snapshot = Snapshot::new(config.state.clone());
     let restored = {

@@ -1,9 +1,9 @@
 //! What the tracker knows: swarms, the site map, the contents, and what of it outlives a restart.
 
+pub(crate) mod conditions;
 pub(crate) mod distinct;
 mod faults;
 pub(crate) mod snapshot;
 pub(crate) mod store;
 pub(crate) mod torrents;
 pub(crate) mod tracker;
-pub(crate) mod world;

@@ -19,12 +19,12 @@ use narrows_assignment::{
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
 
+use crate::state::conditions::{Conditions, View};
 use crate::state::distinct::Distinct;
 use crate::state::faults::Faults;
-use crate::state::world::{View, World};
 
 pub(crate) struct Store {
-    world: World,
+    conditions: Conditions,
     swarms: DashMap<InfoHash, Tracked>,
     faults: Faults,
 }
@@ -45,16 +45,16 @@ pub(crate) struct Swept {
 }
 
 impl Store {
-    pub(crate) fn new(world: World) -> Self {
+    pub(crate) fn new(conditions: Conditions) -> Self {
         Self {
-            world,
+            conditions,
             swarms: DashMap::new(),
             faults: Faults::default(),
         }
     }
 
-    pub(crate) fn world(&self) -> &World {
-        &self.world
+    pub(crate) fn conditions(&self) -> &Conditions {
+        &self.conditions
     }
 
     /// Takes an announce; `then` sees the decision and the map it was made by, after the lock is released.
@@ -69,14 +69,14 @@ impl Store {
         let mut rng = rand::rng();
         let (view, decision) = match self.swarms.entry(hash) {
             Entry::Occupied(mut entry) => {
-                let view = self.world.view();
+                let view = self.conditions.view();
                 let tracked = entry.get_mut();
                 tracked.follow(&view);
                 let decision = tracked.swarm.announce(&view.context(), announce, view.now, &mut rng)?;
                 (view, decision)
             }
             Entry::Vacant(entry) => {
-                let view = self.world.view();
+                let view = self.conditions.view();
                 let mut swarm = new_swarm(hash, size);
                 let decision = swarm.announce(&view.context(), announce, view.now, &mut rng)?;
                 if !swarm.is_empty() {
@@ -94,7 +94,7 @@ impl Store {
     /// What of a swarm is worth keeping over a restart.
     pub(crate) fn record(&self, hash: InfoHash) -> Option<SwarmRecord> {
         let mut tracked = self.swarms.get_mut(&hash)?;
-        let view = self.world.view();
+        let view = self.conditions.view();
         tracked.follow(&view);
         Some(tracked.swarm.record(&view.context(), view.now))
     }
@@ -111,7 +111,7 @@ impl Store {
         let Entry::Vacant(entry) = self.swarms.entry(hash) else {
             return 0;
         };
-        let view = self.world.view();
+        let view = self.conditions.view();
         let mut swarm = new_swarm(hash, size);
         let restored = swarm.restore(&view.context(), record, away, view.now);
         entry.insert(Tracked {
@@ -133,7 +133,7 @@ impl Store {
             let Some(mut tracked) = self.swarms.get_mut(&hash) else {
                 continue;
             };
-            let view = self.world.view();
+            let view = self.conditions.view();
             tracked.follow(&view);
             swept.peers += tracked.swarm.expire(&view.context(), view.now);
             let broken = tracked.swarm.take_broken();
@@ -145,7 +145,7 @@ impl Store {
             // asked again under the lock: a peer may have announced meanwhile
             let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
             if let Some((_, mut tracked)) = gone {
-                tracked.swarm.retire(&self.world.view().context());
+                tracked.swarm.retire(&self.conditions.view().context());
                 swept.swarms += 1;
             }
         }
@@ -157,7 +157,7 @@ impl Store {
     pub(crate) fn follow(&self) {
         for hash in self.hashes() {
             if let Some(mut tracked) = self.swarms.get_mut(&hash) {
-                tracked.follow(&self.world.view());
+                tracked.follow(&self.conditions.view());
             }
         }
     }
@@ -186,7 +186,7 @@ impl Store {
             let Some(mut tracked) = self.swarms.get_mut(&hash) else {
                 continue;
             };
-            let view = self.world.view();
+            let view = self.conditions.view();
             tracked.follow(&view);
             for (site, id, address) in tracked.swarm.metrics_addresses() {
                 // most agents are in many swarms
@@ -210,7 +210,7 @@ impl Store {
         describe: fn(&Swarm, &Context<'_>, Time) -> SwarmStatus,
     ) -> Option<SwarmStatus> {
         let mut tracked = self.swarms.get_mut(&hash)?;
-        let view = self.world.view();
+        let view = self.conditions.view();
         tracked.follow(&view);
         Some(describe(&tracked.swarm, &view.context(), view.now))
     }
@@ -226,7 +226,7 @@ impl Store {
         let Some(mut tracked) = self.swarms.get_mut(&hash) else {
             return (0, Vec::new());
         };
-        let view = self.world.view();
+        let view = self.conditions.view();
         tracked.follow(&view);
         match view.map().site_named(site) {
             Some(site) => tracked.swarm.roster(site, filter, page, view.now),
@@ -237,7 +237,7 @@ impl Store {
     /// Explains an agent of a swarm; `None`: it is not in it.
     pub(crate) fn explain(&self, hash: InfoHash, agent: &str) -> Option<Explanation> {
         let mut tracked = self.swarms.get_mut(&hash)?;
-        let view = self.world.view();
+        let view = self.conditions.view();
         tracked.follow(&view);
         tracked.swarm.explain(&view.context(), agent, view.now)
     }

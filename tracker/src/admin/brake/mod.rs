@@ -47,16 +47,16 @@ pub(crate) fn change(
     on: bool,
 ) -> Result<State, Refusal> {
     let _one_at_a_time = file.lock();
-    let world = tracker.store.world();
-    let mut brakes = Brakes::clone(&world.ledger().brakes());
+    let conditions = tracker.store.conditions();
+    let mut brakes = Brakes::clone(&conditions.ledger().brakes());
     for target in targets {
         if on {
-            add(tracker, world.view().map(), &mut brakes, target)?;
+            add(tracker, conditions.view().map(), &mut brakes, target)?;
         } else {
             release(tracker, &mut brakes, target)?;
         }
     }
-    world.ledger().set_brakes(brakes.clone());
+    conditions.ledger().set_brakes(brakes.clone());
     tracker.metrics.brakes.set(brakes.count() as i64);
     info!(?targets, on, brakes = brakes.count(), "brakes changed");
     if on && !file.is_kept() {
@@ -74,7 +74,7 @@ pub(crate) fn change(
 
 /// The brakes that are on.
 pub(crate) fn state(tracker: &Tracker, file: &BrakeFile) -> State {
-    let brakes = tracker.store.world().ledger().brakes();
+    let brakes = tracker.store.conditions().ledger().brakes();
     let content = |hash: &String| ContentState {
         name: tracker
             .contents_named()

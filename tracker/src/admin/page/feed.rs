@@ -119,10 +119,10 @@ impl Meter {
     fn look(&mut self, tracker: &Tracker, now: Instant) -> Event {
         let mut contents = tracker.described_in_short();
         contents.sort_by_key(|content| !content.status.sites.iter().any(|site| site.waiting));
-        let world = tracker.store.world();
-        let view = world.view();
-        let (map, brakes) = (view.map(), world.ledger().brakes());
-        let mut used = tracker.metrics.links.used(world.uptime());
+        let conditions = tracker.store.conditions();
+        let view = conditions.view();
+        let (map, brakes) = (view.map(), conditions.ledger().brakes());
+        let mut used = tracker.metrics.links.used(conditions.uptime());
         let mut links = Vec::new();
         for link in map.links() {
             let (one, other) = map.ends(link);
@@ -143,7 +143,7 @@ impl Meter {
         Event {
             version: env!("CARGO_PKG_VERSION"),
             map_generation: view.generation(),
-            map_valid: world.map_is_valid(),
+            map_valid: conditions.map_is_valid(),
             rollouts: contents.iter().map(|content| Short::of(content, &brakes)).collect(),
             links,
         }

@@ -35,7 +35,7 @@ struct Link {
 }
 
 pub(crate) fn map(tracker: &Tracker) -> Drawn {
-    let view = tracker.store.world().view();
+    let view = tracker.store.conditions().view();
     drawn(view.map(), view.generation())
 }
 

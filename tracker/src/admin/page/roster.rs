@@ -44,7 +44,7 @@ pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, Refusal> {
     if site.is_empty() || content.is_empty() {
         return Err(Refusal::bad_request(HELP));
     }
-    if tracker.store.world().view().map().site_named(&site).is_none() {
+    if tracker.store.conditions().view().map().site_named(&site).is_none() {
         return Err(Refusal::not_found(format!(
             "there is no site `{site}` in the map in force"
         )));

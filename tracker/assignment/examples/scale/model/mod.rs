@@ -32,4 +32,16 @@ mod site;
 
 pub(crate) use report::Report;
 pub(crate) use setup::Setup;
-pub(crate) use simulation::{Progress, simulate};
+pub(crate) use simulation::Progress;
+use simulation::Simulation;
+
+/// Simulates a rollout; `watch` hears of it every five simulated seconds.
+///
+/// # Errors
+/// What of the setup to change.
+pub(crate) fn simulate(setup: Setup, watch: impl FnMut(&Progress)) -> Result<Report, String> {
+    setup.check()?;
+    let mut simulation = Simulation::new(setup)?;
+    simulation.run(watch);
+    Ok(report::report(&simulation))
+}

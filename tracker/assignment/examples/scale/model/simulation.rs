@@ -12,7 +12,6 @@ use super::calendar::{Calendar, Due, Millis};
 use super::client::Client;
 use super::links::{Flow, Links};
 use super::measure::{self, Meter};
-use super::report::{self, Report};
 use super::rng::SplitMix;
 use super::setup::{Setup, part};
 use super::site::Site;
@@ -58,19 +57,8 @@ pub(crate) struct Progress {
     pub(crate) announces: u64,
 }
 
-/// Simulates a rollout; `watch` hears of it every five simulated seconds.
-///
-/// # Errors
-/// What of the setup to change.
-pub(crate) fn simulate(setup: Setup, watch: impl FnMut(&Progress)) -> Result<Report, String> {
-    setup.check()?;
-    let mut simulation = Simulation::new(setup)?;
-    simulation.run(watch);
-    Ok(report::report(&simulation))
-}
-
 impl Simulation {
-    fn new(setup: Setup) -> Result<Simulation, String> {
+    pub(crate) fn new(setup: Setup) -> Result<Simulation, String> {
         let (text, names) = setup.map();
         let map = SiteMap::parse("sites.yaml", &text).map_err(|mistakes| mistakes.to_string())?;
         let mut rng = SplitMix(setup.seed ^ 0x5ca1_ab1e);
@@ -146,7 +134,7 @@ impl Simulation {
         }
     }
 
-    fn run(&mut self, mut watch: impl FnMut(&Progress)) {
+    pub(crate) fn run(&mut self, mut watch: impl FnMut(&Progress)) {
         let step = self.setup.step.as_millis() as Millis;
         let limit = Millis::try_from(self.setup.limit.as_millis()).unwrap_or(Millis::MAX / 2);
         let mut swept = 0;

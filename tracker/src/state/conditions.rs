@@ -9,7 +9,7 @@ use narrows_assignment::{Context, Ledger, Policy, Time};
 use narrows_topology::SiteMap;
 
 /// The only place that knows the present site map and the time.
-pub(crate) struct World {
+pub(crate) struct Conditions {
     policy: Policy,
     ledger: Ledger,
     map: ArcSwap<LoadedMap>,
@@ -26,15 +26,15 @@ pub(crate) struct LoadedMap {
     loaded: Instant,
 }
 
-/// The world at one moment; taken anew for every announce.
-pub(crate) struct View<'w> {
-    world: &'w World,
+/// The conditions at one moment; taken anew for every announce.
+pub(crate) struct View<'c> {
+    conditions: &'c Conditions,
     loaded: arc_swap::Guard<Arc<LoadedMap>>,
     wall: jiff::Timestamp,
     pub(crate) now: Time,
 }
 
-impl World {
+impl Conditions {
     pub(crate) fn new(policy: Policy, map: SiteMap) -> Self {
         let started = Instant::now();
         let map = ArcSwap::from_pointee(LoadedMap {
@@ -65,7 +65,7 @@ impl World {
 
     pub(crate) fn view(&self) -> View<'_> {
         View {
-            world: self,
+            conditions: self,
             loaded: self.map.load(),
             wall: jiff::Timestamp::now(),
             now: self.started.elapsed(),
@@ -98,8 +98,8 @@ impl View<'_> {
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             map: &self.loaded.map,
-            policy: &self.world.policy,
-            ledger: &self.world.ledger,
+            policy: &self.conditions.policy,
+            ledger: &self.conditions.ledger,
             wall: self.wall,
         }
     }
