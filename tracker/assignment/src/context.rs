@@ -30,7 +30,7 @@ impl Context<'_> {
 
     /// What a new flow along a route would get now beside those of `load`.
     pub(crate) fn speed_along(&self, load: &Load, route: &Route) -> Rate {
-        let speeds = route.hops.iter().map(|hop| load.speed(*hop, self.map.rate(*hop, self.wall)));
+        let speeds = route.hops.iter().map(|hop| load.speed(*hop, self.links().rate(*hop)));
         speeds.min().unwrap_or(Rate::UNLIMITED)
     }
 }

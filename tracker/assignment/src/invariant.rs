@@ -13,9 +13,6 @@ pub enum Broken {
     /// A peer that was found to hold a lease holds none.
     #[error("a gateway holds no lease of its site")]
     LeaseMissing,
-    /// A peer that holds a lease wants nothing.
-    #[error("a gateway wants nothing")]
-    IdleGateway,
 }
 
 /// The invariants that broke in a swarm, with how often each did.

@@ -74,20 +74,7 @@ fn when_the_swarm_is_gone_the_ledger_is_empty() {
             let later = world.now + std::time::Duration::from_secs(3600);
             world.advance(later);
         } else {
-            let sim::world::World {
-                map,
-                policy,
-                ledger,
-                swarm,
-                wall,
-                ..
-            } = &mut world;
-            swarm.retire(&narrows_assignment::Context {
-                map,
-                policy,
-                ledger,
-                wall: *wall,
-            });
+            world.on_swarm(|swarm, cx, _| swarm.retire(cx));
         }
         assert!(world.swarm.is_empty(), "seed {seed}");
         assert!(world.ledger.is_empty(), "seed {seed}: {:?}", world.ledger);

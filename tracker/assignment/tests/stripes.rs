@@ -39,10 +39,12 @@ struct Rollout {
 
 impl Rollout {
     fn new(map: &str) -> Rollout {
+        let mut swarm = Swarm::with_size(InfoHash([9; 20]), SIZE as u64);
+        swarm.set_strict(true);
         Rollout {
             map: SiteMap::parse("sites.yaml", map).unwrap_or_else(|e| panic!("{e}")),
             ledger: Ledger::new(),
-            swarm: Swarm::with_size(InfoHash([9; 20]), SIZE as u64),
+            swarm,
             agents: Vec::new(),
             now: Time::from_secs(1),
             wall: "2026-11-23T12:00:00Z".parse().unwrap(),

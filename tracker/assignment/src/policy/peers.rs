@@ -67,8 +67,8 @@ impl Default for SupplyPolicy {
 pub struct GatewayPolicy {
     /// The soonest that a gateway comes back while a rollout begins: most sites have joined by then.
     pub settle_min: Duration,
-    /// Leechers that are compared when a successor is looked for: a sample of a large site is as good as all
-    /// of it.
+    /// Leechers that are compared when a successor is looked for, and peers of a class when the best-supplied one
+    /// has gone: a sample of a large site is as good as all of it.
     pub candidates: usize,
     /// A free lease waits for a better successor than the announcing peer only if that one is ahead by more
     /// than this part of the content: a second without a gateway costs more than it would save.
@@ -195,8 +195,8 @@ pub struct StarvationPolicy {
     pub barren: u32,
     /// The last step: the seeders of a root site.
     pub top: u8,
-    /// What was received is verified later, so progress counts as local only if this part of it exceeds what
-    /// crossed links.
+    /// What was received is verified later, so progress counts as local only if one part in so many of it
+    /// exceeds what crossed links.
     pub verified: u64,
 }
 

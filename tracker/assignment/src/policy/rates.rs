@@ -20,7 +20,8 @@ pub struct BudgetPolicy {
     pub after_change: Duration,
     /// ... or up to so much later, not all gateways in the same moment.
     pub after_change_spread: Duration,
-    /// How far ahead schedules are looked at, in minutes: beyond, no interval reaches.
+    /// How far ahead schedules are looked at, in minutes: each costs a look at the links. A gateway with a longer
+    /// interval hears of a later change at its next announce.
     pub horizon_minutes: u64,
 }
 
@@ -58,7 +59,7 @@ pub struct SharesPolicy {
     /// ... but no more than so many twentieths of what is left of the headroom, so that there is some for the
     /// next one.
     pub floor_headroom: u64,
-    /// A grant counts as all that is fair when less than one part in so many, and one, is missing: not worth
+    /// A grant counts as all that is fair from so many parts in one more on (49 of 50): the rest is not worth
     /// another announce.
     pub settled: u32,
 }

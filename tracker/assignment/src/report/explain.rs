@@ -261,7 +261,7 @@ fn explain_parent(view: &View<'_>, parent: SiteId, stripes: Vec<u8>) -> Option<E
     let (cx, id) = (view.cx, view.id());
     let route = cx.map.path(parent, id)?;
     let flow = view.site.flows.iter().find(|flow| flow.source == parent);
-    let rate = |hop: &Hop| cx.map.rate(*hop, cx.wall);
+    let rate = |hop: &Hop| cx.links().rate(*hop);
     let limit = cx.ledger.with_load(|load| {
         let limited = route.hops.iter().filter(|hop| !rate(hop).is_unlimited());
         limited.min_by_key(|hop| rate(hop).share(load.flows(**hop))).copied()
@@ -293,7 +293,7 @@ fn explain_succession(view: &View<'_>) -> Option<Succession> {
     let (site, at) = (view.site, view.at);
     let (gateway, _) = site.gateways.get_key_value(&at).or_else(|| site.gateways.first())?;
     let (_, holder) = site.peers.find(*gateway).filter(|(class, _)| class.shares())?;
-    let successor = gateway::successor(view, site, Some(*gateway), false);
+    let successor = gateway::successor(view, Some(*gateway), false);
     let found = successor.and_then(|at| Some((at, site.leecher(at)?)));
     let others = site.peers.iter().filter(|(class, other, _)| class.shares() && other != gateway);
     let best = others.map(|(class, _, peer)| if class == Class::Seeder { 0 } else { peer.left }).min();
@@ -301,20 +301,20 @@ fn explain_succession(view: &View<'_>) -> Option<Succession> {
     let size = view.swarm.size();
     let lacks = |left: Option<u64>| left.and_then(known).or(size);
     Some(Succession {
-            gateway: name(holder, *gateway),
-            successor: found.map(|(at, peer)| name(peer, at)),
-            because: match found {
-                Some((_, peer)) if peer.agent.is_some() => {
-                    "agents before stock clients, then who has most bytes, then rendezvous hash of swarm, site and agent"
-                }
-                Some(_) => "there is no other agent; of the stock clients who has most bytes, then rendezvous hash",
-                None => "no other peer of the site wants the content: none would fetch it until one asks",
+        gateway: name(holder, *gateway),
+        successor: found.map(|(at, peer)| name(peer, at)),
+        because: match found {
+            Some((_, peer)) if peer.agent.is_some() => {
+                "agents before stock clients, then who has most bytes, then rendezvous hash of swarm, site and agent"
             }
-            .to_owned(),
-            again_at_most_bytes: lacks(best)
-                .zip(lacks(Some(holder.left)))
-                .map(|(others, gateway)| others.saturating_sub(gateway)),
-        })
+            Some(_) => "there is no other agent; of the stock clients who has most bytes, then rendezvous hash",
+            None => "no other peer of the site wants the content: none would fetch it until one asks",
+        }
+        .to_owned(),
+        again_at_most_bytes: lacks(best)
+            .zip(lacks(Some(holder.left)))
+            .map(|(others, gateway)| others.saturating_sub(gateway)),
+    })
 }
 
 fn name(peer: &Peer, at: Endpoint) -> String {

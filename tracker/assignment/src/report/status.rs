@@ -150,8 +150,8 @@ impl Swarm {
         self.status_with(cx, now, true)
     }
 
-    /// The same for sums, in half the time: the ways ([`SiteStatus::route`],
-    /// [`SiteStatus::sources`], [`SiteStatus::rate`]) or who gateways are and fetch from, which are left out.
+    /// The same for sums, in half the time: without the ways ([`SiteStatus::route`], [`SiteStatus::sources`],
+    /// [`SiteStatus::rate`]), and without who the gateways are and what they fetch from.
     pub fn status_in_short(&self, cx: &Context<'_>, now: Time) -> SwarmStatus {
         self.status_with(cx, now, false)
     }
@@ -232,7 +232,7 @@ impl Swarm {
             source = parent.site;
         }
         let route = cx.map.path(source, id).filter(|_| source != id)?;
-        let rates = route.hops.iter().map(|hop| cx.map.rate(*hop, cx.wall));
+        let rates = route.hops.iter().map(|hop| cx.links().rate(*hop));
         let rate = rates.min().unwrap_or(Rate::UNLIMITED);
         Some(match rate.bytes_per_second() {
             _ if braked => f64::INFINITY,

@@ -87,7 +87,7 @@ pub(crate) fn attend(
     let (cx, policy) = (view.cx, &view.cx.policy.budget);
     let routes = || view.used_flows().map(|flow| &flow.route);
     let mut hops = routes().flat_map(|route| route.hops.iter());
-    let mut within = if hops.any(|hop| !cx.map.rate(*hop, cx.wall).is_unlimited()) {
+    let mut within = if hops.any(|hop| !cx.links().rate(*hop).is_unlimited()) {
         regular.min(cx.policy.intervals.min)
     } else {
         regular
@@ -120,7 +120,7 @@ fn next_change<'r>(
             return false;
         };
         let mut hops = routes.clone().flat_map(|route| route.hops.iter());
-        hops.any(|hop| cx.map.rate(*hop, then) != cx.map.rate(*hop, cx.wall))
+        hops.any(|hop| cx.map.rate(*hop, then) != cx.links().rate(*hop))
     })
 }
 

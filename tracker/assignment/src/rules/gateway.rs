@@ -27,7 +27,7 @@ use super::{restart, upstream};
 use crate::endpoint::Endpoint;
 use crate::hash::{peer_name, rendezvous, site_name};
 use crate::state::peer::{Class, Peer};
-use crate::state::site::{Site, Supply};
+use crate::state::site::Supply;
 use crate::state::view::View;
 
 /// What becomes of an announcing peer.
@@ -207,7 +207,7 @@ pub(crate) fn fill(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
     } else {
         u64::MAX
     };
-    let best = successor(view, site, None, false).filter(|best| *best != at);
+    let best = successor(view, None, false).filter(|best| *best != at);
     let better = best.filter(|best| {
         site.leecher(*best).is_some_and(|other| {
             other.fitness() > fitness || site.displaced == Some(at) || other.left.saturating_add(margin) < own
@@ -245,18 +245,14 @@ pub(crate) fn settling(view: &View<'_>) -> Option<Duration> {
 
 /// Another one that can take the lease of a gateway.
 pub(crate) fn successor_willing(view: &View<'_>) -> Option<Endpoint> {
-    successor(view, view.site, Some(view.at), true)
+    successor(view, Some(view.at), true)
 }
 
-/// The leecher that should hold a site's lease: one of our agents before a stock client, then the one with
+/// The leecher that should hold the site's lease: one of our agents before a stock client, then the one with
 /// most bytes, then by rendezvous hash of (swarm, site, agent id). In large sites, among the best-supplied
 /// and a sample.
-pub(crate) fn successor(
-    view: &View<'_>,
-    site: &Site,
-    not: Option<Endpoint>,
-    willing: bool,
-) -> Option<Endpoint> {
+pub(crate) fn successor(view: &View<'_>, not: Option<Endpoint>, willing: bool) -> Option<Endpoint> {
+    let site = view.site;
     let count = site.peers.count(Class::Leecher);
     let stride = count.div_ceil(view.cx.policy.gateways.candidates).max(1);
     let sample = (0..count).step_by(stride).filter_map(|i| site.peers.at(Class::Leecher, i));

@@ -66,8 +66,8 @@ pub(crate) fn judge_local(reporter: &View<'_>, gone: Endpoint) -> Gone {
     }
 }
 
-/// Parents of which a gateway reaches no peer, or not two upstreams and no third: they are not planned with
-/// for a while. If such a parent is gone, its gateways use nothing of what they were granted; if it is not,
+/// Parents of which a gateway reaches none of the peers that it was handed, if those were two or more, or if no
+/// other peer there shares: they are not planned with for a while. If such a parent is gone, its gateways use nothing of what they were granted; if it is not,
 /// they are granted anew within an interval, and until then a link they share with this site may be asked for
 /// up to half as much again.
 pub(crate) fn unreachable_parents(view: &View<'_>) -> Vec<SiteId> {

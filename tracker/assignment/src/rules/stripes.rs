@@ -15,7 +15,7 @@ fn is_meshed(cx: &Context<'_>) -> bool {
 }
 
 fn rates(cx: &Context<'_>) -> Vec<Rate> {
-    cx.map.links().map(|link| cx.map.rate(Hop { link, forward: true }, cx.wall)).collect()
+    cx.map.links().map(|link| cx.links().rate(Hop { link, forward: true })).collect()
 }
 
 /// Where a peer's site gets the content from, were the peer its gateway: its parents and the stripes that

@@ -1,7 +1,5 @@
 //! Where sites get the content from: what rules 2, supply, and 3, parents, decide is applied.
 
-use std::collections::BTreeSet;
-
 use narrows_topology::{Forest, SiteId};
 
 use super::Turn;
@@ -52,9 +50,8 @@ impl Turn<'_> {
         let Swarm { sites, stripes, .. } = &mut *self.swarm;
         for site in sites.values_mut() {
             let flows = stripes::planned_flows(site, stripes, &plan);
-            let sources: BTreeSet<SiteId> = flows.iter().map(|flow| flow.source).collect();
             for flow in &mut site.flows {
-                flow.planned &= sources.contains(&flow.source);
+                flow.planned &= flows.iter().any(|planned| planned.source == flow.source);
             }
             for flow in flows {
                 site.plan_flow(cx, flow);

@@ -79,7 +79,7 @@ impl Turn<'_> {
                 self.swarm.replan |= self.swarm.barren.insert((self.id, parent));
             }
         }
-        if judged.still > 0 && starvation::assumes_data(&self.view()?) {
+        if starvation::assumes_data(&self.view()?) {
             self.swarm.assume_data = true;
             self.swarm.replan = true;
         }

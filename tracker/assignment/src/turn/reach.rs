@@ -26,8 +26,11 @@ impl Turn<'_> {
         let is_young = restart::is_young(self.swarm, self.cx.policy, now);
         self.swarm.forgetful |= report.restarted && !self.swarm.restored && is_young;
         let mut soon = self.note_gone(&report.gone)?;
-        let still_lost = failover::still_lost(&self.view()?).filter(|_| report.gateway.is_none());
-        if let Some(lost) = report.lost.or(still_lost) {
+        let lost = match (report.lost, report.gateway) {
+            (None, None) => failover::still_lost(&self.view()?),
+            (lost, _) => lost,
+        };
+        if let Some(lost) = lost {
             soon |= self.lose(Endpoint::of(lost))?;
         } else if let Some(gateway) = report.gateway
             && let Some(expected) = failover::expected(&self.view()?, gateway)

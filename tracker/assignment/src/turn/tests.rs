@@ -68,6 +68,6 @@ fn a_broken_invariant_is_counted_and_answered_as_to_a_member_and_the_next_announ
 
 #[test]
 #[should_panic(expected = "the site of a known peer is not in the swarm")]
-fn in_tests_and_simulations_it_ends_the_program() {
+fn in_a_strict_swarm_it_ends_the_program() {
     answered(true, 1);
 }

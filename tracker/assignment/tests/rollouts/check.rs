@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use narrows_assignment::Context;
 use narrows_topology::{Hop, Rate, Route, SiteId, fair_rates};
 
 use super::{Agent, Rollouts, address};
@@ -57,12 +56,7 @@ impl Rollouts {
     }
 
     fn share_by_status(&self, swarm: usize, site: SiteId) -> f64 {
-        let cx = Context {
-            map: &self.map,
-            policy: &self.policy,
-            ledger: &self.ledger,
-            wall: self.wall,
-        };
+        let cx = self.context();
         let status = self.swarms[swarm].status(&cx, self.now);
         let name = self.map.name(site);
         let found = status.sites.iter().find(|site| site.site == name);
@@ -71,12 +65,7 @@ impl Rollouts {
 
     /// Prints everything, to look for a mistake.
     fn describe(&self) {
-        let cx = Context {
-            map: &self.map,
-            policy: &self.policy,
-            ledger: &self.ledger,
-            wall: self.wall,
-        };
+        let cx = self.context();
         for swarm in &self.swarms {
             eprintln!("{:#?}", swarm.status(&cx, self.now));
         }

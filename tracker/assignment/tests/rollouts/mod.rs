@@ -65,7 +65,7 @@ impl Rollouts {
             map,
             policy: Policy::default(),
             ledger: Ledger::new(),
-            swarms: (0..swarms).map(|n| Swarm::with_size(Rollouts::hash(n), SIZE)).collect(),
+            swarms: (0..swarms).map(Rollouts::new_swarm).collect(),
             agents: Vec::new(),
             wall: "2026-11-23T12:00:00Z".parse().unwrap(),
             now: Time::from_secs(1),
@@ -74,6 +74,22 @@ impl Rollouts {
             rates: HashMap::new(),
             offices: Vec::new(),
             checked: 0,
+        }
+    }
+
+    /// An invariant that breaks ends the simulation, in release builds too.
+    fn new_swarm(number: usize) -> Swarm {
+        let mut swarm = Swarm::with_size(Rollouts::hash(number), SIZE);
+        swarm.set_strict(true);
+        swarm
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
         }
     }
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use narrows_assignment::{Context, Ledger, Swarm};
-use narrows_protocol::{AnnounceEvent, InfoHash, Role};
+use narrows_assignment::Ledger;
+use narrows_protocol::{AnnounceEvent, Role};
 use narrows_topology::SiteMap;
 
-use super::client::SIZE;
 use super::maps::MapText;
 use super::world::World;
 
@@ -78,24 +77,7 @@ impl World {
         self.text = text;
         self.epoch = self.now;
         self.advance(self.now + Duration::from_millis(1));
-        let World {
-            map,
-            policy,
-            ledger,
-            swarm,
-            now,
-            wall,
-            ..
-        } = self;
-        swarm.remap(
-            &Context {
-                map,
-                policy,
-                ledger,
-                wall: *wall,
-            },
-            *now,
-        );
+        self.on_swarm(|swarm, cx, now| swarm.remap(cx, now));
     }
 
     /// With what it had written down, or without.
@@ -106,7 +88,7 @@ impl World {
         let record = kept.then(|| self.swarm.record(&self.context(), self.now));
         let record = record.map(|record| serde_json::to_string(&record).unwrap());
         self.ledger = Ledger::new();
-        self.swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
+        self.swarm = World::new_swarm();
         for client in &mut self.clients {
             client.ever.clear();
             client.restarted = client.alive;
@@ -119,22 +101,7 @@ impl World {
         self.advance(self.now + Duration::from_millis(1));
         if let Some(record) = record {
             let record = serde_json::from_str(&record).unwrap();
-            let World {
-                map,
-                policy,
-                ledger,
-                swarm,
-                now,
-                wall,
-                ..
-            } = self;
-            let cx = Context {
-                map,
-                policy,
-                ledger,
-                wall: *wall,
-            };
-            swarm.restore(&cx, record, Duration::from_millis(1), *now);
+            self.on_swarm(|swarm, cx, now| swarm.restore(cx, record, Duration::from_millis(1), now));
         }
     }
 }

@@ -81,7 +81,7 @@ impl World {
                 ..Policy::default()
             },
             ledger: Ledger::new(),
-            swarm: Swarm::with_size(InfoHash([7; 20]), SIZE),
+            swarm: World::new_swarm(),
             now: Time::from_secs(1),
             wall: "2026-11-23T12:00:00Z".parse().unwrap(),
             clients: Vec::new(),
@@ -172,24 +172,7 @@ impl World {
         }
         if self.now - self.swept > Duration::from_secs(5) {
             self.swept = self.now;
-            let World {
-                map,
-                policy,
-                ledger,
-                swarm,
-                now,
-                wall,
-                ..
-            } = self;
-            swarm.expire(
-                &Context {
-                    map,
-                    policy,
-                    ledger,
-                    wall: *wall,
-                },
-                *now,
-            );
+            self.on_swarm(|swarm, cx, now| swarm.expire(cx, now));
         }
     }
 
@@ -299,6 +282,24 @@ impl World {
             ledger: &self.ledger,
             wall: self.wall,
         }
+    }
+
+    /// Without peers; an invariant that breaks ends the simulation, in release builds too.
+    pub fn new_swarm() -> Swarm {
+        let mut swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
+        swarm.set_strict(true);
+        swarm
+    }
+
+    /// Changes the swarm in view of the world as it is now.
+    pub fn on_swarm<R>(&mut self, change: impl FnOnce(&mut Swarm, &Context<'_>, Time) -> R) -> R {
+        let cx = Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        };
+        change(&mut self.swarm, &cx, self.now)
     }
 
     pub fn random_site(&mut self) -> u8 {
