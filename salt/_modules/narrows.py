@@ -35,7 +35,7 @@ def _config_path():
 
 
 def _config():
-    return __utils__["narrows_agent.read_config"](_config_path())
+    return __utils__["narrows_config.read"](_config_path(), "agent")
 
 
 def _state_folder():

@@ -18,7 +18,6 @@ import os
 import shutil
 
 import salt.utils.files
-import salt.utils.yaml
 from salt.exceptions import CommandExecutionError
 
 log = logging.getLogger(__name__)
@@ -32,13 +31,7 @@ def __virtual__():
 
 def _config():
     path = __salt__["config.get"]("narrows.tracker_config", "/etc/narrows/tracker.yaml")
-    try:
-        with salt.utils.files.fopen(path) as file:
-            config = salt.utils.yaml.safe_load(file) or {}
-    except OSError as error:
-        raise CommandExecutionError(
-            f"Cannot read the tracker's configuration {path} ({error.strerror}); apply the state narrows.tracker."
-        ) from error
+    config = __utils__["narrows_config.read"](path, "tracker")
     folder = os.path.dirname(path)
     for key in ("torrents", "admin_token"):
         if config.get(key):

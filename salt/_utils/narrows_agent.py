@@ -23,26 +23,6 @@ def default_config_path():
     return r"C:\ProgramData\Narrows\agent.yaml" if salt.utils.platform.is_windows() else "/etc/narrows/agent.yaml"
 
 
-def read_config(path):
-    """
-    What the configuration says.
-
-    :raises CommandExecutionError: it cannot be read, or is no configuration.
-    """
-    try:
-        with salt.utils.files.fopen(path) as file:
-            config = salt.utils.yaml.safe_load(file) or {}
-    except OSError as error:
-        raise CommandExecutionError(
-            f"Cannot read the agent's configuration {path} ({error.strerror}); apply the state narrows.agent."
-        ) from error
-    except salt.utils.yaml.YAMLError as error:
-        raise CommandExecutionError(f"The agent's configuration {path} is no YAML: {error}") from error
-    if not isinstance(config, dict):
-        raise CommandExecutionError(f"The agent's configuration {path} is no configuration; apply the state narrows.agent.")
-    return config
-
-
 def write_config(path, config):
     """
     Replaces the configuration as a whole, with the owner and mode that it has.

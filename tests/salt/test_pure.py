@@ -1,5 +1,5 @@
 """
-The parts without Salt: torrents, pillars, rollouts, events.
+The parts that need no running Salt: configurations, torrents, pillars, rollouts, events.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import pathlib
 import random
 
 import narrows as beacon
+import narrows_config
 import narrows_metainfo
 import narrows_pillar
 import narrows_place
@@ -16,6 +17,7 @@ import narrows_published
 import narrows_rollout
 import pytest
 import yaml
+from salt.exceptions import CommandExecutionError
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "salt/pillar.example"
 PLACE = {"torrents": "/etc/narrows/torrents", "data": "/data", "state": "/state", "writable": ["/opt"]}
@@ -418,3 +420,20 @@ def test_the_beacons_configuration_is_checked():
     assert beacon.validate([{"interval": 5}, {"idle_after": 60}])[0]
     assert not beacon.validate([{"idle_after": "5m"}])[0]
     assert not beacon.validate({"idle_after": 5})[0]
+
+
+@pytest.mark.parametrize("program", ["agent", "tracker"])
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (None, "Cannot read the {}'s configuration .*; apply the state narrows.{}"),
+        ("listen: [0.0.0.0", "The {}'s configuration .* is no YAML"),
+        ("- listen", "The {}'s configuration .* is no configuration; apply the state narrows.{}"),
+    ],
+)
+def test_a_configuration_of_either_program_that_cannot_be_read_is_told_in_a_sentence(tmp_path, program, text, told):
+    file = tmp_path / "narrows.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(CommandExecutionError, match=told.replace("{}", program)):
+        narrows_config.read(str(file), program)
