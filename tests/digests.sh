@@ -14,11 +14,12 @@ cargo test -q -p narrows-swarm --test fleet equal_seeds -- --nocapture | grep '^
 
 cargo build -q -p narrows-topology
 topology="${CARGO_TARGET_DIR:-target}/debug/narrows-topology"
+# four seeders at a map's first site, twenty clients at each other one that has networks
 plans=$(for map in tests/maps/*.yaml topology/sites.example.yaml; do
-    sites=$(sed -n "/^sites:/,/^links:/p" "$map" | grep -oE "^  [a-z0-9]+:" | tr -d " :")
-    "$topology" plan "$map" --size 2GB --seeds "$(head -1 <<<"$sites")=4" --clients "$(tail -1 <<<"$sites")=20" \
-        --at "2026-11-27 09:00" 2>&1 || true
-    "$topology" draw "$map" 2>&1 || true
+    sites=$(sed -n '/^sites:/,/^links:/p' "$map" | sed -nE 's/^  ([a-z0-9]+):.*/\1/p' | grep -vx backbone)
+    clients=$(tail -n +2 <<<"$sites" | sed 's/$/=20/' | paste -sd,)
+    "$topology" plan "$map" --size 2GB --seeds "$(head -1 <<<"$sites")=4" --clients "$clients" --at "2026-11-27 09:00" || exit
+    "$topology" draw "$map" || exit
 done)
 echo "digest of plans and drawings: $(digest <<<"$plans")"
 

@@ -89,7 +89,7 @@ impl Rollout {
             })
             .collect();
         let moment = Moment {
-            elapsed: self.clock.clients_started.map_or(Duration::ZERO, |t0| t0.elapsed()),
+            elapsed: self.clock.elapsed(),
             agents: &seen,
             upstreams: &upstreams,
         };

@@ -219,7 +219,7 @@ impl Rollout {
             self.event(format!("nothing happened for {event}: the moment never came"));
         }
         for kill in self.pending.kills.open().to_vec() {
-            self.event(format!("nobody was killed for {kill}: the moment never came"));
+            self.event(format!("no client was killed for {kill}: the moment never came"));
         }
     }
 
