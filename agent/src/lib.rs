@@ -52,4 +52,6 @@ pub use content::{
     ContentExplained, ContentState, ContentStatus, ExplainedGateway, ExplainedParent, ExplainedPeer,
     ExplainedPiece, UnreachablePeer,
 };
-pub use supervisor::{Agent, AgentExplained, AgentStatus, NotKept, ReloadError, Reloaded, StartError};
+pub use supervisor::{
+    Agent, AgentExplained, AgentStatus, NotKept, OffenderStatus, ReloadError, Reloaded, StartError,
+};

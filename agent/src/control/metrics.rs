@@ -1,6 +1,6 @@
 //! `GET /metrics`, in Prometheus' text format. Made from the status at each scrape, so content that is gone
 //! leaves no stale series behind. Labels: `content` (the name in its .torrent) and `info_hash`, as the
-//! tracker's, since two versions may have one name; `class`, `role`; never an address, peer or error text.
+//! tracker's, since two versions may have one name; `class`, `role`, `offence`; never an address, peer or error text.
 //! What they mean, and when to be alarmed: tracker/prometheus/README.md.
 
 use std::path::Path;
@@ -141,6 +141,17 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
                 .to_vec()
         },
     )?;
+    let offences = IntCounterVec::new(
+        opts(
+            "offences_total",
+            "What peers did that honest ones do not; /status says which.",
+        ),
+        &["offence"],
+    )?;
+    for (offence, times) in &status.offences {
+        offences.with_label_values(&[offence]).inc_by(*times);
+    }
+    register(&registry, offences)?;
     single(
         &registry,
         "paused",

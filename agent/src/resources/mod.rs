@@ -4,10 +4,12 @@ mod allotment;
 mod buffers;
 pub(crate) mod descriptors;
 mod gate;
+mod offences;
 
 pub(crate) use allotment::Allotment;
 pub(crate) use buffers::Buffers;
 pub(crate) use gate::Gate;
+pub(crate) use offences::{Offence, Offences};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -31,6 +33,8 @@ pub(crate) struct Resources {
     pub(crate) descriptors: u64,
     /// The files of all contents that are.
     pub(crate) files: Arc<OpenFiles>,
+    /// What peers did that honest ones do not.
+    pub(crate) offences: Offences,
     /// How many contents are in a session; they share the connections.
     contents: AtomicU64,
     /// How many of them are fetching; those share the memory for pieces.
@@ -48,6 +52,7 @@ impl Resources {
             buffers: Arc::default(),
             descriptors,
             files: OpenFiles::new(descriptors::files(descriptors)),
+            offences: Offences::default(),
             contents: AtomicU64::new(0),
             fetching: AtomicU64::new(0),
         }

@@ -1,13 +1,18 @@
 //! What a running agent says of itself: its status, and its connections with their reasons.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use narrows_host::OffenceKind;
+use narrows_host::offences::Offender;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Agent, Entry};
 use crate::content::{Command, ContentExplained, ContentState, ContentStatus};
+use crate::resources::Offence;
 
 /// How long an actor may take to say how it is; it never blocks, so this is for a machine in trouble.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -26,6 +31,29 @@ pub struct AgentStatus {
     pub version: String,
     /// In the order of the configuration.
     pub content: Vec<ContentStatus>,
+    /// How often peers did what honest ones do not, by kind.
+    #[serde(default)]
+    pub offences: BTreeMap<String, u64>,
+    /// Which did, those that did last first; bounded.
+    #[serde(default)]
+    pub offenders: Vec<OffenderStatus>,
+}
+
+/// A peer that does what honest ones do not.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OffenderStatus {
+    /// What it does.
+    pub offence: String,
+    /// From where.
+    pub ip: IpAddr,
+    /// The agent's id that it gave: a claim.
+    pub agent: Option<String>,
+    /// How often.
+    pub times: u64,
+    /// Since when, in seconds before now.
+    pub first_seconds_ago: u64,
+    /// When last, in seconds before now.
+    pub last_seconds_ago: u64,
 }
 
 /// `GET /explain`.
@@ -44,6 +72,16 @@ impl Agent {
         for entry in self.entries() {
             content.push(entry.status().await);
         }
+        let now = self.services.clock.now();
+        let offender = |offender: Offender<Offence>| OffenderStatus {
+            offence: offender.kind.as_str().to_owned(),
+            ip: offender.ip,
+            agent: offender.agent,
+            times: offender.times,
+            first_seconds_ago: now.saturating_sub(offender.first).as_secs(),
+            last_seconds_ago: now.saturating_sub(offender.last).as_secs(),
+        };
+        let offences = &self.services.resources.offences;
         let site = content.iter().map(|content| &content.site).find(|site| !site.is_empty());
         AgentStatus {
             id: self.services.me.id.clone(),
@@ -51,6 +89,8 @@ impl Agent {
             paused: self.with_paused(|paused| paused.all),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             content,
+            offences: offences.totals().map(|(kind, times)| (kind.as_str().to_owned(), times)).collect(),
+            offenders: offences.offenders().into_iter().map(offender).collect(),
         }
     }
 

@@ -18,7 +18,7 @@ mod start;
 mod torrent;
 mod wanted;
 
-pub use answers::{AgentExplained, AgentStatus};
+pub use answers::{AgentExplained, AgentStatus, OffenderStatus};
 pub use error::StartError;
 pub use paused::NotKept;
 pub use reload::{ReloadError, Reloaded};

@@ -24,6 +24,7 @@
 pub mod bearer;
 pub mod durable;
 pub mod listen;
+pub mod offences;
 pub mod open_files;
 pub mod out;
 pub mod private;
@@ -34,4 +35,5 @@ pub mod signals;
 pub mod systemd;
 
 pub use bearer::Bearer;
+pub use offences::{OffenceKind, Offences};
 pub use repeats::{Repeats, RepeatsBy};

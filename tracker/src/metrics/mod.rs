@@ -1,11 +1,12 @@
-//! The series for Prometheus. Labels are site, link, role, content, outcome and tier: never an address or a
-//! peer. One table of all: `tracker/prometheus/README.md`.
+//! The series for Prometheus. Labels are site, link, role, content, outcome, offence and tier: never an
+//! address or a peer. One table of all: `tracker/prometheus/README.md`.
 
 pub(crate) mod described;
 pub(crate) mod gauges;
 pub(crate) mod labels;
 pub(crate) mod link_bytes;
 pub(crate) mod link_use;
+pub(crate) mod offences;
 pub(crate) mod unmapped;
 
 use std::net::IpAddr;

@@ -3,6 +3,7 @@
 
 pub(crate) mod events;
 pub(crate) mod listen;
+pub(crate) mod offences;
 pub(crate) mod query;
 pub(crate) mod reply;
 pub(crate) mod serve;

@@ -81,6 +81,7 @@ pub async fn run(
         store: Store::new(Conditions::new(policy(&config), map)),
         contents: contents.map(ArcSwap::from_pointee),
         metrics: Arc::clone(&metrics),
+        offences: Arc::default(),
         // 0 would say that there is none
         epoch: rand::random_range(1..=u32::MAX),
         agents: AtomicU64::new(0),

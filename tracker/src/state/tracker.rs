@@ -11,6 +11,7 @@ use narrows_protocol::InfoHash;
 use crate::metrics::Metrics;
 use crate::metrics::described::Described;
 use crate::metrics::labels::ContentLabel;
+use crate::net::offences::Offences;
 use crate::state::store::{Store, Swept};
 use crate::state::torrents::{Content, Contents};
 
@@ -20,6 +21,7 @@ pub(crate) struct Tracker {
     /// `None`: any info hash is tracked.
     pub(crate) contents: Option<ArcSwap<Contents>>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) offences: Arc<Offences>,
     /// Another number in each run.
     pub(crate) epoch: u32,
     /// How many agents there were at the last sweep, about.
