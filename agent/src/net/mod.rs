@@ -9,6 +9,7 @@ mod dscp;
 mod event;
 mod handshake;
 mod listener;
+mod named;
 mod peer;
 
 pub(crate) use accept::{Acceptor, accept};
@@ -26,24 +27,30 @@ use narrows_swarm::{Class, DialError, PeerKey, Time};
 
 use crate::clock::Clock;
 use crate::identity::Identity;
+use crate::resources::{Offence, Resources};
 use bans::Bans;
+use named::Named;
 
 /// This agent among its peers.
 #[derive(Debug)]
 pub(crate) struct Network {
     me: Arc<Identity>,
     clock: Clock,
+    resources: Arc<Resources>,
     bans: Bans,
+    named: Named,
     next_peer: AtomicU64,
 }
 
 impl Network {
     /// Without any connection.
-    pub(crate) fn new(me: Arc<Identity>, clock: Clock) -> Self {
+    pub(crate) fn new(me: Arc<Identity>, clock: Clock, resources: Arc<Resources>) -> Self {
         Self {
             me,
             clock,
+            resources,
             bans: Bans::default(),
+            named: Named::default(),
             next_peer: AtomicU64::new(1),
         }
     }
@@ -67,6 +74,20 @@ impl Network {
     /// Neither dials nor accepts `ip` until then; without an end as long as the agent runs.
     pub(crate) fn ban(&self, ip: IpAddr, until: Option<Time>) {
         self.bans.add(ip, until);
+    }
+
+    /// Takes over which addresses the tracker's last reply for a content named; places are kept for these.
+    pub(crate) fn name(&self, info_hash: InfoHash, addresses: impl Iterator<Item = IpAddr>) {
+        self.named.set(info_hash, addresses);
+    }
+
+    /// The peer at `ip` does what honest ones do not.
+    fn offends(&self, offence: Offence, ip: IpAddr) {
+        self.resources.offences.record(offence, ip, None, self.clock.now());
+    }
+
+    fn is_named(&self, ip: IpAddr) -> bool {
+        self.named.holds(ip)
     }
 
     fn is_banned(&self, ip: IpAddr) -> bool {

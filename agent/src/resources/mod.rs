@@ -1,12 +1,16 @@
 //! What an agent may use, and what each of its contents has of that: rates, cores, memory, descriptors.
 
+mod admission;
 mod allotment;
+mod arrivals;
 mod buffers;
 pub(crate) mod descriptors;
 mod gate;
 mod offences;
 
+pub(crate) use admission::{Admission, Bounds, Standing};
 pub(crate) use allotment::Allotment;
+pub(crate) use arrivals::Arrivals;
 pub(crate) use buffers::Buffers;
 pub(crate) use gate::Gate;
 pub(crate) use offences::{Offence, Offences};

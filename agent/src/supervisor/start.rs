@@ -65,10 +65,11 @@ impl Agent {
             v6: listener.v6,
             metrics: config.announce_metrics.then(|| config.control.port()),
         });
+        let resources = Arc::new(Resources::new(open_files::raise_limit()));
         let services = Services {
             clock,
-            resources: Arc::new(Resources::new(open_files::raise_limit())),
-            network: Arc::new(Network::new(me.clone(), clock)),
+            network: Arc::new(Network::new(me.clone(), clock, resources.clone())),
+            resources,
             trackers: Arc::new(Client::new(me.clone(), clock)),
             me,
         };

@@ -135,6 +135,10 @@ pub enum CloseReason {
     Banned,
     /// Connection limit reached.
     TooMany,
+    /// This address has as many connections as it may.
+    TooManyOfAddress(IpAddr),
+    /// A peer that needs the place more came.
+    GivesWay,
     /// An upstream that we may not or need not use any more.
     NotAssigned,
     /// Paused by the operator.
@@ -157,6 +161,8 @@ impl fmt::Display for CloseReason {
             CloseReason::WrongData => "sent a piece with a wrong hash",
             CloseReason::Banned => "banned for pieces with wrong hashes",
             CloseReason::TooMany => "connection limit reached",
+            CloseReason::TooManyOfAddress(ip) => return write!(f, "too many connections of {ip}"),
+            CloseReason::GivesWay => "gives its place to another peer",
             CloseReason::NotAssigned => "no longer our upstream",
             CloseReason::Paused => "paused",
             CloseReason::Again => "may have more than it said; dialled anew",

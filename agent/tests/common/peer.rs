@@ -1,12 +1,21 @@
 //! A peer by hand: says exactly the bytes it is told to.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use narrows_protocol::{InfoHash, PeerId};
 use narrows_wire::{Codec, Handshake, Message};
+use socket2::{Domain, Socket, Type};
+
+/// A connection of the machine with the address `ip`.
+pub(crate) fn from(ip: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(ip, 0).into())?;
+    socket.connect(&to.into())?;
+    Ok(socket.into())
+}
 
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
@@ -19,6 +28,11 @@ impl Peer {
     pub(crate) fn connect(to: SocketAddr, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         let stream = TcpStream::connect(to).unwrap();
         Self::shake_hands(stream, info_hash, pieces, id)
+    }
+
+    /// The same as the machine with the address `ip`.
+    pub(crate) fn connect_from(ip: IpAddr, to: SocketAddr, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+        Self::shake_hands(from(ip, to).unwrap(), info_hash, pieces, id)
     }
 
     /// Waits for the agent to connect, and shakes hands.

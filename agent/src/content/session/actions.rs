@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use narrows_swarm::{Action, Class, Event, PeerKey, Time};
+use narrows_swarm::{Action, Class, CloseReason, Event, PeerKey, Time};
 use narrows_wire::{Block, Message};
 
 use super::Session;
 use crate::content::Input;
 use crate::net::{self, Connection, Outbox};
+use crate::resources::Offence;
 
 impl Session {
     pub(super) fn messages(&mut self, peer: PeerKey, messages: Vec<Message>, now: Time) {
@@ -67,6 +68,9 @@ impl Session {
             Action::Discard { piece } => self.pieces.discard(piece),
             Action::Dial { addr, class } => self.dial(addr, class),
             Action::Close { peer, reason } => {
+                if let CloseReason::TooManyOfAddress(ip) = reason {
+                    self.services.resources.offences.record(Offence::TooManyConnections, ip, None, now);
+                }
                 if let Some(mut outbox) = self.peers.remove(&peer) {
                     tracing::debug!(content = %self.name, peer = peer.0, %reason, "closing");
                     outbox.flush();

@@ -1,9 +1,10 @@
 //! What the disk says, and when it is asked to make things durable.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use narrows_storage::{StorageError, Stored};
-use narrows_swarm::{Event, Time};
+use narrows_swarm::{Assigned, Event, Time};
 
 use super::Session;
 use crate::content::Work;
@@ -72,6 +73,7 @@ impl Session {
                 }
                 self.schedule.succeeded(now, assigned.min_interval);
                 self.restarted = false;
+                self.services.network.name(self.info_hash, named(&assigned));
                 self.feed(Event::Assigned(assigned), now);
             }
             Work::Announced(Err(error)) => {
@@ -207,4 +209,14 @@ impl Session {
             self.jobs.sync(self.content.clone());
         }
     }
+}
+
+/// All addresses of a reply.
+fn named(assigned: &Assigned) -> impl Iterator<Item = IpAddr> {
+    let assignment = assigned.assignment.iter();
+    let others = assignment.flat_map(|assignment| {
+        let parents = assignment.parents.iter().flat_map(|parent| &parent.upstreams);
+        assignment.gateways.iter().chain(&assignment.upstream).chain(parents)
+    });
+    assigned.local.iter().chain(others).map(SocketAddr::ip)
 }

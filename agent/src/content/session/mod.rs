@@ -280,6 +280,7 @@ impl Session {
     /// Closes all connections, tells the tracker and makes everything durable, both at once.
     pub(super) async fn stop(&mut self) {
         self.peers.clear();
+        self.services.network.name(self.info_hash, std::iter::empty());
         let request = self.request(AnnounceEvent::Stopped);
         let goodbye = async {
             if self.schedule.is_known() {

@@ -1,11 +1,14 @@
 //! Connections: beginning, class, end.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use narrows_wire::Message;
 
 use super::peer::Peer;
 use super::{Swarm, dial};
-use crate::policy::depth;
 use crate::policy::relation::{Facts, Relation, relation};
+use crate::policy::{depth, places};
 use crate::{Action, CloseReason, Origin, PeerKey, Time};
 
 impl Swarm {
@@ -14,7 +17,7 @@ impl Swarm {
         if matches!(origin, Origin::Dialled(_)) {
             self.unreachable.connected(addr);
         }
-        if let Some(reason) = self.refusal(&peer, now) {
+        if let Some(reason) = self.refusal(&peer, now).or_else(|| self.make_room(&peer, now, out)) {
             out.push(Action::Close { peer: key, reason });
             self.dial_refused(addr, origin, reason, now);
             return;
@@ -64,13 +67,40 @@ impl Swarm {
             Some(CloseReason::Banned)
         } else if upstream && !(self.left > 0 && self.parent_at(peer.addr).is_some()) {
             Some(CloseReason::NotAssigned)
-        } else if !upstream
-            && self.peers.len() >= self.config.limits.connections
-            && self.duplicate_of(peer).is_none()
-        {
-            Some(CloseReason::TooMany)
         } else {
             None
+        }
+    }
+
+    /// Finds a place for a new connection, where another one may have to give way; or says why it has none.
+    fn make_room(&mut self, peer: &Peer, now: Time, out: &mut Vec<Action>) -> Option<CloseReason> {
+        if peer.is_upstream_dial() || self.duplicate_of(peer).is_some() {
+            return None;
+        }
+        let listed: BTreeSet<IpAddr> =
+            self.known.iter().filter(|(_, known)| known.listed).map(|(addr, _)| addr.ip()).collect();
+        let standing = |peer: &Peer| match peer.origin {
+            Origin::Accepted if !listed.contains(&peer.addr.ip()) => places::Standing::Stranger,
+            _ => places::Standing::Named,
+        };
+        let place = |(key, peer): (&PeerKey, &Peer)| places::Place {
+            peer: *key,
+            ip: peer.addr.ip(),
+            standing: standing(peer),
+            used: peer.used(now),
+        };
+        let taken: Vec<places::Place> = self.peers.iter().map(place).collect();
+        let connected: BTreeSet<IpAddr> = taken.iter().map(|place| place.ip).collect();
+        let (ip, limit) = (peer.addr.ip(), self.config.limits.connections);
+        let awaited = listed.difference(&connected).count();
+        match places::verdict(ip, standing(peer), &taken, limit, awaited, now) {
+            places::Verdict::Enters => None,
+            places::Verdict::InPlaceOf(other) => {
+                self.close(other, CloseReason::GivesWay, now, out);
+                None
+            }
+            places::Verdict::AllTaken => Some(CloseReason::TooMany),
+            places::Verdict::AddressHasEnough => Some(CloseReason::TooManyOfAddress(ip)),
         }
     }
 

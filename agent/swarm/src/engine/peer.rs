@@ -79,6 +79,8 @@ pub(super) struct Peer {
     /// The least time from request to block.
     pub(super) rtt: Option<Time>,
     pub(super) down: Meter,
+    /// When payload last went to it.
+    pub(super) last_sent: Time,
     /// Payload bytes that came and went.
     pub(super) received: u64,
     pub(super) sent: u64,
@@ -144,6 +146,7 @@ impl Peer {
             snubbed: None,
             silent: None,
             last_block: now,
+            last_sent: now,
             rtt: None,
             down: Meter::new(now),
             received: 0,
@@ -171,6 +174,16 @@ impl Peer {
     pub(super) fn forget_asked(&mut self) -> VecDeque<Asked> {
         self.asked_bytes = 0;
         std::mem::take(&mut self.asked)
+    }
+
+    /// When payload last went either way; now, while some is owed.
+    pub(super) fn used(&self, now: Time) -> Time {
+        let owed = !self.queue.is_idle() || (!self.asked.is_empty() && self.snubbed.is_none());
+        if owed {
+            now
+        } else {
+            self.last_block.max(self.last_sent)
+        }
     }
 
     /// Bytes to have asked for at a time.

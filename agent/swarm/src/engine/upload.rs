@@ -105,6 +105,7 @@ impl Swarm {
         };
         peer.queue.unsent = peer.queue.unsent.saturating_sub(bytes);
         peer.sent += u64::from(bytes);
+        peer.last_sent = now;
         peer.vain = peer.vain.saturating_sub(bytes / narrows_wire::BLOCK_LEN);
         if peer.relation.is_wan() {
             self.totals.sent_wan += u64::from(bytes);

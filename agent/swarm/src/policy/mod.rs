@@ -6,6 +6,7 @@ pub mod depth;
 pub mod gateway;
 pub mod liveness;
 pub mod pacing;
+pub mod places;
 pub mod rate;
 pub mod relation;
 pub mod serve;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use narrows_protocol::PeerId;
 use narrows_swarm::{Action, Class, CloseReason, Event, Origin, PeerKey};
 use narrows_wire::{Bitfield, Block, Message};
 use proptest::prelude::*;
@@ -53,6 +54,40 @@ fn hostile_messages_close_the_connection_and_nothing_else() {
         );
         assert_eq!(table.swarm.status(table.now).peers, 0);
     }
+}
+
+#[test]
+fn five_hundred_idle_connections_of_one_machine_do_not_fill_a_seeder() {
+    let mut table = Table::new(Bitfield::full(PIECES));
+    let mut comes = |number: u64, addr: String| {
+        let mut peer_id = [0; 20];
+        peer_id[..8].copy_from_slice(&number.to_be_bytes());
+        let out = table.tell(Event::Connected {
+            peer: PeerKey(number),
+            addr: addr.parse().expect("an address"),
+            origin: Origin::Accepted,
+            peer_id: PeerId(peer_id),
+            fast: true,
+            extended: false,
+        });
+        closed(&out)
+    };
+    let flood = (1..=512).map(|n| comes(n, format!("10.9.9.9:{}", 10_000 + n)));
+    let refused = flood.filter(|reason| {
+        *reason
+            == Some(CloseReason::TooManyOfAddress(
+                "10.9.9.9".parse().expect("an address"),
+            ))
+    });
+    assert_eq!(refused.count(), 512 - 16);
+    for site in 1..=250 {
+        assert_eq!(
+            comes(1000 + site, format!("10.{site}.0.2:50000")),
+            None,
+            "gateway {site}"
+        );
+    }
+    assert_eq!(table.swarm.status(table.now).peers, 16 + 250);
 }
 
 #[test]

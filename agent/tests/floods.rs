@@ -1,0 +1,90 @@
+//! What one machine cannot do to an agent by opening connections: others get theirs, and it is named.
+
+mod common;
+
+use std::net::IpAddr;
+
+use common::agent::Agent;
+use common::content::{folder, torrent};
+use common::eventually;
+use common::peer::Peer;
+use common::tracker::Tracker;
+use narrows_agent::ContentState;
+use narrows_protocol::metainfo::Metainfo;
+use narrows_wire::{Block, Message};
+
+const PIECE: u32 = 64 << 10;
+
+/// How many connections for one content an address may have while places are plentiful.
+const PER_ADDRESS: usize = 16;
+
+struct Scene {
+    _dir: tempfile::TempDir,
+    seeder: Agent,
+    meta: Metainfo,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+        let source = dir.path().join("seeder/office");
+        folder(&source, 1, 1_000_000);
+        let (file, meta) = torrent(&source, &tracker, PIECE);
+        let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
+        seeder.wait_for(ContentState::Seeding);
+        Self {
+            _dir: dir,
+            seeder,
+            meta,
+        }
+    }
+
+    fn peer(&self, ip: IpAddr, id: u8) -> Peer {
+        let (to, pieces) = (self.seeder.listen(), self.meta.piece_count());
+        Peer::connect_from(ip, to, self.meta.info_hash, pieces, id)
+    }
+
+    /// A leecher there gets a block.
+    fn is_served(&self, ip: IpAddr, id: u8) -> bool {
+        let mut peer = self.peer(ip, id);
+        peer.send(&Message::HaveNone);
+        peer.send(&Message::Interested);
+        peer.send(&Message::Request(Block {
+            piece: 1,
+            begin: 0,
+            len: 16384,
+        }));
+        std::iter::from_fn(|| peer.next()).any(|message| matches!(message, Message::Piece { piece: 1, .. }))
+    }
+
+    fn offenders(&self) -> Vec<(String, IpAddr)> {
+        let offenders = self.seeder.status().offenders.into_iter();
+        offenders.map(|offender| (offender.offence, offender.ip)).collect()
+    }
+}
+
+#[test]
+fn idle_connections_of_one_machine_leave_a_seeder_to_others_and_it_is_named() {
+    let scene = Scene::new();
+    let (rogue, honest) = (common::address(), common::address());
+    let idle: Vec<Peer> = (1..=100).map(|id| scene.peer(rogue, id)).collect();
+    eventually("further connections are refused", || {
+        (scene.seeder.content().peers == PER_ADDRESS).then_some(())
+    });
+    assert!(scene.is_served(honest, 200));
+    let named = ("too_many_connections".to_owned(), rogue);
+    assert!(scene.offenders().contains(&named), "{:?}", scene.offenders());
+    drop(idle);
+}
+
+#[test]
+fn a_machine_that_opens_connections_without_a_handshake_keeps_no_other_out_and_is_named() {
+    let scene = Scene::new();
+    let (rogue, honest) = (common::address(), common::address());
+    let flood: Vec<_> =
+        (0..400).filter_map(|_| common::peer::from(rogue, scene.seeder.listen()).ok()).collect();
+    assert!(scene.is_served(honest, 1));
+    let named = ("handshake_flood".to_owned(), rogue);
+    assert!(scene.offenders().contains(&named), "{:?}", scene.offenders());
+    drop(flood);
+}
