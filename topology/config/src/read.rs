@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::characters;
 use crate::text::decode;
-use crate::tree;
-use crate::{LoadError, Mistakes, Node, Place, Report};
+use crate::tree::{self, NotYaml};
+use crate::{LoadError, Mistake, Mistakes, Node, Place, Report};
 
 /// The largest file that is read: 100 times what a map of 2,000 sites takes.
 const MAX_BYTES: usize = 16 << 20;
@@ -137,26 +137,17 @@ fn parse_partly<T>(
 /// The tree of a text. Where tabs are why there is none, they are told of, and read as spaces to find what
 /// else is wrong.
 fn tree(text: &str, report: &mut Report<'_>) -> Option<Node> {
-    let error = match tree::read(text, report) {
-        Ok(root) => return root,
+    let (root, noted) = attempt(text);
+    let error = match root {
+        Ok(root) => {
+            report.take_over(noted, |at| at);
+            return root;
+        }
         Err(error) => error,
     };
     let tabs = characters::tabs_in_indentation(text);
-    let again = if tabs.is_empty() {
-        None
-    } else {
-        match tree::read(&text.replace('\t', " "), report) {
-            Ok(root) => Some(root),
-            Err(other) => {
-                let (indented, moved) = characters::indented_as_before(text, &tabs);
-                match tree::read(&indented, report) {
-                    Ok(root) => Some(root.map(|root| root.moved_back(&moved))),
-                    Err(_) => (other != error).then_some(None),
-                }
-            }
-        }
-    };
-    let Some(root) = again else {
+    let Some(root) = with_spaces(text, &tabs, &error, report) else {
+        report.take_over(noted, |at| at);
         report.add(error.at, error.problem, error.help);
         return None;
     };
@@ -168,4 +159,36 @@ fn tree(text: &str, report: &mut Report<'_>) -> Option<Node> {
         );
     }
     root
+}
+
+/// The tree of a text whose tabs are spaces, as far as there is one, with its mistakes where they are in the
+/// text itself; `None` if tabs are not why it is no YAML.
+fn with_spaces(text: &str, tabs: &[Place], error: &NotYaml, report: &mut Report<'_>) -> Option<Option<Node>> {
+    if tabs.is_empty() {
+        return None;
+    }
+    let (root, noted) = attempt(&text.replace('\t', " "));
+    let other = match root {
+        Ok(root) => {
+            report.take_over(noted, |at| at);
+            return Some(root);
+        }
+        Err(other) => other,
+    };
+    let (indented, moved) = characters::indented_as_before(text, tabs);
+    if let (Ok(root), noted) = attempt(&indented) {
+        report.take_over(noted, |at| at.moved_back(&moved));
+        return Some(root.map(|root| root.moved_back(&moved)));
+    }
+    (other != *error).then(|| {
+        report.take_over(noted, |at| at);
+        None
+    })
+}
+
+/// What a text says if it is YAML, and the mistakes that were noticed on the way.
+fn attempt(text: &str) -> (Result<Option<Node>, NotYaml>, Vec<Mistake>) {
+    let mut report = Report::new(text);
+    let root = tree::read(text, &mut report);
+    (root, report.finish("").list)
 }

@@ -1,5 +1,7 @@
 //! Collects mistakes and shows each with its line.
 
+use std::collections::HashMap;
+
 use crate::{Mistake, Mistakes};
 
 /// A place in the file: line and column in characters from 1, and how many characters are meant.
@@ -20,6 +22,13 @@ impl Place {
         column: 1,
         width: 1,
     };
+
+    /// The same where lines have been moved to the right, by number: where it was before.
+    pub(crate) fn moved_back(self, moved: &HashMap<usize, isize>) -> Place {
+        let by = moved.get(&self.line).copied().unwrap_or(0);
+        let column = self.column.saturating_add_signed(-by).max(1);
+        Place { column, ..self }
+    }
 }
 
 /// The lines of a text. YAML's line breaks are \n, \r\n and \r.
@@ -82,6 +91,18 @@ impl<'t> Report<'t> {
         // an alias shows the same node twice
         if self.list.len() < MAX_MISTAKES && !self.list.contains(&mistake) {
             self.list.push(mistake);
+        }
+    }
+
+    /// Notes mistakes that another report has, each at the place here of its place there.
+    pub(crate) fn take_over(&mut self, noted: Vec<Mistake>, here: impl Fn(Place) -> Place) {
+        for mistake in noted {
+            let there = Place {
+                line: mistake.line,
+                column: mistake.column,
+                width: mistake.width,
+            };
+            self.add(here(there), mistake.problem, mistake.help.unwrap_or_default());
         }
     }
 

@@ -60,10 +60,8 @@ impl Node {
                 Value::Mapping(pairs.collect())
             }
         };
-        let by = moved.get(&self.at.line).copied().unwrap_or(0);
-        let column = self.at.column.saturating_add_signed(-by).max(1);
         Node {
-            at: Place { column, ..self.at },
+            at: self.at.moved_back(moved),
             value: Rc::new(value),
             weight: self.weight,
         }

@@ -132,6 +132,25 @@ fn what_cannot_be_seen_is_shown() {
 }
 
 #[test]
+fn what_is_noticed_beside_tabs_is_told_once_and_where_it_stands() {
+    const TAG: &str = "tags (`!…`) have no meaning here | leave the tag out";
+    const TAB: &str = "\t | a tab indents this line, which YAML does not allow | indent it with spaces";
+    // with one space for each tab neither is YAML; the second stops at a line after its tag
+    for (text, expected) in [
+        (
+            "name: a\ninner:\n  name: b\n\tsize: !int 5\n",
+            [format!("4:1 {TAB}"), format!("4:13 5 | {TAG}")],
+        ),
+        (
+            "name: a\ninner:\n\tname: !s b\n  size: 1\n",
+            [format!("3:1 {TAB}"), format!("3:11 b | {TAG}")],
+        ),
+    ] {
+        assert_eq!(told(text.as_bytes()), expected, "{text:?}");
+    }
+}
+
+#[test]
 fn what_is_meant_is_let_through() {
     for text in [
         "name: \"a\u{a0}b\" # c\u{a0}d\n",
