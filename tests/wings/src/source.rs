@@ -145,10 +145,14 @@ fn read_folder(folder: &Path, module: &Module, modules: &mut BTreeMap<Module, Fi
 
 /// The paths that a file names, without comments and unit tests.
 fn named(text: &str) -> Vec<Named> {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let mut found = Vec::new();
     let mut statement: Option<(usize, String)> = None;
-    for (index, line) in code.lines().enumerate() {
+    let mut before = "";
+    for (index, line) in text.lines().enumerate() {
+        if matches!(line, "mod tests {" | "mod tests;") && is_for_tests(before) {
+            break;
+        }
+        before = line;
         let line = line.split("//").next().unwrap_or_default().trim();
         if let Some((_, text)) = &mut statement {
             text.push_str(line);
@@ -174,6 +178,14 @@ fn named(text: &str) -> Vec<Named> {
         }
     }
     found
+}
+
+/// Whether a line is `#[cfg(test)]`, or asks for more than that, as `#[cfg(all(test, unix))]` does.
+fn is_for_tests(line: &str) -> bool {
+    let condition = line.strip_prefix("#[cfg(").unwrap_or_default();
+    condition
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .any(|word| word == "test")
 }
 
 fn is_use(line: &str) -> bool {

@@ -41,6 +41,24 @@ fn a_crate_whose_arrows_point_down_has_no_faults() {
 }
 
 #[test]
+fn unit_tests_do_not_count_however_their_lines_end_and_whatever_else_they_ask_for() {
+    let plain = "use crate::ground;\n\n#[cfg(test)]\nmod tests {\n    use crate::roof::Roof;\n}\n";
+    for text in [
+        plain.replace('\n', "\r\n"),
+        plain.replace("(test)", "(all(test, unix))"),
+    ] {
+        assert_eq!(found(&[("right.rs", &text)]), Vec::<String>::new(), "{text:?}");
+    }
+    for counts in ["", "#[cfg(unix)]", "#[cfg(feature_of_tests)]"] {
+        let text = plain.replace("#[cfg(test)]", counts);
+        assert_eq!(
+            found(&[("right.rs", &text)])[0],
+            "src/right.rs:5: `right` uses `roof`, which does not stand below it"
+        );
+    }
+}
+
+#[test]
 fn a_use_of_what_stands_above_is_named_with_file_and_line() {
     let fault = ["src/left/inner.rs:4: `left` uses `roof`, which does not stand below it"];
     for text in [
