@@ -10,16 +10,16 @@ mod status;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
 use prometheus::TEXT_FORMAT;
-use serde::Serialize;
 
 use crate::admin::access::Access;
 use crate::admin::brake::file::BrakeFile;
 use crate::admin::page::feed::Feed;
-use crate::net::reply::{Refusal, Request, Response, text, typed};
+use crate::net::reply::{Answer, Refusal, Request, Response, answered, json, typed};
 use crate::state::tracker::Tracker;
 
 /// A request to the admin port may carry so many bytes.
@@ -32,9 +32,6 @@ pub(crate) struct Admin {
     brake_file: BrakeFile,
     feed: Feed,
 }
-
-/// A content type and what it is the type of, or why there is none.
-type Answer = Result<(&'static str, Vec<u8>), Refusal>;
 
 impl Admin {
     pub(crate) fn new(tracker: Arc<Tracker>, access: Access, brake_file: BrakeFile) -> Self {
@@ -74,31 +71,23 @@ async fn route(admin: Arc<Admin>, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     match path.as_str() {
         "/brake" if changes => return brake(admin, request, query, method == Method::POST).await,
-        "/check" if method == Method::POST => return page::check::check(request).await,
+        "/check" if method == Method::POST => return answered(page::check::check(request).await),
         "/events" if is_read => return admin.feed.subscribe(&admin.tracker),
         "/brake" if !is_read => {
-            return text(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "GET lists the brakes, POST puts one on, DELETE takes it off\n",
-            );
+            return not_allowed("GET lists the brakes, POST puts one on, DELETE takes it off");
         }
-        _ if !is_read => {
-            return text(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD are answered here\n",
-            );
-        }
+        _ if !is_read => return not_allowed("only GET and HEAD are answered here"),
         _ => {}
     }
     if let Some(asset) = page::assets::asset(&path) {
         return asset;
     }
     let body: fn(&Admin, &str) -> Answer = match path.as_str() {
-        "/healthz" => return text(StatusCode::OK, "ok\n"),
+        "/healthz" => return typed(StatusCode::OK, "text/plain", Bytes::from_static(b"ok\n")),
         "/metrics" => |admin, _| {
             Ok((
                 TEXT_FORMAT,
-                exposition::metrics(&admin.tracker).ok_or_else(broken)?,
+                exposition::metrics(&admin.tracker).ok_or_else(Refusal::broken)?,
             ))
         },
         "/status" => |admin, _| json(&status::status(&admin.tracker)),
@@ -109,13 +98,11 @@ async fn route(admin: Arc<Admin>, request: Request) -> Response {
         "/agents" => |admin, query| json(&page::roster::agents(&admin.tracker, query)?),
         "/explain" => |admin, query| json(&explain::explain(&admin.tracker, query)?),
         _ => {
-            return text(
-                StatusCode::NOT_FOUND,
-                "not found: this port serves a page at /, /metrics, /healthz, /status, /sd, /explain and /brake\n",
-            );
+            let sentence = "not found: this port serves a page at /, /metrics, /healthz, /status, /sd, /explain and /brake";
+            return Refusal::not_found(sentence).into_response();
         }
     };
-    answer(tokio::task::spawn_blocking(move || body(&admin, &query)).await)
+    answer(move || body(&admin, &query)).await
 }
 
 /// Puts brakes on or off.
@@ -123,36 +110,23 @@ async fn brake(admin: Arc<Admin>, request: Request, query: String, on: bool) -> 
     let content_type = request.headers().get(CONTENT_TYPE);
     let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
-        return text(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is longer than 64 KiB, or did not arrive\n",
-        );
+        let sentence = "the body is longer than 64 KiB, or did not arrive";
+        return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence).into_response();
     };
     let body = body.to_bytes();
     let change = move || {
         let targets = brake::targets::read(&query, &body, is_json)?;
         json(&brake::change(&admin.tracker, &admin.brake_file, &targets, on)?)
     };
-    answer(tokio::task::spawn_blocking(change).await)
+    answer(change).await
 }
 
-fn broken() -> Refusal {
-    Refusal::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the answer could not be written",
-    )
+fn not_allowed(sentence: &'static str) -> Response {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence).into_response()
 }
 
-fn json(value: &impl Serialize) -> Answer {
-    Ok((
-        "application/json",
-        serde_json::to_vec(value).map_err(|_| broken())?,
-    ))
-}
-
-fn answer(made: Result<Answer, tokio::task::JoinError>) -> Response {
-    match made.unwrap_or_else(|_| Err(broken())) {
-        Ok((kind, body)) => typed(StatusCode::OK, kind, body.into()),
-        Err(refusal) => refusal.into_response(),
-    }
+/// What work leads to that may take a while.
+async fn answer(make: impl FnOnce() -> Answer + Send + 'static) -> Response {
+    let made = tokio::task::spawn_blocking(make).await;
+    answered(made.unwrap_or_else(|_| Err(Refusal::broken())))
 }

@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 
 use crate::announce::answer::Source;
 use crate::announce::port::Port;
-use crate::net::reply::{Request, Response, text, typed};
+use crate::net::reply::{Refusal, Request, Response, typed};
 
 /// What proxies add to what they pass on; the second is RFC 7239.
 const PROXY_HEADERS: [&str; 2] = ["x-forwarded-for", "forwarded"];
@@ -43,10 +43,8 @@ pub(crate) fn respond(port: &Port, request: &Request, peer: SocketAddr) -> Respo
         // HEAD too: it promises to change nothing, and an announce is a change
         ("/announce" | "/scrape", _) => answer::refuse("only GET is answered here"),
         _ => {
-            return text(
-                StatusCode::NOT_FOUND,
-                "not found: this tracker serves /announce, /scrape and /epoch\n",
-            );
+            let sentence = "not found: this tracker serves /announce, /scrape and /epoch";
+            return Refusal::not_found(sentence).into_response();
         }
     };
     port.tracker.metrics.request_duration.observe(started.elapsed().as_secs_f64());

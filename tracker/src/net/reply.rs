@@ -7,6 +7,7 @@ use http_body_util::{Either, Full};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
 
 use crate::net::events::EventStream;
 use crate::net::query::QueryError;
@@ -40,6 +41,19 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, sentence)
     }
 
+    /// What was asked for is known, and cannot be put into words.
+    pub(crate) fn broken() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the answer could not be written",
+        )
+    }
+
+    /// The tracker ends.
+    pub(crate) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops")
+    }
+
     /// The sentence on a line of its own.
     pub(crate) fn into_response(self) -> Response {
         let body = format!("{}\n", self.sentence);
@@ -53,9 +67,21 @@ impl From<QueryError> for Refusal {
     }
 }
 
-/// A response for a person or a program that reads text.
-pub(crate) fn text(status: StatusCode, body: &'static str) -> Response {
-    typed(status, "text/plain", Bytes::from_static(body.as_bytes()))
+/// A content type and what it is the type of, or why there is none.
+pub(crate) type Answer = Result<(&'static str, Vec<u8>), Refusal>;
+
+/// A value as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(value).map_err(|_| Refusal::broken())?;
+    Ok(("application/json", body))
+}
+
+/// An answer as a response.
+pub(crate) fn answered(answer: Answer) -> Response {
+    match answer {
+        Ok((kind, body)) => typed(StatusCode::OK, kind, body.into()),
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 /// A response that is whole, with its content type.

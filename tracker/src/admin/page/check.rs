@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::admin::page::layout::{Drawn, drawn};
-use crate::net::reply::{Request, Response, text, typed};
+use crate::net::reply::{Answer, Refusal, Request, json};
 
 /// The longest site map that is looked at, in bytes.
 const MAX_MAP: usize = 1 << 20;
@@ -34,30 +34,23 @@ struct Mistake {
     source: String,
 }
 
-pub(crate) async fn check(request: Request) -> Response {
-    let Ok(body) = Limited::new(request.into_body(), MAX_MAP).collect().await else {
-        return text(
+pub(crate) async fn check(request: Request) -> Answer {
+    let body = Limited::new(request.into_body(), MAX_MAP).collect().await.map_err(|_| {
+        Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "the site map is longer than 1 MiB, or did not arrive\n",
-        );
-    };
-    let Ok(sites) = String::from_utf8(body.to_bytes().into()) else {
-        return text(
-            StatusCode::BAD_REQUEST,
-            "this is no text in UTF-8, so it is no site map\n",
-        );
-    };
-    let Ok(_turn) = CHECKS.acquire().await else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops\n");
-    };
-    let checked = tokio::task::spawn_blocking(move || serde_json::to_vec(&checked(&sites))).await;
-    match checked {
-        Ok(Ok(json)) => typed(StatusCode::OK, "application/json", json.into()),
-        _ => text(
+            "the site map is longer than 1 MiB, or did not arrive",
+        )
+    })?;
+    let sites = String::from_utf8(body.to_bytes().into())
+        .map_err(|_| Refusal::bad_request("this is no text in UTF-8, so it is no site map"))?;
+    let _turn = CHECKS.acquire().await.map_err(|_| Refusal::stopping())?;
+    let answered = tokio::task::spawn_blocking(move || json(&checked(&sites))).await;
+    answered.ok().and_then(Result::ok).ok_or_else(|| {
+        Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the site map could not be checked here; try narrows-topology check\n",
-        ),
-    }
+            "the site map could not be checked here; try narrows-topology check",
+        )
+    })
 }
 
 fn checked(text: &str) -> Checked {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::admin::page::rollout::Short;
 use crate::metrics::labels::{Direction, link_label, site_label};
 use crate::net::events::{Broadcast, Unavailable};
-use crate::net::reply::{Response, streamed, text};
+use crate::net::reply::{Refusal, Response, streamed};
 use crate::state::tracker::Tracker;
 
 /// How often an event is published.
@@ -44,14 +44,10 @@ impl Feed {
     pub(crate) fn subscribe(&self, tracker: &Arc<Tracker>) -> Response {
         let subscription = match self.0.subscribe() {
             Ok(subscription) => subscription,
-            Err(Unavailable::Closed) => {
-                return text(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops\n");
-            }
+            Err(Unavailable::Closed) => return Refusal::stopping().into_response(),
             Err(Unavailable::Full) => {
-                return text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "64 pages are open already; close one, or look at /status\n",
-                );
+                let sentence = format!("{MAX_PAGES} pages are open already; close one, or look at /status");
+                return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
             }
         };
         if subscription.is_first {
