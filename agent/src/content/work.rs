@@ -69,21 +69,12 @@ pub(super) enum Extent {
 }
 
 impl Jobs {
-    /// Opens the content, after what is still under way in its place by `before`. `any_volume`: the operator
-    /// has agreed that its target is on another volume than before.
-    pub(super) fn open(
-        &self,
-        spec: &Spec,
-        services: &Services,
-        any_volume: bool,
-        before: Option<Arc<Content>>,
-    ) {
+    /// Opens the content. `any_volume`: the operator has agreed that its target is on another volume than
+    /// before.
+    pub(super) fn open(&self, spec: &Spec, services: &Services, any_volume: bool) {
         let (meta, target, state) = (spec.meta.clone(), spec.target.clone(), spec.state.clone());
         let files = Arc::clone(&services.resources.files);
         self.blocking(move || {
-            if let Some(before) = before {
-                before.settle();
-            }
             Work::Opened(Box::new(match any_volume {
                 true => Content::open_anew(meta, &target, &state, &files),
                 false => Content::open(meta, &target, &state, &files),

@@ -1,6 +1,7 @@
 //! How a reload changes what runs: [`change`] decides, [`Agent::apply`] carries it out.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use narrows_config::LoadError;
 use narrows_protocol::InfoHash;
@@ -165,8 +166,8 @@ impl Agent {
 
     /// Removes what was fetched of contents that are not wanted any more.
     async fn clean_leftovers(&self, wanted: Vec<(InfoHash, PathBuf)>) {
-        let state = self.state.clone();
-        let removed = spawn_blocking(move || narrows_storage::clean_leftovers(&state, &wanted)).await;
+        let (state, files) = (self.state.clone(), Arc::clone(&self.services.resources.files));
+        let removed = spawn_blocking(move || narrows_storage::clean_leftovers(&state, &wanted, &files)).await;
         for folder in removed.unwrap_or_default() {
             tracing::info!(folder = %folder.display(), "removed what was fetched of a content that is not wanted any more");
         }
@@ -261,7 +262,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use narrows_protocol::metainfo::Metainfo;
     use narrows_protocol::metainfo::names::Names;

@@ -7,14 +7,16 @@ use narrows_protocol::InfoHash;
 use narrows_protocol::metainfo::names::STAGING_FOLDER;
 
 use crate::StorageError;
+use crate::disk::open_files::OpenFiles;
 use crate::platform::{Folder, Kind};
 use crate::records::claim::Claim;
 
 /// Removes what is left of contents that this agent knows by its state folder and that are not `wanted` (with
 /// their targets) any more: unfinished pieces, and the resume data of what does not stand at its target.
-/// Nothing else: what stands there stays, and so does a tree that may have users' files in it. None of these
-/// contents may be open. Blocking. Answers the folders that were removed.
-pub fn clean_leftovers(state: &Path, wanted: &[(InfoHash, PathBuf)]) -> Vec<PathBuf> {
+/// Nothing else: what stands there stays, and so does a tree that may have users' files in it, or that is
+/// still worked on by one of those that were opened with `files`. Blocking. Answers the folders that were
+/// removed.
+pub fn clean_leftovers(state: &Path, wanted: &[(InfoHash, PathBuf)], files: &OpenFiles) -> Vec<PathBuf> {
     let mut removed = Vec::new();
     for (info_hash, claim) in Claim::all(state) {
         let mut same = wanted.iter().filter(|(wanted, _)| *wanted == info_hash).peekable();
@@ -22,6 +24,11 @@ pub fn clean_leftovers(state: &Path, wanted: &[(InfoHash, PathBuf)]) -> Vec<Path
         if same.any(|(_, target)| Claim::new(target, &claim.name).is_at(&claim)) {
             continue;
         }
+        let turns = files.turns(info_hash);
+        let Some(_settled) = turns.try_settled() else {
+            tracing::warn!(%info_hash, "a removed content is still worked on, so what it left stays; this is tried again at the next start");
+            continue;
+        };
         match clean(state, info_hash, &claim, is_wanted) {
             Ok(folder) => removed.extend(folder),
             Err(error) => {

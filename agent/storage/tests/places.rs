@@ -207,7 +207,7 @@ fn forgetting_removes_what_was_fetched_but_not_what_was_published() {
 
 #[test]
 fn what_a_removed_content_left_is_cleaned_and_nothing_else() {
-    use narrows_storage::clean_leftovers;
+    use narrows_storage::{OpenFiles, clean_leftovers};
     let (done, half, kept) = (
         Sample::tree(&[40_000], 1),
         Sample::single(40_000, 2),
@@ -237,7 +237,7 @@ fn what_a_removed_content_left_is_cleaned_and_nothing_else() {
     let staged = place.target().join("half/.narrows");
     assert!(staged.exists());
     let wanted = [(kept.meta.info_hash, place.target().join("kept"))];
-    let removed = clean_leftovers(&place.state(), &wanted);
+    let removed = clean_leftovers(&place.state(), &wanted, &OpenFiles::new(8));
     assert_eq!(removed.len(), 1, "{removed:?}");
     assert!(!staged.exists() && place.target().join("half/own").exists());
     assert!(!place.record(&half).exists() && !place.journal(&half).exists());
@@ -251,10 +251,13 @@ fn what_a_removed_content_left_is_cleaned_and_nothing_else() {
         place.record(&done).exists(),
         "it stands there, and is known when it is wanted again"
     );
-    assert!(clean_leftovers(&place.state(), &wanted).is_empty());
+    assert!(clean_leftovers(&place.state(), &wanted, &OpenFiles::new(8)).is_empty());
     // wanted at another target: what was staged at the old one goes, what is known of it stays
     let wanted = [(kept.meta.info_hash, place.target().join("moved"))];
-    assert_eq!(clean_leftovers(&place.state(), &wanted).len(), 1);
+    assert_eq!(
+        clean_leftovers(&place.state(), &wanted, &OpenFiles::new(8)).len(),
+        1
+    );
     assert!(place.record(&kept).exists());
 }
 

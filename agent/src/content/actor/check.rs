@@ -16,10 +16,10 @@ use crate::content::work::{CheckProgress, Extent};
 const RETRY: Duration = Duration::from_secs(5);
 
 impl Actor {
-    pub(super) fn open(&mut self, any_volume: bool, before: Option<Arc<Content>>) {
+    pub(super) fn open(&mut self, any_volume: bool) {
         self.stage = Stage::Opening;
         self.jobs.session += 1;
-        self.jobs.open(&self.spec, &self.services, any_volume, before);
+        self.jobs.open(&self.spec, &self.services, any_volume);
     }
 
     pub(super) fn opened(&mut self, result: Result<Opened, StorageError>) {
@@ -79,9 +79,9 @@ impl Actor {
             Some(content) if content.is_in_place() => self.check(content, 0, Extent::Rest),
             Some(content) => {
                 self.totals.add_damage(&content);
-                self.open(false, Some(content));
+                self.open(false);
             }
-            None => self.open(false, None),
+            None => self.open(false),
         }
     }
 
@@ -103,7 +103,7 @@ impl Actor {
                 tracing::warn!(content = %self.spec.meta.name, place = %place.display(), "what was published is not there any more");
                 if let Some(content) = self.leave_session() {
                     self.totals.add_damage(&content);
-                    self.open(false, Some(content));
+                    self.open(false);
                 }
             }
         }
@@ -161,7 +161,7 @@ impl Actor {
             Stage::Failed {
                 error: StorageError::OtherVolume { .. },
                 ..
-            } => self.open(true, None),
+            } => self.open(true),
             // as soon as that is possible
             Stage::Failed { retry, .. } => {
                 *retry = Time::ZERO;

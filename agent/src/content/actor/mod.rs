@@ -12,6 +12,7 @@ use narrows_host::Repeats;
 use narrows_storage::{Content, Looked, StorageError};
 use narrows_swarm::Time;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 
 use super::session::Session;
@@ -85,7 +86,7 @@ enum Stage {
 
 impl Actor {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
-        self.open(false, None);
+        self.open(false);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let wake = self.services.clock.instant(self.wakeup());
@@ -211,5 +212,12 @@ impl Actor {
             Stage::Running(session) => session.stop().await,
             Stage::Opening | Stage::Failed { .. } => {}
         }
+        // what is under way on the disk ends, so that what was fetched can be removed
+        let (files, info_hash) = (
+            Arc::clone(&self.services.resources.files),
+            self.spec.meta.info_hash,
+        );
+        // it only ends early if the runtime does
+        let _ = spawn_blocking(move || files.settle(info_hash)).await;
     }
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use narrows_host::Repeats;
@@ -29,6 +29,7 @@ use narrows_wire::Bitfield;
 
 use crate::StorageError;
 use crate::disk::Disk;
+use crate::disk::turns::Turns;
 use crate::layout::{Layout, Side};
 use crate::records::claim::Claim;
 use crate::records::resume::{Record, Resume, Stamp};
@@ -50,10 +51,7 @@ pub struct Content {
     /// Held for moments, never during I/O on the content; the journal's 8 bytes per piece are written under
     /// it so that a sync cannot come between a piece and its entry.
     state: Mutex<State>,
-    /// Read: the files stay where they are. Written by `publish`, which moves them.
-    moving: RwLock<()>,
-    /// One sync, check or publish at a time.
-    pub(crate) upkeep: Mutex<()>,
+    turns: Arc<Turns>,
     /// Where [`Claim`]s are kept.
     pub(crate) state_dir: PathBuf,
     claim: Mutex<Claim>,
@@ -192,24 +190,17 @@ impl Content {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nothing is under way that moves its files, tidies up after that, or writes to them: before
-    /// the content is opened anew in its place. Blocking.
-    pub fn settle(&self) {
-        let _upkeep = self.upkeep();
-        drop(self.moving());
-    }
-
     pub(crate) fn upkeep(&self) -> MutexGuard<'_, ()> {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turns.upkeep()
     }
 
-    /// While the guard lives, files stay where they are. Not to be taken twice by a thread.
+    /// See [`Turns::stay`].
     pub(crate) fn stay(&self) -> RwLockReadGuard<'_, ()> {
-        self.moving.read().unwrap_or_else(PoisonError::into_inner)
+        self.turns.stay()
     }
 
     pub(crate) fn moving(&self) -> RwLockWriteGuard<'_, ()> {
-        self.moving.write().unwrap_or_else(PoisonError::into_inner)
+        self.turns.moving()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use narrows_host::Repeats;
@@ -37,7 +37,8 @@ pub struct Opened {
 
 impl Content {
     /// Opens a content whose files belong into the folder `target`, which is made if need be, as is
-    /// `state_dir`, where resume data is kept. `files` is shared with all other contents.
+    /// `state_dir`, where resume data is kept. `files` is shared with all other contents; what is still under
+    /// way in this one's place, by another one that was opened with them, is waited for.
     ///
     /// # Errors
     /// [`StorageError::Unsafe`] if a symbolic link or something of the wrong kind stands where the content
@@ -72,6 +73,8 @@ impl Content {
         files: &Arc<OpenFiles>,
         any_volume: bool,
     ) -> Result<Opened, StorageError> {
+        let turns = files.turns(meta.info_hash);
+        let _upkeep = turns.settled();
         std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
         let mut resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
         let wan_history = WanHistory::open(state_dir, meta.info_hash);
@@ -104,8 +107,7 @@ impl Content {
             disk,
             resume,
             wan_history,
-            moving: RwLock::new(()),
-            upkeep: Mutex::new(()),
+            turns: Arc::clone(&turns),
             state_dir: state_dir.to_owned(),
             journal_failures: Mutex::new((Repeats::default(), Instant::now())),
             claim: Mutex::new(claim),
@@ -225,4 +227,45 @@ fn spot_check(disk: &Disk, trust: &Trust) -> bool {
                 disk.is_right(side, pieces[usize::try_from(index).unwrap_or(0)], &mut buf)
             })
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{CreateOptions, clean_leftovers, create};
+
+    #[test]
+    fn what_is_under_way_in_a_contents_place_ends_before_it_is_opened_anew_or_cleaned_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("office");
+        std::fs::write(&source, [7; 100_000]).unwrap();
+        let made = create(&source, CreateOptions::default(), &|_, _| {}).unwrap();
+        let meta = Arc::new(Metainfo::parse(&made.torrent).unwrap());
+        let (target, state) = (dir.path().join("target"), dir.path().join("state"));
+        let files = OpenFiles::new(8);
+        let open = || Content::open(Arc::clone(&meta), &target, &state, &files).unwrap().content;
+        let staging = target.join(STAGING_FOLDER).join(meta.info_hash.to_string());
+        let content = open();
+        std::fs::create_dir_all(&staging).unwrap();
+        for writes in [false, true] {
+            let under_way = match writes {
+                true => (None, Some(content.stay())),
+                false => (Some(content.upkeep()), None),
+            };
+            assert!(clean_leftovers(&state, &[], &files).is_empty() && staging.exists());
+            std::thread::scope(|scope| {
+                let (opened, anew) = channel();
+                scope.spawn(move || opened.send(open()).unwrap());
+                let early = anew.recv_timeout(Duration::from_millis(200));
+                assert_eq!(early.err(), Some(RecvTimeoutError::Timeout));
+                drop(under_way);
+                anew.recv_timeout(Duration::from_secs(60)).unwrap();
+            });
+        }
+        drop(content);
+        assert_eq!(clean_leftovers(&state, &[], &files), [staging]);
+    }
 }

@@ -16,8 +16,8 @@ pub(crate) enum Note {
 }
 
 impl Content {
-    /// Makes all stored pieces durable and says so in the resume data. Call it every 30 s or 64 MiB or so; it
-    /// costs nothing when nothing was stored.
+    /// Makes all stored pieces durable and says so in the resume data. Call it often; it costs nothing
+    /// when nothing was stored.
     ///
     /// # Errors
     /// The disk's. What could not be made durable is written again by the next call.

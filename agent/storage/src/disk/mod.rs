@@ -2,6 +2,7 @@
 
 mod attributes;
 pub(crate) mod open_files;
+pub(crate) mod turns;
 
 use std::collections::BTreeSet;
 use std::fs::File;

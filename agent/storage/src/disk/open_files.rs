@@ -1,12 +1,16 @@
 //! Open files: one budget for all contents of a process, since what a process may open is one number too.
+//! And whose turn it is at a content, of those in the process that have it open.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use lru::LruCache;
+use narrows_protocol::InfoHash;
 
+use super::turns::Turns;
 use crate::layout::Side;
 
 /// The most recently used files of all contents, up to a limit. The lock is held for the look-up alone,
@@ -16,6 +20,8 @@ pub struct OpenFiles {
     files: Mutex<Cache>,
     /// Names contents.
     next: AtomicU64,
+    /// Of what is open or worked on.
+    turns: Mutex<HashMap<InfoHash, Weak<Turns>>>,
 }
 
 #[derive(Debug)]
@@ -50,7 +56,25 @@ impl OpenFiles {
                 round: 0,
             }),
             next: AtomicU64::new(0),
+            turns: Mutex::default(),
         })
+    }
+
+    /// Waits until nothing is under way in the place of this content: no open, check, sync, publish or write.
+    /// Blocking.
+    pub fn settle(&self, info_hash: InfoHash) {
+        drop(self.turns(info_hash).settled());
+    }
+
+    pub(crate) fn turns(&self, info_hash: InfoHash) -> Arc<Turns> {
+        let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = all.get(&info_hash).and_then(Weak::upgrade) {
+            return turns;
+        }
+        all.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::default();
+        all.insert(info_hash, Arc::downgrade(&turns));
+        turns
     }
 
     /// How many are open now.
