@@ -65,9 +65,9 @@ impl Extensions {
         out.push(b'e');
     }
 
-    /// An id of 0 says that the extension is off (BEP 10).
-    fn decode(mut dict: DictDecoder<'_, '_>) -> Result<Self, WireError> {
-        let mut out = Self::default();
+    /// What is not listed is as before; an id of 0 says that the extension is off (BEP 10).
+    fn decode(mut dict: DictDecoder<'_, '_>, before: Self) -> Result<Self, WireError> {
+        let mut out = before;
         while let Some((key, value)) = next_pair(&mut dict)? {
             let Object::Integer(text) = value else { continue };
             let id = text.parse().ok().filter(|id| *id != 0);
@@ -139,13 +139,22 @@ impl ExtendedHandshake {
         out.into()
     }
 
-    /// Reads a payload.
+    /// Reads the payload of a connection's first handshake.
     ///
     /// # Errors
     /// [`WireError::BadExtended`] if it is larger than [`MAX_EXTENDED`], no bencoded dictionary, nested too
     /// deep, or holds a `narrows` that is not as [`Hello`] says. Wrong types of the standard keys read as
     /// absent.
     pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+        Self::decode_after(Extensions::default(), payload)
+    }
+
+    /// Reads the payload of a later handshake, which lists only what changes of the extensions that the sender
+    /// took `before` (BEP 10).
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_after(before: Extensions, payload: &[u8]) -> Result<Self, WireError> {
         if payload.len() > MAX_EXTENDED {
             return Err(WireError::BadExtended("larger than 16 KiB"));
         }
@@ -153,10 +162,13 @@ impl ExtendedHandshake {
         let Ok(Some(Object::Dict(mut dict))) = decoder.next_object() else {
             return Err(WireError::BadExtended("not a dictionary"));
         };
-        let mut out = Self::default();
+        let mut out = Self {
+            takes: before,
+            ..Self::default()
+        };
         while let Some((key, value)) = next_pair(&mut dict)? {
             match (key, value) {
-                (b"m", Object::Dict(listed)) => out.takes = Extensions::decode(listed)?,
+                (b"m", Object::Dict(listed)) => out.takes = Extensions::decode(listed, before)?,
                 (b"upload_only", Object::Integer(text)) => out.upload_only = text != "0",
                 (b"narrows", Object::Dict(hello)) => out.narrows = Some(Hello::decode(hello)?),
                 (b"narrows", _) => return Err(WireError::BadExtended("`narrows` is not a dictionary")),

@@ -128,6 +128,19 @@ fn what_we_take_is_listed_in_the_order_of_bencode_and_an_id_of_0_is_off() {
 }
 
 #[test]
+fn a_later_handshake_lists_only_what_changes_of_the_extensions() {
+    for (later, upload_only, wrong) in [
+        (&b"d4:reqqi9ee"[..], Some(1), Some(2)),
+        (b"d1:mdee", Some(1), Some(2)),
+        (b"d1:md11:upload_onlyi7eee", Some(7), Some(2)),
+        (b"d1:md13:narrows_wrongi0eee", Some(1), None),
+    ] {
+        let said = ExtendedHandshake::decode_after(Extensions::OURS, later).unwrap();
+        assert_eq!(said.takes, Extensions { upload_only, wrong });
+    }
+}
+
+#[test]
 fn too_deep_and_too_large_dictionaries_are_refused() {
     let deep = [b"d1:m".repeat(40), b"de".to_vec(), b"e".repeat(40)].concat();
     assert!(ExtendedHandshake::decode(&deep).is_err());

@@ -45,8 +45,8 @@ impl Swarm {
         }
     }
 
-    /// Says to agents that we are gateway now, or are not any more, or have learned our site. A second
-    /// handshake replaces what the first one said (BEP 10).
+    /// Says to agents that we are gateway now, or are not any more, or have learned our site. A later
+    /// handshake changes what an earlier one said (BEP 10).
     pub(super) fn tell_role(&mut self, out: &mut Vec<Action>) {
         let present = Introduced {
             gateway: self.is_site_gateway(),

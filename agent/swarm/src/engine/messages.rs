@@ -99,7 +99,7 @@ impl Swarm {
             }
             Reject(block) => self.rejected(key, block, now, out),
             Message::Extended { id: 0, payload } => {
-                let said = ExtendedHandshake::decode(&payload)
+                let said = ExtendedHandshake::decode_after(peer.takes, &payload)
                     .map_err(|_| "an extension handshake that makes no sense")?;
                 self.introduced(key, said, now, out);
             }

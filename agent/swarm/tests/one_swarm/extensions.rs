@@ -60,6 +60,30 @@ fn the_sender_of_a_wrong_piece_hears_of_it_under_the_id_it_chose_and_others_do_n
 }
 
 #[test]
+fn a_later_handshake_changes_only_the_ids_that_it_lists() {
+    for (later, told) in [
+        (&b"d4:reqqi9ee"[..], 1),
+        (b"d1:md11:upload_onlyi3eee", 1),
+        (b"d1:md13:narrows_wrongi0eee", 0),
+    ] {
+        let mut table = Table::leecher();
+        table.assign(None, &[ADDR]);
+        let (peer, _) = table.connect(ADDR, LOCAL, true);
+        let takes = Extensions {
+            wrong: Some(9),
+            upload_only: None,
+        };
+        table.say(peer, introduction(takes));
+        let payload = Bytes::from_static(later);
+        table.say(peer, Message::Extended { id: 0, payload });
+        table.say(peer, Message::HaveAll);
+        let out = table.say(peer, Message::Unchoke);
+        let out = serve(&mut table, peer, out, &[5]);
+        assert_eq!(sent(&out, &complaint(5, 9)), told);
+    }
+}
+
+#[test]
 fn a_complaint_is_looked_into_and_changes_nothing_by_itself() {
     let mut table = Table::new(Bitfield::full(PIECES));
     let (peer, _) = table.connect("10.1.0.1:5000", Origin::Accepted, true);
