@@ -4,7 +4,7 @@ use narrows_protocol::Role;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 
-const ALL: [Role; 2] = [Role::Gateway, Role::Member];
+const WORDS: [&str; Role::ALL.len()] = [Role::ALL[0].as_str(), Role::ALL[1].as_str()];
 
 pub(super) fn serialize<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(role.as_str())
@@ -12,8 +12,7 @@ pub(super) fn serialize<S: Serializer>(role: &Role, serializer: S) -> Result<S::
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let role = ALL.into_iter().find(|role| role.as_str() == text);
-    role.ok_or_else(|| D::Error::unknown_variant(&text, &["gateway", "member"]))
+    Role::of(&text).ok_or_else(|| D::Error::unknown_variant(&text, &WORDS))
 }
 
 #[cfg(test)]
@@ -23,7 +22,7 @@ mod tests {
 
     #[test]
     fn a_role_is_a_word_in_json_and_another_word_is_none() {
-        for role in ALL {
+        for role in Role::ALL {
             let status = ContentStatus {
                 role,
                 ..ContentStatus::default()

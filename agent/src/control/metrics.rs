@@ -135,11 +135,7 @@ pub(super) fn render(status: &AgentStatus, data: &Path) -> prometheus::Result<St
         "role",
         "1 for the present role.",
         "role",
-        |content| {
-            [Role::Gateway, Role::Member]
-                .map(|role| (role.as_str(), u64::from(content.role == role)))
-                .to_vec()
-        },
+        |content| Role::ALL.map(|role| (role.as_str(), u64::from(content.role == role))).to_vec(),
     )?;
     let offences = IntCounterVec::new(
         opts(

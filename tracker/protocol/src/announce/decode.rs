@@ -164,11 +164,8 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
             narrows::SLOW_SUPPLY => assignment.slow_supply = integer(value, narrows::SLOW_SUPPLY)? != 0,
             narrows::RATE => assignment.rate = integer(value, narrows::RATE)?,
             narrows::ROLE => {
-                assignment.role = match bytes(value, narrows::ROLE)? {
-                    b"gateway" => Role::Gateway,
-                    b"member" => Role::Member,
-                    _ => return Err(ReplyError::Wrong(narrows::ROLE)),
-                }
+                let word = str::from_utf8(bytes(value, narrows::ROLE)?).ok();
+                assignment.role = word.and_then(Role::of).ok_or(ReplyError::Wrong(narrows::ROLE))?;
             }
             narrows::SITE => assignment.site = text(value, narrows::SITE)?,
             narrows::STRIPES => {

@@ -143,6 +143,14 @@ impl AnnounceEvent {
 }
 
 impl Role {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Gateway, Self::Member];
+
+    /// The role that this word stands for.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
     /// The word on the wire and in labels.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -175,9 +175,8 @@ impl<'q> Fields<'q> {
         Ok(AgentReport {
             agent,
             role: match self.role {
-                "gateway" => Role::Gateway,
-                "member" | "" => Role::Member,
-                _ => return Err(RequestError::BadRole),
+                "" => Role::Member,
+                word => Role::of(word).ok_or(RequestError::BadRole)?,
             },
             gateway: address(self.gateway).ok_or(RequestError::BadGateway)?,
             wan: self.wan,
