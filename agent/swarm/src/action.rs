@@ -30,8 +30,6 @@ pub enum Action {
     Verify {
         /// Which one.
         piece: u32,
-        /// The peer that sent it (in an endgame: most of it).
-        from: PeerKey,
     },
     /// Forget the kept blocks of this piece ([`Swarm::handle_block`](crate::Swarm::handle_block)).
     Discard {

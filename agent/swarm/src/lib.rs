@@ -1,8 +1,9 @@
 //! One content's swarm as a pure state machine: event and time in, actions out.
 //!
 //! No socket, no clock, no tokio, no file: the shell (`narrows-agent`) feeds [`Event`]s and a monotonic
-//! [`Time`] to [`Swarm::handle`] and carries out the [`Action`]s it gets back, in order. The same events,
-//! times and seed give the same actions, so a whole fleet is simulated in one test.
+//! [`Time`] to [`Swarm::handle`], blocks to [`Swarm::handle_block`], which says whether to keep them, and
+//! carries out the [`Action`]s it gets back, in order. The same events, blocks, times and seed give the same
+//! actions, so a whole fleet is simulated in one test.
 //!
 //! ```
 //! use narrows_protocol::metainfo::Lengths;

@@ -56,7 +56,7 @@ impl Session {
         match action {
             Action::Send { peer, message } => self.with_outbox(peer, |outbox| outbox.send(&message)),
             Action::Serve { peer, block } => self.with_outbox(peer, |outbox| outbox.serve(block)),
-            Action::Verify { piece, .. } => {
+            Action::Verify { piece } => {
                 let blocks = self.pieces.take(piece);
                 self.jobs.store(
                     self.content.clone(),

@@ -80,11 +80,7 @@ impl Swarm {
         } else {
             self.progressed(now);
             if taken == Taken::Whole {
-                let from = self.picker.main_source(block.piece).unwrap_or(key);
-                out.push(Action::Verify {
-                    piece: block.piece,
-                    from,
-                });
+                out.push(Action::Verify { piece: block.piece });
             }
             for rival in rivals {
                 self.cancel(rival, block, now, out);

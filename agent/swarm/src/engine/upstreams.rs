@@ -39,25 +39,16 @@ impl Swarm {
         let active = self.peers.get(&present.active?)?;
         let hungry = free && present.pace.is_open(now) && !active.asked.is_empty();
         let seen = (active.addr, active.received, hungry);
-        let (mut trial, rate) = (std::mem::take(&mut present.trial), present.pace.rate());
-        let mut best = None;
-        let tries = trial.look(
-            seen,
-            || {
-                let key = self.best_spare(parent, now)?;
-                let peer = self.peers.get(&key).filter(|peer| {
-                    now >= peer.bad_until
-                        && peer.choking.is_none()
-                        && self.picker.upstream_has_work(&peer.has, parent, now)
-                })?;
-                best = Some(key);
-                Some(peer.addr)
-            },
-            rate,
-            now,
-        );
-        self.parents.get_mut(parent)?.trial = trial;
-        best.filter(|_| tries)
+        if !present.trial.is_slow(seen, present.pace.rate(), now) {
+            return None;
+        }
+        let spare = self.best_spare(parent, now)?;
+        let peer = self.peers.get(&spare).filter(|peer| {
+            now >= peer.bad_until
+                && peer.choking.is_none()
+                && self.picker.upstream_has_work(&peer.has, parent, now)
+        })?;
+        self.parents.get_mut(parent)?.trial.tries(peer.addr, now).then_some(spare)
     }
 
     fn choose_for(&mut self, parent: usize, now: Time, out: &mut Vec<Action>) {

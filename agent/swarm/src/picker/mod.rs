@@ -204,11 +204,6 @@ impl Picker {
         (taken, rivals)
     }
 
-    /// The peer that sent most of a piece that is being verified.
-    pub fn main_source(&self, piece: u32) -> Option<PeerKey> {
-        self.verifying.get(&piece)?.first().map(|source| source.peer)
-    }
-
     /// The piece is hashed and on disk, or not. Returns the peers that sent it, the one that sent
     /// most first.
     pub fn verified(&mut self, piece: u32, ok: bool) -> Option<Vec<Source>> {

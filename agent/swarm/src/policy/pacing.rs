@@ -19,8 +19,8 @@ pub fn wire(payload: u32) -> u32 {
     (bytes * u64::from(FRAME) / u64::from(SEGMENT)) as u32
 }
 
-/// A token bucket, refilled continuously. It may be overdrawn by one block, so that a block is always
-/// possible and a late timer costs no throughput.
+/// A token bucket, refilled continuously. It may be overdrawn by one take of any size, so that a block is
+/// always possible and a late timer costs no throughput.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     /// Bytes per second; 0 = no limit.
@@ -42,7 +42,8 @@ impl Bucket {
         }
     }
 
-    /// Changes the rate; what was saved up or overdrawn stays, within the new burst.
+    /// Changes the rate; what was saved up or overdrawn stays, either up to the new burst: what a high rate
+    /// would have paid in an instant is not waited for at a low one.
     pub fn set_rate(&mut self, rate: u64, now: Time) {
         if rate != self.rate {
             self.refill(now);
@@ -127,6 +128,15 @@ mod tests {
     fn headers_cost_four_and_a_half_percent_of_a_full_block() {
         assert_eq!(wire(16384), 17144);
         assert!((1.046..1.047).contains(&(f64::from(wire(16384)) / 16384.0)));
+    }
+
+    #[test]
+    fn what_was_overdrawn_at_a_high_rate_is_not_waited_for_at_a_low_one() {
+        let mut bucket = Bucket::new(100_000_000, Time::ZERO);
+        bucket.spend(10_000_000);
+        bucket.set_rate(1_000_000, Time::ZERO);
+        assert!(!bucket.is_open(Time::from_millis(49)));
+        assert!(bucket.is_open(Time::from_millis(51)));
     }
 
     #[test]

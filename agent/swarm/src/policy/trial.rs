@@ -33,12 +33,11 @@ pub struct Trial {
 
 impl Trial {
     /// Looks at the active upstream: `received` bytes so far; `hungry`: it owes us blocks and no rate of ours
-    /// holds up requests. `rate`: bytes/s that the parent may carry, 0: no limit. Whether `spare` is to be
-    /// asked instead; it is looked for at the end of a window alone.
-    pub fn look(
+    /// holds up requests. `rate`: bytes/s that the parent may carry, 0: no limit. Whether a window has ended
+    /// in which it brought little, so that a spare is worth a look ([`tries`](Self::tries)).
+    pub fn is_slow(
         &mut self,
         (active, received, hungry): (SocketAddr, u64, bool),
-        spare: impl FnOnce() -> Option<SocketAddr>,
         rate: u64,
         now: Time,
     ) -> bool {
@@ -58,10 +57,15 @@ impl Trial {
         self.measured.retain(|_, (_, at)| now < *at + MAX_WAIT);
         self.measured.insert(active, (present, now));
         let enough = if rate == 0 { LITTLE } else { rate / 2 };
-        if present >= enough {
+        present < enough
+    }
+
+    /// Whether `spare` is to be asked instead of the active upstream, which [is slow](Self::is_slow).
+    pub fn tries(&mut self, spare: SocketAddr, now: Time) -> bool {
+        let active = self.window.and_then(|(active, ..)| self.measured.get(&active));
+        let Some((present, _)) = active.copied() else {
             return false;
-        }
-        let Some(spare) = spare() else { return false };
+        };
         let better = |other: u64| other as f64 > present.max(1) as f64 * BETTER;
         match self.measured.get(&spare) {
             Some((other, at)) if now < *at + MIN_WAIT => better(*other),
@@ -96,8 +100,9 @@ mod tests {
         for tenth in 0..seconds * 10 {
             received[active] += brings(active, tenth / 10) / 10;
             let hungry = rate == 0 || brings(active, tenth / 10) < rate;
-            let (now, spare) = (Time::from_millis(tenth * 100), || Some(addr(1 - active as u8)));
-            if trial.look((addr(active as u8), received[active], hungry), spare, rate, now) {
+            let (now, spare) = (Time::from_millis(tenth * 100), addr(1 - active as u8));
+            let seen = (addr(active as u8), received[active], hungry);
+            if trial.is_slow(seen, rate, now) && trial.tries(spare, now) {
                 (active, switches) = (1 - active, switches + 1);
             }
         }
@@ -142,11 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn without_a_spare_no_upstream_is_left() {
+    fn a_window_without_a_spare_uses_up_no_trial() {
         let mut trial = Trial::default();
-        for tenth in 0..1000 {
-            let now = Time::from_millis(tenth * 100);
-            assert!(!trial.look((addr(0), tenth, true), || None, 1_000_000, now));
-        }
+        let slow = (0..1000).map(|tenth| Time::from_millis(tenth * 100)).filter(|now| {
+            let received = now.as_millis() as u64 / 100;
+            trial.is_slow((addr(0), received, true), 1_000_000, *now)
+        });
+        let ends: Vec<Time> = slow.collect();
+        assert!((20..=25).contains(&ends.len()), "{ends:?}");
+        assert!(trial.tries(addr(1), ends[ends.len() - 1]));
+        assert!(
+            !trial.tries(addr(1), ends[ends.len() - 1]),
+            "one is enough for a while"
+        );
     }
 }

@@ -160,7 +160,7 @@ fn a_member_says_when_it_has_another_tenth_and_no_more_often() {
         let mut out = table.wait(1);
         out.extend(table.block(peer, block));
         let whole = out.iter().find_map(|action| match action {
-            Action::Verify { piece, .. } => Some(*piece),
+            Action::Verify { piece } => Some(*piece),
             _ => None,
         });
         if let Some(piece) = whole {

@@ -173,7 +173,7 @@ proptest! {
                 6..9 => table.block(peer, block(piece, index)),
                 _ => table.say(peer, message),
             };
-            verifying.extend(out.iter().filter_map(|a| match a { Action::Verify { piece, .. } => Some(*piece), _ => None }));
+            verifying.extend(out.iter().filter_map(|a| match a { Action::Verify { piece } => Some(*piece), _ => None }));
             let status = table.swarm.status(table.now);
             let missing: u64 = table.swarm.have().iter_missing().map(|_| u64::from(PIECE)).sum();
             prop_assert_eq!(status.left, missing);

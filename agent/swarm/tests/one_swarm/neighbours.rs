@@ -139,7 +139,7 @@ impl Scenario {
                         _ => {}
                     }
                 }
-                Action::Verify { piece, .. } => self.verify.push_back(piece),
+                Action::Verify { piece } => self.verify.push_back(piece),
                 Action::Close { peer, .. } => {
                     if let Some(n) = self.at(peer) {
                         n.key = None;

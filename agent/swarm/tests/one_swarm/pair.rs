@@ -113,7 +113,7 @@ impl Pair {
                         let bytes = block.len;
                         self.tell(leecher, Event::Sent { peer, bytes });
                     }
-                    Action::Verify { piece, .. } => self.tell(leecher, Event::Verified { piece, ok: true }),
+                    Action::Verify { piece } => self.tell(leecher, Event::Verified { piece, ok: true }),
                     Action::Close { peer, .. } => self.tell(!leecher, Event::Closed { peer }),
                     _ => {}
                 }

@@ -140,7 +140,7 @@ pub fn serve(table: &mut Table, peer: PeerKey, mut out: Vec<Action>, wrong: &[u3
                 peer: to,
                 message: Message::Request(block),
             } if to == peer => out.extend(table.block(peer, block)),
-            Action::Verify { piece, .. } => {
+            Action::Verify { piece } => {
                 let ok = !wrong.contains(&piece);
                 out.extend(table.tell(Event::Verified { piece, ok }));
             }

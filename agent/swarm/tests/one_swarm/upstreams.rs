@@ -200,7 +200,7 @@ fn the_seventh_piece_waits_until_a_neighbour_has_one_of_the_first_six() {
             asked.push(block.piece);
             let mut out = table.block(upstream, block);
             let whole = out.iter().find_map(|a| match a {
-                Action::Verify { piece, .. } => Some(*piece),
+                Action::Verify { piece } => Some(*piece),
                 _ => None,
             });
             if let Some(piece) = whole {

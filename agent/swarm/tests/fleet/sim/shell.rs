@@ -200,7 +200,7 @@ impl Sim {
                     self.at(taken, agent, life, Happening::Flushed(peer.0, block.len));
                 }
             }
-            Action::Verify { piece, .. } => {
+            Action::Verify { piece } => {
                 let (blocks, corrupt) = self.agents[agent].kept.remove(piece).expect("kept");
                 let size = self.lengths.piece_size(*piece);
                 assert_eq!(blocks.len() as u32, size.div_ceil(16384), "all blocks are here");

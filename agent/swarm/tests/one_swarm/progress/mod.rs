@@ -180,7 +180,7 @@ impl Scenario {
             Action::Discard { piece } => {
                 self.senders.remove(&piece);
             }
-            Action::Verify { piece, .. } => self.verifying.push((self.now + STEP, piece)),
+            Action::Verify { piece } => self.verifying.push((self.now + STEP, piece)),
             _ => {}
         }
     }
