@@ -11,35 +11,18 @@ use crate::config::Config;
 use crate::supervisor::{mistakes, read_torrent};
 
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    let (config, wrong) = match Config::load_partly(path)? {
-        Partly::Whole(config) => {
-            let contents = whole(&config);
-            (
-                Some(config),
-                Wrong {
-                    mistakes: None,
-                    contents,
-                },
-            )
-        }
-        Partly::Wrong(mistakes, config) => {
-            let contents = config.as_ref().map_or_else(Vec::new, partly);
-            let mistakes = Some(mistakes);
-            (config, Wrong { mistakes, contents })
-        }
+    let (mistakes, contents) = match Config::load_partly(path)? {
+        Partly::Wrong(mistakes, config) => (Some(mistakes), config.as_ref().map_or_else(Vec::new, partly)),
+        Partly::Whole(config) => match whole(&config) {
+            contents if contents.is_empty() => {
+                let (count, listen) = (config.content.len(), config.listen);
+                say!("{}: {count} content, listens on {listen}", path.display());
+                return Ok(());
+            }
+            contents => (None, contents),
+        },
     };
-    match config {
-        Some(config) if wrong.mistakes.is_none() && wrong.contents.is_empty() => {
-            say!(
-                "{}: {} content, listens on {}",
-                path.display(),
-                config.content.len(),
-                config.listen
-            );
-            Ok(())
-        }
-        _ => Err(Failure::Wrong(wrong)),
-    }
+    Err(Failure::Wrong(Wrong { mistakes, contents }))
 }
 
 /// What is wrong with the contents of a good configuration.

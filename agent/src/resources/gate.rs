@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use narrows_config::Rate;
 use narrows_swarm::policy::pacing::Bucket;
+use tokio::time::Instant;
 
 /// A bucket that tasks wait at, first come first served.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(gate.step(1 << 20), 1 << 20);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_passes_keeps_to_the_rate() {
         let rate = Rate::from_bytes_per_second(2_000_000);
         let (gate, start) = (Gate::new(rate), Instant::now());
@@ -115,11 +116,23 @@ mod tests {
         }
         // a million bytes, less the last ones and what was saved up
         let seconds = start.elapsed().as_secs_f64();
-        assert!((0.42..5.0).contains(&seconds), "{seconds}");
+        assert!((0.425..0.43).contains(&seconds), "{seconds}");
         assert_eq!(gate.step(1 << 20), 100_000);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn takes_larger_than_the_bucket_pass_at_the_rate_on_average() {
+        let rate = Rate::from_bytes_per_second(1_000_000);
+        let (gate, start) = (Gate::new(rate), Instant::now());
+        for _ in 0..20 {
+            gate.pass(300_000).await;
+        }
+        // 19 of them, less the 50 ms that were saved up
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((5.65..5.66).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_new_rate_applies_soon_to_those_who_wait() {
         let gate = Arc::new(Gate::new(Rate::from_bytes_per_second(1000)));
         gate.pass(1_000_000).await;

@@ -62,7 +62,7 @@ pub(super) enum PlaceFault {
     },
     /// One content is where another is put together.
     #[error(
-        "{label} and {other} cannot be, for one is in the other's staging folder: {} and {}; give one of them another `target`,          or remove its entry",
+        "{label} and {other} cannot be, for one is in the other's staging folder: {} and {}; give one of them another `target`, or remove its entry",
         places.0.display(), places.1.display()
     )]
     InStaging {
@@ -214,6 +214,7 @@ mod tests {
                 fault.contains("one") && fault.contains("two") && fault.contains(how),
                 "{fault}"
             );
+            assert!(!fault.contains("  "), "{fault}");
         }
         for (target, name) in [
             ("/var", "state"),
@@ -224,6 +225,10 @@ mod tests {
             let found = faults(&[place("one", target, name)], &state);
             assert!(
                 found[0].as_ref().is_some_and(|fault| fault.to_string().contains("`target`")),
+                "{found:?}"
+            );
+            assert!(
+                found[0].as_ref().is_some_and(|fault| !fault.to_string().contains("  ")),
                 "{found:?}"
             );
         }

@@ -19,7 +19,6 @@ use crate::config::Config;
 use crate::content::{Command, Services};
 use crate::identity::{Identity, of_machine, peer_id};
 use crate::net::{Listener, Network, accept};
-
 use crate::resources::Resources;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
