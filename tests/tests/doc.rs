@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bendy::decoding::{Decoder, Object};
 use narrows_protocol::announce::keys;
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, GatewayPreference,
-    InfoHash, Parent, Peer, PeerId, RetryIn, Role, Sharing,
+    InfoHash, Networks, Parent, PathRate, PathRates, Peer, PeerId, RetryIn, Role, Sharing, Told,
+    ToldNetworks, ToldRates,
 };
 use narrows_wire::{ExtendedHandshake, Extensions, Hello};
 
@@ -66,6 +68,20 @@ fn bencoded(bytes: &[u8], inside: Option<&str>) -> Keys {
     keys
 }
 
+/// The bencoded dictionary that is inside of another one.
+fn dictionary(bytes: &[u8], inside: &str) -> Vec<u8> {
+    let mut decoder = Decoder::new(bytes);
+    let Ok(Some(Object::Dict(mut dict))) = decoder.next_object() else {
+        panic!("no dictionary");
+    };
+    while let Some((key, value)) = dict.next_pair().expect("bencode") {
+        if let (true, Object::Dict(inner)) = (key == inside.as_bytes(), value) {
+            return inner.into_raw().expect("bencode").to_vec();
+        }
+    }
+    panic!("no {inside:?}");
+}
+
 fn addresses() -> [std::net::SocketAddr; 2] {
     ["10.1.0.1:1", "[2001:db8::1]:1"].map(|text| text.parse().expect("an address"))
 }
@@ -102,12 +118,15 @@ fn request() -> AnnounceRequest {
             gone: vec![v4],
             sources: vec![("hq".into(), 1)],
             metrics: Some(1),
+            networks: Some(1),
+            rates: Some(1),
         }),
     }
 }
 
 fn reply() -> AnnounceResponse {
     let addresses = addresses().to_vec();
+    let network = ipnet::IpNet::from(addresses[0].ip());
     AnnounceResponse {
         interval: 1,
         min_interval: 1,
@@ -144,6 +163,22 @@ fn reply() -> AnnounceResponse {
                 stripes: vec![0],
                 upstreams: addresses,
             }],
+            told: Some(Box::new(Told {
+                networks: ToldNetworks {
+                    version: 1,
+                    table: Networks::new([[network]], true).ok().map(Arc::new),
+                },
+                rates: Some(ToldRates {
+                    version: 1,
+                    change: 1,
+                    table: Some(Arc::new(PathRates::new(
+                        [PathRate::Unlimited],
+                        PathRate::Stopped,
+                        vec![network],
+                    ))),
+                }),
+                braked: true,
+            })),
         }),
     }
 }
@@ -172,6 +207,12 @@ fn each_key_of_a_reply_stands_in_the_protocol() {
         documented("### The dictionary `narrows`")
     );
     assert_eq!(bencoded(&encoded, Some("narrows")), listed(&[keys::narrows::ALL]));
+    let assignment = dictionary(&encoded, "narrows");
+    for (key, all) in [("networks", keys::networks::ALL), ("rates", keys::rates::ALL)] {
+        let heading = format!("### The dictionary `{key}` of a reply");
+        assert_eq!(bencoded(&assignment, Some(key)), documented(&heading));
+        assert_eq!(bencoded(&assignment, Some(key)), listed(&[all]));
+    }
 
     let refusal = Failure {
         reason: "r".into(),

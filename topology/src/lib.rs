@@ -49,7 +49,7 @@ pub use flow::max_flow;
 pub use forest::{Forest, Parent, forest};
 pub use ids::{Hop, LinkId, SiteId};
 pub use load::Load;
-pub use map::SiteMap;
+pub use map::{SiteMap, Spread};
 pub use narrows_config::{LoadError, Mistake, Mistakes, Rate, RateError};
 pub use paths::Route;
 pub use stripes::stripes;

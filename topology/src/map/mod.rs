@@ -3,6 +3,9 @@
 mod compile;
 mod edited;
 mod links;
+mod spread;
+
+pub use spread::Spread;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -67,6 +67,7 @@
 //! | 8 nobody starves | `rules/starvation.rs` | `turn/progress.rs` |
 //! | 9 identity | `state/agents.rs`, `state/clients.rs` | `turn/identify.rs` |
 //! | 10 rates: shares, and what of them is granted at once | `ledger/`, `rules/budget.rs` | `turn/reply.rs` |
+//! | 10 rates at the sender | `rules/sending.rs` | by agents |
 //! | what an operator stops | `brakes.rs` | `turn/reply.rs` |
 //! | when to come back, when to be forgotten | `rules/intervals.rs` | `turn/reply.rs`, `turn/record.rs` |
 //! | what outlives a restart of the tracker | `state/record.rs` | |
@@ -100,6 +101,7 @@ pub use report::{
     DoubleStatus, ExplainedParent, Explanation, GatewayStatus, HandedOut, Listed, SharedStatus, SiteStatus,
     SourceStatus, Starvation, Succession, SwarmStatus,
 };
+pub use rules::sending::path_rates;
 pub use state::{Counts, Swarm, SwarmRecord};
 
 /// A moment: the time since the tracker's start.

@@ -23,6 +23,7 @@ mod bencode;
 mod compact;
 pub mod ids;
 pub mod metainfo;
+pub mod networks;
 pub mod query;
 pub mod scrape;
 
@@ -32,5 +33,6 @@ pub use announce::{
     Sharing,
 };
 pub use ids::{InfoHash, ParseInfoHashError, PeerId};
+pub use networks::{Networks, NetworksError, PathRate, PathRates, Place, Told, ToldNetworks, ToldRates};
 pub use query::RequestError;
 pub use scrape::{ScrapeFile, ScrapeRequest, ScrapeResponse};

@@ -3,9 +3,12 @@
 mod support;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use ipnet::IpNet;
 use narrows_protocol::{
-    AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, PeerId, RetryIn, Role,
+    AnnounceReply, AnnounceResponse, Assignment, Failure, Networks, Parent, PathRate, PathRates, Peer,
+    PeerId, RetryIn, Role, Told, ToldNetworks, ToldRates,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -203,13 +206,54 @@ prop_compose! {
     }
 }
 
+fn network() -> impl Strategy<Value = IpNet> {
+    (any::<IpAddr>(), 0u8..=128).prop_map(|(addr, length)| {
+        let most = if addr.is_ipv4() { 32 } else { 128 };
+        IpNet::new(addr, length.min(most)).expect("a network").trunc()
+    })
+}
+
+fn path_rate() -> impl Strategy<Value = PathRate> {
+    prop_oneof![
+        Just(PathRate::Stopped),
+        Just(PathRate::Unlimited),
+        (1..u64::MAX >> 2).prop_map(PathRate::Limited),
+    ]
+}
+
+prop_compose! {
+    fn told_networks()(
+        version in 1..u64::MAX >> 1, sites in option::of(vec(vec(network(), 0..4), 0..6)), attach: bool,
+    ) -> ToldNetworks {
+        let table = sites.map(|sites| Arc::new(Networks::new(sites, attach).expect("short")));
+        ToldNetworks { version, table }
+    }
+}
+
+prop_compose! {
+    fn told_rates()(
+        version in 1..u64::MAX >> 1, change: u32, sites in option::of(vec(path_rate(), 0..8)),
+        attached in path_rate(), stopped in vec(network(), 0..3),
+    ) -> ToldRates {
+        let table = sites.map(|sites| Arc::new(PathRates::new(sites, attached, stopped)));
+        ToldRates { version, change, table }
+    }
+}
+
+prop_compose! {
+    fn told()(networks in told_networks(), rates in option::of(told_rates()), braked: bool) -> Told {
+        Told { networks, rates, braked }
+    }
+}
+
 prop_compose! {
     fn assignment()(
         role in role(), site in "\\PC{0,40}", gateways in vec(addr(), 0..4), lease: u32, rate: u64, paused: bool, slow_supply: bool, epoch: u32, watch: u16,
         upstream in vec(addr(), 0..4), dscp in option::of(0u8..64), stripes in select(vec![0u8, 2, 3, 16]),
         parents in vec(parent(), 0..3), again: u32,
+        told in option::of(told().boxed()),
     ) -> Assignment {
-        Assignment { role, site, gateways, lease, rate, paused, slow_supply, epoch, watch, upstream, again, dscp, stripes, parents }
+        Assignment { role, site, gateways, lease, rate, paused, slow_supply, epoch, watch, upstream, again, dscp, stripes, parents, told: told.map(Box::new) }
     }
 }
 

@@ -188,7 +188,7 @@ mod a_request {
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
         let report = "&agent=munich-017&role=gateway&wan=500&reused=70&wanted=1&stalled=1&restarted=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
-                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882";
+                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882&networks=123456789012345&rates=0";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
             parse_with(&format!("{report}&narrows=1")).narrows,
@@ -207,6 +207,8 @@ mod a_request {
                 gone: vec!["10.1.0.7:6881".parse().unwrap(), "10.1.0.8:6881".parse().unwrap()],
                 sources: vec![("hüb:one".into(), 400), ("hq".into(), 100)],
                 metrics: Some(6882),
+                networks: Some(123_456_789_012_345),
+                rates: Some(0),
             })
         );
     }
@@ -262,9 +264,10 @@ prop_compose! {
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
         share in select(vec![Sharing::Always, Sharing::Never]),
         gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5), metrics in option::of(1u16..),
+        networks: Option<u64>, rates: Option<u64>,
     ) -> AgentReport {
         let ((wan, reused), (wanted, stalled, restarted)) = (bytes, flags);
-        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, metrics }
+        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, metrics, networks, rates }
     }
 }
 

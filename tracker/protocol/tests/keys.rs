@@ -12,6 +12,8 @@ fn no_list_has_a_key_twice_and_no_agents_key_is_a_clients() {
         keys::reply::ALL,
         keys::narrows::ALL,
         keys::parent::ALL,
+        keys::networks::ALL,
+        keys::rates::ALL,
         keys::peer::ALL,
         keys::refusal::ALL,
     ] {
@@ -26,6 +28,8 @@ fn keys_of_a_reply_stand_in_the_order_in_which_bencode_wants_them() {
         keys::reply::ALL,
         keys::narrows::ALL,
         keys::parent::ALL,
+        keys::networks::ALL,
+        keys::rates::ALL,
         keys::refusal::ALL,
     ] {
         assert!(all.is_sorted(), "{all:?}");

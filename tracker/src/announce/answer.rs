@@ -9,7 +9,7 @@ use bytes::Bytes;
 use narrows_assignment::{Announce, Decision, Refusal};
 use narrows_protocol::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn, ScrapeFile,
-    ScrapeRequest, ScrapeResponse,
+    ScrapeRequest, ScrapeResponse, Told,
 };
 use narrows_topology::SiteMap;
 use tracing::debug;
@@ -133,7 +133,6 @@ where
         numwant: request.numwant,
         agent: request.narrows.as_ref(),
     };
-    let is_agent = request.narrows.is_some();
     let stops = request.event == AnnounceEvent::Stopped;
     let fetcher = (request.info_hash, announce.addr, request.key.unwrap_or(0));
     let reporting = (fetcher, tracker.store.conditions().uptime(), stops);
@@ -148,7 +147,16 @@ where
             odd_clients.shared_address(announce.addr, now);
         }
         debug!(info_hash = %request.info_hash, addr = %announce.addr, ?decision, "announce");
-        response(map, decision, ip, is_agent, tracker.watched())
+        let told = announce
+            .agent
+            .and_then(|report| tracker.store.conditions().view().told(report, ip, &request.info_hash));
+        response(
+            map,
+            decision,
+            ip,
+            (announce.agent.is_some(), told),
+            tracker.watched(),
+        )
     });
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
@@ -182,7 +190,7 @@ fn response(
     map: &SiteMap,
     decision: Decision,
     ip: IpAddr,
-    is_agent: bool,
+    (is_agent, told): (bool, Option<Told>),
     (epoch, watch): (u32, u16),
 ) -> AnnounceResponse {
     let mut peers = decision.local;
@@ -202,6 +210,7 @@ fn response(
             dscp: decision.dscp,
             stripes: decision.stripes,
             parents: decision.parents.into_iter().map(|parent| on_wire(map, parent)).collect(),
+            told: told.map(Box::new),
         })
     } else {
         peers.extend(decision.upstream);

@@ -1,18 +1,24 @@
 //! What every decision is made in view of: the site map in force, the policy, the flows, the clocks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use narrows_assignment::{Context, Ledger, Policy, Time};
+use narrows_protocol::{AgentReport, InfoHash, Networks, Told};
 use narrows_topology::SiteMap;
+
+use super::told::{Rates, networks};
 
 /// The only place that knows the present site map and the time.
 pub(crate) struct Conditions {
     policy: Policy,
     ledger: Ledger,
     map: ArcSwap<LoadedMap>,
+    /// What may be sent from each site, as agents were told.
+    rates: Rates,
     /// The file holds another map, which was refused.
     is_refused: AtomicBool,
     started: Instant,
@@ -23,6 +29,8 @@ pub(crate) struct LoadedMap {
     pub(crate) map: SiteMap,
     /// Counts the maps of this process; site ids of one generation mean nothing in another.
     pub(crate) generation: u64,
+    /// Its networks as agents are told them; none if they are too many.
+    pub(super) networks: Option<Arc<Networks>>,
     loaded: Instant,
 }
 
@@ -38,6 +46,7 @@ impl Conditions {
     pub(crate) fn new(policy: Policy, map: SiteMap) -> Self {
         let started = Instant::now();
         let map = ArcSwap::from_pointee(LoadedMap {
+            networks: networks(&map),
             map,
             generation: 0,
             loaded: started,
@@ -46,6 +55,7 @@ impl Conditions {
             policy,
             ledger: Ledger::new(),
             map,
+            rates: Rates::default(),
             is_refused: AtomicBool::new(false),
             started,
         }
@@ -76,6 +86,7 @@ impl Conditions {
     pub(crate) fn replace_map(&self, map: SiteMap) {
         let generation = self.map.load().generation + 1;
         self.map.store(Arc::new(LoadedMap {
+            networks: networks(&map),
             map,
             generation,
             loaded: Instant::now(),
@@ -102,6 +113,18 @@ impl View<'_> {
             ledger: &self.conditions.ledger,
             wall: self.wall,
         }
+    }
+
+    /// What an agent is told of the map, beside its part in a swarm: the agent at `ip`, which said `report`.
+    pub(crate) fn told(&self, report: &AgentReport, ip: IpAddr, content: &InfoHash) -> Option<Told> {
+        let loaded = &self.loaded;
+        self.conditions.rates.told(
+            &self.context(),
+            (loaded.generation, loaded.networks.as_ref()),
+            report,
+            ip,
+            content,
+        )
     }
 
     pub(crate) fn map(&self) -> &SiteMap {

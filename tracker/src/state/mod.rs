@@ -5,5 +5,6 @@ pub(crate) mod distinct;
 mod faults;
 pub(crate) mod snapshot;
 pub(crate) mod store;
+pub(crate) mod told;
 pub(crate) mod torrents;
 pub(crate) mod tracker;

@@ -47,6 +47,8 @@ impl Session {
                 gone: report.gone,
                 sources: fetched.by_site.into_iter().collect(),
                 metrics: self.services.me.metrics,
+                networks: None,
+                rates: None,
             }),
         }
     }

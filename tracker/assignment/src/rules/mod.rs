@@ -11,6 +11,7 @@ pub(crate) mod neighbours;
 pub(crate) mod parents;
 pub(crate) mod reach;
 pub(crate) mod restart;
+pub(crate) mod sending;
 pub(crate) mod starvation;
 pub(crate) mod stripes;
 pub(crate) mod supply;

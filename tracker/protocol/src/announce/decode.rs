@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use bendy::decoding::{Decoder, DictDecoder, ListDecoder, Object};
 use thiserror::Error;
@@ -11,6 +12,7 @@ use super::request::Role;
 use super::response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 use crate::compact;
 use crate::ids::PeerId;
+use crate::networks::{Networks, PathRate, PathRates, Told, ToldNetworks, ToldRates};
 
 /// How deep a reply may be nested; ours needs 4.
 const MAX_DEPTH: usize = 8;
@@ -135,6 +137,7 @@ impl Partial {
 
 fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
     let mut assignment = Assignment::default();
+    let (mut told, mut told_rates, mut braked) = (None, None, false);
     while let Some((key, value)) = dict.next_pair()? {
         match str::from_utf8(key).unwrap_or_default() {
             narrows::GATEWAYS => addresses(narrows::GATEWAYS, value, &mut assignment.gateways)?,
@@ -160,6 +163,9 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
                     assignment.parents.push(parent(dict)?);
                 }
             }
+            narrows::NETWORKS => told = Some(networks(value)?),
+            narrows::RATES => told_rates = Some(rates(value)?),
+            narrows::BRAKED => braked = integer(value, narrows::BRAKED)? != 0,
             narrows::PAUSED => assignment.paused = integer(value, narrows::PAUSED)? != 0,
             narrows::SLOW_SUPPLY => assignment.slow_supply = integer(value, narrows::SLOW_SUPPLY)? != 0,
             narrows::RATE => assignment.rate = integer(value, narrows::RATE)?,
@@ -177,7 +183,63 @@ fn assignment(mut dict: DictDecoder<'_, '_>) -> Result<Assignment, ReplyError> {
             _ => {}
         }
     }
+    assignment.told = told.map(|networks| {
+        Box::new(Told {
+            networks,
+            rates: told_rates,
+            braked,
+        })
+    });
     Ok(assignment)
+}
+
+/// The map's networks. A dictionary without a table says which the agent is to hold.
+fn networks(value: Object<'_, '_>) -> Result<ToldNetworks, ReplyError> {
+    const WRONG: ReplyError = ReplyError::Wrong(narrows::NETWORKS);
+    let Object::Dict(mut dict) = value else {
+        return Err(WRONG);
+    };
+    let (mut attach, mut table, mut version) = (false, None, None);
+    while let Some((key, value)) = dict.next_pair()? {
+        match str::from_utf8(key).unwrap_or_default() {
+            keys::networks::ATTACH => attach = integer(value, keys::networks::ATTACH)? != 0,
+            keys::networks::TABLE => table = Some(bytes(value, keys::networks::TABLE)?),
+            keys::networks::VERSION => version = Some(integer(value, keys::networks::VERSION)?),
+            _ => {}
+        }
+    }
+    let table = table.map(|table| Networks::read(table, attach)).transpose().map_err(|_| WRONG)?;
+    Ok(ToldNetworks {
+        version: version.ok_or(WRONG)?,
+        table: table.map(Arc::new),
+    })
+}
+
+fn rates(value: Object<'_, '_>) -> Result<ToldRates, ReplyError> {
+    const WRONG: ReplyError = ReplyError::Wrong(narrows::RATES);
+    let Object::Dict(mut dict) = value else {
+        return Err(WRONG);
+    };
+    let (mut attached, mut stopped, mut table) = (0, &[][..], None);
+    let (mut change, mut version) = (0, None);
+    while let Some((key, value)) = dict.next_pair()? {
+        match str::from_utf8(key).unwrap_or_default() {
+            keys::rates::ATTACHED => attached = integer(value, keys::rates::ATTACHED)?,
+            keys::rates::CHANGE => change = small(value, keys::rates::CHANGE)?,
+            keys::rates::STOPPED => stopped = bytes(value, keys::rates::STOPPED)?,
+            keys::rates::TABLE => table = Some(bytes(value, keys::rates::TABLE)?),
+            keys::rates::VERSION => version = Some(integer(value, keys::rates::VERSION)?),
+            _ => {}
+        }
+    }
+    let attached = PathRate::of_code(attached);
+    let table =
+        table.map(|table| PathRates::read(table, attached, stopped)).transpose().map_err(|_| WRONG)?;
+    Ok(ToldRates {
+        version: version.ok_or(WRONG)?,
+        change,
+        table: table.map(Arc::new),
+    })
 }
 
 fn parent(mut dict: DictDecoder<'_, '_>) -> Result<Parent, ReplyError> {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::keys::{self, narrows, peer, refusal, reply};
 use super::response::{AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
+use crate::networks::{ToldNetworks, ToldRates};
 use crate::{bencode, compact};
 
 impl AnnounceResponse {
@@ -55,6 +56,10 @@ impl Assignment {
             key(out, narrows::AGAIN);
             bencode::integer(out, self.again.into());
         }
+        if self.told.as_ref().is_some_and(|told| told.braked) {
+            key(out, narrows::BRAKED);
+            bencode::integer(out, 1);
+        }
         if let Some(dscp) = self.dscp {
             key(out, narrows::DSCP);
             bencode::integer(out, dscp.into());
@@ -71,6 +76,10 @@ impl Assignment {
         );
         key(out, narrows::LEASE);
         bencode::integer(out, self.lease.into());
+        if let Some(told) = &self.told {
+            key(out, narrows::NETWORKS);
+            networks(out, &told.networks);
+        }
         if !self.parents.is_empty() {
             key(out, narrows::PARTS);
             out.push(b'l');
@@ -83,6 +92,10 @@ impl Assignment {
         }
         key(out, narrows::RATE);
         bencode::integer(out, self.rate);
+        if let Some(told) = self.told.as_ref().and_then(|told| told.rates.as_ref()) {
+            key(out, narrows::RATES);
+            rates(out, told);
+        }
         key(out, narrows::ROLE);
         bencode::bytes(out, self.role.as_str().as_bytes());
         key(out, narrows::SITE);
@@ -107,6 +120,44 @@ impl Assignment {
         }
         out.push(b'e');
     }
+}
+
+fn networks(out: &mut Vec<u8>, told: &ToldNetworks) {
+    out.push(b'd');
+    if let Some(table) = &told.table {
+        if table.attaches() {
+            key(out, keys::networks::ATTACH);
+            bencode::integer(out, 1);
+        }
+        key(out, keys::networks::TABLE);
+        bencode::bytes(out, table.table());
+    }
+    key(out, keys::networks::VERSION);
+    bencode::integer(out, told.version);
+    out.push(b'e');
+}
+
+fn rates(out: &mut Vec<u8>, told: &ToldRates) {
+    out.push(b'd');
+    if let Some(rates) = &told.table {
+        key(out, keys::rates::ATTACHED);
+        bencode::integer(out, rates.attached().code());
+    }
+    if told.change > 0 {
+        key(out, keys::rates::CHANGE);
+        bencode::integer(out, told.change.into());
+    }
+    if let Some(rates) = &told.table {
+        if !rates.stops().is_empty() {
+            key(out, keys::rates::STOPPED);
+            bencode::bytes(out, rates.stops());
+        }
+        key(out, keys::rates::TABLE);
+        bencode::bytes(out, rates.table());
+    }
+    key(out, keys::rates::VERSION);
+    bencode::integer(out, told.version);
+    out.push(b'e');
 }
 
 impl Parent {

@@ -74,6 +74,10 @@ pub mod agent {
         FROM = "from";
         /// 1 to 65535: the port of its address where it serves `/metrics`.
         METRICS = "metrics";
+        /// A number: which networks of the map it was told; 0: none yet.
+        NETWORKS = "networks";
+        /// A number: which rates to other sites it was told; 0: none yet. Said by who sends to other sites.
+        RATES = "rates";
     }
 }
 
@@ -120,6 +124,8 @@ pub mod narrows {
     keys! {
         /// Milliseconds until the next announce, where seconds are too coarse; absent: `interval` says it.
         AGAIN = "again";
+        /// 1: an operator has stopped this content: none of it is sent across links; absent: it may be.
+        BRAKED = "braked";
         /// 0 to 63: the DSCP of packets across links (RFC 2474); absent: none.
         DSCP = "dscp";
         /// A number, another one in each run of the tracker.
@@ -130,12 +136,16 @@ pub mod narrows {
         GATEWAYS6 = "gateways6";
         /// Seconds: how long the role holds unless it is renewed.
         LEASE = "lease";
+        /// A dictionary: see [`networks`](super::networks).
+        NETWORKS = "networks";
         /// A list of dictionaries, one for each of several parents: see [`parent`](super::parent).
         PARTS = "parts";
         /// 1: nothing may be fetched across links now; absent: it may.
         PAUSED = "paused";
         /// Bytes per second across links; 0 is no limit.
         RATE = "rate";
+        /// A dictionary: see [`rates`](super::rates).
+        RATES = "rates";
         /// `gateway` or `member`.
         ROLE = "role";
         /// Text: the agent's site.
@@ -150,6 +160,34 @@ pub mod narrows {
         UPSTREAM6 = "upstream6";
         /// Seconds: how often to ask `GET /epoch`.
         WATCH = "watch";
+    }
+}
+
+/// In the dictionary `networks`: the map's networks.
+pub mod networks {
+    keys! {
+        /// 1: unknown networks are sites of their own; absent: they are denied.
+        ATTACH = "attach";
+        /// The networks of each site; absent: the agent holds them.
+        TABLE = "table";
+        /// A number: which networks these are.
+        VERSION = "version";
+    }
+}
+
+/// In the dictionary `rates`: what may be sent to other sites.
+pub mod rates {
+    keys! {
+        /// A number: what may be sent to unknown networks, as a code of `table`.
+        ATTACHED = "attached";
+        /// Seconds: when a schedule next changes a link; absent: never.
+        CHANGE = "change";
+        /// Unknown networks to which nothing may be sent; absent: none.
+        STOPPED = "stopped";
+        /// Runs of sites and what may be sent to them; absent: the agent holds them.
+        TABLE = "table";
+        /// A number: which rates these are.
+        VERSION = "version";
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::request::Role;
 use crate::ids::PeerId;
+use crate::networks::Told;
 
 /// A peer that is handed to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +71,8 @@ pub struct Assignment {
     pub stripes: u8,
     /// Which stripes come from which parent; empty unless there are several parents.
     pub parents: Vec<Parent>,
+    /// What an agent that asks is told of the map; `None`: the tracker tells nothing of it.
+    pub told: Option<Box<Told>>,
 }
 
 /// A parent, of several: what a gateway fetches from it.

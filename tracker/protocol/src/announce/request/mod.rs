@@ -127,6 +127,10 @@ pub struct AgentReport {
     /// At which port of the address it announces from it serves `/metrics`; absent: it does not want to be
     /// found.
     pub metrics: Option<u16>,
+    /// Which networks of the site map it was told, 0 for none; absent: it is not to be told any.
+    pub networks: Option<u64>,
+    /// Which rates to other sites it was told, 0 for none; absent: it sends nothing to other sites.
+    pub rates: Option<u64>,
 }
 
 impl AnnounceEvent {

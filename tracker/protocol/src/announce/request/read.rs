@@ -60,6 +60,8 @@ struct Fields<'q> {
     gone: Vec<&'q str>,
     sources: Vec<&'q str>,
     metrics: &'q str,
+    networks: Option<u64>,
+    rates: Option<u64>,
 }
 
 impl Default for Fields<'_> {
@@ -92,6 +94,8 @@ impl Default for Fields<'_> {
             gone: Vec::new(),
             sources: Vec::new(),
             metrics: "",
+            networks: None,
+            rates: None,
         }
     }
 }
@@ -142,6 +146,9 @@ impl<'q> Fields<'q> {
             agent::GW => self.preference = value,
             agent::SHARE => self.share = value,
             agent::METRICS => self.metrics = value,
+            // one that is no number is none of ours
+            agent::NETWORKS => self.networks = Some(number(value).unwrap_or(0)),
+            agent::RATES => self.rates = Some(number(value).unwrap_or(0)),
             agent::GONE if self.gone.len() < MAX_GONE => self.gone.push(value),
             agent::FROM if self.sources.len() < MAX_SOURCES => self.sources.push(value),
             _ => {}
@@ -208,6 +215,8 @@ impl<'q> Fields<'q> {
                 .collect::<Result<_, _>>()?,
             // no cause to refuse an announce: its metrics are not read then
             metrics: self.metrics.parse().ok().filter(|port| *port != 0),
+            networks: self.networks,
+            rates: self.rates,
         })
     }
 }

@@ -65,6 +65,8 @@ impl AgentReport {
             Sharing::Never => out.pair(agent::SHARE, "never"),
         }
         out.optional(agent::METRICS, self.metrics);
+        out.optional(agent::NETWORKS, self.networks);
+        out.optional(agent::RATES, self.rates);
     }
 }
 
