@@ -15,8 +15,10 @@ pub struct Mistake {
     pub problem: String,
     /// What to do, if that can be said.
     pub help: Option<String>,
-    /// The line itself.
+    /// The line itself; of a very long one, what stands around the column.
     pub source: String,
+    /// How many characters of the line are left out before `source`.
+    pub left_out: usize,
 }
 
 /// All mistakes of a file, in the order of the file; never empty.
@@ -42,10 +44,14 @@ impl fmt::Display for Mistakes {
                 problem,
                 help,
                 source,
+                left_out,
             } = mistake;
             let margin = line.to_string().len();
-            let before: String =
-                source.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let before: String = source
+                .chars()
+                .take(column - 1 - left_out)
+                .map(|c| if c == '\t' { '\t' } else { ' ' })
+                .collect();
             writeln!(f, "error: {problem}")?;
             writeln!(f, "{:margin$}--> {}:{line}:{column}", "", self.file)?;
             writeln!(f, "{:margin$} |", "")?;

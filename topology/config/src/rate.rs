@@ -132,7 +132,11 @@ impl FromStr for Rate {
         let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = (&text[..split], text[split..].trim());
         let Ok(number) = number.parse::<f64>() else {
-            let help = match strsim::damerau_levenshtein(&text.to_lowercase(), "unlimited") <= 3
+            let is_near = |text: &str| {
+                // of a longer text it would take time, and be in vain
+                text.len() < 32 && strsim::damerau_levenshtein(&text.to_lowercase(), "unlimited") <= 3
+            };
+            let help = match is_near(text)
                 || ["none", "no", "infinite", "max"].contains(&text.to_lowercase().as_str())
             {
                 true => "did you mean `unlimited`?".to_owned(),

@@ -51,6 +51,23 @@ fn invisible(c: char) -> bool {
 /// More mistakes than this are not shown: a file with so many is one of another kind.
 const MAX_MISTAKES: usize = 1_000;
 
+/// Of a line with more characters than this, so many are shown, from so many before the place: a thousand
+/// mistakes may stand in a line of megabytes.
+const MAX_SHOWN: usize = 400;
+const BEFORE: usize = 60;
+
+/// A sentence about what is written repeats it up to here, in bytes.
+const MAX_SENTENCE: usize = 1_000;
+
+/// A sentence of bounded length.
+fn cut(mut sentence: String) -> String {
+    if sentence.len() > MAX_SENTENCE {
+        sentence.truncate(sentence.floor_char_boundary(MAX_SENTENCE));
+        sentence.push('…');
+    }
+    sentence
+}
+
 /// The mistakes of a file so far.
 pub struct Report<'t> {
     lines: Vec<&'t str>,
@@ -68,28 +85,39 @@ impl<'t> Report<'t> {
 
     /// Notes a mistake. A place outside the text is moved to its nearest character.
     pub fn add(&mut self, at: Place, problem: impl Into<String>, help: impl Into<String>) {
+        if self.list.len() >= MAX_MISTAKES {
+            return;
+        }
         let line = at.line.clamp(1, self.lines.len());
-        let source: String =
-            self.lines[line - 1].chars().map(|c| if invisible(c) { '?' } else { c }).collect();
-        let length = source.chars().count();
+        let whole = self.lines[line - 1];
+        let length = whole.chars().count();
         // one past the end is where something is missing
         let column = if at.line > line {
             length + 1
         } else {
             at.column.clamp(1, length + 1)
         };
-        let width = at.width.clamp(1, (length + 1 - column).max(1));
-        let help = Some(help.into()).filter(|help: &String| !help.is_empty());
+        let (left_out, shown) = if length > MAX_SHOWN {
+            (column.saturating_sub(1 + BEFORE), MAX_SHOWN)
+        } else {
+            (0, length)
+        };
+        let source: String =
+            whole.chars().skip(left_out).take(shown).map(|c| if invisible(c) { '?' } else { c }).collect();
+        let end = left_out + source.chars().count();
+        let width = at.width.clamp(1, (end + 1).saturating_sub(column).max(1));
+        let help = Some(cut(help.into())).filter(|help: &String| !help.is_empty());
         let mistake = Mistake {
             line,
             column,
             width,
-            problem: problem.into(),
+            problem: cut(problem.into()),
             help,
             source,
+            left_out,
         };
         // an alias shows the same node twice
-        if self.list.len() < MAX_MISTAKES && !self.list.contains(&mistake) {
+        if !self.list.contains(&mistake) {
             self.list.push(mistake);
         }
     }
