@@ -84,47 +84,101 @@ fn the_page_is_whole_and_asks_nothing_of_others() {
     }
 }
 
+/// The status of an answer to a request with this Host.
+fn ask(to: SocketAddr, host: &str, path: &str, headers: &str) -> u16 {
+    let mut stream = connect(to, None);
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
+    )
+    .unwrap();
+    read_reply(&mut stream).status
+}
+
 #[test]
-fn a_loopback_port_without_a_token_answers_no_name_that_a_stranger_could_have_pointed_here() {
-    let tracker = Running::start("");
-    let ask = |host: &str, path: &str| {
-        let mut stream = connect(tracker.admin, None);
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        read_reply(&mut stream).status
-    };
-    for host in [
-        "localhost",
-        "LOCALHOST:6970",
-        "127.0.0.1:6970",
-        "127.0.0.1",
-        "[::1]:6970",
-        "[::1]",
-    ] {
-        assert_eq!(ask(host, "/status"), 200, "{host}");
-    }
-    for host in [
-        "evil.example",
-        "evil.example:6970",
-        "localhost.evil.example",
-        "127.0.0.1.evil.example:80",
-    ] {
-        assert_eq!(ask(host, "/status"), 421, "{host}");
-        assert_eq!(ask(host, "/"), 421, "{host}");
-        assert_eq!(ask(host, "/metrics"), 200, "Prometheus may call it by a name");
+fn the_admin_port_answers_no_name_that_a_stranger_could_have_pointed_here() {
+    let (folder, token) = (tempfile::tempdir().unwrap(), "a-token-of-many-digits-0123456789");
+    let file = folder.path().join("token");
+    fs::write(&file, token).unwrap();
+    let own = "admin_names: [tracker.example.com, Monitor]";
+    let configurations = [
+        own.to_owned(),
+        format!("{own}\nadmin_token: {}", file.display()),
+        // not a loopback address
+        format!("{own}\nadmin: 0.0.0.0:0"),
+    ];
+    for configuration in configurations {
+        let tracker = Running::start(&configuration);
+        let to = SocketAddr::from(([127, 0, 0, 1], tracker.admin.port()));
+        for host in [
+            "localhost",
+            "LOCALHOST:6970",
+            "127.0.0.1:6970",
+            "127.0.0.1",
+            "[::1]:6970",
+            "[::1]",
+            "10.9.8.7:6970",
+            "tracker.example.com:6970",
+            "Tracker.Example.com.",
+            "monitor:443",
+        ] {
+            // as Prometheus asks: by the name or address of its target
+            for path in ["/status", "/metrics", "/sd", "/"] {
+                assert_eq!(ask(to, host, path, ""), 200, "{host} {path} {configuration}");
+            }
+        }
+        for host in [
+            "evil.example",
+            "evil.example:6970",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "tracker.example.com.evil.example",
+            "example.com",
+            "",
+        ] {
+            for path in [
+                "/",
+                "/status",
+                "/map",
+                "/agents",
+                "/explain?agent=a",
+                "/events",
+                "/brake",
+                "/metrics",
+                "/sd",
+            ] {
+                assert_eq!(ask(to, host, path, ""), 421, "{host} {path} {configuration}");
+            }
+            assert_eq!(ask(to, host, "/healthz", ""), 200, "as load balancers ask");
+        }
+        let offences = "narrows_tracker_offences_total{offence=\"foreign_host\"}";
+        assert_eq!(metric(to, offences), Some(63.0));
     }
 }
 
 #[test]
-fn a_page_of_another_site_cannot_ask_for_anything_but_reading() {
+fn a_page_of_another_site_cannot_ask_anything_but_lead_people_here() {
     let tracker = Running::start("");
-    assert_eq!(
-        check(tracker.admin, "Sec-Fetch-Site: cross-site\r\n", "version: 1\n").status,
-        403
-    );
+    for site in ["cross-site", "same-site"] {
+        let header = format!("Sec-Fetch-Site: {site}\r\n");
+        assert_eq!(check(tracker.admin, &header, "version: 1\n").status, 403);
+        for path in ["/status", "/map", "/metrics", "/events", "/page/main.js"] {
+            assert_eq!(
+                ask(tracker.admin, "localhost", path, &header),
+                403,
+                "{path} {site}"
+            );
+        }
+        assert_eq!(
+            ask(tracker.admin, "localhost", "/", &header),
+            200,
+            "a link leads to the page"
+        );
+    }
+    for site in ["same-origin", "none"] {
+        let header = format!("Sec-Fetch-Site: {site}\r\n");
+        assert_eq!(ask(tracker.admin, "localhost", "/status", &header), 200);
+    }
     assert_eq!(
         check(tracker.admin, "Sec-Fetch-Site: same-origin\r\n", "version: 1\n").status,
         200

@@ -9,7 +9,7 @@ use crate::net::query::form;
 use crate::net::reply::Refusal;
 use crate::state::tracker::Tracker;
 
-/// Most agents of a swarm that an unknown id is compared with.
+/// Most agents that an unknown id is compared with.
 const MAX_NAMES: usize = 20_000;
 
 /// What `/explain` answers.
@@ -68,7 +68,7 @@ pub(crate) fn explain(tracker: &Tracker, query: &str) -> Result<Explained, Refus
     }
     if contents.is_empty() {
         let names = wanted.iter().flat_map(|(_, hash)| tracker.store.agent_names(*hash, MAX_NAMES));
-        let names: Vec<String> = names.collect();
+        let names: Vec<String> = names.take(MAX_NAMES).collect();
         let near = names.iter().map(String::as_str).collect();
         return Err(not_found("agent", &agent, near));
     }

@@ -8,22 +8,33 @@ mod page;
 mod sd;
 mod status;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
 use prometheus::TEXT_FORMAT;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::admin::access::Access;
 use crate::admin::brake::file::BrakeFile;
 use crate::admin::page::feed::Feed;
+use crate::net::body::{self, BodyError};
+use crate::net::offences::Offence;
 use crate::net::reply::{Answer, Refusal, Request, Response, answered, json, typed};
 use crate::state::tracker::Tracker;
 
 /// A request to the admin port may carry so many bytes.
 const MAX_BODY: usize = 64 * 1024;
+
+/// Walks over the swarms at a time, of those that people ask for, and of those that programs and the brake
+/// need: announces wait for the locks that they take, and for a processor.
+const MAX_WALKS: usize = 2;
+/// How long a request waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
 
 /// The admin port: a tracker, and what it takes to look at it and to change it.
 pub(crate) struct Admin {
@@ -31,6 +42,8 @@ pub(crate) struct Admin {
     access: Access,
     brake_file: BrakeFile,
     feed: Feed,
+    for_people: Arc<Semaphore>,
+    for_programs: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -40,7 +53,30 @@ impl Admin {
             access,
             brake_file,
             feed: Feed::default(),
+            for_people: Arc::new(Semaphore::new(MAX_WALKS)),
+            for_programs: Arc::new(Semaphore::new(MAX_WALKS)),
         }
+    }
+
+    /// What is answered to a request whose body is no body.
+    fn no_body(&self, error: BodyError, what: &str, peer: SocketAddr) -> Response {
+        let (offence, sentence) = match error {
+            BodyError::TooLong { max } => (
+                Offence::OversizedRequest,
+                format!("{what} is longer than {} KiB", max / 1024),
+            ),
+            BodyError::Late => (
+                Offence::SlowClient,
+                format!("{what} did not arrive in time; send it again"),
+            ),
+        };
+        self.offended(offence, peer);
+        Refusal::new(error.status(), sentence).into_response()
+    }
+
+    fn offended(&self, offence: Offence, peer: SocketAddr) {
+        let now = self.tracker.store.conditions().uptime();
+        self.tracker.offences.record(offence, peer.ip(), None, now);
     }
 
     /// Ends streams of events, which would go on for ever.
@@ -50,17 +86,20 @@ impl Admin {
 }
 
 /// Answers one request, with headers that keep other pages out.
-pub(crate) async fn respond(admin: Arc<Admin>, request: Request) -> Response {
+pub(crate) async fn respond(admin: Arc<Admin>, request: Request, peer: SocketAddr) -> Response {
     let mut response = match admin.access.admit(request.method(), request.uri(), request.headers()) {
-        Ok(()) => route(admin, request).await,
-        Err(refusal) => refusal.into_response(),
+        Ok(()) => route(admin, request, peer).await,
+        Err(refusal) => {
+            admin.offended(Offence::ForeignHost, peer);
+            refusal.into_response()
+        }
     };
     page::headers::protect(response.headers_mut());
     response
 }
 
 /// Walking the swarms may take a while, so it happens off the runtime's workers.
-async fn route(admin: Arc<Admin>, request: Request) -> Response {
+async fn route(admin: Arc<Admin>, request: Request, peer: SocketAddr) -> Response {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let is_read = matches!(method, Method::GET | Method::HEAD);
@@ -70,9 +109,14 @@ async fn route(admin: Arc<Admin>, request: Request) -> Response {
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
     match path.as_str() {
-        "/brake" if changes => return brake(admin, request, query, method == Method::POST).await,
-        "/check" if method == Method::POST => return answered(page::check::check(request).await),
-        "/events" if is_read => return admin.feed.subscribe(&admin.tracker),
+        "/brake" if changes => return brake(admin, request, query, (method == Method::POST, peer)).await,
+        "/check" if method == Method::POST => {
+            return match body::collect(request.into_body(), page::check::MAX_MAP).await {
+                Ok(map) => answered(page::check::check(map).await),
+                Err(error) => admin.no_body(error, "the site map", peer),
+            };
+        }
+        "/events" if is_read => return admin.feed.subscribe(&admin.tracker, peer.ip()),
         "/brake" if !is_read => {
             return not_allowed("GET lists the brakes, POST puts one on, DELETE takes it off");
         }
@@ -102,18 +146,36 @@ async fn route(admin: Arc<Admin>, request: Request) -> Response {
             return Refusal::not_found(sentence).into_response();
         }
     };
-    answer(move || body(&admin, &query)).await
+    let turns = match path.as_str() {
+        "/metrics" | "/sd" | "/brake" => &admin.for_programs,
+        _ => &admin.for_people,
+    };
+    let Ok(Ok(turn)) = timeout(TURN, Arc::clone(turns).acquire_owned()).await else {
+        return Refusal::busy("too much is asked of this port just now; ask again").into_response();
+    };
+    let asked = Arc::clone(&admin);
+    answer(move || {
+        let made = body(&asked, &query);
+        // not before: the walk goes on if the client goes
+        drop(turn);
+        made
+    })
+    .await
 }
 
 /// Puts brakes on or off.
-async fn brake(admin: Arc<Admin>, request: Request, query: String, on: bool) -> Response {
+async fn brake(
+    admin: Arc<Admin>,
+    request: Request,
+    query: String,
+    (on, peer): (bool, SocketAddr),
+) -> Response {
     let content_type = request.headers().get(CONTENT_TYPE);
     let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
-        let sentence = "the body is longer than 64 KiB, or did not arrive";
-        return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence).into_response();
+    let body = match body::collect(request.into_body(), MAX_BODY).await {
+        Ok(body) => body,
+        Err(error) => return admin.no_body(error, "the body", peer),
     };
-    let body = body.to_bytes();
     let change = move || {
         let targets = brake::targets::read(&query, &body, is_json)?;
         json(&brake::change(&admin.tracker, &admin.brake_file, &targets, on)?)

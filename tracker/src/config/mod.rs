@@ -25,6 +25,13 @@ pub struct Config {
     pub torrents: Option<PathBuf>,
     /// `trusted_proxies: []`: networks whose X-Forwarded-For and `ip=` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `max_connections_per_address: 256`: connections at a time from one address, or from one IPv6 network of
+    /// 64 bits; one more ends the one that is idle for longest. A NAT with thousands of clients behind it fits:
+    /// each announces within milliseconds, once a minute. Not for `trusted_proxies`.
+    pub max_connections_per_address: usize,
+    /// `admin_names: []`: names that the admin port answers to, beside addresses, `localhost` and the
+    /// machine's own name: those that people and Prometheus call it by.
+    pub admin_names: Vec<String>,
     /// `state: /var/lib/narrows-tracker`: where brakes, and who has what, are kept over a restart. Omitted:
     /// systemd's `$STATE_DIRECTORY`, if the unit has one; else a restart releases brakes, and peers are known
     /// again as they announce.
@@ -63,6 +70,16 @@ const KEYS: &[Key] = &[
         (),
         "Networks whose X-Forwarded-For and `ip=` are believed.",
     ),
+    Key::optional(
+        "max_connections_per_address",
+        (),
+        "Connections at a time from one address.",
+    ),
+    Key::optional(
+        "admin_names",
+        (),
+        "Names that the admin port answers to, beside addresses and the machine's own name.",
+    ),
     Key::optional("state", (), "The folder of what outlives a restart."),
     Key::optional(
         "admin_token",
@@ -78,6 +95,9 @@ const INTERVALS: &[Key] = &[
     Key::optional("gateway", (), "Of a gateway."),
     Key::optional("min", (), "What no client may fall below."),
 ];
+
+/// What `max_connections_per_address` may be: half of all places, so that one address never has them alone.
+const MAX_CONNECTIONS_PER_ADDRESS: u64 = 8 * 1024;
 
 /// What an interval may be.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
@@ -145,6 +165,8 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         site_map: PathBuf::new(),
         torrents: path("torrents"),
         trusted_proxies: Vec::new(),
+        max_connections_per_address: 256,
+        admin_names: Vec::new(),
         state: path("state"),
         admin_token: path("admin_token"),
         interval: Intervals::default(),
@@ -170,6 +192,20 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         let items = values::items(node).iter();
         config.trusted_proxies = items.filter_map(|item| network(item, report)).collect();
     }
+    if let Some(number) = fields.take("max_connections_per_address").and_then(|node| {
+        values::count(
+            node,
+            "max_connections_per_address",
+            MAX_CONNECTIONS_PER_ADDRESS,
+            report,
+        )
+    }) {
+        config.max_connections_per_address = usize::try_from(number).unwrap_or(usize::MAX);
+    }
+    if let Some(node) = fields.take("admin_names") {
+        let items = values::items(node).iter();
+        config.admin_names = items.filter_map(|item| host_name(item, report)).collect();
+    }
     if let Some(node) = fields.take("interval") {
         config.interval = intervals(node, report);
     }
@@ -192,6 +228,22 @@ fn network(node: &Node, report: &mut Report<'_>) -> Option<IpNet> {
         report.add(node.at, format!("`{text}` is no network"), help);
     }
     network.map(|network| network.trunc())
+}
+
+/// A name as browsers write it into `Host`: without a port, in lower case.
+fn host_name(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    let text = values::text(node, "a name", "admin_names: [tracker.example.com]", report)?;
+    // RFC 1123, 2.1, and RFC 1035, 2.3.4; an underscore is no host's and yet met with
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        let help = "write it as in tracker.example.com, without http:// and without a port";
+        report.add(node.at, format!("`{text}` is no name of a machine"), help);
+        return None;
+    }
+    Some(name.to_ascii_lowercase())
 }
 
 fn intervals(node: &Node, report: &mut Report<'_>) -> Intervals {

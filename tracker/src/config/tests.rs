@@ -15,6 +15,10 @@ fn a_site_map_is_all_that_a_configuration_must_say() {
     assert_eq!(config.listen, ["0.0.0.0:6969".parse().unwrap()]);
     assert_eq!(config.admin, "127.0.0.1:6970".parse().unwrap());
     assert_eq!((config.torrents, config.trusted_proxies), (None, vec![]));
+    assert_eq!(
+        (config.max_connections_per_address, config.admin_names),
+        (256, vec![])
+    );
     assert_eq!(config.interval, Intervals::default());
 }
 
@@ -26,6 +30,8 @@ admin: 127.0.0.1:7000
 site_map: /srv/sites.yaml
 torrents: torrents/
 trusted_proxies: [10.0.0.0/24, 10.1.0.7, \"2001:db8::/32\"]
+max_connections_per_address: 1000
+admin_names: [Tracker.Example.com., monitor]
 interval: {seeder: 1h30m, leecher: 2m, gateway: 20s, min: 5s}
 ";
     let config = parse(text).unwrap();
@@ -39,8 +45,27 @@ interval: {seeder: 1h30m, leecher: 2m, gateway: 20s, min: 5s}
         Some(Path::new("/etc/narrows/torrents/"))
     );
     assert_eq!(config.trusted_proxies[1], "10.1.0.7/32".parse().unwrap());
+    assert_eq!(config.max_connections_per_address, 1000);
+    assert_eq!(config.admin_names, ["tracker.example.com", "monitor"]);
     let seconds = |i: &Intervals| [i.seeder, i.leecher, i.gateway, i.min].map(|d| d.as_secs());
     assert_eq!(seconds(&config.interval), [5400, 120, 20, 5]);
+}
+
+#[test]
+fn names_of_the_admin_port_are_names_and_the_connections_of_an_address_a_number() {
+    for (text, said) in [
+        (
+            "admin_names: [\"http://tracker\"]",
+            "`http://tracker` is no name of a machine",
+        ),
+        ("admin_names: \"tracker:6970\"", "without a port"),
+        ("admin_names: [\"*.example.com\"]", "no name of a machine"),
+        ("max_connections_per_address: 0", "from 1 to 8192"),
+        ("max_connections_per_address: many", "from 1 to 8192"),
+    ] {
+        let mistakes = parse(&format!("site_map: sites.yaml\n{text}\n")).unwrap_err().to_string();
+        assert!(mistakes.contains(said), "{mistakes}");
+    }
 }
 
 #[test]

@@ -9,6 +9,17 @@ use thiserror::Error;
 /// Connections that wait to be accepted. A fleet that starts at once is thousands of them.
 const BACKLOG: i32 = 4096;
 
+/// What the system may hold for a connection of the tracker's port each way, in bytes; Linux takes twice as
+/// much. Requests and answers are small, and what clients do not read adds up.
+const SYSTEM_BUFFER: usize = 32 * 1024;
+
+/// A port that accepts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Tracker,
+    Admin,
+}
+
 /// The bound sockets of a tracker.
 #[derive(Debug)]
 pub struct Listeners {
@@ -34,10 +45,11 @@ impl Listeners {
     /// # Errors
     /// Says which address cannot be bound, and why.
     pub fn bind(listen: &[SocketAddr], admin: SocketAddr) -> Result<Self, BindError> {
-        let tracker = listen.iter().map(|address| bind(*address, is_dual_stack(*address, listen)));
+        let tracker =
+            listen.iter().map(|address| bind(*address, is_dual_stack(*address, listen), Port::Tracker));
         Ok(Self {
             tracker: tracker.collect::<Result<_, _>>()?,
-            admin: bind(admin, false)?,
+            admin: bind(admin, false, Port::Admin)?,
         })
     }
 
@@ -73,7 +85,7 @@ fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
         && !all.contains(&SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
 }
 
-fn bind(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindError> {
+fn bind(address: SocketAddr, dual_stack: bool, port: Port) -> Result<TcpListener, BindError> {
     let socket = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
@@ -82,6 +94,11 @@ fn bind(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, BindError>
         // a restart must not wait for old connections; on Windows the option means something else
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        if port == Port::Tracker {
+            // accepted connections inherit them
+            socket.set_send_buffer_size(SYSTEM_BUFFER)?;
+            socket.set_recv_buffer_size(SYSTEM_BUFFER)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;

@@ -11,14 +11,28 @@ pub(crate) type Offences = narrows_host::Offences<Offence>;
 pub(crate) enum Offence {
     /// Reads no answers, or sends no body, until its time is over.
     SlowClient,
+    /// More connections at a time than one address may have.
+    TooManyConnections,
+    /// Requests that are longer than any that is answered.
+    OversizedRequest,
+    /// Comes to the admin port by a name, or from a page, that is not its own.
+    ForeignHost,
 }
 
 impl OffenceKind for Offence {
-    const ALL: &'static [Self] = &[Self::SlowClient];
+    const ALL: &'static [Self] = &[
+        Self::SlowClient,
+        Self::TooManyConnections,
+        Self::OversizedRequest,
+        Self::ForeignHost,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::SlowClient => "slow_client",
+            Self::TooManyConnections => "too_many_connections",
+            Self::OversizedRequest => "oversized_request",
+            Self::ForeignHost => "foreign_host",
         }
     }
 
@@ -27,6 +41,18 @@ impl OffenceKind for Offence {
             Self::SlowClient => {
                 "a client opens connections and does not read answers or does not send what it announced; its connections \
                  are closed: look what runs on that machine"
+            }
+            Self::TooManyConnections => {
+                "an address has more connections open than one may have; its idlest are closed: look what runs there, or, if \
+                 it is a proxy or a NAT of many clients, see `trusted_proxies` and `max_connections_per_address`"
+            }
+            Self::OversizedRequest => {
+                "a client sends requests that are longer than any that is answered; they are refused: look what runs on \
+                 that machine"
+            }
+            Self::ForeignHost => {
+                "a browser asked the admin port by a name that is not its own, or for a page of another site, and was refused: \
+                 if the name is one that you gave it, add it to `admin_names`; if not, look which page was open there"
             }
         }
     }

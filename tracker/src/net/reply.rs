@@ -54,6 +54,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the tracker stops")
     }
 
+    /// It would take too long until the request has its turn.
+    pub(crate) fn busy(sentence: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+    }
+
     /// The sentence on a line of its own.
     pub(crate) fn into_response(self) -> Response {
         let body = format!("{}\n", self.sentence);

@@ -1,21 +1,30 @@
-//! HTTP connections: accept, serve, drain.
+//! HTTP connections: accept, serve, drain. However many come and whatever they leave unread or half said, a
+//! newcomer from an address with few of them is served at once.
+//!
+//! What a connection takes: a buffer of 16 KiB ([`MAX_HEAD`]) for requests, one answer that is not yet sent,
+//! and the system's buffers (see `listen`). The next request of a connection is answered when the answer before it
+//! has been taken by the system.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use narrows_host::Repeats;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
+use crate::net::offences::{Offence, Offences};
+use crate::net::patient::{Patient, Watched};
+use crate::net::places::{Evicted, Holder, Limits, Place, Places, Reason};
 use crate::net::reply::{Request, Response};
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
@@ -25,6 +34,10 @@ const MAX_HEAD: usize = 16 * 1024;
 /// After a failed accept: usually the process is out of descriptors, and trying again at once would spin.
 const MIN_BACK_OFF: Duration = Duration::from_millis(5);
 const MAX_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// A holder of so many connections that gives one up for others did take too many; with fewer, a crowd of
+/// addresses did.
+const MANY: usize = 16;
 
 /// Hears what becomes of connections, and counts it.
 pub(crate) trait Observer: Send + Sync {
@@ -36,44 +49,112 @@ pub(crate) trait Observer: Send + Sync {
     fn accept_failed(&self);
 }
 
-/// What a listener needs beside its socket.
+/// The connections that listeners of one kind share.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    /// One permit per connection; without one, clients wait in the backlog.
-    pub(crate) slots: Arc<Semaphore>,
+    places: Arc<Mutex<Places<Arc<Watched>>>>,
+    /// One permit per connection: what was taken a place from is gone when its permit is back.
+    permits: Arc<Semaphore>,
+    max: usize,
+    trusted_proxies: Arc<[IpNet]>,
+    began: Instant,
+    observer: Arc<dyn Observer>,
+    offences: Arc<Offences>,
+    /// Becomes true when the tracker stops.
+    stop: watch::Receiver<bool>,
+}
+
+/// What a [`Shared`] is made with.
+pub(crate) struct Around {
+    /// Whose many connections are those of many clients.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// When the tracker started: what offences are dated by.
+    pub(crate) began: Instant,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) offences: Arc<Offences>,
     /// Becomes true when the tracker stops.
     pub(crate) stop: watch::Receiver<bool>,
 }
 
-/// Accepts until the tracker stops. Connections then finish the request under way and give their permit back.
+impl Shared {
+    pub(crate) fn new(limits: Limits, around: &Around) -> Self {
+        Self {
+            places: Arc::new(Mutex::new(Places::new(limits))),
+            permits: Arc::new(Semaphore::new(limits.max)),
+            max: limits.max,
+            trusted_proxies: Arc::clone(&around.trusted_proxies),
+            began: around.began,
+            observer: Arc::clone(&around.observer),
+            offences: Arc::clone(&around.offences),
+            stop: around.stop.clone(),
+        }
+    }
+
+    /// Resolves when no connection is left.
+    pub(crate) async fn drained(&self) {
+        // fails only if the semaphore were closed, which it never is
+        let _ = self.permits.acquire_many(self.max.try_into().unwrap_or(u32::MAX)).await;
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places<Arc<Watched>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection from `peer`; another may have to end for it.
+    fn place(&self, peer: SocketAddr) -> (Place, Arc<Watched>) {
+        let watched = Arc::new(Watched::new(self.began, peer.ip()));
+        let holder = Holder::of(peer.ip(), &self.trusted_proxies);
+        let (place, evicted) = self.places().take(holder, Arc::clone(&watched));
+        if let Some(evicted) = evicted {
+            self.end(&evicted);
+        }
+        (place, watched)
+    }
+
+    /// Ends a connection so that another can be accepted.
+    fn make_room(&self) {
+        let evicted = self.places().make_room();
+        if let Some(evicted) = evicted {
+            self.end(&evicted);
+        }
+    }
+
+    fn end(&self, evicted: &Evicted<Arc<Watched>>) {
+        evicted.occupant.evict();
+        if evicted.reason == Reason::OverBound || evicted.had >= MANY {
+            self.offended(Offence::TooManyConnections, evicted.occupant.peer());
+        }
+    }
+
+    fn offended(&self, offence: Offence, from: IpAddr) {
+        self.offences.record(offence, from, None, self.began.elapsed());
+    }
+}
+
+/// Accepts until the tracker stops. Connections then finish the request under way and give their place back.
 pub(crate) async fn accept<H, F>(listener: TcpListener, mut shared: Shared, handle: H)
 where
     H: Fn(Request, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send,
 {
     let mut back_off = MIN_BACK_OFF;
-    let (mut failures, began) = (Repeats::default(), Instant::now());
+    let mut failures = Repeats::default();
     loop {
-        let slots = Arc::clone(&shared.slots);
-        let next = async {
-            let slot = slots.acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = asked_to_stop(&mut shared.stop) => return,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
-        let Ok(slot) = slot else { return };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 if concerns_listener(&error) {
                     shared.observer.accept_failed();
-                    if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
+                    if let Some(times) = failures.failed(&error.to_string(), shared.began.elapsed()) {
                         warn!(%error, times, "cannot accept; it is tried again within {MAX_BACK_OFF:?}");
                     }
+                    // mostly descriptors are lacking, and a connection has one
+                    shared.make_room();
                     sleep(back_off).await;
                     back_off = (back_off * 2).min(MAX_BACK_OFF);
                 }
@@ -84,20 +165,28 @@ where
         if failures.went_well() {
             info!("connections are accepted again");
         }
-        let handle = handle.clone();
-        let observer = Arc::clone(&shared.observer);
-        let stop = shared.stop.clone();
+        let (place, watched) = shared.place(peer);
+        // what made room ends at once
+        let Ok(permit) = Arc::clone(&shared.permits).acquire_owned().await else {
+            return;
+        };
+        let (handle, shared) = (handle.clone(), shared.clone());
         tokio::spawn(async move {
-            observer.opened();
-            connection(stream, peer, stop, handle).await;
-            observer.closed();
-            drop(slot);
+            shared.observer.opened();
+            connection(stream, (peer, &watched), &shared, handle).await;
+            shared.observer.closed();
+            shared.places().give_back(place);
+            drop(permit);
         });
     }
 }
 
-async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>, handle: H)
-where
+async fn connection<H, F>(
+    stream: TcpStream,
+    (peer, watched): (SocketAddr, &Arc<Watched>),
+    shared: &Shared,
+    handle: H,
+) where
     H: Fn(Request, SocketAddr) -> F,
     F: Future<Output = Response>,
 {
@@ -112,11 +201,12 @@ where
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .half_close(true)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, Arc::clone(watched))), service);
     let mut connection = pin!(connection);
+    let mut stop = shared.stop.clone();
     let ended = tokio::select! {
         biased;
+        () = watched.evicted() => return,
         ended = connection.as_mut() => ended,
         () = asked_to_stop(&mut stop) => {
             connection.as_mut().graceful_shutdown();
@@ -125,7 +215,19 @@ where
     };
     if let Err(error) = ended {
         debug!(%peer, %error, "connection ended");
+        if let Some(offence) = offence(&error, watched) {
+            shared.offended(offence, peer.ip());
+        }
     }
+}
+
+/// What a client did for its connection to end like this.
+fn offence(error: &hyper::Error, watched: &Watched) -> Option<Offence> {
+    // a connection that is kept and not used ends by the same limit as a head that does not end
+    if watched.left_unread() || (error.is_timeout() && watched.asks()) {
+        return Some(Offence::SlowClient);
+    }
+    error.is_parse_too_large().then_some(Offence::OversizedRequest)
 }
 
 /// Resolves when the tracker stops.
@@ -141,3 +243,6 @@ fn concerns_listener(error: &io::Error) -> bool {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
 }
+
+#[cfg(test)]
+mod tests;

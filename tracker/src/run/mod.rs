@@ -10,14 +10,16 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use gethostname::gethostname;
 use narrows_assignment::Policy;
 use narrows_host::Repeats;
 use narrows_host::signals::Reload;
 use narrows_host::systemd::{self, State};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::admin::access::Access;
@@ -28,7 +30,8 @@ use crate::announce::port::Port;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::listen::Listeners;
-use crate::net::serve::{self, Observer, Shared};
+use crate::net::places::Limits;
+use crate::net::serve::{self, Around, Observer, Shared};
 use crate::run::background::{blocking, follow_folder, follow_map, keep, save, scan, sweep};
 pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
 use crate::state::conditions::Conditions;
@@ -36,10 +39,14 @@ use crate::state::snapshot::Snapshot;
 use crate::state::store::Store;
 use crate::state::tracker::Tracker;
 
-/// Connections at a time. Idle ones close after seconds, so this is a bound on memory, not on the fleet.
+/// Connections at a time. Idle ones close after seconds, so this is a bound on memory, not on the fleet: 16 KiB
+/// for requests, an answer that waits (16 KiB at most), and 4 KiB around them make 0.6 GB, if thousands of
+/// addresses fill them all; one address alone gets `max_connections_per_address` of them.
 const MAX_CONNECTIONS: usize = 16 * 1024;
 /// Connections to the admin port at a time; apart, so that a busy tracker can still be looked at.
 const MAX_ADMIN_CONNECTIONS: usize = 256;
+/// Of these from one address, which may be a proxy's: as many pages as may be open, and others.
+const MAX_ADMIN_CONNECTIONS_PER_ADDRESS: usize = 96;
 /// How long requests under way may take when the tracker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -108,16 +115,22 @@ pub async fn run(
     }
 
     let (stop, stopped) = watch::channel(false);
-    let shared = |slots| Shared {
-        slots: Arc::new(Semaphore::new(slots)),
+    let uptime = tracker.store.conditions().uptime();
+    let around = Around {
+        trusted_proxies: config.trusted_proxies.as_slice().into(),
+        began: Instant::now().checked_sub(uptime).unwrap_or_else(Instant::now),
         observer: Arc::clone(&metrics) as Arc<dyn Observer>,
-        stop: stopped.clone(),
+        offences: Arc::clone(&tracker.offences),
+        stop: stopped,
     };
-    let (public, private) = (shared(MAX_CONNECTIONS), shared(MAX_ADMIN_CONNECTIONS));
+    let shared = |max, max_per_address| Shared::new(Limits { max, max_per_address }, &around);
+    let public = shared(MAX_CONNECTIONS, config.max_connections_per_address);
+    let private = shared(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS_PER_ADDRESS);
     let mut accepting = JoinSet::new();
     let access = Access {
         token,
         is_loopback: listeners.admin_addr().is_some_and(|addr| addr.ip().is_loopback()),
+        names: own_names(&config),
     };
     let port = Arc::new(Port::new(Arc::clone(&tracker), config.trusted_proxies.clone()));
     for listener in listeners.tracker {
@@ -133,8 +146,8 @@ pub async fn run(
     let brake_file = BrakeFile::new(config.state.clone());
     let admin = Arc::new(Admin::new(Arc::clone(&tracker), access, brake_file));
     let served = Arc::clone(&admin);
-    accepting.spawn(serve::accept(listener, private.clone(), move |request, _| {
-        admin::respond(Arc::clone(&served), request)
+    accepting.spawn(serve::accept(listener, private.clone(), move |request, peer| {
+        admin::respond(Arc::clone(&served), request, peer)
     }));
 
     // dropped with this set when the function returns
@@ -159,10 +172,9 @@ pub async fn run(
     let _ = stop.send(true);
     accepting.join_all().await;
     admin.close();
-    // all permits are back when all connections have ended
     let drained = async {
-        let _ = public.slots.acquire_many(MAX_CONNECTIONS as u32).await;
-        let _ = private.slots.acquire_many(MAX_ADMIN_CONNECTIONS as u32).await;
+        public.drained().await;
+        private.drained().await;
     };
     if tokio::time::timeout(GRACE, drained).await.is_err() {
         warn!("some connections did not end within {GRACE:?}; closing them");
@@ -172,6 +184,12 @@ pub async fn run(
     blocking(move || save(&last, &snapshot, &mut Repeats::default())).await;
     info!("stopped");
     Ok(())
+}
+
+/// What the admin port is called: as configured, and as the machine calls itself.
+fn own_names(config: &Config) -> Vec<String> {
+    let machine = gethostname().into_string().ok().filter(|name| !name.is_empty());
+    config.admin_names.iter().cloned().chain(machine).collect()
 }
 
 fn policy(config: &Config) -> Policy {

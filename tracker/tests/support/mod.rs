@@ -49,7 +49,12 @@ pub fn files(more: &str) -> TempDir {
     } else {
         "listen: 127.0.0.1:0\n"
     };
-    let config = format!("{listen}admin: 127.0.0.1:0\nsite_map: sites.yaml\n{more}\n");
+    let admin = if more.contains("admin:") {
+        ""
+    } else {
+        "admin: 127.0.0.1:0\n"
+    };
+    let config = format!("{listen}{admin}site_map: sites.yaml\n{more}\n");
     fs::write(dir.path().join("tracker.yaml"), config).unwrap();
     dir
 }

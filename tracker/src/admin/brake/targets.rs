@@ -2,7 +2,7 @@
 
 use narrows_config::did_you_mean;
 
-use crate::net::query::form;
+use crate::net::query::{bounded, form};
 use crate::net::reply::Refusal;
 
 const HELP: &str = "name what to stop: link=NAME, site=NAME, content=NAME or all=1";
@@ -61,6 +61,7 @@ fn json(body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
         .map_err(|error| Refusal::bad_request(format!("the body is no JSON object: {error}; {HELP}")))?;
     let mut pairs = Vec::new();
     for (key, value) in value {
+        let key = bounded(key)?;
         let values = match value {
             serde_json::Value::Array(values) => values,
             value => vec![value],
@@ -76,7 +77,7 @@ fn json(body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
                     )));
                 }
             };
-            pairs.push((key.clone(), text));
+            pairs.push((key.clone(), bounded(text)?));
         }
     }
     Ok(pairs)

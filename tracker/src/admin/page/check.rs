@@ -1,22 +1,27 @@
 //! `POST /check`: a site map that is being edited, checked and laid out. Nothing changes, and no file is
 //! read.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Limited};
+use bytes::Bytes;
 use hyper::StatusCode;
 use narrows_topology::SiteMap;
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::admin::page::layout::{Drawn, drawn};
-use crate::net::reply::{Answer, Refusal, Request, json};
+use crate::net::reply::{Answer, Refusal, json};
 
 /// The longest site map that is looked at, in bytes.
-const MAX_MAP: usize = 1 << 20;
+pub(crate) const MAX_MAP: usize = 1 << 20;
 
 /// How many are looked at at a time: it is work for a processor.
-static CHECKS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+static CHECKS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(2)));
+
+/// How long a site map waits for that.
+const TURN: Duration = Duration::from_secs(10);
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,17 +39,23 @@ struct Mistake {
     source: String,
 }
 
-pub(crate) async fn check(request: Request) -> Answer {
-    let body = Limited::new(request.into_body(), MAX_MAP).collect().await.map_err(|_| {
-        Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the site map is longer than 1 MiB, or did not arrive",
-        )
-    })?;
-    let sites = String::from_utf8(body.to_bytes().into())
+/// # Errors
+/// If it is no text, or too many are looked at.
+pub(crate) async fn check(sites: Bytes) -> Answer {
+    let sites = String::from_utf8(sites.into())
         .map_err(|_| Refusal::bad_request("this is no text in UTF-8, so it is no site map"))?;
-    let _turn = CHECKS.acquire().await.map_err(|_| Refusal::stopping())?;
-    let answered = tokio::task::spawn_blocking(move || json(&checked(&sites))).await;
+    let Ok(Ok(turn)) = timeout(TURN, Arc::clone(&CHECKS).acquire_owned()).await else {
+        return Err(Refusal::busy(
+            "too many site maps are being checked; send it again, or use narrows-topology check",
+        ));
+    };
+    let check = move || {
+        let answer = json(&checked(&sites));
+        // not before: the work goes on if the client goes
+        drop(turn);
+        answer
+    };
+    let answered = tokio::task::spawn_blocking(check).await;
     answered.ok().and_then(Result::ok).ok_or_else(|| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -2,6 +2,7 @@
 //! without any.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,9 +41,9 @@ impl Feed {
         self.0.close();
     }
 
-    /// An answer that goes on. Called within the runtime.
-    pub(crate) fn subscribe(&self, tracker: &Arc<Tracker>) -> Response {
-        let subscription = match self.0.subscribe() {
+    /// An answer that goes on, to a client at `address`. Called within the runtime.
+    pub(crate) fn subscribe(&self, tracker: &Arc<Tracker>, address: IpAddr) -> Response {
+        let subscription = match self.0.subscribe(address) {
             Ok(subscription) => subscription,
             Err(Unavailable::Closed) => return Refusal::stopping().into_response(),
             Err(Unavailable::Full) => {

@@ -1,0 +1,248 @@
+//! A connection with limits to what its other end may keep waiting: answers that are not read end it.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::net::places::Occupant;
+
+/// How long a client may leave an answer unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// And at least so many bytes per second it has to take meanwhile, or a byte now and then would hold a
+/// connection for ever. A modem is faster.
+const MIN_READ_RATE: u32 = 4 * 1024;
+
+/// What is known of a connection beside it: when it was of use, and how it ends.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    peer: IpAddr,
+    began: Instant,
+    /// Milliseconds from `began` of the listener; when bytes last went out, or it was accepted.
+    used: AtomicU64,
+    /// Whether the client has sent a part of a request that was not answered.
+    asks: AtomicBool,
+    /// Whether it ended because the client did not read.
+    unread: AtomicBool,
+    evicted: Notify,
+}
+
+impl Watched {
+    /// A connection that is accepted now; `began` is one for all that are compared.
+    pub(crate) fn new(began: Instant, peer: IpAddr) -> Self {
+        let watched = Self {
+            peer,
+            began,
+            used: AtomicU64::new(0),
+            asks: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            evicted: Notify::new(),
+        };
+        watched.mark_used();
+        watched
+    }
+
+    /// The address at the other end.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    fn mark_used(&self) {
+        self.used.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Whether a request has begun to arrive that was not answered.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client left its answers unread for too long.
+    pub(crate) fn left_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
+
+    /// Has the connection end now, whatever it is at.
+    pub(crate) fn evict(&self) {
+        self.evicted.notify_one();
+    }
+
+    /// Resolves when the connection has to end.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+}
+
+impl Occupant for Arc<Watched> {
+    fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] once the client has not read for
+/// [`WRITE_TIMEOUT`], or too slowly.
+pub(crate) struct Patient<S> {
+    stream: S,
+    watched: Arc<Watched>,
+    /// Until when what waits to be written may wait.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    pub(crate) fn new(stream: S, watched: Arc<Watched>) -> Self {
+        Self {
+            stream,
+            watched,
+            deadline: None,
+        }
+    }
+
+    /// What a write gives back, in time.
+    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.watched.mark_used();
+            self.watched.asks.store(false, Ordering::Relaxed);
+            if let Some(deadline) = &mut self.deadline {
+                let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_READ_RATE));
+                let longest = Instant::now() + WRITE_TIMEOUT;
+                let extended = deadline.deadline().checked_add(earned.min(WRITE_TIMEOUT));
+                deadline.as_mut().reset(extended.map_or(longest, |extended| extended.min(longest)));
+            }
+        }
+        if written.is_ready() {
+            return written;
+        }
+        let deadline =
+            self.deadline.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + WRITE_TIMEOUT)));
+        ready!(deadline.as_mut().poll(cx));
+        self.watched.unread.store(true, Ordering::Relaxed);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.watched.asks.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.in_time(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Everything was written: the client has read in time.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.deadline = None;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Of what the tests send, the system takes so much before the client reads.
+    const SYSTEM: usize = 1024;
+
+    fn connection() -> (Patient<DuplexStream>, Arc<Watched>, DuplexStream) {
+        let (ours, theirs) = duplex(SYSTEM);
+        let watched = Arc::new(Watched::new(Instant::now(), Ipv4Addr::LOCALHOST.into()));
+        (Patient::new(ours, Arc::clone(&watched)), watched, theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answer_is_left_after_ten_seconds() {
+        let (mut patient, watched, _theirs) = connection();
+        let began = Instant::now();
+        let error = patient.write_all(&[0; 10 * SYSTEM]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), WRITE_TIMEOUT.as_secs());
+        assert!(watched.left_unread());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_a_byte_now_and_then_is_left_all_the_same() {
+        let (mut patient, watched, mut theirs) = connection();
+        let trickle = tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_secs(1)).await;
+                if theirs.read_u8().await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        patient.write_all(&[0; 10 * SYSTEM]).await.unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(12) && watched.left_unread());
+        drop(patient);
+        trickle.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_gets_its_answer_however_long_it_is() {
+        let (mut patient, watched, mut theirs) = connection();
+        let length = 100 * SYSTEM * MIN_READ_RATE as usize / SYSTEM;
+        let slow = tokio::spawn(async move {
+            let mut buffer = vec![0; MIN_READ_RATE as usize];
+            let mut read = 0;
+            while read < length {
+                sleep(Duration::from_millis(180)).await;
+                read += theirs.read(&mut buffer).await.unwrap();
+            }
+        });
+        patient.write_all(&vec![0; length]).await.unwrap();
+        patient.flush().await.unwrap();
+        slow.await.unwrap();
+        assert!(!watched.left_unread());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_not_answered_is_known() {
+        let (mut patient, watched, mut theirs) = connection();
+        assert!(!watched.asks());
+        theirs.write_all(b"GET /").await.unwrap();
+        patient.read_u8().await.unwrap();
+        assert!(watched.asks());
+        patient.write_all(b"answer").await.unwrap();
+        assert!(!watched.asks());
+    }
+}
