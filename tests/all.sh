@@ -25,6 +25,8 @@ packages=(
     python3 curl
     # the lab's hosts and links
     iproute2 util-linux mount
+    # wrong clocks
+    libfaketime
     # beside a rollout, with the shipped rules
     prometheus
     # the page on the admin port

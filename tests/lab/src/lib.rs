@@ -9,6 +9,7 @@
 //! | [`programs`] | tracker and agents: where they are, their processes, what they answer |
 //! | [`players`] | what plays the clients, ours or other BitTorrent clients, and their files |
 //! | [`network`] | hosts, routers and shaped links as network namespaces (`--netns`) |
+//! | [`liars`], [`chaos`] | machines that lie; a run with faults and liars, from a seed |
 //! | [`events`], [`budget`] | which events and kills are due, what they cost; what links might carry, and did |
 //! | [`args`] | the command line, and what it means with this site map |
 //! | [`report`] | the live table, the verdict of each file, the report, the picture |
@@ -32,10 +33,12 @@
 
 pub mod args;
 pub mod budget;
+pub mod chaos;
 pub mod compare;
 pub mod content;
 pub mod deployment;
 pub mod events;
+pub mod liars;
 pub mod network;
 pub mod players;
 pub mod programs;
@@ -105,7 +108,7 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         };
     }
     let args = match Args::parse_from_line(line.iter().cloned()) {
-        Ok(args) => args,
+        Ok(args) => args.planned(),
         Err(Refused::Shown(text)) => {
             narrows_host::out::say(format_args!("{text}"));
             return ExitCode::SUCCESS;
@@ -113,16 +116,18 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(Refused::Wrong(text)) => return stopped(&Stop::Wrong(text)),
     };
     let comparing = !args.comparison.compare.is_empty();
-    if args.options.netns && !comparing && network::enter::inside().is_none() {
+    let rounds = args.chaos.rounds();
+    if args.options.netns && !comparing && rounds.is_none() && network::enter::inside().is_none() {
         return stopped(&enter(&args, &line));
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return stopped(&Stop::Missing(format!("cannot start: {error}"))),
     };
-    let done = match comparing {
-        true => runtime.block_on(compare::run(&args, &line)),
-        false => runtime.block_on(run::run(&args)),
+    let done = match (rounds, comparing) {
+        (Some((seed, lasts)), _) => runtime.block_on(chaos::rounds::run(seed, lasts, &line)),
+        (None, true) => runtime.block_on(compare::run(&args, &line)),
+        (None, false) => runtime.block_on(run::run(&args)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -2,10 +2,11 @@
 
 /// From the ground up; folders of one storey do not know each other.
 const STOREYS: &[&[&str]] = &[
-    &["values", "timeline", "content"],
+    &["values", "timeline", "content", "liars"],
     &["deployment", "programs"],
     &["players", "budget"],
     &["network", "events"],
+    &["chaos"],
     &["args", "report"],
     &["setup"],
     &["run", "compare", "testing"],

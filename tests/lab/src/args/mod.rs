@@ -1,5 +1,6 @@
 //! What the lab is asked to do: the command line, parsed into types that need no second look.
 
+pub mod chaos;
 pub mod comparison;
 pub mod options;
 pub(crate) mod resolve;
@@ -8,8 +9,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::args::chaos::Chaos;
 use crate::args::comparison::Comparison;
 use crate::args::options::Options;
+use crate::chaos::{Plan, ROUND};
 use crate::deployment::AddressSpace;
 use crate::events::kills::Kill;
 use crate::values::{Groups, Seconds, Size};
@@ -82,6 +85,9 @@ pub struct Args {
     /// Several runs beside each other, and pictures.
     #[command(flatten)]
     pub comparison: Comparison,
+    /// A run from a seed.
+    #[command(flatten)]
+    pub chaos: Chaos,
 }
 
 impl Args {
@@ -91,6 +97,25 @@ impl Args {
             true => AddressSpace::Namespaces,
             false => AddressSpace::Loopback,
         }
+    }
+
+    /// With what `--chaos` makes of its seed; the same without it.
+    #[must_use]
+    pub fn planned(mut self) -> Args {
+        let Some(seed) = self.chaos.chaos else { return self };
+        let lasts = self.chaos.lasts.map_or(ROUND, |lasts| lasts.0).min(ROUND);
+        let mut plan = Plan::new(seed, lasts);
+        if self.chaos.honest {
+            plan.liars.clear();
+        }
+        self.options.netns = true;
+        self.no_kills = true;
+        (self.seeds, self.clients) = (Some(plan.seeds.clone()), Some(plan.clients.clone()));
+        (self.size, self.options.contents) = (plan.size, plan.contents);
+        self.options.stagger = (plan.contents > 1).then_some(Seconds(lasts / 5));
+        self.options.event = plan.events.clone();
+        self.chaos.plan = Some(Box::new(plan));
+        self
     }
 
     /// Parses the command line (program name first). The error is the help or version text, or one line

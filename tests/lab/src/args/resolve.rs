@@ -10,23 +10,30 @@ use crate::events::kills::{Kill, Who, default_kills};
 
 /// The site map, and the agents of each site.
 pub(crate) fn deployment(args: &Args) -> Result<Deployment, Stop> {
-    let (name, text) = match &args.sites {
-        None => ("the default site map".to_owned(), DEFAULT_MAP.to_owned()),
-        Some(path) => {
+    let plan = args.chaos.plan.as_deref();
+    let (name, text) = match (&args.sites, plan) {
+        (_, Some(plan)) => ("--chaos".to_owned(), plan.map.clone()),
+        (None, _) => ("the default site map".to_owned(), DEFAULT_MAP.to_owned()),
+        (Some(path), _) => {
             let name = path.display().to_string();
             let text =
                 fs::read_to_string(path).map_err(|error| Stop::Wrong(format!("--sites: {name}: {error}")))?;
             (name, text)
         }
     };
-    Deployment::new(
+    let deployment = Deployment::new(
         &name,
         &text,
         args.seeds.as_ref(),
         args.clients.as_ref(),
         args.address_space(),
-    )
-    .map_err(Stop::Wrong)
+    );
+    let mut deployment = deployment.map_err(Stop::Wrong)?;
+    if let Some(plan) = plan {
+        // the tracker does not know all that there is
+        deployment.text.clone_from(&plan.known);
+    }
+    Ok(deployment)
 }
 
 /// The kills that the command line asks for, each of a client that is there.
@@ -62,10 +69,16 @@ pub(crate) fn kills(args: &Args, deployment: &Deployment) -> Result<Vec<Kill>, S
 /// Clients that events add, there from the beginning, started later.
 pub(crate) fn late(args: &Args, deployment: &mut Deployment) -> Result<(), Stop> {
     for event in &args.options.event {
-        if let What::Add(groups) = &event.what {
-            for (site, count) in &groups.0 {
-                deployment.settle_late(site, *count).map_err(Stop::Wrong)?;
+        match &event.what {
+            What::Add(groups) => {
+                for (site, count) in &groups.0 {
+                    deployment.settle_late(site, *count).map_err(Stop::Wrong)?;
+                }
             }
+            What::Clone(_, site) => {
+                deployment.settle_late(site, 1).map_err(Stop::Wrong)?;
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -17,6 +17,8 @@ pub struct Seen<'a> {
     pub progress: f64,
     /// Whether it is its site's gateway.
     pub gateway: bool,
+    /// Whether a content of it is published.
+    pub published: bool,
     /// Whether its process runs, be it frozen or unplugged.
     pub running: bool,
     /// Whether an event or a kill has met it before.
@@ -80,12 +82,18 @@ impl Schedule {
 impl Moment<'_> {
     /// The agents that an event hits if it is due.
     fn meets(&self, event: &Event) -> Option<Vec<usize>> {
-        let What::Agents(deed, who) = &event.what else {
-            return self.reached(event.when, self.mean()).then(Vec::new);
+        let (deed, who) = match &event.what {
+            What::Agents(deed, who) => (*deed, who),
+            What::Clone(who, _) => (Deed::Move, who),
+            _ => return self.reached(event.when, self.mean()).then(Vec::new),
         };
-        let agents = self.chosen(*deed, who);
+        let mut agents = self.chosen(deed, who);
+        if matches!(deed, Deed::Spoil | Deed::Delete) {
+            // what is not published yet can be neither changed nor deleted
+            agents.retain(|i| self.agents.get(*i).is_some_and(|agent| agent.published));
+        }
         let progress = match who {
-            Who::Number(..) | Who::Gateway(_) | Who::Member(_) => {
+            Who::Number(..) | Who::Seeder(..) | Who::Gateway(_) | Who::Member(_) => {
                 agents.first().and_then(|i| self.agents.get(*i)).map(|agent| agent.progress)
             }
             Who::Upstream(site) | Who::All(site) => self.farthest(site),
@@ -104,9 +112,10 @@ impl Moment<'_> {
     }
 
     fn chosen(&self, deed: Deed, who: &Who) -> Vec<usize> {
-        // only what runs can be ended or frozen; a machine can be unplugged whatever runs on it
-        let able =
-            |agent: &Seen<'_>| agent.running || matches!(deed, Deed::Vanish | Deed::Return | Deed::Thaw);
+        // only what runs can be ended or frozen; a machine can be unplugged, moved, filled whatever runs on it
+        let able = |agent: &Seen<'_>| {
+            agent.running || !matches!(deed, Deed::Kill { .. } | Deed::Stop { .. } | Deed::Freeze)
+        };
         let which = |one: &dyn Fn(&Seen<'_>) -> bool| -> Vec<usize> {
             let those = self.agents.iter().enumerate().filter(|(_, agent)| able(agent) && one(agent));
             those.map(|(i, _)| i).collect()
@@ -118,6 +127,9 @@ impl Moment<'_> {
         match who {
             Who::Number(site, number) => {
                 which(&|agent| !agent.seeder && agent.site == site && agent.number == *number)
+            }
+            Who::Seeder(site, number) => {
+                which(&|agent| agent.seeder && agent.site == site && agent.number == *number)
             }
             Who::Gateway(site) => first(which(&|agent| agent.site == site && agent.gateway)),
             Who::Member(site) => first(which(&|agent| {
@@ -160,6 +172,7 @@ mod tests {
             seeder,
             progress,
             gateway,
+            published: progress >= 1.0,
             running: true,
             touched: false,
         }

@@ -10,6 +10,7 @@ fn site() -> impl Strategy<Value = String> {
 fn who() -> impl Strategy<Value = Who> {
     prop_oneof![
         (site(), 0usize..99).prop_map(|(site, n)| Who::Number(site, n)),
+        (site(), 0usize..99).prop_map(|(site, n)| Who::Seeder(site, n)),
         site().prop_map(Who::Gateway),
         site().prop_map(Who::Member),
         site().prop_map(Who::Upstream),
@@ -26,6 +27,11 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(Deed::Thaw),
         Just(Deed::Vanish),
         Just(Deed::Return),
+        Just(Deed::Fill),
+        Just(Deed::Spoil),
+        Just(Deed::Delete),
+        Just(Deed::Move),
+        any::<i32>().prop_map(Deed::Clock),
     ]
 }
 
@@ -38,6 +44,10 @@ fn what() -> impl Strategy<Value = What> {
         (link(), 1u64..1000)
             .prop_map(|(link, n)| What::Slow(link, Rate::from_bits_per_second(n * 1_000_000))),
         Just(What::RestartTracker(None)),
+        Just(What::FreezeTracker),
+        Just(What::MistypeMap),
+        any::<i32>().prop_map(What::TrackerClock),
+        (who(), site()).prop_map(|(who, site)| What::Clone(who, site)),
         "[a-z]{1,8}\\.yaml".prop_map(|file| What::RestartTracker(Some(file.into()))),
         "[a-z]{1,8}\\.yaml".prop_map(|file| What::Map(file.into())),
         (site(), 1usize..200).prop_map(|(site, n)| What::Add(Groups(vec![(site, n)]))),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ipnet::Ipv4Net;
+
 use super::plan::HostPlan;
 
 /// Frames that one packet may have inside a site, as offloads make them: without any, a lab of forty hosts
@@ -17,6 +19,22 @@ pub(super) fn interface(host: &HostPlan, congestion: &str) -> String {
     );
     for net in &host.foreign {
         let _ = writeln!(text, "route add {net} via {} congctl {congestion}", host.gateway);
+    }
+    text
+}
+
+/// The same for another address than before; with the old one its routes go.
+pub(super) fn readdress(host: &HostPlan, before: Ipv4Net, congestion: &str) -> String {
+    let mut text = format!(
+        "addr del {before} dev eth0\naddr add {} dev eth0\nroute replace default via {} congctl {congestion}\n",
+        host.addr, host.gateway
+    );
+    for net in &host.foreign {
+        let _ = writeln!(
+            text,
+            "route replace {net} via {} congctl {congestion}",
+            host.gateway
+        );
     }
     text
 }

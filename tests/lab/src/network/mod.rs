@@ -20,9 +20,11 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
+use ipnet::Ipv4Net;
 use narrows_topology::{Hop, LinkId, Rate};
 
 use crate::Stop;
@@ -220,6 +222,20 @@ impl Net {
         }
         self.links.insert(link, after);
         Ok(())
+    }
+
+    /// A host gets another address of its network; no program is told.
+    ///
+    /// # Errors
+    /// What `ip` said.
+    pub fn readdress(&mut self, host: usize, addr: Ipv4Addr) -> Result<(), Stop> {
+        let Some(host) = self.plan.hosts.get_mut(host) else {
+            return Ok(());
+        };
+        let before = host.addr;
+        host.addr = Ipv4Net::new(addr, before.prefix_len()).unwrap_or(before);
+        let text = host::readdress(host, before, &self.congestion);
+        batch("ip", Some(&host.netns), &text)
     }
 
     /// A host's cable is pulled, or plugged in again: no program is told, and its routes stay.

@@ -90,7 +90,10 @@ pub struct Report {
     pub budgets: Vec<Budget>,
     /// The kernel's way to share a link among TCP connections, which every host has.
     pub congestion_control: Option<String>,
-    /// Every client is complete and identical.
+    /// With `--chaos`: what should not be, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<String>>,
+    /// Every client is complete and identical; with `--chaos`, nothing was found either.
     pub ok: bool,
 }
 
@@ -281,6 +284,7 @@ impl Report {
             gateways: Vec::new(),
             budgets: Vec::new(),
             congestion_control: None,
+            findings: None,
             agents,
         }
     }

@@ -1,6 +1,6 @@
 //! Whether what stands at a client is what was sent: every file hashed by the lab itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -78,15 +78,23 @@ pub enum Verdict {
     Incomplete,
 }
 
-/// Compares folders with the source; `None` stands for a client that never was complete.
+/// Compares folders with the source; `None` stands for a client that never was complete. Files `besides` may be
+/// there too.
 ///
 /// # Errors
 /// The source cannot be read.
-pub fn verdicts(source: &Path, targets: &[Option<PathBuf>]) -> Result<Vec<Verdict>> {
+pub fn verdicts(
+    source: &Path,
+    targets: &[Option<PathBuf>],
+    besides: &BTreeSet<PathBuf>,
+) -> Result<Vec<Verdict>> {
     let source = fingerprints(source)?;
     let one = |target: &Option<PathBuf>| match target {
         None => Verdict::Incomplete,
-        Some(target) => match fingerprints(target).map(|found| difference(&source, &found)) {
+        Some(target) => match fingerprints(target).map(|mut found| {
+            found.retain(|path, _| !besides.contains(path));
+            difference(&source, &found)
+        }) {
             Ok(None) => Verdict::Identical,
             Ok(Some(difference)) => Verdict::Different(difference),
             Err(error) => Verdict::Different(format!("{error:#}")),

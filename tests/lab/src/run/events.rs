@@ -34,7 +34,10 @@ impl Rollout {
         for undo in undo {
             self.happen(&undo.what, &undo.agents, None).await?;
         }
-        for Due { event, agents } in self.schedule_due() {
+        // what has not found its moment by the end of the faults has none
+        let over = self.chaos.as_ref().is_some_and(|chaos| self.elapsed() > chaos.plan.lasts);
+        let due = if over { Vec::new() } else { self.schedule_due() };
+        for Due { event, agents } in due {
             // a question changes nothing
             if !matches!(&event.what, What::Http(method, _) if method == "GET") {
                 self.seen.happened.push(Happened {
@@ -73,6 +76,7 @@ impl Rollout {
                 seeder: place.seeder,
                 progress: if place.seeder { 1.0 } else { state.progress },
                 gateway: state.gateway(),
+                published: place.seeder || state.done.iter().any(Option::is_some),
                 running: state.process.is_some(),
                 touched: state.kills > 0 || state.frozen || state.gone,
             })
@@ -126,8 +130,9 @@ impl Rollout {
                 let route = parent(**site).and_then(|parent| deployment.map.path(parent, **site));
                 route.is_some_and(|route| route.hops.iter().any(|hop| Some(hop.link) == link))
             }
-            What::RestartTracker(_) | What::Map(_) | What::Http(..) => true,
-            What::Add(_) => false,
+            What::Clone(_, to) => deployment.map.name(**site) == to.as_str(),
+            What::Add(_) | What::MistypeMap | What::CorrectMap => false,
+            _ => true,
         };
         deployment.waiting.iter().filter(hit).copied().collect()
     }
@@ -168,6 +173,16 @@ impl Rollout {
                 for (site, count) in &groups.0 {
                     let started = self.start_late(site, *count)?;
                     self.event(format!("started {started} more clients at {site}"));
+                }
+            }
+            What::FreezeTracker => self.freeze_tracker(true),
+            What::ThawTracker => self.freeze_tracker(false),
+            What::TrackerClock(seconds) => self.tracker_clock(*seconds),
+            What::MistypeMap => self.mistype(true)?,
+            What::CorrectMap => self.mistype(false)?,
+            What::Clone(_, site) => {
+                for victim in agents {
+                    self.clone_agent(*victim, site)?;
                 }
             }
             What::Http(method, path) => {
@@ -254,6 +269,9 @@ impl Rollout {
                 state.gone = frozen && lasts.is_none();
                 let verb = if frozen { "froze" } else { "thawed" };
                 self.event(format!("{verb} {id}{gateway}"));
+            }
+            Deed::Fill | Deed::Empty | Deed::Spoil | Deed::Delete | Deed::Move | Deed::Clock(_) => {
+                self.fault(deed, agent)?;
             }
             Deed::Vanish | Deed::Return => {
                 let back = deed == Deed::Return;

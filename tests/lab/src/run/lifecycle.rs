@@ -42,7 +42,7 @@ impl Rollout {
                     "--config".into(),
                     folder.join("tracker.yaml").into(),
                 ],
-                env: Vec::new(),
+                env: self.clock_env(&folder),
             },
             TrackerKind::Opentracker => players::opentracker::command(&folder),
         };
@@ -68,7 +68,9 @@ impl Rollout {
             player, hosts, task, ..
         } = &self.prepared;
         let (host, log) = (&hosts[agent], log_of(&hosts[agent].folder));
-        let process = self.spawn(agent + 1, player.command(host, task), &log)?;
+        let mut command = player.command(host, task);
+        command.env.extend(self.clock_env(&host.folder));
+        let process = self.spawn(agent + 1, command, &log)?;
         let (now, state) = (Instant::now(), &mut self.fleet.agents[agent]);
         (state.process, state.restart, state.since, state.heard) =
             (Some(process), None, Some(now), Some(now));

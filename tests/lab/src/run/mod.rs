@@ -1,8 +1,10 @@
 //! The rollout itself: starts everything, watches, kills and restarts, until all clients are complete.
 
 pub(crate) mod budgets;
+pub(crate) mod chaos;
 pub(crate) mod clock;
 pub(crate) mod events;
+pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod gateways;
 pub(crate) mod hold;
@@ -16,6 +18,7 @@ pub(crate) mod rollout;
 pub(crate) mod snapshot;
 pub(crate) mod stagger;
 pub mod traffic;
+pub(crate) mod trial;
 pub(crate) mod verdict;
 
 use std::time::{Duration, Instant};
@@ -43,6 +46,9 @@ pub async fn run(args: &Args) -> Result<bool, Stop> {
     let mut screen = Screen::new(args.json);
     let mut interrupt = interrupts()?;
     let work = async {
+        if let Some(plan) = &args.chaos.plan {
+            plan.to_string().lines().for_each(|line| screen.say(line));
+        }
         let prepared = prepare(args, &mut screen).await?;
         let mut rollout = Rollout::new(prepared, args);
         let mut result = rollout.run(&mut screen).await;
@@ -89,6 +95,7 @@ impl Rollout {
         self.await_tracker().await?;
         let (tell, mut news) = mpsc::channel(256);
         let _pollers = self.pollers(&tell);
+        let _offences = self.watch_offences();
         let seeders = self.starts(|place| place.seeder)?;
         screen.say(&format!(
             "{} tracker at {}, {seeders} seeders ({}) are verifying",
@@ -118,7 +125,7 @@ impl Rollout {
         screen.say(&format!(
             "the seeders seed; {clients} clients were started at once"
         ));
-        while !self.all_complete(|_| true) {
+        while !self.finished() {
             if self.elapsed() > self.clock.timeout {
                 self.event(format!(
                     "time is up after {} s (--timeout)",
@@ -127,6 +134,7 @@ impl Rollout {
                 break;
             }
             self.step(&mut news).await?;
+            self.look_again().await;
             screen.show(&self.view(self.elapsed()), Instant::now());
         }
         self.last_look().await;

@@ -36,6 +36,8 @@ pub(crate) struct Observations {
     /// When each content began, in seconds since the clients' start.
     pub(crate) contents_begun: Vec<f64>,
     pub(crate) facts: Facts,
+    /// Bytes of the files that events damaged, at each site.
+    pub(crate) damaged: std::collections::BTreeMap<SiteId, u64>,
 }
 
 /// What was noted.
@@ -87,6 +89,7 @@ impl Observations {
             happened: Vec::new(),
             probes: Vec::new(),
             contents_begun: Vec::new(),
+            damaged: std::collections::BTreeMap::new(),
             facts: Facts {
                 pieces: prepared.pieces,
                 ..Facts::default()

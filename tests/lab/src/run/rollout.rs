@@ -13,6 +13,7 @@ use crate::run::clock::Clock;
 use crate::run::fleet::Fleet;
 use crate::run::observations::Observations;
 use crate::run::pending::Pending;
+use crate::run::trial::Trial;
 use crate::setup::Prepared;
 use crate::values::Size;
 
@@ -32,6 +33,8 @@ pub(crate) struct Rollout {
     pub(crate) fleet: Fleet,
     pub(crate) pending: Pending,
     pub(crate) seen: Observations,
+    /// With `--chaos`.
+    pub(crate) chaos: Option<Trial>,
 }
 
 impl Rollout {
@@ -39,7 +42,11 @@ impl Rollout {
         let size = Size(prepared.task.contents.iter().map(|content| content.size).sum());
         let planned_routes = prepared.deployment.planned_routes(Timestamp::now());
         let bound = prepared.deployment.bound(size.0, Timestamp::now()).unwrap_or(0.0);
-        let timeout = args.timeout.map_or(Duration::from_secs_f64(3.0 * bound + 60.0), |timeout| timeout.0);
+        let chaos = args.chaos.plan.as_deref().cloned().map(Trial::new);
+        // faults first, then time for all of it
+        let faults = chaos.as_ref().map(|chaos| chaos.plan.lasts).unwrap_or_default();
+        let timeout = Duration::from_secs_f64(3.0 * bound + 60.0) + faults;
+        let timeout = args.timeout.map_or(timeout, |timeout| timeout.0);
         Rollout {
             size,
             planned: copies(&planned_routes),
@@ -49,6 +56,7 @@ impl Rollout {
             pending: Pending::new(prepared.kills.clone(), &args.options),
             seen: Observations::new(&prepared),
             prepared,
+            chaos,
         }
     }
 

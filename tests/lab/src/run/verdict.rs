@@ -11,6 +11,7 @@ use crate::report::screen::Screen;
 use crate::report::verify::{self, Verdict};
 use crate::report::view::View;
 use crate::report::{self, Report};
+use crate::run::chaos::{planted, tell};
 use crate::run::fleet::Agent;
 use crate::run::rollout::Rollout;
 use crate::setup::workplace::Workplace;
@@ -36,12 +37,16 @@ pub(crate) fn conclude(
     let report = outcome.map(|verdicts| {
         let mut report = Report::new(&view, &verdicts, rollout.seen.facts);
         rollout.complete(&mut report, &view);
+        report.findings = rollout.findings(&report);
+        report.ok &= report.findings.as_ref().is_none_or(Vec::is_empty);
         report
     });
+    let chaos = rollout.chaos.as_ref().map(|chaos| chaos.plan.clone());
     let Prepared {
         workplace,
         layout,
         deployment,
+        disks,
         ..
     } = rollout.prepared;
     let report = match report {
@@ -55,6 +60,11 @@ pub(crate) fn conclude(
     for line in report::lines(&view, &report) {
         screen.say(&line);
     }
+    if let (Some(chaos), Some(findings)) = (&chaos, &report.findings) {
+        for line in tell(chaos, findings, &report.events) {
+            screen.say(&line);
+        }
+    }
     if let Some(path) = &args.comparison.plot {
         let about = plot::About::of(&view, &timeline, title);
         match plot::write(path, &timeline, &about) {
@@ -63,6 +73,8 @@ pub(crate) fn conclude(
             Err(error) => screen.say(&format!("--plot: {error:#}")),
         }
     }
+    // the folder they are in is removed or kept without them
+    drop(disks);
     if args.json {
         let text = serde_json::to_string(&report).map_err(|error| Stop::Failed(error.to_string()))?;
         say!("{text}");
@@ -94,7 +106,9 @@ impl Rollout {
                 |(state, host): (&Agent, &Host)| state.done[number].map(|_| host.data.join(&content.name));
             let folders: Vec<_> = self.fleet.agents.iter().zip(&self.prepared.hosts).map(target).collect();
             let source = content.source.clone();
-            let compared = tokio::task::spawn_blocking(move || verify::verdicts(&source, &folders)).await;
+            let besides = planted(self.chaos.as_ref());
+            let compared =
+                tokio::task::spawn_blocking(move || verify::verdicts(&source, &folders, &besides)).await;
             let failed = |error: String| Stop::Failed(format!("cannot compare the files: {error}"));
             let verdicts = compared
                 .map_err(|error| failed(error.to_string()))?

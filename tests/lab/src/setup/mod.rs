@@ -1,5 +1,6 @@
 //! Everything before the first process: what is asked is checked, folders and content are made.
 
+pub(crate) mod disks;
 pub(crate) mod torrent;
 pub mod workplace;
 
@@ -30,6 +31,7 @@ use crate::players::player::{Content, Host, Player, PlayerKind, Task, TrackerKin
 use crate::programs::binaries;
 use crate::programs::process::{Minder, log_of, tail};
 use crate::report::screen::Screen;
+use crate::setup::disks::Disks;
 use crate::setup::torrent::{create, sources};
 use crate::setup::workplace::{Workplace, space};
 use crate::values::Size;
@@ -43,6 +45,8 @@ pub struct Prepared {
     pub kills: Vec<Kill>,
     /// The programs.
     pub binaries: binaries::Binaries,
+    /// With `--chaos`: disks that can be filled. Before the folder, in which they are.
+    pub disks: Disks,
     /// The folder.
     pub workplace: Workplace,
     /// What is where in it.
@@ -111,6 +115,9 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
         layout = layout.managed(plan.hosts.iter().map(|host| host.management.into()).collect());
     }
     layout.write(&deployment).map_err(failed)?;
+    let plan_of_chaos = args.chaos.plan.as_deref();
+    let disks = plan_of_chaos.map(|plan| Disks::mount(plan, &deployment, &layout));
+    let disks = disks.transpose().map_err(failed)?.unwrap_or_default();
     let mut gathered = match given {
         Some(content) => vec![content],
         None => {
@@ -160,6 +167,9 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
     let hosts = layout.hosts(&deployment);
     let seeders = hosts.iter().filter(|host| host.seeder);
     task.sources = seeders.map(|host| SocketAddr::new(host.addr, host.peer_port)).collect();
+    if plan_of_chaos.is_some() {
+        disks::plant(&hosts, &task).map_err(failed)?;
+    }
     for host in &hosts {
         player.prepare(host, &task).map_err(failed)?;
     }
@@ -176,6 +186,7 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
         binaries,
         pieces,
         deployment,
+        disks,
         workplace,
         layout,
         task,

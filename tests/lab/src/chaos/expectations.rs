@@ -1,0 +1,39 @@
+//! Which liar must be named how, and how much memory a program may take: one table each.
+
+use crate::liars::Kind;
+
+/// The most resident memory of an agent, in bytes: 24 MiB of requests and blocks under way, buffers of 512
+/// connections of 64 KiB each, and the program itself.
+pub const MAX_AGENT_MEMORY: u64 = 96 << 20;
+
+/// The same of the tracker: tables of peers and offenders have bounds per address, and here are few addresses.
+pub const MAX_TRACKER_MEMORY: u64 = 96 << 20;
+
+/// What must be true of a liar at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expectation {
+    /// Any of these counts as named: the label `offence` of `narrows_tracker_offences_total` or
+    /// `narrows_agent_offences_total`.
+    pub named: &'static [&'static str],
+    /// Whether a liar that is not named is a finding. Switched on as its defence is there.
+    pub must: bool,
+    /// Whether it may get any payload.
+    pub payload: bool,
+}
+
+/// Of a kind of liar.
+pub fn of(kind: Kind) -> Expectation {
+    let (named, must, payload): (&'static [&'static str], bool, bool) = match kind {
+        Kind::Stopper => (&["stranger_key"], false, true),
+        Kind::Accuser => (&["false_accusation"], false, true),
+        Kind::Idler => (&["idle_gateway"], false, true),
+        Kind::Choker => (&["withholding"], false, true),
+        Kind::Poisoner => (&["wrong_pieces"], false, true),
+        Kind::Crowd => (&["too_many_connections"], false, true),
+        Kind::Deaf => (&["unread_requests"], false, true),
+        Kind::Ids => (&["too_many_ids"], false, true),
+        Kind::Boaster => (&["impossible_bytes"], false, true),
+        Kind::Stranger => (&["unknown_address"], false, false),
+    };
+    Expectation { named, must, payload }
+}

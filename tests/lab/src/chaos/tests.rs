@@ -1,0 +1,58 @@
+//! Runs from seeds: the same each time, in time, and as people can read them.
+
+use super::*;
+use crate::events::Who;
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn a_seed_makes_the_same_run_each_time_and_its_events_are_read_as_they_are_printed(seed in any::<u64>()) {
+        let plan = Plan::new(seed, ROUND);
+        prop_assert_eq!(&plan, &Plan::new(seed, ROUND));
+        for event in &plan.events {
+            prop_assert_eq!(event.to_string().parse::<Event>(), Ok(event.clone()));
+        }
+        prop_assert!(!plan.liars.is_empty());
+    }
+
+    #[test]
+    fn every_fault_is_healed_when_the_time_is_up(seed in any::<u64>(), seconds in 20u64..200) {
+        let lasts = Duration::from_secs(seconds);
+        for event in Plan::new(seed, lasts).events {
+            let When::After(at) = event.when else { panic!("{event}") };
+            prop_assert!(at + event.lasts.unwrap_or_default() <= lasts, "{}", event);
+            let brief = event.what.undone().is_none();
+            prop_assert!(brief || event.lasts.is_some(), "{}", event);
+        }
+    }
+
+    #[test]
+    fn a_seeder_that_nothing_happens_to_is_always_there(seed in any::<u64>()) {
+        let plan = Plan::new(seed, ROUND);
+        let mut away = Vec::new();
+        for event in &plan.events {
+            if let (What::Agents(_, Who::Seeder(..)), When::After(at)) = (&event.what, event.when) {
+                away.push((at, at + event.lasts.unwrap_or_default()));
+            }
+        }
+        away.sort();
+        prop_assert!(away.windows(2).all(|pair| pair[0].1 < pair[1].0), "{:?}", away);
+    }
+
+    #[test]
+    fn the_tracker_knows_every_site_but_that_of_strangers(seed in any::<u64>()) {
+        let plan = Plan::new(seed, ROUND);
+        for (text, guest) in [(&plan.map, true), (&plan.known, false)] {
+            let map = narrows_topology::SiteMap::parse("map", text).unwrap();
+            prop_assert_eq!(map.site_named(GUEST).is_some(), guest);
+        }
+    }
+}
+
+#[test]
+fn ten_seeds_in_a_row_have_every_liar() {
+    let plans = (1000..1010).map(|seed| Plan::new(seed, ROUND));
+    let kinds: std::collections::BTreeSet<Kind> =
+        plans.flat_map(|plan| plan.liars).map(|(kind, _)| kind).collect();
+    assert_eq!(kinds.len(), Kind::ALL.len());
+}

@@ -1,0 +1,86 @@
+//! Machines that lie to tracker and agents: small programs in this one, each a process of its own in a
+//! namespace of its own. They know what a client knows: the tracker, the info hashes, and who is where.
+
+use std::fmt;
+
+/// The first word of a command line that is not the lab's.
+pub const WORD: &str = "liar";
+
+/// What a liar does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Says that others have stopped.
+    Stopper,
+    /// Accuses those who work, and takes the lease of a gateway that it accused.
+    Accuser,
+    /// Is there first, takes the lease, and fetches nothing.
+    Idler,
+    /// A neighbour that has everything, and never sends.
+    Choker,
+    /// A neighbour that has everything, and sends wrong bytes.
+    Poisoner,
+    /// Opens connections and says nothing.
+    Crowd,
+    /// Asks and does not read, or begins to send and does not go on.
+    Deaf,
+    /// Announces under one id after the other.
+    Ids,
+    /// Says that it fetched more than there is.
+    Boaster,
+    /// An address that the map does not have, which asks agents for the content.
+    Stranger,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 10] = [
+        Kind::Stopper,
+        Kind::Accuser,
+        Kind::Idler,
+        Kind::Choker,
+        Kind::Poisoner,
+        Kind::Crowd,
+        Kind::Deaf,
+        Kind::Ids,
+        Kind::Boaster,
+        Kind::Stranger,
+    ];
+
+    /// Its word on a command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Stopper => "stopper",
+            Kind::Accuser => "accuser",
+            Kind::Idler => "idler",
+            Kind::Choker => "choker",
+            Kind::Poisoner => "poisoner",
+            Kind::Crowd => "crowd",
+            Kind::Deaf => "deaf",
+            Kind::Ids => "ids",
+            Kind::Boaster => "boaster",
+            Kind::Stranger => "stranger",
+        }
+    }
+
+    /// What it does, for people.
+    pub fn says(self) -> &'static str {
+        match self {
+            Kind::Stopper => "says that others have stopped",
+            Kind::Accuser => "accuses those who work and takes their lease",
+            Kind::Idler => "takes the lease first and fetches nothing",
+            Kind::Choker => "has everything, toggles choke, and never sends",
+            Kind::Poisoner => "has everything and sends wrong bytes",
+            Kind::Crowd => "opens connections and says nothing",
+            Kind::Deaf => "asks and does not read, begins to send and does not go on",
+            Kind::Ids => "announces under one id after the other",
+            Kind::Boaster => "says that it fetched more than there is",
+            Kind::Stranger => "has no address of the map and asks agents for the content",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}

@@ -1,0 +1,27 @@
+//! What a run of `--chaos` keeps beside what every run does.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::chaos::Plan;
+
+/// What a run of `--chaos` keeps.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) plan: Plan,
+    /// When the agents were asked to look at their targets, once all faults had healed.
+    pub(crate) looked: Option<Instant>,
+    /// The offences that programs counted.
+    pub(crate) named: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Trial {
+    pub(crate) fn new(plan: Plan) -> Trial {
+        Trial {
+            plan,
+            looked: None,
+            named: Arc::default(),
+        }
+    }
+}
