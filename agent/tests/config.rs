@@ -79,7 +79,7 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known here: id, listen, control, announce_metrics, data, state, content, gateway, share, names, limits, scrub",
+            "known here: id, listen, control, control_names, announce_metrics, data, state, content, gateway, share, names, limits, scrub",
         ),
     ] {
         let found = mistakes(text);
@@ -121,6 +121,7 @@ const GOOD: &str = "\
 id: munich-017
 listen: 127.0.0.1:6881
 control: 127.0.0.1:6882
+control_names: [munich-017.example.com]
 announce_metrics: false
 data: data
 state: state
@@ -153,6 +154,11 @@ const MISTAKES: &[Planted] = &[
         shown: "1 contrl | an agent's configuration has no key `contrl` | did you mean `control`?",
     },
     Planted {
+        good: "control_names: [munich-017.example.com]",
+        bad: "control_names: [http://munich-017]",
+        shown: "17 http://munich-017 | `http://munich-017` is no name of a machine | write it as in munich-017.example.com, without http:// and without a port",
+    },
+    Planted {
         good: "announce_metrics: false",
         bad: "announce_metrics: off",
         shown: "19 off | `announce_metrics` must be true or false, not `off` | write `false`",
@@ -175,7 +181,7 @@ const MISTAKES: &[Planted] = &[
     Planted {
         good: "  - torrent: b.torrent",
         bad: "  - torrent: a.torrent",
-        shown: "14 a.torrent | a.torrent stands here twice | remove one of the two entries; the first is in line 8",
+        shown: "14 a.torrent | a.torrent stands here twice | remove one of the two entries; the first is in line 9",
     },
     Planted {
         good: "gateway: auto",

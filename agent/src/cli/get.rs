@@ -85,6 +85,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> Result<(String, f64), Failure> {
         id: format!("{:.50}-get-{:08x}", host_name(), rand::random::<u32>()),
         listen: args.listen,
         control: ([127, 0, 0, 1], 0).into(),
+        control_names: Vec::new(),
         announce_metrics: false,
         data: args.to.clone(),
         state: state.to_owned(),

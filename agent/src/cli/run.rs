@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::setup::{bind_control, log, runtime};
-use crate::config::Config;
-use crate::control::{Token, serve};
+use crate::config::{Config, host_name};
+use crate::control::{Access, Control, Token, serve};
 use crate::platform::{Signal, Signals, notify_ready};
 use crate::supervisor::Agent;
 
@@ -34,10 +34,17 @@ async fn until_stopped(config: Config, path: &Path) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let control = tokio::net::TcpListener::from_std(bind_control(config.control)?)?;
     let (control_addr, data, token_path) = (control.local_addr()?, config.data.clone(), config.token_path());
+    let access = Access::of(host_name(), config.control_names.clone());
     let agent = Agent::start(config, Some(path.to_owned())).await?;
     let token = Token::ensure(&token_path)
         .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", token_path.display()))?;
-    tokio::spawn(serve(control, agent.clone(), token, data));
+    let answering = Control {
+        agent: agent.clone(),
+        token,
+        access,
+        data,
+    };
+    tokio::spawn(serve(control, answering));
     tracing::info!(listen = %agent.listen_addr(), control = %control_addr, "running");
     notify_ready();
     while let Signal::Reload = signals.next().await {

@@ -39,6 +39,9 @@ pub(super) fn bytes_style() -> ProgressStyle {
         .with_key("speed", speed)
 }
 
+/// So many offenders are shown to people.
+const MAX_OFFENDERS: usize = 8;
+
 /// The table of `narrows-agent status`.
 pub(super) fn table(status: &AgentStatus) -> String {
     let site = if status.site.is_empty() {
@@ -97,6 +100,13 @@ pub(super) fn table(status: &AgentStatus) -> String {
             out.push_str(&format!("{}: tracker: {error}\n", content.name));
         }
     }
+    // an address has a line for each thing it does, the last first; the rest is in the JSON
+    for offender in status.offenders.iter().take(MAX_OFFENDERS) {
+        out.push_str(&format!(
+            "{} does what no agent does: {}, {} times, the last one {} s ago\n",
+            offender.ip, offender.offence, offender.times, offender.last_seconds_ago
+        ));
+    }
     out
 }
 
@@ -109,6 +119,7 @@ fn floor_tenth(percent: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::content::ContentStatus;
+    use crate::supervisor::OffenderStatus;
 
     #[test]
     fn the_table_shows_every_content_and_its_errors() {
@@ -133,5 +144,28 @@ mod tests {
             "{table}"
         );
         assert!(table.contains("office: the disk is full"), "{table}");
+    }
+
+    #[test]
+    fn the_table_names_those_who_flood() {
+        let offender = OffenderStatus {
+            offence: "handshake_flood".to_owned(),
+            ip: [10, 0, 0, 66].into(),
+            agent: None,
+            times: 84,
+            first_seconds_ago: 9,
+            last_seconds_ago: 3,
+        };
+        let status = AgentStatus {
+            content: vec![ContentStatus::default()],
+            offenders: vec![offender; 100],
+            ..AgentStatus::default()
+        };
+        let table = table(&status);
+        assert!(
+            table.contains("10.0.0.66") && table.contains("handshake_flood, 84 times"),
+            "{table}"
+        );
+        assert_eq!(table.matches("10.0.0.66").count(), MAX_OFFENDERS);
     }
 }

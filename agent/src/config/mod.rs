@@ -4,6 +4,7 @@
 //! id: munich-017                   # stable; default the host name
 //! listen: 0.0.0.0:6881
 //! control: 127.0.0.1:6882
+//! control_names: []                # names that `control` answers to beside addresses, localhost and the host name
 //! announce_metrics: false          # whether the tracker's /sd names it; default: if control is no loopback
 //! data: /var/lib/narrows/data
 //! state: /var/lib/narrows/state
@@ -17,6 +18,8 @@
 //! scrub: 30d                       # in which time all bytes at their targets are hashed again; off: never
 //! ```
 //! Relative paths are relative to the file.
+
+mod control_names;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -39,6 +42,7 @@ const KEYS: &[Key] = &[
     Key::optional("id", (), "The agent's stable name."),
     Key::optional("listen", (), "Where peers connect."),
     Key::optional("control", (), "Where status, metrics and commands are served."),
+    Key::optional("control_names", (), "By which names it may be asked."),
     Key::optional(
         "announce_metrics",
         (),
@@ -102,6 +106,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where status, metrics and commands are served.
     pub control: SocketAddr,
+    /// The names that `control` answers to, in lower case, beside addresses, `localhost` and the host name. A
+    /// name of which any page could be is refused (DNS rebinding).
+    pub control_names: Vec<String>,
     /// Whether the tracker is told the port of `control`, so that Prometheus finds this agent's metrics
     /// there. It looks for them at the address that the agent announces from. The default: unless `control`
     /// is a loopback address.
@@ -220,6 +227,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         let problem = format!("`listen` and `control` cannot both have port {}", control.port());
         report.add(node.at, problem, "give one of them another port");
     }
+    let names_of_control = fields.given("control_names").map(|node| control_names::read(node, report));
     let announce_metrics =
         fields.given("announce_metrics").and_then(|node| values::boolean(node, "announce_metrics", report));
     let id = fields.given("id").and_then(|node| agent_id(node, report));
@@ -240,6 +248,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         id: id.unwrap_or(defaults.id),
         listen,
         control,
+        control_names: names_of_control.unwrap_or_default(),
         announce_metrics: announce_metrics.unwrap_or(!control.ip().is_loopback()),
         data,
         state,
@@ -268,6 +277,7 @@ fn defaults(folder: &Path) -> Config {
         id: host_name(),
         listen: ([0, 0, 0, 0], 6881).into(),
         control: ([127, 0, 0, 1], 6882).into(),
+        control_names: Vec::new(),
         announce_metrics: false,
         data: folder.join(platform::default_data()),
         state: folder.join(platform::default_state()),

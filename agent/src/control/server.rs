@@ -1,83 +1,41 @@
 //! Answers requests to the control port.
 
-use std::convert::Infallible;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use narrows_host::Repeats;
 use narrows_protocol::query::decode_text;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
-use super::{Token, metrics};
+use super::{Access, Token, metrics};
+use crate::resources::Offence;
 use crate::supervisor::Agent;
 
-/// Connections at a time; more wait.
-const CONNECTIONS: usize = 64;
+pub(super) type Reply = Response<Full<Bytes>>;
 
-/// How long a client may take to send the head of a request.
-const HEAD: Duration = Duration::from_secs(10);
-
-type Reply = Response<Full<Bytes>>;
-
-/// Serves the control port for ever. `data` is the folder whose free space is a metric.
-pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Token, data: PathBuf) {
-    let control = Arc::new(Control { agent, token, data });
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    let (mut failures, began) = (Repeats::default(), Instant::now());
-    loop {
-        let permit = connections.clone().acquire_owned().await.ok();
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => {
-                if failures.went_well() {
-                    tracing::info!("connections to the control port are accepted again");
-                }
-                stream
-            }
-            Err(error) => {
-                if let Some(times) = failures.failed(&error.to_string(), began.elapsed()) {
-                    tracing::warn!(%error, times, "cannot accept connections to the control port");
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
-            }
-        };
-        let control = control.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let control = control.clone();
-                async move { Ok::<_, Infallible>(control.answer(&request).await) }
-            });
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "control connection");
-            }
-            drop(permit);
-        });
-    }
-}
-
-struct Control {
-    agent: Arc<Agent>,
-    token: Token,
-    data: PathBuf,
+/// What requests are answered from.
+pub(crate) struct Control {
+    pub(crate) agent: Arc<Agent>,
+    /// What commands need.
+    pub(crate) token: Token,
+    /// Who may ask.
+    pub(crate) access: Access,
+    /// The folder whose free space is a metric.
+    pub(crate) data: PathBuf,
 }
 
 impl Control {
-    async fn answer(&self, request: &Request<Incoming>) -> Reply {
+    /// Answers a request of the client at `ip`.
+    pub(super) async fn answer(&self, request: &Request<Incoming>, ip: IpAddr) -> Reply {
+        if let Err(foreign) = self.access.admit(request.uri(), request.headers()) {
+            self.offends(Offence::ForeignHost, ip);
+            return error(foreign.status, foreign.problem);
+        }
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/status") => json_reply(StatusCode::OK, &self.agent.status().await),
             (&Method::GET, "/metrics") => self.metrics().await,
@@ -103,6 +61,16 @@ impl Control {
                 "there are /status, /metrics, /explain, /pause, /resume, /verify, /look, /reload",
             ),
         }
+    }
+
+    /// The client at `ip` does what honest ones do not.
+    pub(super) fn offends(&self, offence: Offence, ip: IpAddr) {
+        self.agent.offends(offence, ip);
+    }
+
+    /// The agent's time.
+    pub(super) fn now(&self) -> Duration {
+        self.agent.now()
     }
 
     fn is_authorized(&self, request: &Request<Incoming>) -> bool {

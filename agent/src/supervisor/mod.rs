@@ -25,7 +25,7 @@ pub use reload::{ReloadError, Reloaded};
 pub(crate) use torrent::read_torrent;
 pub(crate) use wanted::mistakes;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -35,6 +35,7 @@ use tokio::task::AbortHandle;
 
 use crate::config::Config;
 use crate::content::{Handle, Services};
+use crate::resources::Offence;
 use paused::Paused;
 use wanted::{Unusable, Wanted};
 
@@ -84,6 +85,16 @@ impl Agent {
     /// Where peers connect, with the real port.
     pub fn listen_addr(&self) -> SocketAddr {
         self.services.me.listen
+    }
+
+    /// Time since its start.
+    pub(crate) fn now(&self) -> Duration {
+        self.services.clock.now()
+    }
+
+    /// The client at `ip` does what honest ones do not.
+    pub(crate) fn offends(&self, offence: Offence, ip: IpAddr) {
+        self.services.resources.offences.record(offence, ip, None, self.now());
     }
 
     fn handle(&self, info_hash: InfoHash) -> Option<Handle> {

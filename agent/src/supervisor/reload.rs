@@ -252,6 +252,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("id", old.id != new.id),
         ("listen", old.listen != new.listen),
         ("control", old.control != new.control),
+        ("control_names", old.control_names != new.control_names),
         ("announce_metrics", old.announce_metrics != new.announce_metrics),
         ("state", old.state != new.state),
         ("scrub", old.scrub != new.scrub),

@@ -164,7 +164,7 @@ impl Agent {
         let mut stream = TcpStream::connect(self.control()).ok()?;
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
         )
         .ok()?;
         let mut text = String::new();
