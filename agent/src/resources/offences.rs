@@ -2,6 +2,7 @@
 //! (`narrows_agent_offences_total`), named in the log, and shown with its addresses in `/status`.
 
 use narrows_host::OffenceKind;
+use narrows_swarm::Misdeed;
 
 /// Counts and names the peers that do so.
 pub(crate) type Offences = narrows_host::Offences<Offence>;
@@ -17,6 +18,22 @@ pub(crate) enum Offence {
     HandshakeFlood,
     /// Asks the control port by a name that this machine does not have, or from a page of another site.
     ForeignHost,
+    /// Says that it has pieces and does not bring them.
+    NoDelivery,
+    /// Sends pieces whose hash is wrong.
+    WrongPieces,
+    /// Asks or sends far more than it may.
+    Flooding,
+}
+
+impl From<Misdeed> for Offence {
+    fn from(misdeed: Misdeed) -> Self {
+        match misdeed {
+            Misdeed::NoDelivery => Self::NoDelivery,
+            Misdeed::WrongPieces => Self::WrongPieces,
+            Misdeed::Flooding => Self::Flooding,
+        }
+    }
 }
 
 impl OffenceKind for Offence {
@@ -25,6 +42,9 @@ impl OffenceKind for Offence {
         Self::TooManyConnections,
         Self::HandshakeFlood,
         Self::ForeignHost,
+        Self::NoDelivery,
+        Self::WrongPieces,
+        Self::Flooding,
     ];
 
     fn as_str(self) -> &'static str {
@@ -33,6 +53,9 @@ impl OffenceKind for Offence {
             Self::TooManyConnections => "too_many_connections",
             Self::HandshakeFlood => "handshake_flood",
             Self::ForeignHost => "foreign_host",
+            Self::NoDelivery => "no_delivery",
+            Self::WrongPieces => "wrong_pieces",
+            Self::Flooding => "flooding",
         }
     }
 
@@ -53,6 +76,15 @@ impl OffenceKind for Offence {
             Self::ForeignHost => {
                 "the control port was asked by a name that is not this machine's, as a web page can (DNS rebinding): if the \
                  name is right, list it in `control_names`; else look at the browser of that machine"
+            }
+            Self::NoDelivery => {
+                "a neighbour says that it has pieces and, asked for them, brings next to nothing while the link stands idle;                  they come across the link instead: if that machine is not frozen or overloaded, look what runs there"
+            }
+            Self::WrongPieces => {
+                "a peer sent a piece whose hash is wrong; it is asked of others: look at the disk and memory of that machine,                  and what runs there"
+            }
+            Self::Flooding => {
+                "a peer asks for or sends far more than an agent does, and its connection is closed: look what runs on that                  machine"
             }
         }
     }

@@ -75,10 +75,31 @@ pub enum Action {
         /// Until when; `None`: as long as the agent runs.
         until: Option<Time>,
     },
+    /// A peer did what no honest one that is well does: for the log, the metrics and the operator. Nothing else
+    /// follows from it.
+    Name {
+        /// What it did.
+        misdeed: Misdeed,
+        /// Its address.
+        ip: IpAddr,
+        /// What it calls itself: a claim.
+        agent: Option<String>,
+    },
     /// Announce now, with what [`Swarm::report`](crate::Swarm::report) says at that moment.
     Announce(AnnounceReason),
     /// The last piece is verified and on disk.
     Completed,
+}
+
+/// What a peer did: facts alone, never what another one says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Misdeed {
+    /// It said that it has pieces and, asked for them while the link stood idle, brought next to nothing.
+    NoDelivery,
+    /// It alone sent a piece whose hash is wrong.
+    WrongPieces,
+    /// It asked or sent far more than it was allowed to.
+    Flooding,
 }
 
 /// Why to announce. All but `Regular` and `MorePeers` are worth an announce within the tracker's minimum

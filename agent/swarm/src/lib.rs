@@ -53,7 +53,7 @@ pub mod picker;
 pub mod policy;
 pub mod status;
 
-pub use action::{Action, AnnounceReason, CloseReason};
+pub use action::{Action, AnnounceReason, CloseReason, Misdeed};
 pub use config::{Config, Limits};
 pub use engine::Swarm;
 pub use event::{Assigned, Class, Event, Origin, PeerKey};

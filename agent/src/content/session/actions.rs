@@ -85,6 +85,9 @@ impl Session {
                 tracing::warn!(content = %self.name, %ip, "banned for pieces with wrong hashes");
                 self.services.network.ban(ip, until);
             }
+            Action::Name { misdeed, ip, agent } => {
+                self.services.resources.offences.record(misdeed.into(), ip, agent.as_deref(), now);
+            }
             Action::Announce(reason) => self.schedule.ask(reason),
             Action::Completed => tracing::info!(content = %self.name, "complete"),
         }

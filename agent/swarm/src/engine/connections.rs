@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use narrows_wire::Message;
 
-use super::peer::Peer;
+use super::peer::{Counted, Peer};
 use super::{Swarm, dial};
 use crate::policy::relation::{Facts, Relation, relation};
 use crate::policy::{depth, places};
@@ -46,6 +46,7 @@ impl Swarm {
         if peer.is_upstream_dial() {
             peer.parent_site = self.site_at(addr);
         }
+        peer.probation = self.newcomer(peer.addr.ip(), now);
         self.peers.insert(key, peer);
         self.mark(key, out);
         self.reclassify(key, now, out);
@@ -185,12 +186,13 @@ impl Swarm {
         };
         match (peer.counted, on) {
             (None, true) if peer.relation == Relation::Local => {
-                peer.counted = Some(peer.has.is_full());
-                self.picker.add_holder(&peer.has);
+                let (whole, word) = (peer.has.is_full(), peer.word());
+                peer.counted = Some(Counted { whole, word });
+                self.picker.add_holder(&peer.has, word);
             }
-            (Some(whole), false) => {
+            (Some(Counted { whole, word }), false) => {
                 peer.counted = None;
-                self.picker.remove_holder(&peer.has, whole);
+                self.picker.remove_holder(&peer.has, whole, word);
             }
             _ => {}
         }
@@ -269,6 +271,9 @@ impl Swarm {
         let Some(mut peer) = self.peers.remove(&key) else {
             return;
         };
+        if peer.owed > Time::ZERO && peer.brought == peer.term_began && peer.probation.is_none() {
+            self.credit.left(peer.addr.ip(), peer.owed, peer.brought == 0, now);
+        }
         let parent = self.parent_at(peer.addr).filter(|_| peer.is_upstream_dial());
         for asked in peer.forget_asked() {
             self.picker.unask(key, asked.block);

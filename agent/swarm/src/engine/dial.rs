@@ -224,7 +224,7 @@ impl Swarm {
     }
 
     fn has_seed_nearby(&self) -> bool {
-        self.peers.values().any(|peer| peer.counted == Some(true))
+        self.peers.values().any(Peer::is_credited_seed)
     }
 
     /// Says that we cannot go on, not too often.

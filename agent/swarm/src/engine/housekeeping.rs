@@ -67,6 +67,7 @@ impl Swarm {
         self.try_spares(now, out);
         // a takeover may have become due, or an upstream's time out
         self.fill_upstreams(now, out);
+        self.look_at_supply(now, out);
         // and pieces that crawl get help, though blocks come
         if self.picker.is_stalled(now) || now >= self.next_round {
             self.next_round = now + ROUND;

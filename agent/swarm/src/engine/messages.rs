@@ -2,8 +2,9 @@
 
 use narrows_wire::{Bitfield, Block, ExtendedHandshake, Message};
 
+use super::peer::Counted;
 use super::{Swarm, dial};
-use crate::picker::Bits;
+use crate::picker::{Bits, Word};
 use crate::policy::depth;
 use crate::policy::relation::Relation;
 use crate::{Action, CloseReason, Origin, PeerKey, Time};
@@ -172,11 +173,11 @@ impl Swarm {
         if !peer.has.set(piece) {
             return;
         }
-        let relation = peer.relation;
+        let (relation, word) = (peer.relation, peer.word());
         let lacked = !self.config.have.has(piece);
         peer.lacking += u32::from(lacked);
         match peer.counted {
-            Some(false) => self.picker.gained(piece),
+            Some(Counted { whole: false, word }) => self.picker.gained(piece, word),
             _ => self.count(key, true),
         }
         match relation {
@@ -190,7 +191,8 @@ impl Swarm {
                     self.fill_upstreams(now, out);
                 }
                 if self.duty.roster.len() > 1
-                    && self.picker.holders(piece) == 1
+                    && self.picker.credited_holders(piece) == 1
+                    && word == Word::Counts
                     && let Some(gateway) = self.picker.gateway_of(piece)
                 {
                     self.silence.heard(gateway, now);

@@ -12,6 +12,7 @@ mod peer;
 mod receive;
 mod redial;
 mod requests;
+mod supply;
 mod upload;
 mod upstreams;
 mod why;
@@ -27,6 +28,7 @@ use rand::rngs::SmallRng;
 
 use crate::picker::Picker;
 use crate::policy::blame::Blame;
+use crate::policy::credit::Credit;
 use crate::policy::gateway::{Duty, Silence};
 use crate::policy::pacing::Bucket;
 use crate::policy::rate::Meter;
@@ -92,6 +94,12 @@ pub struct Swarm {
     fault: Option<Fault>,
     /// The addresses that sent pieces with wrong hashes.
     blame: Blame,
+    /// Which addresses bring what they say they have.
+    credit: Credit,
+    /// Since when what neighbours bring is measured, since a link stands idle.
+    term: Option<Time>,
+    /// When that was last looked at.
+    supply_looked: Time,
     /// Whether we can fetch, as tracker and neighbours last heard.
     able: bool,
 
@@ -162,6 +170,9 @@ impl Swarm {
             paused: false,
             fault: None,
             blame: Blame::default(),
+            credit: Credit::default(),
+            term: None,
+            supply_looked: now,
             able: true,
             announcer: Announcer::new(now),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5eed),

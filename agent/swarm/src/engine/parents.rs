@@ -31,6 +31,11 @@ pub(super) struct Parent {
     pub(super) waiting: bool,
     /// Last time it brought a block or asked for one, or something of ours held it up.
     pub(super) moved: Time,
+    /// The memory for pieces is full.
+    pub(super) crowded: bool,
+    /// How long in this term nothing was asked of it, though nothing of ours held it up but what neighbours
+    /// have.
+    pub(super) idle: Time,
 }
 
 impl Parent {
@@ -44,6 +49,8 @@ impl Parent {
             trial: Trial::default(),
             waiting: false,
             moved: now,
+            crowded: false,
+            idle: Time::ZERO,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use narrows_protocol::PeerId;
 use narrows_wire::{Block, Extensions, Hello};
 
-use crate::picker::Bits;
+use crate::picker::{Bits, Word};
+use crate::policy::credit::Probation;
 use crate::policy::depth;
 use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
@@ -18,6 +19,14 @@ use crate::{Class, Origin, Time};
 pub(super) struct Asked {
     pub(super) block: Block,
     pub(super) at: Time,
+}
+
+/// How a local peer was counted as holder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Counted {
+    /// As one of everything.
+    pub(super) whole: bool,
+    pub(super) word: Word,
 }
 
 /// One connection.
@@ -52,8 +61,16 @@ pub(super) struct Peer {
     pub(super) lacking: u32,
     /// It said what it has (or something else, which means nothing): no bitfield may follow.
     pub(super) spoke: bool,
-    /// It counts as a local holder of its pieces; `Some(true)`: as one of all.
-    pub(super) counted: Option<bool>,
+    /// It counts as a local holder of its pieces.
+    pub(super) counted: Option<Counted>,
+    /// What it says it has does not count until it has brought its share.
+    pub(super) probation: Option<Probation>,
+    /// Bytes of blocks that it brought and that were kept.
+    pub(super) brought: u64,
+    /// Of these, what it had brought when the present term began.
+    pub(super) term_began: u64,
+    /// How long a link has stood idle in this term while it owed us something.
+    pub(super) owed: Time,
 
     /// It chokes us, since when.
     pub(super) choking: Option<Time>,
@@ -135,6 +152,10 @@ impl Peer {
             lacking: 0,
             spoke: false,
             counted: None,
+            probation: None,
+            brought: 0,
+            term_began: 0,
+            owed: Time::ZERO,
             choking: Some(now),
             interested: false,
             wants: false,
@@ -190,9 +211,29 @@ impl Peer {
     pub(super) fn depth(&self, piece: u32) -> u64 {
         match self.relation {
             _ if self.snubbed.is_some() => u64::from(narrows_wire::BLOCK_LEN),
+            _ if self.probation.is_some() => depth::doubted(self.down.rate()),
             Relation::Upstream => depth::upstream(self.down.rate(), self.rtt, piece),
             _ => depth::local(self.down.rate(), piece),
         }
+    }
+
+    /// Whether it counts that it says it has a piece.
+    pub(super) fn word(&self) -> Word {
+        match self.probation {
+            None => Word::Counts,
+            Some(_) => Word::Broken,
+        }
+    }
+
+    /// Whether it counts as a local holder of everything, and its word does.
+    pub(super) fn is_credited_seed(&self) -> bool {
+        self.counted.is_some_and(|counted| counted.whole && counted.word == Word::Counts)
+    }
+
+    /// Whether it says that it has what we lack, and was asked for it or does not let us ask.
+    pub(super) fn owes(&self, now: Time) -> bool {
+        let waits = self.choking.is_some() || self.snubbed.is_some() || now < self.bad_until;
+        self.counted.is_some() && self.lacking > 0 && (waits || !self.asked.is_empty())
     }
 
     /// Whether it is one of us and of our site.

@@ -78,7 +78,7 @@ impl Swarm {
             self.totals.wasted += bytes;
             Fate::Drop
         } else {
-            self.progressed(now);
+            self.credit_block(key, bytes, now);
             if taken == Taken::Whole {
                 out.push(Action::Verify { piece: block.piece });
             }
@@ -129,7 +129,7 @@ impl Swarm {
         self.left -= u64::from(self.config.lengths.piece_size(piece));
         self.settle(piece, out);
         self.progressed(now);
-        if self.duty.is_gateway() && self.picker.holders(piece) == 0 {
+        if self.duty.is_gateway() && self.picker.credited_holders(piece) == 0 {
             self.unreplicated.came(piece, now);
         }
         let mut useless = Vec::new();
@@ -174,6 +174,18 @@ impl Swarm {
         if matches!(self.fault, Some(Fault::DiskFull | Fault::DiskBroken)) {
             self.fault = None;
             self.start_fetching(now, out);
+        }
+    }
+
+    /// A block that a peer brought is kept. From one that is known to bring little it is no progress before
+    /// its piece is whole and right: a block now and then silences no complaint.
+    fn credit_block(&mut self, key: PeerKey, bytes: u64, now: Time) {
+        let doubted = self.peers.get_mut(&key).is_some_and(|peer| {
+            peer.brought += bytes;
+            peer.probation.is_some()
+        });
+        if !doubted {
+            self.progressed(now);
         }
     }
 

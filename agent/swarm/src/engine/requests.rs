@@ -25,6 +25,10 @@ impl Swarm {
         }
         let piece_length = self.config.lengths.piece_length();
         let parent = self.parent_of(key);
+        if parent.is_none() && self.peers.get(&key).is_some_and(|peer| peer.probation.is_some()) {
+            // what it may not bring comes across the link where that has room
+            self.fill_upstreams(now, out);
+        }
         let (depth, most) = match self.peers.get(&key) {
             Some(peer) if peer.choking.is_none() && now >= peer.bad_until && peer.leaving.is_none() => {
                 let mine = match parent {
@@ -167,6 +171,9 @@ impl Swarm {
         let wanted = self.peers.values().any(wanted);
         // the assigned rate too: the measured one shrinks while we wait
         let rate = self.down.rate().max(self.duty.rate) as f64 / length as f64;
+        if let Some(parent) = self.parents.get_mut(parent) {
+            parent.crowded = !room;
+        }
         if !room || !self.unreplicated.may_take_more(wanted, rate, now) {
             self.hold_up(Some(parent), now);
             return None;

@@ -5,7 +5,7 @@ use narrows_wire::{Block, Message};
 use super::Swarm;
 use crate::policy::relation::Relation;
 use crate::policy::serve::MAX_REJECTED;
-use crate::{Action, CloseReason, PeerKey, Time};
+use crate::{Action, CloseReason, Misdeed, PeerKey, Time};
 
 impl Swarm {
     /// A peer asks for a block that lies within a piece.
@@ -20,6 +20,7 @@ impl Swarm {
         }
         peer.vain += 1;
         if peer.vain > MAX_REJECTED || (have && !peer.fast) {
+            self.name(key, Misdeed::Flooding, out);
             self.close(key, CloseReason::TooManyRequests, now, out);
         } else if peer.fast {
             out.push(Action::Send {

@@ -8,7 +8,7 @@ use narrows_wire::Message;
 use super::Swarm;
 use crate::picker::Source;
 use crate::policy::blame::Verdict;
-use crate::{Action, AnnounceReason, CloseReason, Fault, PeerKey, State, Time};
+use crate::{Action, AnnounceReason, CloseReason, Fault, Misdeed, PeerKey, State, Time};
 
 impl Swarm {
     /// The hash is wrong. A peer that sent the piece alone is not asked for it for a while; with several
@@ -18,6 +18,12 @@ impl Swarm {
         self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
         let [source] = sources else { return };
         let ip = source.ip;
+        let agent = self.peers.get(&source.peer).and_then(|peer| peer.hello.as_ref());
+        out.push(Action::Name {
+            misdeed: Misdeed::WrongPieces,
+            ip,
+            agent: agent.map(|hello| hello.agent.clone()),
+        });
         self.complain(source.peer, piece, out);
         match self.blame.wrong(piece, ip, now, &mut self.rng) {
             Verdict::Shun(_) => {

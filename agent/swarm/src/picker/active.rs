@@ -23,16 +23,23 @@ pub(super) struct Active {
     pub(super) wan: bool,
     /// Its length in bytes.
     pub(super) size: u32,
-    /// When a block of it last came, or when it was reserved.
-    pub(super) moved: Time,
-    /// When the last of the peers that send it was asked to.
-    joined: Time,
+    pub(super) waits: Waits,
     got: Bits,
     asked: Bits,
     /// All blocks before it are asked for or here.
     next: u32,
     blocks: u32,
     sources: Vec<Source>,
+}
+
+/// The clocks of a piece. A peer that gives it back and brought nothing of it does not set them back: else one
+/// that reserves it again and again would keep all others from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// When a block of it last came, or when it was reserved.
+    pub(super) moved: Time,
+    /// When the last of the peers that send it was asked to.
+    joined: Time,
 }
 
 /// A peer that sends blocks of another's piece, and the blocks that it was asked for.
@@ -65,15 +72,25 @@ pub enum Taken {
 }
 
 impl Active {
-    /// A piece of `size` bytes in `blocks` blocks.
-    pub(super) fn new(owner: PeerKey, wan: bool, size: u32, blocks: u32, now: Time) -> Active {
+    /// A piece of `size` bytes in `blocks` blocks, reserved now; `waits`: its clocks, if peers reserved it
+    /// before and brought nothing of it.
+    pub(super) fn new(
+        owner: PeerKey,
+        wan: bool,
+        (size, blocks): (u32, u32),
+        waits: Option<Waits>,
+        now: Time,
+    ) -> Active {
+        let waits = waits.unwrap_or(Waits {
+            moved: now,
+            joined: now,
+        });
         Active {
             owner: Some(owner),
             helpers: Vec::new(),
             wan,
             size,
-            moved: now,
-            joined: now,
+            waits,
             got: Bits::new(blocks),
             asked: Bits::new(blocks),
             next: 0,
@@ -89,7 +106,7 @@ impl Active {
 
     /// Whether nothing of it has come for a while.
     pub(super) fn is_stalled(&self, now: Time) -> bool {
-        now >= self.moved + STALLED
+        now >= self.waits.moved + STALLED
     }
 
     /// The peers that send it.
@@ -101,7 +118,7 @@ impl Active {
     /// longer nothing comes the more do, since those that were asked may all have stopped: within 5 s
     /// every peer may.
     pub(super) fn takes_help(&self, calm: bool, now: Time) -> bool {
-        let most = match now.saturating_sub(self.moved) {
+        let most = match now.saturating_sub(self.waits.moved) {
             still if still < STALLED => usize::from(calm),
             still if still < STALLED * 2 => 2,
             _ => usize::MAX,
@@ -112,18 +129,23 @@ impl Active {
     /// Whether nothing of it has come for so long that others help even with a piece that failed: getting it
     /// is worth more than knowing which peer sent wrong data.
     pub(super) fn is_held_up(&self, now: Time) -> bool {
-        now >= self.moved + HELD_UP
+        now >= self.waits.moved + HELD_UP
     }
 
     /// Whether the peers that send it have had their time, so that an idle local peer may help: a block now
     /// and then from each of several that crawl looks like progress and takes for ever.
     pub(super) fn crawls(&self, now: Time) -> bool {
-        now >= self.joined + CRAWLS
+        now >= self.waits.joined + CRAWLS
+    }
+
+    /// The same where local peers alone send it: then an upstream may help.
+    pub(super) fn crawls_nearby(&self, now: Time) -> bool {
+        !self.wan && self.crawls(now)
     }
 
     /// `peer` sends it, too.
     pub(super) fn help(&mut self, peer: PeerKey, now: Time) {
-        self.joined = now;
+        self.waits.joined = now;
         let asked = Bits::new(self.blocks);
         self.helpers.push(Helper { peer, asked });
     }
@@ -163,7 +185,7 @@ impl Active {
         if !self.got.set(block) {
             return Taken::Again;
         }
-        self.moved = now;
+        self.waits.moved = now;
         match self.sources.iter_mut().find(|source| source.peer == peer) {
             Some(source) => source.blocks += 1,
             None => self.sources.push(Source { peer, ip, blocks: 1 }),
@@ -195,10 +217,9 @@ impl Active {
     }
 
     /// Another peer goes on with it.
-    pub(super) fn adopt(&mut self, owner: PeerKey, wan: bool, now: Time) {
+    pub(super) fn adopt(&mut self, owner: PeerKey, wan: bool) {
         self.owner = Some(owner);
         self.wan = wan;
-        (self.moved, self.joined) = (now, now);
         self.asked.clear();
         self.next = 0;
     }

@@ -32,7 +32,7 @@ impl Picker {
     /// Reserves the next piece for a local peer.
     pub fn pick_local(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
         if let Some(piece) = self.begun.iter().copied().find(|piece| theirs.has(*piece)) {
-            return Some(self.adopt(piece, peer, false, now));
+            return Some(self.adopt(piece, peer, false));
         }
         let found = self.local.rarest(TRIES, &mut self.rng, |piece| theirs.has(piece));
         let piece = match found {
@@ -70,7 +70,7 @@ impl Picker {
             .into_iter()
             .find(|p| theirs.has(*p) && !self.comes_nearby(*p) && self.is_for_parent(*p, parent, takeover))
         {
-            return Some(self.adopt(piece, peer, true, now));
+            return Some(self.adopt(piece, peer, true));
         }
         let piece = self.own_next(theirs, parent).or_else(|| self.taken_over(theirs, parent, takeover))?;
         Some(self.reserve(piece, peer, true, now))
@@ -167,11 +167,12 @@ impl Picker {
     /// before it stands still. There is no endgame across the WAN.
     pub fn pick_stalled(&mut self, peer: PeerKey, theirs: &Bits, parent: usize, now: Time) -> Option<u32> {
         let calm = self.is_calm_beside_slow_seeds();
-        if !calm && !self.is_stalled(now) {
+        let mut owned = self.active.values().filter(|active| active.owner.is_some());
+        if !calm && !owned.any(|active| active.is_stalled(now) || active.crawls_nearby(now)) {
             return None;
         }
         let may: BTreeSet<u32> = self.stalled_for(theirs, parent, now).collect();
-        let open = |active: &Active| active.takes_help(calm, now);
+        let open = |active: &Active| active.takes_help(calm, now) || active.crawls_nearby(now);
         self.help(peer, open, |piece| may.contains(&piece), now)
     }
 
@@ -183,7 +184,7 @@ impl Picker {
     fn stalled_for(&self, theirs: &Bits, parent: usize, now: Time) -> impl Iterator<Item = u32> {
         let calm = self.is_calm_beside_slow_seeds();
         let open = self.active.iter().filter(move |(piece, active)| {
-            active.takes_help(calm, now)
+            (active.takes_help(calm, now) || active.crawls_nearby(now))
                 && theirs.has(**piece)
                 && (!self.suspect.contains(piece) || active.is_held_up(now))
                 && !self.comes_nearby(**piece)
@@ -218,15 +219,15 @@ impl Picker {
     /// Begun pieces that stand still: which, since when, and the peers that are asked for them.
     pub fn stalled(&self, now: Time) -> impl Iterator<Item = (u32, Time, Vec<PeerKey>)> {
         let stalled = self.active.iter().filter(move |(_, active)| active.is_stalled(now));
-        stalled.map(|(piece, active)| (*piece, active.moved, active.asked_of().collect()))
+        stalled.map(|(piece, active)| (*piece, active.waits.moved, active.asked_of().collect()))
     }
 
     /// The next block of any piece that `peer` sends: what it or another refused, or left. An upstream
     /// (`wan`) only of pieces that no local peer brings.
     pub fn resume(&mut self, peer: PeerKey, wan: bool) -> Option<Block> {
-        let (nearby, local) = (self.nearby, &self.local);
+        let (nearby, credited) = (self.nearby, &self.credited);
         let mut theirs = self.active.iter_mut().filter(|(piece, active)| {
-            active.is_asked_of(peer) && !(wan && nearby.brings(local.holders(**piece), local.seeds))
+            active.is_asked_of(peer) && !(wan && nearby.brings(credited.holders(**piece), credited.seeds))
         });
         let (piece, block) = theirs.find_map(|(piece, active)| Some((*piece, active.ask(peer)?)))?;
         Some(self.block(piece, block))
@@ -237,15 +238,16 @@ impl Picker {
         self.local.remove(piece);
         let size = self.lengths.piece_size(piece);
         self.held += u64::from(size);
-        self.active.insert(piece, Active::new(peer, wan, size, size.div_ceil(BLOCK_LEN), now));
+        let (blocks, waits) = (size.div_ceil(BLOCK_LEN), self.waits.remove(&piece));
+        self.active.insert(piece, Active::new(peer, wan, (size, blocks), waits, now));
         piece
     }
 
-    fn adopt(&mut self, piece: u32, peer: PeerKey, wan: bool, now: Time) -> u32 {
+    fn adopt(&mut self, piece: u32, peer: PeerKey, wan: bool) -> u32 {
         self.begun.remove(&piece);
         self.held += u64::from(self.lengths.piece_size(piece));
         if let Some(active) = self.active.get_mut(&piece) {
-            active.adopt(peer, wan, now);
+            active.adopt(peer, wan);
         }
         piece
     }

@@ -4,6 +4,7 @@ mod active;
 mod availability;
 mod bits;
 mod choice;
+mod credited;
 mod division;
 mod order;
 #[cfg(test)]
@@ -24,8 +25,10 @@ pub use division::{Division, gateway_order};
 pub use order::{Candidate, cmp};
 
 use crate::{PeerKey, Time};
-use active::Active;
+use active::{Active, Waits};
 use availability::Availability;
+use credited::Credited;
+pub use credited::Word;
 use order::WanOrder;
 
 /// What local peers are taken to bring, so that it need not cross the WAN.
@@ -58,7 +61,7 @@ impl Nearby {
 /// | class    | a piece may be chosen if                         | first       | then           | then              | then             |
 /// |----------|--------------------------------------------------|-------------|----------------|-------------------|------------------|
 /// | local    | missing, not reserved, they have it              | begun ones  | fewest holders | -                 | random           |
-/// | upstream | the same, no local holder, ours or taken over    | begun ones  | (none holds it)| the parent's share| site permutation |
+/// | upstream | the same, none brings it nearby, ours or taken over | begun ones  | (none holds it)| the parent's share| site permutation |
 /// | endgame  | nothing is unreserved, or it stands still: asked of one more | most missing blocks | - | -            | -                |
 ///
 /// [`cmp`] is that order; the walks through sorted lists give the same and are tested against it.
@@ -68,12 +71,16 @@ pub struct Picker {
     /// Missing and not reserved.
     pickable: Bits,
     active: BTreeMap<u32, Active>,
+    /// The clocks of pieces that were given back by peers that brought nothing of them.
+    waits: BTreeMap<u32, Waits>,
     /// Active ones without owner.
     begun: BTreeSet<u32>,
     verifying: BTreeMap<u32, Vec<Source>>,
     /// Failed from several sources at once: next time from one alone.
     suspect: BTreeSet<u32>,
     local: Availability,
+    /// Those of the local peers whose word counts.
+    credited: Credited,
     nearby: Nearby,
     wan: WanOrder,
     /// Bytes of pieces with an owner and of those being verified.
@@ -95,10 +102,12 @@ impl Picker {
             lengths,
             pickable,
             active: BTreeMap::new(),
+            waits: BTreeMap::new(),
             begun: BTreeSet::new(),
             verifying: BTreeMap::new(),
             suspect: BTreeSet::new(),
             local,
+            credited: Credited::new(pieces),
             nearby: Nearby::Brings,
             wan: WanOrder::default(),
             held: 0,
@@ -121,28 +130,43 @@ impl Picker {
         self.local.holders(piece)
     }
 
-    /// A local peer counts from now on.
-    pub fn add_holder(&mut self, theirs: &Bits) {
+    /// Local peers that hold `piece` and whose word counts.
+    pub fn credited_holders(&self, piece: u32) -> u32 {
+        self.credited.holders(piece)
+    }
+
+    /// A local peer counts from now on: it may be asked, and if its word counts, what it has need not cross
+    /// the WAN.
+    pub fn add_holder(&mut self, theirs: &Bits, word: Word) {
         if theirs.is_full() {
             self.local.seeds += 1;
         } else {
             theirs.iter().for_each(|piece| self.local.gained(piece));
         }
+        if word == Word::Counts {
+            self.credited.add(theirs);
+        }
     }
 
-    /// A local peer that counted does not any more; `theirs` as it would be given to `add_holder`, `whole` if
-    /// it was counted as having everything.
-    pub fn remove_holder(&mut self, theirs: &Bits, whole: bool) {
+    /// A local peer that counted does not any more; `theirs` and `word` as they would be given to
+    /// `add_holder`, `whole` if it was counted as having everything.
+    pub fn remove_holder(&mut self, theirs: &Bits, whole: bool, word: Word) {
         if whole {
             self.local.seeds -= 1;
         } else {
             theirs.iter().for_each(|piece| self.local.lost(piece));
         }
+        if word == Word::Counts {
+            self.credited.remove(theirs, whole);
+        }
     }
 
     /// A local peer that counts got this piece.
-    pub fn gained(&mut self, piece: u32) {
+    pub fn gained(&mut self, piece: u32, word: Word) {
         self.local.gained(piece);
+        if word == Word::Counts {
+            self.credited.gained(piece);
+        }
     }
 
     /// Sets what local peers are taken to bring.
@@ -152,11 +176,11 @@ impl Picker {
 
     /// Whether local peers bring `piece`, so that it need not cross the WAN.
     pub fn comes_nearby(&self, piece: u32) -> bool {
-        self.nearby.brings(self.local.holders(piece), self.local.seeds)
+        self.nearby.brings(self.credited.holders(piece), self.credited.seeds)
     }
 
     fn seeds_bring_all(&self) -> bool {
-        self.nearby.brings(self.local.seeds, self.local.seeds)
+        self.nearby.brings(self.credited.seeds, self.credited.seeds)
     }
 
     /// Sets order and shares for upstreams.
@@ -249,7 +273,11 @@ impl Picker {
             self.begun.insert(piece);
             return false;
         }
-        self.active.remove(&piece);
+        if let Some(active) = self.active.remove(&piece)
+            && got == 0
+        {
+            self.waits.insert(piece, active.waits);
+        }
         self.put_back(piece);
         got > 0
     }

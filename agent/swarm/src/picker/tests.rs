@@ -41,7 +41,7 @@ proptest! {
             set.iter().for_each(|piece| { bits.set(*piece); });
             bits
         }).collect();
-        sets.iter().for_each(|set| picker.add_holder(set));
+        sets.iter().for_each(|set| picker.add_holder(set, Word::Counts));
         let searched = picker.rarest_of(&sets[0]).map(|piece| picker.holders(piece));
         let walked = picker.pick_local(PeerKey(1), &sets[0], Time::ZERO).map(|piece| picker.holders(piece));
         prop_assert_eq!(searched, walked);
@@ -70,14 +70,14 @@ fn an_upstream_is_never_asked_for_what_a_local_peer_has() {
     [0, 2].iter().for_each(|piece| {
         local.set(*piece);
     });
-    picker.add_holder(&local);
+    picker.add_holder(&local, Word::Counts);
     let all = Bits::full(4);
     let mut got: Vec<u32> =
         std::iter::from_fn(|| picker.pick_upstream(PeerKey(1), &all, 0, Takeover::default(), Time::ZERO))
             .collect();
     got.sort_unstable();
     assert_eq!(got, [1, 3]);
-    picker.remove_holder(&local, false);
+    picker.remove_holder(&local, false, Word::Counts);
     assert!(picker.pick_upstream(PeerKey(1), &all, 0, Takeover::default(), Time::ZERO).is_some());
 }
 
@@ -85,8 +85,8 @@ fn an_upstream_is_never_asked_for_what_a_local_peer_has() {
 fn a_begun_piece_goes_on_with_another_peer_where_it_was_left() {
     let mut picker = Picker::new(lengths(4), &Bitfield::new(4), 1);
     let all = Bits::full(4);
-    picker.add_holder(&all);
-    picker.add_holder(&all);
+    picker.add_holder(&all, Word::Counts);
+    picker.add_holder(&all, Word::Counts);
     let ip = IpAddr::from([10, 0, 0, 1]);
     let piece = picker.pick_local(PeerKey(1), &all, Time::ZERO).expect("a piece");
     let first = picker.ask(piece, PeerKey(1)).expect("a block");

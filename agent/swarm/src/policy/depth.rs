@@ -16,6 +16,12 @@ pub fn local(rate: u64, piece: u32) -> u64 {
     (rate / 4).clamp(floor(piece), (8 * piece).max(MAX_BYTES))
 }
 
+/// Bytes to have asked of a local peer that did not bring what it said it has: what it brings in a quarter
+/// second, so that it keeps no pieces from others.
+pub fn doubted(rate: u64) -> u64 {
+    (rate / 4).clamp(u64::from(narrows_wire::BLOCK_LEN), MAX_BYTES)
+}
+
 /// Bytes to have asked of an upstream: twice bandwidth x delay, at least two pieces so that its round robin
 /// by whole pieces does not skip us. No more, for what is on its way when a gateway dies crosses the WAN in
 /// vain.

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod blame;
+pub mod credit;
 pub mod depth;
 pub mod gateway;
 pub mod liveness;

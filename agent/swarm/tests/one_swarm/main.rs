@@ -6,6 +6,7 @@ mod cost;
 mod extensions;
 mod gateway;
 mod hostile;
+mod liars;
 mod liveness;
 mod neighbours;
 mod pair;

@@ -253,7 +253,7 @@ impl Sim {
                 assert!(self.agents[agent].have.is_full(), "complete without all pieces");
                 self.agents[agent].completed = Some(self.now);
             }
-            Action::Mark { .. } | Action::Doubt { .. } | Action::Ban { .. } => {}
+            Action::Mark { .. } | Action::Doubt { .. } | Action::Ban { .. } | Action::Name { .. } => {}
         }
     }
 

@@ -1,0 +1,69 @@
+//! A holder counts by what it brought: whatever neighbours say they have, a gateway gets everything in a
+//! bounded time, and hardly more crosses the link than without them.
+//!
+//! `NARROWS_SEEDS=10000` runs as many worlds, `NARROWS_SEED=17` one.
+
+mod liar;
+mod world;
+
+use liar::Kind;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use world::{LINK, World};
+
+/// What `liars` cost a gateway beside so many `honest` neighbours: seconds with and without them, and bytes
+/// across the link over the content's size.
+fn cost(seed: u64, honest: usize, liars: &[Kind]) -> Result<(f64, f64, f64), String> {
+    let honest_world = || World::new(seed, honest, &[]);
+    let alone = honest_world().run().ok_or("never ends without liars")?.as_secs_f64();
+    let mut world = World::new(seed, honest, liars);
+    let with = world.run().ok_or("never ends")?.as_secs_f64();
+    Ok((with, alone, world.crossed as f64 / World::size() as f64))
+}
+
+fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    match number("NARROWS_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("NARROWS_SEEDS").unwrap_or(usual),
+    }
+}
+
+#[test]
+fn a_gateway_beside_liars_of_any_kind_is_done_in_a_bounded_time() {
+    let mut failed = Vec::new();
+    let mut worst: std::collections::BTreeMap<String, (f64, f64)> = Default::default();
+    for seed in seeds(600) {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let first = Kind::LIARS[seed as usize % Kind::LIARS.len()];
+        let more = (0..rng.random_range(0..3)).map(|_| Kind::LIARS[rng.random_range(0..Kind::LIARS.len())]);
+        let liars: Vec<Kind> = std::iter::once(first).chain(more.collect::<Vec<_>>()).collect();
+        let honest = rng.random_range(0..4);
+        match cost(seed, honest, &liars) {
+            Ok((with, alone, copies)) => {
+                let name = if liars.len() == 1 {
+                    format!("{first:?}")
+                } else {
+                    "several".to_owned()
+                };
+                let entry = worst.entry(name).or_default();
+                entry.0 = entry.0.max(with - alone);
+                entry.1 = entry.1.max(copies);
+                if with > alone * 1.5 + 15.0 || copies > 1.15 {
+                    failed.push(format!(
+                        "seed {seed}: {liars:?} beside {honest}: {with:.1} s, {alone:.1} s without, {copies:.3} copies"
+                    ));
+                }
+            }
+            Err(why) => failed.push(format!("seed {seed}: {liars:?} beside {honest}: {why}")),
+        }
+    }
+    let least = World::size() as f64 / LINK;
+    println!("at the link's rate alone: {least:.1} s; the most seconds more, and copies: {worst:#?}");
+    assert!(
+        failed.is_empty(),
+        "{} worlds are held up, as:\n{}",
+        failed.len(),
+        failed[..failed.len().min(12)].join("\n")
+    );
+}
