@@ -3,7 +3,8 @@
 mod support;
 
 use narrows_protocol::{
-    AgentReport, AnnounceEvent, InfoHash, RetryIn, Role, ScrapeFile, ScrapeRequest, ScrapeResponse,
+    AgentReport, AnnounceEvent, AnnounceRequest, InfoHash, RetryIn, Role, ScrapeFile, ScrapeRequest,
+    ScrapeResponse,
 };
 use support::*;
 
@@ -87,6 +88,53 @@ fn a_peer_that_stops_is_forgotten_and_gets_no_peers() {
     assert_eq!(addresses(&response), Vec::<String>::new());
     let response = accepted(say(tracker.addr, "127.1.0.2", &announce()));
     assert_eq!((response.complete, response.incomplete), (0, 1));
+}
+
+/// One machine at another site knows the ids and addresses of all others, and no key.
+#[test]
+fn no_machine_stops_another_or_takes_its_lease_by_saying_its_id() {
+    let tracker = Running::start("");
+    let own = |name: &str, left, key| AnnounceRequest {
+        key: Some(key),
+        ..agent(name, left)
+    };
+    accepted(say(tracker.addr, "127.1.0.1", &own("hq-1", 0, 11)));
+    let gateway = own("munich-1", 1000, 12);
+    accepted(say(tracker.addr, "127.2.0.1", &gateway));
+    for (name, left) in [("hq-1", 0), ("munich-1", 1000)] {
+        for key in [None, Some(99)] {
+            for event in [
+                AnnounceEvent::Started,
+                AnnounceEvent::None,
+                AnnounceEvent::Stopped,
+            ] {
+                let lie = AnnounceRequest {
+                    event,
+                    key,
+                    ..agent(name, left)
+                };
+                for from in ["127.1.0.66", "127.2.0.66"] {
+                    accepted(say(tracker.addr, from, &lie));
+                }
+            }
+        }
+    }
+    let mut later = gateway;
+    later.event = AnnounceEvent::None;
+    let reply = accepted(say(tracker.addr, "127.2.0.1", &later));
+    let assignment = reply.narrows.clone().unwrap();
+    assert_eq!(
+        (assignment.role, assignment.upstream),
+        (Role::Gateway, vec!["127.1.0.1:6881".parse().unwrap()])
+    );
+    assert_eq!((reply.complete, reply.incomplete), (1, 1));
+    assert_eq!(tracker.metric("narrows_tracker_moved_agents_total"), Some(0.0));
+    let named = tracker.metric("narrows_tracker_offences_total{offence=\"id_taken\"}");
+    assert!(named >= Some(8.0), "{named:?}");
+    let offenders = tracker.status()["offenders"].to_string();
+    for from in ["127.1.0.66", "127.2.0.66"] {
+        assert!(offenders.contains(from), "{offenders}");
+    }
 }
 
 #[test]

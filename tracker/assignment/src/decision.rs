@@ -121,6 +121,9 @@ pub struct Outcome {
     pub crowded_out: bool,
     /// Another machine announces with the same id, from this address; said when the agent's record is made.
     pub double: Option<SocketAddr>,
+    /// Another machine, which announces from this address, holds the id that this one claims, or claims to
+    /// stop: the claim changes nothing of the other's. A clone, or a thief.
+    pub id_taken: Option<SocketAddr>,
     /// The peer became a seeder.
     pub completed: bool,
     /// Parents were planned anew.

@@ -19,8 +19,12 @@ impl AgentKey {
     }
 
     /// The key of one of several machines that may share an id.
-    pub(crate) fn of_machine(self, machine: u32) -> AgentKey {
-        AgentKey(xxh3_64_with_seed(&machine.to_be_bytes(), self.0))
+    pub(crate) fn of_machine(self, machine: Machine) -> AgentKey {
+        let hash = |bytes: &[u8]| AgentKey(xxh3_64_with_seed(bytes, self.0));
+        match machine {
+            Machine::Key(key) => hash(&key.to_be_bytes()),
+            Machine::At(address) => hash(&(u64::from(address) << 8).to_be_bytes()),
+        }
     }
 
     pub(crate) fn number(self) -> u64 {
@@ -30,6 +34,23 @@ impl AgentKey {
     /// The key of which [`Self::number`] is this one.
     pub(crate) fn from_number(number: u64) -> AgentKey {
         AgentKey(number)
+    }
+}
+
+/// What tells the machines of one agent id apart. A key is known to its machine and the tracker alone, an
+/// address to all; so neither is ever taken for the other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Machine {
+    /// The key that it announces (`key`, BEP 7).
+    Key(u32),
+    /// A hash of its address, where it announces no key or several machines have the same.
+    At(u32),
+}
+
+impl Machine {
+    /// The machine at an address, whatever it announces.
+    pub(crate) fn at(place: Endpoint) -> Machine {
+        Machine::At(place.ip_hash())
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use narrows_assignment::{Announce, Decision, Refusal};
+use narrows_assignment::{Announce, Decision, Outcome, Refusal};
 use narrows_protocol::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn, ScrapeFile,
     ScrapeRequest, ScrapeResponse, Told,
@@ -17,6 +17,7 @@ use tracing::debug;
 use crate::announce::port::Port;
 use crate::announce::proxies;
 use crate::metrics::AnnounceOutcome;
+use crate::net::offences::Offence;
 use crate::state::tracker::{Listing, Tracker};
 
 const NOT_TRACKED: &str = "this torrent is not tracked here; ask the operator to publish it";
@@ -142,6 +143,7 @@ where
             let now = tracker.store.conditions().uptime();
             odd_clients.double(&report.agent, announce.addr, other, now);
         }
+        name_offences(tracker, &announce, &decision.outcome);
         if decision.outcome.beside_others {
             let now = tracker.store.conditions().uptime();
             odd_clients.shared_address(announce.addr, now);
@@ -175,6 +177,20 @@ where
             };
             Err((AnnounceOutcome::Unmapped, failure))
         }
+    }
+}
+
+/// Names a client that did what honest ones do not.
+fn name_offences(tracker: &Tracker, announce: &Announce<'_>, outcome: &Outcome) {
+    let agent = announce.agent.map(|report| report.agent.as_str());
+    let did = [(Offence::IdTaken, outcome.id_taken.is_some())];
+    for (offence, _) in did.into_iter().filter(|(_, happened)| *happened) {
+        tracker.offences.record(
+            offence,
+            announce.addr.ip(),
+            agent,
+            tracker.store.conditions().uptime(),
+        );
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Offence {
     OversizedRequest,
     /// Comes to the admin port by a name, or from a page, that is not its own.
     ForeignHost,
+    /// Announces the id of another agent without that one's key.
+    IdTaken,
 }
 
 impl OffenceKind for Offence {
@@ -25,6 +27,7 @@ impl OffenceKind for Offence {
         Self::TooManyConnections,
         Self::OversizedRequest,
         Self::ForeignHost,
+        Self::IdTaken,
     ];
 
     fn as_str(self) -> &'static str {
@@ -33,6 +36,7 @@ impl OffenceKind for Offence {
             Self::TooManyConnections => "too_many_connections",
             Self::OversizedRequest => "oversized_request",
             Self::ForeignHost => "foreign_host",
+            Self::IdTaken => "id_taken",
         }
     }
 
@@ -53,6 +57,10 @@ impl OffenceKind for Offence {
             Self::ForeignHost => {
                 "a browser asked the admin port by a name that is not its own, or for a page of another site, and was refused: \
                  if the name is one that you gave it, add it to `admin_names`; if not, look which page was open there"
+            }
+            Self::IdTaken => {
+                "a client announces the id of another agent without that one's key; the other agent's record and lease stay \
+                 as they are: it is a clone, which needs an `id` of its own in agent.yaml, or it wants to stop the other one"
             }
         }
     }

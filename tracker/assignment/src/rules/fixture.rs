@@ -6,7 +6,7 @@ use narrows_protocol::{GatewayPreference, InfoHash, PeerId};
 use narrows_topology::{SiteId, SiteMap};
 
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, Machine};
 use crate::state::Swarm;
 use crate::state::peer::{Agent, Class, Peer, Second, Tick};
 use crate::state::site::{Gateway, Site};
@@ -72,6 +72,7 @@ impl Fixture {
         let peer = Peer {
             agent: Some(Box::new(Agent {
                 key: AgentKey::of(&name),
+                machine: Machine::at(at),
                 name: name.into(),
                 second: Second::none(Tick::of(self.now)),
                 preference: GatewayPreference::Auto,

@@ -1,22 +1,24 @@
 //! Where each agent is. An agent is an id and the key that its machine made for itself (`key`, BEP 7): an id
-//! that two machines use (cloned images, equal host names) is two agents, each with a record of its own.
+//! that two machines use (cloned images, equal host names) is two agents, each with a record of its own. An
+//! id is what a client says, so it alone gives no power over the record of another machine.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use foldhash::fast::RandomState;
 use narrows_topology::SiteId;
 
 use crate::Time;
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, Machine};
 use crate::policy::IdentityPolicy;
 
-/// Where a record is, and the key that was announced with it; 0: none.
+/// Where a record is, and of which machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     pub(crate) site: SiteId,
     pub(crate) at: Endpoint,
-    pub(crate) key: u32,
+    pub(crate) machine: Machine,
 }
 
 /// The agents of a swarm by id.
@@ -28,18 +30,25 @@ pub(crate) struct Agents {
     /// own.
     shared: BTreeSet<(AgentKey, u32)>,
     first: HashMap<AgentKey, Place, RandomState>,
-    /// The other machines that use the id of the first, by their keys.
-    more: BTreeMap<(AgentKey, u32), Place>,
+    /// The other machines that use the id of the first.
+    more: BTreeMap<(AgentKey, Machine), Place>,
 }
 
 impl Agents {
-    /// What tells the machine that announces from `from` from others of its id: its key, or where several
-    /// machines have that too, its address.
-    pub(crate) fn machine(&self, id: AgentKey, key: u32, from: Endpoint) -> u32 {
-        if self.is_shared(id, key) {
-            from.ip_hash() | 1
+    /// What tells the machine that announces from `from` from others of its id: its key, or where it has none
+    /// (0) or several machines have the same, its address.
+    pub(crate) fn machine(&self, id: AgentKey, key: u32, from: Endpoint) -> Machine {
+        if key == 0 || self.is_shared(id, key) {
+            Machine::at(from)
         } else {
-            key
+            Machine::Key(key)
+        }
+    }
+
+    /// Several machines have an id and a key.
+    pub(crate) fn share(&mut self, policy: &IdentityPolicy, id: AgentKey, key: u32) {
+        if self.shared.len() < policy.max_remembered {
+            self.shared.insert((id, key));
         }
     }
 
@@ -64,22 +73,23 @@ impl Agents {
         *times += 1;
         if *times >= policy.max_moves {
             self.moves.remove(&(id, key));
-            self.shared.insert((id, key));
+            self.share(policy, id, key);
         }
     }
 
-    /// The record of an id and a key; who announces no key, or did not before, is the first of that id.
-    pub(crate) fn find(&self, id: AgentKey, key: u32) -> Option<Place> {
+    /// The record of a machine. Neither one that announced a key before nor one that does so now is found by
+    /// its id alone: any client may announce any id.
+    pub(crate) fn find(&self, id: AgentKey, machine: Machine) -> Option<Place> {
         let first = *self.first.get(&id)?;
-        if is_same(first.key, key) {
+        if first.machine == machine {
             return Some(first);
         }
-        self.more.get(&(id, key)).copied()
+        self.more.get(&(id, machine)).copied()
     }
 
     /// Another machine's record with this id.
-    pub(crate) fn double(&self, id: AgentKey, key: u32) -> Option<Place> {
-        self.all(id).find(|place| !is_same(place.key, key))
+    pub(crate) fn double(&self, id: AgentKey, machine: Machine) -> Option<Place> {
+        self.all(id).find(|place| place.machine != machine)
     }
 
     /// All records with an id.
@@ -88,24 +98,27 @@ impl Agents {
     }
 
     fn others(&self, id: AgentKey) -> impl Iterator<Item = Place> {
-        let of_id = self.more.range((id, 0)..=(id, u32::MAX));
-        of_id.map(|(_, place)| *place)
+        self.more.range(of_id(id)).map(|(_, place)| *place)
     }
 
     /// Records with an id of which one is to give way before another machine with that id is kept that
-    /// announces from `from`; none if there is room.
+    /// announces from `from`; none if there is room. They are those of one address, which has the most.
     pub(crate) fn surplus(&self, policy: &IdentityPolicy, id: AgentKey, from: Endpoint) -> Vec<Place> {
         if self.others(id).nth(policy.max_of_id_at_address - 1).is_none() {
             return Vec::new();
         }
-        if self.others(id).count() >= policy.max_of_id {
-            return self.others(id).collect();
+        let mut by_address: BTreeMap<[u8; 16], Vec<Place>> = BTreeMap::new();
+        for place in self.others(id) {
+            by_address.entry(place.at.ip_bytes()).or_default().push(place);
         }
-        let mut there: Vec<Place> = self.others(id).filter(|place| place.at.ip() == from.ip()).collect();
-        if there.len() < policy.max_of_id_at_address {
-            there.clear();
+        let there = by_address.get(&from.ip_bytes()).map_or(0, Vec::len);
+        if there >= policy.max_of_id_at_address {
+            return by_address.remove(&from.ip_bytes()).unwrap_or_default();
         }
-        there
+        if self.others(id).count() < policy.max_of_id {
+            return Vec::new();
+        }
+        by_address.into_values().max_by_key(Vec::len).unwrap_or_default()
     }
 
     /// Ids that several machines use.
@@ -113,15 +126,15 @@ impl Agents {
         use std::ops::Bound::{Excluded, Unbounded};
         let first = self.more.keys().next().map(|(id, _)| *id);
         std::iter::successors(first, |id| {
-            let mut further = self.more.range((Excluded((*id, u32::MAX)), Unbounded));
+            let mut further = self.more.range((Excluded(*of_id(*id).end()), Unbounded));
             further.next().map(|((id, _), _)| *id)
         })
     }
 
     pub(crate) fn insert(&mut self, id: AgentKey, place: Place) {
         match self.first.get_mut(&id) {
-            Some(first) if !is_same(first.key, place.key) => {
-                self.more.insert((id, place.key), place);
+            Some(first) if first.machine != place.machine => {
+                self.more.insert((id, place.machine), place);
             }
             Some(first) => *first = place,
             None => {
@@ -130,23 +143,23 @@ impl Agents {
         }
     }
 
-    /// Forgets the record at `at`, of an id and a key.
-    pub(crate) fn remove(&mut self, id: AgentKey, key: u32, at: Endpoint) {
+    /// Forgets the record at `at`, of a machine.
+    pub(crate) fn remove(&mut self, id: AgentKey, machine: Machine, at: Endpoint) {
         if self.first.get(&id).is_some_and(|first| first.at == at) {
-            let heir = self.more.range((id, 0)..=(id, u32::MAX)).next();
+            let heir = self.more.range(of_id(id)).next();
             let heir = heir.map(|(of, _)| *of).and_then(|of| self.more.remove(&of));
             match heir {
                 Some(heir) => self.first.insert(id, heir),
                 None => self.first.remove(&id),
             };
-        } else if self.more.get(&(id, key)).is_some_and(|place| place.at == at) {
-            self.more.remove(&(id, key));
+        } else if self.more.get(&(id, machine)).is_some_and(|place| place.at == at) {
+            self.more.remove(&(id, machine));
         }
     }
 
     /// A number of each, the same in every swarm.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
-        let more = self.more.keys().map(|(id, key)| id.of_machine(*key));
+        let more = self.more.keys().map(|(id, machine)| id.of_machine(*machine));
         self.first.keys().copied().chain(more).map(AgentKey::number)
     }
 
@@ -160,7 +173,7 @@ impl Agents {
     }
 }
 
-/// Whether two keys are one machine's, as far as they say anything.
-pub(crate) fn is_same(one: u32, other: u32) -> bool {
-    one == other || one == 0 || other == 0
+/// All machines of an id, in their order.
+fn of_id(id: AgentKey) -> RangeInclusive<(AgentKey, Machine)> {
+    (id, Machine::Key(0))..=(id, Machine::At(u32::MAX))
 }

@@ -7,7 +7,7 @@ use narrows_protocol::{AgentReport, AnnounceEvent};
 use narrows_topology::SiteId;
 use serde::{Deserialize, Serialize};
 
-use crate::hash::{AgentKey, name_hash};
+use crate::hash::{AgentKey, Machine, name_hash};
 
 /// The last totals of each agent that fetched across a link; kept while an agent is away.
 ///
@@ -60,7 +60,7 @@ impl Fetched {
     pub(crate) fn take(
         &mut self,
         report: &AgentReport,
-        machine: u32,
+        machine: Machine,
         event: AnnounceEvent,
         site: impl Fn(&str) -> Option<SiteId>,
     ) -> Unheard {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn heard(fetched: &mut Fetched, event: AnnounceEvent, sources: &[(&str, u64)]) -> Vec<(SiteId, u64)> {
-        let unheard = fetched.take(&report(sources), 0, event, |name| match name {
+        let unheard = fetched.take(&report(sources), Machine::Key(1), event, |name| match name {
             "hq" => Some(HQ),
             "b1" => Some(B1),
             _ => None,
@@ -200,7 +200,9 @@ mod tests {
     fn bytes_from_an_unknown_site_are_counted_without_one() {
         let mut fetched = Fetched::default();
         let said = report(&[("gone", 300), ("hq", 20)]);
-        let unheard = fetched.take(&said, 0, AnnounceEvent::None, |name| (name == "hq").then_some(HQ));
+        let unheard = fetched.take(&said, Machine::Key(1), AnnounceEvent::None, |name| {
+            (name == "hq").then_some(HQ)
+        });
         assert_eq!((unheard.bytes, unheard.from), (320, vec![(HQ, 20)]));
     }
 }

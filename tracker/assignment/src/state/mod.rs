@@ -230,8 +230,8 @@ impl Swarm {
         }
         if let Some(agent) = &peer.agent {
             let (site, at) = at;
-            let key = peer.key;
-            self.agents.insert(agent.key, Place { site, at, key });
+            let machine = agent.machine;
+            self.agents.insert(agent.key, Place { site, at, machine });
         }
         self.clients.insert(&peer, at.1);
         self.counts.add(class, peer.left);
@@ -246,8 +246,8 @@ impl Swarm {
         let site = self.sites.get_mut(&id)?;
         let (class, peer) = site.peers.remove(at)?;
         site.release(cx, at);
-        if let Some(agent) = peer.agent_key() {
-            self.agents.remove(agent, peer.key, at);
+        if let Some(agent) = &peer.agent {
+            self.agents.remove(agent.key, agent.machine, at);
         }
         self.clients.remove(&peer, at);
         self.counts.remove(class, peer.left);

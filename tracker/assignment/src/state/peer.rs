@@ -6,7 +6,7 @@ use std::time::Duration;
 use narrows_protocol::{AnnounceEvent, GatewayPreference, PeerId, Sharing};
 
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, Machine};
 use crate::{Announce, Time};
 
 /// A moment in tenths of a second since the tracker's start: 13 years in four bytes.
@@ -121,6 +121,7 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) key: AgentKey,
+    pub(crate) machine: Machine,
     pub(crate) name: Box<str>,
     pub(crate) second: Second,
     pub(crate) preference: GatewayPreference,

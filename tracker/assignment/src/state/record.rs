@@ -15,7 +15,7 @@ use super::fetched::TotalsRecord;
 use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::site::{Gateway, Upstream};
 use crate::endpoint::{Endpoint, EndpointRecord};
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, Machine};
 use crate::invariant::Broken;
 use crate::{Context, Time};
 
@@ -54,6 +54,9 @@ struct AgentRecord {
     #[serde(default)]
     reused: u64,
     metrics: Option<u16>,
+    /// Its address tells it from others of its id, as several machines have its key.
+    #[serde(default)]
+    by_address: bool,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -101,6 +104,7 @@ impl Swarm {
                         wan: agent.wan,
                         reused: agent.reused,
                         metrics: agent.metrics.map(std::num::NonZeroU16::get),
+                        by_address: matches!(agent.machine, Machine::At(_)),
                     }),
                     lease,
                 });
@@ -139,8 +143,13 @@ impl Swarm {
                 continue;
             }
             let agent = peer.agent.map(|agent| {
+                let id = AgentKey::of(&agent.id);
+                if agent.by_address && peer.key != 0 {
+                    self.agents.share(&cx.policy.identity, id, peer.key);
+                }
                 Box::new(Agent {
-                    key: AgentKey::of(&agent.id),
+                    key: id,
+                    machine: self.agents.machine(id, peer.key, at),
                     name: agent.id.as_str().into(),
                     second: Second {
                         other: agent.other.map(Endpoint::from),
@@ -156,7 +165,7 @@ impl Swarm {
                     metrics: agent.metrics.and_then(std::num::NonZeroU16::new),
                 })
             });
-            if agent.as_ref().is_some_and(|agent| self.agents.find(agent.key, peer.key).is_some()) {
+            if agent.as_ref().is_some_and(|agent| self.agents.find(agent.key, agent.machine).is_some()) {
                 continue;
             }
             let record = Peer {

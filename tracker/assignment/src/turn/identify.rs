@@ -1,7 +1,8 @@
 //! Rule 9, identity: the record of a peer, wherever it announces from.
 //!
-//! An agent is its id and the key of its machine, a stock client its key, or else its peer id at an address
-//! and port. Either is one peer with at most an IPv4 and an IPv6 address in one site, both of which it
+//! An agent is its id and the key of its machine (or its address, if it has no key), a stock client its key,
+//! or else its peer id at an address and port. An id alone proves nothing: a record gives way only to its own
+//! key, to a peer at its own address and port, or when it expires. Either is one peer with at most an IPv4 and an IPv6 address in one site, both of which it
 //! announces from now and then, and one that comes from elsewhere leaves no record behind. An address and
 //! port tell no two apart: behind a NAT several machines have the same.
 //!
@@ -15,7 +16,7 @@ use narrows_topology::SiteId;
 
 use super::Turn;
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, Machine};
 use crate::invariant::Broken;
 use crate::rules::intervals::last_announced;
 use crate::state::agents::Place;
@@ -37,21 +38,23 @@ impl Turn<'_> {
         self.report().map(|report| AgentKey::of(&report.agent))
     }
 
-    /// What tells the announcing machine from others of its id; 0: nothing.
-    pub(super) fn machine(&self) -> u32 {
-        let key = self.announce.key.unwrap_or(0);
-        self.agent_key().map_or(key, |agent| self.swarm.agents.machine(agent, key, self.from))
+    /// What tells the announcing machine from others of its id.
+    pub(super) fn machine(&self, agent: AgentKey) -> Machine {
+        self.swarm.agents.machine(agent, self.announce.key.unwrap_or(0), self.from)
     }
 
     fn identify_agent(&mut self, agent: AgentKey) -> Result<Endpoint, Broken> {
-        let machine = self.machine();
+        let machine = self.machine(agent);
         let Some(Place { site, at, .. }) = self.swarm.agents.find(agent, machine) else {
-            if self.announce.event != AnnounceEvent::Stopped {
+            let stops = self.announce.event == AnnounceEvent::Stopped;
+            if !stops {
                 self.make_room(agent);
             }
             let place = self.settle();
             // one id, and a machine that is not here yet
-            self.outcome.double = self.swarm.agents.double(agent, machine).map(|other| other.at.addr());
+            let other = self.swarm.agents.double(agent, machine).map(|other| other.at.addr());
+            self.outcome.double = other.filter(|_| !stops);
+            self.outcome.id_taken = other;
             return Ok(place);
         };
         if site == self.id && (at.is_beside(self.from) || at.is_ipv4() != self.from.is_ipv4()) {
@@ -62,7 +65,8 @@ impl Turn<'_> {
             }
         }
         self.outcome.moved = true;
-        self.swarm.agents.moved(&self.cx.policy.identity, agent, machine, self.now);
+        let key = self.announce.key.unwrap_or(0);
+        self.swarm.agents.moved(&self.cx.policy.identity, agent, key, self.now);
         self.swarm.remove(self.cx, (site, at));
         Ok(self.settle())
     }
@@ -70,9 +74,10 @@ impl Turn<'_> {
     /// Forgets where an agent was, and its record there if there is one.
     pub(super) fn forget_place(&mut self) {
         let Some(agent) = self.agent_key() else { return };
-        if let Some(Place { site, at, key }) = self.swarm.agents.find(agent, self.machine()) {
+        let machine = self.machine(agent);
+        if let Some(Place { site, at, .. }) = self.swarm.agents.find(agent, machine) {
             self.swarm.remove(self.cx, (site, at));
-            self.swarm.agents.remove(agent, key, at);
+            self.swarm.agents.remove(agent, machine, at);
         }
     }
 
@@ -107,7 +112,9 @@ impl Turn<'_> {
                 return Ok(at);
             }
         }
-        if let Some((site, before)) = self.known_client() {
+        // any client may announce any key from anywhere: what a stop ends is at its own address and port
+        let goes_on = self.announce.event != AnnounceEvent::Stopped;
+        if let Some((site, before)) = self.known_client().filter(|_| goes_on) {
             let is_other_family = site == id && before.is_ipv4() != from.is_ipv4();
             if is_other_family && self.seen_again(before)? {
                 return Ok(before);
@@ -195,8 +202,10 @@ impl Turn<'_> {
             let here = site.peers.residents(from).filter(|at| at.is_beside(from));
             here.filter_map(|at| Some((at, site.peers.find(at)?.1)))
         };
+        // peers are told each other's ids, and no keys
         let is_it = |peer: &Peer| {
-            peer.id == announce.peer_id || (starts && peer.key != 0 && announce.key == Some(peer.key))
+            let has_its_key = peer.key == announce.key.unwrap_or(0);
+            has_its_key && (peer.id == announce.peer_id || (starts && peer.key != 0))
         };
         if let Some((at, _)) = found().find(|(_, peer)| is_it(peer)) {
             return Some(at);

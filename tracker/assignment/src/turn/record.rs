@@ -119,6 +119,7 @@ impl Turn<'_> {
         let agent = announce.agent.map(|report| {
             Box::new(Agent {
                 key: AgentKey::of(&report.agent),
+                machine: self.machine(AgentKey::of(&report.agent)),
                 name: report.agent.as_str().into(),
                 second: Second::none(Tick::of(now)),
                 preference: report.preference,
@@ -134,7 +135,7 @@ impl Turn<'_> {
             agent,
             left: announce.left,
             id: announce.peer_id,
-            key: self.machine(),
+            key: announce.key.unwrap_or(0),
             expires,
             judged: Tick::of(now),
             still: 0,
@@ -149,7 +150,7 @@ impl Turn<'_> {
         let Some(report) = self.report() else {
             return;
         };
-        let (machine, map) = (self.machine(), self.cx.map);
+        let (machine, map) = (self.machine(AgentKey::of(&report.agent)), self.cx.map);
         let unheard =
             self.swarm.fetched.take(report, machine, self.announce.event, |name| map.site_named(name));
         let known: u64 = unheard.from.iter().map(|(_, bytes)| bytes).sum();

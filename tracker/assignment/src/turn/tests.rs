@@ -6,7 +6,7 @@ use narrows_protocol::{AgentReport, AnnounceEvent, InfoHash, PeerId, Role};
 use narrows_topology::SiteMap;
 
 use crate::endpoint::Endpoint;
-use crate::hash::AgentKey;
+use crate::hash::{AgentKey, Machine};
 use crate::state::Swarm;
 use crate::state::agents::Place;
 use crate::{Announce, Broken, Context, Decision, Ledger, Policy};
@@ -46,7 +46,7 @@ fn answered(strict: bool, announces: usize) -> (Swarm, Vec<Decision>) {
     let place = Place {
         site: map.locate(addr.ip()).unwrap(),
         at: Endpoint::of(addr),
-        key: 0,
+        machine: Machine::at(Endpoint::of(addr)),
     };
     swarm.agents.insert(AgentKey::of("hq-001"), place);
     let now = Duration::from_secs(1);

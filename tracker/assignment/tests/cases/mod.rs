@@ -2,6 +2,7 @@
 
 mod gateways;
 mod identity;
+mod imposters;
 mod restarts;
 mod totals;
 

@@ -4,6 +4,7 @@
 pub mod check;
 pub mod client;
 pub mod events;
+pub mod liar;
 pub mod maps;
 pub mod story;
 pub mod world;
