@@ -133,8 +133,21 @@ pub struct Outcome {
     /// The sites they came from, as far as known: `map.path(from, site)` names the links that each number
     /// crossed.
     pub wan_from: Vec<(SiteId, u64)>,
+    /// Peers that others accuse, and some to compare them with: to be dialled, and told to
+    /// [`crate::Swarm::probed`].
+    pub probe: Vec<SocketAddr>,
     /// The record of a seeder of the site was given up after neighbours could not reach it.
     pub seeder_gone: bool,
+}
+
+/// What followed from dialling a peer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Probed {
+    /// Peers that were given up, since neither the tracker nor their neighbours reach them.
+    pub given_up: usize,
+    /// Addresses that said again and again of peers which the tracker reaches that they do not answer, and the
+    /// agents' ids that they gave.
+    pub false_accusers: Vec<(IpAddr, Option<String>)>,
 }
 
 /// Why an announce is not answered with peers, in a text that is safe to show to the client.

@@ -61,7 +61,7 @@
 //! | 2 supply | `state/site.rs`, `rules/supply.rs` | `turn/progress.rs` |
 //! | 3 parents | `rules/parents.rs`, `rules/stripes.rs` | `turn/parents.rs` |
 //! | 4 gateways: leases, successors | `rules/gateway.rs`, `rules/trickle.rs` | `turn/lease.rs` |
-//! | 4 gateways: fail-over, adoption | `rules/failover.rs`, `rules/restart.rs` | `turn/reach.rs` |
+//! | 4 gateways: fail-over, adoption | `rules/accusations.rs`, `rules/failover.rs`, `rules/restart.rs` | `turn/reach.rs`, `turn/probe.rs` |
 //! | 5 upstreams | `rules/upstream.rs`, `rules/reach.rs` | `turn/announce.rs`, `turn/reach.rs` |
 //! | 6 links are the gateway's, 7 neighbours | `rules/neighbours.rs` | `turn/announce.rs` |
 //! | 8 nobody starves | `rules/starvation.rs` | `turn/progress.rs` |
@@ -90,7 +90,7 @@ mod turn;
 
 pub use brakes::Brakes;
 pub use context::Context;
-pub use decision::{Announce, Decision, Outcome, Parent, Refusal};
+pub use decision::{Announce, Decision, Outcome, Parent, Probed, Refusal};
 pub use invariant::Broken;
 pub use ledger::Ledger;
 pub use policy::{

@@ -107,8 +107,15 @@ fn a_seeder_that_the_only_neighbour_misses_supplies_no_peer() {
     let dead = world.clients[seeder].addr;
     let member = join(&mut world, 3, 0);
     world.advance(world.now + Duration::from_secs(35));
-    let reply = says_gone(&mut world, member, vec![dead]);
-    assert_eq!((reply.role, reply.outcome.seeder_gone), (Role::Gateway, true));
+    // it errs
+    says_gone(&mut world, member, vec![dead]);
+    world.advance(world.now + Duration::from_secs(10));
+    assert_eq!(world.swarm.counts().complete, 2);
+    world.clients[seeder].alive = false;
+    says_gone(&mut world, member, vec![dead]);
+    world.advance(world.now + Duration::from_secs(4));
+    assert_eq!(world.swarm.counts().complete, 1, "the tracker has looked itself");
+    assert_eq!(says_gone(&mut world, member, vec![]).role, Role::Gateway);
 }
 
 /// Its members notice a frozen gateway after 10 s of silence, all within a second.

@@ -107,6 +107,7 @@ where
         tracker,
         trusted_proxies,
         odd_clients,
+        probes,
     } = port;
     let request = AnnounceRequest::parse(source.query)
         .map_err(|error| (AnnounceOutcome::Invalid, Failure::new(error.reason())))?;
@@ -144,6 +145,7 @@ where
             odd_clients.double(&report.agent, announce.addr, other, now);
         }
         name_offences(tracker, &announce, &decision.outcome);
+        probes.dial(tracker, request.info_hash, &decision.outcome.probe);
         if decision.outcome.beside_others {
             let now = tracker.store.conditions().uptime();
             odd_clients.shared_address(announce.addr, now);

@@ -3,6 +3,7 @@
 mod answer;
 mod odd_clients;
 pub(crate) mod port;
+mod probe;
 mod proxies;
 
 use std::net::SocketAddr;

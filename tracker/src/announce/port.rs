@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::announce::odd_clients::OddClients;
+use crate::announce::probe::Probes;
 use crate::state::tracker::Tracker;
 
 /// The port where /announce and /scrape are served.
@@ -13,6 +14,8 @@ pub(crate) struct Port {
     /// Networks whose X-Forwarded-For and `ip=` are believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) odd_clients: OddClients,
+    /// Peers that are being dialled, since others accuse them.
+    pub(crate) probes: Arc<Probes>,
 }
 
 impl Port {
@@ -21,6 +24,7 @@ impl Port {
             tracker,
             trusted_proxies,
             odd_clients: OddClients::default(),
+            probes: Arc::default(),
         }
     }
 }

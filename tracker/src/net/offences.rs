@@ -19,6 +19,8 @@ pub(crate) enum Offence {
     ForeignHost,
     /// Announces the id of another agent without that one's key.
     IdTaken,
+    /// Says again and again of peers which the tracker reaches that they do not answer.
+    FalseAccusation,
 }
 
 impl OffenceKind for Offence {
@@ -28,6 +30,7 @@ impl OffenceKind for Offence {
         Self::OversizedRequest,
         Self::ForeignHost,
         Self::IdTaken,
+        Self::FalseAccusation,
     ];
 
     fn as_str(self) -> &'static str {
@@ -37,6 +40,7 @@ impl OffenceKind for Offence {
             Self::OversizedRequest => "oversized_request",
             Self::ForeignHost => "foreign_host",
             Self::IdTaken => "id_taken",
+            Self::FalseAccusation => "false_accusation",
         }
     }
 
@@ -61,6 +65,10 @@ impl OffenceKind for Offence {
             Self::IdTaken => {
                 "a client announces the id of another agent without that one's key; the other agent's record and lease stay \
                  as they are: it is a clone, which needs an `id` of its own in agent.yaml, or it wants to stop the other one"
+            }
+            Self::FalseAccusation => {
+                "a client says again and again of peers that they do not answer, and the tracker reaches them; it is not \
+                 believed: a firewall or a broken network card is between them, or it lies: look at that machine"
             }
         }
     }

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
 use narrows_assignment::{
-    Announce, Context, Counts, Decision, Explanation, Listed, Refusal, Swarm, SwarmRecord, SwarmStatus, Time,
+    Announce, Context, Counts, Decision, Explanation, Listed, Probed, Refusal, Swarm, SwarmRecord,
+    SwarmStatus, Time,
 };
 use narrows_protocol::InfoHash;
 use narrows_topology::SiteMap;
@@ -89,6 +90,14 @@ impl Store {
             }
         };
         Ok(then(view.map(), decision))
+    }
+
+    /// Takes what was found when a peer of a swarm was dialled; `None`: there is no such swarm any more.
+    pub(crate) fn probed(&self, hash: InfoHash, addr: SocketAddr, reached: bool) -> Option<Probed> {
+        let mut tracked = self.swarms.get_mut(&hash)?;
+        let view = self.conditions.view();
+        tracked.follow(&view);
+        Some(tracked.swarm.probed(&view.context(), addr, reached, view.now))
     }
 
     /// What of a swarm is worth keeping over a restart.

@@ -164,9 +164,28 @@ pub struct ReachPolicy {
     pub recent: Duration,
     /// Upstreams that are remembered as unreachable, per gateway: any client may report what it likes.
     pub remembered: usize,
-    /// Neighbours that must report the same before others believe it (or all there are): one report may be
-    /// one broken connection.
-    pub witnesses: u32,
+    /// Neighbours at so many addresses must say that a peer does not answer before that is believed where the
+    /// tracker itself cannot tell: one report may be one broken connection, or a lie.
+    pub witnesses: usize,
+    /// A peer is dialled once in this time, whatever others say of it.
+    pub probe_again: Duration,
+    /// The least and the most time until a peer whose report is being looked into is to come back: the tracker
+    /// has dialled by then, unless the machine does not even refuse.
+    pub probe_wait: (Duration, Duration),
+    /// Peers of a swarm of which is remembered what was found.
+    pub max_probes: usize,
+    /// For so long the tracker knows that it reaches a site's peers: firewalls change rarely.
+    pub evidence: Duration,
+    /// Once in this time a site's peers are believed before the tracker has looked itself. That is faster where
+    /// a machine is gone without refusing, and one with two addresses can use it so often.
+    pub trusted: Duration,
+    /// An address is named whose claims were found to be false so often: honest peers err when their own
+    /// network fails, once or twice.
+    pub false_accusations: u32,
+    /// The time in which that is counted.
+    pub false_within: Duration,
+    /// Addresses for which it is counted.
+    pub max_liars: usize,
 }
 
 impl Default for ReachPolicy {
@@ -176,6 +195,14 @@ impl Default for ReachPolicy {
             recent: Duration::from_secs(30),
             remembered: 32,
             witnesses: 2,
+            probe_again: Duration::from_secs(5),
+            probe_wait: (Duration::from_millis(250), Duration::from_secs(1)),
+            max_probes: 1024,
+            evidence: Duration::from_secs(15 * 60),
+            trusted: Duration::from_secs(10 * 60),
+            false_accusations: 5,
+            false_within: Duration::from_secs(10 * 60),
+            max_liars: 256,
         }
     }
 }

@@ -2,62 +2,52 @@
 
 use std::net::SocketAddr;
 
+use super::accusations::{self, Case, Word};
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::site::Offer;
 use crate::state::view::View;
 
-/// What follows from a neighbour's report that it lost a gateway.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Loss {
-    /// Nothing: there is no such gateway, or it may be another one that was meant.
-    None,
-    /// The report is not enough. The reporter is to come back soon, so that it is there when another has said
-    /// the same. `first`: it has not reported this before.
-    Doubted { gateway: Endpoint, first: bool },
-    /// The gateway is given up.
-    Believed { gateway: Endpoint },
-}
-
-/// Judges a report. One may be one broken connection: the gateway is given up when two neighbours say so (or
-/// all there are), or when one says so again after [`crate::Policy::failover`] while the gateway has not
-/// announced.
-pub(crate) fn judge(reporter: &View<'_>, lost: Endpoint) -> Loss {
-    let (site, now, policy) = (reporter.site, reporter.now, reporter.cx.policy);
+/// The gateway that a neighbour says it lost.
+pub(crate) fn accused(reporter: &View<'_>, lost: Endpoint) -> Option<Endpoint> {
+    let site = reporter.site;
     if site.peers.is_at(reporter.at, lost) {
         // that is its own address: what is behind it beside itself, it cannot know
-        return Loss::None;
+        return None;
     }
     let mut there = site.peers.residents(lost).filter(|at| *at != reporter.at);
-    let found = there.find_map(|at| Some((at, site.gateways.get(&at)?)));
-    let Some((gateway, lease)) = found else {
-        return Loss::None;
-    };
+    let (gateway, lease) = there.find_map(|at| Some((at, site.gateways.get(&at)?)))?;
     // of several behind one address and port nothing tells which: the one that does not come back in time
-    if site.peers.residents(lost).nth(1).is_some() && now <= lease.due {
-        return Loss::None;
+    let is_one_of_several = site.peers.residents(lost).nth(1).is_some();
+    (!is_one_of_several || reporter.now > lease.due).then_some(gateway)
+}
+
+/// Judges what neighbours say of a gateway. One that is late is given up at their word, since its silence is no
+/// claim: its process may have frozen, and the machine accepts connections for it.
+pub(crate) fn judge(case: &Case<'_>, gateway: Endpoint) -> Word {
+    let (site, now) = (case.site, case.now);
+    let Some(lease) = site.gateways.get(&gateway) else {
+        return Word::Doubted;
+    };
+    let is_late = lease.due + case.cx.policy.reach.probe_again < now;
+    if is_late && site.accusations.against(gateway).next().is_some() {
+        return Word::Believed;
     }
     // an agent that restarts has its lease back before its neighbours have reported the end of the old
     // session
-    let is_new = now < lease.since + policy.failover;
-    let is_agent = site.peers.find(gateway).is_some_and(|(_, peer)| peer.agent.is_some());
-    let neighbours = site.peers.agents() - u32::from(is_agent);
-    let reports = || site.lost.iter().filter(|report| report.gateway == gateway);
-    let repeated =
-        reports().any(|report| report.reporter == reporter.at && report.at + policy.failover <= now);
-    let first = reports().all(|report| report.reporter != reporter.at);
-    let reporters = reports().count() as u32 + u32::from(first);
-    if !is_new && (repeated || reporters >= neighbours.clamp(1, policy.reach.witnesses)) {
-        Loss::Believed { gateway }
-    } else {
-        Loss::Doubted { gateway, first }
+    let is_new = now < lease.since + case.cx.policy.failover;
+    match accusations::weigh(case, gateway) {
+        Word::OnTrust if is_new => Word::Doubted,
+        word => word,
     }
 }
 
 /// The gateway that a neighbour has lost and is still without: that it has no other to name is a repetition.
-pub(crate) fn still_lost(reporter: &View<'_>) -> Option<SocketAddr> {
-    let mine = reporter.site.lost.iter().find(|report| report.reporter == reporter.at);
-    mine.map(|report| report.gateway.addr())
+pub(crate) fn still_lost(reporter: &View<'_>) -> Option<Endpoint> {
+    let site = reporter.site;
+    let mut mine = site.accusations.iter().filter(|accusation| accusation.by == reporter.at);
+    mine.find(|accusation| site.gateways.contains_key(&accusation.accused))
+        .map(|accusation| accusation.accused)
 }
 
 /// A member of a site is connected to a gateway that the tracker does not know: the tracker has restarted.
@@ -78,59 +68,111 @@ mod tests {
 
     use super::*;
     use crate::rules::fixture::{Fixture, agent};
-    use crate::state::site::Lost;
+    use crate::state::accused::Found;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn reported(fixture: &mut Fixture, reporter: u8, ago: Duration) {
-        let (gateway, reporter, at) = (agent(0), agent(reporter), fixture.now - ago);
-        fixture.site().lost.push(Lost {
-            gateway,
-            reporter,
-            at,
-        });
+    /// Leechers, of which the first has the lease and is in time.
+    fn fixture(others: usize) -> Fixture {
+        let mut fixture = Fixture::with_leechers(&vec![600; others + 1]);
+        fixture.lease(0, MINUTE);
+        fixture.in_time(0);
+        fixture
     }
 
-    fn loss(fixture: &Fixture, reporter: u8) -> Loss {
-        fixture.of(reporter, |view| judge(view, agent(0)))
+    fn says_lost(fixture: &mut Fixture, reporter: u8) -> Word {
+        let (now, again) = (fixture.now, fixture.policy.reach.probe_again);
+        fixture.site().accusations.add(agent(0), agent(reporter), again, now);
+        judged(fixture)
+    }
+
+    fn judged(fixture: &Fixture) -> Word {
+        fixture.case(|case| judge(case, agent(0)))
+    }
+
+    fn dialled(fixture: &mut Fixture, peer: u8, reached: bool) {
+        let (at, now, policy) = (agent(peer), fixture.now, fixture.policy.reach);
+        fixture.swarm.probes.ask(&policy, at, now);
+        assert!(fixture.swarm.probes.note(at.addr(), Found { reached, at: now }));
+        if reached {
+            fixture.site().note_reached(at, now);
+        }
     }
 
     #[test]
-    fn one_report_of_several_neighbours_is_doubted_and_the_second_is_believed() {
-        let mut fixture = Fixture::with_leechers(&[500, 600, 600, 600]);
-        fixture.lease(0, MINUTE);
-        let gateway = agent(0);
-        assert_eq!(loss(&fixture, 1), Loss::Doubted { gateway, first: true });
-        reported(&mut fixture, 1, Duration::ZERO);
-        assert_eq!(
-            loss(&fixture, 1),
-            Loss::Doubted {
-                gateway,
-                first: false
-            }
-        );
-        assert_eq!(loss(&fixture, 2), Loss::Believed { gateway });
+    fn one_accuser_is_doubted_until_the_tracker_has_looked_itself() {
+        let mut fixture = fixture(3);
+        for _ in 0..5 {
+            assert_eq!(
+                says_lost(&mut fixture, 1),
+                Word::Doubted,
+                "however often it says so"
+            );
+        }
+        dialled(&mut fixture, 2, true);
+        assert_eq!(judged(&fixture), Word::Doubted);
+        dialled(&mut fixture, 0, true);
+        assert_eq!(judged(&fixture), Word::Doubted);
+        dialled(&mut fixture, 0, false);
+        assert_eq!(judged(&fixture), Word::Believed);
     }
 
     #[test]
-    fn the_only_neighbour_is_believed_and_so_is_one_that_says_so_again_after_a_while() {
-        let gateway = agent(0);
-        let mut fixture = Fixture::with_leechers(&[500, 600]);
-        fixture.lease(0, MINUTE);
-        assert_eq!(loss(&fixture, 1), Loss::Believed { gateway });
-
-        let mut fixture = Fixture::with_leechers(&[500, 600, 600]);
-        fixture.lease(0, MINUTE);
-        reported(&mut fixture, 1, Duration::from_secs(2));
-        assert_eq!(loss(&fixture, 1), Loss::Believed { gateway });
+    fn where_the_tracker_reaches_no_peer_of_a_site_a_second_address_decides() {
+        let mut fixture = fixture(3);
+        says_lost(&mut fixture, 1);
+        for peer in [0, 2, 3] {
+            dialled(&mut fixture, peer, false);
+        }
+        assert_eq!(judged(&fixture), Word::Doubted);
+        // that it reaches the accuser says nothing: it may be the only one that listens to the tracker
+        dialled(&mut fixture, 1, true);
+        assert_eq!(judged(&fixture), Word::Doubted);
+        assert_eq!(says_lost(&mut fixture, 2), Word::Believed);
     }
 
     #[test]
-    fn a_gateway_that_has_only_just_taken_office_is_not_given_up_and_a_member_cannot_be() {
-        let mut fixture = Fixture::with_leechers(&[500, 600]);
-        assert_eq!(loss(&fixture, 1), Loss::None);
+    fn two_addresses_are_believed_before_the_tracker_has_looked_but_once_in_a_while_only() {
+        let mut fixture = fixture(3);
+        says_lost(&mut fixture, 1);
+        assert_eq!(says_lost(&mut fixture, 2), Word::OnTrust);
+        let now = fixture.now;
+        fixture.site().trusted = Some((agent(9), now));
+        assert_eq!(judged(&fixture), Word::Doubted);
+        fixture.now += fixture.policy.reach.trusted;
+        fixture.in_time(0);
+        assert_eq!(judged(&fixture), Word::OnTrust);
+    }
+
+    #[test]
+    fn of_two_that_are_alone_at_a_site_the_one_is_compared_with_the_other() {
+        let mut fixture = fixture(1);
+        assert_eq!(says_lost(&mut fixture, 1), Word::Doubted);
+        dialled(&mut fixture, 0, false);
+        assert_eq!(judged(&fixture), Word::Doubted);
+        dialled(&mut fixture, 1, true);
+        assert_eq!(judged(&fixture), Word::Believed);
+    }
+
+    #[test]
+    fn a_gateway_that_does_not_come_back_in_time_is_given_up_at_one_word() {
+        let mut fixture = fixture(3);
+        assert_eq!(judged(&fixture), Word::Doubted, "without a word it has its lease");
+        says_lost(&mut fixture, 1);
+        dialled(&mut fixture, 0, true);
+        fixture.site().accusations.refute(agent(0));
+        assert_eq!(judged(&fixture), Word::Doubted);
+        fixture.now += MINUTE;
+        assert_eq!(judged(&fixture), Word::Believed);
+    }
+
+    #[test]
+    fn a_gateway_that_has_only_just_taken_office_is_not_given_up_on_trust_and_a_member_cannot_be() {
+        let mut fixture = fixture(3);
+        assert_eq!(fixture.of(1, |view| accused(view, agent(2))), None);
         fixture.lease(0, Duration::from_secs(1));
-        let gateway = agent(0);
-        assert_eq!(loss(&fixture, 1), Loss::Doubted { gateway, first: true });
+        fixture.in_time(0);
+        says_lost(&mut fixture, 1);
+        assert_eq!(says_lost(&mut fixture, 2), Word::Doubted);
     }
 }

@@ -7,6 +7,7 @@ use narrows_topology::{SiteId, SiteMap};
 
 use crate::endpoint::Endpoint;
 use crate::hash::{AgentKey, Machine};
+use crate::rules::accusations::Case;
 use crate::state::Swarm;
 use crate::state::peer::{Agent, Class, Peer, Second, Tick};
 use crate::state::site::{Gateway, Site};
@@ -24,7 +25,7 @@ links:
 /// What rules look at: a content of 1000 bytes, with a seeder at hq.
 pub(super) struct Fixture {
     map: SiteMap,
-    policy: Policy,
+    pub(super) policy: Policy,
     ledger: Ledger,
     pub(super) swarm: Swarm,
     pub(super) now: Time,
@@ -124,6 +125,23 @@ impl Fixture {
     pub(super) fn lease(&mut self, n: u8, ago: Duration) {
         let gateway = Gateway::new(self.now - ago, false);
         self.site().gateways.insert(agent(n), gateway);
+    }
+
+    /// A gateway is not late yet.
+    pub(super) fn in_time(&mut self, n: u8) {
+        let due = self.now;
+        self.site().gateways.get_mut(&agent(n)).unwrap().due = due;
+    }
+
+    /// What a rule makes of what is said at the site.
+    pub(super) fn case<R>(&self, rule: impl FnOnce(&Case<'_>) -> R) -> R {
+        let case = Case {
+            swarm: &self.swarm,
+            cx: &self.cx(),
+            site: self.swarm.sites.get(&self.munich()).unwrap(),
+            now: self.now,
+        };
+        rule(&case)
     }
 
     /// What a rule makes of an agent.

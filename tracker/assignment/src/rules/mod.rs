@@ -1,6 +1,7 @@
 //! The rules of `doc/design.md`, "Who gets which peers", one subject per file. A rule looks at facts and
 //! gives a verdict; `turn/` applies it. Nothing in here changes a swarm.
 
+pub(crate) mod accusations;
 pub(crate) mod budget;
 pub(crate) mod failover;
 #[cfg(test)]

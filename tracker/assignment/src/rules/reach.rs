@@ -1,8 +1,8 @@
 //! Peers that do not answer: what agents report with `gone=`.
 //!
-//! A report is one agent's view, so it changes what others see only where a neighbour says the same:
-//! upstreams are kept from the gateway that cannot reach them, for a while; a seeder of the own site loses
-//! its record once two neighbours (or all there are) miss it and it has been silent since.
+//! A report is one agent's view: upstreams are kept from the gateway that cannot reach them, for a while. It
+//! changes what others see only as [`super::accusations`] says, of a seeder of the own site that has been
+//! silent since.
 
 use std::collections::BTreeSet;
 
@@ -10,25 +10,23 @@ use narrows_topology::SiteId;
 
 use super::intervals;
 use crate::endpoint::Endpoint;
-use crate::state::peer::{Class, NonSharing};
+use crate::state::peer::Class;
 use crate::state::site::Upstream;
 use crate::state::view::View;
 
-/// What follows from a report that a peer of the own site does not answer.
+/// What is meant by a report that a peer of the own site does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Gone {
-    /// Nothing.
+    /// Nothing that matters.
     No,
     /// A gateway that has not come back in time: that it does not answer is no old news.
     Gateway(Endpoint),
-    /// A seeder that others still reach, as far as known.
-    Doubted(Endpoint),
-    /// A seeder that enough neighbours miss.
+    /// A seeder that has been silent since.
     Seeder(Endpoint),
 }
 
-/// Judges a report of a peer that misses another one of its site.
-pub(crate) fn judge_local(reporter: &View<'_>, gone: Endpoint) -> Gone {
+/// Looks at a report of a peer that misses another one of its site.
+pub(crate) fn missed(reporter: &View<'_>, gone: Endpoint) -> Gone {
     let (site, now, policy) = (reporter.site, reporter.now, reporter.cx.policy);
     // of several behind one address and port, the one that counts: the gateway, else a seeder
     let weight = |key: &Endpoint| {
@@ -53,17 +51,7 @@ pub(crate) fn judge_local(reporter: &View<'_>, gone: Endpoint) -> Gone {
     if !reporter.class.wants() || announced + policy.reach.recent > now {
         return Gone::No;
     }
-    let others = site.gone.iter().filter(|report| {
-        report.peer == gone && report.reporter != reporter.at && report.at + policy.reach.avoided > now
-    });
-    let reporters = others.count() + 1;
-    let leechers = site.peers.of(Class::Leecher).chain(site.peers.of(Class::NonSharing(NonSharing::Leecher)));
-    let neighbours = leechers.filter(|(_, peer)| peer.agent.is_some());
-    if reporters >= neighbours.take(policy.reach.witnesses as usize).count() {
-        Gone::Seeder(gone)
-    } else {
-        Gone::Doubted(gone)
-    }
+    Gone::Seeder(gone)
 }
 
 /// Parents of which a gateway reaches none of the peers that it was handed, if those were two or more, or if no

@@ -16,7 +16,6 @@ impl Site {
         let Some(gateway) = self.gateways.swap_remove(&at) else {
             return;
         };
-        self.lost.retain(|lost| lost.gateway != at);
         if gateway.extra {
             return;
         }

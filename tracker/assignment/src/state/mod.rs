@@ -1,6 +1,7 @@
 //! The state of one content. It knows no rule: what is decided with it is in `rules/`, and applied by
 //! `turn/`.
 
+pub(crate) mod accused;
 pub(crate) mod agents;
 pub(crate) mod clients;
 mod crowd;
@@ -24,6 +25,7 @@ use narrows_topology::{Forest, SiteId};
 use crate::endpoint::Endpoint;
 use crate::invariant::{Broken, Faults};
 use crate::{Context, Time};
+use accused::Probes;
 use agents::{Agents, Place};
 use clients::Clients;
 use fetched::Fetched;
@@ -86,6 +88,8 @@ pub struct Swarm {
     pub(crate) clients: Clients,
     /// What agents reported to have fetched across links.
     pub(crate) fetched: Fetched,
+    /// What the tracker found of peers that others accuse.
+    pub(crate) probes: Probes,
     pub(crate) forest: Forest,
     /// The site with most bytes, while no site is supplied.
     pub(crate) root: Option<SiteId>,
@@ -119,6 +123,7 @@ impl Swarm {
             agents: Agents::default(),
             clients: Clients::default(),
             fetched: Fetched::default(),
+            probes: Probes::default(),
             forest: Forest::new(),
             root: None,
             barren: BTreeSet::new(),
@@ -246,6 +251,7 @@ impl Swarm {
         let site = self.sites.get_mut(&id)?;
         let (class, peer) = site.peers.remove(at)?;
         site.release(cx, at);
+        site.accusations.drop_against(at);
         if let Some(agent) = &peer.agent {
             self.agents.remove(agent.key, agent.machine, at);
         }

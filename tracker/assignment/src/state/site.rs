@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
+use super::accused::Accusations;
 use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
@@ -13,6 +14,10 @@ use super::trials::{Meter, Trials};
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
 use crate::{Policy, Time, dscp};
+
+/// Peers of a site that the tracker remembers to have reached: one is enough to know that it can, if it is not
+/// the one that accuses.
+const MAX_REACHED: usize = 4;
 
 /// What a site is to the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,8 +51,12 @@ pub(crate) struct Site {
     pub(crate) offer: Option<Offer>,
     /// The gateway that was taken out of office last: it comes back as a member.
     pub(crate) displaced: Option<Endpoint>,
-    /// Gateways that neighbours have lost.
-    pub(crate) lost: Vec<Lost>,
+    /// What its peers say of others here that do not answer them.
+    pub(crate) accusations: Accusations,
+    /// Peers here that the tracker reached, and when.
+    pub(crate) reached: Vec<(Endpoint, Time)>,
+    /// When a peer was last given up because two others said so, before the tracker had looked itself.
+    pub(crate) trusted: Option<(Endpoint, Time)>,
     /// A gateway of the time before the tracker's restart that members are connected to.
     pub(crate) expected: Option<Offer>,
     /// A starving member that waits for room among the remote peers.
@@ -61,8 +70,6 @@ pub(crate) struct Site {
     /// Of the links that its peers send and receive over, one whose packets are marked with the lowest
     /// priority.
     pub(crate) dscp: Option<Hop>,
-    /// Seeders that neighbours cannot reach.
-    pub(crate) gone: Vec<Gone>,
     /// What its seeders bring.
     pub(crate) seeder_speed: SeederSpeed,
     /// What was tried when its gateway brought a trickle.
@@ -74,22 +81,6 @@ pub(crate) struct Site {
 pub(crate) struct Offer {
     pub(crate) to: Endpoint,
     pub(crate) until: Time,
-}
-
-/// A neighbour's report that its connection to a gateway closed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lost {
-    pub(crate) gateway: Endpoint,
-    pub(crate) reporter: Endpoint,
-    pub(crate) at: Time,
-}
-
-/// A neighbour's report that a seeder does not answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Gone {
-    pub(crate) peer: Endpoint,
-    pub(crate) reporter: Endpoint,
-    pub(crate) at: Time,
 }
 
 /// A lease.
@@ -171,14 +162,15 @@ impl Site {
             orphaned: false,
             offer: None,
             displaced: None,
-            lost: Vec::new(),
+            accusations: Accusations::default(),
+            reached: Vec::new(),
+            trusted: None,
             expected: None,
             claim: None,
             progressed: now,
             wan: 0,
             lacked: u64::MAX,
             dscp: dscp::at(map, id),
-            gone: Vec::new(),
             seeder_speed: SeederSpeed::default(),
             trials: Trials::default(),
         }
@@ -196,6 +188,15 @@ impl Site {
         } else {
             Supply::Idle
         }
+    }
+
+    /// The tracker has reached a peer here. It remembers the last few.
+    pub(crate) fn note_reached(&mut self, at: Endpoint, now: Time) {
+        self.reached.retain(|(known, _)| known.ip() != at.ip());
+        if self.reached.len() >= MAX_REACHED {
+            self.reached.remove(0);
+        }
+        self.reached.push((at, now));
     }
 
     /// How many peers want something.

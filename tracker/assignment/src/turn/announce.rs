@@ -58,7 +58,7 @@ impl Turn<'_> {
         }
         let left_before = self.write_record()?;
         self.add_wan(left_before.is_none());
-        let is_awaited = self.hear_report()?;
+        let awaited = self.hear_report()?;
         if let Some(left_before) = left_before {
             self.compare(left_before)?;
         }
@@ -90,7 +90,7 @@ impl Turn<'_> {
             });
         let local = local.collect();
         let settling = gateway::settling(&view).filter(|_| view.is_agent());
-        let soon = is_awaited.then_some(policy.failover / 2).or(settling);
+        let soon = awaited.or(settling);
         self.reply(Answer {
             role,
             wait,

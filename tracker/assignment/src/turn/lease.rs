@@ -57,7 +57,6 @@ impl Turn<'_> {
         let mut verdict = gateway::settle(&view, self.report());
         if held {
             self.gateway_mut()?.ok_or(Broken::LeaseMissing)?.renewed = now;
-            self.site_mut()?.lost.retain(|lost| lost.gateway != at);
         }
         if let Verdict::Reclaim { from } = verdict {
             self.release(from)?;

@@ -6,6 +6,7 @@ mod expire;
 mod identify;
 mod lease;
 mod parents;
+mod probe;
 mod progress;
 mod reach;
 mod record;

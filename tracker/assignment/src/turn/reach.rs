@@ -2,76 +2,106 @@
 //! answer.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use narrows_topology::SiteId;
 
 use super::Turn;
+use super::probe::GivenUp;
 use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
-use crate::rules::failover::{self, Loss};
 use crate::rules::reach::{self, Gone};
-use crate::rules::restart;
-use crate::state::site::{self, Lost, Offer};
+use crate::rules::{failover, restart};
+use crate::state::accused::{Accusation, Voice};
+use crate::state::site::Offer;
 
 impl Turn<'_> {
-    /// Takes an agent's word on its neighbours and upstreams. Returns whether it is to come back soon.
-    pub(super) fn hear_report(&mut self) -> Result<bool, Broken> {
-        let (at, now) = (self.at, self.now);
+    /// Takes an agent's word on its neighbours and upstreams. Returns when it is to come back, if that is soon.
+    pub(super) fn hear_report(&mut self) -> Result<Option<Duration>, Broken> {
+        let (at, now, age) = (self.at, self.now, self.cx.policy.reach.avoided);
         self.swarm.avoided.retain(|_, until| *until > now);
+        let accusations = &mut self.site_mut()?.accusations;
         // it announces, so it answers
-        self.site_mut()?.gone.retain(|report| report.peer != at);
+        accusations.drop_against(at);
+        accusations.forget(age, now);
         let Some(report) = self.report() else {
-            return Ok(false);
+            return Ok(None);
         };
         let is_young = restart::is_young(self.swarm, self.cx.policy, now);
         self.swarm.forgetful |= report.restarted && !self.swarm.restored && is_young;
         let mut soon = self.note_gone(&report.gone)?;
-        let lost = match (report.lost, report.gateway) {
-            (None, None) => failover::still_lost(&self.view()?),
-            (lost, _) => lost,
-        };
-        if let Some(lost) = lost {
-            soon |= self.lose(Endpoint::of(lost))?;
-        } else if let Some(gateway) = report.gateway
-            && let Some(expected) = failover::expected(&self.view()?, gateway)
-        {
-            self.site_mut()?.expected = Some(expected);
+        match (report.lost, report.gateway) {
+            (Some(lost), _) => soon = self.lose(Endpoint::of(lost))?.or(soon),
+            (None, None) => {
+                if let Some(gateway) = failover::still_lost(&self.view()?) {
+                    soon = self.look_into(gateway)?.or(soon);
+                }
+            }
+            (None, Some(gateway)) => {
+                if let Some(expected) = failover::expected(&self.view()?, gateway) {
+                    self.site_mut()?.expected = Some(expected);
+                }
+            }
         }
         Ok(soon)
     }
 
-    /// Takes a neighbour's report that it lost a gateway. Returns whether it is to come back soon.
-    fn lose(&mut self, lost: Endpoint) -> Result<bool, Broken> {
-        let (reporter, now) = (self.at, self.now);
+    /// Takes a neighbour's report that it lost a gateway. Returns when it is to come back, if that is soon.
+    fn lose(&mut self, lost: Endpoint) -> Result<Option<Duration>, Broken> {
         self.site_mut()?.expected.take_if(|expected| expected.to.is_beside(lost));
-        match failover::judge(&self.view()?, lost) {
-            Loss::None => Ok(false),
-            Loss::Doubted { gateway, first } => {
-                if first {
-                    self.site_mut()?.lost.push(Lost {
-                        gateway,
-                        reporter,
-                        at: now,
-                    });
-                }
-                Ok(true)
+        match failover::accused(&self.view()?, lost) {
+            Some(gateway) => self.accuse(gateway),
+            None => Ok(None),
+        }
+    }
+
+    fn accuse(&mut self, accused: Endpoint) -> Result<Option<Duration>, Broken> {
+        let (by, now, again) = (self.at, self.now, self.cx.policy.reach.probe_again);
+        self.site_mut()?.accusations.add(accused, by, again, now);
+        self.look_into(accused)
+    }
+
+    /// Acts on what was said against a peer, or has it looked into. Returns when the announcing peer, which
+    /// said so, is to come back, if that is soon.
+    fn look_into(&mut self, accused: Endpoint) -> Result<Option<Duration>, Broken> {
+        let (id, cx, now) = (self.id, self.cx, self.now);
+        match self.swarm.judge_accused(cx, id, accused, now) {
+            Some(given_up) => {
+                self.outcome.gateway_lost |= given_up == GivenUp::Gateway;
+                self.outcome.seeder_gone |= given_up == GivenUp::Other;
+                Ok(None)
             }
-            Loss::Believed { gateway } => {
-                self.site_mut()?.displaced = Some(gateway);
-                self.outcome.gateway_lost = true;
-                self.swarm.remove(self.cx, (self.id, gateway));
-                Ok(false)
+            None => {
+                let dial = self.swarm.choose_dialled(cx, id, accused, now);
+                self.outcome.probe.extend(dial);
+                let site = self.site()?;
+                let by = Voice::of(self.at);
+                let mut against = site.accusations.against(accused);
+                let mine = against.find(|accusation| Voice::of(accusation.by) == by);
+                let is_gateway = site.gateways.contains_key(&accused);
+                Ok(mine.filter(|_| is_gateway).map(|mine| self.patience_with(mine)))
             }
         }
     }
 
-    /// Takes an agent's word on peers that it cannot reach. Returns whether it is to come back soon.
-    fn note_gone(&mut self, gone: &[SocketAddr]) -> Result<bool, Broken> {
-        let mut soon = false;
+    /// When one that accuses a gateway is to come back.
+    fn patience_with(&self, accusation: &Accusation) -> Duration {
+        let policy = self.cx.policy;
+        let age = self.now.saturating_sub(accusation.since);
+        if accusation.refuted || age >= policy.reach.probe_again {
+            return policy.intervals.min;
+        }
+        let (least, most) = policy.reach.probe_wait;
+        age.clamp(least, most)
+    }
+
+    /// Takes an agent's word on peers that it cannot reach. Returns when it is to come back, if that is soon.
+    fn note_gone(&mut self, gone: &[SocketAddr]) -> Result<Option<Duration>, Broken> {
+        let mut soon = None;
         for addr in gone {
             let addr = Endpoint::of(*addr);
             match self.cx.map.locate(addr.ip()) {
-                Some(site) if site == self.id => soon |= self.local_gone(addr)?,
+                Some(site) if site == self.id => soon = self.local_gone(addr)?.or(soon),
                 Some(site) => self.upstream_gone(site, addr)?,
                 None => {}
             }
@@ -82,29 +112,12 @@ impl Turn<'_> {
         Ok(soon)
     }
 
-    fn local_gone(&mut self, addr: Endpoint) -> Result<bool, Broken> {
-        let (reporter, now, avoided) = (self.at, self.now, self.cx.policy.reach.avoided);
-        let (peer, is_believed) = match reach::judge_local(&self.view()?, addr) {
-            Gone::No => return Ok(false),
-            Gone::Gateway(gateway) => return self.lose(gateway.at_place(0)),
-            Gone::Doubted(seeder) => (seeder, false),
-            Gone::Seeder(seeder) => (seeder, true),
-        };
-        let reports = &mut self.site_mut()?.gone;
-        reports
-            .retain(|report| report.at + avoided > now && (report.peer, report.reporter) != (peer, reporter));
-        if is_believed {
-            reports.retain(|report| report.peer != peer);
-            self.outcome.seeder_gone = true;
-            self.swarm.remove(self.cx, (self.id, peer));
-        } else {
-            reports.push(site::Gone {
-                peer,
-                reporter,
-                at: now,
-            });
+    fn local_gone(&mut self, addr: Endpoint) -> Result<Option<Duration>, Broken> {
+        match reach::missed(&self.view()?, addr) {
+            Gone::No => Ok(None),
+            Gone::Gateway(gateway) => self.lose(gateway.at_place(0)),
+            Gone::Seeder(seeder) => self.accuse(seeder),
         }
-        Ok(false)
     }
 
     fn upstream_gone(&mut self, site: SiteId, addr: Endpoint) -> Result<(), Broken> {

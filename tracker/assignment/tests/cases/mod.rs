@@ -1,5 +1,6 @@
 //! Cases that have a name, by subject.
 
+mod accusers;
 mod gateways;
 mod identity;
 mod imposters;

@@ -83,6 +83,8 @@ impl World {
             ledger,
             wall: *wall,
         };
-        swarm.announce(&cx, &announce, *now, rng).unwrap()
+        let decision = swarm.announce(&cx, &announce, *now, rng).unwrap();
+        self.dial(&decision.outcome.probe);
+        decision
     }
 }

@@ -42,6 +42,14 @@ pub struct World {
     pub digest: u64,
     pub announces: u64,
     pub swept: Time,
+    /// Addresses that the tracker dials, and when it knows what comes of it.
+    pub dialled: Vec<(Time, SocketAddr)>,
+    /// The tracker reaches no peer of these sites: a firewall is between.
+    pub walled: BTreeSet<u8>,
+    /// Where a liar accepts connections.
+    pub listening: BTreeSet<SocketAddr>,
+    /// Addresses that were found to say again and again what is not true.
+    pub false_accusers: Vec<std::net::IpAddr>,
     /// What happened, if NARROWS_SEED asks for one seed: the last lines are printed with a failure.
     pub log: Option<Vec<String>>,
 }
@@ -93,6 +101,10 @@ impl World {
             digest: 0,
             announces: 0,
             swept: Time::ZERO,
+            dialled: Vec::new(),
+            walled: BTreeSet::new(),
+            listening: BTreeSet::new(),
+            false_accusers: Vec::new(),
             log: std::env::var_os("NARROWS_SEED").map(|_| Vec::new()),
         }
     }
@@ -166,13 +178,44 @@ impl World {
     }
 
     pub fn advance(&mut self, to: Time) {
+        loop {
+            let due = (0..self.dialled.len()).filter(|n| self.dialled[*n].0 <= to);
+            let Some(next) = due.min_by_key(|n| self.dialled[*n]) else {
+                break;
+            };
+            let (at, addr) = self.dialled.swap_remove(next);
+            self.pass(at);
+            let answers = self.client(addr).is_some() || self.listening.contains(&addr);
+            let reached = answers && !self.walled.iter().any(|site| self.is_of(addr, *site));
+            let probed = self.on_swarm(|swarm, cx, now| swarm.probed(cx, addr, reached, now));
+            self.false_accusers.extend(probed.false_accusers.into_iter().map(|(ip, _)| ip));
+        }
+        self.pass(to);
+        if self.now - self.swept > Duration::from_secs(5) {
+            self.swept = self.now;
+            self.on_swarm(|swarm, cx, now| swarm.expire(cx, now));
+        }
+    }
+
+    fn pass(&mut self, to: Time) {
         if to > self.now {
             self.wall += to - self.now;
             self.now = to;
         }
-        if self.now - self.swept > Duration::from_secs(5) {
-            self.swept = self.now;
-            self.on_swarm(|swarm, cx, now| swarm.expire(cx, now));
+    }
+
+    fn is_of(&self, addr: SocketAddr, site: u8) -> bool {
+        self.site(addr) == self.site(address(site, 1, false))
+    }
+
+    /// The tracker dials. What lives answers at once, and so do most machines whose process has gone; of others
+    /// nothing is heard for three seconds.
+    pub fn dial(&mut self, addrs: &[SocketAddr]) {
+        for addr in addrs {
+            let is_dead = self.client(*addr).is_none() && !self.listening.contains(addr);
+            let is_silent = is_dead && addr.to_string().bytes().map(u32::from).sum::<u32>() % 4 == 0;
+            let wait = Duration::from_millis(if is_silent { 3000 } else { 20 });
+            self.dialled.push((self.now + wait, *addr));
         }
     }
 
@@ -208,6 +251,8 @@ impl World {
             return None;
         };
         client.completed |= client.is_seeder();
+        let now = *now;
+        self.dial(&decision.outcome.probe);
         let text = format!("{number} {now:?} {decision:?}");
         for byte in nameless(&text).bytes() {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -256,7 +301,10 @@ impl World {
         let most = sources.iter().map(|source| source.have).max().unwrap_or(0);
         // a client that is blocked takes all others for dead
         let handed = client.local.iter().chain(&client.upstream);
-        let answers = |addr: &&SocketAddr| client.blocked_until <= self.now && self.client(**addr).is_some();
+        let answers = |addr: &&SocketAddr| {
+            let is_there = self.client(**addr).is_some() || self.listening.contains(*addr);
+            client.blocked_until <= self.now && is_there
+        };
         let gone: Vec<SocketAddr> = handed.filter(|addr| !answers(addr)).take(8).copied().collect();
         let remote = sources
             .iter()

@@ -1,0 +1,105 @@
+//! The tracker dials peers that others accuse: whether one accepts a connection is a fact, that it does not
+//! answer a claim.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use narrows_protocol::InfoHash;
+use tokio::net::TcpStream;
+use tracing::{debug, info};
+
+use crate::net::offences::Offence;
+use crate::state::tracker::Tracker;
+
+/// A peer that has not accepted a connection by then is not reached.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Connections that are tried at a time; what is to be dialled beside them is left, and accused again.
+const MAX_PROBES: usize = 64;
+
+/// ... and to one address: a machine that swallows them takes no other's place.
+const MAX_PROBES_OF_ADDRESS: usize = 4;
+
+/// Which addresses are being dialled, and how often.
+#[derive(Debug, Default)]
+pub(crate) struct Probes(Mutex<HashMap<IpAddr, usize>>);
+
+impl Probes {
+    /// Dials peers of a content beside the requests, and tells its swarm what comes of it.
+    pub(crate) fn dial(self: &Arc<Self>, tracker: &Arc<Tracker>, hash: InfoHash, peers: &[SocketAddr]) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        for addr in peers.iter().copied() {
+            let Some(slot) = self.take(addr.ip()) else {
+                debug!(%addr, "too many peers are being dialled");
+                continue;
+            };
+            let tracker = Arc::clone(tracker);
+            runtime.spawn(async move {
+                let connected = tokio::time::timeout(TIMEOUT, TcpStream::connect(addr)).await;
+                let reached = matches!(connected, Ok(Ok(_)));
+                drop((connected, slot));
+                note(&tracker, hash, addr, reached);
+            });
+        }
+    }
+
+    fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Slot> {
+        let mut dialled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_address = dialled.get(&ip).copied().unwrap_or(0);
+        if of_address >= MAX_PROBES_OF_ADDRESS || dialled.values().sum::<usize>() >= MAX_PROBES {
+            return None;
+        }
+        dialled.insert(ip, of_address + 1);
+        Some(Slot(Arc::clone(self), ip))
+    }
+}
+
+/// One of the connections that may be tried.
+struct Slot(Arc<Probes>, IpAddr);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut dialled = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = dialled.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                dialled.remove(&self.1);
+            }
+        }
+    }
+}
+
+fn note(tracker: &Tracker, hash: InfoHash, addr: SocketAddr, reached: bool) {
+    let Some(probed) = tracker.store.probed(hash, addr, reached) else {
+        return;
+    };
+    debug!(%addr, reached, "a peer was dialled that others say does not answer");
+    if probed.given_up > 0 {
+        info!(info_hash = %hash, %addr, "neither the tracker nor its neighbours reach a peer: it is given up");
+    }
+    let now = tracker.store.conditions().uptime();
+    for (ip, agent) in probed.false_accusers {
+        tracker.offences.record(Offence::FalseAccusation, ip, agent.as_deref(), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_swallows_connections_takes_no_other_ones_place() {
+        let probes = Arc::new(Probes::default());
+        let ip = |n: u8| IpAddr::from([10, 0, 0, n]);
+        let one: Vec<Slot> = (0..10).filter_map(|_| probes.take(ip(1))).collect();
+        assert_eq!(one.len(), MAX_PROBES_OF_ADDRESS);
+        let others: Vec<Slot> = (2..100).filter_map(|n| probes.take(ip(n))).collect();
+        assert_eq!(one.len() + others.len(), MAX_PROBES);
+        drop(one);
+        assert!(probes.take(ip(1)).is_some());
+    }
+}
