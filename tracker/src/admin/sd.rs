@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::state::targets::Target;
 use crate::state::tracker::Tracker;
 
 /// Targets of one set of labels, as `http_sd_configs` reads them.
@@ -20,12 +21,12 @@ struct Labels {
     id: String,
 }
 
-/// Every live agent that announced where its metrics are, once, whatever contents it has.
+/// Every live agent that announced where its metrics are, once, whatever contents it has; a few at most of
+/// one address, and none of networks that the site map lacks.
 pub(crate) fn targets(tracker: &Tracker) -> Vec<TargetGroup> {
-    let agents = tracker.store.metrics_addresses();
-    agents
-        .into_iter()
-        .map(|(id, (site, address))| TargetGroup {
+    let targets = tracker.store.metrics_targets().into_list().into_iter();
+    targets
+        .map(|Target { id, site, address }| TargetGroup {
             targets: vec![address.to_string()],
             labels: Labels { site, id },
         })

@@ -5,6 +5,7 @@ pub(crate) mod distinct;
 mod faults;
 pub(crate) mod snapshot;
 pub(crate) mod store;
+pub(crate) mod targets;
 pub(crate) mod told;
 pub(crate) mod torrents;
 pub(crate) mod tracker;

@@ -8,7 +8,6 @@
 //! waits longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map
 //! that its sites are counted by are therefore always of one generation.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,11 +17,12 @@ use narrows_assignment::{
     SwarmStatus, Time,
 };
 use narrows_protocol::InfoHash;
-use narrows_topology::SiteMap;
+use narrows_topology::{SiteId, SiteMap};
 
 use crate::state::conditions::{Conditions, View};
 use crate::state::distinct::Distinct;
 use crate::state::faults::Faults;
+use crate::state::targets::Targets;
 
 pub(crate) struct Store {
     conditions: Conditions,
@@ -188,24 +188,23 @@ impl Store {
         hashes.into_iter().filter_map(status).collect()
     }
 
-    /// Agents that want their metrics to be read, by id: their site and where.
-    pub(crate) fn metrics_addresses(&self) -> BTreeMap<String, (String, SocketAddr)> {
-        let mut found = HashMap::new();
+    /// Where agents want their metrics to be read: the same agent once, and not from networks that the map
+    /// lacks.
+    pub(crate) fn metrics_targets(&self) -> Targets {
+        let mut targets = Targets::default();
         for hash in self.hashes() {
             let Some(mut tracked) = self.swarms.get_mut(&hash) else {
                 continue;
             };
             let view = self.conditions.view();
             tracked.follow(&view);
-            for (site, id, address) in tracked.swarm.metrics_addresses() {
-                // most agents are in many swarms
-                if !found.contains_key(id) {
-                    let site = view.map().name(site).into_owned();
-                    found.insert(id.to_owned(), (site, address));
+            for (site, (id, machine), address) in tracked.swarm.metrics_addresses() {
+                if matches!(site, SiteId::Named(_)) {
+                    targets.add((id, machine), address, || view.map().name(site).into_owned());
                 }
             }
         }
-        found.into_iter().collect()
+        targets
     }
 
     /// Describes one swarm.

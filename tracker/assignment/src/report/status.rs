@@ -173,12 +173,14 @@ impl Swarm {
         }
     }
 
-    /// Agents that want their metrics to be read: their site, their id, and where.
-    pub fn metrics_addresses(&self) -> impl Iterator<Item = (SiteId, &str, SocketAddr)> {
+    /// Agents that want their metrics to be read: their site, their id with what their machine calls itself
+    /// (`key`; 0: nothing), and where.
+    pub fn metrics_addresses(&self) -> impl Iterator<Item = (SiteId, (&str, u32), SocketAddr)> {
         self.sites.iter().flat_map(|(id, site)| {
             site.peers.iter().filter_map(move |(_, at, peer)| {
                 let agent = peer.agent.as_ref()?;
-                Some((id, &*agent.name, SocketAddr::new(at.ip(), agent.metrics?.get())))
+                let address = SocketAddr::new(at.ip(), agent.metrics?.get());
+                Some((id, (&*agent.name, peer.key), address))
             })
         })
     }
