@@ -4,6 +4,7 @@ mod common;
 
 use std::net::IpAddr;
 
+use bytes::BytesMut;
 use common::agent::Agent;
 use common::content::{folder, torrent};
 use common::eventually;
@@ -11,7 +12,7 @@ use common::peer::Peer;
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
 use narrows_protocol::metainfo::Metainfo;
-use narrows_wire::{Block, Message};
+use narrows_wire::{Block, Codec, Message};
 
 const PIECE: u32 = 64 << 10;
 
@@ -28,7 +29,7 @@ impl Scene {
     fn new() -> Self {
         let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
         let source = dir.path().join("seeder/office");
-        folder(&source, 1, 1_000_000);
+        folder(&source, 1, 4_000_000);
         let (file, meta) = torrent(&source, &tracker, PIECE);
         let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
         seeder.wait_for(ContentState::Seeding);
@@ -87,4 +88,46 @@ fn a_machine_that_opens_connections_without_a_handshake_keeps_no_other_out_and_i
     let named = ("handshake_flood".to_owned(), rogue);
     assert!(scene.offenders().contains(&named), "{:?}", scene.offenders());
     drop(flood);
+}
+
+/// 512 connections that each fill what they can get: a receive buffer, by sending without end and then half a
+/// message, and a send buffer, by asking and not reading.
+#[cfg(target_os = "linux")]
+#[test]
+fn all_connections_together_hold_no_more_memory_than_is_shared_by_them() {
+    let scene = Scene::new();
+    let before = scene.seeder.peak_memory();
+    // more than the system takes; and what comes is not asked for, ending within a message
+    let mut bytes = BytesMut::new();
+    Codec::encode(&Message::HaveNone, &mut bytes);
+    for n in 0..600 {
+        let (piece, begin) = (n / 4 % 60, n % 4 * 16384);
+        let block = Block {
+            piece,
+            begin,
+            len: 16384,
+        };
+        Codec::encode(&Message::Request(block), &mut bytes);
+    }
+    let data = vec![0; 16384].into();
+    let junk = Message::Piece {
+        piece: 0,
+        begin: 0,
+        data,
+    };
+    (0..64).for_each(|_| Codec::encode(&junk, &mut bytes));
+    bytes.extend_from_slice(&[0, 0, 0x40, 9, 7]);
+    let mut held = Vec::new();
+    while held.len() < 512 {
+        let rogue = common::address();
+        for id in 1..=if held.len() < 256 { 16 } else { 4 } {
+            let mut peer = scene.peer(rogue, id);
+            peer.raw(&bytes);
+            held.push(peer);
+        }
+    }
+    assert_eq!(scene.seeder.content().peers, 512);
+    let grown = scene.seeder.peak_memory() - before;
+    assert!(grown < 120 << 20, "{} MiB", grown >> 20);
+    assert!(scene.is_served(common::address(), 99));
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use narrows_wire::{BLOCK_LEN, Block};
 
-/// The blocks of pieces that are being fetched, as they came: slices of receive buffers, never copied.
+/// The blocks of pieces that are being fetched. Each is a copy of its own: a slice of what it came in would keep
+/// all of that, up to 256 KiB, and a peer could see to it that there is one block in each.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     kept: HashMap<u32, Vec<Bytes>>,
@@ -19,7 +20,7 @@ impl Pieces {
         if blocks.len() <= at {
             blocks.resize(at + 1, Bytes::new());
         }
-        blocks[at] = data;
+        blocks[at] = Bytes::copy_from_slice(&data);
     }
 
     /// Hands the blocks of a piece out, in order.

@@ -10,13 +10,15 @@ mod event;
 mod handshake;
 mod listener;
 mod named;
+mod outbox;
 mod peer;
 
 pub(crate) use accept::{Acceptor, accept};
 pub(crate) use dial::connect_from;
 pub(crate) use event::{Established, Event};
 pub(crate) use listener::{Listener, unbound};
-pub(crate) use peer::{Connection, Outbox};
+pub(crate) use outbox::Outbox;
+pub(crate) use peer::Connection;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -2,27 +2,28 @@
 //!
 //! Nothing here is unbounded. The reader waits while the owner is busy. The writer's queue has a limit in
 //! items and in bytes; the owner never waits for it: a peer that does not take what it is sent is closed,
-//! because dropping a `Have` would hide that piece from it for ever.
+//! because dropping a `Have` would hide that piece from it for ever. What all connections hold together is
+//! bounded by [`Memory`]: when that is taken, each goes on with the little that it has for itself.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use narrows_storage::{Content, StorageError};
 use narrows_swarm::PeerKey;
-use narrows_wire::{BLOCK_LEN, Block, Codec, Message};
-use tokio::io::AsyncWriteExt;
+use narrows_wire::{BLOCK_LEN, Block, Codec};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::Event;
 use super::dscp::set_dscp;
-use crate::resources::{Buffers, Gate};
+use super::outbox::{Out, Queued};
+use super::{Event, Outbox};
+use crate::resources::{Buffers, Gate, Lease, Memory};
 
 /// Receive buffers grow from the smaller to the larger as a peer sends more.
 const READ_MIN: usize = 4 * 1024;
@@ -31,14 +32,15 @@ const READ_MAX: usize = 256 * 1024;
 /// Blocks that are read from disk and written to the socket in one go: 256 KiB.
 const GATHER: usize = 16;
 
-/// Items the writer's queue takes.
-const QUEUE_ITEMS: usize = 1024;
-
-/// Bytes of messages (blocks are read later and do not count) the writer's queue takes.
-const QUEUE_BYTES: usize = 1 << 20;
+/// A receive buffer that grew is given back when nothing came for so long, as in the middle of a message.
+const READ_IDLE: Duration = Duration::from_secs(1);
 
 /// A write that makes no progress for so long ends the connection: the peer is frozen, or its link is cut.
 const WRITE_STUCK: Duration = Duration::from_secs(18);
+
+/// A peer that takes less than so many bytes each second over a whole write is closed as well: a byte now and
+/// then is progress, and would hold the connection and what is being written for ever. Links are faster.
+const WRITE_RATE: u64 = 1024;
 
 /// How long the rest of a queue may take after the connection was closed on our side.
 const LINGER: Duration = Duration::from_secs(5);
@@ -50,43 +52,21 @@ pub(crate) struct Connection<E> {
     pub(crate) codec: Codec,
     pub(crate) content: Arc<Content>,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) upload: Arc<Gate>,
     pub(crate) download: Arc<Gate>,
     pub(crate) events: mpsc::Sender<E>,
-}
-
-/// Something for the writer.
-enum Out {
-    /// Encoded messages.
-    Bytes(Bytes),
-    /// Blocks to read and send.
-    Serve(Vec<Block>),
-    /// The connection crosses a link: the DSCP of its packets from here on.
-    Dscp(u8),
-}
-
-/// The owner's end of a connection. Dropping it closes the connection when its queue is written, or soon
-/// after.
-pub(crate) struct Outbox {
-    queue: mpsc::Sender<Out>,
-    queued: Arc<AtomicUsize>,
-    messages: BytesMut,
-    blocks: Vec<Block>,
-    reader: AbortHandle,
-    /// Dropped with the outbox; the writer then has [`LINGER`] left.
-    _open: oneshot::Sender<()>,
 }
 
 impl<E: From<Event> + Send + 'static> Connection<E> {
     /// Starts reading and writing.
     pub(crate) fn start(self, stream: TcpStream) -> Outbox {
         let (read, write) = stream.into_split();
-        let (queue, out) = mpsc::channel(QUEUE_ITEMS);
-        let queued = Arc::new(AtomicUsize::new(0));
         let connection = Arc::new(self);
         let reader = tokio::spawn(connection.clone().read(read)).abort_handle();
         let (open, closed) = oneshot::channel::<()>();
-        let writing = connection.write(write, out, queued.clone());
+        let (outbox, out, queued) = Outbox::new(&connection.memory, reader, open);
+        let writing = connection.write(write, out, queued);
         tokio::spawn(async move {
             let lingered = async {
                 let _ = closed.await;
@@ -94,14 +74,7 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
             };
             tokio::select! { () = writing => {}, () = lingered => {} }
         });
-        Outbox {
-            queue,
-            queued,
-            messages: BytesMut::new(),
-            blocks: Vec::new(),
-            reader,
-            _open: open,
-        }
+        outbox
     }
 
     async fn read(self: Arc<Self>, stream: OwnedReadHalf) {
@@ -123,16 +96,26 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
     async fn read_messages(&self, stream: &OwnedReadHalf) -> io::Result<()> {
         let mut buf = BytesMut::new();
         let mut size = READ_MIN;
+        let mut grown = self.memory.received.lease();
         loop {
             if buf.is_empty() && size == READ_MIN {
                 // an idle connection holds no buffer
                 buf = BytesMut::new();
             }
-            stream.readable().await?;
+            match timeout(READ_IDLE, stream.readable()).await {
+                Ok(readable) => readable?,
+                Err(_) => {
+                    if size > READ_MIN {
+                        size = READ_MIN;
+                        shrink(&mut buf, size, &mut grown);
+                    }
+                    stream.readable().await?;
+                }
+            }
             if buf.capacity() - buf.len() < size / 2 {
                 buf.reserve(size);
             }
-            let room = buf.capacity() - buf.len();
+            let (room, mut shrinks) = (buf.capacity() - buf.len(), false);
             let n = match stream.try_read_buf(&mut buf) {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
@@ -140,13 +123,20 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
                 Err(error) => return Err(error),
             };
             if n == room {
-                size = (size * 2).min(self.download.step(READ_MAX));
-            } else if n < size / 8 {
+                let larger = (size * 2).min(self.download.step(READ_MAX));
+                if grown.resize(larger) {
+                    size = larger;
+                }
+            } else if n < size / 8 && size > READ_MIN {
                 size = (size / 2).max(READ_MIN);
+                shrinks = true;
             }
             let mut messages = Vec::with_capacity(16);
             while let Some(message) = self.codec.decode(&mut buf).map_err(io::Error::other)? {
                 messages.push(message);
+            }
+            if shrinks {
+                shrink(&mut buf, size, &mut grown);
             }
             // delaying the next read is what slows the peer down
             self.download.pass(n as u32).await;
@@ -167,7 +157,7 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
         self: Arc<Self>,
         mut stream: OwnedWriteHalf,
         mut out: mpsc::Receiver<Out>,
-        queued: Arc<AtomicUsize>,
+        queued: Arc<Queued>,
     ) {
         let written = async {
             while let Some(first) = out.recv().await {
@@ -175,8 +165,8 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
                 while let Some(item) = next {
                     match item {
                         Out::Bytes(bytes) => {
-                            queued.fetch_sub(bytes.len(), Ordering::Relaxed);
                             write_all(&mut stream, &mut [IoSlice::new(&bytes)]).await?;
+                            queued.sub(bytes.len());
                         }
                         Out::Dscp(dscp) => set_dscp(stream.as_ref(), dscp),
                         Out::Serve(blocks) => {
@@ -202,11 +192,26 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
         }
     }
 
-    /// Reads up to [`GATHER`] blocks in one blocking call and writes them with one system call.
+    /// Sends up to [`GATHER`] blocks together, if there is memory for that, else one by one.
     async fn serve(&self, stream: &mut OwnedWriteHalf, blocks: &[Block]) -> io::Result<()> {
+        let mut lease = self.memory.sent.lease();
+        let together = blocks.len() > 1 && lease.resize(blocks.len() * BLOCK_LEN as usize);
+        for blocks in blocks.chunks(if together { blocks.len() } else { 1 }) {
+            self.serve_together(stream, blocks).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads blocks in one blocking call and writes them with one system call.
+    async fn serve_together(&self, stream: &mut OwnedWriteHalf, blocks: &[Block]) -> io::Result<()> {
         let payload = blocks.iter().map(|block| block.len).sum();
         self.upload.pass(payload).await;
-        let (content, buffer, wanted) = (self.content.clone(), self.buffers.take(), blocks.to_vec());
+        let buffer = match blocks.len() {
+            // one that is used again may be larger than what is counted for it
+            1 => BytesMut::new(),
+            _ => self.buffers.take(),
+        };
+        let (content, wanted) = (self.content.clone(), blocks.to_vec());
         let read = spawn_blocking(move || Gathered::read(&content, wanted, buffer)).await;
         let gathered = read.map_err(io::Error::other)?;
         gathered.write(stream).await?;
@@ -226,7 +231,9 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
             })
             .await;
         }
-        self.buffers.give(gathered.data);
+        if blocks.len() > 1 {
+            self.buffers.give(gathered.data);
+        }
         Ok(())
     }
 }
@@ -274,10 +281,21 @@ impl Gathered {
     }
 }
 
-/// Writes all slices; every write must make progress in [`WRITE_STUCK`].
-async fn write_all(stream: &mut OwnedWriteHalf, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+/// Gives a receive buffer back that grew, but for what it holds.
+fn shrink(buf: &mut BytesMut, size: usize, grown: &mut Lease) {
+    let mut smaller = BytesMut::with_capacity(buf.len().max(size));
+    smaller.extend_from_slice(buf);
+    *buf = smaller;
+    grown.resize(if size > READ_MIN { size } else { 0 });
+}
+
+/// Writes all slices; every write must make progress in [`WRITE_STUCK`], and all together at [`WRITE_RATE`].
+async fn write_all(stream: &mut (impl AsyncWrite + Unpin), mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+    let end = Instant::now() + WRITE_STUCK + Duration::from_secs(bytes as u64 / WRITE_RATE);
     while !slices.is_empty() {
-        let n = timeout(WRITE_STUCK, stream.write_vectored(slices)).await??;
+        let by = end.min(Instant::now() + WRITE_STUCK);
+        let n = timeout_at(by, stream.write_vectored(slices)).await??;
         if n == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -286,43 +304,28 @@ async fn write_all(stream: &mut OwnedWriteHalf, mut slices: &mut [IoSlice<'_>]) 
     Ok(())
 }
 
-impl Outbox {
-    /// Queues a message; [`flush`](Self::flush) hands it on.
-    pub(crate) fn send(&mut self, message: &Message) -> bool {
-        let hand_on = self.blocks.is_empty() || self.flush();
-        Codec::encode(message, &mut self.messages);
-        hand_on
-    }
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
 
-    /// Queues a block to be read and sent.
-    pub(crate) fn serve(&mut self, block: Block) -> bool {
-        let hand_on = self.messages.is_empty() || self.flush();
-        self.blocks.push(block);
-        hand_on
-    }
+    use super::*;
 
-    /// Sets the DSCP of what is sent from here on.
-    pub(crate) fn set_dscp(&mut self, dscp: u8) -> bool {
-        self.flush() && self.queue.try_send(Out::Dscp(dscp)).is_ok()
-    }
-
-    /// Hands everything queued to the writer, in order. `false`: the peer does not take it; close it.
-    pub(crate) fn flush(&mut self) -> bool {
-        let mut taken = true;
-        if !self.messages.is_empty() {
-            let bytes = self.messages.split().freeze();
-            let queued = self.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
-            taken &= queued <= QUEUE_BYTES && self.queue.try_send(Out::Bytes(bytes)).is_ok();
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_byte_now_and_then_is_given_up_and_one_on_a_slow_link_is_not() {
+        for (bytes_each_second, is_done) in [(1, false), (2048, true)] {
+            let (mut ours, mut theirs) = duplex(1024);
+            let reading = tokio::spawn(async move {
+                let mut chunk = vec![0; bytes_each_second];
+                while theirs.read_exact(&mut chunk).await.is_ok() {
+                    sleep(Duration::from_secs(1)).await;
+                }
+            });
+            let (data, began) = (vec![0; 64 * 1024], Instant::now());
+            let written = write_all(&mut ours, &mut [IoSlice::new(&data)]).await;
+            assert_eq!(written.is_ok(), is_done, "{bytes_each_second}");
+            assert!(began.elapsed() <= WRITE_STUCK + Duration::from_secs(64));
+            drop(ours);
+            reading.await.unwrap();
         }
-        if !self.blocks.is_empty() {
-            taken &= self.queue.try_send(Out::Serve(std::mem::take(&mut self.blocks))).is_ok();
-        }
-        taken
-    }
-}
-
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        self.reader.abort();
     }
 }

@@ -7,6 +7,9 @@ use narrows_swarm::Limits;
 /// More files open at once bring nothing: one that is read again is opened in microseconds.
 const MAX_FILES: usize = 1024;
 
+/// More connections of all contents together would take more memory than a machine has to spare (`memory`).
+pub(crate) const MAX_CONNECTIONS: u64 = 8192;
+
 /// With fewer connections a content is not fetched from several neighbours at once.
 const MIN_CONNECTIONS: usize = 4;
 
@@ -16,7 +19,8 @@ const NEEDED: u64 = 2 * MIN_CONNECTIONS as u64;
 
 /// Connections of each of so many contents.
 pub(crate) fn connections(descriptors: u64, contents: u64) -> usize {
-    let part = usize::try_from(descriptors / 2 / contents.max(1)).unwrap_or(usize::MAX);
+    let part =
+        usize::try_from((descriptors / 2).min(MAX_CONNECTIONS) / contents.max(1)).unwrap_or(usize::MAX);
     part.clamp(MIN_CONNECTIONS, Limits::default().connections)
 }
 
@@ -45,6 +49,7 @@ mod tests {
         assert_eq!(connections(1024, 8), 64);
         assert_eq!(connections(u64::MAX, 8), 512);
         assert_eq!(connections(65_536, 0), 512);
+        assert_eq!(connections(u64::MAX, 32), 256, "memory is the limit");
         assert_eq!(connections(1024, 1000), 4);
     }
 

@@ -6,6 +6,7 @@ mod arrivals;
 mod buffers;
 pub(crate) mod descriptors;
 mod gate;
+mod memory;
 mod offences;
 
 pub(crate) use admission::{Admission, Bounds, Standing};
@@ -13,6 +14,7 @@ pub(crate) use allotment::Allotment;
 pub(crate) use arrivals::Arrivals;
 pub(crate) use buffers::Buffers;
 pub(crate) use gate::Gate;
+pub(crate) use memory::{Lease, Memory};
 pub(crate) use offences::{Offence, Offences};
 
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub(crate) struct Resources {
     pub(crate) hashers: Arc<Semaphore>,
     /// Memory to send blocks from.
     pub(crate) buffers: Arc<Buffers>,
+    /// What connections hold beyond what each has for itself.
+    pub(crate) memory: Arc<Memory>,
     /// How many files and connections may be open, of the process as a whole.
     pub(crate) descriptors: u64,
     /// The files of all contents that are.
@@ -54,6 +58,7 @@ impl Resources {
             download: Arc::new(Gate::new(Rate::UNLIMITED)),
             hashers: Arc::new(Semaphore::new(cores)),
             buffers: Arc::default(),
+            memory: Arc::default(),
             descriptors,
             files: OpenFiles::new(descriptors::files(descriptors)),
             offences: Offences::default(),

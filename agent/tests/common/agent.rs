@@ -193,6 +193,15 @@ impl Agent {
         }
     }
 
+    /// The most memory that it has had resident, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let pid = self.process.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.process.as_ref().unwrap());
         kill_process(pid, signal).unwrap();

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 /// A connection of the machine with the address `ip`.
 pub(crate) fn from(ip: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(16 << 10)?;
     socket.bind(&SocketAddr::new(ip, 0).into())?;
     socket.connect(&to.into())?;
     Ok(socket.into())
@@ -42,9 +43,14 @@ impl Peer {
 
     fn shake_hands(mut stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut peer_id = [id; 20];
+        if let IpAddr::V4(ip) = stream.local_addr().unwrap().ip() {
+            // each machine has ids of its own
+            peer_id[..4].copy_from_slice(&ip.octets());
+        }
         let ours = Handshake {
             info_hash,
-            peer_id: PeerId([id; 20]),
+            peer_id: PeerId(peer_id),
             fast: true,
             extended: false,
         };

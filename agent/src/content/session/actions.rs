@@ -128,6 +128,7 @@ impl Session {
             codec: self.codec,
             content: self.content.clone(),
             buffers: resources.buffers.clone(),
+            memory: resources.memory.clone(),
             upload: resources.upload.clone(),
             download: resources.download.clone(),
             events: self.jobs.inputs.clone(),
