@@ -133,6 +133,9 @@ pub struct Outcome {
     /// The sites they came from, as far as known: `map.path(from, site)` names the links that each number
     /// crossed.
     pub wan_from: Vec<(SiteId, u64)>,
+    /// A gateway lost its lease with this announce, since its site got nothing of it: its address, and the
+    /// agent's id that it gave.
+    pub no_progress: Option<(IpAddr, Option<String>)>,
     /// Peers that others accuse, and some to compare them with: to be dialled, and told to
     /// [`crate::Swarm::probed`].
     pub probe: Vec<SocketAddr>,

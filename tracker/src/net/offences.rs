@@ -21,6 +21,8 @@ pub(crate) enum Offence {
     IdTaken,
     /// Says again and again of peers which the tracker reaches that they do not answer.
     FalseAccusation,
+    /// Took a site's lease, and the site got nothing.
+    NoProgress,
 }
 
 impl OffenceKind for Offence {
@@ -31,6 +33,7 @@ impl OffenceKind for Offence {
         Self::ForeignHost,
         Self::IdTaken,
         Self::FalseAccusation,
+        Self::NoProgress,
     ];
 
     fn as_str(self) -> &'static str {
@@ -41,6 +44,7 @@ impl OffenceKind for Offence {
             Self::ForeignHost => "foreign_host",
             Self::IdTaken => "id_taken",
             Self::FalseAccusation => "false_accusation",
+            Self::NoProgress => "no_progress",
         }
     }
 
@@ -69,6 +73,10 @@ impl OffenceKind for Offence {
             Self::FalseAccusation => {
                 "a client says again and again of peers that they do not answer, and the tracker reaches them; it is not \
                  believed: a firewall or a broken network card is between them, or it lies: look at that machine"
+            }
+            Self::NoProgress => {
+                "a gateway could fetch, and its site got nothing of it for a whole lease; another one has the lease, and this \
+                 address is last in line for minutes: its neighbours cannot reach it (a firewall?), or it keeps what it gets"
             }
         }
     }

@@ -89,6 +89,16 @@ pub struct GatewayPolicy {
     pub claimed_step: u8,
     /// ... so many announces without progress.
     pub claimed_still: u8,
+    /// How long an address whose lease brought its site nothing is last in line; doubled each time ...
+    pub barred: Duration,
+    /// ... up to this.
+    pub barred_most: Duration,
+    /// A gateway may bring nothing for as long as one part in so many of the content takes at its rate ...
+    pub term_part: u64,
+    /// ... or so many bytes of it, if that is more: a piece or some ...
+    pub term_least: u64,
+    /// ... but no longer than this.
+    pub term_most: Duration,
 }
 
 impl Default for GatewayPolicy {
@@ -104,6 +114,11 @@ impl Default for GatewayPolicy {
             stuck_still: 3,
             claimed_step: 1,
             claimed_still: 2,
+            barred: Duration::from_secs(5 * 60),
+            barred_most: Duration::from_secs(60 * 60),
+            term_part: 128,
+            term_least: 8 << 20,
+            term_most: Duration::from_secs(60 * 60),
         }
     }
 }

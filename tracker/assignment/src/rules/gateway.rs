@@ -2,7 +2,7 @@
 //!
 //! The first leecher that announces gets the lease at once; nothing pre-empts a gateway that works, which one
 //! that brings a trickle does not (see [`super::trickle`]), nor one that a restarted tracker had to choose
-//! blindly (see [`super::restart`]). When a lease has become free, it is offered to the best successor for
+//! blindly (see [`super::restart`]), nor one whose site got nothing of it (see [`super::service`]). When a lease has become free, it is offered to the best successor for
 //! [`crate::Policy::failover`], because the neighbours of a dead gateway all announce within milliseconds;
 //! then the next one to announce takes it.
 //!
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use narrows_protocol::{AgentReport, Role};
 
-use super::{restart, upstream};
+use super::{restart, service, upstream};
 use crate::endpoint::Endpoint;
 use crate::hash::{peer_name, rendezvous, site_name};
 use crate::state::peer::{Class, Peer};
@@ -50,9 +50,22 @@ pub(crate) enum Verdict {
     /// As [`Verdict::Retire`]: the lease was given before the tracker could know that it has lost its memory.
     Recall(Duration),
     /// As [`Verdict::Retire`], and the lease is offered to another one that can.
-    GiveWay { to: Endpoint },
+    GiveWay { to: Endpoint, why: Cause },
+    /// It is given the lease of one whose site got nothing of it.
+    Replace { fruitless: Endpoint },
     /// A newcomer that holds the lease and cannot use it is to give it back; then ask [`fill`] again.
     Reclaim { from: Endpoint },
+}
+
+/// Why a gateway gives way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cause {
+    /// It cannot fetch, or another one claims its place.
+    Unable,
+    /// It has not come on for long.
+    Stuck,
+    /// Its site got nothing of it.
+    Fruitless,
 }
 
 /// A lease as it is given.
@@ -67,7 +80,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    const REGULAR: Lease = Lease {
+    pub(crate) const REGULAR: Lease = Lease {
         extra: false,
         adopted: false,
         instead_of: None,
@@ -99,13 +112,24 @@ fn renew(view: &View<'_>) -> Verdict {
     if let Some(wait) = restart::recalling(view).filter(|_| !alone && regular && !fetches) {
         return Verdict::Recall(wait);
     }
+    if !alone && service::is_fruitless(view, view.at) {
+        let to = successor_willing(view);
+        let can = |to: &Endpoint| site.leecher(*to).is_some_and(|peer| service::may_lead(view, *to, peer));
+        if let Some(to) = to.filter(can) {
+            return Verdict::GiveWay {
+                to,
+                why: Cause::Fruitless,
+            };
+        }
+    }
     let claim = site.claim.filter(|claim| claim.until > view.now && claim.to != view.at);
     let is_stuck = peer.step >= policy.stuck_step && peer.still >= policy.stuck_still;
     let blocks = claim.is_some() && peer.still >= policy.claimed_still && peer.step >= policy.claimed_step;
     if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks) {
         let other = claim.map(|claim| claim.to).or_else(|| successor_willing(view));
         if let Some(to) = other {
-            return Verdict::GiveWay { to };
+            let why = if is_stuck { Cause::Stuck } else { Cause::Unable };
+            return Verdict::GiveWay { to, why };
         }
     }
     Verdict::Keep
@@ -127,6 +151,9 @@ fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
         if site.regular() < cx.map.gateways(site.id).max(1) as usize {
             return fill(view, report);
         }
+        if let Some(fruitless) = service::late_and_fruitless(view) {
+            return Verdict::Replace { fruitless };
+        }
         if let Some(from) = restart::newcomer(view).filter(|_| worked(report) && view.peer.step == 0) {
             return Verdict::Reclaim { from };
         }
@@ -140,11 +167,18 @@ fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
             });
         }
     }
-    if climbed {
+    if climbed && !is_behind_others(view) {
         elect_extra(view)
     } else {
         Verdict::Member
     }
+}
+
+/// Whether a peer that had the lease to no avail is to wait, since others could take it.
+fn is_behind_others(view: &View<'_>) -> bool {
+    service::is_last_in_line(view, view.at)
+        && successor_willing(view)
+            .is_some_and(|to| view.site.leecher(to).is_some_and(|peer| service::may_lead(view, to, peer)))
 }
 
 fn worked(report: Option<&AgentReport>) -> bool {
@@ -178,6 +212,9 @@ fn elect_alone(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
 /// A lease is free.
 pub(crate) fn fill(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
     let (site, at, now, policy) = (view.site, view.at, view.now, view.cx.policy);
+    if is_behind_others(view) {
+        return Verdict::Wait(policy.intervals.min);
+    }
     let expected = site.expected.filter(|expected| now < expected.until);
     if (worked(report) && site.displaced != Some(at))
         || expected.is_some_and(|expected| expected.to.is_beside(at))
@@ -267,6 +304,7 @@ pub(crate) fn successor(view: &View<'_>, not: Option<Endpoint>, willing: bool) -
         let is_fresh = site.displaced != Some(at);
         (
             fitness > 0,
+            !service::is_last_in_line(view, at),
             is_fresh,
             fitness,
             std::cmp::Reverse(peer.left),
@@ -331,7 +369,13 @@ mod tests {
     #[test]
     fn a_gateway_that_is_stuck_gives_way_if_there_is_another() {
         for (others, verdict) in [
-            (&[900, 950][..], Verdict::GiveWay { to: agent(1) }),
+            (
+                &[900, 950][..],
+                Verdict::GiveWay {
+                    to: agent(1),
+                    why: Cause::Stuck,
+                },
+            ),
             (&[900][..], Verdict::Keep),
         ] {
             let mut fixture = Fixture::with_leechers(others);

@@ -13,6 +13,7 @@ pub(crate) mod parents;
 pub(crate) mod reach;
 pub(crate) mod restart;
 pub(crate) mod sending;
+pub(crate) mod service;
 pub(crate) mod starvation;
 pub(crate) mod stripes;
 pub(crate) mod supply;

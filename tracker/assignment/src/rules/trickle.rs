@@ -63,7 +63,7 @@ pub(crate) fn measure(view: &View<'_>, wan: u64) -> Measured {
 }
 
 /// What a gateway was last granted, in bytes per second; `None`: as much as it can fetch.
-fn granted(view: &View<'_>) -> Option<u64> {
+pub(crate) fn granted(view: &View<'_>) -> Option<u64> {
     let granted = view.used_flows().filter_map(|flow| view.cx.ledger.granted(flow.id, view.at));
     granted.reduce(Rate::saturating_add)?.bytes_per_second().filter(|rate| *rate > 0)
 }

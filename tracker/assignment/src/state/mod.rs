@@ -3,6 +3,7 @@
 
 pub(crate) mod accused;
 pub(crate) mod agents;
+pub(crate) mod bars;
 pub(crate) mod clients;
 mod crowd;
 pub(crate) mod fetched;

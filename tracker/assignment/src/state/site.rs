@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
 use super::accused::Accusations;
+use super::bars::Bars;
 use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
@@ -74,6 +75,8 @@ pub(crate) struct Site {
     pub(crate) seeder_speed: SeederSpeed,
     /// What was tried when its gateway brought a trickle.
     pub(crate) trials: Trials,
+    /// Who held its lease to no avail.
+    pub(crate) bars: Bars,
 }
 
 /// Something kept for a peer until a moment.
@@ -101,6 +104,10 @@ pub(crate) struct Gateway {
     pub(crate) due: Time,
     /// What it brings.
     pub(crate) meter: Option<Meter>,
+    /// When another peer of its site last came on, or could not have; at first, when it took office.
+    pub(crate) served: Time,
+    /// Since when others at its site say that they got nothing.
+    pub(crate) still_since: Option<Time>,
     /// Upstreams that it could not reach, and until when it is not handed them again.
     pub(crate) unreachable: Vec<Offer>,
 }
@@ -173,6 +180,7 @@ impl Site {
             dscp: dscp::at(map, id),
             seeder_speed: SeederSpeed::default(),
             trials: Trials::default(),
+            bars: Bars::default(),
         }
     }
 
@@ -269,6 +277,8 @@ impl Gateway {
             handed_out: Vec::new(),
             due: now,
             meter: None,
+            served: now,
+            still_since: None,
             unreachable: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! The lease of the announcing peer's site: what rule 4, gateways, decides is applied.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use narrows_protocol::Role;
@@ -7,7 +8,7 @@ use narrows_protocol::Role;
 use super::Turn;
 use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
-use crate::rules::gateway::{self, Lease, Verdict};
+use crate::rules::gateway::{self, Cause, Lease, Verdict};
 use crate::rules::{intervals, trickle};
 use crate::state::peer::{Class, Tick};
 use crate::state::site::{Gateway, Offer};
@@ -105,6 +106,14 @@ impl Turn<'_> {
                 }
                 (Role::Member, Some(min))
             }
+            Verdict::Replace { fruitless } => {
+                self.bar(fruitless)?;
+                self.outcome.no_progress = self.named(fruitless)?;
+                self.release(fruitless)?;
+                self.site_mut()?.displaced = Some(fruitless);
+                self.grant(Lease::REGULAR)?;
+                (Role::Gateway, None)
+            }
             Verdict::Retire => {
                 self.release(at)?;
                 (Role::Member, None)
@@ -114,11 +123,30 @@ impl Turn<'_> {
                 self.site_mut()?.orphaned = false;
                 (Role::Member, Some(wait))
             }
-            Verdict::GiveWay { to } => {
+            Verdict::GiveWay { to, why } => {
+                if why != Cause::Unable {
+                    self.bar(at)?;
+                }
+                if why == Cause::Fruitless {
+                    self.outcome.no_progress = self.named(at)?;
+                }
                 self.give_way(to)?;
                 (Role::Member, None)
             }
         })
+    }
+
+    /// A gateway that brought nothing is last in line for a while.
+    fn bar(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+        let (now, policy) = (self.now, &self.cx.policy.gateways);
+        self.site_mut()?.bars.add(policy, gateway, now);
+        Ok(())
+    }
+
+    /// A peer of the site as an operator knows it.
+    fn named(&self, at: Endpoint) -> Result<Option<(IpAddr, Option<String>)>, Broken> {
+        let peer = self.site()?.peers.find(at).map(|(_, peer)| peer);
+        Ok(peer.map(|peer| (at.ip(), peer.agent.as_ref().map(|agent| agent.name.to_string()))))
     }
 
     /// A gateway that cannot reach any upstream, or brings next to nothing, lets another try.

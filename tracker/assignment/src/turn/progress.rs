@@ -4,6 +4,7 @@ use narrows_protocol::AnnounceEvent;
 
 use super::Turn;
 use crate::invariant::Broken;
+use crate::rules::service::{self, Said};
 use crate::rules::starvation::{self, Facts};
 use crate::rules::{parents, supply};
 use crate::state::peer::Tick;
@@ -18,7 +19,30 @@ impl Turn<'_> {
         if self.is_agent() && self.announce.event != AnnounceEvent::Started {
             self.measure_seeders(left_before)?;
         }
+        self.hear_of_service(left_before)?;
         self.judge(left_before)
+    }
+
+    /// What the peer got, or did not, says what its site's gateways brought.
+    fn hear_of_service(&mut self, left_before: u64) -> Result<(), Broken> {
+        if self.announce.event == AnnounceEvent::Started {
+            return Ok(());
+        }
+        let view = self.view()?;
+        let before = view.peer.judged.time();
+        let said: Vec<Said> =
+            view.site.gateways.keys().map(|at| service::said(&view, *at, left_before, before)).collect();
+        let now = self.now;
+        for (gateway, said) in self.site_mut()?.gateways.values_mut().zip(said) {
+            match said {
+                Said::Nothing => {}
+                Said::Served => (gateway.served, gateway.still_since) = (now, None),
+                Said::Still(since) => {
+                    gateway.still_since.get_or_insert(since);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Measures what a leecher got from its site, and makes the site fetch across its link if that would

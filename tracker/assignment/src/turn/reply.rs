@@ -10,7 +10,7 @@ use crate::decision::Parent;
 use crate::invariant::Broken;
 use crate::rules::budget::{self, Allowance};
 use crate::rules::intervals::jittered;
-use crate::rules::{restart, stripes};
+use crate::rules::{restart, service, stripes};
 use crate::state::Swarm;
 use crate::state::peer::{Class, NonSharing};
 use crate::state::site::{Supply, Upstream};
@@ -103,7 +103,11 @@ impl Turn<'_> {
             view.is_agent() && view.site.seeder_speed.is_unknown(&policy.supply, view.site.wanting());
         let mut interval = match answer.role {
             Role::Gateway if !has_no_upstream && view.is_agent() => {
-                budget::attend(&view, allowances, intervals.gateway, *rng)
+                let longest = match service::is_in_doubt(&view) {
+                    true => intervals.min,
+                    false => intervals.gateway,
+                };
+                budget::attend(&view, allowances, longest, *rng)
             }
             role => {
                 let regular = match role {
@@ -112,6 +116,10 @@ impl Turn<'_> {
                     Role::Gateway if has_no_upstream => intervals.min,
                     Role::Gateway => intervals.gateway,
                     Role::Member if !is_fed || is_unmeasured => intervals.min,
+                    // so many that not each of a large site comes at once
+                    Role::Member if service::is_in_doubt(&view) => {
+                        (intervals.min * (1 + view.site.wanting() / 100)).min(intervals.leecher)
+                    }
                     Role::Member => intervals.leecher,
                 };
                 jittered(policy, regular, *rng)

@@ -3,6 +3,7 @@
 mod accusers;
 mod gateways;
 mod identity;
+mod idlers;
 mod imposters;
 mod restarts;
 mod totals;

@@ -312,10 +312,13 @@ impl World {
             .all(|source| client.upstream.contains(&source.addr));
         let took = self.now.saturating_sub(client.fetched_at).as_secs() * client.rate;
         let have = (client.have + took).min(most.max(client.have));
+        // one that says it has everything and sends nothing
+        let mut known = client.local.iter().chain(&client.gateways);
+        let is_deceived = known.any(|addr| self.listening.contains(addr));
         let waits = client.announced.is_some() && !client.is_seeder();
         let client = &mut self.clients[number];
         client.gone = gone;
-        client.stalled = waits && most <= client.have && took > 0 && client.agent;
+        client.stalled = !is_deceived && waits && most <= client.have && took > 0 && client.agent;
         if remote {
             client.wan += have - client.have;
         }

@@ -1,0 +1,128 @@
+//! Rule 4, gateways: a gateway is judged by what its site got, not by what it says of itself.
+//!
+//! What the other peers of its site, at other addresses, announce is the measure: as long as one of them comes
+//! on, the lease is well used. Where all that come back say that they got nothing, although the gateway could
+//! fetch what they lack, for about a lease (longer where the link needs longer for some pieces), it gives way
+//! to another agent at its next announce, or when it is late for that, and its address is last in line for
+//! minutes. So a gateway that takes a lease and brings nothing costs a site one term, whatever it says.
+
+use std::time::Duration;
+
+use super::{budget, trickle};
+use crate::Time;
+use crate::endpoint::Endpoint;
+use crate::state::peer::{Class, Peer};
+use crate::state::site::{Gateway, Site};
+use crate::state::view::View;
+
+/// What a peer's announce says of a gateway of its site.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// Nothing: it is that gateway, or may be.
+    Nothing,
+    /// The site came on, or could not have.
+    Served,
+    /// The peer got nothing since its announce at that time.
+    Still(Time),
+}
+
+/// What a peer says of a gateway that lacked `left_before` at its last announce and was then last looked at.
+pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before: Time) -> Said {
+    let Some(lease) = view.site.gateways.get(&gateway) else {
+        return Said::Nothing;
+    };
+    let is_beside = view.at.ip() == gateway.ip();
+    // behind a NAT, machines are told apart by their keys, which stock clients may not have
+    let is_it = is_beside && !(view.is_agent() && is_one_address(view.site, gateway));
+    if view.at == gateway || is_it {
+        return Said::Nothing;
+    }
+    let came_on = view.peer.left < left_before;
+    if came_on || !could_have(view, gateway) {
+        Said::Served
+    } else if before >= lease.since {
+        Said::Still(before)
+    } else {
+        Said::Nothing
+    }
+}
+
+/// Whether a gateway could have fetched something that the peer lacks.
+fn could_have(view: &View<'_>, gateway: Endpoint) -> bool {
+    let Ok(its) = view.swarm.view(view.cx, (view.id(), gateway), view.now) else {
+        return false;
+    };
+    let mut upstreams = its.gateway().into_iter().flat_map(|lease| &lease.upstreams);
+    let has_more = upstreams.any(|up| {
+        view.find(up.site, up.peer).is_some_and(|(class, other)| {
+            class == Class::Seeder || (class.shares() && other.left < view.peer.left)
+        })
+    });
+    has_more && budget::may_fetch(&its)
+}
+
+/// Whether all peers of a site that want something are at the address of its gateway, as behind a NAT.
+pub(crate) fn is_one_address(site: &Site, gateway: Endpoint) -> bool {
+    site.peers.of(Class::Leecher).take(SAMPLE).all(|(at, _)| at.ip() == gateway.ip())
+}
+
+/// Peers of a site that are looked at for that.
+const SAMPLE: usize = 64;
+
+/// Whether the site got nothing of a gateway in its term, by what others there say.
+pub(crate) fn is_fruitless(view: &View<'_>, gateway: Endpoint) -> bool {
+    let Some(lease) = view.site.gateways.get(&gateway).filter(|lease| !lease.extra) else {
+        return false;
+    };
+    let Some(still_since) = lease.still_since else {
+        return false;
+    };
+    let term = term(view, gateway);
+    lease.served + term <= view.now && still_since + term / 2 <= view.now
+}
+
+/// A gateway of which the site got nothing, and which is late, so that the announcing peer takes its lease. One
+/// that is not late gives it up when it comes: until then it holds its upstreams.
+pub(crate) fn late_and_fruitless(view: &View<'_>) -> Option<Endpoint> {
+    if view.peer.still == 0 || !may_lead(view, view.at, view.peer) {
+        return None;
+    }
+    let late = view.cx.policy.reach.probe_again;
+    let mut late = view.site.gateways.iter().filter(|(_, lease)| lease.due + late < view.now);
+    let fruitless = late.find(|(at, _)| **at != view.at && is_fruitless(view, **at));
+    fruitless.map(|(at, _)| *at)
+}
+
+/// Whether a peer that could take the lease comes after others, as it had it to no avail.
+pub(crate) fn is_last_in_line(view: &View<'_>, at: Endpoint) -> bool {
+    let bars = &view.site.bars;
+    !bars.is_empty() && bars.has(at, is_one_address(view.site, at), view.now)
+}
+
+/// How long a gateway may bring nothing: a lease, or what it needs for some pieces at the rate that it was
+/// granted.
+fn term(view: &View<'_>, gateway: Endpoint) -> Duration {
+    let policy = view.cx.policy;
+    let least = policy.lease(policy.intervals.gateway);
+    let size = view.swarm.size().unwrap_or(0);
+    let some = (size / policy.gateways.term_part).max(size.min(policy.gateways.term_least));
+    let its = view.swarm.view(view.cx, (view.id(), gateway), view.now).ok();
+    match its.and_then(|its| trickle::granted(&its)) {
+        Some(rate) => Duration::from_secs(some / rate.max(1)).clamp(least, policy.gateways.term_most),
+        None => least,
+    }
+}
+
+/// Whether others at a site say that they get nothing of its gateway: they and it are to come back soon.
+pub(crate) fn is_in_doubt(view: &View<'_>) -> bool {
+    let in_doubt = |lease: &Gateway| !lease.extra && lease.still_since.is_some();
+    match view.gateway() {
+        Some(lease) => in_doubt(lease),
+        None => view.peer.still > 0 && view.site.gateways.values().any(in_doubt),
+    }
+}
+
+/// Whether a peer of a site can take its lease and is not last in line.
+pub(crate) fn may_lead(view: &View<'_>, at: Endpoint, peer: &Peer) -> bool {
+    peer.fitness() >= Peer::FITNESS_OF_AGENTS && !is_last_in_line(view, at)
+}
