@@ -165,7 +165,7 @@ impl Swarm {
     /// The connection to a peer broke: if it is our gateway, the tracker must know at once. One that has
     /// `refused` us has no room for us, and is not lost.
     pub(super) fn report_loss(&mut self, peer: &Peer, refused: bool, now: Time, out: &mut Vec<Action>) {
-        let duplicate = self.peers.values().any(|other| other.peer_id == peer.peer_id);
+        let duplicate = self.peers.values().any(|other| other.is_same_peer(peer));
         if peer.relation == Relation::Local && !duplicate && !refused {
             let listed = self.duty.roster.iter().copied();
             let gateway = listed

@@ -22,6 +22,9 @@ impl Swarm {
             None => Duty::default(),
         };
         self.forgotten = duty.keep_upstreams(&self.duty);
+        if (duty.role, &duty.roster) != (self.duty.role, &self.duty.roster) {
+            self.doubts = 0;
+        }
         self.duty = duty;
         if role != self.duty.role {
             self.role_since = now;

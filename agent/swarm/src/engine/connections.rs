@@ -107,8 +107,7 @@ impl Swarm {
 
     /// Another connection to the same peer in the same role.
     fn duplicate_of(&self, new: &Peer) -> Option<PeerKey> {
-        let same =
-            |old: &Peer| old.peer_id == new.peer_id && old.is_upstream_dial() == new.is_upstream_dial();
+        let same = |old: &Peer| old.is_same_peer(new) && old.is_upstream_dial() == new.is_upstream_dial();
         self.peers.iter().find(|(_, old)| same(old)).map(|(key, _)| *key)
     }
 

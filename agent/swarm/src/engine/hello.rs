@@ -4,12 +4,9 @@ use narrows_wire::{ExtendedHandshake, Extensions, Hello, Message};
 
 use super::Swarm;
 use super::peer::Peer;
-use crate::policy::depth;
 use crate::policy::relation::Relation;
+use crate::policy::{depth, flood};
 use crate::{Action, AnnounceReason, Class, Origin, PeerKey, Time};
-
-/// Between two announces because of a gateway that the tracker has not named to us.
-const DOUBT: Time = Time::from_secs(5);
 
 /// What an agent says of itself that may change.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -74,9 +71,15 @@ impl Swarm {
     pub(super) fn hear_of_being_forgotten(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
         let asks = |peer: &Peer| peer.hello.as_ref().is_some_and(|hello| hello.forgotten);
         if self.peers.get(&key).is_some_and(asks) && now >= self.doubt_due {
-            self.doubt_due = now + DOUBT;
-            self.announce(AnnounceReason::Doubt, now, out);
+            self.doubt(now, out);
         }
+    }
+
+    /// Asks the tracker because of what a peer says, ever more rarely while nothing follows from it.
+    fn doubt(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.doubt_due = now + flood::doubt(self.doubts);
+        self.doubts += 1;
+        self.announce(AnnounceReason::Doubt, now, out);
     }
 
     /// A gateway that hears of another one asks the tracker, so that the two share the pieces from now on.
@@ -84,8 +87,7 @@ impl Swarm {
         let Some(peer) = self.peers.get(&key) else { return };
         let listed = peer.listen.is_some_and(|addr| self.duty.roster.contains(&addr));
         if peer.is_local_gateway() && !listed && self.is_acting_gateway() && now >= self.doubt_due {
-            self.doubt_due = now + DOUBT;
-            self.announce(AnnounceReason::Doubt, now, out);
+            self.doubt(now, out);
         }
     }
 
@@ -95,8 +97,7 @@ impl Swarm {
         let resigned = |peer: &Peer| !peer.is_local_gateway() && !peer.has.is_full();
         let needed = self.is_fetching() && !self.duty.is_gateway();
         if needed && self.peers.get(&key).is_some_and(resigned) && now >= self.doubt_due {
-            self.doubt_due = now + DOUBT;
-            self.announce(AnnounceReason::Doubt, now, out);
+            self.doubt(now, out);
         }
     }
 

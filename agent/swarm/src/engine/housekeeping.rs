@@ -21,7 +21,7 @@ const IDLE: Time = Time::from_secs(180);
 /// How long a peer may owe us blocks, at least.
 const LOCAL_PATIENCE: Time = Time::from_secs(10);
 /// How long a silent peer is not asked again.
-const SNUB_REST: Time = Time::from_secs(4);
+pub(super) const SNUB_REST: Time = Time::from_secs(4);
 /// How long after that a local holder counts no more.
 const USELESS: Time = Time::from_secs(20);
 /// How long blocks of a silent upstream are still waited for before it is closed and dialled anew.

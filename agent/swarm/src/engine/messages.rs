@@ -2,12 +2,13 @@
 
 use narrows_wire::{Bitfield, Block, ExtendedHandshake, Message};
 
+use super::housekeeping::SNUB_REST;
 use super::peer::Counted;
 use super::{Swarm, dial};
 use crate::picker::{Bits, Word};
-use crate::policy::depth;
 use crate::policy::relation::Relation;
-use crate::{Action, CloseReason, Origin, PeerKey, Time};
+use crate::policy::{depth, flood};
+use crate::{Action, CloseReason, Misdeed, Origin, PeerKey, Time};
 
 impl Swarm {
     pub(super) fn message(&mut self, key: PeerKey, message: Message, now: Time, out: &mut Vec<Action>) {
@@ -72,10 +73,18 @@ impl Swarm {
             Message::Have(piece) => self.they_got(key, piece, now, out),
             Message::Choke => self.choked(key, now, out),
             Message::Unchoke => {
+                peer.offers += 1;
+                if peer.offers > flood::MAX_OFFERS {
+                    self.name(key, Misdeed::Flooding, out);
+                    return Err("offers to serve again and again, and sends nothing");
+                }
+                let prompt = peer.offers <= flood::PROMPT_OFFERS;
                 // what it was asked before its choke it should have sent or rejected by now (BEP 6); not all
                 // do
                 let unanswered = peer.choking.take().is_some() && !peer.asked.is_empty();
-                if peer.relation == Relation::Local {
+                if !prompt {
+                    peer.bad_until = peer.bad_until.max(now + SNUB_REST);
+                } else if peer.relation == Relation::Local {
                     // it offers to serve again: no need to wait
                     peer.bad_until = now;
                 }

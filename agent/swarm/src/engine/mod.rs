@@ -71,6 +71,8 @@ pub struct Swarm {
     in_doubt: bool,
     /// No announce before then because of a gateway that the tracker has not named.
     doubt_due: Time,
+    /// How many such announces have changed nothing since the last that did.
+    doubts: u32,
     /// Pieces that no neighbour has.
     unreplicated: Unreplicated,
     /// Peers that did not answer, and when.
@@ -156,6 +158,7 @@ impl Swarm {
             forgotten: false,
             in_doubt: false,
             doubt_due: now,
+            doubts: 0,
             unreplicated: Unreplicated::default(),
             gone: BTreeMap::new(),
             unreachable: Unreachables::default(),

@@ -115,6 +115,10 @@ pub(super) struct Peer {
     pub(super) queue: Queue,
     /// Requests in vain.
     pub(super) vain: u32,
+    /// Blocks that it sent unasked.
+    pub(super) unasked: u32,
+    /// How often it has let us ask since it last brought a block.
+    pub(super) offers: u32,
     pub(super) last_heard: Time,
     /// When we last sent it a keep-alive or something that every local peer gets.
     pub(super) last_said: Time,
@@ -179,6 +183,8 @@ impl Peer {
             useful: false,
             queue: Queue::default(),
             vain: 0,
+            unasked: 0,
+            offers: 0,
             last_heard: now,
             last_said: now,
         }
@@ -189,6 +195,12 @@ impl Peer {
         let index = self.asked.iter().position(|asked| asked.block == block)?;
         self.asked_bytes -= u64::from(block.len);
         self.asked.remove(index)
+    }
+
+    /// Whether `other` is a connection to the same peer: by its id, which is a claim, and its address,
+    /// which is a fact.
+    pub(super) fn is_same_peer(&self, other: &Peer) -> bool {
+        self.peer_id == other.peer_id && self.addr.ip() == other.addr.ip()
     }
 
     /// Takes all requests out.

@@ -6,8 +6,9 @@ use narrows_wire::{Block, Message};
 
 use super::Swarm;
 use crate::picker::Taken;
+use crate::policy::flood;
 use crate::policy::relation::Relation;
-use crate::{Action, AnnounceReason, Fault, PeerKey, Time};
+use crate::{Action, AnnounceReason, CloseReason, Fault, Misdeed, PeerKey, Time};
 
 /// What becomes of the data of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +28,22 @@ impl Swarm {
         peer.last_heard = now;
         let bytes = u64::from(block.len);
         peer.received += bytes;
+        let welcome = if let Some(asked) = peer.answer(block) {
+            let took = now.saturating_sub(asked.at);
+            peer.rtt = Some(peer.rtt.map_or(took, |rtt| rtt.min(took)));
+            true
+        } else if let Some(index) = peer.late.iter().position(|late| *late == block) {
+            peer.late.swap_remove(index);
+            true
+        } else {
+            false
+        };
+        // what a peer that we do not fetch from sends is no part of what we fetched
+        if !welcome && peer.relation != Relation::Upstream {
+            self.totals.wasted += bytes;
+            self.endure(key, now, out);
+            return Fate::Drop;
+        }
         if peer.relation.is_wan() {
             self.totals.wan += bytes;
             let site = match (&peer.parent_site, &peer.hello) {
@@ -34,9 +51,10 @@ impl Swarm {
                 (None, Some(hello)) => hello.site.as_str(),
                 (None, None) => "",
             };
+            let full = self.from.len() >= flood::MAX_SITES;
             match self.from.get_mut(site) {
                 Some(sum) => *sum += bytes,
-                None if site.is_empty() => {}
+                None if site.is_empty() || full => {}
                 None => {
                     self.from.insert(site.to_owned(), bytes);
                 }
@@ -45,13 +63,9 @@ impl Swarm {
             self.totals.lan += bytes;
         }
         self.down.add(block.len, now);
-        if let Some(asked) = peer.answer(block) {
-            let took = now.saturating_sub(asked.at);
-            peer.rtt = Some(peer.rtt.map_or(took, |rtt| rtt.min(took)));
-        } else if let Some(index) = peer.late.iter().position(|late| *late == block) {
-            peer.late.swap_remove(index);
-        } else {
+        if !welcome {
             self.totals.wasted += bytes;
+            self.endure(key, now, out);
             return Fate::Drop;
         }
         peer.last_block = now;
@@ -93,6 +107,19 @@ impl Swarm {
         self.fill(key, now, out);
         self.leave_if_done(key, now, out);
         fate
+    }
+
+    /// A block came that was not asked for.
+    fn endure(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        peer.unasked += 1;
+        if peer.unasked > flood::MAX_UNASKED {
+            self.name(key, Misdeed::Flooding, out);
+            let reason = CloseReason::Protocol("sends data that was not asked for");
+            self.close(key, reason, now, out);
+        }
     }
 
     /// The endgame's loser need not send this block any more.
@@ -182,6 +209,7 @@ impl Swarm {
     fn credit_block(&mut self, key: PeerKey, bytes: u64, now: Time) {
         let doubted = self.peers.get_mut(&key).is_some_and(|peer| {
             peer.brought += bytes;
+            (peer.unasked, peer.offers) = (peer.unasked.saturating_sub(1), 0);
             peer.probation.is_some()
         });
         if !doubted {

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod blame;
 pub mod credit;
 pub mod depth;
+pub mod flood;
 pub mod gateway;
 pub mod liveness;
 pub mod pacing;

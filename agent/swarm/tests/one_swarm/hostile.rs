@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use narrows_protocol::PeerId;
-use narrows_swarm::{Action, Class, CloseReason, Event, Origin, PeerKey};
+use narrows_swarm::{Action, AnnounceReason, Class, CloseReason, Event, Misdeed, Origin, PeerKey};
 use narrows_wire::{Bitfield, Block, Message};
 use proptest::prelude::*;
 
-use crate::table::{PIECE, PIECES, Table, block, closed, gateway, member};
+use crate::table::{
+    LOCAL, PIECE, PIECES, Table, UPSTREAM, block, closed, gateway, hello, introduction, member, requests,
+};
 
 #[test]
 fn hostile_messages_close_the_connection_and_nothing_else() {
@@ -179,4 +181,107 @@ proptest! {
             prop_assert_eq!(status.left, missing);
         }
     }
+}
+
+#[test]
+fn data_that_was_not_asked_for_is_no_part_of_what_was_fetched_and_ends_the_connection() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (remote, mut out) = table.agent("10.2.0.1:50000", Origin::Accepted, hello("b2", true, true));
+    for n in 0..2000 {
+        // another site each time
+        table.say(remote, introduction(hello(&format!("site{n}"), true, true)));
+        out.extend(table.block(remote, block(n % PIECES, n % 4)));
+    }
+    assert!(
+        matches!(closed(&out), Some(CloseReason::Protocol(_))),
+        "it is never closed"
+    );
+    let named = |action: &Action| {
+        matches!(
+            action,
+            Action::Name {
+                misdeed: Misdeed::Flooding,
+                ..
+            }
+        )
+    };
+    assert!(out.iter().any(named));
+    let report = table.swarm.report();
+    assert_eq!((report.wan, report.downloaded), (0, 0));
+    assert!(report.from.is_empty(), "{:?}", report.from);
+}
+
+#[test]
+fn what_upstreams_call_their_site_fills_no_memory() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (upstream, _) = table.agent("10.0.0.1:6881", UPSTREAM, hello("hq", false, false));
+    for n in 0..500 {
+        table.say(upstream, introduction(hello(&format!("site{n}"), false, false)));
+        table.block(upstream, block(n % PIECES, n % 4));
+    }
+    assert!(table.swarm.report().from.len() <= 64);
+}
+
+#[test]
+fn a_peer_that_offers_to_serve_again_and_again_costs_few_requests_and_is_closed() {
+    let mut table = Table::leecher();
+    table.assign(member(), &["10.1.0.1:6881"]);
+    let (liar, _) = table.connect("10.1.0.1:6881", LOCAL, true);
+    table.say(liar, Message::HaveAll);
+    let (mut sent, mut reason) = (0, None);
+    for _ in 0..1000 {
+        for message in [Message::Unchoke, Message::Choke] {
+            let out = table.say(liar, message);
+            sent += requests(&out).len();
+            reason = reason.or(closed(&out));
+        }
+    }
+    assert!(sent <= 5 * 20, "{sent} requests within one moment");
+    assert!(matches!(reason, Some(CloseReason::Protocol(_))), "{reason:?}");
+}
+
+#[test]
+fn a_copied_peer_id_ends_no_connection_of_another_address() {
+    for (origin, id) in [
+        (LOCAL, 0),
+        (LOCAL, 255),
+        (Origin::Accepted, 0),
+        (Origin::Accepted, 255),
+    ] {
+        let mut table = Table::leecher();
+        table.assign(member(), &["10.1.0.1:6881"]);
+        let connect = |table: &mut Table, peer: u64, addr: &str, origin| {
+            table.tell(Event::Connected {
+                peer: PeerKey(peer),
+                addr: addr.parse().expect("an address"),
+                origin,
+                peer_id: PeerId([id; 20]),
+                fast: true,
+                extended: true,
+            })
+        };
+        let mut out = connect(&mut table, 1, "10.1.0.1:6881", origin);
+        out.extend(connect(&mut table, 2, "10.1.0.66:50000", Origin::Accepted));
+        out.extend(connect(&mut table, 3, "10.1.0.66:50001", Origin::Accepted));
+        let closes =
+            |peer| move |action: &Action| matches!(action, Action::Close { peer: p, .. } if p.0 == peer);
+        assert!(!out.iter().any(closes(1)), "{origin:?} {id}: {out:?}");
+    }
+}
+
+#[test]
+fn what_a_peer_says_of_gateways_makes_few_announces() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (liar, _) = table.agent("10.1.0.66:50000", Origin::Accepted, hello("b1", false, true));
+    let mut doubts = 0;
+    for _ in 0..600 {
+        let mut out = table.wait(1);
+        out.extend(table.say(liar, introduction(hello("b1", false, false))));
+        out.extend(table.say(liar, introduction(hello("b1", false, true))));
+        doubts += out.iter().filter(|action| **action == Action::Announce(AnnounceReason::Doubt)).count();
+    }
+    assert!(doubts <= 600 / 40 + 4, "{doubts} announces in ten minutes");
 }
