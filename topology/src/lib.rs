@@ -46,7 +46,7 @@ pub use draw::{draw, positions};
 pub use fair::fair_rates;
 pub use file::schema;
 pub use flow::max_flow;
-pub use forest::{Forest, Parent, forest};
+pub use forest::{Forest, Parent, forest, newcomer};
 pub use ids::{Hop, LinkId, SiteId};
 pub use load::Load;
 pub use map::{SiteMap, Spread};

@@ -101,7 +101,35 @@ impl Tree {
                         hop,
                         hops: hops + 1,
                     };
-                    queue.push(Reverse((length, next)));
+                    if neighbours[next as usize].len() == 1 {
+                        // no path leads on from there, and no other there: most sites of large maps are so
+                        order.push(next);
+                    } else {
+                        queue.push(Reverse((length, next)));
+                    }
+                }
+            }
+        }
+        Tree { steps, order }
+    }
+
+    /// The same where there is one path only between any two sites.
+    pub(crate) fn of_tree(neighbours: &Neighbours, source: u32) -> Tree {
+        let mut steps = vec![UNREACHED; neighbours.len()];
+        let mut order = Vec::with_capacity(neighbours.len());
+        if let Some(step) = steps.get_mut(source as usize) {
+            step.before = source;
+            step.hops = 0;
+            order.push(source);
+        }
+        let mut next = 0;
+        while let Some(&before) = order.get(next) {
+            next += 1;
+            let hops = steps[before as usize].hops + 1;
+            for &(site, hop) in &neighbours[before as usize] {
+                if steps[site as usize].hops == u32::MAX {
+                    steps[site as usize] = Step { before, hop, hops };
+                    order.push(site);
                 }
             }
         }

@@ -316,3 +316,31 @@ fn a_scrape_counts_the_tracked_and_leaves_out_the_others() {
         refused(decode(&get(tracker.addr, &format!("/scrape{query}"))));
     }
 }
+
+#[test]
+fn on_a_large_map_parents_are_planned_beside_the_announces() {
+    let dir = files("");
+    let mut map = "version: 1\nsites:\n".to_owned();
+    (0..20).for_each(|n| map.push_str(&format!("  s{n:02}: {{networks: [127.{n}.0.0/16]}}\n")));
+    map.push_str(
+        "links:\n  - {between: [s01, s02], rate: 10 Mbit/s}\n  - {between: [s02, s03], rate: 10 Mbit/s}\n",
+    );
+    (4..20)
+        .chain([0])
+        .for_each(|n| map.push_str(&format!("  - {{between: [s01, s{n:02}], rate: 10 Mbit/s}}\n")));
+    std::fs::write(dir.path().join("sites.yaml"), map).unwrap();
+    let tracker = Running::start_in(dir);
+    let mut seeder = announce();
+    seeder.left = 0;
+    accepted(say(tracker.addr, "127.1.0.1", &seeder));
+    // it has a peer at once
+    let behind = accepted(say(tracker.addr, "127.3.0.1", &announce()));
+    assert_eq!(addresses(&behind), ["127.1.0.1:6881"]);
+    // and another parent as soon as a site in between has joined, though no peer announces
+    accepted(say(tracker.addr, "127.2.0.1", &announce()));
+    until("the site behind is fed from the one before it", || {
+        let status = tracker.status();
+        let sites = status["contents"][0]["sites"].as_array().unwrap();
+        sites.iter().any(|site| site["site"] == "s03" && site["parent"] == "s02")
+    });
+}

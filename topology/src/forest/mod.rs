@@ -1,12 +1,15 @@
 //! Rule 3, parents: which site gets a swarm's content from which.
 
 mod growing;
+mod newcomer;
 pub(crate) mod room;
 mod tour;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+
+pub use newcomer::newcomer;
 
 use crate::{Load, Rate, SiteId, SiteMap};
 

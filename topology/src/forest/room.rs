@@ -38,8 +38,9 @@ impl<'m> Room<'m> {
     /// Of those of the sites that the map knows.
     pub(crate) fn new(map: &'m SiteMap, at: Timestamp, sites: BTreeSet<SiteId>, load: &Load) -> Room<'m> {
         let sites: Vec<SiteId> = sites.into_iter().filter(|site| map.hub(*site).is_some()).collect();
+        let rates = map.rates(at);
         let planned = |hop: Hop| {
-            let rate = map.rate(hop, at);
+            let rate = rates(hop);
             Planned {
                 rate,
                 planned: load.planned(hop),

@@ -1,5 +1,7 @@
 //! What a map knows of its links: rates and when they change, costs, seeders, DSCP, ends.
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 
 use super::SiteMap;
@@ -10,7 +12,13 @@ impl SiteMap {
     /// The present rate of a hop, each way the same: that of the first line of the schedule that matches at
     /// this time in the map's timezone, else the link's own.
     pub fn rate(&self, hop: Hop, at: Timestamp) -> Rate {
-        match hop.link {
+        self.rates(at)(hop)
+    }
+
+    /// The same for many hops: the time in the map's timezone is looked up once.
+    pub(crate) fn rates(&self, at: Timestamp) -> impl Fn(Hop) -> Rate {
+        let local = OnceCell::new();
+        move |hop| match hop.link {
             LinkId::Attached(_) => self.attach.as_ref().map_or(Rate::ZERO, |attach| attach.rate),
             LinkId::Named(i) => {
                 let Some(link) = self.links.get(i as usize) else {
@@ -19,7 +27,7 @@ impl SiteMap {
                 if link.schedule.is_empty() {
                     return link.rate;
                 }
-                let local = self.timezone.to_datetime(at);
+                let local = local.get_or_init(|| self.timezone.to_datetime(at));
                 let rule =
                     link.schedule.iter().find(|rule| rule.matches(local.date().weekday(), local.time()));
                 rule.map_or(link.rate, |rule| rule.rate)

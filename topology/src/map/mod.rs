@@ -105,13 +105,18 @@ impl SiteMap {
     }
 
     /// The sites of the file, by name.
-    pub fn sites(&self) -> impl Iterator<Item = SiteId> {
-        (0u32..).take(self.sites.len()).map(SiteId::Named)
+    pub fn sites(&self) -> impl ExactSizeIterator<Item = SiteId> + Clone {
+        (0..u32::try_from(self.sites.len()).unwrap_or(u32::MAX)).map(SiteId::Named)
     }
 
     /// The links of the file, in its order.
-    pub fn links(&self) -> impl Iterator<Item = LinkId> {
-        (0u32..).take(self.links.len()).map(LinkId::Named)
+    pub fn links(&self) -> impl ExactSizeIterator<Item = LinkId> + Clone {
+        (0..u32::try_from(self.links.len()).unwrap_or(u32::MAX)).map(LinkId::Named)
+    }
+
+    /// Whether there may be several paths between two sites. (Every map is connected.)
+    pub fn is_meshed(&self) -> bool {
+        self.links.len() >= self.sites.len()
     }
 
     /// Whether the site has no networks, so that no peer is there.
@@ -192,7 +197,13 @@ impl SiteMap {
     /// The cheapest paths from a named site.
     pub(crate) fn tree(&self, source: u32) -> Option<&Tree> {
         let slot = self.trees.get(source as usize)?;
-        Some(slot.get_or_init(|| Tree::new(&self.neighbours, &self.weights, source)))
+        Some(slot.get_or_init(|| {
+            if self.is_meshed() {
+                Tree::new(&self.neighbours, &self.weights, source)
+            } else {
+                Tree::of_tree(&self.neighbours, source)
+            }
+        }))
     }
 
     fn site(&self, site: SiteId) -> Option<&Site> {

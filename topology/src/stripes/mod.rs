@@ -70,8 +70,7 @@ pub fn stripes(
     barren: &BTreeSet<(SiteId, SiteId)>,
     load: &Load,
 ) -> Option<Vec<Forest>> {
-    // every map is connected; one with a link less than sites is a tree
-    if map.links().count() < map.sites().count() {
+    if !map.is_meshed() {
         return None;
     }
     let waiting: BTreeSet<SiteId> = waiting.difference(roots).copied().collect();

@@ -226,7 +226,7 @@ links:
     load.add(&route, "10 Mbit/s".parse().unwrap());
     assert_eq!(spelled(&map, &plain(&map, &["a", "b"], &["c"], &load)), "c<b");
     load.remove(&route, "10 Mbit/s".parse().unwrap());
-    assert_eq!(load, Load::default());
+    assert!(load.is_empty());
 }
 
 #[test]

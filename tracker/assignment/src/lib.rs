@@ -59,7 +59,7 @@
 //! |---|---|---|
 //! | 1 sites | the site map | `turn/announce.rs` |
 //! | 2 supply | `state/site.rs`, `rules/supply.rs` | `turn/progress.rs` |
-//! | 3 parents | `rules/parents.rs`, `rules/stripes.rs` | `turn/parents.rs` |
+//! | 3 parents | `rules/parents.rs`, `rules/stripes.rs`, with a `state/picture.rs` | `turn/parents.rs` |
 //! | 4 gateways: leases, successors | `rules/gateway.rs`, `rules/trickle.rs` | `turn/lease.rs` |
 //! | 4 gateways: fail-over, adoption | `rules/accusations.rs`, `rules/failover.rs`, `rules/restart.rs` | `turn/reach.rs`, `turn/probe.rs` |
 //! | 5 upstreams | `rules/upstream.rs`, `rules/reach.rs` | `turn/announce.rs`, `turn/reach.rs` |
@@ -94,14 +94,15 @@ pub use decision::{Announce, Decision, Outcome, Parent, Probed, Refusal};
 pub use invariant::Broken;
 pub use ledger::Ledger;
 pub use policy::{
-    BudgetPolicy, GatewayPolicy, IdentityPolicy, Intervals, Policy, ReachPolicy, SharesPolicy,
-    StarvationPolicy, SupplyPolicy, Terms, TricklePolicy, UpstreamPolicy,
+    BudgetPolicy, GatewayPolicy, IdentityPolicy, Intervals, PlanningPolicy, Policy, ReachPolicy,
+    SharesPolicy, StarvationPolicy, SupplyPolicy, Terms, TricklePolicy, UpstreamPolicy,
 };
 pub use report::{
     DoubleStatus, ExplainedParent, Explanation, GatewayStatus, HandedOut, Listed, SharedStatus, SiteStatus,
     SourceStatus, Starvation, Succession, SwarmStatus,
 };
 pub use rules::sending::path_rates;
+pub use state::picture::{Picture, Plan};
 pub use state::{Counts, Swarm, SwarmRecord};
 
 /// A moment: the time since the tracker's start.

@@ -59,6 +59,20 @@ fn gateways_of_many_swarms_are_never_granted_more_than_a_link_carries_and_soon_h
 }
 
 #[test]
+fn no_more_is_granted_while_parents_are_planned_and_links_shared_out_beside_the_announces() {
+    for seed in seeds(60) {
+        let mut rng = SplitMix(seed + 2_000_000);
+        let map = random_map(&mut rng, false);
+        let swarms = 1 + rng.below(8);
+        let mut rollouts = Rollouts::new(seed, rng, &map, swarms);
+        rollouts.policy.planning.at_once = 0;
+        rollouts.policy.shares.eager = 0;
+        rollouts.run(Duration::from_secs(600), 40);
+        rollouts.settle();
+    }
+}
+
+#[test]
 fn what_a_schedule_changes_holds_within_half_a_minute() {
     for seed in seeds(60) {
         let mut rng = SplitMix(seed + 1_000_000);

@@ -14,6 +14,7 @@ const CALM: Trouble = Trouble {
     operator: false,
     stock: true,
     nat: true,
+    beside: false,
 };
 const ROUGH: Trouble = Trouble {
     crashes: true,
@@ -22,6 +23,7 @@ const ROUGH: Trouble = Trouble {
     operator: true,
     stock: true,
     nat: true,
+    beside: false,
 };
 
 #[test]
@@ -36,6 +38,18 @@ fn rollouts_with_joins_and_leaves_keep_the_rules() {
 fn rollouts_with_crashes_stalls_roaming_reloads_and_tracker_restarts_keep_the_rules() {
     for seed in seeds(120) {
         let mut world = story::random(seed, 800, 8, 60, ROUGH);
+        story::and_all_is_well(&mut world);
+    }
+}
+
+#[test]
+fn rollouts_keep_the_rules_while_parents_are_planned_beside_the_announces() {
+    for seed in seeds(120) {
+        let trouble = Trouble {
+            beside: true,
+            ..if seed % 2 == 0 { CALM } else { ROUGH }
+        };
+        let mut world = story::random(seed, 800, 8, 60, trouble);
         story::and_all_is_well(&mut world);
     }
 }

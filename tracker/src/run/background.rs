@@ -18,6 +18,10 @@ use crate::system::watch::Changes;
 
 /// How often peers that did not come back are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How long causes for a plan are gathered ...
+const PLAN_TERM: Duration = Duration::from_millis(20);
+/// ... and how many times as long as a plan took no other is made: planning takes a quarter of a processor.
+const PLAN_REST: u32 = 3;
 /// How often is written down what is to outlive a restart.
 const KEEP: Duration = Duration::from_secs(60);
 
@@ -64,6 +68,46 @@ pub(super) async fn follow_folder(tracker: Arc<Tracker>, folder: Folder) -> Infa
             }
         })
         .await;
+    }
+}
+
+/// Plans the parents of swarms on large maps, one at a time, whenever announces give a cause: however many do,
+/// planning takes a part of one processor.
+pub(super) async fn plan(tracker: Arc<Tracker>) -> Infallible {
+    loop {
+        tracker.store.plans().asked().await;
+        // sites that join one right after the other are planned together
+        tokio::time::sleep(PLAN_TERM).await;
+        let store = Arc::clone(&tracker);
+        let took = match tokio::task::spawn_blocking(move || store.store.plan_next()).await {
+            Ok(took) => took,
+            Err(error) => {
+                error!(%error, "parents could not be planned");
+                SWEEP
+            }
+        };
+        tokio::time::sleep(took * PLAN_REST).await;
+    }
+}
+
+/// Shares the links out among many flows: among few, announces do.
+pub(super) async fn share(tracker: Arc<Tracker>) -> Infallible {
+    loop {
+        let conditions = tracker.store.conditions();
+        tokio::time::sleep(conditions.policy().shares.fresh).await;
+        if conditions.ledger().is_crowded(&conditions.policy().shares) {
+            let tracker = Arc::clone(&tracker);
+            blocking(move || {
+                let conditions = tracker.store.conditions();
+                let view = conditions.view();
+                conditions.ledger().share_out(
+                    view.map(),
+                    &conditions.policy().shares,
+                    jiff::Timestamp::now(),
+                );
+            })
+            .await;
+        }
     }
 }
 

@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::net::listen::Listeners;
 use crate::net::places::Limits;
 use crate::net::serve::{self, Around, Observer, Shared};
-use crate::run::background::{blocking, follow_folder, follow_map, keep, save, scan, sweep};
+use crate::run::background::{blocking, follow_folder, follow_map, keep, plan, save, scan, share, sweep};
 pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
 use crate::state::conditions::Conditions;
 use crate::state::snapshot::Snapshot;
@@ -153,6 +153,8 @@ pub async fn run(
     // dropped with this set when the function returns
     let mut background = JoinSet::new();
     background.spawn(follow_map(Arc::clone(&tracker), map_file, Reload::new()));
+    background.spawn(plan(Arc::clone(&tracker)));
+    background.spawn(share(Arc::clone(&tracker)));
     background.spawn(sweep(Arc::clone(&tracker)));
     background.spawn(keep(Arc::clone(&tracker), snapshot.clone()));
     if let Some(folder) = folder {

@@ -37,7 +37,7 @@ pub(crate) struct LoadedMap {
 /// The conditions at one moment; taken anew for every announce.
 pub(crate) struct View<'c> {
     conditions: &'c Conditions,
-    loaded: arc_swap::Guard<Arc<LoadedMap>>,
+    pub(crate) loaded: arc_swap::Guard<Arc<LoadedMap>>,
     wall: jiff::Timestamp,
     pub(crate) now: Time,
 }

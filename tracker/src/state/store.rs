@@ -1,7 +1,8 @@
 //! All swarms.
 //!
 //! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of
-//! work that never waits for I/O, so a plain lock per shard is enough and nothing is queued.
+//! work that never waits for I/O, so a plain lock per shard is enough and nothing is queued. What takes longer,
+//! the planning of parents on large maps, is done beside the announces: see `plans`.
 //!
 //! Lock order: shard, then the ledger inside the assignment's code; never two shards. A walk over all swarms
 //! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce
@@ -22,18 +23,22 @@ use narrows_topology::{SiteId, SiteMap};
 use crate::state::conditions::{Conditions, View};
 use crate::state::distinct::Distinct;
 use crate::state::faults::Faults;
+use crate::state::plans::Plans;
 use crate::state::targets::Targets;
 
 pub(crate) struct Store {
-    conditions: Conditions,
-    swarms: DashMap<InfoHash, Tracked>,
+    pub(super) conditions: Conditions,
+    pub(super) swarms: DashMap<InfoHash, Tracked>,
+    pub(super) plans: Plans,
     faults: Faults,
 }
 
 /// A swarm and the generation of the site map that its sites belong to.
-struct Tracked {
-    swarm: Swarm,
+pub(super) struct Tracked {
+    pub(super) swarm: Swarm,
     generation: u64,
+    /// Whether it is among those whose parents are to be planned.
+    pub(super) waits_for_plan: bool,
 }
 
 /// What a sweep did.
@@ -50,12 +55,17 @@ impl Store {
         Self {
             conditions,
             swarms: DashMap::new(),
+            plans: Plans::default(),
             faults: Faults::default(),
         }
     }
 
     pub(crate) fn conditions(&self) -> &Conditions {
         &self.conditions
+    }
+
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.plans
     }
 
     /// Takes an announce; `then` sees the decision and the map it was made by, after the lock is released.
@@ -74,6 +84,7 @@ impl Store {
                 let tracked = entry.get_mut();
                 tracked.follow(&view);
                 let decision = tracked.swarm.announce(&view.context(), announce, view.now, &mut rng)?;
+                self.ask_for_plan(hash, tracked, &view);
                 (view, decision)
             }
             Entry::Vacant(entry) => {
@@ -81,10 +92,9 @@ impl Store {
                 let mut swarm = new_swarm(hash, size);
                 let decision = swarm.announce(&view.context(), announce, view.now, &mut rng)?;
                 if !swarm.is_empty() {
-                    entry.insert(Tracked {
-                        swarm,
-                        generation: view.generation(),
-                    });
+                    let mut tracked = Tracked::new(swarm, &view);
+                    self.ask_for_plan(hash, &mut tracked, &view);
+                    entry.insert(tracked);
                 }
                 (view, decision)
             }
@@ -97,7 +107,9 @@ impl Store {
         let mut tracked = self.swarms.get_mut(&hash)?;
         let view = self.conditions.view();
         tracked.follow(&view);
-        Some(tracked.swarm.probed(&view.context(), addr, reached, view.now))
+        let probed = tracked.swarm.probed(&view.context(), addr, reached, view.now);
+        self.ask_for_plan(hash, &mut tracked, &view);
+        Some(probed)
     }
 
     /// What of a swarm is worth keeping over a restart.
@@ -123,10 +135,9 @@ impl Store {
         let view = self.conditions.view();
         let mut swarm = new_swarm(hash, size);
         let restored = swarm.restore(&view.context(), record, away, view.now);
-        entry.insert(Tracked {
-            swarm,
-            generation: view.generation(),
-        });
+        let mut tracked = Tracked::new(swarm, &view);
+        self.ask_for_plan(hash, &mut tracked, &view);
+        entry.insert(tracked);
         restored
     }
 
@@ -145,6 +156,7 @@ impl Store {
             let view = self.conditions.view();
             tracked.follow(&view);
             swept.peers += tracked.swarm.expire(&view.context(), view.now);
+            self.ask_for_plan(hash, &mut tracked, &view);
             let broken = tracked.swarm.take_broken();
             drop(tracked);
             for (broken, count) in broken {
@@ -166,7 +178,9 @@ impl Store {
     pub(crate) fn follow(&self) {
         for hash in self.hashes() {
             if let Some(mut tracked) = self.swarms.get_mut(&hash) {
-                tracked.follow(&self.conditions.view());
+                let view = self.conditions.view();
+                tracked.follow(&view);
+                self.ask_for_plan(hash, &mut tracked, &view);
             }
         }
     }
@@ -280,7 +294,15 @@ fn new_swarm(hash: InfoHash, size: Option<u64>) -> Swarm {
 }
 
 impl Tracked {
-    fn follow(&mut self, view: &View<'_>) {
+    fn new(swarm: Swarm, view: &View<'_>) -> Tracked {
+        Tracked {
+            swarm,
+            generation: view.generation(),
+            waits_for_plan: false,
+        }
+    }
+
+    pub(super) fn follow(&mut self, view: &View<'_>) {
         if self.generation != view.generation() {
             self.swarm.remap(&view.context(), view.now);
             self.generation = view.generation();

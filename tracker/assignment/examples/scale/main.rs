@@ -196,8 +196,15 @@ fn print(report: &Report) {
         tracker.announce_ms_max
     );
     println!(
-        "  of it      planning: {} announces, {:.1} s, max {:.1} ms; others above 1 ms: {}, {:.1} s",
-        tracker.plans, tracker.plan_seconds, tracker.plan_ms_max, tracker.slow, tracker.slow_seconds
+        "  planning   {} plans, {:.1} s, max {:.1} ms; announces waited for it {:.1} s, max {:.1} ms; other announces \
+         above 1 ms: {}, {:.1} s",
+        tracker.plans,
+        tracker.plan_seconds,
+        tracker.plan_ms_max,
+        tracker.held_seconds,
+        tracker.held_ms_max,
+        tracker.slow,
+        tracker.slow_seconds
     );
     println!(
         "  beside it  {} sweeps, {:.1} s, max {:.1} ms; busiest second {:.2} s (at {} s), {} seconds above 0.9",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use narrows_topology::{Hop, Load, Rate, Route, fair_rates};
+use narrows_topology::{Hop, Load, Rate, Route, SiteMap, fair_rates};
 
 use crate::Brakes;
 use crate::endpoint::Endpoint;
@@ -16,7 +16,7 @@ pub(crate) use links::Links;
 
 /// The flows of all swarms. The only thing that swarms share, so it is a mutex that is held for a few
 /// lookups; planning works on a copy of the load. Shares are computed when flows have changed or a second has
-/// passed, never per announce.
+/// passed, never per announce, and those of many flows beside the announces: see [`Ledger::share_out`].
 ///
 /// A *share* is what a flow should have; a *grant* is what a gateway is told of it. A gateway keeps to its
 /// grant until it announces again, so that a share that became smaller is free only then: a grant never takes
@@ -106,6 +106,13 @@ impl Ledger {
     /// What is planned on every link, as a copy.
     pub fn load(&self) -> Load {
         self.lock().load.clone()
+    }
+
+    /// The same, and what these flows were planned with.
+    pub(crate) fn load_and_planned(&self, ids: &[FlowId]) -> (Load, Vec<Rate>) {
+        let book = self.lock();
+        let planned = |id: &FlowId| book.flow(*id).map_or(Rate::ZERO, |flow| flow.planned);
+        (book.load.clone(), ids.iter().map(planned).collect())
     }
 
     /// What operators have stopped.
@@ -229,6 +236,20 @@ impl Ledger {
         }
     }
 
+    /// Whether there are so many flows that they are to be shared out beside the announces.
+    pub fn is_crowded(&self, policy: &SharesPolicy) -> bool {
+        self.lock().active > policy.eager
+    }
+
+    /// Shares the links out at this moment. Announces wait while the flows are copied and while the shares are
+    /// written down, not while they are computed.
+    pub fn share_out(&self, map: &SiteMap, policy: &SharesPolicy, at: Timestamp) {
+        let links = Links { map, at, policy };
+        let wanting: Vec<Wanting> = self.lock().wanting().collect();
+        let shares = shares(&links, &wanting);
+        self.lock().write_shares(at, &wanting, shares);
+    }
+
     /// A flow's fair share of the links it crosses, at the rates of this moment; zero while it is braked.
     pub(crate) fn share(&self, links: &Links<'_>, id: FlowId) -> Rate {
         let mut book = self.lock();
@@ -287,6 +308,11 @@ impl Ledger {
 }
 
 impl Flow {
+    /// Whether it is to have a share.
+    fn wants(&self) -> bool {
+        self.active && !self.braked
+    }
+
     fn note(&mut self, granted: &mut Load, to: Endpoint, rate: Rate) {
         granted.add(&self.route, rate);
         self.granted.push((to, rate));
@@ -319,39 +345,76 @@ impl Book {
     /// Computes the shares anew if they are too old.
     fn refresh(&mut self, links: &Links<'_>) {
         let at = links.at;
-        let is_fresh =
-            |then: Timestamp| then <= at && at.duration_since(then).unsigned_abs() < links.policy.fresh;
-        let last = if self.active <= links.policy.eager {
-            self.shared_at
+        let (last, within) = if self.active <= links.policy.eager {
+            (self.shared_at, links.policy.fresh)
         } else {
-            self.last_shared
+            // it is done beside the announces, unless it is not
+            (self.last_shared, links.policy.fresh * links.policy.overdue)
         };
+        let is_fresh = |then: Timestamp| then <= at && at.duration_since(then).unsigned_abs() < within;
         if last.is_some_and(is_fresh) {
             return;
         }
-        let wants = |flow: &&Flow| flow.active && !flow.braked;
-        // each stripe is a flow of its own
-        let stripes = |flow: &Flow| {
-            let cap = flow.cap.share(flow.weight);
-            (0..flow.weight).map(move |_| cap)
-        };
-        let wanted = self.flows.iter().flatten().filter(wants);
-        let flows: Vec<(&Route, Rate)> =
-            wanted.flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap))).collect();
-        let mut shares = fair_rates(links.map, at, &flows);
-        leave_room(links, &flows, &mut shares);
-        let mut shares = shares.into_iter();
-        for flow in self.flows.iter_mut().flatten() {
-            flow.share = if wants(&&*flow) {
-                let parts = shares.by_ref().take(flow.weight as usize);
-                parts.reduce(Rate::saturating_add)
-            } else {
-                None
-            };
+        let wanting: Vec<Wanting> = self.wanting().collect();
+        let shares = shares(links, &wanting);
+        self.write_shares(at, &wanting, shares);
+    }
+
+    /// The flows that are to have a share.
+    fn wanting(&self) -> impl Iterator<Item = Wanting> {
+        let slots = self.flows.iter().enumerate();
+        slots.filter_map(|(slot, flow)| {
+            let flow = flow.as_ref().filter(|flow| flow.wants())?;
+            Some(Wanting {
+                slot,
+                route: flow.route.clone(),
+                weight: flow.weight,
+                cap: flow.cap,
+            })
+        })
+    }
+
+    /// A flow that came meanwhile has an estimate until the next time.
+    fn write_shares(&mut self, at: Timestamp, wanting: &[Wanting], shares: Vec<Rate>) {
+        for flow in self.flows.iter_mut().flatten().filter(|flow| !flow.wants()) {
+            flow.share = None;
+        }
+        for (Wanting { slot, route, .. }, share) in wanting.iter().zip(shares) {
+            let flow = self.flows.get_mut(*slot).and_then(Option::as_mut);
+            if let Some(flow) = flow.filter(|flow| flow.wants() && flow.route == *route) {
+                flow.share = Some(share);
+            }
         }
         self.shared_at = Some(at);
         self.last_shared = Some(at);
     }
+}
+
+/// A flow that is to have a share.
+struct Wanting {
+    slot: usize,
+    route: Route,
+    weight: u32,
+    cap: Rate,
+}
+
+/// What each flow is to have of its links.
+fn shares(links: &Links<'_>, wanting: &[Wanting]) -> Vec<Rate> {
+    // each stripe is a flow of its own
+    let stripes = |flow: &Wanting| {
+        let cap = flow.cap.share(flow.weight);
+        (0..flow.weight).map(move |_| cap)
+    };
+    let flows: Vec<(&Route, Rate)> =
+        wanting.iter().flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap))).collect();
+    let mut shares = fair_rates(links.map, links.at, &flows);
+    leave_room(links, &flows, &mut shares);
+    let mut shares = shares.into_iter();
+    let parts = wanting.iter().map(|flow| {
+        let parts = shares.by_ref().take(flow.weight as usize);
+        parts.reduce(Rate::saturating_add).unwrap_or(Rate::ZERO)
+    });
+    parts.collect()
 }
 
 /// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without

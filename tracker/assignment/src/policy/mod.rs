@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use peers::{
     GatewayPolicy, IdentityPolicy, ReachPolicy, StarvationPolicy, SupplyPolicy, TricklePolicy, UpstreamPolicy,
 };
-pub use rates::{BudgetPolicy, SharesPolicy};
+pub use rates::{BudgetPolicy, PlanningPolicy, SharesPolicy};
 
 /// How often peers announce (`interval:` in tracker.yaml). Replies carry these with 10 % jitter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +83,8 @@ pub struct Policy {
     pub identity: IdentityPolicy,
     /// Rule 2, supply.
     pub supply: SupplyPolicy,
+    /// Rule 3, parents: when they are planned.
+    pub planning: PlanningPolicy,
     /// Rule 4, gateways.
     pub gateways: GatewayPolicy,
     /// Gateways that bring a trickle.
@@ -120,6 +122,7 @@ impl Default for Policy {
             terms: Terms::default(),
             identity: IdentityPolicy::default(),
             supply: SupplyPolicy::default(),
+            planning: PlanningPolicy::default(),
             gateways: GatewayPolicy::default(),
             trickle: TricklePolicy::default(),
             upstreams: UpstreamPolicy::default(),

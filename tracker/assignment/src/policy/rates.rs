@@ -39,12 +39,33 @@ impl Default for BudgetPolicy {
     }
 }
 
+/// When parents are planned (rule 3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PlanningPolicy {
+    /// On maps of up to so many sites the announce that changes what parents depend on plans them: it takes less
+    /// time than handing it over. On larger ones it is done beside the announces.
+    pub at_once: usize,
+    /// When a peer comes back that waits for a plan, for it knows no other to fetch from.
+    pub again: Duration,
+}
+
+impl Default for PlanningPolicy {
+    fn default() -> Self {
+        PlanningPolicy {
+            at_once: 12,
+            again: Duration::from_secs(1),
+        }
+    }
+}
+
 /// How the links are shared between flows, and what of the shares is granted (rule 10).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SharesPolicy {
-    /// More flows than this are shared out once in [`SharesPolicy::fresh`] only, since it takes time; a newer
-    /// flow gets an estimate until then.
+    /// More flows than this are shared out once in [`SharesPolicy::fresh`] only, since it takes time, and
+    /// beside the announces ([`crate::Ledger::share_out`]); a newer flow gets an estimate until then.
     pub eager: usize,
+    /// An announce does it nevertheless if it was not done for so many times [`SharesPolicy::fresh`].
+    pub overdue: u32,
     /// How old shares may get: schedules change rates.
     pub fresh: Duration,
     /// What a flow sends the other way, as a part of it: acknowledgements, one frame of 66 bytes for two full
@@ -68,6 +89,7 @@ impl Default for SharesPolicy {
     fn default() -> Self {
         SharesPolicy {
             eager: 256,
+            overdue: 4,
             fresh: Duration::from_secs(1),
             backwards: 0.03,
             headroom: 48,

@@ -2,131 +2,141 @@
 
 use std::collections::BTreeSet;
 
-use narrows_topology::{Forest, Load, Rate, Route, SiteId, forest};
+use jiff::Timestamp;
+use narrows_topology::{Forest, Load, Parent, Rate, Route, SiteId, SiteMap, forest, newcomer};
 
 use super::stripes;
 use crate::state::Swarm;
+use crate::state::picture::{Known, Picture, Plan};
 use crate::state::site::{Site, Supply};
-use crate::state::stripes::{Cause, Stripes};
+use crate::state::stripes::Cause;
 use crate::state::view::View;
-use crate::{Context, Time};
+use crate::{Context, Policy};
 
-/// Where sites get the content from.
-#[derive(Debug)]
-pub(crate) struct Parents {
-    /// The site with most bytes, where no site is supplied.
-    pub(crate) root: Option<SiteId>,
-    /// The roots and the waiting sites that serve.
-    pub(crate) known: (BTreeSet<SiteId>, BTreeSet<SiteId>),
-    pub(crate) forest: Forest,
-    /// Other stripes than those in force.
-    pub(crate) stripes: Option<Stripes>,
+/// Whether a swarm's parents are planned within the announce that changes them: on maps so small that it costs
+/// less than to have it done beside.
+pub(crate) fn are_planned_at_once(swarm: &Swarm, map: &SiteMap, policy: &Policy) -> bool {
+    let most = policy.planning.at_once;
+    map.sites().len() <= most && swarm.sites.len() <= most
 }
 
-/// Plans the parents. Those that can stay do, but for those whose flow leads through a site that has just
-/// joined or become supplied.
-pub(crate) fn plan(swarm: &Swarm, cx: &Context<'_>, now: Time) -> Parents {
-    let with = |supply: Supply| -> BTreeSet<SiteId> {
-        let sites = swarm.sites.iter().filter(|(_, site)| site.supply == supply);
-        sites.map(|(id, _)| id).collect()
-    };
-    let (mut roots, mut waiting) = (with(Supply::Supplied), with(Supply::Waiting));
-    let root = if roots.is_empty() {
-        best_supplied(swarm)
-    } else {
-        None
-    };
-    if let Some(root) = root {
-        waiting.remove(&root);
-        roots.insert(root);
+impl Picture {
+    /// Plans the parents, with the map that the picture was taken with. Those that can stay do, but for those
+    /// whose flow leads through a site that has just joined or become supplied.
+    pub fn plan(self, map: &SiteMap) -> Plan {
+        let with = |supply: Supply| -> BTreeSet<SiteId> {
+            let sites = self.sites.iter().filter(|site| site.supply == supply);
+            sites.map(|site| site.id).collect()
+        };
+        let (mut roots, mut waiting) = (with(Supply::Supplied), with(Supply::Waiting));
+        let root = self.best.filter(|_| roots.is_empty());
+        if let Some(root) = root {
+            waiting.remove(&root);
+            roots.insert(root);
+        }
+        let served = self.sites.iter().filter(|site| site.serves).map(|site| site.id);
+        let served: BTreeSet<SiteId> = served.collect();
+        let serves = |id: &SiteId| served.contains(id);
+        let known = Known {
+            roots: roots.intersection(&served).copied().collect(),
+            waiting: waiting.intersection(&served).copied().collect(),
+        };
+        let newcomers = newcomers(&self.known, &known);
+        let silent = waiting.difference(&served);
+        let silent: BTreeSet<(SiteId, SiteId)> = silent.map(|site| (*site, *site)).collect();
+        let barren: BTreeSet<(SiteId, SiteId)> = self.barren.union(&silent).copied().collect();
+        let stays = |child: SiteId, parent: SiteId| {
+            waiting.contains(&child)
+                && !passes_through(map, parent, child, &newcomers)
+                && (roots.contains(&parent) || waiting.contains(&parent))
+                && !barren.contains(&(child, parent))
+                && !is_paused(map, self.wall, parent, child)
+                && serves(&parent)
+        };
+        let edges = self.forest.iter().map(|(child, parent)| (*child, *parent));
+        let keep: Forest = edges.filter(|(child, parent)| stays(*child, parent.site)).collect();
+        let load = self.load_of_others();
+        let mut plan = forest(map, self.wall, &roots, &waiting, &keep, &barren, &load);
+        if plan.len() < waiting.len() {
+            // a barren parent is better than none, and so is another than one that can be kept no more
+            plan = forest(map, self.wall, &roots, &waiting, &plan, &silent, &load);
+        }
+        let cause = Cause {
+            roots,
+            waiting: waiting.clone(),
+            barren,
+            ..Cause::default()
+        };
+        let stripes = stripes::plan(map, self.wall, &self.stripes, &plan, cause, &load);
+        Plan {
+            id: self.id,
+            root,
+            known,
+            waiting,
+            forest: plan,
+            stripes,
+        }
     }
-    let serves = |id: &SiteId| swarm.sites.get(id).is_some_and(Site::can_serve);
-    let serving = |sites: &BTreeSet<SiteId>| -> BTreeSet<SiteId> {
-        sites.iter().filter(|id| serves(id)).copied().collect()
-    };
-    let known = (serving(&roots), serving(&waiting));
-    let newcomers = newcomers(&swarm.known, &known);
-    let silent = waiting.iter().filter(|site| !serves(site));
-    let silent: BTreeSet<(SiteId, SiteId)> = silent.map(|site| (*site, *site)).collect();
-    let avoided = swarm.avoided.iter().filter(|(_, until)| **until > now).map(|(pair, _)| *pair);
-    let barren: BTreeSet<(SiteId, SiteId)> =
-        swarm.barren.iter().chain(&silent).copied().chain(avoided).collect();
-    let stays = |child: SiteId, parent: SiteId| {
-        waiting.contains(&child)
-            && !passes_through(cx, parent, child, &newcomers)
-            && (roots.contains(&parent) || waiting.contains(&parent))
-            && !barren.contains(&(child, parent))
-            && !is_paused(cx, parent, child)
-            && serves(&parent)
-    };
-    let edges = swarm.forest.iter().map(|(child, parent)| (*child, *parent));
-    let keep: Forest = edges.filter(|(child, parent)| stays(*child, parent.site)).collect();
-    let load = load_of_others(swarm, cx);
-    let mut plan = forest(cx.map, cx.wall, &roots, &waiting, &keep, &barren, &load);
-    if plan.len() < waiting.len() {
-        // a barren parent is better than none, and so is another than one that can be kept no more
-        plan = forest(cx.map, cx.wall, &roots, &waiting, &plan, &silent, &load);
-    }
-    let cause = Cause {
-        roots,
-        waiting,
-        barren,
-        ..Cause::default()
-    };
-    let stripes = stripes::plan(cx, &swarm.stripes, &plan, cause, &load);
-    Parents {
-        root,
-        known,
-        forest: plan,
-        stripes,
+
+    /// What is planned on the links for other swarms.
+    fn load_of_others(&self) -> Load {
+        let mut load = self.load.clone();
+        for (route, rate) in &self.own {
+            load.remove(route, *rate);
+        }
+        load
     }
 }
 
-/// What is planned on the links for other swarms.
-fn load_of_others(swarm: &Swarm, cx: &Context<'_>) -> Load {
-    let mut load = cx.ledger.load();
-    for flow in swarm.sites.values().flat_map(|site| &site.flows).filter(|flow| flow.planned) {
-        load.remove(&flow.route, cx.ledger.planned(flow.id));
+/// A parent for a site that waits and has none, until the next plan: the one that the plan would choose for it
+/// alone, had nothing else changed. It is found in one walk over the paths that lead to the site.
+pub(crate) fn provisional(swarm: &Swarm, cx: &Context<'_>, id: SiteId) -> Option<Parent> {
+    if swarm.supplied == 0 && swarm.root.is_none() {
+        return None;
     }
-    load
+    let is_barren =
+        |parent: SiteId| swarm.barren.contains(&(id, parent)) || swarm.avoided.contains_key(&(id, parent));
+    let arrives = |parent: SiteId| {
+        let site = swarm.sites.get(&parent).filter(|site| parent != id && swarm.feeds(site))?;
+        if is_barren(parent) || Swarm::is_above(&swarm.forest, id, parent) {
+            return None;
+        }
+        let fed = swarm.forest.get(&parent).filter(|_| site.supply == Supply::Waiting);
+        Some(fed.map_or(Rate::UNLIMITED, |above| above.rate))
+    };
+    let attached = swarm.sites.attached();
+    cx.ledger.with_load(|load| newcomer(cx.map, cx.wall, id, load, attached, arrives))
 }
 
 /// The sites that may serve since this plan: they joined, became supplied or got a peer that shares since the
 /// last one. Both are roots and waiting sites.
-fn newcomers(
-    (roots_before, waiting_before): &(BTreeSet<SiteId>, BTreeSet<SiteId>),
-    (roots, waiting): &(BTreeSet<SiteId>, BTreeSet<SiteId>),
-) -> BTreeSet<SiteId> {
-    let joined = waiting.iter().filter(|site| !roots_before.contains(site) && !waiting_before.contains(site));
-    let supplied = roots.iter().filter(|site| !roots_before.contains(site));
+fn newcomers(before: &Known, now: &Known) -> BTreeSet<SiteId> {
+    let was_there = |site: &SiteId| before.roots.contains(site) || before.waiting.contains(site);
+    let joined = now.waiting.iter().filter(|site| !was_there(site));
+    let supplied = now.roots.difference(&before.roots);
     joined.chain(supplied).copied().collect()
 }
 
 /// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew:
 /// with the newcomer in between, the content crosses the links before it once for both.
-fn passes_through(cx: &Context<'_>, parent: SiteId, child: SiteId, newcomers: &BTreeSet<SiteId>) -> bool {
+fn passes_through(map: &SiteMap, parent: SiteId, child: SiteId, newcomers: &BTreeSet<SiteId>) -> bool {
     if newcomers.is_empty() {
         return false;
     }
-    let Some(route) = cx.map.path(parent, child) else {
+    let Some(route) = map.path(parent, child) else {
         return false;
     };
     let reached = route.hops.iter().map(|hop| {
-        let (first, second) = cx.map.ends(hop.link);
+        let (first, second) = map.ends(hop.link);
         if hop.forward { second } else { first }
     });
     reached.take(route.hops.len().saturating_sub(1)).any(|site| newcomers.contains(&site))
 }
 
 /// Whether a link between two sites is at rate 0 now.
-fn is_paused(cx: &Context<'_>, from: SiteId, to: SiteId) -> bool {
-    cx.map.path(from, to).is_some_and(|route| cx.links().rate_along(&route) == Rate::ZERO)
-}
-
-/// The site with most bytes; of equal ones the first by name.
-fn best_supplied(swarm: &Swarm) -> Option<SiteId> {
-    let sites = swarm.sites.iter().filter(|(_, site)| swarm.has_data(site));
-    sites.filter_map(|(id, site)| Some((site.peers.best()?.0, id))).min().map(|(_, id)| id)
+fn is_paused(map: &SiteMap, at: Timestamp, from: SiteId, to: SiteId) -> bool {
+    map.path(from, to)
+        .is_some_and(|route| route.hops.iter().any(|hop| map.rate(*hop, at) == Rate::ZERO))
 }
 
 /// The supplied site (or, without one, the root) from which a site would be reached fastest, other than

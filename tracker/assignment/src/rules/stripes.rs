@@ -1,7 +1,8 @@
 //! Several parents for a site, on maps where one cannot fill its links: the pieces are divided into stripes,
 //! and each stripe has a forest of its own. A piece rides one stripe, so that it enters a site once.
 
-use narrows_topology::{Forest, Hop, Load, Rate, SiteId, stripes};
+use jiff::Timestamp;
+use narrows_topology::{Forest, Hop, Load, Parent, Rate, SiteId, SiteMap, stripes};
 
 use crate::Context;
 use crate::state::flows::PlannedFlow;
@@ -9,13 +10,8 @@ use crate::state::site::{Site, Supply};
 use crate::state::stripes::{Cause, Stripes};
 use crate::state::view::View;
 
-/// Whether a map has cycles, so that there may be several ways. Every map is connected.
-fn is_meshed(cx: &Context<'_>) -> bool {
-    cx.map.links().count() >= cx.map.sites().count()
-}
-
-fn rates(cx: &Context<'_>) -> Vec<Rate> {
-    cx.map.links().map(|link| cx.links().rate(Hop { link, forward: true })).collect()
+fn rates(map: &SiteMap, at: Timestamp) -> Vec<Rate> {
+    map.links().map(|link| map.rate(Hop { link, forward: true }, at)).collect()
 }
 
 /// Where a peer's site gets the content from, were the peer its gateway: its parents and the stripes that
@@ -23,7 +19,8 @@ fn rates(cx: &Context<'_>) -> Vec<Rate> {
 pub(crate) fn parents(view: &View<'_>) -> Vec<(SiteId, Vec<u8>)> {
     let (swarm, id) = (view.swarm, view.id());
     let single = swarm.forest.get(&id).map(|parent| (parent.site, Vec::new()));
-    if !view.class.wants() || !view.is_agent() || swarm.stripes.is_empty() {
+    let is_single = swarm.stripes.is_empty() || swarm.provisional.contains(&id);
+    if is_single || !view.class.wants() || !view.is_agent() {
         return single.into_iter().collect();
     }
     let mut parents: Vec<(SiteId, Vec<u8>)> = Vec::new();
@@ -43,13 +40,13 @@ pub(crate) fn parents(view: &View<'_>) -> Vec<(SiteId, Vec<u8>)> {
 }
 
 /// The flows that are planned for a site.
-pub(crate) fn planned_flows(site: &Site, stripes: &Stripes, plan: &Forest) -> Vec<PlannedFlow> {
-    let flow_from = |parent: &narrows_topology::Parent| PlannedFlow {
+pub(crate) fn planned_flows(site: &Site, stripes: &Stripes, parent: Option<&Parent>) -> Vec<PlannedFlow> {
+    let flow_from = |parent: &Parent| PlannedFlow {
         source: parent.site,
         rate: parent.rate,
         weight: 1,
     };
-    let single = plan.get(&site.id).map(flow_from);
+    let single = parent.map(flow_from);
     if stripes.is_empty() || site.peers.agents() == 0 || single.is_none() {
         return single.into_iter().collect();
     }
@@ -74,22 +71,24 @@ pub(crate) fn planned_flows(site: &Site, stripes: &Stripes, plan: &Forest) -> Ve
 
 /// Whether a schedule has changed the links that the stripes in force depend on.
 pub(crate) fn are_outdated(cx: &Context<'_>, stripes: &Stripes) -> bool {
-    is_meshed(cx) && stripes.cause.as_ref().is_some_and(|cause| cause.rates != rates(cx))
+    cx.map.is_meshed() && stripes.cause.as_ref().is_some_and(|cause| cause.rates != rates(cx.map, cx.wall))
 }
 
 /// Plans the stripes; `None`: nothing they depend on has changed. They stay while they hold: a site that
 /// becomes complete, or leaves and was no site's parent, changes nothing for the others.
 pub(crate) fn plan(
-    cx: &Context<'_>,
+    map: &SiteMap,
+    at: Timestamp,
     present: &Stripes,
     plan: &Forest,
     mut cause: Cause,
     load: &Load,
 ) -> Option<Stripes> {
-    if !is_meshed(cx) {
-        return Some(Stripes::default());
+    if !map.is_meshed() {
+        // where there were none, nothing has changed
+        return (present.cause.is_some() || !present.is_empty()).then(Stripes::default);
     }
-    cause.rates = rates(cx);
+    cause.rates = rates(map, at);
     if present.cause.as_ref() == Some(&cause) {
         return None;
     }
@@ -110,7 +109,7 @@ pub(crate) fn plan(
             && plan.keys().all(|child| forest.contains_key(child))
     };
     if !is_known || forests.is_empty() || !forests.iter().all(holds) {
-        let planned = stripes(cx.map, cx.wall, &cause.roots, &cause.waiting, &cause.barren, load);
+        let planned = stripes(map, at, &cause.roots, &cause.waiting, &cause.barren, load);
         forests = planned.unwrap_or_default();
     }
     Some(Stripes {

@@ -10,6 +10,8 @@ pub(crate) mod fetched;
 pub(crate) mod flows;
 pub(crate) mod peer;
 pub(crate) mod peers;
+pub(crate) mod picture;
+mod planning;
 mod record;
 mod seeder_speed;
 pub(crate) mod site;
@@ -19,6 +21,7 @@ pub(crate) mod trials;
 pub(crate) mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use narrows_protocol::InfoHash;
 use narrows_topology::{Forest, SiteId};
@@ -31,6 +34,7 @@ use agents::{Agents, Place};
 use clients::Clients;
 use fetched::Fetched;
 use peer::{Class, Peer};
+use picture::{Known, Planning};
 use site::{Site, Supply};
 use sites::Sites;
 use stripes::Stripes;
@@ -92,19 +96,24 @@ pub struct Swarm {
     /// What the tracker found of peers that others accuse.
     pub(crate) probes: Probes,
     pub(crate) forest: Forest,
+    /// The sites of it whose parent was chosen for them alone, and no plan knows yet.
+    pub(crate) provisional: BTreeSet<SiteId>,
+    /// How many sites are supplied.
+    pub(crate) supplied: usize,
     /// The site with most bytes, while no site is supplied.
     pub(crate) root: Option<SiteId>,
     /// (child, parent) of parents that had nothing to give.
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
     /// (child, parent) where the child's gateway reached no peer, and until when that counts as barren.
     pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
-    pub(crate) stripes: Stripes,
+    pub(crate) stripes: Arc<Stripes>,
     /// The minute of the wall clock in which the links were last looked at.
     pub(crate) minute: i64,
     /// Whether parents are to be planned anew.
     pub(crate) replan: bool,
+    pub(crate) planning: Planning,
     /// Roots and waiting sites of the last plan.
-    pub(crate) known: (BTreeSet<SiteId>, BTreeSet<SiteId>),
+    pub(crate) known: Arc<Known>,
     pub(crate) counts: Counts,
     pub(crate) faults: Faults,
 }
@@ -126,13 +135,16 @@ impl Swarm {
             fetched: Fetched::default(),
             probes: Probes::default(),
             forest: Forest::new(),
+            provisional: BTreeSet::new(),
+            supplied: 0,
             root: None,
             barren: BTreeSet::new(),
             avoided: BTreeMap::new(),
-            stripes: Stripes::default(),
+            stripes: Arc::default(),
             minute: 0,
             replan: false,
-            known: Default::default(),
+            planning: Planning::default(),
+            known: Arc::default(),
             counts: Counts::default(),
             faults: Faults::default(),
         }
@@ -178,8 +190,9 @@ impl Swarm {
             downloaded: self.counts.downloaded,
             ..Counts::default()
         };
-        let (mut agents, mut clients) = (0, Clients::default());
+        let (mut agents, mut clients, mut supplied) = (0, Clients::default(), 0);
         for (id, site) in self.sites.iter() {
+            supplied += usize::from(site.supply == Supply::Supplied);
             site.peers.recount().map_err(|problem| format!("{id:?}: {problem}"))?;
             for (class, at, peer) in site.peers.iter() {
                 counts.add(class, peer.left);
@@ -187,8 +200,8 @@ impl Swarm {
                 agents += usize::from(peer.agent.is_some());
             }
         }
-        let counted = (counts, agents, clients.len());
-        let kept = (self.counts, self.agents.len(), self.clients.len());
+        let counted = (counts, agents, clients.len(), supplied);
+        let kept = (self.counts, self.agents.len(), self.clients.len(), self.supplied);
         if kept != counted {
             return Err(format!("kept {kept:?}, counted {counted:?}"));
         }
@@ -266,8 +279,10 @@ impl Swarm {
     fn drop_empty(&mut self, cx: &Context<'_>, id: SiteId) {
         if let Some(site) = self.sites.get_mut(&id).filter(|site| site.peers.len() == 0) {
             site.drop_flows(cx);
+            self.supplied -= usize::from(site.supply == Supply::Supplied);
             self.sites.remove(&id);
             self.forest.remove(&id);
+            self.provisional.remove(&id);
             self.barren.retain(|(child, parent)| *child != id && *parent != id);
             self.avoided.retain(|(child, parent), _| *child != id && *parent != id);
             self.replan = true;
@@ -295,6 +310,8 @@ impl Swarm {
         site.seeder_speed.follow(seeders, site.wanting());
         let (supply, serves) = (site.present_supply(), site.can_serve());
         let changed = site.supply != supply || site.serves != serves;
+        self.supplied -= usize::from(site.supply == Supply::Supplied);
+        self.supplied += usize::from(supply == Supply::Supplied);
         (site.supply, site.serves) = (supply, serves);
         let nothing_planned = self.root.is_none() && self.forest.is_empty();
         let Some(site) = self.sites.get(&id).filter(|_| !changed) else {

@@ -47,6 +47,15 @@ impl Sites {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.named.len() + self.attached.len()
+    }
+
+    /// The sites of attached networks.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = SiteId> {
+        self.attached.keys().copied()
+    }
+
     pub(crate) fn remove(&mut self, id: &SiteId) {
         match id {
             SiteId::Named(number) => {

@@ -64,7 +64,7 @@ impl Turn<'_> {
         }
         self.note_pause()?;
         self.look_at_rates();
-        self.plan();
+        self.plan()?;
 
         let trial = self.measure_gateway()?;
         let (role, wait) = self.settle_role(trial)?;

@@ -30,8 +30,10 @@ impl Swarm {
         *self = Swarm {
             size: self.size,
             faults: std::mem::take(&mut self.faults),
+            planning: std::mem::take(&mut self.planning),
             ..Swarm::new(self.info_hash)
         };
         self.counts.downloaded = downloaded;
+        self.overtake_planning();
     }
 }

@@ -1,12 +1,12 @@
 //! A new site map.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use narrows_topology::{Forest, SiteId};
 
 use crate::state::Swarm;
 use crate::state::site::{Site, Upstream};
-use crate::state::stripes::Stripes;
 use crate::{Context, Time};
 
 impl Swarm {
@@ -21,8 +21,11 @@ impl Swarm {
         self.clients.clear();
         self.barren.clear();
         self.avoided.clear();
-        self.stripes = Stripes::default();
+        self.stripes = Arc::default();
         self.root = None;
+        self.supplied = 0;
+        self.provisional.clear();
+        self.overtake_planning();
         (self.counts.complete, self.counts.incomplete) = (0, 0);
 
         let mut leases = Vec::new();

@@ -133,7 +133,10 @@ impl Turn<'_> {
             interval = interval.min(soon);
         }
         if wants && !is_fed && has_no_upstream && restart::is_young(view.swarm, policy, view.now) {
-            interval = interval.min(hasty(policy, view.swarm.counts.incomplete));
+            interval = interval.min(hasty(policy, policy.hasty, view.swarm.counts.incomplete));
+        }
+        if wants && !is_fed && has_no_upstream && view.swarm.awaits_plan() {
+            interval = interval.min(hasty(policy, policy.planning.again, view.swarm.counts.incomplete));
         }
         Ok(interval)
     }
@@ -267,8 +270,8 @@ fn total(allowances: &[Allowance], parents: &[Parent]) -> (Rate, bool) {
     (rate, rate == Rate::ZERO)
 }
 
-/// When one of so many leechers that may all be waiting is to come back in a swarm's youth.
-fn hasty(policy: &Policy, leechers: u32) -> Duration {
+/// When one of so many leechers that may all be waiting is to come back, at the soonest after `least`.
+fn hasty(policy: &Policy, least: Duration, leechers: u32) -> Duration {
     let all = Duration::from_secs(leechers.into()) / policy.hasty_rate.max(1);
-    all.max(policy.hasty)
+    all.max(least)
 }

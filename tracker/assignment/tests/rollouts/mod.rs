@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use narrows_assignment::{Announce, Context, Ledger, Policy, Swarm, Time};
+use narrows_assignment::{Announce, Context, Ledger, Plan, Policy, Swarm, Time};
 use narrows_protocol::{AgentReport, AnnounceEvent, InfoHash, PeerId, Role};
 use narrows_topology::{Hop, Rate, SiteId, SiteMap};
 
@@ -42,6 +42,11 @@ pub(crate) struct Rollouts {
     pub(crate) policy: Policy,
     pub(crate) ledger: Ledger,
     pub(crate) swarms: Vec<Swarm>,
+    /// Per swarm, the plan that is being made beside the announces, and when it is ready.
+    plans: Vec<Option<(Time, Plan)>>,
+    lag: SplitMix,
+    /// When links were last shared out beside the announces.
+    shared: Time,
     pub(crate) agents: Vec<Agent>,
     pub(crate) wall: jiff::Timestamp,
     pub(crate) now: Time,
@@ -66,6 +71,9 @@ impl Rollouts {
             policy: Policy::default(),
             ledger: Ledger::new(),
             swarms: (0..swarms).map(Rollouts::new_swarm).collect(),
+            plans: (0..swarms).map(|_| None).collect(),
+            lag: SplitMix(seed ^ 0x1a9),
+            shared: Time::ZERO,
             agents: Vec::new(),
             wall: "2026-11-23T12:00:00Z".parse().unwrap(),
             now: Time::from_secs(1),
@@ -107,6 +115,38 @@ impl Rollouts {
     pub(crate) fn advance(&mut self, by: Duration) {
         self.now += by;
         self.wall += by;
+        for swarm in 0..self.swarms.len() {
+            if let Some((_, plan)) = self.plans[swarm].take_if(|(ready, _)| *ready <= self.now) {
+                self.on_swarm(swarm, |swarm, cx, _| swarm.take_over(cx, plan));
+                self.changed = self.now;
+                self.begin_plan(swarm);
+            }
+        }
+        let shares = &self.policy.shares;
+        if self.ledger.is_crowded(shares) && self.now >= self.shared + shares.fresh {
+            self.shared = self.now;
+            self.ledger.share_out(&self.map, shares, self.wall);
+        }
+    }
+
+    fn on_swarm<R>(&mut self, swarm: usize, change: impl FnOnce(&mut Swarm, &Context<'_>, Time) -> R) -> R {
+        let cx = Context {
+            map: &self.map,
+            policy: &self.policy,
+            ledger: &self.ledger,
+            wall: self.wall,
+        };
+        change(&mut self.swarms[swarm], &cx, self.now)
+    }
+
+    /// Has parents planned beside the announces, if there is a cause: the plan is in force a while later.
+    fn begin_plan(&mut self, swarm: usize) {
+        if self.plans[swarm].is_none()
+            && let Some(picture) = self.on_swarm(swarm, Swarm::picture)
+        {
+            let ready = self.now + Duration::from_millis(self.lag.below(3000) as u64);
+            self.plans[swarm] = Some((ready, picture.plan(&self.map)));
+        }
     }
 
     pub(crate) fn join(&mut self, swarm: usize, site: u8, seeder: bool) {
@@ -190,14 +230,9 @@ impl Rollouts {
             None => {
                 self.advance(second - self.now);
                 self.look_at_links();
-                for swarm in &mut self.swarms {
-                    let cx = Context {
-                        map: &self.map,
-                        policy: &self.policy,
-                        ledger: &self.ledger,
-                        wall: self.wall,
-                    };
-                    swarm.expire(&cx, self.now);
+                for swarm in 0..self.swarms.len() {
+                    self.on_swarm(swarm, |swarm, cx, now| swarm.expire(cx, now));
+                    self.begin_plan(swarm);
                 }
             }
         }
@@ -270,9 +305,11 @@ impl Rollouts {
         agent.next = self.now + decision.interval;
         agent.lease = self.now + decision.lease;
         agent.started = true;
+        let swarm = agent.swarm;
         if was_gateway == agent.upstream.is_empty() || decision.outcome.planned {
             self.changed = self.now;
         }
+        self.begin_plan(swarm);
     }
 
     fn look_at_links(&mut self) {

@@ -89,6 +89,7 @@ impl World {
         let record = record.map(|record| serde_json::to_string(&record).unwrap());
         self.ledger = Ledger::new();
         self.swarm = World::new_swarm();
+        self.plan = None;
         for client in &mut self.clients {
             client.ever.clear();
             client.restarted = client.alive;

@@ -18,11 +18,16 @@ pub struct Trouble {
     pub operator: bool,
     pub stock: bool,
     pub nat: bool,
+    /// Parents are planned beside the announces, as on large maps.
+    pub beside: bool,
 }
 
 /// Steps through a random story. Returns the digest of all decisions.
 pub fn random(seed: u64, steps: usize, most_sites: usize, most_clients: usize, trouble: Trouble) -> World {
     let mut world = World::new(seed, most_sites);
+    if trouble.beside {
+        world.policy.planning.at_once = 0;
+    }
     if trouble.nat {
         // the first two can always be reached
         for site in &world.text.sites[2..] {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use narrows_assignment::{Context, Decision, Intervals, Ledger, Policy, Swarm, Time};
+use narrows_assignment::{Context, Decision, Intervals, Ledger, Plan, Policy, Swarm, Time};
 use narrows_protocol::{AnnounceEvent, InfoHash};
 use narrows_topology::SiteMap;
 
@@ -50,6 +50,10 @@ pub struct World {
     pub listening: BTreeSet<SocketAddr>,
     /// Addresses that were found to say again and again what is not true.
     pub false_accusers: Vec<std::net::IpAddr>,
+    /// The plan that is being made beside the announces, and when it is ready.
+    pub plan: Option<(Time, Plan)>,
+    /// How long plans take is drawn apart, so that a story is the same with and without.
+    pub lag: SplitMix,
     /// What happened, if NARROWS_SEED asks for one seed: the last lines are printed with a failure.
     pub log: Option<Vec<String>>,
 }
@@ -105,6 +109,8 @@ impl World {
             walled: BTreeSet::new(),
             listening: BTreeSet::new(),
             false_accusers: Vec::new(),
+            plan: None,
+            lag: SplitMix(seed ^ 0x1a9),
             log: std::env::var_os("NARROWS_SEED").map(|_| Vec::new()),
         }
     }
@@ -198,10 +204,12 @@ impl World {
     }
 
     fn pass(&mut self, to: Time) {
-        if to > self.now {
-            self.wall += to - self.now;
-            self.now = to;
+        if let Some((ready, plan)) = self.plan.take_if(|(ready, _)| *ready <= to) {
+            self.set_time(ready);
+            self.on_swarm(|swarm, cx, _| swarm.take_over(cx, plan));
+            self.begin_plan();
         }
+        self.set_time(to);
     }
 
     fn is_of(&self, addr: SocketAddr, site: u8) -> bool {
@@ -219,7 +227,30 @@ impl World {
         }
     }
 
+    fn set_time(&mut self, to: Time) {
+        if to > self.now {
+            self.wall += to - self.now;
+            self.now = to;
+        }
+    }
+
+    /// Has parents planned beside the announces, if there is a cause: the plan is in force a while later.
+    pub fn begin_plan(&mut self) {
+        if self.plan.is_none()
+            && let Some(picture) = self.on_swarm(Swarm::picture)
+        {
+            let ready = self.now + Duration::from_millis(self.lag.below(3000) as u64);
+            self.plan = Some((ready, picture.plan(&self.map)));
+        }
+    }
+
     pub fn announce(&mut self, number: usize, event: AnnounceEvent) -> Option<Decision> {
+        let decision = self.take_announce(number, event);
+        self.begin_plan();
+        decision
+    }
+
+    fn take_announce(&mut self, number: usize, event: AnnounceEvent) -> Option<Decision> {
         self.announces += 1;
         let known = self.clients[number].gateways.iter();
         let gateway =

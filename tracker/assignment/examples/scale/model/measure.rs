@@ -16,6 +16,8 @@ pub(crate) struct Meter {
     pub(crate) announced: Duration,
     pub(crate) longest: Duration,
     pub(crate) plans: (u64, Duration, Duration),
+    /// What announces wait for beside others: pictures, and plans that are put in force.
+    pub(crate) held: (Duration, Duration),
     pub(crate) slow: (u64, Duration),
     pub(crate) sweeps: (u64, Duration, Duration),
     pub(crate) elected: u64,
@@ -45,6 +47,7 @@ impl Meter {
             announced: Duration::ZERO,
             longest: Duration::ZERO,
             plans: Default::default(),
+            held: Default::default(),
             slow: Default::default(),
             sweeps: Default::default(),
             elected: 0,
@@ -79,12 +82,34 @@ impl Meter {
         self.failovers += u64::from(outcome.failover);
         self.escalated += u64::from(outcome.escalated);
         if outcome.planned {
-            let (count, sum, max) = self.plans;
-            self.plans = (count + 1, sum + took, max.max(took));
+            self.planned(took);
         } else if took > Duration::from_millis(1) {
             self.slow = (self.slow.0 + 1, self.slow.1 + took);
         }
         Some(decision)
+    }
+
+    /// Times a plan that is made beside the announces.
+    pub(crate) fn plan<R>(&mut self, plan: impl FnOnce() -> R) -> R {
+        let started = Instant::now();
+        let planned = plan();
+        self.planned(started.elapsed());
+        planned
+    }
+
+    fn planned(&mut self, took: Duration) {
+        let (count, sum, max) = self.plans;
+        self.plans = (count + 1, sum + took, max.max(took));
+    }
+
+    /// Times what announces wait for.
+    pub(crate) fn hold<R>(&mut self, now: Millis, hold: impl FnOnce() -> R) -> R {
+        let started = Instant::now();
+        let held = hold();
+        let took = started.elapsed();
+        self.spent(now, took);
+        self.held = (self.held.0 + took, self.held.1.max(took));
+        held
     }
 
     /// Times a sweep.

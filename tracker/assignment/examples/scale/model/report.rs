@@ -100,10 +100,13 @@ pub(crate) struct Tracker {
     pub(crate) announce_us_p99: f64,
     pub(crate) announce_us_p999: f64,
     pub(crate) announce_ms_max: f64,
-    /// Announces that planned the parents anew.
+    /// How often parents were planned anew.
     pub(crate) plans: u64,
     pub(crate) plan_seconds: f64,
     pub(crate) plan_ms_max: f64,
+    /// What announces waited for of it: pictures, and plans that were put in force.
+    pub(crate) held_seconds: f64,
+    pub(crate) held_ms_max: f64,
     /// Announces that took over a millisecond without planning: shares computed anew.
     pub(crate) slow: u64,
     pub(crate) slow_seconds: f64,
@@ -172,6 +175,8 @@ pub(crate) fn report(simulation: &Simulation) -> Report {
             plans: meter.plans.0,
             plan_seconds: meter.plans.1.as_secs_f64(),
             plan_ms_max: meter.plans.2.as_secs_f64() * 1e3,
+            held_seconds: meter.held.0.as_secs_f64(),
+            held_ms_max: meter.held.1.as_secs_f64() * 1e3,
             slow: meter.slow.0,
             slow_seconds: meter.slow.1.as_secs_f64(),
             sweeps: meter.sweeps.0,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use narrows_assignment::{Context, Ledger, Policy, Swarm};
+use narrows_assignment::{Context, Ledger, Plan, Policy, Swarm, Time};
 use narrows_protocol::{AgentReport, InfoHash};
 use narrows_topology::{Rate, SiteId, SiteMap, max_flow};
 
@@ -19,6 +19,9 @@ use super::site::Site;
 /// How often the tracker forgets who has not come back.
 const SWEEP: Millis = 5_000;
 
+/// How long after its cause a plan is in force that is made beside the announces.
+const PLANNING: Millis = 250;
+
 /// Noon on a Monday, UTC.
 const EPOCH: Timestamp = Timestamp::constant(1_795_435_200, 0);
 
@@ -28,6 +31,8 @@ pub(crate) struct Simulation {
     pub(crate) policy: Policy,
     pub(crate) ledger: Ledger,
     pub(crate) swarm: Swarm,
+    /// The plan that is made beside the announces, and when it will be in force.
+    plan: Option<(Millis, Plan)>,
     /// What the clients do.
     pub(crate) rng: SplitMix,
     /// What the tracker draws.
@@ -87,6 +92,7 @@ impl Simulation {
             swarm: Swarm::with_size(InfoHash([7; 20]), setup.size),
             policy: Policy::default(),
             ledger: Ledger::new(),
+            plan: None,
             luck: SplitMix(setup.seed ^ 0x10c4),
             calendar: Calendar::default(),
             flows: Vec::new(),
@@ -142,6 +148,7 @@ impl Simulation {
             let end = self.now + step;
             while let Some((at, due, client)) = self.calendar.next_before(end) {
                 self.now = self.now.max(at);
+                self.look_after_plans();
                 match due {
                     Due::Announce if self.clients[client as usize].next == at => self.announce(client, false),
                     Due::Announce => {}
@@ -182,6 +189,27 @@ impl Simulation {
     }
 
     fn sweep(&mut self) {
+        let at = self.now;
+        self.on_swarm(|swarm, meter, cx, now| meter.sweep(at, || swarm.expire(cx, now)));
+    }
+
+    /// Puts the plan in force that is ready, and begins another if there is a cause.
+    fn look_after_plans(&mut self) {
+        let at = self.now;
+        if let Some((_, plan)) = self.plan.take_if(|(ready, _)| *ready <= at) {
+            self.on_swarm(|swarm, meter, cx, _| meter.hold(at, || swarm.take_over(cx, plan)));
+        }
+        if self.plan.is_none()
+            && let Some(picture) =
+                self.on_swarm(|swarm, meter, cx, now| meter.hold(at, || swarm.picture(cx, now)))
+        {
+            let map = &self.map;
+            let plan = self.meter.plan(|| picture.plan(map));
+            self.plan = Some((at + PLANNING, plan));
+        }
+    }
+
+    fn on_swarm<R>(&mut self, change: impl FnOnce(&mut Swarm, &mut Meter, &Context<'_>, Time) -> R) -> R {
         let (now, wall) = self.time();
         let cx = Context {
             map: &self.map,
@@ -189,8 +217,7 @@ impl Simulation {
             ledger: &self.ledger,
             wall,
         };
-        let swarm = &mut self.swarm;
-        self.meter.sweep(self.now, || swarm.expire(&cx, now));
+        change(&mut self.swarm, &mut self.meter, &cx, now)
     }
 
     /// Whether some site that waits has no peer to fetch from.
