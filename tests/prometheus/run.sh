@@ -24,7 +24,7 @@ tests=(test_names.py)
 if command -v promtool >/dev/null && command -v prometheus >/dev/null; then
     promtool check config "$root/tracker/prometheus/prometheus.yml"
     promtool test rules "$root"/tracker/prometheus/rules/*_test.yml
-    tests+=(test_live.py)
+    tests+=(test_live.py test_hostile.py)
 else
     why="Prometheus' rules, and a Prometheus beside a rollout: there is no prometheus and promtool here"
     echo "skipped: $why"
