@@ -67,7 +67,7 @@ fn clean(
     let whole = claim.target.join(&staging);
     let is_there = there.is_some_and(|stat| stat.kind == Kind::Folder);
     if is_there {
-        std::fs::remove_dir_all(&whole).map_err(StorageError::io("remove", &whole))?;
+        folder.remove_tree(&staging).map_err(StorageError::io("remove", &whole))?;
         folder.remove_folder(Path::new(STAGING_FOLDER)).ok(); // if it is empty
     }
     let name = Path::new(&claim.name);

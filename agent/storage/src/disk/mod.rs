@@ -327,11 +327,10 @@ impl Disk {
     /// Removes a file or a tree below the target, if it is there. Symbolic links in it are removed, not
     /// followed.
     pub(crate) fn remove(&self, relative: &Path) -> Result<(), StorageError> {
-        let path = self.absolute(relative);
         match self.stat(relative)?.map(|stat| stat.kind) {
             None => Ok(()),
-            Some(Kind::Folder) => std::fs::remove_dir_all(&path),
-            Some(_) => std::fs::remove_file(&path),
+            Some(Kind::Folder) => self.folder.remove_tree(relative),
+            Some(_) => self.folder.remove_file(relative),
         }
         .map_err(self.error("remove", relative))
     }

@@ -1,10 +1,12 @@
-//! Windows. Every component below a folder is looked at before it is used; there are no inodes to compare and
-//! no way to swap two folders in one step.
+//! Windows. Every folder on the way below a folder is opened itself, whatever link it may be, and held open in a
+//! way that lets no program rename or remove it while what is in it is used; where a file that was opened lies in
+//! the end is compared with where it was looked for. There are no inodes to compare and no way to swap two
+//! folders in one step.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::windows::fs::{FileExt, MetadataExt};
+use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,22 @@ use super::{Access, Executable, Kind, Stat, through_symlink};
 /// Junctions and symbolic links.
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
 
+/// Of opening: a link itself; a folder.
+const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+
+/// What a folder is held open for: a look at it, and its names, without which Windows lets others remove it.
+const FILE_READ_ATTRIBUTES: u32 = 0x80;
+const FILE_LIST_DIRECTORY: u32 = 0x1;
+
+/// What others may do with it meanwhile: read and write, not rename or remove.
+const FILE_SHARE_READ: u32 = 0x1;
+const FILE_SHARE_WRITE: u32 = 0x2;
+
+/// How often a folder or file that another program has open is tried again, and after how long.
+const ATTEMPTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A consumer or a virus scanner has the file open.
 const ERROR_SHARING_VIOLATION: i32 = 32;
 const ERROR_ACCESS_DENIED: i32 = 5;
@@ -20,6 +38,13 @@ const ERROR_ACCESS_DENIED: i32 = 5;
 /// A folder and what lies below it.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
+
+/// A whole path; the folders on its way stay what they are as long as this lives.
+struct Held {
+    whole: PathBuf,
+    /// Open.
+    way: Vec<File>,
+}
 
 impl Folder {
     /// The path itself may lead through symbolic links.
@@ -44,10 +69,20 @@ impl Folder {
     }
 
     pub(crate) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
-        let path = self.checked(path)?;
+        let held = self.above(path)?;
         let write = access == Access::Write;
-        let file = OpenOptions::new().read(true).write(write).create(write).truncate(false).open(path)?;
-        if file.metadata()?.is_file() {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(write)
+            .create(write)
+            .truncate(false)
+            .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
+            .open(&held.whole)?;
+        let metadata = file.metadata()?;
+        if to_stat(&metadata).kind == Kind::Symlink || !is_same(&fs::canonicalize(&held.whole)?, &held.whole)
+        {
+            Err(through_symlink())
+        } else if metadata.is_file() {
             Ok(file)
         } else {
             Err(io::Error::new(
@@ -59,9 +94,8 @@ impl Folder {
 
     /// What stands there; `None` if nothing.
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        match fs::symlink_metadata(above.join(name)) {
+        let metadata = self.above(path).and_then(|held| fs::symlink_metadata(&held.whole));
+        match metadata {
             Ok(metadata) => Ok(Some(to_stat(&metadata))),
             Err(error) if super::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
@@ -70,19 +104,22 @@ impl Folder {
 
     /// Makes the folder and those above it. Access rights are inherited.
     pub(crate) fn make_folders(&self, path: &Path, _private: bool) -> io::Result<()> {
-        fs::create_dir_all(self.checked(path)?)
+        let mut held = self.held(Path::new(""))?;
+        for name in names(path)? {
+            held.whole.push(name);
+            match fs::create_dir(&held.whole) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => held.way.push(enter(&held.whole)?),
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let (from, to) = (self.checked(from)?, self.checked(to)?);
-        let mut attempts = 0;
-        loop {
-            match fs::rename(&from, &to) {
-                Err(error) if attempts < 10 && is_shared(&error) => attempts += 1,
-                result => return result,
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let (from, to) = (self.above(from)?, self.above(to)?);
+        patiently(&[ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED], || {
+            fs::rename(&from.whole, &to.whole)
+        })
     }
 
     /// [`rename`](Self::rename) that replaces nothing.
@@ -106,9 +143,11 @@ impl Folder {
 
     /// The text of a symbolic link, with slashes; `None` if it is no text, or if no link stands there.
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<Option<String>> {
-        let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let text = fs::read_link(above.join(name)).ok();
+        let held = match self.above(path) {
+            Err(error) if super::is_absent(&error) => return Ok(None),
+            held => held?,
+        };
+        let text = fs::read_link(&held.whole).ok();
         let text = text.and_then(|text| text.into_os_string().into_string().ok());
         Ok(text.map(|text| text.replace('\\', "/")))
     }
@@ -120,14 +159,14 @@ impl Folder {
 
     /// Removes what is no folder; a symbolic link or junction itself.
     pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let above = self.checked(path.parent().unwrap_or(Path::new("")))?;
-        let whole = above.join(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-        fs::remove_file(&whole).or_else(|_| fs::remove_dir(&whole))
+        let held = self.above(path)?;
+        fs::remove_file(&held.whole).or_else(|_| fs::remove_dir(&held.whole))
     }
 
     /// The names in a folder.
     pub(crate) fn entries(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        fs::read_dir(self.checked(path)?)?.map(|entry| Ok(entry?.file_name())).collect()
+        let held = self.held(path)?;
+        fs::read_dir(&held.whole)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     /// [`io::ErrorKind::Unsupported`]: there is no such call.
@@ -152,32 +191,84 @@ impl Folder {
 
     /// Removes an empty folder.
     pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir(self.checked(path)?)
+        let held = self.above(path)?;
+        fs::remove_dir(&held.whole)
     }
 
-    /// The whole path, unless one of its parts below the folder is a link.
-    fn checked(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut whole = self.0.clone();
-        for component in path.components() {
-            let Component::Normal(name) = component else {
-                return Err(io::ErrorKind::InvalidInput.into());
-            };
-            whole.push(name);
-            match fs::symlink_metadata(&whole) {
-                Ok(metadata) if to_stat(&metadata).kind == Kind::Symlink => return Err(through_symlink()),
-                Err(error) if !super::is_absent(&error) => return Err(error),
-                _ => {}
-            }
+    /// Removes a folder with all that is in it, links themselves.
+    pub(crate) fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        let held = self.above(path)?;
+        // it goes down by handles, and does not follow a link that comes meanwhile either
+        match to_stat(&fs::symlink_metadata(&held.whole)?).kind {
+            Kind::Symlink => Err(through_symlink()),
+            _ => fs::remove_dir_all(&held.whole),
         }
-        Ok(whole)
+    }
+
+    /// The whole path, all folders above its last part held, unless one of them is a link.
+    fn above(&self, path: &Path) -> io::Result<Held> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut held = self.held(path.parent().unwrap_or(Path::new("")))?;
+        held.whole.push(name);
+        Ok(held)
+    }
+
+    /// The whole path of a folder, it and all above it held, unless one of them is a link.
+    fn held(&self, path: &Path) -> io::Result<Held> {
+        let mut held = Held {
+            whole: self.0.clone(),
+            way: Vec::new(),
+        };
+        for name in names(path)? {
+            held.whole.push(name);
+            held.way.push(enter(&held.whole)?);
+        }
+        Ok(held)
     }
 }
 
-fn is_shared(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)
-    )
+/// Opens a folder itself, and holds it, unless it is a link.
+fn enter(path: &Path) -> io::Result<File> {
+    let open = || {
+        OpenOptions::new()
+            .access_mode(FILE_READ_ATTRIBUTES | FILE_LIST_DIRECTORY)
+            .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
+            .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
+            .open(path)
+    };
+    let folder = patiently(&[ERROR_SHARING_VIOLATION], open)?;
+    match to_stat(&folder.metadata()?).kind {
+        Kind::Symlink => Err(through_symlink()),
+        Kind::Folder => Ok(folder),
+        _ => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+/// Tries again while another program has it open, which is what these errors mean.
+fn patiently<T>(shared: &[i32], act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let is_shared = |error: &io::Error| error.raw_os_error().is_some_and(|code| shared.contains(&code));
+    for _ in 0..ATTEMPTS {
+        match act() {
+            Err(error) if is_shared(&error) => std::thread::sleep(PAUSE),
+            result => return result,
+        }
+    }
+    act()
+}
+
+/// The components of a relative path without `.` and `..`.
+fn names(path: &Path) -> io::Result<Vec<&OsStr>> {
+    path.components()
+        .map(|component| match component {
+            Component::Normal(name) => Ok(name),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        })
+        .collect()
+}
+
+/// Whether two whole paths are the same to Windows, but for letters in which its table differs from Unicode's.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.as_os_str().to_string_lossy().to_lowercase() == b.as_os_str().to_string_lossy().to_lowercase()
 }
 
 fn to_stat(metadata: &Metadata) -> Stat {

@@ -19,6 +19,10 @@ use super::{Access, Executable, Kind, Stat, through_symlink};
 pub(crate) use transfer::{allocate, copy_rights, read_exact_at, write_all_at};
 pub(crate) use volume::{has_extended_attributes, inode, mount_points, volume};
 
+/// Folders in each other that [`Folder::remove_tree`] removes: each is held open on the way down. The longest
+/// path of a content has as many components.
+const MAX_TREE: usize = 512;
+
 /// A folder, held open, and what lies below it.
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
@@ -215,6 +219,12 @@ impl Folder {
         })
     }
 
+    /// Removes a folder with all that is in it, links themselves. What comes in meanwhile stays, and with it
+    /// the folder: an error then.
+    pub(crate) fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        self.with_parent(path, |parent, name| remove_tree(parent, name, MAX_TREE))
+    }
+
     fn with_parent<T>(
         &self,
         path: &Path,
@@ -241,6 +251,26 @@ fn enter(at: &OwnedFd, name: &Path) -> io::Result<OwnedFd> {
         },
         errno => errno.into(),
     })
+}
+
+/// Nothing is reached by a path of more than one component, so that no link can lead out.
+fn remove_tree(parent: &OwnedFd, name: &Path, deeper: usize) -> io::Result<()> {
+    let folder = enter(parent, name)?;
+    for entry in fs::Dir::read_from(&folder)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let name = Path::new(name);
+        let stat = to_stat(&fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        match (stat.kind, deeper.checked_sub(1)) {
+            (Kind::Folder, Some(deeper)) => remove_tree(&folder, name, deeper)?,
+            (Kind::Folder, None) => return Err(io::Error::other("its folders lie too deep in each other")),
+            _ => fs::unlinkat(&folder, name, AtFlags::empty())?,
+        }
+    }
+    Ok(fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
 /// The components of a relative path without `.` and `..`.
@@ -308,3 +338,6 @@ fn swap(_: &OwnedFd, _: &Path, _: &OwnedFd, _: &Path) -> io::Result<()> {
 pub(crate) fn sync_folder_at(path: &Path) -> io::Result<()> {
     Folder::open(path)?.sync_folder(Path::new(""))
 }
+
+#[cfg(test)]
+mod tests;
