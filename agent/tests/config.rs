@@ -169,6 +169,11 @@ const MISTAKES: &[Planted] = &[
         shown: "7 {a: b} | `data` cannot be a mapping | write it as in `data: /a/path`",
     },
     Planted {
+        good: "data: data",
+        bad: "data: \"a\\u202egpj.exe\"",
+        shown: "7 \"a\\u202egpj.exe\" | `data` has the character U+202E, which shows a path other than it is | write the path without it",
+    },
+    Planted {
         good: "state: state",
         bad: "id: twice",
         shown: "1 id | `id` is here twice | keep one; the first is in line 1",

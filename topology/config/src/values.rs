@@ -104,7 +104,21 @@ pub fn path(node: &Node, key: &str, folder: &Path, report: &mut Report<'_>) -> O
         );
         return None;
     }
+    if let Some(c) = written.chars().find(|c| misleads(*c)) {
+        let problem = format!(
+            "`{key}` has the character U+{:04X}, which shows a path other than it is",
+            u32::from(c)
+        );
+        report.add(node.at, problem, "write the path without it");
+        return None;
+    }
     Some(folder.join(written))
+}
+
+/// Whether a character in a path is shown as no character, ends a line, or turns the direction of those after
+/// it (UAX #9): what a person reads, in a log or a unit file, is not what is opened.
+fn misleads(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A time, as in `1h30m`.

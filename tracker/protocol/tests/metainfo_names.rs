@@ -59,6 +59,9 @@ fn hostile_names_are_refused_for_their_reason() {
         ("a\nb", "U+000A"),
         ("a\u{7f}", "U+007F"),
         ("a\u{85}b", "U+0085"),
+        ("a\u{2028}b", "U+2028"),
+        ("annual-\u{202e}fdp.exe", "U+202E, which shows a name other"),
+        ("a\u{2066}b", "U+2066"),
         ("a<b", "'<'"),
         ("a>b", "'>'"),
         ("\"a\"", "'\"'"),
@@ -126,6 +129,22 @@ fn files_that_one_of_the_systems_takes_for_the_same_are_refused() {
 fn the_staging_folder_and_endless_paths_are_no_names_for_content() {
     for name in [".narrows", ".Narrows"] {
         assert!(check_tree(name, [], Names::Portable).expect_err("ours").to_string().contains("unfinished"));
+    }
+    // what NTFS calls it where it makes short names
+    for name in ["NARROW~1", "narrow~4", "Narrow~12", "NA1B2C~1", "na00ff~9"] {
+        let fault = check_tree(name, [], Names::Portable).expect_err(name);
+        assert!(fault.to_string().contains("short name"), "{fault}");
+        assert_eq!(check_tree(name, [], Names::Linux), Ok(()));
+    }
+    for name in [
+        "narrows",
+        "NARROW~",
+        "NARROW~1x",
+        "NARROWS~1",
+        "NAXXXX~1",
+        "office~1",
+    ] {
+        assert_eq!(check_tree(name, [], Names::Portable), Ok(()), "{name}");
     }
     let deep = vec!["x".repeat(100); 12];
     assert!(

@@ -64,9 +64,12 @@ pub enum NameFault {
     /// `/`, `\`, `:`, which also make absolute paths, drive letters, UNC paths and NTFS streams.
     #[error("contains {0:?}, which separates paths, drives or streams")]
     Separator(char),
-    /// NUL and other control characters.
+    /// NUL and other control characters, and those that end a line.
     #[error("contains the control character U+{:04X}", u32::from(*.0))]
     Control(char),
+    /// What turns the direction of the text behind it (UAX #9): `gpj.exe` is shown as `exe.jpg`.
+    #[error("contains U+{:04X}, which shows a name other than it is", u32::from(*.0))]
+    Direction(char),
     /// `<>"|?*`
     #[error("contains {0:?}, which Windows does not allow")]
     Forbidden(char),
@@ -85,6 +88,9 @@ pub enum NameFault {
     /// [`STAGING_FOLDER`].
     #[error("is that of the folder where unfinished content lies")]
     Staging,
+    /// What NTFS with short names may call [`STAGING_FOLDER`], too.
+    #[error("may be the short name that Windows gives to the folder where unfinished content lies")]
+    ShortStaging,
     /// The same path twice.
     #[error("occurs twice")]
     Duplicate,
@@ -105,7 +111,11 @@ impl NameFault {
     pub fn is_of_windows(&self) -> bool {
         match self {
             Self::Separator(c) => *c != '/',
-            Self::Forbidden(_) | Self::TrailingDotOrSpace | Self::Device(_) | Self::CaseDuplicate(_) => true,
+            Self::Forbidden(_)
+            | Self::TrailingDotOrSpace
+            | Self::Device(_)
+            | Self::ShortStaging
+            | Self::CaseDuplicate(_) => true,
             _ => false,
         }
     }
@@ -133,6 +143,8 @@ fn check_for_linux(name: &str) -> Result<(), NameFault> {
     for c in name.chars() {
         match c {
             '/' => return Err(NameFault::Separator(c)),
+            '\u{2028}' | '\u{2029}' => return Err(NameFault::Control(c)),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => return Err(NameFault::Direction(c)),
             _ if c.is_control() => return Err(NameFault::Control(c)),
             _ => {}
         }
@@ -174,10 +186,15 @@ pub fn check_tree<'a>(
         path: name.to_owned(),
         why,
     })?;
-    if fold(name) == STAGING_FOLDER {
+    let staging = match names {
+        _ if fold(name) == STAGING_FOLDER => Some(NameFault::Staging),
+        Names::Portable if is_short_staging(name) => Some(NameFault::ShortStaging),
+        _ => None,
+    };
+    if let Some(why) = staging {
         return Err(NameError {
             path: name.to_owned(),
-            why: NameFault::Staging,
+            why,
         });
     }
     let mut tree = Tree {
@@ -270,6 +287,18 @@ fn single<I: Iterator<Item = char>>(c: char, map: fn(char) -> I) -> char {
         (Some(one), None) => one,
         _ => c,
     }
+}
+
+/// Whether NTFS may make this short name for [`STAGING_FOLDER`]: its first six letters without the dot and a
+/// number, or, once there are four of these, its first two letters, four hex digits and a number.
+fn is_short_staging(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let Some((stem, number)) = upper.split_once('~') else {
+        return false;
+    };
+    let hashed = |digits: &str| digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_stem = stem == "NARROW" || stem.strip_prefix("NA").is_some_and(hashed);
+    is_stem && !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The DOS device that Windows opens under this name, if any: an extension does not help, nor do spaces
