@@ -63,15 +63,15 @@ pub(crate) async fn accept(listener: Listener, network: Arc<Network>, acceptor: 
         if network.is_banned(addr.ip()) {
             continue;
         }
-        if !arrivals.may_come(addr.ip(), network.clock.now()) {
-            network.offends(Offence::HandshakeFlood, addr.ip());
-            continue;
-        }
-        pending.retain(|task| !task.is_finished());
         let standing = match network.is_named(addr.ip()) {
             true => Standing::Named,
             false => Standing::Stranger,
         };
+        if !arrivals.may_come(standing.machine(addr.ip()), network.clock.now()) {
+            network.offends(Offence::HandshakeFlood, addr.ip());
+            continue;
+        }
+        pending.retain(|task| !task.is_finished());
         let handshake = tokio::spawn(shake_hands(stream, addr, network.clone(), acceptor.clone()));
         if let Some(evicted) = pending.admit(addr.ip(), standing, handshake.abort_handle()) {
             evicted.held.abort();
@@ -95,6 +95,7 @@ async fn shake_hands(stream: TcpStream, addr: SocketAddr, network: Arc<Network>,
             };
             acceptor.take(connection).await;
         }
+        // one whose link is cut, or that is frozen, ends like this too
         Err(error) => tracing::debug!(%addr, %error, "no handshake"),
     }
 }

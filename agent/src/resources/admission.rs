@@ -4,7 +4,7 @@
 //! a machine that opens thousands of connections pushes out its own. Some places are kept for addresses that
 //! are known to belong here, so that many strange addresses cannot take all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// How many places there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,17 @@ pub(crate) enum Standing {
     Stranger,
 }
 
+impl Standing {
+    /// What counts as one machine. In IPv6 a strange one has as many addresses of its network of 64 bits as it
+    /// likes; what is named is named by its address.
+    pub(crate) fn machine(self, ip: IpAddr) -> IpAddr {
+        match (self, ip) {
+            (Self::Stranger, IpAddr::V6(ip)) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+            _ => ip,
+        }
+    }
+}
+
 /// Those who are in, at most [`Bounds::all`].
 #[derive(Debug)]
 pub(crate) struct Admission<T> {
@@ -37,6 +48,8 @@ pub(crate) struct Admission<T> {
 #[derive(Debug)]
 struct Entry<T> {
     ip: IpAddr,
+    /// See [`Standing::machine`].
+    machine: IpAddr,
     standing: Standing,
     held: T,
 }
@@ -70,18 +83,24 @@ impl<T> Admission<T> {
     pub(crate) fn admit(&mut self, ip: IpAddr, standing: Standing, held: T) -> Option<Evicted<T>> {
         let victim = self.victim(ip, standing);
         let evicted = victim.map(|index| {
-            let of = self.entries.iter().filter(|entry| entry.ip == self.entries[index].ip).count();
+            let of = self.entries.iter().filter(|entry| entry.machine == self.entries[index].machine).count();
             let Entry { ip, held, .. } = self.entries.remove(index);
             Evicted { ip, of, held }
         });
-        self.entries.push(Entry { ip, standing, held });
+        self.entries.push(Entry {
+            ip,
+            machine: standing.machine(ip),
+            standing,
+            held,
+        });
         evicted
     }
 
     /// Which entry gives way, if one has to.
     fn victim(&self, ip: IpAddr, standing: Standing) -> Option<usize> {
-        if self.entries.iter().filter(|entry| entry.ip == ip).count() >= self.bounds.per_address {
-            return self.entries.iter().position(|entry| entry.ip == ip);
+        let machine = standing.machine(ip);
+        if self.entries.iter().filter(|entry| entry.machine == machine).count() >= self.bounds.per_address {
+            return self.entries.iter().position(|entry| entry.machine == machine);
         }
         let is_stranger = |entry: &Entry<T>| entry.standing == Standing::Stranger;
         let strangers = self.entries.iter().filter(|entry| is_stranger(entry)).count();
@@ -97,9 +116,12 @@ impl<T> Admission<T> {
 
     /// The oldest of the address that has most, among some; the oldest of all where several have as many.
     fn most_frequent(&self, among: impl Fn(&Entry<T>) -> bool) -> Option<usize> {
-        let of = |ip| self.entries.iter().filter(|entry| entry.ip == ip && among(entry)).count();
+        let of =
+            |machine| self.entries.iter().filter(|entry| entry.machine == machine && among(entry)).count();
         let some = self.entries.iter().enumerate().filter(|(_, entry)| among(entry));
-        some.map(|(index, entry)| (of(entry.ip), std::cmp::Reverse(index))).max().map(|(_, index)| index.0)
+        some.map(|(index, entry)| (of(entry.machine), std::cmp::Reverse(index)))
+            .max()
+            .map(|(_, index)| index.0)
     }
 
     /// How many are in.
@@ -143,6 +165,18 @@ mod tests {
             true
         });
         assert_eq!(left, [1, 2, 9998, 9999]);
+    }
+
+    #[test]
+    fn a_flood_from_all_addresses_of_an_ipv6_network_is_one_machine() {
+        let mut admission = Admission::new(BOUNDS);
+        for n in 0..1000_u128 {
+            let ip = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + n);
+            admission.admit(ip.into(), Standing::Stranger, 0);
+        }
+        assert_eq!(admission.len(), BOUNDS.per_address);
+        let named = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + 7);
+        assert_eq!(admission.admit(named.into(), Standing::Named, 1), None);
     }
 
     #[test]

@@ -83,7 +83,15 @@ impl Swarm {
         }
         let limit = self.config.limits.dialled.min(self.config.limits.connections);
         let under_way = self.known.values().filter(|known| known.state == State::Dialling).count();
-        let mut room = limit.saturating_sub(self.peers.len() + under_way);
+        // who comes unasked does not keep us from peers that the tracker named: at most half of our dials
+        let is_stranger = |peer: &&Peer| {
+            let listed =
+                peer.listen.and_then(|listen| self.known.get(&listen)).is_some_and(|known| known.listed);
+            peer.origin == Origin::Accepted && !listed
+        };
+        let strangers = self.peers.values().filter(is_stranger).count();
+        let taken = self.peers.len() - strangers + strangers.min(limit / 2);
+        let mut room = limit.saturating_sub(taken + under_way);
         let gateway = self.is_fetching_wan();
         let banned = |addr: &SocketAddr| self.blame.is_banned(addr.ip(), now);
         for (addr, known) in &mut self.known {

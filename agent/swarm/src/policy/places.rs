@@ -8,7 +8,7 @@
 //! never gives way.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::{PeerKey, Time};
 
@@ -67,16 +67,20 @@ pub fn verdict(
 ) -> Verdict {
     let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
     for place in taken {
-        *counts.entry(place.ip).or_default() += 1;
+        *counts.entry(machine(place.ip)).or_default() += 1;
     }
-    let own = counts.get(&ip).copied().unwrap_or(0);
+    let of_machine = |ip| counts.get(&machine(ip)).copied().unwrap_or(0);
+    let (own, of_address) = (
+        of_machine(ip),
+        taken.iter().filter(|place| place.ip == ip).count(),
+    );
     let is_useless = |place: &&Place| now >= place.used + USELESS;
     let gives = |place: &&Place| place.standing == Standing::Stranger;
     let enough = match taken.len() < limit / 2 {
         true => MAX_PER_ADDRESS,
         false => SURE.min(limit.div_ceil(2)),
     };
-    if own >= enough {
+    if of_address >= enough {
         let theirs = taken.iter().filter(|place| place.ip == ip).filter(gives).filter(is_useless);
         let oldest = theirs.min_by_key(|place| (place.used, place.peer));
         return oldest.map_or(Verdict::AddressHasEnough, |place| Verdict::InPlaceOf(place.peer));
@@ -90,16 +94,25 @@ pub fn verdict(
     }
     let strangers = taken.iter().filter(gives).count();
     let has_more = |place: &&Place| {
-        let count = counts.get(&place.ip).copied().unwrap_or(0);
+        let count = of_machine(place.ip);
         let owed = standing == Standing::Named && strangers > limit / 2;
         count > own + 1 || (is_useless(place) && count > own) || owed
     };
     let most = taken.iter().filter(gives).filter(has_more);
     let first = most.max_by_key(|place| {
-        let count = counts.get(&place.ip).copied().unwrap_or(0);
+        let count = of_machine(place.ip);
         (count, std::cmp::Reverse((place.used, place.peer)))
     });
     first.map_or(Verdict::AllTaken, |place| Verdict::InPlaceOf(place.peer))
+}
+
+/// What counts as one machine where places are short. In IPv6 a machine has as many addresses of its network of
+/// 64 bits as it likes.
+fn machine(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +192,20 @@ mod tests {
             door.taken.iter().filter(|place| place.ip >= ip(1000)).count(),
             200
         );
+    }
+
+    #[test]
+    fn a_machine_with_all_addresses_of_an_ipv6_network_is_one() {
+        let mut door = Door::default();
+        for n in 0..2000_u128 {
+            let ip = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + n);
+            door.comes(ip.into(), Standing::Stranger, 0);
+        }
+        assert_eq!(door.taken.len(), LIMIT);
+        for honest in 1000..1200 {
+            let verdict = door.comes(ip(honest), Standing::Stranger, 0);
+            assert!(matches!(verdict, Verdict::InPlaceOf(_)), "{verdict:?}");
+        }
     }
 
     #[test]

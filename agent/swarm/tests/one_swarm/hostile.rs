@@ -93,6 +93,35 @@ fn five_hundred_idle_connections_of_one_machine_do_not_fill_a_seeder() {
 }
 
 #[test]
+fn many_connections_of_strangers_do_not_keep_us_from_dialling_whom_the_tracker_named() {
+    let mut table = Table::leecher();
+    for number in 1..=100_u8 {
+        table.peers = number.into();
+        let out = table.tell(Event::Connected {
+            peer: PeerKey(number.into()),
+            addr: format!("10.9.{number}.9:4000").parse().expect("an address"),
+            origin: Origin::Accepted,
+            peer_id: PeerId([100 + number; 20]),
+            fast: true,
+            extended: false,
+        });
+        assert_eq!(closed(&out), None);
+    }
+    let mut out = table.assign(None, &["10.1.0.2:6881"]);
+    out.extend(table.wait(1));
+    let dials = out.iter().any(|action| {
+        matches!(
+            action,
+            Action::Dial {
+                class: Class::Local,
+                ..
+            }
+        )
+    });
+    assert!(dials, "{out:?}");
+}
+
+#[test]
 fn a_peer_that_asks_for_everything_at_once_is_rejected_and_then_closed() {
     let mut table = Table::new(Bitfield::full(PIECES));
     let (peer, _) = table.connect("10.1.0.1:50000", Origin::Accepted, true);
