@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tests, as the README has it and as CI runs them: installs what is missing (Debian and Ubuntu, as root or
-# with sudo), then checks format, lints and dependencies, runs every test, two short rollouts in the lab, and what is shipped for
-# Prometheus and Salt with the real ones.
+# with sudo), then checks format, lints and dependencies, runs every test, two short rollouts and a minute of faults in the
+# lab, and what is shipped for Prometheus and Salt with the real ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -98,6 +98,13 @@ if unshare --net true 2>/dev/null || unshare --user --map-root-user --net true 2
     "$programs/narrows-lab" --bin-dir "$programs" --netns --sites tests/maps/star20.yaml --size 10MB --no-kills
 else
     echo "the rollout over shaped links: this machine allows no network namespaces" >>"$NARROWS_SKIPPED"
+fi
+
+step "a minute of faults of all kinds, and machines that lie, from a fixed seed"
+if unshare --net true 2>/dev/null || unshare --user --map-root-user --net true 2>/dev/null; then
+    "$programs/narrows-lab" --bin-dir "$programs" --chaos "${NARROWS_CHAOS:-106}"
+else
+    echo "faults and liars from a seed: this machine allows no network namespaces" >>"$NARROWS_SKIPPED"
 fi
 
 step "Prometheus: rules, names, and a real one beside 90 MB to two sites"

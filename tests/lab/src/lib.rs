@@ -107,6 +107,14 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(error) => stopped(&Stop::Failed(error.to_string())),
         };
     }
+    if line.get(1).is_some_and(|word| word == liars::WORD) {
+        let words: Vec<String> =
+            line.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
+        return match liars::run(&words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => stopped(&Stop::Failed(error.to_string())),
+        };
+    }
     let args = match Args::parse_from_line(line.iter().cloned()) {
         Ok(args) => args.planned(),
         Err(Refused::Shown(text)) => {

@@ -24,16 +24,16 @@ pub struct Expectation {
 /// Of a kind of liar.
 pub fn of(kind: Kind) -> Expectation {
     let (named, must, payload): (&'static [&'static str], bool, bool) = match kind {
-        Kind::Stopper => (&["stranger_key"], false, true),
-        Kind::Accuser => (&["false_accusation"], false, true),
-        Kind::Idler => (&["idle_gateway"], false, true),
-        Kind::Choker => (&["withholding"], false, true),
-        Kind::Poisoner => (&["wrong_pieces"], false, true),
-        Kind::Crowd => (&["too_many_connections"], false, true),
-        Kind::Deaf => (&["unread_requests"], false, true),
-        Kind::Ids => (&["too_many_ids"], false, true),
+        Kind::Stopper => (&["id_taken"], true, true),
+        Kind::Accuser => (&["false_accusation"], true, true),
+        Kind::Idler => (&["no_progress"], true, true),
+        Kind::Choker => (&["no_delivery"], true, true),
+        Kind::Poisoner => (&["wrong_pieces"], true, true),
+        Kind::Crowd => (&["too_many_connections", "handshake_flood"], true, true),
+        Kind::Deaf => (&["slow_client", "flooding"], true, true),
+        Kind::Ids => (&["too_many_ids", "too_many_peers"], false, true),
         Kind::Boaster => (&["impossible_bytes"], false, true),
-        Kind::Stranger => (&["unknown_address"], false, false),
+        Kind::Stranger => (&["unknown_address", "foreign_address"], false, true),
     };
     Expectation { named, must, payload }
 }

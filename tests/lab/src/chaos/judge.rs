@@ -92,3 +92,48 @@ pub fn findings(seen: &Seen) -> Vec<String> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn well() -> Seen {
+        Seen {
+            links: vec![Crossed {
+                link: "hq → b1".to_owned(),
+                bytes: 1_200,
+                needed: 1_000,
+                lost: 50,
+            }],
+            memory: vec![("b1-0".to_owned(), expectations::MAX_AGENT_MEMORY, false)],
+            named: ["id_taken".to_owned()].into(),
+            liars: vec![(Kind::Stopper, Some(0))],
+            ..Seen::default()
+        }
+    }
+
+    #[test]
+    fn a_run_in_which_all_is_well_has_no_findings() {
+        assert_eq!(findings(&well()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn whatever_should_not_be_is_a_finding_of_its_own() {
+        let mut seen = well();
+        seen.links[0].bytes += 1;
+        assert!(findings(&seen)[0].contains("hq → b1"), "{:?}", findings(&seen));
+        seen.memory[0].1 += 1 << 20;
+        seen.users.push("the user's file x".to_owned());
+        seen.unsound.push("b1-0: y is missing".to_owned());
+        assert_eq!(findings(&seen).len(), 4);
+    }
+
+    #[test]
+    fn a_liar_that_is_not_named_or_never_ran_is_a_finding() {
+        let mut seen = well();
+        seen.named.clear();
+        assert!(findings(&seen)[0].contains("id_taken"), "{:?}", findings(&seen));
+        seen.liars = vec![(Kind::Stopper, None)];
+        assert_eq!(findings(&seen).len(), 2);
+    }
+}

@@ -164,6 +164,13 @@ impl Deployment {
         u32::from(net.network()).checked_add(5 + number.min(4)).map(Ipv4Addr::from)
     }
 
+    /// The addresses of machines that are no agents, from the end of a site's network.
+    pub fn outsider(&self, site: SiteId, number: u32) -> Option<Ipv4Addr> {
+        let net = self.network(site)?;
+        let last = u32::from(net.broadcast()).checked_sub(number.checked_add(2)?)?;
+        Some(Ipv4Addr::from(last)).filter(|addr| net.contains(addr))
+    }
+
     /// Clients that start later, at the event `add`; their positions in `agents`.
     ///
     /// # Errors

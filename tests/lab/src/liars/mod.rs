@@ -1,13 +1,28 @@
 //! Machines that lie to tracker and agents: small programs in this one, each a process of its own in a
 //! namespace of its own. They know what a client knows: the tracker, the info hashes, and who is where.
 
+mod claims;
+mod crowd;
+mod deaf;
+mod http;
+mod neighbour;
+mod scene;
+mod stranger;
+mod wire;
+
 use std::fmt;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+pub use scene::{Agent, Outcome, Scene};
 
 /// The first word of a command line that is not the lab's.
 pub const WORD: &str = "liar";
 
 /// What a liar does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Says that others have stopped.
     Stopper,
@@ -82,5 +97,27 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+/// Runs `liar SCENE` until it is killed: the scene is a file of JSON.
+///
+/// # Errors
+/// The scene cannot be read, or a socket of its own cannot be had.
+pub fn run(line: &[String]) -> io::Result<()> {
+    let [path] = line else {
+        return Err(io::Error::other("liar SCENE"));
+    };
+    let scene: Scene = serde_json::from_slice(&std::fs::read(path)?)?;
+    match scene.kind {
+        Kind::Stopper => claims::stop_others(&scene),
+        Kind::Accuser => claims::accuse(&scene),
+        Kind::Idler => claims::idle(&scene),
+        Kind::Ids => claims::many_ids(&scene),
+        Kind::Boaster => claims::boast(&scene),
+        Kind::Choker | Kind::Poisoner => neighbour::serve(&scene),
+        Kind::Crowd => crowd::open(&scene),
+        Kind::Deaf => deaf::ask(&scene),
+        Kind::Stranger => stranger::fetch(&scene),
     }
 }

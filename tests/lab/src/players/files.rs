@@ -126,6 +126,11 @@ impl Layout {
         self.tracker().join("torrents").join(format!("{}.torrent", content_name(content)))
     }
 
+    /// The folder of machines that lie.
+    pub fn liars(&self) -> PathBuf {
+        self.root.join("liars")
+    }
+
     /// The folder of an agent.
     pub fn agent(&self, place: &Place) -> PathBuf {
         self.root.join("agents").join(&place.id)

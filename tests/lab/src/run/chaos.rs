@@ -111,7 +111,7 @@ impl Rollout {
             links: self.crossed(),
             memory: agents.chain([tracker]).collect(),
             named: chaos.named.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
-            liars: Vec::new(),
+            liars: self.liars(),
         }))
     }
 

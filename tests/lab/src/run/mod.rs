@@ -8,6 +8,7 @@ pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod gateways;
 pub(crate) mod hold;
+pub(crate) mod liars;
 pub(crate) mod lifecycle;
 pub(crate) mod observations;
 pub(crate) mod outcome;
@@ -120,6 +121,7 @@ impl Rollout {
         if let Some(net) = &self.prepared.net {
             self.seen.wire.begin(net.counters());
         }
+        self.start_liars()?;
         let clients = self.starts(|place| !place.seeder && !place.late)?;
         self.clock.start_clients();
         screen.say(&format!(

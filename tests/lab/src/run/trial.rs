@@ -1,10 +1,13 @@
 //! What a run of `--chaos` keeps beside what every run does.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::chaos::Plan;
+use crate::liars::Kind;
+use crate::programs::process::Process;
 
 /// What a run of `--chaos` keeps.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct Trial {
     pub(crate) looked: Option<Instant>,
     /// The offences that programs counted.
     pub(crate) named: Arc<Mutex<BTreeSet<String>>>,
+    /// Those that lie, with where each writes how it went.
+    pub(crate) liars: Vec<(Kind, Process, PathBuf)>,
 }
 
 impl Trial {
@@ -22,6 +27,7 @@ impl Trial {
             plan,
             looked: None,
             named: Arc::default(),
+            liars: Vec::new(),
         }
     }
 }

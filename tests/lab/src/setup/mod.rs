@@ -18,6 +18,7 @@ use crate::Stop;
 use crate::args::Args;
 use crate::args::options;
 use crate::args::resolve::{deployment, kills, late};
+use crate::chaos::Plan;
 use crate::content::{self, Gathered};
 use crate::deployment::Deployment;
 use crate::events::kills::Kill;
@@ -107,10 +108,13 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
     )?;
     let failed = |error: anyhow::Error| Stop::Failed(format!("{error:#}"));
     let minder = Minder::start().map_err(|error| Stop::Missing(format!("cannot run sh: {error}")))?;
-    let plan = match args.options.netns {
+    let mut plan = match args.options.netns {
         true => Some(NetPlan::new(&deployment, &probe_sites(args, &deployment)).map_err(Stop::Wrong)?),
         false => None,
     };
+    if let (Some(plan), Some(chaos)) = (&mut plan, &args.chaos.plan) {
+        join_liars(plan, chaos, &deployment).map_err(Stop::Wrong)?;
+    }
     if let Some(plan) = &plan {
         layout = layout.managed(plan.hosts.iter().map(|host| host.management.into()).collect());
     }
@@ -206,6 +210,17 @@ impl Prepared {
             TrackerKind::Opentracker => "opentracker",
         }
     }
+}
+
+/// The hosts of liars, after all others.
+fn join_liars(plan: &mut NetPlan, chaos: &Plan, deployment: &Deployment) -> Result<(), String> {
+    for (number, (kind, site)) in (0u32..).zip(&chaos.liars) {
+        let place =
+            deployment.map.site_named(site).and_then(|site| Some((site, deployment.outsider(site, number)?)));
+        let (site, addr) = place.ok_or_else(|| format!("there is no place for the liar {kind} at {site}"))?;
+        plan.join(deployment, site, addr)?;
+    }
+    Ok(())
 }
 
 /// The network of `--netns`.

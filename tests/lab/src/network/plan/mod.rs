@@ -155,7 +155,11 @@ impl NetPlan {
         Ok(plan)
     }
 
-    fn join(&mut self, deployment: &Deployment, site: SiteId, addr: Ipv4Addr) -> Result<(), String> {
+    /// One more host, after all others, at this address of a site.
+    ///
+    /// # Errors
+    /// The site has no network that can be used here.
+    pub fn join(&mut self, deployment: &Deployment, site: SiteId, addr: Ipv4Addr) -> Result<(), String> {
         let name = deployment.map.name(site);
         let router = self.routers.iter().position(|router| router.site == site);
         let (Some(router), Some(net)) = (router, deployment.network(site)) else {

@@ -1,0 +1,36 @@
+//! `--chaos`: seeds that found something once, each a short run with what it found.
+
+use std::process::Command;
+
+use narrows_lab::network::enter::possible;
+use serde_json::Value;
+
+/// Runs a seed; its findings, or `None` with a line on standard error where there can be no namespaces.
+fn findings(seed: &str, args: &[&str]) -> Option<(Value, String)> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let programs = narrows_lab::testing::programs().expect("tracker and agent build");
+    let output = Command::new(env!("CARGO_BIN_EXE_narrows-lab"))
+        .arg("--bin-dir")
+        .arg(programs)
+        .args(["--json", "--chaos", seed])
+        .args(args)
+        .env("TMPDIR", dir.path())
+        .output()
+        .expect("the lab runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if let Err(why) = possible() {
+        narrows_lab::testing::skipped(&format!("no network namespaces here: {why}"));
+        return None;
+    }
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {said}"));
+    Some((report, said))
+}
+
+#[test]
+fn after_twenty_seconds_of_faults_every_agent_has_every_byte_and_every_user_every_file() {
+    if let Some((report, said)) = findings("1", &["--for", "20s", "--honest"]) {
+        assert_eq!(report["findings"], serde_json::json!([]), "{said}");
+        assert_eq!(report["ok"], true, "{said}");
+    }
+}
