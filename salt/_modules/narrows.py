@@ -486,6 +486,24 @@ def folders_outside(pillar, place):
     return __utils__["narrows_pillar.folders_outside"](pillar, place)
 
 
+def unit_word(text, prefix="", command=False):
+    """
+    A word of a unit file, quoted for systemd. For the states of the formula.
+
+    CLI Example: not meant for the command line; see ``systemctl cat narrows-agent``.
+    """
+    return __utils__["narrows_pillar.unit_word"](text, prefix=prefix, command=command)
+
+
+def command(binary, *words):
+    """
+    A command line for the shell of this system. For the states of the formula.
+
+    CLI Example: not meant for the command line.
+    """
+    return __utils__["narrows_pillar.command"](binary, *words)
+
+
 def missing(pillar, place):
     """
     The wanted contents that this machine does not have all of. For the states of the formula.

@@ -10,6 +10,7 @@ import difflib
 import ntpath
 import posixpath
 import re
+import shlex
 
 KEYS = {
     "": ["lookup", "tracker", "agent", "content"],
@@ -44,10 +45,20 @@ OWN = {
     },
 }
 
+#: Values that are text for the programs: they say themselves what is wrong in it.
+_TEXTS = {"narrows:tracker:admin_token", "narrows:tracker:sites", "narrows:tracker:config", "narrows:agent:config"}
+
 #: What the agent listens on if its configuration does not say.
 DEFAULT_PORT = 6881
 
+#: Deepest that the pillar is looked at for characters that mislead; nothing of ours is deeper.
+MAX_DEPTH = 8
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_$-]?")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.:-]{0,127}")
+#: Control characters, and those that end a line or turn the direction of the text behind them (UAX #9).
+_MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 _HASH = re.compile(r"[0-9a-f]{40}")
 
 
@@ -58,12 +69,13 @@ def check(pillar):
     if not _is_map(pillar, "narrows", out := []):
         return out
     _unknown(pillar, "", "narrows", out)
+    _check_characters(pillar, "narrows", 0, out)
     for part in ("tracker", "agent"):
         _check_part(part, pillar.get(part), out)
     if _is_map(pillar.get("lookup"), "narrows:lookup", out):
         for part, places in (pillar.get("lookup") or {}).items():
-            if isinstance(places, dict) and places.get("user") == "root":
-                out.append(f"narrows:lookup:{part}:user is root, an account that the states would create again; name a user of its own.")
+            if isinstance(places, dict):
+                _check_lookup(f"narrows:lookup:{part}", places, out)
     contents = pillar.get("content")
     if _is_map(contents, "narrows:content", out):
         for name, content in (contents or {}).items():
@@ -72,6 +84,52 @@ def check(pillar):
         agent = lookup.get("agent") if isinstance(lookup, dict) else None
         _check_places(contents or {}, agent if isinstance(agent, dict) else {}, out)
     return out
+
+
+def _check_characters(value, where, depth, out):
+    """
+    Refuses characters by which a file, a unit or a log says something else than a person reads. What is text for the programs,
+    which judge it themselves, is left to them.
+    """
+    if isinstance(value, dict) and depth < MAX_DEPTH:
+        for key, inner in value.items():
+            if _MISLEADING.search(str(key)):
+                out.append(f"{where} has a key with {_named(str(key))}; write it without.")
+            elif f"{where}:{key}" not in _TEXTS:
+                _check_characters(inner, f"{where}:{key}", depth + 1, out)
+    elif isinstance(value, list) and depth < MAX_DEPTH:
+        for inner in value:
+            _check_characters(inner, where, depth + 1, out)
+    elif isinstance(value, str) and _MISLEADING.search(value):
+        out.append(f"{where} has {_named(value)}, which shows other than it is; write it without.")
+
+
+def _named(text):
+    return f"the character U+{ord(_MISLEADING.search(text)[0]):04X}"
+
+
+def _check_lookup(where, places, out):
+    """
+    Names and places of the system: they go into units, and into the commands that check configurations.
+    """
+    if places.get("user") == "root":
+        out.append(f"{where}:user is root, an account that the states would create again; name a user of its own.")
+    for key in ("user", "group", "service"):
+        name = places.get(key)
+        pattern = _SERVICE if key == "service" else _ACCOUNT
+        if name is not None and not pattern.fullmatch(str(name)):
+            out.append(f"{where}:{key} is {str(name)!r}; write a name of letters, digits, dots, dashes and underscores.")
+    for key in ("binary", "config", "torrents", "data", "state", "unit", "site_map", "token"):
+        path = places.get(key)
+        if path is None:
+            continue
+        if not isinstance(path, str) or not _is_absolute(path):
+            out.append(f"{where}:{key} is {path!r}; write an absolute path.")
+        elif '"' in path or (key == "binary" and "'" in path) or (not posixpath.isabs(path) and "%" in path):
+            out.append(f"{where}:{key} is {path!r}, which a command cannot be given safely; choose a path without quotes and, on Windows, %.")
+    writable = places.get("writable")
+    if writable is not None and not (isinstance(writable, list) and all(_is_absolute(str(folder)) for folder in writable)):
+        out.append(f"{where}:writable is {writable!r}; write a list of absolute paths.")
 
 
 def _check_part(part, wanted, out):
@@ -267,6 +325,26 @@ def folders_outside(pillar, place):
         for target in targets
         if not any(target == folder or target.startswith(folder.rstrip("/") + "/") for folder in inside)
     ]
+
+
+def unit_word(text, prefix="", command=False):
+    """
+    A word of a unit file that systemd reads as this text and nothing else, after a prefix such as ``-``: quoted, with quotes,
+    backslashes and specifiers escaped (systemd.syntax(7), systemd.unit(5)).
+
+    command
+        It is an argument in a command line, where variables are replaced, too (systemd.service(5)).
+    """
+    text = str(text).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{prefix}{text.replace("$", "$$") if command else text}"'
+
+
+def command(binary, *words):
+    """
+    A command line for the shell of this system, of a program's path and words of ours.
+    """
+    windows = not posixpath.isabs(binary)
+    return " ".join([f'"{binary}"' if windows else shlex.quote(binary), *words])
 
 
 def content_name(torrent):

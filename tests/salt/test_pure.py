@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import random
+import shutil
+import subprocess
 
 import narrows as beacon
 import narrows_config
@@ -139,6 +141,19 @@ def test_the_example_pillar_is_right_and_names_every_key():
         ({"agent": {"idle_after": "5m"}}, "write a number of seconds"),
         ({"tracker": {"config": {"site_map": "x"}}}, "write it as narrows:tracker:sites"),
         ({"lookup": {"agent": {"user": "root"}}}, "name a user of its own"),
+        ({"lookup": {"agent": {"user": "a\nExecStartPre=/bin/x"}}}, "narrows:lookup:agent:user has the character U+000A"),
+        ({"lookup": {"agent": {"group": "a b"}}}, "write a name of letters"),
+        ({"lookup": {"agent": {"service": "a; reboot"}}}, "write a name of letters"),
+        ({"lookup": {"agent": {"binary": "/opt/it's"}}}, "choose a path without quotes"),
+        ({"lookup": {"agent": {"binary": "narrows-agent"}}}, "write an absolute path"),
+        ({"lookup": {"agent": {"config": 'C:\\a" & calc & "'}}}, "choose a path without quotes"),
+        ({"lookup": {"agent": {"writable": "/opt"}}}, "write a list of absolute paths"),
+        ({"lookup": {"agent": {"writable": ["/opt\nUser=root"]}}}, "U+000A"),
+        ({"content": {"a": {"torrent": "x", "info_hash": "a" * 40, "target": "/opt\nUser=root"}}}, "target has the character U+000A"),
+        ({"content": {"a": {"torrent": "x", "info_hash": "a" * 40, "target": "/opt/\u202egpj.exe"}}}, "U+202E, which shows other"),
+        ({"content": {"a": {"torrent": "x", "info_hash": "a" * 40, "target": "/opt/\x85"}}}, "U+0085"),
+        ({"content": {"a": {"torrent": "x", "info_hash": "a" * 40, "file": "a\u2066"}}}, "U+2066"),
+        ({"agent": {"package": "x\n  - y"}}, "narrows:agent:package has the character U+000A"),
         ({"tracker": {"site": {}}}, "did you mean `sites`?"),
         ({"content": {"a": None}}, "narrows:content:a is empty"),
         ({"content": {"a": {"torent": "x"}}}, "did you mean `torrent`?"),
@@ -153,6 +168,77 @@ def test_the_example_pillar_is_right_and_names_every_key():
 )
 def test_each_mistake_of_a_pillar_is_said_with_what_to_do(pillar, said):
     assert said in " ".join(narrows_pillar.check(pillar))
+
+
+HOSTILE = [
+    "/opt/with space",
+    "/opt/100%",
+    "/opt/%n%t%%",
+    '/opt/"quoted"',
+    "/opt/it's",
+    "/opt/back\\slash\\",
+    "/opt/$HOME ${PATH} $$",
+    "/opt/#; x",
+    "/opt/{{ 7 }}",
+    "/opt/-/+x",
+    "/opt/ü 漢",
+]
+
+
+def unit(name, **context):
+    jinja2 = pytest.importorskip("jinja2")
+    text = (EXAMPLE.parent / f"narrows/files/{name}.service").read_text()
+    salt = {"narrows.unit_word": narrows_pillar.unit_word}
+    return jinja2.Environment().from_string(text).render(salt=salt, source="salt://x", **context)
+
+
+def words(line, command=False):
+    """
+    The words of a setting as systemd reads them (systemd.syntax, systemd.unit).
+    """
+    found, word, quote, at = [], None, None, 0
+    while at < len(line):
+        letter = line[at]
+        if letter == "\\":
+            at += 1
+            word = (word or "") + line[at]
+        elif quote:
+            word, quote = (word, None) if letter == quote else (word + letter, quote)
+        elif letter in "\"'":
+            word, quote = word or "", letter
+        elif letter == " ":
+            found, word = found + ([word] if word is not None else []), None
+        else:
+            word = (word or "") + letter
+        at += 1
+    assert quote is None
+    found += [word] if word is not None else []
+    for word in found:
+        assert "%" not in word.replace("%%", ""), "no specifier"
+        assert not command or "$" not in word.replace("$$", ""), "no variable"
+    return [word.replace("%%", "%").replace("$$", "$" if command else "$$") for word in found]
+
+
+def test_any_path_in_a_unit_is_one_word_with_one_meaning(tmp_path):
+    program = tmp_path / "an agent"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    place = {**PLACE, "binary": str(program), "config": "/etc/$x y%/a.yaml", "user": "daemon", "group": "daemon", "writable": ["/o p"]}
+    contents = {f"c{n}": {"torrent": "x", "info_hash": "a" * 40, "target": path, "file": "f"} for n, path in enumerate(HOSTILE)}
+    pillar = {"lookup": {"agent": {key: place[key] for key in ("binary", "config", "user", "writable")}}, "content": contents}
+    assert narrows_pillar.check(pillar) == []
+    text = unit("narrows-agent", agent=place, targets=narrows_pillar.folders_outside(pillar, {**place, "writable": []}))
+    lines = [line.partition("=") for line in text.splitlines()]
+    writable = [word for key, _, value in lines if key == "ReadWritePaths" for word in words(value)]
+    assert sorted(writable) == sorted("-" + path for path in ["/data", "/state", "/o p", *HOSTILE])
+    started = [words(value, command=True) for key, _, value in lines if key == "ExecStart"]
+    assert started == [[str(program), "run", "--config", "/etc/$x y%/a.yaml"]]
+    analyze = shutil.which("systemd-analyze")
+    if not analyze:
+        pytest.skip("no systemd-analyze here")
+    (tmp_path / "narrows-agent.service").write_text(text)
+    done = subprocess.run([analyze, "verify", "--man=no", tmp_path / "narrows-agent.service"], capture_output=True, text=True, check=False)
+    assert "narrows-agent.service" not in done.stderr, done.stderr
 
 
 def test_a_purge_removes_what_is_as_the_agent_left_it_and_follows_no_link(tmp_path):

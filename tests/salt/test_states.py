@@ -297,8 +297,18 @@ def test_clean_undoes_everything_but_what_has_arrived(minion, source):
 
 
 def test_a_target_outside_of_what_the_unit_may_write_is_added_to_it(minion, source):
-    far = pathlib.Path(minion.root / "far/away")
-    minion.pillar["content"] = {"office": dict(source.content("office", seeded=False), target=str(far))}
-    assert not failed(minion.apply("narrows"))
-    assert f"ReadWritePaths=-{far}\n" in (minion.units / "narrows-agent.service").read_text()
-    assert far.is_dir()
+    far, odd = pathlib.Path(minion.root / "far/away"), pathlib.Path(minion.root / "5 %t of \"it's\" $HOME {7}: [x")
+    minion.pillar["content"] = {
+        name: dict(source.content(name, seeded=False), target=str(target)) for name, target in (("office", far), ("odd", odd))
+    }
+    minion.pillar["lookup"]["agent"]["config"] = str(minion.root / "con $f 5%/agent.yaml")
+    minion.opts["narrows.config"] = minion.pillar["lookup"]["agent"]["config"]
+    states = minion.apply("narrows")
+    assert not failed(states), failed(states)
+    unit = (minion.units / "narrows-agent.service").read_text()
+    assert f'ReadWritePaths="-{far}"\n' in unit
+    assert f'ReadWritePaths="-{minion.root}/5 %%t of \\"it\'s\\" $HOME {{7}}: [x"\n' in unit
+    assert f'run --config "{minion.root}/con $$f 5%%/agent.yaml"\n' in unit
+    assert far.is_dir() and odd.is_dir()
+    targets = yaml.safe_load(pathlib.Path(minion.root / "con $f 5%/agent.yaml").read_text())["content"]
+    assert {content["target"] for content in targets} == {str(far), str(odd)}

@@ -7,8 +7,8 @@ narrows-agent-beacon:
   beacon.present:
     - name: narrows
     - save: true
-    - interval: {{ wanted.get('beacon_interval', 5) }}
-    - idle_after: {{ wanted.get('idle_after', 300) }}
+    - interval: {{ wanted.get('beacon_interval', 5) | json }}
+    - idle_after: {{ wanted.get('idle_after', 300) | json }}
     - disable_during_state_run: false
 {%- elif opts.get('file_client') != 'local' %}
 narrows-agent-beacon:

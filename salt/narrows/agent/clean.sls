@@ -12,7 +12,7 @@ narrows-agent-clean-beacon:
 narrows-agent-clean-service-dead:
 {%- if is_service %}
   service.dead:
-    - name: {{ agent.service }}
+    - name: {{ agent.service | json }}
     - enable: false
 {%- else %}
   test.nop
@@ -24,7 +24,7 @@ narrows-agent-clean-firewall:
 {%    if is_service %}
 narrows-agent-clean-unit:
   cmd.run:
-    - name: '"{{ agent.binary }}" service uninstall'
+    - name: {{ ('"' ~ agent.binary ~ '" service uninstall') | json }}
     - require:
       - narrows-agent-clean-service-dead
     - require_in:
@@ -33,7 +33,7 @@ narrows-agent-clean-unit:
 {%- else %}
 narrows-agent-clean-unit:
   file.absent:
-    - name: {{ agent.unit }}
+    - name: {{ agent.unit | json }}
     - require:
       - narrows-agent-clean-service-dead
     - require_in:
@@ -56,7 +56,7 @@ narrows-agent-clean-{{ loop.index }}:
 narrows-agent-clean-package:
 {%- if package %}
   pkg.removed:
-    - name: {{ package }}
+    - name: {{ package | json }}
 {%- else %}
   file.absent:
     - name: {{ agent.binary | json }}
@@ -64,13 +64,13 @@ narrows-agent-clean-package:
 {% if agent.user %}
 narrows-agent-clean-user:
   user.absent:
-    - name: {{ agent.user }}
+    - name: {{ agent.user | json }}
     - require:
       - narrows-agent-clean-service-dead
 
 narrows-agent-clean-group:
   group.absent:
-    - name: {{ agent.group }}
+    - name: {{ agent.group | json }}
     - require:
       - user: narrows-agent-clean-user
 {% endif %}

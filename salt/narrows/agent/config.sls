@@ -24,15 +24,15 @@ narrows-agent-config-own-directory-{{ loop.index }}:
     - name: {{ folder | json }}
     - makedirs: true
 {%-   if agent.user %}
-    - user: {{ agent.user }}
-    - group: {{ agent.group }}
+    - user: {{ agent.user | json }}
+    - group: {{ agent.group | json }}
     - mode: '{{ '0755' if folder == agent.data else '0700' }}'
     - require:
       - user: narrows-agent-package-user-present
 {%-   endif %}
 {% endfor %}
 {%- for content in contents if content.ensure == 'present' %}
-narrows-agent-config-torrent-{{ content.name }}:
+{{ ('narrows-agent-config-torrent-' ~ content.name) | json }}:
   narrows.torrent:
     - name: {{ content.path | json }}
     - source: {{ content.torrent | json }}
@@ -42,13 +42,13 @@ narrows-agent-config-torrent-{{ content.name }}:
 {# the agent makes the folder itself where it may; only what lies outside of its own needs an owner. Asked here: for
    `unless` Salt loads every state module it has (three seconds of the time to a client's first piece) #}
 {%-   if not salt['file.directory_exists'](content.target) %}
-narrows-agent-config-target-{{ content.name }}:
+{{ ('narrows-agent-config-target-' ~ content.name) | json }}:
   file.directory:
     - name: {{ content.target | json }}
     - makedirs: true
 {%-     if agent.user %}
-    - user: {{ agent.user }}
-    - group: {{ agent.group }}
+    - user: {{ agent.user | json }}
+    - group: {{ agent.group | json }}
     - require:
       - user: narrows-agent-package-user-present
 {%-     endif %}
@@ -62,12 +62,10 @@ narrows-agent-config-file-managed:
     - contents: {{ (header ~ salt['slsutil.serialize']('yaml', config, default_flow_style=false)) | json }}
 {%- if not narrows.windows %}
     - user: root
-    - group: {{ agent.group }}
+    - group: {{ agent.group | json }}
     - mode: '0644'
-    - check_cmd: {{ agent.binary }} check --config
-{%- else %}
-    - check_cmd: '"{{ agent.binary }}" check --config'
 {%- endif %}
+    - check_cmd: {{ salt['narrows.command'](agent.binary, 'check', '--config') | json }}
     - require:
       - narrows-agent-package-installed
 

@@ -5,7 +5,7 @@
 {#- a program that runs cannot be replaced there #}
 narrows-agent-package-service-dead:
   service.dead:
-    - name: {{ narrows.agent.service }}
+    - name: {{ narrows.agent.service | json }}
     - prereq:
       - file: narrows-agent-package-installed
 {% endif %}

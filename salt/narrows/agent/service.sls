@@ -20,7 +20,7 @@ include:
 {%-   if package or not is_service %}
 narrows-agent-service-unit:
   cmd.run:
-    - name: '"{{ agent.binary }}" service install --config "{{ agent.config }}"'
+    - name: {{ salt['narrows.command'](agent.binary, 'service', 'install', '--config', '"' ~ agent.config ~ '"') | json }}
     - require:
       - narrows-agent-package-installed
       - file: narrows-agent-config-file-managed
@@ -34,7 +34,7 @@ narrows-agent-service-unit:
 {% else %}
 narrows-agent-service-unit:
   file.managed:
-    - name: {{ agent.unit }}
+    - name: {{ agent.unit | json }}
     - source: salt://narrows/files/narrows-agent.service
     - template: jinja
     - mode: '0644'
@@ -54,7 +54,7 @@ narrows-agent-service-daemon-reload:
 {% endif %}
 narrows-agent-service:
   service.{{ function }}:
-    - name: {{ agent.service }}
+    - name: {{ agent.service | json }}
     - enable: {{ (active == true) | json }}
 {%- if function == 'running' %}
     - require:
@@ -66,7 +66,7 @@ narrows-agent-service:
 narrows-agent-service-reloaded:
   narrows.reloaded:
     - name: {{ agent.config | json }}
-    - service: {{ agent.service }}
+    - service: {{ agent.service | json }}
     - require:
       - service: narrows-agent-service
     - onchanges:

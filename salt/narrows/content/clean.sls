@@ -2,7 +2,7 @@
 {%- from 'narrows/map.jinja' import narrows with context %}
 {%- if 'narrows.wanted' in salt %}
 {%-   for content in salt['narrows.wanted'](narrows.pillar, narrows.agent) %}
-narrows-content-clean-{{ content.name }}:
+{{ ('narrows-content-clean-' ~ content.name) | json }}:
   narrows.absent:
     - name: {{ content.name | json }}
     - info_hash: {{ content.info_hash | json }}

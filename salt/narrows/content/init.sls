@@ -9,7 +9,7 @@ include:
   - narrows.agent
 {%    for content in salt['narrows.wanted'](narrows.pillar, narrows.agent) %}
 {%-     if content.ensure == 'absent' %}
-narrows-content-{{ content.name }}:
+{{ ('narrows-content-' ~ content.name) | json }}:
   narrows.absent:
     - name: {{ content.name | json }}
     - info_hash: {{ content.info_hash | json }}
@@ -21,7 +21,7 @@ narrows-content-{{ content.name }}:
       - file: narrows-agent-config-file-managed
       - sls: narrows.agent.service
 {%      elif active %}
-narrows-content-{{ content.name }}:
+{{ ('narrows-content-' ~ content.name) | json }}:
   narrows.assigned:
     - name: {{ content.name | json }}
     - info_hash: {{ content.info_hash | json }}

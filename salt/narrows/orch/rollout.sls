@@ -23,15 +23,15 @@ rollout-assign:
     - sls: narrows.content
     - queue: true
     # who is off now joins by itself when it comes back
-    - allow_fail: {{ rollout.get('allow_fail', 1000000) }}
+    - allow_fail: {{ rollout.get('allow_fail', 1000000) | json }}
 
 rollout-wait:
   salt.runner:
     - name: narrows.wait
     - kwarg:
         name: {{ name | json }}
-        percent: {{ rollout.get('percent', 100) }}
-        timeout: {{ rollout.get('timeout', 14400) }}
+        percent: {{ rollout.get('percent', 100) | json }}
+        timeout: {{ rollout.get('timeout', 14400) | json }}
     - require:
       - salt: rollout-assign
 {%    if rollout.get('then') %}
@@ -41,7 +41,7 @@ rollout-then:
     - tgt_type: compound
     - sls: {{ rollout['then'] | json }}
     - queue: true
-    - allow_fail: {{ rollout.get('allow_fail', 1000000) }}
+    - allow_fail: {{ rollout.get('allow_fail', 1000000) | json }}
     - require:
       - salt: rollout-wait
 {%    endif %}

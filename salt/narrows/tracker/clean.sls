@@ -5,7 +5,7 @@
 narrows-tracker-clean-service-dead:
 {%-   if salt['service.available'](tracker.service) %}
   service.dead:
-    - name: {{ tracker.service }}
+    - name: {{ tracker.service | json }}
     - enable: false
 {%-   else %}
   test.nop
@@ -13,7 +13,7 @@ narrows-tracker-clean-service-dead:
 
 narrows-tracker-clean-unit:
   file.absent:
-    - name: {{ tracker.unit }}
+    - name: {{ tracker.unit | json }}
     - require:
       - narrows-tracker-clean-service-dead
 
@@ -33,7 +33,7 @@ narrows-tracker-clean-{{ loop.index }}:
 narrows-tracker-clean-package:
 {%- if package %}
   pkg.removed:
-    - name: {{ package }}
+    - name: {{ package | json }}
 {%- else %}
   file.absent:
     - name: {{ tracker.binary | json }}
@@ -45,13 +45,13 @@ narrows-tracker-clean-package:
 
 narrows-tracker-clean-user:
   user.absent:
-    - name: {{ tracker.user }}
+    - name: {{ tracker.user | json }}
     - require:
       - narrows-tracker-clean-service-dead
 
 narrows-tracker-clean-group:
   group.absent:
-    - name: {{ tracker.group }}
+    - name: {{ tracker.group | json }}
     - require:
       - user: narrows-tracker-clean-user
 {%- endif %}

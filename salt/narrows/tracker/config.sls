@@ -23,8 +23,8 @@ narrows-tracker-config-own-directory-{{ loop.index }}:
     - makedirs: true
     - mode: '0755'
 {%-   if tracker.user %}
-    - user: {{ tracker.user }}
-    - group: {{ tracker.group }}
+    - user: {{ tracker.user | json }}
+    - group: {{ tracker.group | json }}
     - require:
       - user: narrows-tracker-package-user-present
 {%-   endif %}
@@ -39,7 +39,7 @@ narrows-tracker-config-token-managed:
     - contents_newline: true
     - show_changes: false
     - user: root
-    - group: {{ tracker.group }}
+    - group: {{ tracker.group | json }}
     - mode: '0640'
     - require:
       - narrows-tracker-package-installed
@@ -53,9 +53,9 @@ narrows-tracker-config-site-map-managed:
     - name: {{ tracker.site_map | json }}
     - contents: {{ (header ~ salt['slsutil.serialize']('yaml', wanted.sites, default_flow_style=false)) | json }}
     - user: root
-    - group: {{ tracker.group }}
+    - group: {{ tracker.group | json }}
     - mode: '0640'
-    - check_cmd: {{ tracker.binary }} check --site-map
+    - check_cmd: {{ salt['narrows.command'](tracker.binary, 'check', '--site-map') | json }}
     - require:
       - narrows-tracker-package-installed
       - file: narrows-tracker-config-directory
@@ -65,9 +65,9 @@ narrows-tracker-config-file-managed:
     - name: {{ tracker.config | json }}
     - contents: {{ (header ~ salt['slsutil.serialize']('yaml', config, default_flow_style=false)) | json }}
     - user: root
-    - group: {{ tracker.group }}
+    - group: {{ tracker.group | json }}
     - mode: '0640'
-    - check_cmd: {{ tracker.binary }} check --config
+    - check_cmd: {{ salt['narrows.command'](tracker.binary, 'check', '--config') | json }}
     - require:
       - file: narrows-tracker-config-site-map-managed
 

@@ -8,7 +8,7 @@ include:
 
 narrows-tracker-service-unit:
   file.managed:
-    - name: {{ tracker.unit }}
+    - name: {{ tracker.unit | json }}
     - source: salt://narrows/files/narrows-tracker.service
     - template: jinja
     - mode: '0644'
@@ -26,7 +26,7 @@ narrows-tracker-service-daemon-reload:
 # the tracker reads its site map and the folder of torrents again by itself; the rest needs a restart, which interrupts nothing
 narrows-tracker-service:
   service.{{ 'running' if active else 'dead' }}:
-    - name: {{ tracker.service }}
+    - name: {{ tracker.service | json }}
     - enable: {{ active | json }}
     - require:
       - file: narrows-tracker-service-unit

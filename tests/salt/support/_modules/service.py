@@ -70,8 +70,10 @@ def start(name):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, open(_place(name, ".log"), "ab") as log:
         ready.bind(told)
         ready.settimeout(0.1)
+        # specifiers and variables are escaped there
+        words = shlex.split(command.replace("%%", "%").replace("$$", "$"))
         process = subprocess.Popen(
-            shlex.split(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": told}
+            words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": told}
         )
         with open(_place(name, ".pid"), "w", encoding="ascii") as file:
             file.write(f"{process.pid} {_began(process.pid)}")
