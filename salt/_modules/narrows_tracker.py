@@ -95,6 +95,43 @@ def explain(agent, content):
     return _ask("GET", "/explain", query={"agent": agent, "content": content})
 
 
+def seen(info_hash, claims):
+    """
+    Which of these agents announce a content from an address of the site that they say. For the runner's pictures of rollouts.
+
+    claims
+        Site to a list of agents' ids.
+
+    Returns the same, without those that are not there.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt tracker-1 narrows_tracker.seen 0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d '{munich: [munich-017]}'
+    """
+    swarms = {swarm["info_hash"]: swarm for swarm in status()["contents"]}
+    if info_hash not in swarms:
+        return {}
+    swarm = swarms[info_hash]
+    with_peers = {site["site"] for site in swarm["sites"]}
+    return {site: _listed(info_hash, site, agents) for site, agents in claims.items() if site in with_peers}
+
+
+def _listed(content, site, agents):
+    """
+    Those of `agents` that the tracker lists at a site.
+    """
+    wanted, found, offset = set(agents), set(), 0
+    query = {"filter": agents[0]} if len(wanted) == 1 else {}
+    while True:
+        page = _ask("GET", "/agents", {"site": site, "content": content, "limit": 500, "offset": offset, **query})
+        found.update(agent["id"] for agent in page["agents"] if agent["id"] in wanted)
+        offset += len(page["agents"])
+        if not page["agents"] or offset >= page["total"] or found == wanted:
+            return sorted(found)
+
+
 def brakes():
     """
     The emergency brakes that are on.

@@ -47,6 +47,12 @@ _COMPOUND = {
 }
 
 
+#: Seconds: a minion that starts again is given its states no sooner; a picture of a rollout is made anew.
+_BETWEEN_STARTS, _RECENT = 60, 30
+
+_UNKNOWN_MINION = "no accepted minion is called that"
+
+
 def __virtual__():
     return __virtualname__
 
@@ -270,27 +276,58 @@ def rollout_status(name, timeout=10, table=False):
 
 def _rollout(name, data, timeout):
     expected = __utils__["narrows_master.expected"](data)
-    cache = salt.cache.factory(__opts__)
-    sites = cache.fetch("narrows", "sites") or {}
     answers = {}
     if expected:
         client = __utils__["narrows_master.client"]()
         returned = client.cmd(expected, "narrows.report", tgt_type="list", timeout=timeout, full_return=True)
         came = __utils__["narrows_master.answers"](returned)
-        answers = {minion: answer.get("ret") for minion, answer in came.items()}
-    rollout = __utils__["narrows_rollout.merge"](
+        answers = {minion: came[minion].get("ret") for minion in expected if minion in came}
+    sites = _sites(data["info_hash"], __utils__["narrows_rollout.claims"](answers))
+    return __utils__["narrows_rollout.merge"](
         name, data["info_hash"], expected, answers, sites=sites, seeder=data.get("seeder")
     )
-    seen = {minion: row["site"] for minion, row in rollout["minions"].items() if row["site"]}
-    if any(sites.get(minion) != site for minion, site in seen.items()):
-        cache.store("narrows", "sites", {**sites, **seen})
+
+
+def _recent_rollout(name, data):
+    """
+    A picture that is at most half a minute old: many minions are idle at a time.
+    """
+    cache, now = salt.cache.factory(__opts__), time.time()
+    kept = cache.fetch("narrows/rollouts", name) or {}
+    if kept.get("info_hash") == data["info_hash"] and 0 <= now - kept["at"] < _RECENT:
+        return kept["rollout"]
+    rollout = _rollout(name, data, timeout=10)
+    cache.store("narrows/rollouts", name, {"info_hash": data["info_hash"], "at": now, "rollout": rollout})
     return rollout
+
+
+def _sites(info_hash, claims):
+    """
+    Minion to the site where the tracker sees it, or saw it last: it is asked about those that say another one than that.
+    """
+    cache = salt.cache.factory(__opts__)
+    sites = cache.fetch("narrows", "seen") or {}
+    new = {minion: claim for minion, claim in claims.items() if sites.get(minion) != claim[1]}
+    if not new:
+        return sites
+    try:
+        seen = __utils__["narrows_master.seen"](info_hash, set(new.values()))
+    except CommandExecutionError as error:
+        log.warning("%d minions are counted where the tracker saw them last, if at all: %s", len(new), error)
+        return sites
+    confirmed = {minion: claim[1] for minion, claim in new.items() if claim in seen}
+    if confirmed:
+        sites = {**sites, **confirmed}
+        cache.store("narrows", "seen", sites)
+    return sites
 
 
 @_says_errors
 def wait(name, percent=100, timeout=3600, poll=5):
     """
-    Waits until at least ``percent`` of the minions of each site are complete and verified. For orchestrations.
+    Waits until at least ``percent`` of the minions of each site, and of all together, are complete and verified. Where a minion
+    is, the tracker says; one that it has never seen is counted in all alone, so that none holds up a site by its word. For
+    orchestrations.
 
     CLI Example:
 
@@ -314,12 +351,15 @@ def wait(name, percent=100, timeout=3600, poll=5):
 
 
 @_says_errors
-def settle(name, force=False):
+def settle(name, force=False, spaced=0):
     """
     Retires former versions of a content once the present one is everywhere. The example reactor calls it.
 
     force
         Even if some minions do not have it yet.
+
+    spaced
+        Seconds between two looks at all minions: a call in between waits, and those that come while it does are one with it.
 
     CLI Example:
 
@@ -328,7 +368,7 @@ def settle(name, force=False):
         salt-run narrows.settle office
     """
     data = _load(name)
-    if not data["previous"]:
+    if not data["previous"] or (spaced and not _turn(name, spaced)):
         return {"name": name, "retired": []}
     total = _rollout(name, data, timeout=10)["total"]
     if total["complete"] < total["minions"] and not force:
@@ -340,11 +380,47 @@ def settle(name, force=False):
     return {"name": name, "retired": retired}
 
 
+def _turn(name, seconds):
+    """
+    Whether this call goes on, as late as it must: False if another one, which is to begin later than now, does its work.
+    """
+    cache, now = salt.cache.factory(__opts__), time.time()
+    latest = cache.fetch("narrows/settled", name) or 0
+    if now < latest <= now + seconds:
+        return False
+    begin = max(now, latest + seconds) if latest <= now else now
+    cache.store("narrows/settled", name, begin)
+    time.sleep(begin - now)
+    return True
+
+
+@_says_errors
+def join(minion):
+    """
+    Gives a minion that has started the modules of Narrows and what it shall hold, by ``narrows.orch.start``; once a minute,
+    however often it is asked for. The example reactor calls it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run narrows.join munich-017
+    """
+    if not __utils__["narrows_master.is_accepted"](minion):
+        return {"minion": minion, "joined": False, "why": _UNKNOWN_MINION}
+    cache, now = salt.cache.factory(__opts__), time.time()
+    if 0 <= now - (cache.fetch("narrows/joined", minion) or 0) < _BETWEEN_STARTS:
+        return {"minion": minion, "joined": False, "why": "it has just joined"}
+    cache.store("narrows/joined", minion, now)
+    done = __salt__["state.orchestrate"](mods="narrows.orch.start", pillar={"minion": minion})
+    return {"minion": minion, "joined": done.get("retcode") == 0, "why": ""}
+
+
 @_says_errors
 def install(name, minion, sls=None):
     """
-    Applies the state ``install.<content>`` to a minion on which the content has arrived, if the master has that state.
-    The example reactor calls it.
+    Applies the state ``install.<content>`` to a minion on which the content has arrived, if the master has that state and the
+    minion says so when it is asked. The example reactor calls it.
 
     sls
         Another state.
@@ -363,6 +439,13 @@ def install(name, minion, sls=None):
     if not any(os.path.exists(os.path.join(root, path + end)) for root in _file_roots() for end in (".sls", "/init.sls")):
         return {"minion": minion, "installed": False, "why": f"there is no state {sls}"}
     client = __utils__["narrows_master.client"]()
+    came = __utils__["narrows_master.answers"](
+        client.cmd([minion], "narrows.report", tgt_type="list", timeout=15, full_return=True)
+    )
+    answers = {minion: came[minion].get("ret")} if minion in came else {}
+    rollout = __utils__["narrows_rollout.merge"](name, data["info_hash"], [minion], answers)
+    if not rollout["total"]["complete"]:
+        return {"minion": minion, "installed": False, "why": f"it does not have {name}"}
     jid = client.cmd_async([minion], "state.apply", [sls], kwarg={"queue": True}, tgt_type="list")
     return {"minion": minion, "installed": True, "jid": jid}
 
@@ -450,6 +533,8 @@ def rest(minion):
 
         salt-run narrows.rest munich-017
     """
+    if not __utils__["narrows_master.is_accepted"](minion):
+        return {"minion": minion, "stopped": False, "why": _UNKNOWN_MINION}
     client = __utils__["narrows_master.client"]()
     if client.cmd([minion], "narrows.on_demand", tgt_type="list").get(minion) is not True:
         return {"minion": minion, "stopped": False, "why": "its agent is not on demand"}
@@ -457,7 +542,9 @@ def rest(minion):
         data = _load(name)
         if data["ensure"] != "present" or minion not in __utils__["narrows_master.expected"](data):
             continue
-        rollout = _rollout(name, data, timeout=10)
+        rollout = _recent_rollout(name, data)
+        if minion not in rollout["minions"]:
+            return {"minion": minion, "stopped": False, "why": f"it is new to {name}"}
         site = rollout["minions"][minion]["site"]
         if __utils__["narrows_rollout.is_needed"](rollout, site):
             return {"minion": minion, "stopped": False, "why": f"{site or 'its site'} does not have all of {name} yet"}

@@ -6,9 +6,18 @@ From the master to its minions: who shall have a content, and the tracker's mini
 :platform: all
 """
 
+import re
+
 import salt.client
 import salt.utils.minions
 from salt.exceptions import CommandExecutionError
+
+
+#: What a minion may be called here, which is stricter than Salt is.
+_MINION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,254}")
+
+#: How many agents the tracker is asked about in one message, which Salt bounds to a megabyte.
+_MAX_ASKED = 5000
 
 
 def options():
@@ -37,6 +46,16 @@ def _root(option, roots, saltenv):
     if not found:
         raise CommandExecutionError(f"The master has no {roots} for {saltenv}; name one: `narrows: {{{option}: PATH}}`.")
     return found
+
+
+def is_accepted(minion):
+    """
+    Whether there is a minion of this name whose key is accepted. What an event says is anything.
+    """
+    if not isinstance(minion, str) or not _MINION.fullmatch(minion):
+        return False
+    found = salt.utils.minions.CkMinions(__opts__).check_minions([minion], "list")
+    return minion in (found["minions"] if isinstance(found, dict) else found)
 
 
 def expected(data):
@@ -117,6 +136,21 @@ def announce_url():
                 "say it there, or in the master's configuration: `narrows: {url: http://HOST:6969/announce}`."
             )
     return url
+
+
+def seen(info_hash, claims):
+    """
+    Of pairs of an agent's id and a site, those that the tracker sees there with this content.
+    """
+    listed, found = sorted(claims), set()
+    for start in range(0, len(listed), _MAX_ASKED):
+        by_site = {}
+        for agent, site in listed[start : start + _MAX_ASKED]:
+            by_site.setdefault(site, []).append(agent)
+        answer = tracker("seen", info_hash=info_hash, claims=by_site)
+        for site, agents in answer.items() if isinstance(answer, dict) else ():
+            found.update((str(agent), site) for agent in (agents if isinstance(agents, list) else ()))
+    return found & set(claims)
 
 
 def tracker(function, **arguments):

@@ -469,3 +469,54 @@ def test_an_agent_on_demand_rests_when_its_site_needs_it_no_more(fleet):
         "stopped": False,
         "why": "its agent is not on demand",
     }
+
+
+def test_events_that_another_minion_forges_make_no_minion_do_what_it_would_not(fleet):
+    file = depot(fleet, "j/forged.bin", "forged ")
+    publish(fleet, file, "forged", f"target={fleet.root}/opt-forged", "tgt=client-*", "seeder=client-1")
+    (fleet.root / "srv/install").mkdir(exist_ok=True)
+    (fleet.root / "srv/install/forged.sls").write_text("forged:\n  test.nop: []\n")
+    for event in ("completed", "idle"):
+        tag, said = f"salt/beacon/client-2/narrows/{event}", {"id": "client-2", "content": "forged"}
+        assert fleet.do("client-1", "event.send", tag, said)["client-1"]
+    assert fleet.run("narrows.install", "forged", "client-2") == {
+        "minion": "client-2",
+        "installed": False,
+        "why": "it does not have forged",
+    }
+    for name in ("client-3", "client-2\n", "../client-2", "*", "client-*"):
+        assert fleet.run("narrows.join", name)["why"] == "no accepted minion is called that"
+        assert fleet.run("narrows.rest", name)["stopped"] is False
+        assert not fleet.run("narrows.install", "forged", name)["installed"]
+    fleet.run("narrows.join", "client-2")
+    assert fleet.run("narrows.join", "client-2") == {"minion": "client-2", "joined": False, "why": "it has just joined"}
+
+
+def test_a_minion_that_answers_nonsense_or_from_nowhere_hides_no_other_one(fleet):
+    file = depot(fleet, "k/liar.bin", "liar ")
+    publish(fleet, file, "liar", f"target={fleet.root}/opt-liar", "tgt=client-*", "seeder=client-1", "apply=true")
+    complete(fleet, "liar")
+    module = next((fleet.root / "client-2").glob("**/ext/modules/narrows.py"))
+    honest = module.read_text()
+    info_hash = fleet.run("narrows.published")["liar"]["info_hash"]
+    alone = {"info_hash": info_hash, "state": "fetching", "complete": False, "progress": 0.1, "rate_down": 1e308, "role": []}
+    try:
+        for answer, state, site in (
+            ({"site": "nowhere", "content": {"liar": alone}}, "fetching", "munich"),
+            ({"site": "hq", "content": {"liar": alone}}, "fetching", "munich"),
+            ({"site": {"x": 1}, "content": {"liar": {"info_hash": info_hash}}}, "no answer", "munich"),
+            ([["x"] * 1000] * 100, "no answer", "munich"),
+        ):
+            module.write_text(f"{honest}\n\ndef report():\n    return {answer!r}\n")
+            fleet.do("client-2", "saltutil.refresh_modules")
+            rollout = fleet.run("narrows.rollout_status", "liar")
+            row = rollout["minions"]["client-2"]
+            assert (row["state"], row["site"], row["complete"]) == (state, site, False)
+            assert rollout["minions"]["client-1"]["complete"] and rollout["sites"]["hq"]["complete"] == 1
+            assert "hq" in fleet.run("narrows.rollout_status", "liar", "table=true")
+            assert "is complete on 1 of 2" in fleet.run("narrows.wait", "liar", "timeout=1", "poll=1", fails=True)
+            assert fleet.run("narrows.settle", "liar") == {"name": "liar", "retired": []}
+    finally:
+        module.write_text(honest)
+        fleet.do("client-2", "saltutil.refresh_modules")
+    complete(fleet, "liar")

@@ -402,6 +402,9 @@ def status(state="seeding", progress=1.0, info_hash="h", site="hq", **more):
     return {"site": site, "content": {"office": content}}
 
 
+SITES = {"a": "hq", "b": "munich", "c": "munich"}
+
+
 def test_a_rollout_counts_who_is_complete_missing_and_silent_by_site():
     answers = {
         "a": status(),
@@ -410,7 +413,8 @@ def test_a_rollout_counts_who_is_complete_missing_and_silent_by_site():
         "d": "ERROR: The agent does not answer at x; start its service.",
         "e": status(info_hash="old", site="munich"),
     }
-    rollout = narrows_rollout.merge("office", "h", ["a", "b", "c", "d", "e", "f"], answers, sites={"f": "munich"})
+    sites = {"a": "hq", "b": "hq", "c": "munich", "e": "munich", "f": "munich"}
+    rollout = narrows_rollout.merge("office", "h", ["a", "b", "c", "d", "e", "f"], answers, sites=sites)
     assert {name: row["state"] for name, row in rollout["minions"].items()} == {
         "a": "seeding",
         "b": "fetching",
@@ -436,8 +440,9 @@ def test_a_rollout_counts_who_is_complete_missing_and_silent_by_site():
 
 
 def test_the_percentage_of_a_rollout_leaves_out_the_seeder_that_had_everything_from_the_start():
-    answers = {"seeder": status(), "a": status("fetching", 0.5), "b": status("fetching", 0.1, site="munich")}
-    rollout = narrows_rollout.merge("office", "h", list(answers), answers, seeder="seeder")
+    answers = {"seeder": status(), "a": status("fetching", 0.5), "b": status("fetching", 0.1)}
+    sites = {"seeder": "hq", "a": "hq", "b": "munich"}
+    rollout = narrows_rollout.merge("office", "h", list(answers), answers, sites=sites, seeder="seeder")
     assert [rollout["sites"][site]["percent"] for site in ("hq", "munich")] == [50, 10]
     assert (rollout["total"]["percent"], rollout["total"]["wanted"], rollout["total"]["wanted_complete"]) == (30, 2, 0)
     assert rollout["total"]["minions"] == 3 and rollout["total"]["complete"] == 1
@@ -446,20 +451,122 @@ def test_the_percentage_of_a_rollout_leaves_out_the_seeder_that_had_everything_f
 
 
 def test_enough_is_enough_at_every_site():
-    both = {"a": status(), "b": status(site="munich"), "c": status("fetching", 0.5, site="munich")}
-    rollout = narrows_rollout.merge("office", "h", list("abc"), both)
+    both = {"a": status(), "b": status(), "c": status("fetching", 0.5)}
+    rollout = narrows_rollout.merge("office", "h", list("abc"), both, sites=SITES)
     assert narrows_rollout.reached(rollout, 50) and not narrows_rollout.reached(rollout, 60)
-    silent = narrows_rollout.merge("office", "h", list("abcdef"), both)
-    assert not narrows_rollout.reached(silent, 50), "who has never said its site counts for all"
+    silent = narrows_rollout.merge("office", "h", list("abcdef"), both, sites=SITES)
+    assert not narrows_rollout.reached(silent, 50), "who has never been seen at a site counts for all"
     assert narrows_rollout.reached(narrows_rollout.merge("office", "h", [], {}), 100)
 
 
+#: What a minion may answer: each of these ended the picture of all once.
+SENSELESS = [
+    {"content": {"office": None}},
+    {"content": {"office": {"state": "seeding", "complete": True}}},
+    {"content": {"office": {"info_hash": "h", "complete": True}}},
+    {"site": "nowhere", "content": {"office": {"info_hash": "h", "state": "fetching", "complete": False, "progress": "x", "rate_down": 1}}},
+    {"site": ["hq"], "content": {"office": {"info_hash": "h", "state": ["x"], "complete": 1, "progress": {}, "rate_down": None}}},
+    {"content": {"office": {"info_hash": "h", "state": "fetching", "complete": False, "progress": float("nan"), "rate_down": 1}}},
+    {"content": []},
+    [],
+    7,
+    b"seeding",
+]
+
+
+@pytest.mark.parametrize("answer", SENSELESS)
+def test_a_minion_whose_answer_makes_no_sense_has_not_answered_and_the_others_are_shown(answer):
+    honest = {name: status() for name in "abc"}
+    rollout = narrows_rollout.merge("office", "h", list("abcm"), {**honest, "m": answer}, sites=SITES)
+    row = rollout["minions"]["m"]
+    assert row["state"] in ("no answer", "not assigned") and not row["complete"] and row["site"] == ""
+    assert rollout["total"]["complete"] == 3 and rollout["sites"]["munich"]["complete"] == 2
+    assert narrows_rollout.reached(rollout, 75) and "munich" in narrows_rollout.table(rollout)
+    assert not narrows_rollout.is_needed(narrows_rollout.merge("office", "h", list("abc"), honest, sites=SITES), "hq")
+
+
+def test_a_minion_alone_at_a_site_that_it_invents_holds_no_site_up():
+    answers = {name: status() for name in "abcdefghi"}
+    answers["m"] = status("fetching", 0.1, site="nowhere")
+    sites = dict.fromkeys("abcdefghi", "hq")
+    rollout = narrows_rollout.merge("office", "h", list(answers), answers, sites=sites)
+    assert set(rollout["sites"]) == {"", "hq"} and narrows_rollout.reached(rollout, 90)
+    assert not narrows_rollout.reached(rollout, 100), "it does not have it"
+    assert "(not known)" in narrows_rollout.table(rollout)
+
+
+def test_a_minion_speaks_for_itself_alone():
+    honest = {**status(), "id": "b"}
+    assert narrows_rollout.claims({"a": {**status(site="munich"), "id": "b"}, "b": honest}) == {"a": ("a", "munich"), "b": ("b", "hq")}
+    assert narrows_rollout.claims({"a": {**status(), "id": "agent-7"}, "c": None, "d": {"site": 5}}) == {"a": ("agent-7", "hq")}
+
+
+def test_any_answer_of_any_minion_leads_to_a_picture_and_a_table_of_bounded_size():
+    chance = random.Random(11)
+    leaves = [None, True, -1, 10**400, 1e308, float("nan"), float("inf"), "", "h", "x" * 10**6, "\u202e\x1b[2J\n", b"\xff", [], {}]
+    keys = ["site", "id", "content", "office", "info_hash", "state", "complete", "progress", "rate_down", "role", "error", 5, None]
+
+    def anything(depth=0):
+        kind = chance.random()
+        if depth > 4 or kind < 0.3:
+            return chance.choice(leaves)
+        if kind < 0.4:
+            return [anything(depth + 1) for _ in range(chance.randrange(4))]
+        return {chance.choice(keys): anything(depth + 1) for _ in range(chance.randrange(6))}
+
+    def bent():
+        answer = status()
+        where = chance.choice([answer, answer["content"], answer["content"]["office"]])
+        where[chance.choice(list(where))] = anything(2)
+        return answer
+
+    for _ in range(2000):
+        answers = {"m": chance.choice([anything, bent])(), "a": status()}
+        rollout = narrows_rollout.merge("office", "h", ["a", "m"], answers, sites={"a": "hq"})
+        assert rollout["minions"]["a"]["complete"] and rollout["sites"]["hq"]["complete"] == 1
+        table = narrows_rollout.table(rollout)
+        assert len(table) < 2000 and all(line.isprintable() for line in table.splitlines())
+        for percent in (0, 50, 100):
+            narrows_rollout.reached(rollout, percent)
+        narrows_rollout.is_needed(rollout, "hq")
+        assert all(isinstance(part, str) and len(part) <= 64 for claim in narrows_rollout.claims(answers).values() for part in claim)
+        json.dumps(rollout, allow_nan=False)
+
+
 def test_an_agent_is_needed_while_somebody_of_its_site_or_of_no_known_site_lacks_the_content():
-    answers = {"a": status(), "b": status(site="munich"), "c": status("fetching", 0.5, site="munich")}
-    rollout = narrows_rollout.merge("office", "h", list("abc"), answers)
+    answers = {"a": status(), "b": status(), "c": status("fetching", 0.5)}
+    rollout = narrows_rollout.merge("office", "h", list("abc"), answers, sites=SITES)
     assert narrows_rollout.is_needed(rollout, "munich") and not narrows_rollout.is_needed(rollout, "hq")
-    unknown = narrows_rollout.merge("office", "h", list("abcd"), answers)
+    unknown = narrows_rollout.merge("office", "h", list("abcd"), answers, sites=SITES)
     assert narrows_rollout.is_needed(unknown, "hq")
+
+
+def react(name, tag, data):
+    jinja2 = pytest.importorskip("jinja2")
+    environment = jinja2.Environment()
+    environment.filters["json"] = json.dumps
+    text = (EXAMPLE.parent / f"reactor/narrows/{name}.sls").read_text()
+    return yaml.safe_load(environment.from_string(text).render(tag=tag, data=data))
+
+
+def test_an_event_that_does_not_agree_with_itself_leads_to_nothing():
+    honest = {"id": "m-1", "content": "office"}
+    assert react("completed", "salt/beacon/m-1/narrows/completed", honest)["narrows-completed-install"]
+    assert react("idle", "salt/beacon/m-1/narrows/idle", honest)["narrows-idle"]
+    assert react("start", "salt/minion/m-1/start", honest)["narrows-start"]
+    for data in ({"id": "m-2"}, {"id": ["m-1"]}, {"id": None}, {}, [], "text", None, 5):
+        assert react("completed", "salt/beacon/m-1/narrows/completed", data) == {}
+        assert react("idle", "salt/beacon/m-1/narrows/idle", data) == {}
+        assert react("start", "salt/minion/m-1/start", data) == {}
+    assert react("start", "salt/minion/m-1/x/start", honest) == {}
+
+
+@pytest.mark.parametrize("said", ["a\nb: {c: d}", "x\" - y: z", "{{ 7 * 7 }}", "!!python/object:x", "\u202e", "y" * 10**4, ["a"], {"b": 1}, None])
+def test_what_an_event_says_of_a_content_is_one_argument(said):
+    found = react("completed", "salt/beacon/m-1/narrows/completed", {"id": "m-1", "content": said})
+    assert list(found) == ["narrows-completed-install", "narrows-completed-settle"]
+    minion, name = found["narrows-completed-install"]["runner.narrows.install"][0]["args"]
+    assert minion == {"minion": "m-1"} and name == {"name": str(said)[:64]}
 
 
 def tags(events):

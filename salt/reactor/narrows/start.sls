@@ -1,7 +1,11 @@
-{#- salt/minion/*/start: a client that was off joins by itself. What an event says is data, so all of it goes through json. #}
+{#- salt/minion/*/start: a client that was off joins by itself. What the event says is checked by the runner, as in
+    completed.sls. #}
+{%- set minion = data.get('id') if data is mapping else none %}
+{%- if minion is string and tag == 'salt/minion/' ~ minion ~ '/start' %}
 narrows-start:
-  runner.state.orchestrate:
+  runner.narrows.join:
     - args:
-      - mods: narrows.orch.start
-      - pillar:
-          minion: {{ data['id'] | json }}
+      - minion: {{ minion | json }}
+{%- else %}
+{}
+{%- endif %}

@@ -1,4 +1,4 @@
-//! `GET /agents?site=NAME&content=NAME`: who is at a site, a page at a time.
+//! `GET /agents?site=NAME&content=NAME`: who is at a site, a page at a time. The content may be an info hash.
 
 use narrows_assignment::Listed;
 use serde::Serialize;
@@ -49,7 +49,8 @@ pub(crate) fn agents(tracker: &Tracker, query: &str) -> Result<Page, Refusal> {
             "there is no site `{site}` in the map in force"
         )));
     }
-    let named = tracker.contents_named().find(|(name, _)| *name == content);
+    // several versions may have one name
+    let named = tracker.contents_named().find(|(name, hash)| *name == content || hash.to_string() == content);
     let (_, hash) = named
         .ok_or_else(|| Refusal::not_found(format!("there is no content `{content}`; /status lists them")))?;
     let (total, agents) = tracker.store.roster(hash, &site, &filter, (offset, limit));
