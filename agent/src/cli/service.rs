@@ -14,6 +14,9 @@ use super::setup::{ConfigArg, log_to};
 use crate::config::Config;
 use crate::platform::{self, service};
 
+/// As for a configuration with mistakes.
+const EXIT_WRONG_CONFIGURATION: u8 = 64;
+
 #[derive(Subcommand, Debug)]
 pub(super) enum ServiceCommand {
     /// Install the service, or change the installed one: it starts with Windows, and again after a failure.
@@ -36,7 +39,11 @@ fn install(config: &Path) -> Result<(), Failure> {
     // services run in a folder of the system's
     let config = std::path::absolute(config)?;
     // a service that cannot start is not installed
-    Config::load(&config)?;
+    let loaded = Config::load(&config)?;
+    // nor one that would go by what another user has put there
+    if let Err(fault) = platform::check_owners(&config, &loaded.state) {
+        return Err(Failure::Other(fault.into()));
+    }
     if let Err(error) = platform::protect_default_folder() {
         narrows_host::complain!("narrows-agent: cannot restrict who may write to our folder: {error}");
     }
@@ -69,7 +76,13 @@ fn uninstall() -> Result<(), Failure> {
 /// The service, until it is told to stop; its exit code.
 fn serve(path: &Path) -> u8 {
     let config = Config::load(path);
-    let logs = start_log(&config);
+    let state = state_folder(&config);
+    if let Err(fault) = platform::check_owners(path, &state) {
+        // no log: its folder may be that user's
+        platform::note(&fault.to_string());
+        return EXIT_WRONG_CONFIGURATION;
+    }
+    let logs = start_log(&state);
     let outcome = config.map_err(Failure::Config).and_then(|config| {
         // without its state folder the agent itself says what is wrong with it
         if let Err(error) = &logs {
@@ -86,11 +99,15 @@ fn serve(path: &Path) -> u8 {
     }
 }
 
-/// Logs to the state folder; with a wrong configuration to the default one, for want of a better one.
-fn start_log(config: &Result<Config, LoadError>) -> std::io::Result<()> {
+/// With a wrong configuration the default one, for want of a better one.
+fn state_folder(config: &Result<Config, LoadError>) -> PathBuf {
     let default = PathBuf::from(platform::default_state());
-    let folder = config.as_ref().map_or(default, |config| config.state.clone());
-    log_to("info", std::sync::Mutex::new(LogFile::open(&folder)?));
+    config.as_ref().map_or(default, |config| config.state.clone())
+}
+
+/// Logs to the state folder.
+fn start_log(state: &Path) -> std::io::Result<()> {
+    log_to("info", std::sync::Mutex::new(LogFile::open(state)?));
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(())
 }

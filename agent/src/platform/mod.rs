@@ -1,5 +1,7 @@
 //! What differs between operating systems, each behind the same few functions.
 
+#[cfg(any(windows, test))]
+mod owners;
 mod signal;
 #[cfg(unix)]
 mod unix;
@@ -18,7 +20,7 @@ use windows as system;
 pub(crate) use signal::Signal;
 pub(crate) use system::{default_config, default_data, default_state, disk_size, free_space, notify_ready};
 #[cfg(windows)]
-pub(crate) use windows::{protect_default_folder, service};
+pub(crate) use windows::{check_owners, note, protect_default_folder, service};
 
 /// What the operator asks for by signal, or by the controls of a Windows service: STOP and SHUTDOWN stop,
 /// PARAMCHANGE reloads.

@@ -12,7 +12,7 @@ use windows as system;
 
 pub use system::{is_private, is_private_folder, make_folder};
 #[cfg(windows)]
-pub use windows::restrict_folder;
+pub use windows::{restrict_folder, system_program};
 
 /// Creates the file, or replaces it whole ([`durable::replace`]), for its owner alone from the first moment
 /// on: whatever its permissions and its owner were, and without following a link. On Windows administrators
@@ -122,13 +122,14 @@ mod windows {
         symlink_metadata(path).is_ok_and(|folder| folder.is_dir())
     }
 
-    /// Makes a folder where all users read and only administrators and the system write, whatever may be done
-    /// in that above it.
+    /// Makes a folder where all users read and only administrators, who own it, and the system write, whatever
+    /// may be done in that above it. Its owner is set first: an owner may change the list.
     ///
     /// # Errors
     /// The system's.
     pub fn restrict_folder(path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)?;
+        icacls(path, &["/setowner".to_owned(), ADMINISTRATORS.to_owned()])?;
         let inherited = |who: &str, may: &str| format!("{who}:(OI)(CI){may}");
         restrict(
             path,
@@ -140,15 +141,19 @@ mod windows {
         )
     }
 
-    /// Makes `grants` the whole access list of a file or folder. `icacls` does it: every call of Windows for
-    /// this needs unsafe code.
+    /// Makes `grants` the whole access list of a file or folder.
     fn restrict(path: &Path, grants: &[String]) -> io::Result<()> {
+        let whole = ["/inheritance:r", "/grant:r"].map(str::to_owned);
+        icacls(path, &[&whole, grants].concat())
+    }
+
+    /// Every call of Windows for access lists and owners needs unsafe code; this program of its own does not.
+    fn icacls(path: &Path, arguments: &[String]) -> io::Result<()> {
         /// No console window flashes up.
         const CREATE_NO_WINDOW: u32 = 0x0800_0000;
         let done = Command::new(system_program("icacls.exe"))
             .arg(path)
-            .args(["/inheritance:r", "/grant:r"])
-            .args(grants)
+            .args(arguments)
             .creation_flags(CREATE_NO_WINDOW)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -162,7 +167,7 @@ mod windows {
     }
 
     /// A program of Windows itself, never one of that name elsewhere in the search path.
-    fn system_program(name: &str) -> PathBuf {
+    pub fn system_program(name: &str) -> PathBuf {
         let root = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
         PathBuf::from(root).join("System32").join(name)
     }
