@@ -3,6 +3,7 @@
 import * as agents from "./agents.js";
 import * as check from "./check.js";
 import * as map from "./map.js";
+import * as offenders from "./offenders.js";
 import * as rollouts from "./rollouts.js";
 
 const connection = document.getElementById("connection");
@@ -48,6 +49,7 @@ events.addEventListener("state", async (event) => {
   tell(state.rollouts);
   rollouts.show(state.rollouts, chosen, choose);
   rollouts.showLinks(state.links);
+  offenders.show(state.offenders);
   if (!drawsOther) map.showUse(state.links);
   await readDetail();
 });

@@ -377,6 +377,28 @@ fn events_say_how_things_are_to_every_listener_until_the_tracker_stops() {
 }
 
 #[test]
+fn status_and_events_name_who_floods_or_lies_with_address_site_and_what_to_do() {
+    let tracker = Running::start("");
+    assert_eq!(tracker.status()["offenders"], serde_json::json!([]));
+    let mut stream = connect(tracker.admin, Some("127.2.0.9".parse().unwrap()));
+    write!(
+        stream,
+        "GET /map HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    assert_eq!(read_reply(&mut stream).status, 421);
+    let (_, mut events) = Stream::open(tracker.admin);
+    for offenders in [&tracker.status()["offenders"], &events.event()["offenders"]] {
+        let offender = &offenders[0];
+        assert_eq!(
+            (&offender["offence"], &offender["ip"], &offender["site"]),
+            (&"foreign_host".into(), &"127.2.0.9".into(), &"munich".into())
+        );
+        assert!(offender["means"].as_str().unwrap().contains("admin_names"));
+    }
+}
+
+#[test]
 fn more_pages_than_can_be_served_are_told_so_and_one_that_closes_makes_room() {
     let tracker = Running::start("");
     let mut open = Vec::new();

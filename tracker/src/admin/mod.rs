@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod brake;
 mod explain;
 mod exposition;
+mod offenders;
 mod page;
 mod sd;
 mod status;

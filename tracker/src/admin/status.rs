@@ -1,15 +1,10 @@
 //! `GET /status`: every content, by site.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use narrows_assignment::SwarmStatus;
-use narrows_host::OffenceKind;
-use narrows_host::offences::Offender;
 use serde::Serialize;
 
+use crate::admin::offenders::{OffenderStatus, offenders};
 use crate::metrics::described::Described;
-use crate::net::offences::Offence;
 use crate::state::tracker::Tracker;
 
 /// What /status says.
@@ -40,20 +35,6 @@ struct ContentStatus {
     swarm: SwarmStatus,
 }
 
-/// A client that does what honest ones do not.
-#[derive(Serialize)]
-struct OffenderStatus {
-    offence: &'static str,
-    ip: IpAddr,
-    /// The id that it gave: a claim.
-    agent: Option<String>,
-    /// The site of its address.
-    site: Option<String>,
-    times: u64,
-    first_seconds_ago: u64,
-    last_seconds_ago: u64,
-}
-
 pub(crate) fn status(tracker: &Tracker) -> Status {
     let conditions = tracker.store.conditions();
     let view = conditions.view();
@@ -61,17 +42,6 @@ pub(crate) fn status(tracker: &Tracker) -> Status {
         name: content.name,
         size: content.size,
         swarm: content.status,
-    };
-    let now = conditions.uptime();
-    let ago = |then: Duration| now.saturating_sub(then).as_secs();
-    let offender = |offender: Offender<Offence>| OffenderStatus {
-        offence: offender.kind.as_str(),
-        ip: offender.ip,
-        agent: offender.agent,
-        site: view.map().locate(offender.ip).map(|site| view.map().name(site).into_owned()),
-        times: offender.times,
-        first_seconds_ago: ago(offender.first),
-        last_seconds_ago: ago(offender.last),
     };
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -83,6 +53,6 @@ pub(crate) fn status(tracker: &Tracker) -> Status {
             loaded_seconds_ago: view.map_age().as_secs(),
         },
         contents: tracker.described().into_iter().map(of).collect(),
-        offenders: tracker.offences.offenders().into_iter().map(offender).collect(),
+        offenders: offenders(tracker, usize::MAX),
     }
 }

@@ -20,6 +20,7 @@ files! {
     "/page/map.js": "map.js", "text/javascript; charset=utf-8";
     "/page/rollouts.js": "rollouts.js", "text/javascript; charset=utf-8";
     "/page/agents.js": "agents.js", "text/javascript; charset=utf-8";
+    "/page/offenders.js": "offenders.js", "text/javascript; charset=utf-8";
     "/page/check.js": "check.js", "text/javascript; charset=utf-8";
     "/page/icon.svg": "icon.svg", "image/svg+xml";
 }

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use narrows_topology::Hop;
 use serde::Serialize;
 
+use crate::admin::offenders::{OffenderStatus, offenders};
 use crate::admin::page::rollout::Short;
 use crate::metrics::labels::{Direction, link_label, site_label};
 use crate::net::events::{Broadcast, Unavailable};
@@ -21,6 +22,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// So many pages may be open.
 const MAX_PAGES: usize = 64;
+
+/// So many offenders are shown; all are in `/status`.
+const MAX_OFFENDERS: usize = 30;
 
 /// A link is said to be above its budget when it has been above this much of it for so long.
 const OVER: f64 = 1.05;
@@ -89,6 +93,8 @@ struct Event {
     /// Those that a site waits for come first.
     rollouts: Vec<Short>,
     links: Vec<Use>,
+    /// Those that did last first.
+    offenders: Vec<OffenderStatus>,
 }
 
 /// One direction of a link.
@@ -143,6 +149,7 @@ impl Meter {
             map_valid: conditions.map_is_valid(),
             rollouts: contents.iter().map(|content| Short::of(content, &brakes)).collect(),
             links,
+            offenders: offenders(tracker, MAX_OFFENDERS),
         }
     }
 
