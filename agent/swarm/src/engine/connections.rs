@@ -81,8 +81,9 @@ impl Swarm {
         let listed: BTreeSet<IpAddr> =
             self.known.iter().filter(|(_, known)| known.listed).map(|(addr, _)| addr.ip()).collect();
         let standing = |peer: &Peer| match peer.origin {
-            Origin::Accepted if !listed.contains(&peer.addr.ip()) => places::Standing::Stranger,
-            _ => places::Standing::Named,
+            Origin::Dialled(_) => places::Standing::Dialled,
+            Origin::Accepted if listed.contains(&peer.addr.ip()) => places::Standing::Named,
+            Origin::Accepted => places::Standing::Stranger,
         };
         let place = |(key, peer): (&PeerKey, &Peer)| places::Place {
             peer: *key,

@@ -4,8 +4,8 @@
 //! address (NAT), and a site behind one that does not share needs a place for each. When places are short, a
 //! newcomer takes that of an address that has more than it, or one that has been of no use, and the address
 //! with most gives first. Addresses that the tracker named come before all others: half of the places are
-//! kept for those that are not connected yet. A connection that we dialled, or with an address that was named,
-//! never gives way.
+//! kept for those that are not connected yet. A connection that we dialled never gives way, and one with an address
+//! that was named does so for that address alone: what is left of an agent that lost its power is in no other's way.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,7 +23,9 @@ pub const USELESS: Time = Time::from_secs(20);
 /// How an address stands to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// The tracker named it in its last reply, or we dialled it.
+    /// We dialled it, since the tracker named it.
+    Dialled,
+    /// The tracker named it in its last reply.
     Named,
     /// Any other: also a gateway of another site, which is in no reply to us.
     Stranger,
@@ -81,12 +83,13 @@ pub fn verdict(
         false => SURE.min(limit.div_ceil(2)),
     };
     if of_address >= enough {
-        let theirs = taken.iter().filter(|place| place.ip == ip).filter(gives).filter(is_useless);
+        let theirs = taken.iter().filter(|place| place.ip == ip && place.standing != Standing::Dialled);
+        let theirs = theirs.filter(is_useless);
         let oldest = theirs.min_by_key(|place| (place.used, place.peer));
         return oldest.map_or(Verdict::AddressHasEnough, |place| Verdict::InPlaceOf(place.peer));
     }
     let room = match standing {
-        Standing::Named => limit,
+        Standing::Dialled | Standing::Named => limit,
         Standing::Stranger => limit - awaited.min(limit / 2),
     };
     if taken.len() < room {
@@ -95,7 +98,7 @@ pub fn verdict(
     let strangers = taken.iter().filter(gives).count();
     let has_more = |place: &&Place| {
         let count = of_machine(place.ip);
-        let owed = standing == Standing::Named && strangers > limit / 2;
+        let owed = standing != Standing::Stranger && strangers > limit / 2;
         count > own + 1 || (is_useless(place) && count > own) || owed
     };
     let most = taken.iter().filter(gives).filter(has_more);
@@ -265,6 +268,21 @@ mod tests {
             door.comes(ip(1), Standing::Stranger, 0),
             Verdict::InPlaceOf(PeerKey(4))
         );
+    }
+
+    #[test]
+    fn a_named_agent_that_comes_again_and_again_takes_the_place_of_what_is_left_of_it() {
+        let mut door = Door::default();
+        for _ in 0..MAX_PER_ADDRESS - 1 {
+            door.place(ip(1), Standing::Named, NOW - USELESS);
+        }
+        door.place(ip(1), Standing::Dialled, NOW - 2 * USELESS);
+        assert_eq!(
+            door.comes(ip(1), Standing::Named, 0),
+            Verdict::InPlaceOf(PeerKey(1)),
+            "and not of the one that we dialled"
+        );
+        assert_eq!(door.comes(ip(2), Standing::Named, 0), Verdict::Enters);
     }
 
     #[test]
