@@ -7,7 +7,8 @@ What the first minute of a rollout costs the tracker: agents of thousands of sit
 
 Starts a tracker on the loopback for each of: a tree of links and a meshed map (headquarters, a fiftieth of the sites are
 regions in a ring, branches behind them), one swarm and ten. One seeder is at headquarters. Then one agent of every
-other site joins each swarm, through a trusted proxy, and announces again as a gateway. For both it prints announces a
+other site joins each swarm, through a trusted proxy, and announces again as a gateway; at the end the only seeder of one is a
+rogue that comes and goes. It prints announces a
 second, the tracker's CPU for each (all threads: planning too), how long the answers took, and how many agents were
 not handed a peer to fetch from. Ends the tracker.
 """
@@ -64,14 +65,31 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def seed(port, swarms):
-    for swarm in range(1, swarms + 1):
-        query = (
-            f"info_hash={'%01' * 19}%{swarm:02x}&peer_id=-NW0100-000000000000&port=6881&uploaded=0&downloaded=0&left=0"
-            "&compact=1&narrows=1&agent=seeder&key=00000001&event=started"
-        )
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/announce?{query}", headers={"X-Forwarded-For": "10.0.0.1"})
-        assert b"failure" not in urllib.request.urlopen(request).read()
+def announce(port, site, swarm, event):
+    """
+    One request of an agent of this site.
+    """
+    query = (
+        f"info_hash={'%01' * 19}%{swarm:02x}&peer_id=-NW0100-{site + 900_000:012d}&port=6881&uploaded=0&downloaded=0&left=0"
+        f"&compact=1&narrows=1&agent=seeder-{site}&key={site + 1:08x}&event={event}"
+    )
+    headers = {"X-Forwarded-For": f"10.{site // 256}.{site % 256}.250"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/announce?{query}", headers=headers)
+    assert b"failure" not in urllib.request.urlopen(request).read()
+
+
+def rogue(port, turns=50):
+    """
+    The only seeder is one that comes and goes: seconds that each of its announces took, sorted.
+    """
+    took = []
+    announce(port, 0, 1, "stopped")
+    for _ in range(turns):
+        for event in ("started", "stopped"):
+            begun = time.perf_counter()
+            announce(port, 1, 1, event)
+            took.append(time.perf_counter() - begun)
+    return sorted(took)
 
 
 def load(options, port, swarms, again):
@@ -104,7 +122,8 @@ def run(options, kind, swarms):
         tracker = subprocess.Popen(command, env={**os.environ, "RUST_LOG": "error"})
         try:
             until(lambda: answers(f"http://127.0.0.1:{admin}/status"), "the tracker")
-            seed(port, swarms)
+            for swarm in range(1, swarms + 1):
+                announce(port, 0, swarm, "started")
             for again in (False, True):
                 if again:
                     time.sleep(options.wait)
@@ -114,6 +133,14 @@ def run(options, kind, swarms):
                     # what is planned beside the requests is part of what joining costs
                     time.sleep(options.wait)
                 show(f"{kind}, {swarms} swarm{'s' * (swarms > 1)}, {'settled' if again else 'joining'}", found, cpu(tracker.pid) - before)
+            before = cpu(tracker.pid)
+            took = rogue(port)
+            each = (cpu(tracker.pid) - before) * 1e3 / len(took)
+            print(
+                f"{kind}, {swarms} swarm{'s' * (swarms > 1)}, a rogue seeder comes and goes: CPU {each:.1f} ms an announce   "
+                f"p50 {took[len(took) // 2] * 1e3:.1f} ms   max {took[-1] * 1e3:.1f} ms",
+                flush=True,
+            )
         finally:
             tracker.terminate()
             tracker.wait()

@@ -214,10 +214,20 @@ impl<'m> Growing<'m> {
         self.room.speed(from, to).map(|(speed, _)| speed.min(arrives))
     }
 
+    /// Weighs all flows from sources to these, in as few walks over the paths as can be: a site that joins
+    /// a thousand others takes one.
     fn weigh_sources(&mut self, open: &[u32]) {
-        for source in self.sources.clone() {
-            self.weigh(source, true, open);
+        let sources = std::mem::take(&mut self.sources);
+        if open.len() < sources.len() {
+            for site in open {
+                self.weigh(*site, false, &sources);
+            }
+        } else {
+            for source in &sources {
+                self.weigh(*source, true, open);
+            }
         }
+        self.sources = sources;
     }
 
     /// Weighs the flows between one site and others, `outwards` from the one or towards it.

@@ -19,9 +19,9 @@ use crate::system::watch::Changes;
 /// How often peers that did not come back are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long causes for a plan are gathered ...
-const PLAN_TERM: Duration = Duration::from_millis(20);
-/// ... and how many times as long as a plan took no other is made: planning takes a quarter of a processor.
-const PLAN_REST: u32 = 3;
+const PLAN_TERM: Duration = Duration::from_millis(100);
+/// ... and how many times as long as a plan took no other is made: planning takes a tenth of a processor.
+const PLAN_REST: u32 = 9;
 /// How often is written down what is to outlive a restart.
 const KEEP: Duration = Duration::from_secs(60);
 
