@@ -1,6 +1,6 @@
 //! What decisions are made in view of, beside the swarm itself.
 
-use narrows_topology::{Load, Rate, Route, SiteMap};
+use narrows_topology::{Load, Rate, Route, SiteId, SiteMap};
 
 use crate::ledger::Links;
 use crate::{Ledger, Policy};
@@ -26,6 +26,19 @@ impl Context<'_> {
             at: self.wall,
             policy: &self.policy.shares,
         }
+    }
+
+    /// The bytes per second that the fastest of the ways from these sites carries at any hour, as far as the map
+    /// says.
+    pub(crate) fn fastest(&self, sources: &[SiteId], to: SiteId) -> u64 {
+        let carried = |from: &SiteId| {
+            let route = self.map.path(*from, to)?;
+            let hops = route.hops.iter();
+            let rates = hops.map(|hop| self.map.base_rate(hop.link).max(self.links().rate(*hop)));
+            rates.min()?.bytes_per_second()
+        };
+        let most = self.policy.totals.fastest;
+        sources.iter().map(|from| carried(from).unwrap_or(most)).max().unwrap_or(most).min(most)
     }
 
     /// What a new flow along a route would get now beside those of `load`.

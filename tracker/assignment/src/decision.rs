@@ -139,8 +139,24 @@ pub struct Outcome {
     /// Peers that others accuse, and some to compare them with: to be dialled, and told to
     /// [`crate::Swarm::probed`].
     pub probe: Vec<SocketAddr>,
+    /// The agent says that it fetched more than links can have carried since its last report: that is not
+    /// booked.
+    pub impossible: bool,
     /// The record of a seeder of the site was given up after neighbours could not reach it.
     pub seeder_gone: bool,
+}
+
+impl Outcome {
+    /// Books no more bytes than these.
+    pub(crate) fn book_at_most(&mut self, most: u64) {
+        self.wan_bytes = self.wan_bytes.min(most);
+        let mut room = self.wan_bytes;
+        for (_, bytes) in &mut self.wan_from {
+            *bytes = (*bytes).min(room);
+            room -= *bytes;
+        }
+        self.wan_from.retain(|(_, bytes)| *bytes > 0);
+    }
 }
 
 /// What followed from dialling a peer.

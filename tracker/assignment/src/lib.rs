@@ -95,7 +95,7 @@ pub use invariant::Broken;
 pub use ledger::Ledger;
 pub use policy::{
     BudgetPolicy, GatewayPolicy, IdentityPolicy, Intervals, PlanningPolicy, Policy, ReachPolicy,
-    SharesPolicy, StarvationPolicy, SupplyPolicy, Terms, TricklePolicy, UpstreamPolicy,
+    SharesPolicy, StarvationPolicy, SupplyPolicy, Terms, TotalsPolicy, TricklePolicy, UpstreamPolicy,
 };
 pub use report::{
     DoubleStatus, ExplainedParent, Explanation, GatewayStatus, HandedOut, Listed, SharedStatus, SiteStatus,

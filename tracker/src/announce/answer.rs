@@ -128,7 +128,7 @@ where
         key: request.key,
         addr: SocketAddr::new(ip, request.port),
         peer_id: request.peer_id,
-        left: request.left,
+        left: lacked(request.left, size),
         downloaded: request.downloaded,
         uploaded: request.uploaded,
         event: request.event,
@@ -182,17 +182,28 @@ where
     }
 }
 
+/// What a client lacks: no more than there is, if it says it.
+fn lacked(left: u64, size: Option<u64>) -> u64 {
+    match size {
+        Some(size) if left != u64::MAX => left.min(size),
+        _ => left,
+    }
+}
+
 /// Names a client that did what honest ones do not.
 fn name_offences(tracker: &Tracker, announce: &Announce<'_>, outcome: &Outcome) {
     let agent = announce.agent.map(|report| report.agent.as_str());
-    let did = [(Offence::IdTaken, outcome.id_taken.is_some())];
-    for (offence, _) in did.into_iter().filter(|(_, happened)| *happened) {
-        tracker.offences.record(
-            offence,
-            announce.addr.ip(),
-            agent,
-            tracker.store.conditions().uptime(),
-        );
+    let (ip, now) = (announce.addr.ip(), tracker.store.conditions().uptime());
+    for (offence, happened) in [
+        (Offence::IdTaken, outcome.id_taken.is_some()),
+        (Offence::ImpossibleCounters, outcome.impossible),
+    ] {
+        if happened {
+            tracker.offences.record(offence, ip, agent, now);
+        }
+    }
+    if let Some((ip, agent)) = &outcome.no_progress {
+        tracker.offences.record(Offence::NoProgress, *ip, agent.as_deref(), now);
     }
 }
 

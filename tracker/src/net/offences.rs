@@ -23,6 +23,8 @@ pub(crate) enum Offence {
     FalseAccusation,
     /// Took a site's lease, and the site got nothing.
     NoProgress,
+    /// Says that it fetched more than links can have carried.
+    ImpossibleCounters,
 }
 
 impl OffenceKind for Offence {
@@ -34,6 +36,7 @@ impl OffenceKind for Offence {
         Self::IdTaken,
         Self::FalseAccusation,
         Self::NoProgress,
+        Self::ImpossibleCounters,
     ];
 
     fn as_str(self) -> &'static str {
@@ -45,6 +48,7 @@ impl OffenceKind for Offence {
             Self::IdTaken => "id_taken",
             Self::FalseAccusation => "false_accusation",
             Self::NoProgress => "no_progress",
+            Self::ImpossibleCounters => "impossible_counters",
         }
     }
 
@@ -77,6 +81,10 @@ impl OffenceKind for Offence {
             Self::NoProgress => {
                 "a gateway could fetch, and its site got nothing of it for a whole lease; another one has the lease, and this \
                  address is last in line for minutes: its neighbours cannot reach it (a firewall?), or it keeps what it gets"
+            }
+            Self::ImpossibleCounters => {
+                "an agent says that it fetched more across links than they can have carried since its last report; the rest is \
+                 not booked: the map gives its link less than it has, or it lies: look at that machine"
             }
         }
     }

@@ -6,7 +6,8 @@ mod rates;
 use std::time::Duration;
 
 pub use peers::{
-    GatewayPolicy, IdentityPolicy, ReachPolicy, StarvationPolicy, SupplyPolicy, TricklePolicy, UpstreamPolicy,
+    GatewayPolicy, IdentityPolicy, ReachPolicy, StarvationPolicy, SupplyPolicy, TotalsPolicy, TricklePolicy,
+    UpstreamPolicy,
 };
 pub use rates::{BudgetPolicy, PlanningPolicy, SharesPolicy};
 
@@ -67,6 +68,12 @@ pub struct Policy {
     /// noticed yet. That it has lost its memory is plain when an agent says that it has restarted, and there
     /// was no snapshot.
     pub recall: Duration,
+    /// A tracker that has run for so long has heard from all agents that notice a restart: what they say of
+    /// one since then is no reason to wait.
+    pub restarted: Duration,
+    /// How long a gateway is waited for that the tracker does not know, since a member says that it is
+    /// connected to it.
+    pub hearsay: Duration,
     /// In that time, when who waits is to come back.
     pub hasty: Duration,
     /// So many of those who wait may come back in a second; with more of them each comes later.
@@ -99,6 +106,8 @@ pub struct Policy {
     pub budget: BudgetPolicy,
     /// Rule 10, rates: how the links are shared.
     pub shares: SharesPolicy,
+    /// What agents say they fetched.
+    pub totals: TotalsPolicy,
 }
 
 impl Default for Policy {
@@ -115,6 +124,8 @@ impl Default for Policy {
             settle: Duration::from_secs(10),
             youth: Duration::from_secs(60),
             recall: Duration::from_secs(20),
+            restarted: Duration::from_secs(15 * 60),
+            hearsay: Duration::from_secs(3),
             hasty: Duration::from_secs(3),
             hasty_rate: 500,
             stock_interval: Duration::from_secs(300),
@@ -130,6 +141,7 @@ impl Default for Policy {
             starvation: StarvationPolicy::default(),
             budget: BudgetPolicy::default(),
             shares: SharesPolicy::default(),
+            totals: TotalsPolicy::default(),
         }
     }
 }

@@ -19,9 +19,11 @@ pub struct IdentityPolicy {
     /// The most peers of one address and port. One that comes beyond them takes the place of the one that has
     /// been silent for longest.
     pub max_at_endpoint: usize,
-    /// The most peers of one address that share a port of it with others, so that no address can fill the
-    /// table.
+    /// The most peers of one IPv4 address, and agents whose totals are remembered: so many machines may be
+    /// behind a NAT or a VPN concentrator, and no address can fill the table.
     pub max_at_address: usize,
+    /// The same of one IPv6 network (/64): a site of ordinary size, and one machine has it all.
+    pub max_at_network: usize,
     /// Of a content whose size is not known, no more than this is believed to have been there before, in
     /// bytes: it is a claim.
     pub max_reused: u64,
@@ -37,6 +39,7 @@ impl Default for IdentityPolicy {
             max_of_id_at_address: 64,
             max_at_endpoint: 64,
             max_at_address: 1024,
+            max_at_network: 16_384,
             max_reused: 1 << 50,
         }
     }
@@ -251,6 +254,29 @@ impl Default for StarvationPolicy {
             barren: 2,
             top: 3,
             verified: 2,
+        }
+    }
+}
+
+/// How much of what agents say they fetched across links can be true.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TotalsPolicy {
+    /// Beside the time since its last report, an agent may have fetched for so long: a report may be late, and
+    /// count what was sent before.
+    pub slack: Duration,
+    /// What a link is taken to carry that has no limit in the map, bytes per second.
+    pub fastest: u64,
+    /// At most so many bytes are believed at once of a content whose size is not known.
+    pub most_unknown: u64,
+}
+
+impl Default for TotalsPolicy {
+    fn default() -> Self {
+        TotalsPolicy {
+            slack: Duration::from_secs(60),
+            // 100 Gbit/s
+            fastest: 12_500_000_000,
+            most_unknown: 1 << 40,
         }
     }
 }

@@ -50,16 +50,19 @@ pub(crate) fn still_lost(reporter: &View<'_>) -> Option<Endpoint> {
         .map(|accusation| accusation.accused)
 }
 
-/// A member of a site is connected to a gateway that the tracker does not know: the tracker has restarted.
-/// Within a gateway's interval of the swarm's first announce, it is waited for instead of naming another;
-/// `None`: it is not.
+/// A member of a site says that it is connected to a gateway that the tracker does not know: the tracker may
+/// have restarted. Within a gateway's interval of the swarm's first announce, that gateway is waited for instead
+/// of naming another, for some seconds and once at a site: it is hearsay. A tracker that kept a snapshot knows
+/// better. `None`: it is not waited for.
 pub(crate) fn expected(member: &View<'_>, gateway: SocketAddr) -> Option<Offer> {
     let (site, cx, now) = (member.site, member.cx, member.now);
-    let until: Time = member.swarm.born.unwrap_or(now) + cx.policy.intervals.gateway;
+    let young: Time = member.swarm.born.unwrap_or(now) + cx.policy.intervals.gateway;
+    let until = young.min(now + cx.policy.hearsay);
     let to = Endpoint::of(gateway);
     let is_here = cx.map.locate(to.ip()) == Some(site.id);
     let is_unknown = site.gateways.is_empty() && site.peers.residents(to).next().is_none();
-    (now < until && is_here && is_unknown).then_some(Offer { to, until })
+    let may_wait = !member.swarm.restored && !site.has_waited;
+    (may_wait && now < until && is_here && is_unknown).then_some(Offer { to, until })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod intervals;
 pub(crate) mod neighbours;
 pub(crate) mod parents;
+pub(crate) mod possible;
 pub(crate) mod reach;
 pub(crate) mod restart;
 pub(crate) mod sending;

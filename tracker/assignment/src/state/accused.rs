@@ -8,6 +8,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::peer::Tick;
+use super::voice::Voice;
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::policy::ReachPolicy;
@@ -15,21 +16,6 @@ use crate::policy::ReachPolicy;
 /// The most accusations that are kept for a site, those of one address against one peer counting once: two
 /// are enough to act upon.
 pub(crate) const MAX_ACCUSATIONS: usize = 64;
-
-/// Who speaks: an IPv4 address, or an IPv6 network (/64), in which one machine has as many addresses as it
-/// likes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) struct Voice([u8; 16]);
-
-impl Voice {
-    pub(crate) fn of(at: Endpoint) -> Voice {
-        let mut ip = at.ip_bytes();
-        if !at.is_ipv4() {
-            ip[8..].fill(0);
-        }
-        Voice(ip)
-    }
-}
 
 /// A peer's claim that another one of its site does not answer.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,7 @@ mod sites;
 pub(crate) mod stripes;
 pub(crate) mod trials;
 pub(crate) mod view;
+pub(crate) mod voice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

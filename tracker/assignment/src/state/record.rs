@@ -124,7 +124,7 @@ impl Swarm {
         self.born.get_or_insert(now);
         self.restored = true;
         self.counts.downloaded = record.downloaded;
-        self.fetched.restore(record.fetched);
+        self.fetched.restore(&cx.policy.identity, record.fetched, now);
         let mut leases = Vec::new();
         let mut restored = 0;
         for peer in record.peers {

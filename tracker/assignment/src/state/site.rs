@@ -60,11 +60,15 @@ pub(crate) struct Site {
     pub(crate) trusted: Option<(Endpoint, Time)>,
     /// A gateway of the time before the tracker's restart that members are connected to.
     pub(crate) expected: Option<Offer>,
+    /// Such a gateway was waited for, once.
+    pub(crate) has_waited: bool,
     /// A starving member that waits for room among the remote peers.
     pub(crate) claim: Option<Offer>,
     /// When the best-supplied peer last came on.
     pub(crate) progressed: Time,
-    /// Bytes its agents say they fetched across links.
+    /// When its first peer came.
+    pub(crate) since: Time,
+    /// Bytes its agents say they fetched across links, as far as links can have carried them.
     pub(crate) wan: u64,
     /// What its best-supplied peer lacked before the first of those bytes came; `u64::MAX`: no peer said.
     pub(crate) lacked: u64,
@@ -173,8 +177,10 @@ impl Site {
             reached: Vec::new(),
             trusted: None,
             expected: None,
+            has_waited: false,
             claim: None,
             progressed: now,
+            since: now,
             wan: 0,
             lacked: u64::MAX,
             dscp: dscp::at(map, id),

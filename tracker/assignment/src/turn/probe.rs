@@ -9,7 +9,8 @@ use crate::endpoint::Endpoint;
 use crate::rules::accusations::{self, Case, Word};
 use crate::rules::failover;
 use crate::state::Swarm;
-use crate::state::accused::{Found, Voice};
+use crate::state::accused::Found;
+use crate::state::voice::Voice;
 use crate::{Context, Time};
 
 /// What a peer was that was given up.

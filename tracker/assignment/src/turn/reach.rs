@@ -12,8 +12,9 @@ use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::rules::reach::{self, Gone};
 use crate::rules::{failover, restart};
-use crate::state::accused::{Accusation, Voice};
+use crate::state::accused::Accusation;
 use crate::state::site::Offer;
+use crate::state::voice::Voice;
 
 impl Turn<'_> {
     /// Takes an agent's word on its neighbours and upstreams. Returns when it is to come back, if that is soon.
@@ -27,8 +28,9 @@ impl Turn<'_> {
         let Some(report) = self.report() else {
             return Ok(None);
         };
-        let is_young = restart::is_young(self.swarm, self.cx.policy, now);
-        self.swarm.forgetful |= report.restarted && !self.swarm.restored && is_young;
+        // a claim, and only of use to a tracker that may have restarted
+        let may_be = restart::is_young(self.swarm, self.cx.policy, now) && now < self.cx.policy.restarted;
+        self.swarm.forgetful |= report.restarted && !self.swarm.restored && may_be;
         let mut soon = self.note_gone(&report.gone)?;
         match (report.lost, report.gateway) {
             (Some(lost), _) => soon = self.lose(Endpoint::of(lost))?.or(soon),
@@ -39,7 +41,8 @@ impl Turn<'_> {
             }
             (None, Some(gateway)) => {
                 if let Some(expected) = failover::expected(&self.view()?, gateway) {
-                    self.site_mut()?.expected = Some(expected);
+                    let site = self.site_mut()?;
+                    (site.expected, site.has_waited) = (Some(expected), true);
                 }
             }
         }

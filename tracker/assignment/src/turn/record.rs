@@ -10,9 +10,11 @@ use crate::Announce;
 use crate::hash::AgentKey;
 use crate::invariant::Broken;
 use crate::rules::intervals::expiry;
+use crate::rules::possible;
 use crate::state::clients;
 use crate::state::peer::{Agent, Class, Peer, Second, Tick};
 use crate::state::site::Supply;
+use crate::state::voice::Voice;
 
 impl Turn<'_> {
     /// Writes the record. Returns what the peer lacked before, if it was known.
@@ -36,7 +38,8 @@ impl Turn<'_> {
         let is_complete = class.is_complete(announce.left);
         let was_complete = known.is_some_and(|(before, left)| before.is_complete(left));
         self.outcome.completed = is_complete && announce.event == AnnounceEvent::Completed && !was_complete;
-        self.swarm.counts.downloaded += u32::from(self.outcome.completed);
+        let completed = u32::from(self.outcome.completed);
+        self.swarm.counts.downloaded = self.swarm.counts.downloaded.saturating_add(completed);
         // a claim: no peer can have had more than all of it
         let most = self.swarm.size().unwrap_or(cx.policy.identity.max_reused);
         let reused = announce.agent.map_or(0, |report| report.reused.min(most));
@@ -145,33 +148,63 @@ impl Turn<'_> {
         self.swarm.insert(self.cx, (self.id, self.at), class, peer, now);
     }
 
-    /// Bytes across links since the agent's last report, by the sites they came from.
+    /// Bytes across links since the agent's last report, by the sites they came from, as far as they can have
+    /// crossed.
     pub(super) fn count_wan(&mut self) {
         let Some(report) = self.report() else {
             return;
         };
         let (machine, map) = (self.machine(AgentKey::of(&report.agent)), self.cx.map);
-        let unheard =
-            self.swarm.fetched.take(report, machine, self.announce.event, |name| map.site_named(name));
-        let known: u64 = unheard.from.iter().map(|(_, bytes)| bytes).sum();
-        (self.outcome.wan_bytes, self.outcome.wan_from) = (unheard.bytes, unheard.from);
-        if known < unheard.bytes
-            && let Some(from) = self.likely_source()
-        {
-            self.outcome.wan_from.push((from, unheard.bytes - known));
+        let unheard = self.swarm.fetched.take(
+            &self.cx.policy.identity,
+            report,
+            (machine, Voice::of(self.from)),
+            (self.announce.event, self.now),
+            |name| map.site_named(name),
+        );
+        if unheard.bytes == 0 {
+            return;
         }
+        let known: u64 = unheard.from.iter().map(|(_, bytes)| bytes).sum();
+        let (since, mut from) = (unheard.since, unheard.from);
+        if known < unheard.bytes
+            && let Some(likely) = self.likely_source()
+        {
+            from.push((likely, unheard.bytes - known));
+        }
+        let sources: Vec<SiteId> = from.iter().map(|(site, _)| *site).collect();
+        let rate = self.cx.fastest(&sources, self.id);
+        let most = possible::since(&self.cx.policy.totals, self.swarm.size(), rate, since, self.now);
+        self.outcome.impossible = unheard.bytes > most;
+        (self.outcome.wan_bytes, self.outcome.wan_from) = (unheard.bytes, from);
+        self.outcome.book_at_most(most);
+        self.outcome.book_at_most(self.room_for(rate));
+    }
+
+    /// What of all that a site's agents say they fetched can have crossed its links by now, and was not booked
+    /// yet.
+    fn room_for(&self, rate: u64) -> u64 {
+        let (policy, now, size) = (&self.cx.policy.totals, self.now, self.swarm.size());
+        let site = self.swarm.sites.get(&self.id);
+        let since = site.map_or(now, |site| site.since);
+        let booked = site.map_or(0, |site| site.wan);
+        possible::in_all(policy, size, rate, since, now).saturating_sub(booked)
     }
 
     /// Adds them to the site's.
     pub(super) fn add_wan(&mut self, is_newcomer: bool) {
         let left = self.announce.left;
-        if let Some(site) = self.swarm.sites.get_mut(&self.id) {
-            site.wan += self.outcome.wan_bytes;
-            // whatever a newcomer has by now, it found at home; what comes later may have crossed a link
-            // already, as its gateway has yet to report
-            if is_newcomer && site.wan == 0 {
-                site.lacked = site.lacked.min(left);
+        match self.swarm.sites.get_mut(&self.id) {
+            Some(site) => {
+                site.wan = site.wan.saturating_add(self.outcome.wan_bytes);
+                // whatever a newcomer has by now, it found at home; what comes later may have crossed a link
+                // already, as its gateway has yet to report
+                if is_newcomer && site.wan == 0 {
+                    site.lacked = site.lacked.min(left);
+                }
             }
+            // of a site without a peer nothing is kept, so that nothing bounds what is said of it
+            None => self.outcome.book_at_most(0),
         }
     }
 

@@ -47,7 +47,7 @@ impl Swarm {
                 moved.entry(old).or_insert(new);
                 self.insert(cx, (new, at), class, peer, now);
                 if let (Some(wan), Some(site)) = (wan.take(), self.sites.get_mut(&new)) {
-                    site.wan += wan;
+                    site.wan = site.wan.saturating_add(wan);
                 }
             }
             leases.extend(gateways);

@@ -112,6 +112,59 @@ fn a_tracker_that_lost_its_memory_lets_a_newcomer_fetch_across_a_link_once_no_ot
     assert_eq!((reply.role, reply.upstream.len()), (Role::Gateway, 1));
 }
 
+/// Hearsay: a gateway that is not there, and a restart that was none.
+#[test]
+fn what_a_peer_says_of_a_gateway_that_is_not_known_costs_a_new_site_three_seconds_and_once() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let lie =
+        crate::sim::liar::Lie::of("liar", crate::sim::client::address(2, 99, false), SIZE).saying(|report| {
+            report.gateway = Some(crate::sim::client::address(2, 98, false));
+            report.preference = narrows_protocol::GatewayPreference::Never;
+        });
+    world.hear(&lie);
+    let client = world.join(2, true, 0);
+    assert_eq!(
+        world.announce(client, AnnounceEvent::Started).unwrap().role,
+        Role::Member
+    );
+    let started = world.now;
+    while world.clients[client].role == Role::Member {
+        world.hear(&lie);
+        assert!(world.announce_next());
+    }
+    assert!(world.now - started <= world.policy.hearsay + Duration::from_millis(100));
+}
+
+#[test]
+fn a_tracker_with_a_snapshot_or_one_that_runs_for_long_waits_for_no_hearsay() {
+    for kept in [true, false] {
+        let mut world = star(2);
+        let seeder = world.join(1, true, SIZE);
+        world.announce(seeder, AnnounceEvent::Started);
+        if kept {
+            world.restart_tracker(true);
+        } else {
+            world.now = world.policy.restarted;
+            world.swarm = World::new_swarm();
+        }
+        let lie = crate::sim::liar::Lie::of("liar", crate::sim::client::address(2, 99, false), SIZE);
+        let hearsay = lie.saying(|report| {
+            report.restarted = true;
+            report.gateway = kept.then(|| crate::sim::client::address(2, 98, false));
+        });
+        world.announce(seeder, AnnounceEvent::None);
+        world.hear(&hearsay.with(|lie| lie.event = AnnounceEvent::Paused));
+        let client = world.join(2, true, 0);
+        assert_eq!(
+            world.announce(client, AnnounceEvent::Started).unwrap().role,
+            Role::Gateway,
+            "{kept}"
+        );
+    }
+}
+
 #[test]
 fn a_rollout_at_a_tracker_that_knows_nothing_because_nothing_was_before_starts_at_once() {
     let mut world = star(2);

@@ -59,6 +59,50 @@ fn a_site_lacked_what_its_best_machine_lacked_before_bytes_came_across_links() {
     }
 }
 
+/// 10 Mbit/s are 1.25 MB/s.
+#[test]
+fn bytes_that_no_link_can_have_carried_are_not_booked_and_who_says_so_is_named() {
+    let mut world = star(2);
+    let seeder = world.join(1, true, SIZE);
+    world.announce(seeder, AnnounceEvent::Started);
+    let gateway = world.join(2, true, 0);
+    world.announce(gateway, AnnounceEvent::Started);
+    let booked = |world: &World| {
+        let status = world.swarm.status(&world.context(), world.now);
+        status.sites.iter().find(|site| site.site == "zone-a").unwrap().wan_bytes
+    };
+    world.clients[gateway].wan = SIZE / 2;
+    let reply = world.announce(gateway, AnnounceEvent::None).unwrap();
+    assert_eq!((reply.outcome.impossible, booked(&world)), (false, SIZE / 2));
+    for wan in [u64::MAX, 1, u64::MAX - 1, u64::MAX, 1 << 50] {
+        world.advance(world.now + Duration::from_secs(1));
+        world.clients[gateway].wan = wan;
+        let reply = world.announce(gateway, AnnounceEvent::None).unwrap();
+        assert_eq!(
+            reply.outcome.impossible,
+            wan > 1 && reply.outcome.wan_bytes > 1,
+            "{wan}"
+        );
+        assert!(
+            reply.outcome.wan_bytes <= SIZE * 2,
+            "{wan}: {}",
+            reply.outcome.wan_bytes
+        );
+        let from: u64 = reply.outcome.wan_from.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(from, reply.outcome.wan_bytes);
+    }
+    // nor by any number of agents that are made up
+    for n in 0..2000u16 {
+        let mut addr = crate::sim::client::address(2, 9, false);
+        addr.set_port(1000 + n);
+        let lie = crate::sim::liar::Lie::of(&format!("made-up-{n}"), addr, SIZE);
+        world.hear(&lie.saying(|report| report.wan = u64::MAX - u64::from(n)));
+    }
+    let (rate, slack) = (1_250_000 * 3 / 2, world.policy.totals.slack);
+    let most = SIZE * 2 + rate * (world.now + slack).as_secs();
+    assert!(booked(&world) <= most, "{} of {most}", booked(&world));
+}
+
 #[test]
 fn what_a_neighbour_got_of_a_gateway_that_has_yet_to_report_was_lacking() {
     let mut world = star(2);
