@@ -47,6 +47,7 @@ impl Swarm {
             peer.parent_site = self.site_at(addr);
         }
         peer.probation = self.newcomer(peer.addr.ip(), now);
+        self.picker.set_alone(key, self.blame.sends_alone(peer.addr.ip(), now));
         self.peers.insert(key, peer);
         self.mark(key, out);
         self.reclassify(key, now, out);
@@ -247,9 +248,9 @@ impl Swarm {
     pub(super) fn release(&mut self, key: PeerKey, out: &mut Vec<Action>) {
         let keep = self.config.limits.memory / 2;
         let forgotten = self.picker.release(key, keep);
-        for piece in &forgotten {
-            self.totals.wasted += u64::from(self.config.lengths.piece_size(*piece));
-        }
+        let wasted = forgotten.iter().map(|piece| u64::from(self.config.lengths.piece_size(*piece))).sum();
+        self.totals.wasted += wasted;
+        self.uncredit(key, wasted);
         out.extend(forgotten.into_iter().map(|piece| Action::Discard { piece }));
     }
 
@@ -280,6 +281,7 @@ impl Swarm {
             self.refund(parent, asked.block.len);
         }
         self.release(key, out);
+        self.picker.set_alone(key, false);
         self.hang_up(&peer, key, reason, now);
         for parent in self.parents.iter_mut().filter(|parent| parent.active == Some(key)) {
             parent.active = None;

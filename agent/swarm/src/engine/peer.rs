@@ -65,7 +65,7 @@ pub(super) struct Peer {
     pub(super) counted: Option<Counted>,
     /// What it says it has does not count until it has brought its share.
     pub(super) probation: Option<Probation>,
-    /// Bytes of blocks that it brought and that were kept.
+    /// Bytes of blocks that it brought, that were kept, and that were of use as far as is known.
     pub(super) brought: u64,
     /// Of these, what it had brought when the present term began.
     pub(super) term_began: u64,

@@ -142,6 +142,11 @@ impl Swarm {
             return;
         };
         if ok {
+            if let [source] = sources.as_slice()
+                && self.blame.right_alone(source.ip)
+            {
+                self.keep_apart(source.ip, now);
+            }
             self.got(piece, now, out)
         } else {
             self.wrong(piece, &sources, now, out)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use narrows_wire::{Block, Message};
 
 use super::Swarm;
+use super::housekeeping::SNUB_REST;
 use super::parents::may_stand_in;
 use super::peer::Asked;
 use crate::picker::{Nearby, Takeover};
@@ -133,10 +134,31 @@ impl Swarm {
                 Some(parent) => self.picker.pick_stalled(key, theirs, parent, now),
                 None => self.picker.pick_endgame(key, theirs, now),
             };
+            if piece.is_none()
+                && let Some(keeper) = self.picker.keeps_from(key, theirs, wan, now)
+            {
+                self.take_away(keeper, now, out);
+                piece = self.next_piece(key, parent, now);
+            }
+            if piece.is_none() {
+                let theirs = &self.peers.get(&key)?.has;
+                let forgotten = self.picker.forget_begun_for(key, theirs, wan)?;
+                out.push(Action::Discard { piece: forgotten });
+                piece = self.next_piece(key, parent, now);
+            }
         }
         let piece = piece?;
         self.peers.get_mut(&key)?.open.push(piece);
         self.picker.ask(piece, key)
+    }
+
+    /// A peer that sends pieces alone does not come on with them: others begin them anew.
+    fn take_away(&mut self, key: PeerKey, now: Time, out: &mut Vec<Action>) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.bad_until = peer.bad_until.max(now + SNUB_REST);
+        }
+        self.picker.take_away(key);
+        self.abandon(key, out);
     }
 
     /// Looks what neighbours bring: nothing if we wait for some, since they choke us or owe us blocks, and

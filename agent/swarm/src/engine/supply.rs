@@ -167,6 +167,13 @@ impl Swarm {
         }
     }
 
+    /// What a peer brought was of no use.
+    pub(super) fn uncredit(&mut self, key: PeerKey, bytes: u64) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.brought = peer.brought.saturating_sub(bytes);
+        }
+    }
+
     /// Counts a holder anew, since its word counts or does not any more.
     fn recount(&mut self, key: PeerKey) {
         if self.peers.get(&key).is_some_and(|peer| peer.counted.is_some()) {

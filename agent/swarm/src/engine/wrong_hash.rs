@@ -16,7 +16,23 @@ impl Swarm {
     pub(super) fn wrong(&mut self, piece: u32, sources: &[Source], now: Time, out: &mut Vec<Action>) {
         self.totals.hash_failures += 1;
         self.totals.wasted += u64::from(self.config.lengths.piece_size(piece));
-        let [source] = sources else { return };
+        for source in sources {
+            self.uncredit(
+                source.peer,
+                u64::from(source.blocks) * u64::from(narrows_wire::BLOCK_LEN),
+            );
+        }
+        let [source] = sources else {
+            for source in sources {
+                self.blame.mixed(source.ip, now);
+                self.keep_apart(source.ip, now);
+                if self.blame.sends_alone(source.ip, now) {
+                    let begun = self.picker.forget_begun_by(source.ip);
+                    out.extend(begun.into_iter().map(|piece| Action::Discard { piece }));
+                }
+            }
+            return;
+        };
         let ip = source.ip;
         let agent = self.peers.get(&source.peer).and_then(|peer| peer.hello.as_ref());
         out.push(Action::Name {
@@ -101,6 +117,14 @@ impl Swarm {
         let shunned: Vec<u32> = self.blame.shunned_of(ip).collect();
         for piece in shunned {
             self.set_offer(key, piece, false, out);
+        }
+    }
+
+    /// A peer brought a right piece alone, or pieces with a part of its own were wrong.
+    pub(super) fn keep_apart(&mut self, ip: IpAddr, now: Time) {
+        let alone = self.blame.sends_alone(ip, now);
+        for key in self.at(ip) {
+            self.picker.set_alone(key, alone);
         }
     }
 

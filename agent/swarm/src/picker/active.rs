@@ -9,6 +9,8 @@ use crate::{PeerKey, Time};
 const STALLED: Time = Time::from_secs(2);
 /// A piece that failed, which one peer alone is to send, is asked of others after this long.
 const HELD_UP: Time = Time::from_secs(3);
+/// And so much later of one that is to send pieces alone, too.
+const AFTER_OTHERS: Time = Time::from_secs(1);
 /// However it moves, another idle local peer helps after each such time: those that send it may all crawl.
 const CRAWLS: Time = Time::from_secs(3);
 
@@ -32,14 +34,17 @@ pub(super) struct Active {
     sources: Vec<Source>,
 }
 
-/// The clocks of a piece. A peer that gives it back and brought nothing of it does not set them back: else one
-/// that reserves it again and again would keep all others from it.
+/// The clocks of a piece. A peer that gives it back and brought nothing of it that is kept does not set them back:
+/// else one that reserves it again and again would keep all others from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waits {
     /// When a block of it last came, or when it was reserved.
     pub(super) moved: Time,
     /// When the last of the peers that send it was asked to.
     joined: Time,
+    /// It was taken away from a peer that was to send it alone and did not come on. From then on any may help:
+    /// getting it is worth more than knowing which peer sent wrong data.
+    taken_away: bool,
 }
 
 /// A peer that sends blocks of another's piece, and the blocks that it was asked for.
@@ -84,6 +89,7 @@ impl Active {
         let waits = waits.unwrap_or(Waits {
             moved: now,
             joined: now,
+            taken_away: false,
         });
         Active {
             owner: Some(owner),
@@ -130,6 +136,24 @@ impl Active {
     /// is worth more than knowing which peer sent wrong data.
     pub(super) fn is_held_up(&self, now: Time) -> bool {
         now >= self.waits.moved + HELD_UP
+    }
+
+    /// Whether a peer that is to send it alone has had its time, so that another may begin it anew; one that
+    /// is to send alone, too (`also`), comes after those that are not.
+    pub(super) fn is_overdue(&self, also: bool, now: Time) -> bool {
+        let later = if also { AFTER_OTHERS } else { Time::ZERO };
+        let still = now >= self.waits.moved + HELD_UP + later;
+        !self.waits.taken_away && (still || now >= self.waits.joined + (CRAWLS + later) * 2)
+    }
+
+    /// Whether all may help, though it or one of them was to be alone.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.waits.taken_away
+    }
+
+    /// It is taken away from its owner.
+    pub(super) fn take_away(&mut self) {
+        self.waits.taken_away = true;
     }
 
     /// Whether the peers that send it have had their time, so that an idle local peer may help: a block now
@@ -222,6 +246,11 @@ impl Active {
         self.wan = wan;
         self.asked.clear();
         self.next = 0;
+    }
+
+    /// Whether blocks of it came from `ip`.
+    pub(super) fn is_begun_by(&self, ip: IpAddr) -> bool {
+        self.sources.iter().any(|source| source.ip == ip)
     }
 
     /// Blocks that are here.

@@ -31,7 +31,8 @@ const TRIES: u32 = 256;
 impl Picker {
     /// Reserves the next piece for a local peer.
     pub fn pick_local(&mut self, peer: PeerKey, theirs: &Bits, now: Time) -> Option<u32> {
-        if let Some(piece) = self.begun.iter().copied().find(|piece| theirs.has(*piece)) {
+        let mixes = !self.alone.contains(&peer);
+        if let Some(piece) = self.begun.iter().copied().find(|piece| mixes && theirs.has(*piece)) {
             return Some(self.adopt(piece, peer, false));
         }
         let found = self.local.rarest(TRIES, &mut self.rng, |piece| theirs.has(piece));
@@ -65,7 +66,8 @@ impl Picker {
         takeover: Takeover<'_>,
         now: Time,
     ) -> Option<u32> {
-        let begun = self.begun.iter().copied();
+        let mixes = !self.alone.contains(&peer);
+        let begun = self.begun.iter().copied().filter(|_| mixes);
         if let Some(piece) = begun
             .into_iter()
             .find(|p| theirs.has(*p) && !self.comes_nearby(*p) && self.is_for_parent(*p, parent, takeover))
@@ -186,7 +188,7 @@ impl Picker {
         let open = self.active.iter().filter(move |(piece, active)| {
             (active.takes_help(calm, now) || active.crawls_nearby(now))
                 && theirs.has(**piece)
-                && (!self.suspect.contains(piece) || active.is_held_up(now))
+                && (!self.suspect.contains(piece) || active.is_held_up(now) || active.is_for_all())
                 && !self.comes_nearby(**piece)
                 && self.is_for_parent(**piece, parent, Takeover::default())
         });
@@ -200,14 +202,29 @@ impl Picker {
         may: impl Fn(u32) -> bool,
         now: Time,
     ) -> Option<u32> {
-        let suspect = &self.suspect;
+        let (suspect, apart) = (&self.suspect, &self.alone);
         let slow = self.active.iter_mut().filter(|(piece, active)| {
-            let alone = suspect.contains(piece) && !active.is_held_up(now);
-            open(active) && !active.is_asked_of(peer) && may(**piece) && !alone
+            let one = apart.contains(&peer) || active.owner.is_some_and(|owner| apart.contains(&owner));
+            let alone = one || (suspect.contains(piece) && !active.is_held_up(now));
+            let mixes = !alone || active.is_for_all();
+            open(active) && !active.is_asked_of(peer) && may(**piece) && mixes
         });
         let (piece, active) = slow.max_by_key(|(piece, active)| (active.missing(), **piece))?;
         active.help(peer, now);
         Some(*piece)
+    }
+
+    /// The peer that keeps from `peer`, which nothing else can be asked for, a piece that one of the two is to
+    /// send alone and that has stood still or crawled for too long.
+    pub fn keeps_from(&self, peer: PeerKey, theirs: &Bits, wan: bool, now: Time) -> Option<PeerKey> {
+        let mut kept = self.active.iter().filter(|(piece, active)| {
+            let also = self.alone.contains(&peer);
+            let kept =
+                active.owner.is_some_and(|owner| (also || self.alone.contains(&owner)) && owner != peer);
+            let over = active.is_overdue(also, now);
+            kept && over && theirs.has(**piece) && !(wan && self.comes_nearby(**piece))
+        });
+        kept.next().and_then(|(_, active)| active.owner)
     }
 
     /// Whether some piece on its way has stood still for so long that others may help.

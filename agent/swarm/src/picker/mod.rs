@@ -78,6 +78,8 @@ pub struct Picker {
     verifying: BTreeMap<u32, Vec<Source>>,
     /// Failed from several sources at once: next time from one alone.
     suspect: BTreeSet<u32>,
+    /// Peers that send pieces alone.
+    alone: BTreeSet<PeerKey>,
     local: Availability,
     /// Those of the local peers whose word counts.
     credited: Credited,
@@ -106,6 +108,7 @@ impl Picker {
             begun: BTreeSet::new(),
             verifying: BTreeMap::new(),
             suspect: BTreeSet::new(),
+            alone: BTreeSet::new(),
             local,
             credited: Credited::new(pieces),
             nearby: Nearby::Brings,
@@ -213,6 +216,12 @@ impl Picker {
         let Some(active) = self.active.get_mut(&block.piece) else {
             return (Taken::Again, Vec::new());
         };
+        // a block that was asked for before, and would come to what another is to send alone
+        let one = [Some(peer), active.owner].into_iter().flatten().any(|peer| self.alone.contains(&peer));
+        let alone = (one || self.suspect.contains(&block.piece)) && !active.is_for_all();
+        if alone && !active.is_asked_of(peer) {
+            return (Taken::Again, Vec::new());
+        }
         let index = block.begin / BLOCK_LEN;
         let rivals = active.rivals(peer, index);
         let taken = active.take(peer, ip, index, now);
@@ -256,6 +265,48 @@ impl Picker {
         theirs.into_iter().filter(|piece| self.release_piece(*piece, peer, keep)).collect()
     }
 
+    /// Sets whether what `peer` sends is kept apart from what others send.
+    pub fn set_alone(&mut self, peer: PeerKey, alone: bool) {
+        if alone {
+            self.alone.insert(peer);
+        } else {
+            self.alone.remove(&peer);
+        }
+    }
+
+    /// Forgets pieces without owner of which `ip` sent a part, which is not to be mixed with others'; returns
+    /// them.
+    pub fn forget_begun_by(&mut self, ip: IpAddr) -> Vec<u32> {
+        let by = |piece: &u32| self.active.get(piece).is_some_and(|active| active.is_begun_by(ip));
+        let begun: Vec<u32> = self.begun.iter().copied().filter(by).collect();
+        begun.iter().for_each(|piece| self.forget(*piece));
+        begun
+    }
+
+    /// Forgets a piece without owner that `peer`, which is to send pieces alone and which nothing else can be
+    /// asked for, may then begin anew; returns it.
+    pub fn forget_begun_for(&mut self, peer: PeerKey, theirs: &Bits, wan: bool) -> Option<u32> {
+        if !self.alone.contains(&peer) {
+            return None;
+        }
+        let may = |piece: &u32| theirs.has(*piece) && !(wan && self.comes_nearby(*piece));
+        let piece = self.begun.iter().copied().find(may)?;
+        self.forget(piece);
+        Some(piece)
+    }
+
+    fn forget(&mut self, piece: u32) {
+        self.begun.remove(&piece);
+        self.active.remove(&piece);
+        self.put_back(piece);
+    }
+
+    /// What `peer` is to send alone, and does not come on with, is about to be released.
+    pub fn take_away(&mut self, peer: PeerKey) {
+        let owned = |active: &&mut Active| active.owner == Some(peer);
+        self.active.values_mut().filter(owned).for_each(Active::take_away);
+    }
+
     /// The same for one piece; whether its blocks are to be forgotten.
     pub fn release_piece(&mut self, piece: u32, peer: PeerKey, keep: u64) -> bool {
         let waiting: u64 = self.begun.iter().map(|piece| u64::from(self.lengths.piece_size(*piece))).sum();
@@ -269,12 +320,13 @@ impl Picker {
         }
         self.held -= u64::from(active.size);
         let got = active.got();
-        if got > 0 && waiting + u64::from(active.size) <= keep && !self.suspect.contains(&piece) {
+        let alone = self.suspect.contains(&piece) || self.alone.contains(&peer);
+        if got > 0 && waiting + u64::from(active.size) <= keep && !alone {
             self.begun.insert(piece);
             return false;
         }
         if let Some(active) = self.active.remove(&piece)
-            && got == 0
+            && (got == 0 || alone)
         {
             self.waits.insert(piece, active.waits);
         }
@@ -284,11 +336,8 @@ impl Picker {
 
     /// Forgets all pieces without owner; returns those whose blocks are to be forgotten.
     pub fn forget_begun(&mut self) -> Vec<u32> {
-        let begun: Vec<u32> = std::mem::take(&mut self.begun).into_iter().collect();
-        for piece in &begun {
-            self.active.remove(piece);
-            self.put_back(*piece);
-        }
+        let begun: Vec<u32> = self.begun.iter().copied().collect();
+        begun.iter().for_each(|piece| self.forget(*piece));
         begun
     }
 

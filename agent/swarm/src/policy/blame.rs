@@ -21,6 +21,12 @@ const BAN: Backoff = Backoff {
 };
 /// An address with this many wrong pieces since its last ban is banned.
 const OFFENCES: u32 = 3;
+/// So many pieces that an address sent a part of may be wrong before it sends pieces alone: then what it sends
+/// is its own, and a block of rubbish spoils nothing that another sent.
+const MIXED: u32 = 2;
+/// So many right pieces that it sent alone make up for each of those; and so much time for all.
+const RIGHT_FOR_ONE: u32 = 8;
+const MIXED_FORGIVEN: Time = Time::from_secs(600);
 /// The most addresses and pieces that are remembered: what liars can make us keep is bounded.
 const MAX_REMEMBERED: usize = 4096;
 
@@ -49,9 +55,19 @@ struct Shunned {
     over: bool,
 }
 
+/// An address that sent a part of pieces that were wrong.
+#[derive(Clone, Copy, Debug)]
+struct Mixed {
+    wrong: u32,
+    /// Right pieces that it sent alone since.
+    right: u32,
+    last: Time,
+}
+
 /// What is remembered of wrong pieces.
 #[derive(Clone, Debug, Default)]
 pub struct Blame {
+    mixed: BTreeMap<IpAddr, Mixed>,
     offenders: BTreeMap<IpAddr, Offender>,
     shunned: BTreeMap<(u32, IpAddr), Shunned>,
 }
@@ -81,6 +97,41 @@ impl Blame {
         offender.bans += 1;
         offender.until = now + BAN.wait(offender.bans, rng);
         Verdict::Ban(offender.until)
+    }
+
+    /// A piece is wrong that `ip` sent a part of.
+    pub fn mixed(&mut self, ip: IpAddr, now: Time) {
+        if self.mixed.len() >= MAX_REMEMBERED
+            && !self.mixed.contains_key(&ip)
+            && let Some(oldest) = self.mixed.iter().min_by_key(|(_, mixed)| mixed.last).map(|(ip, _)| *ip)
+        {
+            self.mixed.remove(&oldest);
+        }
+        let new = Mixed {
+            wrong: 0,
+            right: 0,
+            last: now,
+        };
+        let mixed = self.mixed.entry(ip).or_insert(new);
+        mixed.wrong += 1;
+        mixed.last = now;
+    }
+
+    /// A piece is right that `ip` sent alone. Whether that changes anything.
+    pub fn right_alone(&mut self, ip: IpAddr) -> bool {
+        let Some(mixed) = self.mixed.get_mut(&ip) else {
+            return false;
+        };
+        mixed.right += 1;
+        if mixed.right >= RIGHT_FOR_ONE * mixed.wrong {
+            self.mixed.remove(&ip);
+        }
+        true
+    }
+
+    /// Whether `ip` sends pieces alone: parts of several were wrong lately.
+    pub fn sends_alone(&self, ip: IpAddr, now: Time) -> bool {
+        self.mixed.get(&ip).is_some_and(|mixed| mixed.wrong >= MIXED && now < mixed.last + MIXED_FORGIVEN)
     }
 
     fn forget(&mut self, now: Time) {
@@ -213,5 +264,21 @@ mod tests {
             blame.wrong(number, IpAddr::from(number.to_be_bytes()), Time::ZERO, &mut rng);
         }
         assert!(blame.shunned.len() <= MAX_REMEMBERED && blame.offenders.len() <= MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn an_address_with_a_part_in_two_wrong_pieces_sends_alone_until_it_sent_sixteen_right_ones() {
+        const NOW: Time = Time::from_secs(100);
+        let (mut blame, ip) = (Blame::default(), IpAddr::from([10, 0, 0, 1]));
+        blame.mixed(ip, NOW);
+        assert!(!blame.sends_alone(ip, NOW));
+        blame.mixed(ip, NOW);
+        assert!(blame.sends_alone(ip, NOW) && !blame.sends_alone(ip, NOW + MIXED_FORGIVEN));
+        for _ in 0..15 {
+            blame.right_alone(ip);
+        }
+        assert!(blame.sends_alone(ip, NOW));
+        blame.right_alone(ip);
+        assert!(!blame.sends_alone(ip, NOW));
     }
 }

@@ -41,10 +41,12 @@ pub enum Kind {
     Mixed,
     /// Sends whole pieces of rubbish.
     Wrong,
+    /// Sends one block of rubbish of each piece, chokes and unchokes: others send the rest in vain.
+    Poisons,
 }
 
 impl Kind {
-    pub const LIARS: [Kind; 14] = [
+    pub const LIARS: [Kind; 15] = [
         Kind::Silent,
         Kind::Chokes,
         Kind::Toggles,
@@ -59,6 +61,7 @@ impl Kind {
         Kind::Alternates,
         Kind::Mixed,
         Kind::Wrong,
+        Kind::Poisons,
     ];
 }
 
@@ -128,6 +131,7 @@ impl Neighbour {
             Kind::Honest | Kind::Wrong => true,
             Kind::SomePieces => !block.piece.is_multiple_of(3),
             Kind::HalfPieces => !last,
+            Kind::Poisons => block.begin == 0 || last,
             Kind::Alternates => (now.as_secs() / (self.every.as_secs() + 1)).is_multiple_of(2),
             _ => false,
         }

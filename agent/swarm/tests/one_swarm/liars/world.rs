@@ -129,7 +129,8 @@ impl World {
                 Input::Event(event) => self.swarm.handle(event, self.now, &mut out),
                 Input::Block(peer, block) => {
                     let kept = self.swarm.handle_block(peer, block, (), self.now, &mut out).is_some();
-                    let wrong = |n: &Neighbour| n.key == Some(peer) && n.kind == Kind::Wrong;
+                    let wrong =
+                        |n: &Neighbour| n.key == Some(peer) && matches!(n.kind, Kind::Wrong | Kind::Poisons);
                     if kept && self.neighbours.iter().any(wrong) {
                         self.spoilt.insert(block.piece);
                     }
@@ -258,7 +259,7 @@ impl World {
         let n = &mut self.neighbours[number];
         n.next = self.now + n.every;
         match n.kind {
-            Kind::Toggles => {
+            Kind::Toggles | Kind::Poisons => {
                 n.choking = !n.choking;
                 let message = if n.choking {
                     Message::Choke
