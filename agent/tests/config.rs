@@ -79,7 +79,7 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known here: id, listen, control, control_names, announce_metrics, data, state, content, gateway, share, names, limits, scrub",
+            "known here: id, listen, control, control_names, announce_metrics, data, state, content, gateway, share, serve, names, limits, scrub",
         ),
     ] {
         let found = mistakes(text);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse};
+use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse, InfoHash};
 use narrows_swarm::Assigned;
 use tokio::net::lookup_host;
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use super::restarts::Restarts;
 use super::source::{Moved, Sources};
 use crate::clock::Clock;
 use crate::identity::Identity;
+use crate::net::Told;
 
 /// For name, connection, request and reply together.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +29,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Client {
     me: Arc<Identity>,
     clock: Clock,
+    /// What trackers tell of the map.
+    told: Arc<Told>,
     /// Which run of each tracker we announced to.
     restarts: Restarts,
     /// Which addresses announces leave from.
@@ -36,10 +39,11 @@ pub(crate) struct Client {
 
 impl Client {
     /// Has spoken to no tracker yet.
-    pub(crate) fn new(me: Arc<Identity>, clock: Clock) -> Self {
+    pub(crate) fn new(me: Arc<Identity>, clock: Clock, told: Arc<Told>) -> Self {
         Self {
             me,
             clock,
+            told,
             restarts: Restarts::default(),
             sources: Sources::default(),
         }
@@ -57,7 +61,7 @@ impl Client {
         let query = request.to_query();
         let mut asked = Vec::new();
         for (tier, url) in trackers.in_order() {
-            match self.ask(trackers, &url, &query).await {
+            match self.ask(trackers, &url, &query, request.info_hash).await {
                 Ok(assigned) => {
                     trackers.promote(tier, &url);
                     return Ok(assigned);
@@ -69,7 +73,13 @@ impl Client {
     }
 
     /// Asks one tracker; over both address families where we listen on both (BEP 7).
-    async fn ask(&self, trackers: &Trackers, url: &str, query: &str) -> Result<Assigned, TrackerError> {
+    async fn ask(
+        &self,
+        trackers: &Trackers,
+        url: &str,
+        query: &str,
+        content: InfoHash,
+    ) -> Result<Assigned, TrackerError> {
         let target = Target::parse(url, query)?;
         let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) =
             timeout(TIMEOUT, lookup_host((target.host.as_str(), target.port)))
@@ -80,6 +90,7 @@ impl Client {
                 .partition(SocketAddr::is_ipv4);
         let both = tokio::join!(self.ask_family(&v4, &target), self.ask_family(&v6, &target));
         for answer in [&both.0, &both.1].into_iter().flatten().flatten() {
+            self.told.heard(content, answer);
             self.heed(trackers, url, answer.warning.as_deref());
             self.restarts.announced(url, answer.narrows.as_ref(), Instant::now());
         }

@@ -66,6 +66,7 @@ impl Schedule {
             | AnnounceReason::Stalled
             | AnnounceReason::Gone
             | AnnounceReason::Ability
+            | AnnounceReason::Rates
             | AnnounceReason::Doubt => floor,
             AnnounceReason::Regular | AnnounceReason::MorePeers => floor.max(self.not_before),
         })

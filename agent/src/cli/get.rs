@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::failure::Failure;
 use super::setup::{log, runtime};
 use super::{get_state, show};
-use crate::config::{Config, ContentEntry, Limits, ZeroLimit, host_name};
+use crate::config::{Config, ContentEntry, Limits, Serve, ZeroLimit, host_name};
 use crate::content::{ContentState, ContentStatus};
 use crate::platform::{Signal, Signals};
 use crate::supervisor::{Agent, read_torrent};
@@ -96,6 +96,7 @@ async fn fetch(args: &GetArgs, state: &Path) -> Result<(String, f64), Failure> {
         gateway: GatewayPreference::Auto,
         share: Sharing::Always,
         names: args.names,
+        serve: Serve::Mapped,
         scrub: None,
         limits: Limits {
             upload: args.upload_limit,

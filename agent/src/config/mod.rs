@@ -13,6 +13,7 @@
 //!     target: /opt/deploy          # default: data
 //! gateway: auto                    # auto | never | prefer
 //! share: always                    # always | never: it only fetches, over a metered line for instance
+//! serve: mapped                    # mapped | any: peers in networks of the tracker's site map, or any peer
 //! names: portable                  # portable | linux: contents may have names that Windows cannot hold
 //! limits: {upload: unlimited, download: 10 Mbit/s}
 //! scrub: 30d                       # in which time all bytes at their targets are hashed again; off: never
@@ -57,6 +58,7 @@ const KEYS: &[Key] = &[
         "Whether this agent may fetch across the WAN for its site.",
     ),
     Key::optional("share", (), "Whether this agent serves others what it has."),
+    Key::optional("serve", (), "Whether peers outside of the site map are served."),
     Key::optional("names", (), "For which machines the names in contents must do."),
     Key::optional("limits", (), "For all content together."),
     Key::optional(
@@ -86,6 +88,7 @@ const GATEWAY: &[(&str, GatewayPreference)] = &[
     ("prefer", GatewayPreference::Prefer),
 ];
 const SHARE: &[(&str, Sharing)] = &[("always", Sharing::Always), ("never", Sharing::Never)];
+const SERVE: &[(&str, Serve)] = &[("mapped", Serve::Mapped), ("any", Serve::Any)];
 const NAMES: &[(&str, Names)] = &[("portable", Names::Portable), ("linux", Names::Linux)];
 
 /// What `scrub` may be.
@@ -123,12 +126,26 @@ pub struct Config {
     pub gateway: GatewayPreference,
     /// Whether this agent serves others what it has.
     pub share: Sharing,
+    /// Which peers this agent serves and dials.
+    pub serve: Serve,
     /// For which machines the names in contents must do.
     pub names: Names,
     /// For all content together.
     pub limits: Limits,
     /// In which time, while it runs, the agent hashes all that is at its target again; none: never.
     pub scrub: Option<Duration>,
+}
+
+/// Which peers an agent serves and dials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Serve {
+    /// Those whose address is in a network of the tracker's site map, and other sites at the rate of the path
+    /// there. Of a tracker that tells no networks any peer.
+    #[default]
+    Mapped,
+    /// Any peer, at any rate; of which site it is, it says itself. For sites where peers see each other at
+    /// other addresses than the tracker does.
+    Any,
 }
 
 /// One entry of `content`.
@@ -242,6 +259,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     });
     let gateway = fields.given("gateway").and_then(|node| values::one_of(node, "gateway", GATEWAY, report));
     let share = fields.given("share").and_then(|node| values::one_of(node, "share", SHARE, report));
+    let serve = fields.given("serve").and_then(|node| values::one_of(node, "serve", SERVE, report));
     let names = fields.given("names").map(|node| names_of(node, cfg!(windows), report));
     let scrub = fields.given("scrub").map(|node| period(node, report));
     Some(Config {
@@ -255,6 +273,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         content,
         gateway: gateway.unwrap_or(defaults.gateway),
         share: share.unwrap_or(defaults.share),
+        serve: serve.unwrap_or_default(),
         names: names.unwrap_or(defaults.names),
         limits: limits.unwrap_or_default(),
         scrub: scrub.unwrap_or(defaults.scrub),
@@ -284,6 +303,7 @@ fn defaults(folder: &Path) -> Config {
         content: Vec::new(),
         gateway: GatewayPreference::Auto,
         share: Sharing::Always,
+        serve: Serve::default(),
         names: Names::default(),
         limits: Limits::default(),
         scrub: Some(SCRUB),

@@ -6,7 +6,7 @@
 //! tracker named. A pending connection costs its socket, 68 bytes and a timer; there are [`BOUNDS`] of them.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +83,9 @@ pub(crate) async fn accept(listener: Listener, network: Arc<Network>, acceptor: 
 }
 
 async fn shake_hands(stream: TcpStream, addr: SocketAddr, network: Arc<Network>, acceptor: impl Acceptor) {
-    let answered = handshake::answer(stream, network.me.peer_id, |info_hash| acceptor.serves(info_hash));
+    let peer_id = network.me.peer_id;
+    let serves = |info_hash| admits(info_hash, addr.ip(), &network, &acceptor);
+    let answered = handshake::answer(stream, peer_id, serves);
     match answered.await {
         Ok((stream, theirs)) => {
             let origin = Origin::Accepted;
@@ -100,10 +102,25 @@ async fn shake_hands(stream: TcpStream, addr: SocketAddr, network: Arc<Network>,
     }
 }
 
+/// Whether a content is served to a peer at `ip`; else why not.
+async fn admits(
+    info_hash: InfoHash,
+    ip: IpAddr,
+    network: &Network,
+    acceptor: &impl Acceptor,
+) -> Result<(), &'static str> {
+    if !acceptor.serves(info_hash) {
+        return Err("it asks for a content that is not served here");
+    }
+    match network.admits(info_hash, ip).await {
+        true => Ok(()),
+        false => Err("its address is in no network of the site map"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::net::IpAddr;
 
     use narrows_protocol::PeerId;
     use narrows_wire::Handshake;
@@ -113,7 +130,9 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::config::Serve;
     use crate::identity::Identity;
+    use crate::net::Told;
     use crate::resources::Resources;
 
     const CONTENT: InfoHash = InfoHash([1; 20]);
@@ -149,6 +168,7 @@ mod tests {
             Arc::new(me),
             Clock::start(),
             Arc::new(Resources::new(1024)),
+            Arc::new(Told::load(Serve::Any, "".as_ref(), Clock::start())),
         ));
         tokio::spawn(accept(listener, network.clone(), Serving));
         (addr, network)

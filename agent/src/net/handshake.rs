@@ -31,24 +31,20 @@ pub(super) async fn offer(
     .await?
 }
 
-/// The accepting side's: reads theirs and answers if the content that it names is served here.
+/// The accepting side's: reads theirs and answers if the content that it names is served to that peer; else
+/// not a byte is sent.
 ///
 /// # Errors
 /// As [`offer`]'s; [`io::ErrorKind::NotFound`] if it is not served.
-pub(super) async fn answer(
+pub(super) async fn answer<S: Future<Output = Result<(), &'static str>>>(
     mut stream: TcpStream,
     peer_id: PeerId,
-    serves: impl Fn(InfoHash) -> bool,
+    serves: impl FnOnce(InfoHash) -> S,
 ) -> io::Result<(TcpStream, Handshake)> {
     timeout(TIMEOUT, async {
         stream.set_nodelay(true)?;
         let theirs = receive(&mut stream).await?;
-        if !serves(theirs.info_hash) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "it asks for a content that is not served here",
-            ));
-        }
+        serves(theirs.info_hash).await.map_err(|why| io::Error::new(io::ErrorKind::NotFound, why))?;
         send(&mut stream, theirs.info_hash, peer_id).await?;
         Ok((stream, theirs))
     })

@@ -12,6 +12,7 @@ mod listener;
 mod named;
 mod outbox;
 mod peer;
+mod told;
 
 pub(crate) use accept::{Acceptor, accept};
 pub(crate) use dial::connect_from;
@@ -19,6 +20,7 @@ pub(crate) use event::{Established, Event};
 pub(crate) use listener::{Listener, unbound};
 pub(crate) use outbox::Outbox;
 pub(crate) use peer::Connection;
+pub(crate) use told::Told;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -41,18 +43,20 @@ pub(crate) struct Network {
     resources: Arc<Resources>,
     bans: Bans,
     named: Named,
+    told: Arc<Told>,
     next_peer: AtomicU64,
 }
 
 impl Network {
     /// Without any connection.
-    pub(crate) fn new(me: Arc<Identity>, clock: Clock, resources: Arc<Resources>) -> Self {
+    pub(crate) fn new(me: Arc<Identity>, clock: Clock, resources: Arc<Resources>, told: Arc<Told>) -> Self {
         Self {
             me,
             clock,
             resources,
             bans: Bans::default(),
             named: Named::default(),
+            told,
             next_peer: AtomicU64::new(1),
         }
     }
@@ -70,6 +74,9 @@ impl Network {
         if self.is_banned(to.ip()) {
             return Err(DialError::Banned);
         }
+        if !self.told.admits(info_hash, to.ip()).await {
+            return Err(DialError::Unmapped);
+        }
         dial::dial(&self.me, to, class, info_hash).await
     }
 
@@ -81,6 +88,20 @@ impl Network {
     /// Takes over which addresses the tracker's last reply for a content named; places are kept for these.
     pub(crate) fn name(&self, info_hash: InfoHash, addresses: impl Iterator<Item = IpAddr>) {
         self.named.set(info_hash, addresses);
+    }
+
+    /// What trackers told of the map.
+    pub(crate) fn told(&self) -> &Arc<Told> {
+        &self.told
+    }
+
+    /// Whether a peer at `ip` is served this content; one that is not is named.
+    async fn admits(&self, info_hash: InfoHash, ip: IpAddr) -> bool {
+        let admitted = self.told.admits(info_hash, ip).await;
+        if !admitted {
+            self.offends(Offence::UnmappedAddress, ip);
+        }
+        admitted
     }
 
     /// The peer at `ip` does what honest ones do not.

@@ -6,12 +6,15 @@
 //! bounded by [`Memory`]: when that is taken, each goes on with the little that it has for itself.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use narrows_protocol::InfoHash;
 use narrows_storage::{Content, StorageError};
 use narrows_swarm::PeerKey;
+use narrows_swarm::policy::pacing::wire;
 use narrows_wire::{BLOCK_LEN, Block, Codec};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::dscp::set_dscp;
 use super::outbox::{Out, Queued};
-use super::{Event, Outbox};
+use super::{Event, Outbox, Told};
 use crate::resources::{Buffers, Gate, Lease, Memory};
 
 /// Receive buffers grow from the smaller to the larger as a peer sends more.
@@ -49,6 +52,10 @@ const LINGER: Duration = Duration::from_secs(5);
 /// `E` is what its owner takes for an [`Event`].
 pub(crate) struct Connection<E> {
     pub(crate) peer: PeerKey,
+    /// The peer's.
+    pub(crate) ip: IpAddr,
+    pub(crate) info_hash: InfoHash,
+    pub(crate) told: Arc<Told>,
     pub(crate) codec: Codec,
     pub(crate) content: Arc<Content>,
     pub(crate) buffers: Arc<Buffers>,
@@ -170,7 +177,8 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
                         }
                         Out::Dscp(dscp) => set_dscp(stream.as_ref(), dscp),
                         Out::Serve(blocks) => {
-                            let gather = self.upload.step(GATHER * BLOCK_LEN as usize) / BLOCK_LEN as usize;
+                            let gather = self.upload.step(GATHER * BLOCK_LEN as usize);
+                            let gather = self.told.step(self.info_hash, self.ip, gather) / BLOCK_LEN as usize;
                             for blocks in blocks.chunks(gather.max(1)) {
                                 self.serve(&mut stream, blocks).await?;
                             }
@@ -194,6 +202,9 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
 
     /// Sends up to [`GATHER`] blocks together, if there is memory for that, else one by one.
     async fn serve(&self, stream: &mut OwnedWriteHalf, blocks: &[Block]) -> io::Result<()> {
+        // before any memory is taken: it may be long
+        let bytes = blocks.iter().map(|block| wire(block.len)).sum();
+        self.told.pass(self.info_hash, self.ip, bytes).await;
         let mut lease = self.memory.sent.lease();
         let together = blocks.len() > 1 && lease.resize(blocks.len() * BLOCK_LEN as usize);
         for blocks in blocks.chunks(if together { blocks.len() } else { 1 }) {

@@ -24,6 +24,10 @@ pub(crate) enum Offence {
     WrongPieces,
     /// Asks or sends far more than it may.
     Flooding,
+    /// Connects from an address that is in no network of the site map.
+    UnmappedAddress,
+    /// Says that it is of our site, while its address is of another one.
+    FalseSite,
 }
 
 impl From<Misdeed> for Offence {
@@ -32,6 +36,7 @@ impl From<Misdeed> for Offence {
             Misdeed::NoDelivery => Self::NoDelivery,
             Misdeed::WrongPieces => Self::WrongPieces,
             Misdeed::Flooding => Self::Flooding,
+            Misdeed::FalseSite => Self::FalseSite,
         }
     }
 }
@@ -45,6 +50,8 @@ impl OffenceKind for Offence {
         Self::NoDelivery,
         Self::WrongPieces,
         Self::Flooding,
+        Self::UnmappedAddress,
+        Self::FalseSite,
     ];
 
     fn as_str(self) -> &'static str {
@@ -56,6 +63,8 @@ impl OffenceKind for Offence {
             Self::NoDelivery => "no_delivery",
             Self::WrongPieces => "wrong_pieces",
             Self::Flooding => "flooding",
+            Self::UnmappedAddress => "unmapped_address",
+            Self::FalseSite => "false_site",
         }
     }
 
@@ -72,6 +81,14 @@ impl OffenceKind for Offence {
             Self::HandshakeFlood => {
                 "a machine opens connections much faster than an agent does, and they are closed before a handshake: look \
                  what runs there"
+            }
+            Self::UnmappedAddress => {
+                "a machine whose address is in no network of the site map connects and is sent nothing: if it is to be \
+                 served, name its network there, or set `serve: any` in agent.yaml"
+            }
+            Self::FalseSite => {
+                "a machine says that it is of this site, and its address is of another one; it is served as from there: if \
+                 the site map is right, look what runs on that machine"
             }
             Self::ForeignHost => {
                 "the control port was asked by a name that is not this machine's, as a web page can (DNS rebinding): if the \

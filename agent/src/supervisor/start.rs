@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Command, Services};
 use crate::identity::{Identity, of_machine, peer_id};
-use crate::net::{Listener, Network, accept};
+use crate::net::{Listener, Network, Told, accept};
 use crate::resources::Resources;
 
 /// How long a content may take to stop: the tracker has 2 s of it, the disk the rest.
@@ -65,11 +65,12 @@ impl Agent {
             metrics: config.announce_metrics.then(|| config.control.port()),
         });
         let resources = Arc::new(Resources::new(open_files::raise_limit()));
+        let told = Arc::new(Told::load(config.serve, &config.state, clock));
         let services = Services {
             clock,
-            network: Arc::new(Network::new(me.clone(), clock, resources.clone())),
+            network: Arc::new(Network::new(me.clone(), clock, resources.clone(), told.clone())),
             resources,
-            trackers: Arc::new(Client::new(me.clone(), clock)),
+            trackers: Arc::new(Client::new(me.clone(), clock, told)),
             me,
         };
         Self {

@@ -100,6 +100,8 @@ pub enum Misdeed {
     WrongPieces,
     /// It asked or sent far more than it was allowed to.
     Flooding,
+    /// It says that it is of our site, and its address is of another one.
+    FalseSite,
 }
 
 /// Why to announce. All but `Regular` and `MorePeers` are worth an announce within the tracker's minimum
@@ -125,6 +127,8 @@ pub enum AnnounceReason {
     Gone,
     /// We cannot fetch any more, or can again.
     Ability,
+    /// We are to send to another site, and the tracker is asked at which rate we may.
+    Rates,
     /// We may not be what we think: as gateway we heard of another, or were stopped for a while.
     Doubt,
 }
@@ -152,6 +156,8 @@ pub enum CloseReason {
     WrongData,
     /// It is banned for wrong data.
     Banned,
+    /// This address of it is in no network of the tracker's map.
+    Unmapped(IpAddr),
     /// Connection limit reached.
     TooMany,
     /// This address has as many connections as it may.
@@ -179,6 +185,7 @@ impl fmt::Display for CloseReason {
             CloseReason::TooManyRequests => "far more requests than announced as queue length",
             CloseReason::WrongData => "sent a piece with a wrong hash",
             CloseReason::Banned => "banned for pieces with wrong hashes",
+            CloseReason::Unmapped(_) => "its address is in no network of the site map",
             CloseReason::TooMany => "connection limit reached",
             CloseReason::TooManyOfAddress(ip) => return write!(f, "too many connections of {ip}"),
             CloseReason::GivesWay => "gives its place to another peer",

@@ -1,10 +1,12 @@
 //! What the shell feeds to a swarm.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use narrows_protocol::{Assignment, PeerId};
 use narrows_wire::{Block, Message};
 
+use crate::policy::sites::Sites;
 use crate::{DialError, Limits, Time};
 
 /// A connection, named by the shell; never used again for another one.
@@ -118,6 +120,8 @@ pub enum Event {
     },
     /// A good announce response came.
     Assigned(Assigned),
+    /// What the tracker told of the map, to this content or another one; `None`: it tells nothing of it.
+    Sites(Option<Arc<Sites>>),
     /// No tracker answered, or with a failure.
     AnnounceFailed,
     /// Stop requesting and serving; connections are closed.

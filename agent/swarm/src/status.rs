@@ -22,6 +22,8 @@ pub struct Report {
     pub wan: u64,
     /// We cannot go on with the peers we have.
     pub stalled: bool,
+    /// Peers of other sites are connected, which may ask us for something.
+    pub sends_across: bool,
     /// The gateway whose connection broke since the last good announce.
     pub lost: Option<SocketAddr>,
     /// The gateway of our site that we are connected to.

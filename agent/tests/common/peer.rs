@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use narrows_protocol::{InfoHash, PeerId};
-use narrows_wire::{Codec, Handshake, Message};
+use narrows_wire::{Codec, ExtendedHandshake, Handshake, Hello, Message};
 use socket2::{Domain, Socket, Type};
 
 /// A connection of the machine with the address `ip`.
@@ -36,12 +36,36 @@ impl Peer {
         Self::shake_hands(from(ip, to).unwrap(), info_hash, pieces, id)
     }
 
+    /// The same as an agent that says this of itself.
+    pub(crate) fn connect_as(
+        hello: Hello,
+        ip: IpAddr,
+        to: SocketAddr,
+        info_hash: InfoHash,
+        pieces: u32,
+    ) -> Self {
+        let mut peer = Self::extended(from(ip, to).unwrap(), info_hash, pieces, 9, true);
+        peer.send(&Message::Extended {
+            id: 0,
+            payload: ExtendedHandshake {
+                narrows: Some(hello),
+                ..ExtendedHandshake::default()
+            }
+            .encode(),
+        });
+        peer
+    }
+
     /// Waits for the agent to connect, and shakes hands.
     pub(crate) fn accept(listener: &TcpListener, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
         Self::shake_hands(listener.accept().unwrap().0, info_hash, pieces, id)
     }
 
-    fn shake_hands(mut stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+    fn shake_hands(stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8) -> Self {
+        Self::extended(stream, info_hash, pieces, id, false)
+    }
+
+    fn extended(mut stream: TcpStream, info_hash: InfoHash, pieces: u32, id: u8, extended: bool) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut peer_id = [id; 20];
         if let IpAddr::V4(ip) = stream.local_addr().unwrap().ip() {
@@ -52,7 +76,7 @@ impl Peer {
             info_hash,
             peer_id: PeerId(peer_id),
             fast: true,
-            extended: false,
+            extended,
         };
         stream.write_all(&ours.encode()).unwrap();
         let mut theirs = [0; Handshake::LEN];

@@ -5,7 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use narrows_protocol::{AnnounceEvent, AnnounceRequest, AnnounceResponse, InfoHash, Peer};
+use narrows_protocol::{
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, InfoHash, Networks, PathRates, Peer, Told,
+    ToldNetworks, ToldRates,
+};
 
 /// Runs until the test process ends.
 #[derive(Clone)]
@@ -20,6 +23,8 @@ pub(crate) struct Tracker {
 struct State {
     swarms: BTreeMap<InfoHash, Vec<SocketAddr>>,
     announces: Vec<(SocketAddr, AnnounceRequest)>,
+    /// What agents that ask are told of a map.
+    map: Option<(Arc<Networks>, Arc<PathRates>)>,
 }
 
 impl Tracker {
@@ -54,6 +59,34 @@ impl Tracker {
         self.state.lock().unwrap().swarms.entry(info_hash).or_default().push(peer);
     }
 
+    /// Agents that ask are told from now on that they are at hq, of this map.
+    pub(crate) fn tell(&self, networks: Networks, rates: PathRates) {
+        self.state.lock().unwrap().map = Some((Arc::new(networks), Arc::new(rates)));
+    }
+
+    fn told(&self, request: &AnnounceRequest) -> Option<Assignment> {
+        let report = request.narrows.as_ref()?;
+        let (networks, rates) = self.state.lock().unwrap().map.clone()?;
+        let version = networks.version();
+        let told = report.networks.map(|held| Told {
+            networks: ToldNetworks {
+                version,
+                table: (held != version).then_some(networks),
+            },
+            rates: report.rates.map(|held| ToldRates {
+                version: rates.version(version),
+                change: 0,
+                table: (held != rates.version(version)).then_some(rates),
+            }),
+            braked: false,
+        });
+        Some(Assignment {
+            site: "hq".to_owned(),
+            told: told.map(Box::new),
+            ..Assignment::default()
+        })
+    }
+
     /// All announces so far, with the listen address of each sender.
     pub(crate) fn announces(&self) -> Vec<(SocketAddr, AnnounceRequest)> {
         self.state.lock().unwrap().announces.clone()
@@ -81,6 +114,8 @@ impl Tracker {
             interval: self.interval,
             min_interval: self.interval,
             peers,
+            external_ip: Some(source),
+            narrows: self.told(&request),
             ..AnnounceResponse::default()
         };
         let mut body = Vec::new();

@@ -1,6 +1,6 @@
 //! Feeds what peers do to the swarm, and carries out its actions.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use narrows_swarm::{Action, Class, CloseReason, Event, PeerKey, Time};
@@ -121,10 +121,13 @@ impl Session {
         }
     }
 
-    pub(super) fn connection(&self, peer: PeerKey) -> Connection<Input> {
+    pub(super) fn connection(&self, peer: PeerKey, ip: IpAddr) -> Connection<Input> {
         let resources = &self.services.resources;
         Connection {
             peer,
+            ip,
+            info_hash: self.info_hash,
+            told: self.services.network.told().clone(),
             codec: self.codec,
             content: self.content.clone(),
             buffers: resources.buffers.clone(),

@@ -74,6 +74,7 @@ impl Session {
                 self.schedule.succeeded(now, assigned.min_interval);
                 self.restarted = false;
                 self.services.network.name(self.info_hash, named(&assigned));
+                self.take_sites(now);
                 self.feed(Event::Assigned(assigned), now);
             }
             Work::Announced(Err(error)) => {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use narrows_host::{Repeats, RepeatsBy};
 use narrows_protocol::{AnnounceEvent, GatewayPreference, InfoHash, Sharing};
 use narrows_storage::{Content, WanTotals};
+use narrows_swarm::policy::sites::Sites;
 use narrows_swarm::policy::unreachable;
 use narrows_swarm::{Action, AnnounceReason, Config, Event, Limits, PeerKey, Swarm, Time};
 use narrows_wire::{Bitfield, Codec};
@@ -73,6 +74,8 @@ pub(super) struct Session {
     scrub: Scrub,
     /// The tracker has restarted and has not answered us since.
     restarted: bool,
+    /// What the tracker told of the map, as the swarm knows it.
+    sites: Option<Arc<Sites>>,
     /// Fetched across the WAN in earlier runs and sessions.
     fetched_before: WanTotals,
     /// Fetched across the WAN in this session as far as the WAN history knows, and when that was noted.
@@ -139,10 +142,12 @@ impl Session {
             watch: Watch::new(spec.meta.files.len(), now),
             scrub: Scrub::new(scrub_period, spec.meta.piece_count(), scrub_from, now),
             restarted: false,
+            sites: None,
             fetched_before,
             noted_wan: 0,
             last_note: now,
         };
+        session.take_sites(now);
         if paused {
             session.feed(Event::Pause, now);
         }
@@ -175,6 +180,7 @@ impl Session {
         if due || self.next_tick <= now {
             self.next_tick = now + if self.peers.is_empty() { TICK_IDLE } else { TICK };
             self.take_allotment(now);
+            self.take_sites(now);
             self.feed(Event::Tick, now);
             self.care_for_disk(now);
             self.keep_watch(now);
@@ -185,6 +191,19 @@ impl Session {
             let request = self.request(event);
             let (client, trackers) = (self.services.trackers.clone(), self.trackers.clone());
             self.jobs.announce(client, trackers, request, self.content.clone());
+        }
+    }
+
+    /// Takes over what the tracker told of the map, to this content or another one.
+    pub(super) fn take_sites(&mut self, now: Time) {
+        let sites = self.services.network.told().sites(self.info_hash);
+        let same = match (&sites, &self.sites) {
+            (Some(new), Some(old)) => Arc::ptr_eq(new, old),
+            (new, old) => new.is_none() && old.is_none(),
+        };
+        if !same {
+            self.sites.clone_from(&sites);
+            self.feed(Event::Sites(sites), now);
         }
     }
 
@@ -240,7 +259,7 @@ impl Session {
             theirs,
         } = connection;
         let peer = self.services.network.next_peer();
-        self.peers.insert(peer, self.connection(peer).start(stream));
+        self.peers.insert(peer, self.connection(peer, addr.ip()).start(stream));
         tracing::debug!(content = %self.name, %addr, ?origin, peer = peer.0, "connected");
         let event = Event::Connected {
             peer,
@@ -299,5 +318,6 @@ impl Session {
         if let Ok(Err(error)) = closed {
             tracing::error!(content = %self.name, %error, "cannot make data durable");
         }
+        self.services.network.told().forget(self.info_hash);
     }
 }

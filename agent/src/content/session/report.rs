@@ -14,6 +14,7 @@ impl Session {
     pub(super) fn request(&mut self, event: AnnounceEvent) -> AnnounceRequest {
         let report = self.swarm.report();
         let fetched = self.note(&report);
+        let held = self.services.network.told().held();
         AnnounceRequest {
             info_hash: self.info_hash,
             peer_id: self.services.me.peer_id,
@@ -47,8 +48,8 @@ impl Session {
                 gone: report.gone,
                 sources: fetched.by_site.into_iter().collect(),
                 metrics: self.services.me.metrics,
-                networks: None,
-                rates: None,
+                networks: held.map(|(networks, _)| networks),
+                rates: held.map(|(_, rates)| rates).filter(|_| report.sends_across),
             }),
         }
     }

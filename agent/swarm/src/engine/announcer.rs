@@ -93,6 +93,11 @@ impl Announcer {
         *housekeeping = (*housekeeping).min(now + super::housekeeping::BUSY);
     }
 
+    /// Whether a question would not go out beside another one, or to a tracker that does not answer.
+    pub(super) fn may_ask(&self) -> bool {
+        self.started && !self.under_way && self.failures == 0
+    }
+
     pub(super) fn next(&self) -> Time {
         self.next
     }
@@ -104,6 +109,9 @@ impl Swarm {
         self.announcer.under_way = true;
         self.announcer.news = false;
         self.announcer.tenth = self.tenths();
+        if self.sends_across() {
+            self.rates_asked = Some(now);
+        }
         self.announcer.next = now + Time::from_secs(60);
         out.push(Action::Announce(reason));
     }

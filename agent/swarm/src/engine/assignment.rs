@@ -17,6 +17,8 @@ impl Swarm {
         self.foreign = assignment.is_none();
         let role = self.duty.role;
         self.in_doubt = false;
+        let told = assignment.as_ref().and_then(|assignment| assignment.told.as_ref());
+        self.set_braked(told.is_some_and(|told| told.braked), now, out);
         let mut duty = match &assignment {
             Some(assignment) => Duty::new(assignment, self.config.gateway, now),
             None => Duty::default(),

@@ -8,12 +8,14 @@ use narrows_wire::Message;
 use super::peer::{Counted, Peer};
 use super::{Swarm, dial};
 use crate::policy::relation::{Facts, Relation, relation};
+use crate::policy::sites::Whereabouts;
 use crate::policy::{depth, places};
 use crate::{Action, CloseReason, Origin, PeerKey, Time};
 
 impl Swarm {
     pub(super) fn connected(&mut self, key: PeerKey, mut peer: Peer, now: Time, out: &mut Vec<Action>) {
         let (addr, origin, peer_id) = (peer.addr, peer.origin, peer.peer_id);
+        peer.whereabouts = self.locate(&peer);
         if matches!(origin, Origin::Dialled(_)) {
             self.unreachable.connected(addr);
         }
@@ -53,6 +55,7 @@ impl Swarm {
         self.reclassify(key, now, out);
         self.shake_hands(key, out);
         self.choose_upstream(now, out);
+        self.ask_for_rates(now, out);
         self.announcer.wake(&mut self.next_housekeeping, now);
     }
 
@@ -67,6 +70,8 @@ impl Swarm {
             Some(CloseReason::Myself)
         } else if self.is_banned(peer.addr.ip(), now) {
             Some(CloseReason::Banned)
+        } else if peer.whereabouts == Whereabouts::Nowhere {
+            Some(CloseReason::Unmapped(peer.addr.ip()))
         } else if upstream && !(self.left > 0 && self.parent_at(peer.addr).is_some()) {
             Some(CloseReason::NotAssigned)
         } else {
@@ -145,6 +150,7 @@ impl Swarm {
         let facts = Facts {
             origin: peer.origin,
             hello: peer.hello.as_ref(),
+            whereabouts: peer.whereabouts,
             site: &self.duty.site,
             listed,
             foreign_tracker: self.foreign,

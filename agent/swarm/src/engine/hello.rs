@@ -5,6 +5,7 @@ use narrows_wire::{ExtendedHandshake, Extensions, Hello, Message};
 use super::Swarm;
 use super::peer::Peer;
 use crate::policy::relation::Relation;
+use crate::policy::sites::Whereabouts;
 use crate::policy::{depth, flood};
 use crate::{Action, AnnounceReason, Class, Origin, PeerKey, Time};
 
@@ -110,7 +111,11 @@ impl Swarm {
         let stock = peer.hello.is_none() && (peer.introduced || !peer.extended);
         let crosses = match peer.relation {
             Relation::Upstream | Relation::Remote => true,
-            Relation::Unknown => stock && !self.duty.site.is_empty(),
+            Relation::Unknown => match peer.whereabouts {
+                Whereabouts::Untold => stock && !self.duty.site.is_empty(),
+                Whereabouts::There(_) => true,
+                Whereabouts::Here | Whereabouts::Nowhere => false,
+            },
             Relation::Local => false,
         };
         let mark = crosses.then(|| self.duty.dscp.unwrap_or(0));

@@ -78,6 +78,7 @@ impl Swarm {
         self.check_starved(now, out);
         self.check_stalled(now, out);
         self.announce_due(now, out);
+        self.ask_for_rates(now, out);
         moves |= self.is_fetching() && !self.peers.is_empty();
         self.next_housekeeping = now + if moves { BUSY } else { QUIET };
     }

@@ -297,6 +297,7 @@ impl Swarm {
         if was_gateway {
             self.hear_of_resignation(key, now, out);
         }
+        self.judge_site(key, out);
         self.hear_of_gateway(key, now, out);
         self.hear_of_being_forgotten(key, now, out);
     }

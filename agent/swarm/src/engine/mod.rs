@@ -12,6 +12,7 @@ mod peer;
 mod receive;
 mod redial;
 mod requests;
+mod sites;
 mod supply;
 mod upload;
 mod upstreams;
@@ -20,6 +21,7 @@ mod wrong_hash;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use narrows_protocol::{Role, Sharing};
 use narrows_wire::{Bitfield, Block};
@@ -33,6 +35,7 @@ use crate::policy::gateway::{Duty, Silence};
 use crate::policy::pacing::Bucket;
 use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
+use crate::policy::sites::Sites;
 use crate::policy::unreachable::{Unreachable, Unreachables};
 use crate::policy::unreplicated::Unreplicated;
 use crate::{Action, Config, Event, Fault, PeerKey, Report, State, Status, Time};
@@ -91,6 +94,13 @@ pub struct Swarm {
     totals: Totals,
     down: Meter,
     up: Meter,
+
+    /// What the tracker told of the map; none: any peer is served, and its word counts.
+    sites: Option<Arc<Sites>>,
+    /// An operator stopped the content: none of it is sent to other sites.
+    braked: bool,
+    /// When the tracker was last asked what may be sent to them.
+    rates_asked: Option<Time>,
 
     paused: bool,
     fault: Option<Fault>,
@@ -170,6 +180,9 @@ impl Swarm {
             totals: Totals::default(),
             down: Meter::new(now),
             up: Meter::new(now),
+            sites: None,
+            braked: false,
+            rates_asked: None,
             paused: false,
             fault: None,
             blame: Blame::default(),
@@ -214,6 +227,7 @@ impl Swarm {
             Event::StoreHealed => self.store_healed(now, out),
             Event::ServeFailed { peer, block } => self.serve_failed(peer, block, now, out),
             Event::Assigned(assigned) => self.assigned(assigned, now, out),
+            Event::Sites(sites) => self.set_sites(sites, now, out),
             Event::AnnounceFailed => self.announce_failed(now, out),
             Event::Pause => self.pause(now, out),
             Event::Resume => self.resume(now),
@@ -298,6 +312,7 @@ impl Swarm {
             able: self.state() != State::Error,
             wan: self.totals.wan,
             stalled: self.announcer.stalled,
+            sends_across: self.sends_across(),
             lost: self.announcer.lost,
             gateway,
             gone: self.gone_now(),

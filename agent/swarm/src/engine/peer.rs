@@ -12,6 +12,7 @@ use crate::policy::depth;
 use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
 use crate::policy::serve::Queue;
+use crate::policy::sites::Whereabouts;
 use crate::{Class, Origin, Time};
 
 /// A request on its way.
@@ -50,6 +51,8 @@ pub(super) struct Peer {
     pub(super) listen: Option<SocketAddr>,
     pub(super) hello: Option<Hello>,
     pub(super) relation: Relation,
+    /// Where it is by its address, as far as the tracker told.
+    pub(super) whereabouts: Whereabouts,
     /// An upstream: its site, if the tracker said.
     pub(super) parent_site: Option<String>,
     /// It crosses a link, and its packets bear this mark.
@@ -150,6 +153,7 @@ impl Peer {
                 Origin::Dialled(Class::Upstream) => Relation::Upstream,
                 Origin::Accepted => Relation::Unknown,
             },
+            whereabouts: Whereabouts::default(),
             parent_site: None,
             marked: None,
             has: Bits::new(pieces),

@@ -47,7 +47,7 @@ impl Swarm {
     /// The next peer in turn that waits for something.
     fn next_turn(&self) -> Option<PeerKey> {
         let mut rest = self.peers.range(self.turn..).chain(self.peers.range(..self.turn));
-        rest.find(|(_, peer)| peer.queue.is_ready()).map(|(key, _)| *key)
+        rest.find(|(_, peer)| peer.queue.is_ready() && !self.is_stopped(peer)).map(|(key, _)| *key)
     }
 
     /// Serves up to one piece's worth; `false` if the limit ended the turn early.

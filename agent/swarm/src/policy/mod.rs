@@ -12,6 +12,7 @@ pub mod places;
 pub mod rate;
 pub mod relation;
 pub mod serve;
+pub mod sites;
 pub mod stripes;
 pub mod trial;
 pub mod unreachable;

@@ -2,6 +2,7 @@
 
 use narrows_wire::Hello;
 
+use super::sites::Whereabouts;
 use crate::{Class, Origin};
 
 /// What a connected peer is to us.
@@ -33,17 +34,24 @@ pub struct Facts<'a> {
     pub hello: Option<&'a Hello>,
     /// Our site; empty if not known.
     pub site: &'a str,
+    /// Where it is by its address, as far as the tracker told: goes before its word.
+    pub whereabouts: Whereabouts,
     /// Its address is among the local peers that the tracker handed out to us.
     pub listed: bool,
     /// The tracker knows nothing of sites: every peer is local.
     pub foreign_tracker: bool,
 }
 
-/// Classifies a connection. A peer that we dialled is what the tracker said; one that dialled us is
-/// judged by its word and address.
+/// Classifies a connection. An upstream is what the tracker said. Any other peer is of the site that its
+/// address is in; where the tracker does not tell, one that we dialled is what the tracker said, and one that
+/// dialled us is judged by its word and address.
 pub fn relation(facts: Facts<'_>) -> Relation {
     match (facts.origin, facts.hello) {
         (Origin::Dialled(Class::Upstream), _) => Relation::Upstream,
+        _ if matches!(facts.whereabouts, Whereabouts::There(_) | Whereabouts::Nowhere) => Relation::Remote,
+        (Origin::Accepted, Some(hello)) if facts.whereabouts == Whereabouts::Here && !hello.wan => {
+            Relation::Local
+        }
         (Origin::Dialled(Class::Local), _) => Relation::Local,
         (Origin::Accepted, Some(hello)) if hello.wan => Relation::Remote,
         (Origin::Accepted, Some(hello)) if !hello.site.is_empty() && !facts.site.is_empty() => {
@@ -60,6 +68,8 @@ pub fn relation(facts: Facts<'_>) -> Relation {
 
 #[cfg(test)]
 mod tests {
+    use narrows_protocol::Place;
+
     use super::*;
 
     fn accepted(hello: Option<&Hello>, site: &str, listed: bool) -> Relation {
@@ -69,6 +79,7 @@ mod tests {
             site,
             listed,
             foreign_tracker: false,
+            whereabouts: Whereabouts::Untold,
         })
     }
 
@@ -86,6 +97,42 @@ mod tests {
     #[test]
     fn a_peer_that_says_it_crosses_the_wan_is_remote_wherever_it_comes_from() {
         assert_eq!(accepted(Some(&hello("hq", true)), "hq", true), Relation::Remote);
+    }
+
+    #[test]
+    fn an_address_goes_before_a_peers_word() {
+        let there = Whereabouts::There(Place::Site(7));
+        let of = |whereabouts, origin, hello: Option<&Hello>| {
+            relation(Facts {
+                origin,
+                hello,
+                site: "hq",
+                whereabouts,
+                listed: true,
+                foreign_tracker: false,
+            })
+        };
+        let (liar, late) = (hello("hq", false), hello("b1", false));
+        assert_eq!(of(there, Origin::Accepted, Some(&liar)), Relation::Remote);
+        assert_eq!(of(there, Origin::Accepted, None), Relation::Remote);
+        // the map may have changed since it was handed out
+        assert_eq!(
+            of(there, Origin::Dialled(Class::Local), Some(&liar)),
+            Relation::Remote
+        );
+        assert_eq!(
+            of(there, Origin::Dialled(Class::Upstream), None),
+            Relation::Upstream
+        );
+        assert_eq!(
+            of(Whereabouts::Here, Origin::Accepted, Some(&late)),
+            Relation::Local
+        );
+        let crosses = hello("hq", true);
+        assert_eq!(
+            of(Whereabouts::Here, Origin::Accepted, Some(&crosses)),
+            Relation::Remote
+        );
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum DialError {
     Foreign,
     /// The address is banned here, and was not dialled.
     Banned,
+    /// The address is in no network of the tracker's map, and was not dialled.
+    Unmapped,
     /// This machine could not dial, for this reason of its system.
     Local(String),
 }
@@ -47,6 +49,9 @@ impl DialError {
             DialError::Silent => "is its process or machine frozen?".to_owned(),
             DialError::Foreign => format!("does another program use port {port} there?"),
             DialError::Banned => "it sent pieces with wrong hashes".to_owned(),
+            DialError::Unmapped => {
+                "if it is to be served, name its network in the site map, or set `serve: any`".to_owned()
+            }
             DialError::Local(_) => "that is for this machine to mend".to_owned(),
         }
     }
@@ -62,6 +67,7 @@ impl fmt::Display for DialError {
             DialError::Silent => "it takes the connection and says nothing",
             DialError::Foreign => "what answers there is no BitTorrent client with this content",
             DialError::Banned => "banned",
+            DialError::Unmapped => "its address is in no network of the site map",
             DialError::Local(error) => error,
         })
     }
