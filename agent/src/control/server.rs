@@ -16,7 +16,7 @@ use super::{Access, Token, metrics};
 use crate::resources::Offence;
 use crate::supervisor::Agent;
 
-pub(super) type Reply = Response<Full<Bytes>>;
+type Reply = Response<Full<Bytes>>;
 
 /// What requests are answered from.
 pub(crate) struct Control {
@@ -153,6 +153,14 @@ fn content_of(query: &str) -> Result<Option<String>, &'static str> {
         }
     }
     Ok(which)
+}
+
+/// For a machine that asks too often.
+pub(super) fn too_many_requests() -> Reply {
+    error(
+        StatusCode::TOO_MANY_REQUESTS,
+        "this machine asks too often; more than 32 requests a second are refused",
+    )
 }
 
 fn unauthorized() -> Reply {
