@@ -50,6 +50,9 @@ _COMPOUND = {
 #: Seconds: a minion that starts again is given its states no sooner; a picture of a rollout is made anew.
 _BETWEEN_STARTS, _RECENT = 60, 30
 
+#: Minions that this process has told of once.
+_TOLD = set()
+
 _UNKNOWN_MINION = "no accepted minion is called that"
 
 
@@ -316,6 +319,15 @@ def _sites(info_hash, claims):
         log.warning("%d minions are counted where the tracker saw them last, if at all: %s", len(new), error)
         return sites
     confirmed = {minion: claim[1] for minion, claim in new.items() if claim in seen}
+    doubted = sorted(set(new) - set(confirmed) - _TOLD)
+    if doubted:
+        _TOLD.update(doubted)
+        log.warning(
+            "The tracker does not see these minions at the sites that they say (they have not announced since it started, or are "
+            "not what they seem; %d in all): %s",
+            len(doubted),
+            ", ".join(f"{minion} ({new[minion][1]})" for minion in doubted[:10]),
+        )
     if confirmed:
         sites = {**sites, **confirmed}
         cache.store("narrows", "seen", sites)

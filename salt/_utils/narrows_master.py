@@ -130,7 +130,7 @@ def announce_url():
     if not url:
         # not pillar.get: since Salt 3008 what it returns to others is masked
         url = tracker("announce_url")
-        if not url:
+        if not url or not isinstance(url, str):
             raise CommandExecutionError(
                 f"The announce URL is not known: the pillar of {tracker_minion()} has no narrows:tracker:url; "
                 "say it there, or in the master's configuration: `narrows: {url: http://HOST:6969/announce}`."
