@@ -344,7 +344,7 @@ fn entries(node: &Node, folder: &Path, data: &Path, report: &mut Report<'_>) -> 
 
 fn agent_id(node: &Node, report: &mut Report<'_>) -> Option<String> {
     let id = values::text(node, "`id`", "id: munich-017", report)?;
-    if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
+    if id.is_empty() || id.len() > MAX_ID || !id.chars().all(narrows_protocol::is_printable) {
         let help = "1 to 64 bytes of text without control characters";
         report.add(node.at, "not a usable id", help);
         return None;

@@ -2,6 +2,7 @@
 
 use bendy::decoding::{Decoder, DictDecoder, Object};
 use bytes::Bytes;
+use narrows_protocol::is_printable;
 
 use crate::WireError;
 
@@ -208,10 +209,10 @@ fn next_pair<'obj, 'ser>(
     dict.next_pair().map_err(|_| WireError::BadExtended("not well-formed"))
 }
 
-/// Text of at most 64 bytes without control characters.
+/// Text of at most 64 bytes whose characters are all [printable](is_printable).
 fn printable(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    (text.len() <= MAX_TEXT && !text.chars().any(char::is_control)).then(|| text.to_owned())
+    (text.len() <= MAX_TEXT && text.chars().all(is_printable)).then(|| text.to_owned())
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {

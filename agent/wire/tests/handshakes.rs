@@ -154,6 +154,7 @@ fn an_agent_without_a_name_or_with_control_characters_is_refused() {
         "d7:narrowsd5:agent0:ee",
         "d7:narrowsd4:site1:aee",
         "d7:narrowsd5:agent2:a\nee",
+        "d7:narrowsd5:agent4:a\u{202e}ee",
         "d7:narrows1:xe",
     ] {
         assert!(ExtendedHandshake::decode(bad.as_bytes()).is_err(), "{bad}");

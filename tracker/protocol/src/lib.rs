@@ -26,6 +26,7 @@ pub mod metainfo;
 pub mod networks;
 pub mod query;
 pub mod scrape;
+mod text;
 
 pub use announce::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl,
@@ -36,3 +37,4 @@ pub use ids::{InfoHash, ParseInfoHashError, PeerId};
 pub use networks::{Networks, NetworksError, PathRate, PathRates, Place, Told, ToldNetworks, ToldRates};
 pub use query::RequestError;
 pub use scrape::{ScrapeFile, ScrapeRequest, ScrapeResponse};
+pub use text::is_printable;

@@ -237,6 +237,7 @@ mod a_request {
             ("", RequestError::BadAgent),
             ("&agent=", RequestError::BadAgent),
             ("&agent=a%0Ab", RequestError::BadAgent),
+            ("&agent=a%E2%80%AEb", RequestError::BadAgent),
             ("&agent=%ff", RequestError::BadAgent),
             (long.as_str(), RequestError::BadAgent),
             ("&agent=a&role=king", RequestError::BadRole),

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use crate::text::{is_printable, turns_direction};
+
 /// Longest component, in bytes: `NAME_MAX` of Linux; NTFS allows 255 UTF-16 units, never fewer bytes.
 pub const MAX_COMPONENT: usize = 255;
 
@@ -143,9 +145,8 @@ fn check_for_linux(name: &str) -> Result<(), NameFault> {
     for c in name.chars() {
         match c {
             '/' => return Err(NameFault::Separator(c)),
-            '\u{2028}' | '\u{2029}' => return Err(NameFault::Control(c)),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => return Err(NameFault::Direction(c)),
-            _ if c.is_control() => return Err(NameFault::Control(c)),
+            _ if turns_direction(c) => return Err(NameFault::Direction(c)),
+            _ if !is_printable(c) => return Err(NameFault::Control(c)),
             _ => {}
         }
     }

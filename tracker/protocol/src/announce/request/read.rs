@@ -8,6 +8,7 @@ use super::{
 use crate::announce::keys::{agent, request};
 use crate::ids::{InfoHash, PeerId};
 use crate::query::{self, Pairs, RequestError};
+use crate::text::is_printable;
 
 /// Most characters of an agent's id.
 const MAX_AGENT: usize = 64;
@@ -176,7 +177,7 @@ impl<'q> Fields<'q> {
 
     fn report(&self) -> Result<AgentReport, RequestError> {
         let agent = query::decode_text(self.agent).ok_or(RequestError::BadAgent)?;
-        if agent.is_empty() || agent.chars().count() > MAX_AGENT || agent.chars().any(char::is_control) {
+        if agent.is_empty() || agent.chars().count() > MAX_AGENT || !agent.chars().all(is_printable) {
             return Err(RequestError::BadAgent);
         }
         Ok(AgentReport {
