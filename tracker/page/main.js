@@ -50,6 +50,7 @@ events.addEventListener("state", async (event) => {
   rollouts.show(state.rollouts, chosen, choose);
   rollouts.showLinks(state.links);
   offenders.show(state.offenders);
+  offenders.showReported(state.reported_offenders);
   if (!drawsOther) map.showUse(state.links);
   await readDetail();
 });

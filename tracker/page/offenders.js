@@ -4,6 +4,10 @@ import { duration, element, fill } from "./text.js";
 
 const HEADS = [["Does"], ["Address"], ["Calls itself"], ["Site"], ["Times", "number"], ["Last", "number"]];
 
+const REPORTED_HEADS = [["Does"], ["Address"], ["Site"], ["Reported by"], ["Last", "number"]];
+// so many reporters are told apart
+const MOST = 8;
+
 /** Shows them, those that did last first; nothing where there is none. */
 export function show(offenders) {
   document.getElementById("offenders-part").hidden = offenders.length === 0;
@@ -13,6 +17,22 @@ export function show(offenders) {
     offender.agent ?? "",
     offender.site ?? "none",
     offender.times,
-    offender.last_seconds_ago < 5 ? "now" : `${duration(offender.last_seconds_ago)} ago`,
+    ago(offender),
   ]));
+}
+
+/** Shows what agents say of peers, those that most name first. */
+export function showReported(reported) {
+  document.getElementById("reported-part").hidden = reported.length === 0;
+  fill(document.getElementById("reported"), REPORTED_HEADS, reported.map((one) => [
+    one.offence.replaceAll("_", " "),
+    one.ip,
+    one.site ?? "none",
+    one.reporters === 1 ? "1 address" : `${one.reporters}${one.reporters >= MOST ? " or more" : ""} addresses`,
+    ago(one),
+  ]));
+}
+
+function ago(one) {
+  return one.last_seconds_ago < 5 ? "now" : `${duration(one.last_seconds_ago)} ago`;
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 
+use narrows_protocol::{Role, SeenOffender};
 use serde_json::Value;
 use support::*;
 
@@ -396,6 +397,42 @@ fn status_and_events_name_who_floods_or_lies_with_address_site_and_what_to_do() 
         );
         assert!(offender["means"].as_str().unwrap().contains("admin_names"));
     }
+}
+
+#[test]
+fn what_agents_say_of_peers_is_shown_with_how_many_say_it_and_changes_nothing() {
+    let tracker = Running::start("");
+    let accused = SeenOffender::new("handshake_flood", "127.2.0.66".parse().unwrap()).unwrap();
+    let mut liar = agent("hq-1", 0);
+    liar.narrows.as_mut().unwrap().offenders = vec![accused];
+    for _ in 0..3 {
+        accepted(say(tracker.addr, "127.1.0.1", &liar));
+    }
+    let found = accepted(say(tracker.addr, "127.2.0.66", &agent("munich-1", 1000)));
+    assert_eq!(
+        found.narrows.unwrap().role,
+        Role::Gateway,
+        "it is served as before"
+    );
+    let status = tracker.status();
+    assert_eq!(status["offenders"], serde_json::json!([]));
+    let reported = &status["reported_offenders"];
+    assert_eq!(reported.as_array().unwrap().len(), 1);
+    let reported = &reported[0];
+    assert_eq!(
+        (
+            &reported["offence"],
+            &reported["ip"],
+            &reported["site"],
+            &reported["reporters"]
+        ),
+        (
+            &"handshake_flood".into(),
+            &"127.2.0.66".into(),
+            &"munich".into(),
+            &1.into()
+        )
+    );
 }
 
 #[test]

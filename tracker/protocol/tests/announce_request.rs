@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, InfoHash, PeerId, RequestError, Role,
-    Sharing,
+    SeenOffender, Sharing,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -188,7 +188,8 @@ mod a_request {
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
         let report = "&agent=munich-017&role=gateway&wan=500&reused=70&wanted=1&stalled=1&restarted=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
-                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882&networks=123456789012345&rates=0";
+                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882&networks=123456789012345&rates=0\
+                      &offender=handshake_flood:10.2.0.66&offender=no_delivery:2001:db8::66";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
             parse_with(&format!("{report}&narrows=1")).narrows,
@@ -209,6 +210,10 @@ mod a_request {
                 metrics: Some(6882),
                 networks: Some(123_456_789_012_345),
                 rates: Some(0),
+                offenders: vec![
+                    SeenOffender::new("handshake_flood", "10.2.0.66".parse().unwrap()).unwrap(),
+                    SeenOffender::new("no_delivery", "2001:db8::66".parse().unwrap()).unwrap(),
+                ],
             })
         );
     }
@@ -228,6 +233,29 @@ mod a_request {
             let agent = parse_with(&format!("&narrows=1&agent=a&metrics={port}"));
             assert_eq!(agent.narrows.unwrap().metrics, None, "{port}");
         }
+    }
+
+    #[test]
+    fn of_an_agent_names_four_offenders_at_most_and_what_is_odd_is_left_out() {
+        let seen = |more: &str| parse_with(&format!("&narrows=1&agent=a{more}")).narrows.unwrap().offenders;
+        let long = format!("&offender={}:10.0.0.1", "x".repeat(33));
+        for odd in [
+            "&offender=",
+            "&offender=flood",
+            "&offender=:10.0.0.1",
+            "&offender=Flood:10.0.0.1",
+            "&offender=<b>:10.0.0.1",
+            "&offender=flood:here",
+            &long,
+        ] {
+            assert_eq!(seen(odd), [], "{odd}");
+        }
+        let many: String = (0..9).map(|n| format!("&offender=flood:10.0.0.{n}")).collect();
+        assert_eq!(seen(&many).len(), 4);
+        assert_eq!(
+            seen("&offender=flood:%3A%3Affff%3A10.0.0.1")[0].to_string(),
+            "flood:10.0.0.1"
+        );
     }
 
     #[test]
@@ -265,10 +293,11 @@ prop_compose! {
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
         share in select(vec![Sharing::Always, Sharing::Never]),
         gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5), metrics in option::of(1u16..),
-        networks: Option<u64>, rates: Option<u64>,
+        networks: Option<u64>, rates: Option<u64>, offenders in vec(("[a-z_]{1,32}", any::<IpAddr>()), 0..5),
     ) -> AgentReport {
         let ((wan, reused), (wanted, stalled, restarted)) = (bytes, flags);
-        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, metrics, networks, rates }
+        let offenders = offenders.into_iter().filter_map(|(kind, ip)| SeenOffender::new(&kind, ip)).collect();
+        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, metrics, networks, rates, offenders }
     }
 }
 

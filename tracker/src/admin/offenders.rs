@@ -24,6 +24,35 @@ pub(super) struct OffenderStatus {
     last_seconds_ago: u64,
 }
 
+/// What agents say of a peer: a claim, which is shown and not acted upon.
+#[derive(Serialize)]
+pub(super) struct ReportedStatus {
+    offence: String,
+    ip: IpAddr,
+    /// The site of its address.
+    site: Option<String>,
+    /// Different addresses that say so; at most 8 are counted.
+    reporters: usize,
+    last_seconds_ago: u64,
+}
+
+/// Those that most addresses name first, at most `max`.
+pub(super) fn reported(tracker: &Tracker, max: usize) -> Vec<ReportedStatus> {
+    let conditions = tracker.store.conditions();
+    let view = conditions.view();
+    let now = conditions.uptime();
+    let known = tracker.reported.list(now).into_iter().take(max);
+    known
+        .map(|reported| ReportedStatus {
+            offence: reported.seen.kind().to_owned(),
+            ip: reported.seen.ip(),
+            site: view.map().locate(reported.seen.ip()).map(|site| view.map().name(site).into_owned()),
+            reporters: reported.reporters,
+            last_seconds_ago: now.saturating_sub(reported.last).as_secs(),
+        })
+        .collect()
+}
+
 /// Those that did last first, at most `max`.
 pub(super) fn offenders(tracker: &Tracker, max: usize) -> Vec<OffenderStatus> {
     let conditions = tracker.store.conditions();

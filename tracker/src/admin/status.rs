@@ -3,7 +3,7 @@
 use narrows_assignment::SwarmStatus;
 use serde::Serialize;
 
-use crate::admin::offenders::{OffenderStatus, offenders};
+use crate::admin::offenders::{OffenderStatus, ReportedStatus, offenders, reported};
 use crate::metrics::described::Described;
 use crate::state::tracker::Tracker;
 
@@ -15,6 +15,8 @@ pub(crate) struct Status {
     site_map: MapStatus,
     contents: Vec<ContentStatus>,
     offenders: Vec<OffenderStatus>,
+    /// What agents say of peers.
+    reported_offenders: Vec<ReportedStatus>,
 }
 
 #[derive(Serialize)]
@@ -54,5 +56,6 @@ pub(crate) fn status(tracker: &Tracker) -> Status {
         },
         contents: tracker.described().into_iter().map(of).collect(),
         offenders: offenders(tracker, usize::MAX),
+        reported_offenders: reported(tracker, usize::MAX),
     }
 }

@@ -162,6 +162,11 @@ where
             tracker.watched(),
         )
     });
+    if let (Ok(_), Some(report)) = (&answered, announce.agent)
+        && !report.offenders.is_empty()
+    {
+        tracker.reported.note(ip, &report.offenders, tracker.store.conditions().uptime());
+    }
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
         Err(refusal @ Refusal::UnmappedAddress(ip)) => {

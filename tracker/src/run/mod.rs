@@ -35,6 +35,7 @@ use crate::net::serve::{self, Around, Observer, Shared};
 use crate::run::background::{blocking, follow_folder, follow_map, keep, plan, save, scan, share, sweep};
 pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
 use crate::state::conditions::Conditions;
+use crate::state::reported::Reported;
 use crate::state::snapshot::Snapshot;
 use crate::state::store::Store;
 use crate::state::tracker::Tracker;
@@ -89,6 +90,7 @@ pub async fn run(
         contents: contents.map(ArcSwap::from_pointee),
         metrics: Arc::clone(&metrics),
         offences: Arc::default(),
+        reported: Reported::default(),
         // 0 would say that there is none
         epoch: rand::random_range(1..=u32::MAX),
         agents: AtomicU64::new(0),

@@ -4,6 +4,7 @@ pub(crate) mod conditions;
 pub(crate) mod distinct;
 mod faults;
 pub(crate) mod plans;
+pub(crate) mod reported;
 pub(crate) mod snapshot;
 pub(crate) mod store;
 pub(crate) mod targets;

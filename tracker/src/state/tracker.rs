@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::metrics::described::Described;
 use crate::metrics::labels::ContentLabel;
 use crate::net::offences::Offences;
+use crate::state::reported::Reported;
 use crate::state::store::{Store, Swept};
 use crate::state::torrents::{Content, Contents};
 
@@ -22,6 +23,7 @@ pub(crate) struct Tracker {
     pub(crate) contents: Option<ArcSwap<Contents>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) offences: Arc<Offences>,
+    pub(crate) reported: Reported,
     /// Another number in each run.
     pub(crate) epoch: u32,
     /// How many agents there were at the last sweep, about.

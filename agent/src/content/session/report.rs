@@ -1,12 +1,21 @@
 //! What a session tells the tracker and `/status`.
 
-use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference};
+use std::time::Duration;
+
+use narrows_host::OffenceKind as _;
+use narrows_protocol::{
+    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_SEEN_OFFENDERS, SeenOffender,
+};
 use narrows_storage::WanTotals;
 use narrows_swarm::explanation::Explanation;
 use narrows_swarm::{Report, State, Status, Time};
 
 use super::Session;
 use crate::content::{ContentState, ContentStatus, UnreachablePeer};
+
+/// For so long the tracker is told of a peer that did what honest ones do not: seeders announce each quarter of
+/// an hour.
+const LATELY: Duration = Duration::from_secs(20 * 60);
 
 impl Session {
     /// An announce; what it says of the WAN is in the WAN history, too, and has to be
@@ -50,8 +59,20 @@ impl Session {
                 metrics: self.services.me.metrics,
                 networks: held.map(|(networks, _)| networks),
                 rates: held.map(|(_, rates)| rates).filter(|_| report.sends_across),
+                offenders: self.seen_offenders(),
             }),
         }
+    }
+
+    /// The peers that lately did what honest ones do not, those that did last first.
+    fn seen_offenders(&self) -> Vec<SeenOffender> {
+        let now = self.services.clock.now();
+        let known = self.services.resources.offences.offenders().into_iter();
+        known
+            .filter(|offender| now.saturating_sub(offender.last) <= LATELY)
+            .filter_map(|offender| SeenOffender::new(offender.kind.as_str(), offender.ip))
+            .take(MAX_SEEN_OFFENDERS)
+            .collect()
     }
 
     /// Tells the WAN history what was fetched; [`WanHistory::save`](narrows_storage::WanHistory::save) writes it down.

@@ -78,6 +78,8 @@ pub mod agent {
         NETWORKS = "networks";
         /// A number: which rates to other sites it was told; 0: none yet. Said by who sends to other sites.
         RATES = "rates";
+        /// `KIND:ADDRESS`: a peer that did to it what honest ones do not; may be repeated. A claim.
+        OFFENDER = "offender";
     }
 }
 

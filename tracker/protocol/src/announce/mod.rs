@@ -11,6 +11,9 @@ mod response;
 mod url;
 
 pub use decode::ReplyError;
-pub use request::{AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, Role, Sharing};
+pub use request::{
+    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_SEEN_OFFENDERS, Role, SeenOffender,
+    Sharing,
+};
 pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 pub use url::{AnnounceUrl, AnnounceUrlError};

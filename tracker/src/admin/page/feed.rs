@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use narrows_topology::Hop;
 use serde::Serialize;
 
-use crate::admin::offenders::{OffenderStatus, offenders};
+use crate::admin::offenders::{OffenderStatus, ReportedStatus, offenders, reported};
 use crate::admin::page::rollout::Short;
 use crate::metrics::labels::{Direction, link_label, site_label};
 use crate::net::events::{Broadcast, Unavailable};
@@ -95,6 +95,8 @@ struct Event {
     links: Vec<Use>,
     /// Those that did last first.
     offenders: Vec<OffenderStatus>,
+    /// Those that most addresses name first.
+    reported_offenders: Vec<ReportedStatus>,
 }
 
 /// One direction of a link.
@@ -150,6 +152,7 @@ impl Meter {
             rollouts: contents.iter().map(|content| Short::of(content, &brakes)).collect(),
             links,
             offenders: offenders(tracker, MAX_OFFENDERS),
+            reported_offenders: reported(tracker, MAX_OFFENDERS),
         }
     }
 

@@ -1,9 +1,12 @@
 //! What a peer tells the tracker.
 
+mod offender;
 mod read;
 mod write;
 
 use std::net::{IpAddr, SocketAddr};
+
+pub use offender::SeenOffender;
 
 use crate::ids::{InfoHash, PeerId};
 
@@ -11,6 +14,9 @@ use crate::ids::{InfoHash, PeerId};
 const MAX_GONE: usize = 8;
 /// Most parent sites that an announce can divide its bytes among; further ones are left out.
 const MAX_SOURCES: usize = 16;
+
+/// Most offenders that an announce can name; further ones are left out.
+pub const MAX_SEEN_OFFENDERS: usize = 4;
 
 /// What happened to the peer since its last announce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
@@ -131,6 +137,9 @@ pub struct AgentReport {
     pub networks: Option<u64>,
     /// Which rates to other sites it was told, 0 for none; absent: it sends nothing to other sites.
     pub rates: Option<u64>,
+    /// Peers that did to it lately what honest ones do not (`offender=KIND:ADDRESS`, repeated, at most 4).
+    /// Shown to the operator, and never acted upon.
+    pub offenders: Vec<SeenOffender>,
 }
 
 impl AnnounceEvent {

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_GONE, MAX_SOURCES, Role, Sharing,
+    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_GONE, MAX_SEEN_OFFENDERS,
+    MAX_SOURCES, Role, SeenOffender, Sharing,
 };
 use crate::announce::keys::{agent, request};
 use crate::ids::{InfoHash, PeerId};
@@ -63,6 +64,7 @@ struct Fields<'q> {
     metrics: &'q str,
     networks: Option<u64>,
     rates: Option<u64>,
+    offenders: Vec<&'q str>,
 }
 
 impl Default for Fields<'_> {
@@ -97,6 +99,7 @@ impl Default for Fields<'_> {
             metrics: "",
             networks: None,
             rates: None,
+            offenders: Vec::new(),
         }
     }
 }
@@ -152,6 +155,7 @@ impl<'q> Fields<'q> {
             agent::RATES => self.rates = Some(number(value).unwrap_or(0)),
             agent::GONE if self.gone.len() < MAX_GONE => self.gone.push(value),
             agent::FROM if self.sources.len() < MAX_SOURCES => self.sources.push(value),
+            agent::OFFENDER if self.offenders.len() < MAX_SEEN_OFFENDERS => self.offenders.push(value),
             _ => {}
         }
         Ok(())
@@ -218,6 +222,12 @@ impl<'q> Fields<'q> {
             metrics: self.metrics.parse().ok().filter(|port| *port != 0),
             networks: self.networks,
             rates: self.rates,
+            // no cause to refuse an announce: what is odd is not shown
+            offenders: self
+                .offenders
+                .iter()
+                .filter_map(|seen| SeenOffender::parse(&query::decode_text(seen)?))
+                .collect(),
         })
     }
 }

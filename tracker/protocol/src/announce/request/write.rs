@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{AgentReport, AnnounceRequest, GatewayPreference, MAX_GONE, MAX_SOURCES, Sharing};
+use super::{
+    AgentReport, AnnounceRequest, GatewayPreference, MAX_GONE, MAX_SEEN_OFFENDERS, MAX_SOURCES, Sharing,
+};
 use crate::announce::keys::{agent, request};
 use crate::query;
 
@@ -67,6 +69,9 @@ impl AgentReport {
         out.optional(agent::METRICS, self.metrics);
         out.optional(agent::NETWORKS, self.networks);
         out.optional(agent::RATES, self.rates);
+        for seen in self.offenders.iter().take(MAX_SEEN_OFFENDERS) {
+            out.pair(agent::OFFENDER, seen);
+        }
     }
 }
 
