@@ -158,3 +158,47 @@ impl Tree {
         self.order.iter().map(|&site| (site, self.steps[site as usize]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_one_path_only_it_is_found_without_comparing() {
+        // site n hangs on one before it
+        let mut neighbours: Neighbours = vec![Vec::new(); 60];
+        for n in 1..60u32 {
+            let (to, link) = (n * 7 % 11 % n, n - 1);
+            neighbours[to as usize].push((n, 2 * link + 1));
+            neighbours[n as usize].push((to, 2 * link));
+        }
+        let weights: Vec<Weight> = (0..59)
+            .map(|tie| Weight {
+                cost: 1 + u64::from(tie % 5),
+                tie,
+            })
+            .collect();
+        for source in 0..60 {
+            let (one, other) = (
+                Tree::new(&neighbours, &weights, source),
+                Tree::of_tree(&neighbours, source),
+            );
+            for site in 0..60 {
+                assert_eq!(one.distance(site), other.distance(site));
+                assert!(
+                    one.back_from(site).eq(other.back_from(site)),
+                    "from {source} to {site}"
+                );
+            }
+            // a site that is before another on a path is before it in a walk
+            for tree in [one, other] {
+                let mut seen = vec![source];
+                for (site, step) in tree.walk() {
+                    assert!(seen.contains(&step.before));
+                    seen.push(site);
+                }
+                assert_eq!(seen.len(), 61);
+            }
+        }
+    }
+}

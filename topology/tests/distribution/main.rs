@@ -4,6 +4,7 @@ mod advice;
 mod fair;
 mod forest;
 mod meshes;
+mod newcomer;
 mod plan;
 mod stripes;
 mod support;

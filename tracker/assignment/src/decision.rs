@@ -126,7 +126,7 @@ pub struct Outcome {
     pub id_taken: Option<SocketAddr>,
     /// The peer became a seeder.
     pub completed: bool,
-    /// Parents were planned anew.
+    /// Parents were planned anew within the announce, as on small maps.
     pub planned: bool,
     /// Bytes that the agent fetched across links since its last announce.
     pub wan_bytes: u64,
