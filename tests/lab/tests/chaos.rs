@@ -34,3 +34,17 @@ fn after_twenty_seconds_of_faults_every_agent_has_every_byte_and_every_user_ever
         assert_eq!(report["ok"], true, "{said}");
     }
 }
+
+/// `NARROWS_SEED=17 NARROWS_KEEP=DIR cargo test -p narrows-lab --test chaos liars` runs another one, and keeps it
+/// all.
+#[test]
+fn whatever_liars_do_every_agent_has_every_byte_and_each_liar_is_named() {
+    let seed = std::env::var("NARROWS_SEED").unwrap_or_else(|_| "106".to_owned());
+    let keep = std::env::var("NARROWS_KEEP").ok();
+    let kept = keep.iter().flat_map(|dir| ["--keep", dir]);
+    let args: Vec<&str> = ["--for", "30s"].into_iter().chain(kept).collect();
+    if let Some((report, said)) = findings(&seed, &args) {
+        assert_eq!(report["findings"], serde_json::json!([]), "{said}");
+        eprintln!("{said}");
+    }
+}

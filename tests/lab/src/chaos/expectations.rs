@@ -31,9 +31,9 @@ pub fn of(kind: Kind) -> Expectation {
         Kind::Poisoner => (&["wrong_pieces"], true, true),
         Kind::Crowd => (&["too_many_connections", "handshake_flood"], true, true),
         Kind::Deaf => (&["slow_client", "flooding"], true, true),
-        Kind::Ids => (&["too_many_ids", "too_many_peers"], false, true),
-        Kind::Boaster => (&["impossible_bytes"], false, true),
-        Kind::Stranger => (&["unknown_address", "foreign_address"], false, true),
+        Kind::Ids => (&["crowded_address"], false, true),
+        Kind::Boaster => (&["impossible_counters"], true, true),
+        Kind::Stranger => (&["unmapped_address"], true, false),
     };
     Expectation { named, must, payload }
 }

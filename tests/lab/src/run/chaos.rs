@@ -57,6 +57,10 @@ impl Rollout {
                 let _ = poll::authorized("POST", host.control, "/look", Some(token.trim()), patience).await;
             }
         }
+        // with the logs, for who looks into a finding
+        if let Ok(status) = poll::get(self.prepared.layout.admin(), "/status", Duration::from_secs(5)).await {
+            let _ = std::fs::write(self.prepared.layout.tracker().join("status.json"), status);
+        }
         if let Some(chaos) = &mut self.chaos {
             chaos.looked = Some(Instant::now());
         }
