@@ -123,13 +123,14 @@ mod windows {
     }
 
     /// Makes a folder where all users read and only administrators, who own it, and the system write, whatever
-    /// may be done in that above it. Its owner is set first: an owner may change the list.
+    /// may be done in that above it. Its owner is set first, since an owner may change the list; the list is set
+    /// whatever came of that.
     ///
     /// # Errors
     /// The system's.
     pub fn restrict_folder(path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)?;
-        icacls(path, &["/setowner".to_owned(), ADMINISTRATORS.to_owned()])?;
+        let owned = icacls(path, &["/setowner".to_owned(), ADMINISTRATORS.to_owned()]);
         let inherited = |who: &str, may: &str| format!("{who}:(OI)(CI){may}");
         restrict(
             path,
@@ -138,7 +139,8 @@ mod windows {
                 inherited(ADMINISTRATORS, "F"),
                 inherited(USERS, "RX"),
             ],
-        )
+        )?;
+        owned
     }
 
     /// Makes `grants` the whole access list of a file or folder.
