@@ -3,8 +3,8 @@
 mod support;
 
 use narrows_protocol::{
-    AgentReport, AnnounceEvent, AnnounceRequest, InfoHash, RetryIn, Role, ScrapeFile, ScrapeRequest,
-    ScrapeResponse,
+    AgentReport, AnnounceEvent, AnnounceRequest, InfoHash, PathRate, RetryIn, Role, ScrapeFile,
+    ScrapeRequest, ScrapeResponse,
 };
 use support::*;
 
@@ -75,6 +75,32 @@ fn an_agent_is_told_its_part_apart_from_its_local_peers() {
     assert_eq!(assignment.rate, 1_250_000, "the whole link: 10 Mbit/s");
     assert!(assignment.lease > 0);
     assert_eq!(addresses(&response), Vec::<String>::new());
+}
+
+#[test]
+fn an_agent_that_asks_is_told_the_maps_networks_once_and_its_rates_at_any_time() {
+    let tracker = Running::start("");
+    let ask = |networks, rates| {
+        let mut asking = agent("hq-1", 0);
+        asking.narrows = asking.narrows.map(|report| AgentReport {
+            networks,
+            rates,
+            ..report
+        });
+        let response = accepted(say(tracker.addr, "127.1.0.1", &asking));
+        response.narrows.expect("a dictionary for agents").told
+    };
+    assert_eq!(ask(None, None), None);
+    let told = ask(Some(0), Some(0)).expect("told");
+    let networks = told.networks.table.expect("the networks");
+    let place = |ip: &str| networks.place(ip.parse().expect("an address"));
+    let (hq, munich) = (place("127.1.0.1"), place("127.2.0.1").expect("at munich"));
+    assert!(hq.is_some() && hq != Some(munich) && place("127.99.0.1").is_none());
+    let rates = told.rates.expect("told");
+    let to_munich = rates.table.as_ref().map(|table| table.to(munich));
+    assert_eq!(to_munich, Some(PathRate::Limited(1_250_000)), "10 Mbit/s");
+    let again = ask(Some(networks.version()), Some(rates.version)).expect("told");
+    assert!(again.networks.table.is_none() && again.rates.is_some_and(|rates| rates.table.is_none()));
 }
 
 #[test]

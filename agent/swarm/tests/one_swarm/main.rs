@@ -12,6 +12,7 @@ mod neighbours;
 mod pair;
 mod progress;
 mod share;
+mod sites;
 mod stock;
 mod supply;
 mod table;
