@@ -9,8 +9,8 @@ use bendy::decoding::{Decoder, Object};
 use narrows_protocol::announce::keys;
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, Failure, GatewayPreference,
-    InfoHash, Networks, Parent, PathRate, PathRates, Peer, PeerId, RetryIn, Role, Sharing, Told,
-    ToldNetworks, ToldRates,
+    InfoHash, Networks, Parent, PathRate, PathRates, Peer, PeerId, RetryIn, Role, SeenOffender, Sharing,
+    Told, ToldNetworks, ToldRates,
 };
 use narrows_wire::{ExtendedHandshake, Extensions, Hello};
 
@@ -120,6 +120,7 @@ fn request() -> AnnounceRequest {
             metrics: Some(1),
             networks: Some(1),
             rates: Some(1),
+            offenders: SeenOffender::new("no_delivery", v4.ip()).into_iter().collect(),
         }),
     }
 }

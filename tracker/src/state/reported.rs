@@ -1,5 +1,5 @@
 //! What agents say of peers that did to them what honest ones do not. It is shown with how many addresses say
-//! so, and never acted upon: whoever says it may be the one that lies.
+//! so, and never acted upon: the agent that says it may be the one that lies.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
