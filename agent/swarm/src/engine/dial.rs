@@ -14,6 +14,9 @@ pub(super) struct Known {
     /// In the last list of its class that the tracker handed out.
     pub(super) listed: bool,
     pub(super) state: State,
+    /// An upstream that was asked, or kept from asking, and brought nothing: that it takes connections does not
+    /// make it one that answers. A block does.
+    pub(super) let_down: bool,
     /// Dials in a row that came to nothing.
     failures: u32,
     /// Not before.
@@ -40,6 +43,7 @@ impl Known {
             class,
             listed: true,
             state: State::Idle,
+            let_down: false,
             failures: 0,
             due,
         }
@@ -111,10 +115,24 @@ impl Swarm {
     }
 
     pub(super) fn dial_succeeded(&mut self, addr: SocketAddr, key: PeerKey) {
-        self.gone.remove(&addr);
         if let Some(known) = self.known.get_mut(&addr) {
             known.state = State::Connected(key);
         }
+        if !self.has_let_down(addr) {
+            self.gone.remove(&addr);
+        }
+    }
+
+    pub(super) fn has_let_down(&self, addr: SocketAddr) -> bool {
+        self.known.get(&addr).is_some_and(|known| known.let_down)
+    }
+
+    /// An upstream brought nothing although it was its turn.
+    pub(super) fn let_down(&mut self, addr: SocketAddr, now: Time) {
+        if let Some(known) = self.known.get_mut(&addr) {
+            known.let_down = true;
+        }
+        self.note_gone(addr, now);
     }
 
     pub(super) fn dial_failed(&mut self, addr: SocketAddr, why: DialError, now: Time, out: &mut Vec<Action>) {
@@ -210,8 +228,10 @@ impl Swarm {
         let (mut fed, mut starved) = (0, 0);
         for parent in open.filter(|parent| !parent.upstreams.is_empty()) {
             let theirs = |addr: &SocketAddr| parent.upstreams.contains(addr);
-            let answers =
-                |peer: &Peer| peer.is_upstream_dial() && theirs(&peer.addr) && peer.silent.is_none();
+            let answers = |peer: &Peer| {
+                let serves = peer.silent.is_none() && !self.has_let_down(peer.addr);
+                peer.is_upstream_dial() && theirs(&peer.addr) && serves
+            };
             let untried = |(addr, known): (&SocketAddr, &Known)| {
                 theirs(addr)
                     && known.listed

@@ -137,7 +137,7 @@ impl Swarm {
         let (addr, upstream) = (peer.addr, peer.is_upstream_dial());
         if upstream {
             peer.silent = Some(now);
-            self.note_gone(addr, now);
+            self.let_down(addr, now);
         }
         self.abandon(key, out);
         self.choose_upstream(now, out);

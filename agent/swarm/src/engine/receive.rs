@@ -83,6 +83,9 @@ impl Swarm {
         }
         if peer.relation == Relation::Upstream {
             self.gone.remove(&addr);
+            if let Some(known) = self.known.get_mut(&addr) {
+                known.let_down = false;
+            }
             if let Some(parent) = self.parent_at(addr) {
                 self.parents[parent].moved = now;
             }

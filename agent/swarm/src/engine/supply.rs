@@ -88,8 +88,9 @@ impl Swarm {
         self.parents.iter().map(would).sum()
     }
 
-    /// A term in which a link stood idle is over: where neighbours brought less together than half of what it
-    /// would have, those that brought less than their share do not count any more.
+    /// A term in which a link stood idle is over. Where neighbours brought less together than half of what it
+    /// would have, those that brought less than their share do not count any more; where others bring enough,
+    /// those that brought next to nothing though they were waited for most of the term.
     fn judge(&mut self, now: Time, out: &mut Vec<Action>) {
         if self.parents.iter().all(|parent| parent.idle < LEAST_IDLE) {
             return;
@@ -97,19 +98,18 @@ impl Swarm {
         let enough = self.enough();
         let local = || self.peers.iter().filter(|(_, peer)| peer.relation == Relation::Local);
         let brought = |peer: &Peer| peer.brought.saturating_sub(peer.term_began);
-        if local().map(|(_, peer)| brought(peer)).sum::<u64>() >= enough {
-            return;
-        }
-        let judged: Vec<(PeerKey, u64)> = local()
+        let supplied = local().map(|(_, peer)| brought(peer)).sum::<u64>() >= enough;
+        let judged: Vec<(PeerKey, u64, Time)> = local()
             .filter(|(_, peer)| {
                 peer.owed > Time::ZERO && peer.counted.is_some_and(|c| c.word == Word::Counts)
             })
-            .map(|(key, peer)| (*key, brought(peer)))
+            .map(|(key, peer)| (*key, brought(peer), peer.owed))
             .collect();
         let share = enough / (judged.len() as u64).max(1);
-        for (key, brought) in judged {
-            if brought < share {
-                self.break_word(key, brought < share / NAMED, now, out);
+        for (key, brought, owed) in judged {
+            let little = brought < share / NAMED;
+            if (little && owed >= TERM / 2) || (brought < share && !supplied) {
+                self.break_word(key, little, now, out);
             }
         }
         self.choose_upstream(now, out);

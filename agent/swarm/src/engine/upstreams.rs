@@ -113,6 +113,13 @@ impl Swarm {
                 if failed {
                     peer.bad_until = now + DISAPPOINTED;
                 }
+                let (addr, vain) = (
+                    peer.addr,
+                    peer.last_block < peer.active_since || peer.brought == 0,
+                );
+                if failed && vain {
+                    self.let_down(addr, now);
+                }
             }
             self.abandon(old, out);
             self.update_interest(old, out);

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "modules of one test program")]
 
 mod failover;
+mod liars;
 mod net;
 mod share;
 mod sim;

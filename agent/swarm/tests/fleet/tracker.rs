@@ -39,6 +39,8 @@ pub struct Tracker {
     pub turn: usize,
     /// Agents that do not share: they are handed out to no peer, and are gateways only where no other can be.
     pub non_sharing: BTreeSet<usize>,
+    /// Agents that are never gateway.
+    pub no_gateways: BTreeSet<usize>,
     /// When the first agent of each site came.
     pub came: BTreeMap<usize, Time>,
 }
@@ -87,7 +89,11 @@ impl Tracker {
         });
         if supplied(site) {
             gateways.clear();
-        } else if report.left > 0 && report.able && !gateways.contains(&agent) {
+        } else if report.left > 0
+            && report.able
+            && !gateways.contains(&agent)
+            && !self.no_gateways.contains(&agent)
+        {
             let is_non_sharing = non_sharing.contains(&agent);
             if alone && is_non_sharing && !waits_for_others || !is_non_sharing && gateways.len() < self.wanted
             {

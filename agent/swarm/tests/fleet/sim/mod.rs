@@ -65,7 +65,21 @@ pub enum Op {
     TrackerUp,
 }
 
+/// How an agent lies: it says that it has everything, whatever it has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lie {
+    /// It sends nothing.
+    Silent,
+    /// It refuses everything.
+    Rejects,
+    /// It sends what it has, and does not answer for the rest.
+    Boasts,
+    /// It sends rubbish, at once.
+    Rubbish,
+}
+
 pub struct Agent {
+    pub lie: Option<Lie>,
     pub addr: SocketAddr,
     pub site: usize,
     pub swarm: Option<Swarm>,
@@ -136,6 +150,7 @@ impl Sim {
                     have = Bitfield::full(pieces);
                 }
                 agents.push(Agent {
+                    lie: None,
                     addr: format!("10.{site}.0.{}:6881", index + 1).parse().expect("an address"),
                     site,
                     swarm: None,

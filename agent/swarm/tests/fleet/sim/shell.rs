@@ -9,7 +9,7 @@ use narrows_swarm::policy::pacing::wire;
 use narrows_swarm::{Action, AnnounceReason, Class, Event, Origin, PeerKey, Time};
 use narrows_wire::{Block, Message};
 
-use super::{End, Happening, Sim};
+use super::{End, Happening, Lie, Sim};
 
 impl Sim {
     pub(super) fn break_off(&mut self, key: u64) {
@@ -154,6 +154,10 @@ impl Sim {
         let life = self.agents[agent].life;
         match action {
             Action::Send { peer, message } => {
+                let message = &match self.lie(agent, *peer, message) {
+                    Some(message) => message,
+                    None => return,
+                };
                 if let Message::Request(block) = message {
                     self.check_request(agent, peer.0, *block);
                 }
@@ -188,6 +192,15 @@ impl Sim {
                     "agent {agent} does not share"
                 );
                 let corrupt = self.agents[agent].corrupt;
+                match self.agents[agent].lie {
+                    Some(Lie::Silent | Lie::Rubbish) => return,
+                    Some(Lie::Rejects) => {
+                        let reject = Happening::Deliver(peer.0 ^ 1, Message::Reject(*block));
+                        self.transmit(agent, peer.0, 17, 0, reject);
+                        return;
+                    }
+                    Some(Lie::Boasts) | None => {}
+                }
                 let (what, bytes, payload) = match self.agents[agent].choking {
                     true => (Happening::Deliver(peer.0 ^ 1, Message::Reject(*block)), 17, 0),
                     false => (
@@ -254,6 +267,27 @@ impl Sim {
                 self.agents[agent].completed = Some(self.now);
             }
             Action::Mark { .. } | Action::Doubt { .. } | Action::Ban { .. } | Action::Name { .. } => {}
+        }
+    }
+
+    /// What a liar says instead of `message`; `None`: nothing.
+    fn lie(&mut self, agent: usize, peer: PeerKey, message: &Message) -> Option<Message> {
+        let Some(lie) = self.agents[agent].lie else {
+            return Some(message.clone());
+        };
+        match message {
+            Message::Bitfield(_) | Message::HaveNone => Some(Message::HaveAll),
+            Message::Have(_) => None,
+            Message::Reject(block) => match lie {
+                Lie::Silent | Lie::Boasts => None,
+                Lie::Rejects => Some(message.clone()),
+                Lie::Rubbish => {
+                    let rubbish = Happening::Data(peer.0 ^ 1, *block, true);
+                    self.transmit(agent, peer.0, wire(block.len), block.len, rubbish);
+                    None
+                }
+            },
+            other => Some(other.clone()),
         }
     }
 
