@@ -256,6 +256,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("announce_metrics", old.announce_metrics != new.announce_metrics),
         ("state", old.state != new.state),
         ("scrub", old.scrub != new.scrub),
+        ("serve", old.serve != new.serve),
     ];
     changed.iter().filter(|(_, changed)| *changed).map(|(key, _)| (*key).to_owned()).collect()
 }

@@ -25,6 +25,9 @@ use kept::Kept;
 /// How long a peer that connects before a tracker has told anything is kept waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Seconds are told rounded, and a reply takes a while: a change that moves by less is the same one.
+const ROUNDED: Duration = Duration::from_secs(5);
+
 /// What trackers told of the map. Its memory is bounded by a reply's, and by the sites that are sent to.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -195,7 +198,11 @@ impl State {
             if let Some(table) = &told.table {
                 rates = Some(table.clone());
             }
-            change = (told.change > 0).then(|| now + Duration::from_secs(told.change.into()));
+            let told = (told.change > 0).then(|| now + Duration::from_secs(told.change.into()));
+            change = match (change, told) {
+                (Some(known), Some(told)) if known > now && known.abs_diff(told) < ROUNDED => Some(known),
+                _ => told,
+            };
         }
         self.rates = rates.as_ref().map_or(0, |rates| rates.version(networks.version()));
         self.sites = Some(Arc::new(Sites {

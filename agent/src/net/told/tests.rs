@@ -157,6 +157,27 @@ async fn what_was_told_is_there_again_after_a_restart_and_rubbish_is_none() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_says_nothing_new_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = told(folder.path());
+    let reply = |change| {
+        let mut reply = reply(None, Some(rates(PathRate::Unlimited)));
+        let said = reply.narrows.as_mut().and_then(|narrows| narrows.told.as_mut()).expect("told");
+        said.networks.table = Some(networks());
+        said.rates.as_mut().expect("rates").change = change;
+        reply
+    };
+    told.heard(CONTENT, &reply(100));
+    let mut state = told.state.subscribe();
+    state.mark_unchanged();
+    told.heard(CONTENT, &reply(99));
+    told.heard(OTHER, &reply(100));
+    assert!(!state.has_changed().expect("open"));
+    told.heard(CONTENT, &reply(50));
+    assert!(state.has_changed().expect("open"));
+}
+
 #[tokio::test]
 async fn other_networks_end_what_was_told_of_rates() {
     let folder = tempfile::tempdir().expect("a folder");
