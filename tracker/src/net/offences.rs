@@ -25,6 +25,8 @@ pub(crate) enum Offence {
     NoProgress,
     /// Says that it fetched more than links can have carried.
     ImpossibleCounters,
+    /// More peers of one content than one address may have.
+    CrowdedAddress,
 }
 
 impl OffenceKind for Offence {
@@ -37,6 +39,7 @@ impl OffenceKind for Offence {
         Self::FalseAccusation,
         Self::NoProgress,
         Self::ImpossibleCounters,
+        Self::CrowdedAddress,
     ];
 
     fn as_str(self) -> &'static str {
@@ -49,6 +52,7 @@ impl OffenceKind for Offence {
             Self::FalseAccusation => "false_accusation",
             Self::NoProgress => "no_progress",
             Self::ImpossibleCounters => "impossible_counters",
+            Self::CrowdedAddress => "crowded_address",
         }
     }
 
@@ -85,6 +89,11 @@ impl OffenceKind for Offence {
             Self::ImpossibleCounters => {
                 "an agent says that it fetched more across links than they can have carried since its last report; the rest is \
                  not booked: the map gives its link less than it has, or it lies: look at that machine"
+            }
+            Self::CrowdedAddress => {
+                "more peers of one content announce from an address than are kept for one (1,024; 64 with one port; 16,384 from \
+                 an IPv6 /64): those that were silent for longest are forgotten: a large NAT, which needs ports of its own or \
+                 a route to the tracker, or a machine that makes clients up"
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{budget, trickle};
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::peer::{Class, Peer};
-use crate::state::site::{Gateway, Site};
+use crate::state::site::{Gateway, Service, Site};
 use crate::state::view::View;
 
 /// What a peer's announce says of a gateway of its site.
@@ -40,7 +40,7 @@ pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before:
     let came_on = view.peer.left < left_before;
     if came_on || !could_have(view, gateway) {
         Said::Served
-    } else if before >= lease.since {
+    } else if before >= lease.service.served {
         Said::Still(before)
     } else {
         Said::Nothing
@@ -69,16 +69,25 @@ pub(crate) fn is_one_address(site: &Site, gateway: Endpoint) -> bool {
 /// Peers of a site that are looked at for that.
 const SAMPLE: usize = 64;
 
+/// What a peer that takes the lease inherits of what the site got, if its address has just had it: it may have
+/// come back as another client.
+pub(crate) fn inherited(view: &View<'_>) -> Option<Service> {
+    let lease = view.cx.policy.lease(view.cx.policy.intervals.gateway);
+    let before = view.site.released.filter(|before| before.at.ip() == view.at.ip())?;
+    let is_it = before.at == view.at || !is_one_address(view.site, view.at);
+    (is_it && view.now < before.renewed + lease).then_some(before.service)
+}
+
 /// Whether the site got nothing of a gateway in its term, by what others there say.
 pub(crate) fn is_fruitless(view: &View<'_>, gateway: Endpoint) -> bool {
     let Some(lease) = view.site.gateways.get(&gateway).filter(|lease| !lease.extra) else {
         return false;
     };
-    let Some(still_since) = lease.still_since else {
+    let Some(still_since) = lease.service.still_since else {
         return false;
     };
     let term = term(view, gateway);
-    lease.served + term <= view.now && still_since + term / 2 <= view.now
+    lease.service.served + term <= view.now && still_since + term / 2 <= view.now
 }
 
 /// A gateway of which the site got nothing, and which is late, so that the announcing peer takes its lease. One
@@ -115,7 +124,7 @@ fn term(view: &View<'_>, gateway: Endpoint) -> Duration {
 
 /// Whether others at a site say that they get nothing of its gateway: they and it are to come back soon.
 pub(crate) fn is_in_doubt(view: &View<'_>) -> bool {
-    let in_doubt = |lease: &Gateway| !lease.extra && lease.still_since.is_some();
+    let in_doubt = |lease: &Gateway| !lease.extra && lease.service.still_since.is_some();
     match view.gateway() {
         Some(lease) => in_doubt(lease),
         None => view.peer.still > 0 && view.site.gateways.values().any(in_doubt),

@@ -77,6 +77,22 @@ impl Choice<'_, '_> {
         self.gateway.reaches(up.peer, self.view.now)
     }
 
+    /// Whether an agent that does not come on has an upstream with no more than itself, while others at that
+    /// site have: such an upstream may stay so for ever.
+    fn is_outdone(&self, up: &Upstream) -> bool {
+        let (view, own) = (self.view, self.view.peer.left);
+        if !view.is_agent() || view.peer.still == 0 {
+            return false;
+        }
+        let has_less = view
+            .find(up.site, up.peer)
+            .is_some_and(|(class, peer)| class != Class::Seeder && peer.left >= own && own != u64::MAX);
+        has_less
+            && view.swarm.sites.get(&up.site).is_some_and(|site| {
+                site.peers.count(Class::Seeder) > 0 || site.peers.best().is_some_and(|(left, _)| left < own)
+            })
+    }
+
     fn pick(&self, handed_out: &mut Vec<Upstream>) -> Vec<Upstream> {
         let Choice {
             view,
@@ -86,7 +102,8 @@ impl Choice<'_, '_> {
             ..
         } = *self;
         let is_stock = !view.is_agent();
-        let kept = gateway.upstreams.iter().filter(|up| self.is_source(up) && self.reaches(up));
+        let stays = |up: &&Upstream| self.is_source(up) && self.reaches(up) && !self.is_outdone(up);
+        let kept = gateway.upstreams.iter().filter(stays);
         let current: Vec<Upstream> = kept.copied().collect();
         let mut chosen = if rotate { Vec::new() } else { current.clone() };
         if chosen.len() < allowed {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use narrows_topology::{Rate, SiteId};
 
 use super::Swarm;
-use super::site::{Flow, Site, Supply, Upstream};
+use super::site::{Flow, Released, Site, Supply, Upstream};
 use crate::Context;
 use crate::endpoint::Endpoint;
 
@@ -19,6 +19,11 @@ impl Site {
         if gateway.extra {
             return;
         }
+        self.released = Some(Released {
+            at,
+            renewed: gateway.renewed,
+            service: gateway.service,
+        });
         let peers = &self.peers;
         let shares = |at: &Endpoint| peers.find(*at).is_some_and(|(class, _)| class.shares());
         match self.gateways.iter_mut().find(|(at, other)| other.extra && shares(at)) {

@@ -81,6 +81,8 @@ pub(crate) struct Site {
     pub(crate) trials: Trials,
     /// Who held its lease to no avail.
     pub(crate) bars: Bars,
+    /// The last that held it.
+    pub(crate) released: Option<Released>,
 }
 
 /// Something kept for a peer until a moment.
@@ -88,6 +90,24 @@ pub(crate) struct Site {
 pub(crate) struct Offer {
     pub(crate) to: Endpoint,
     pub(crate) until: Time,
+}
+
+/// What a site got of its gateway.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service {
+    /// When another peer of the site last came on, or could not have; at first, when the gateway took office.
+    pub(crate) served: Time,
+    /// Since when others at the site say that they got nothing.
+    pub(crate) still_since: Option<Time>,
+}
+
+/// A regular gateway that was taken out of office, and what its site got of it: that follows its address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Released {
+    pub(crate) at: Endpoint,
+    /// When it last announced.
+    pub(crate) renewed: Time,
+    pub(crate) service: Service,
 }
 
 /// A lease.
@@ -108,10 +128,8 @@ pub(crate) struct Gateway {
     pub(crate) due: Time,
     /// What it brings.
     pub(crate) meter: Option<Meter>,
-    /// When another peer of its site last came on, or could not have; at first, when it took office.
-    pub(crate) served: Time,
-    /// Since when others at its site say that they got nothing.
-    pub(crate) still_since: Option<Time>,
+    /// What its site got of it.
+    pub(crate) service: Service,
     /// Upstreams that it could not reach, and until when it is not handed them again.
     pub(crate) unreachable: Vec<Offer>,
 }
@@ -187,6 +205,7 @@ impl Site {
             seeder_speed: SeederSpeed::default(),
             trials: Trials::default(),
             bars: Bars::default(),
+            released: None,
         }
     }
 
@@ -283,8 +302,10 @@ impl Gateway {
             handed_out: Vec::new(),
             due: now,
             meter: None,
-            served: now,
-            still_since: None,
+            service: Service {
+                served: now,
+                still_since: None,
+            },
             unreachable: Vec::new(),
         }
     }

@@ -22,6 +22,10 @@ use crate::rules::intervals::last_announced;
 use crate::state::agents::Place;
 use crate::state::clients;
 use crate::state::peer::{Peer, Tick};
+use crate::state::voice::Voice;
+
+/// Of an address that has too many records, one in so many goes at a time.
+const CROWD_PART: usize = 32;
 
 impl Turn<'_> {
     /// Finds the record of the announcing peer, and forgets those that it makes void. From then on
@@ -153,10 +157,36 @@ impl Turn<'_> {
         site.peers.seen_at(&cx.policy.identity, at, from, (last, now), stale)
     }
 
+    /// An address that has too many records loses those that have been silent for longest, gateways last: some
+    /// at once, as finding them is a walk.
+    fn make_room_at_address(&mut self) {
+        let (id, now, policy) = (self.id, self.now, &self.cx.policy.identity);
+        let Some(site) = self.swarm.sites.get(&id) else {
+            return;
+        };
+        let mut crowd = site.peers.of_crowded(policy, Voice::of(self.from));
+        if crowd.is_empty() {
+            return;
+        }
+        crowd.sort_by_cached_key(|at| {
+            let found = site.peers.find(*at);
+            let last = found.map_or(now, |(class, peer)| last_announced(self.cx, class, peer));
+            (site.gateways.contains_key(at), last)
+        });
+        self.outcome.crowded_out = true;
+        let surplus = crowd.len() / CROWD_PART + 1;
+        for at in crowd.into_iter().take(surplus) {
+            self.swarm.remove(self.cx, (id, at));
+        }
+    }
+
     /// The key of a peer that is not known yet: its address and port, and a place there that no other has.
     /// One that has begun anew takes its own.
     fn settle(&mut self) -> Endpoint {
         let (id, from) = (self.id, self.from);
+        if self.announce.event != AnnounceEvent::Stopped {
+            self.make_room_at_address();
+        }
         let site = self.swarm.sites.get(&id);
         if site.is_none_or(|site| site.peers.residents(from).next().is_none()) {
             return from;

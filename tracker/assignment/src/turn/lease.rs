@@ -9,7 +9,7 @@ use super::Turn;
 use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::rules::gateway::{self, Cause, Lease, Verdict};
-use crate::rules::{intervals, trickle};
+use crate::rules::{intervals, service, trickle};
 use crate::state::peer::{Class, Tick};
 use crate::state::site::{Gateway, Offer};
 use crate::state::trials::Trial;
@@ -166,6 +166,7 @@ impl Turn<'_> {
         if let Some(overdue) = lease.instead_of {
             self.release(overdue)?;
         }
+        let inherited = service::inherited(&self.view()?);
         let site = self.site_mut()?;
         let mut failover = false;
         if !lease.extra {
@@ -175,6 +176,7 @@ impl Turn<'_> {
         }
         let mut gateway = Gateway::new(now, lease.extra);
         gateway.adopted = lease.adopted;
+        gateway.service = inherited.filter(|_| !lease.extra).unwrap_or(gateway.service);
         site.gateways.insert(at, gateway);
         let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
         // what it did not get as a member is not held against it

@@ -8,6 +8,7 @@ use crate::rules::service::{self, Said};
 use crate::rules::starvation::{self, Facts};
 use crate::rules::{parents, supply};
 use crate::state::peer::Tick;
+use crate::state::site::Service;
 
 impl Turn<'_> {
     /// Compares a leecher with what it was at its last announce, when it lacked `left_before`.
@@ -36,9 +37,14 @@ impl Turn<'_> {
         for (gateway, said) in self.site_mut()?.gateways.values_mut().zip(said) {
             match said {
                 Said::Nothing => {}
-                Said::Served => (gateway.served, gateway.still_since) = (now, None),
+                Said::Served => {
+                    gateway.service = Service {
+                        served: now,
+                        still_since: None,
+                    };
+                }
                 Said::Still(since) => {
-                    gateway.still_since.get_or_insert(since);
+                    gateway.service.still_since.get_or_insert(since);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Cases that have a name, by subject.
 
 mod accusers;
+mod crowds;
 mod gateways;
 mod identity;
 mod idlers;

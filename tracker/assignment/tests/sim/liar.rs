@@ -84,6 +84,18 @@ impl World {
             wall: *wall,
         };
         let decision = swarm.announce(&cx, &announce, *now, rng).unwrap();
+        if let Some(log) = &mut self.log {
+            log.push(format!(
+                "{:?} LIE {:?} {:?} {:?} -> {:?} {:?} no_progress {:?}",
+                self.now,
+                lie.addr,
+                lie.event,
+                lie.report.as_ref().map(|r| (&r.agent, r.lost)),
+                decision.role,
+                decision.interval,
+                decision.outcome.no_progress
+            ));
+        }
         self.dial(&decision.outcome.probe);
         decision
     }

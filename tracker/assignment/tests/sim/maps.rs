@@ -61,3 +61,26 @@ pub fn random(rng: &mut SplitMix, most: usize) -> MapText {
     }
     MapText { text, sites }
 }
+
+/// Trees of sites that all share, without schedules.
+pub fn trees(rng: &mut SplitMix, most: usize) -> MapText {
+    let mut text = format!(
+        "version: 1\ndefaults: {{max_seeders: {}}}\nsites:\n",
+        1 + rng.below(2)
+    );
+    for n in 0..most {
+        let _ = writeln!(text, "  s{n}: {{networks: [10.{n}.0.0/16, \"fd00:{n}::/32\"]}}");
+    }
+    text.push_str("links:\n");
+    for n in 1..most {
+        let _ = writeln!(
+            text,
+            "  - {{between: [s{}, s{n}], rate: 10 Mbit/s}}",
+            rng.below(n)
+        );
+    }
+    MapText {
+        text,
+        sites: (0..most).map(|n| n as u8).collect(),
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use narrows_protocol::{GatewayPreference, Sharing};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, Sharing};
 
 use super::check::Checks;
 use super::client::{Client, SIZE};
+use super::liar::Lie;
 use super::maps;
 use super::world::World;
 
@@ -165,4 +166,135 @@ fn happen(world: &mut World, most_clients: usize, trouble: Trouble) {
         }
         _ => {}
     }
+}
+
+/// What the machine of a liar does, at one address of one site.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Rogue {
+    /// Says the ids of others, stops and moves them.
+    Thief,
+    /// Says of others that they do not answer.
+    Accuser,
+    /// Wants the lease and brings nothing.
+    Idler,
+    /// Speaks of gateways that are not there, and of restarts.
+    Gossip,
+    /// Says that it fetched more than there is.
+    Boaster,
+    /// Makes clients up.
+    Crowd,
+}
+
+impl Rogue {
+    pub const ALL: [Rogue; 6] = [
+        Rogue::Thief,
+        Rogue::Accuser,
+        Rogue::Idler,
+        Rogue::Gossip,
+        Rogue::Boaster,
+        Rogue::Crowd,
+    ];
+
+    fn speaks(self, world: &mut World, site: u8) {
+        let mut addr = super::client::address(site, 65_000, false);
+        let n = world.rng.below(20) as u16;
+        let number = world.rng.below(world.clients.len());
+        let (victim, other) = (world.clients[number].addr, world.random_site());
+        let peer_id = world.peer_id(number);
+        addr.set_port(
+            7000 + if self == Rogue::Crowd {
+                n * 50 + world.rng.below(50) as u16
+            } else {
+                n % 3
+            },
+        );
+        let name = format!("rogue-{}", addr.port());
+        let mut lie = Lie::of(&name, addr, SIZE).with(|lie| lie.key = Some(50_000 + u32::from(addr.port())));
+        lie.peer_id.0[18..].copy_from_slice(&addr.port().to_be_bytes());
+        world.listening.insert(addr);
+        let events = [
+            AnnounceEvent::None,
+            AnnounceEvent::Started,
+            AnnounceEvent::Stopped,
+        ];
+        match self {
+            Rogue::Thief => {
+                lie = lie.saying(|report| report.agent = format!("agent-{number}"));
+                (lie.event, lie.peer_id) = (events[usize::from(n) % 3], peer_id);
+                lie.key = lie.key.filter(|_| n.is_multiple_of(2));
+            }
+            Rogue::Accuser => {
+                lie = lie.saying(|report| {
+                    report.lost = n.is_multiple_of(2).then_some(victim);
+                    report.gone = vec![victim];
+                });
+            }
+            Rogue::Idler => {
+                lie.left = SIZE / 10 - world.now.as_secs() % 1000;
+                lie = lie.saying(|report| {
+                    report.role = narrows_protocol::Role::Gateway;
+                    report.preference = GatewayPreference::Prefer;
+                });
+            }
+            Rogue::Gossip => {
+                lie = lie.saying(|report| {
+                    report.gateway = Some(super::client::address(site, 64_000, false));
+                    report.restarted = true;
+                });
+            }
+            Rogue::Boaster => {
+                let source = world.map.name(world.site(super::client::address(other, 1, false)).unwrap());
+                let source = source.into_owned();
+                lie = lie.saying(|report| {
+                    report.wan = u64::MAX - u64::from(n);
+                    report.sources = vec![(source, u64::MAX)];
+                });
+            }
+            Rogue::Crowd => lie.report = lie.report.filter(|_| n.is_multiple_of(2)),
+        }
+        world.hear(&lie);
+    }
+}
+
+/// Honest clients join, and a liar speaks all the time. Returns how long it took until each had everything.
+pub fn beside(rogue: Rogue, seed: u64) -> (World, Duration) {
+    let mut rng = crate::support::rng::SplitMix(seed);
+    let most = 2 + rng.below(4);
+    let text = maps::trees(&mut rng, most);
+    let mut world = World::with_map(seed, rng, text);
+    let sites = world.text.sites.clone();
+    let home = sites[world.rng.below(sites.len())];
+    world.join(sites[0], true, SIZE);
+    for site in &sites {
+        // as it waits for the rollout
+        if *site == home {
+            world.announce_next();
+            rogue.speaks(&mut world, home);
+        }
+        for _ in 0..2 + world.rng.below(6) {
+            world.join(*site, true, 0);
+        }
+    }
+    let mut spoken = world.now;
+    while world.clients.iter().any(|client| !client.is_seeder()) {
+        let pause = Duration::from_millis(500 + world.rng.below(12_000) as u64);
+        let next = world.clients.iter().map(|client| client.next).min().unwrap_or(world.now);
+        if next > spoken + pause {
+            spoken += pause;
+            let to = spoken.max(world.now);
+            world.advance(to);
+            rogue.speaks(&mut world, home);
+        } else {
+            world.announce_next();
+        }
+        world.swarm.recount().unwrap();
+        if world.now >= Duration::from_secs(2 * 3600) {
+            let log = world.log.as_deref().unwrap_or_default();
+            log[log.len().saturating_sub(80)..].iter().for_each(|line| eprintln!("{line}"));
+            let left: Vec<&Client> = world.clients.iter().filter(|client| !client.is_seeder()).collect();
+            panic!("{rogue:?}, seed {seed}: {left:#?}");
+        }
+    }
+    let took = world.now;
+    (world, took)
 }

@@ -1,7 +1,8 @@
 //! The addresses of a site's peers: which of them are at one address and port, the second one of each, and
 //! which is handed to a peer.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,8 +11,44 @@ use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::policy::IdentityPolicy;
 use crate::state::peer::{Peer, Second, Tick};
+use crate::state::voice::Voice;
 
 impl Peers {
+    /// A record comes: [`Peers::insert`] has not put it in yet.
+    pub(super) fn count_address(&mut self, at: Endpoint) {
+        if !self.of_address.is_empty() {
+            *self.of_address.entry(Voice::of(at)).or_default() += 1;
+        } else if self.len() >= self.counted_from {
+            let mut counted: HashMap<Voice, u32, _> = HashMap::default();
+            for at in self.iter().map(|(_, at, _)| at).chain([at]) {
+                *counted.entry(Voice::of(at)).or_default() += 1;
+            }
+            self.of_address = counted;
+        }
+    }
+
+    /// A record has gone.
+    pub(super) fn uncount_address(&mut self, at: Endpoint) {
+        if let Entry::Occupied(mut count) = self.of_address.entry(Voice::of(at)) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        if self.len() <= self.counted_from / 2 && !self.of_address.is_empty() {
+            self.of_address = HashMap::default();
+        }
+    }
+
+    /// Records of an address that has as many as one may have; none if it has room.
+    pub(crate) fn of_crowded(&self, policy: &IdentityPolicy, voice: Voice) -> Vec<Endpoint> {
+        let count = self.of_address.get(&voice).map_or(0, |count| *count as usize);
+        if count < voice.most(policy) {
+            return Vec::new();
+        }
+        self.iter().map(|(_, at, _)| at).filter(|at| Voice::of(*at) == voice).collect()
+    }
+
     /// The key of the peer in this place.
     fn resolve(&self, at: Endpoint) -> Option<Endpoint> {
         if self.find(at).is_some() {

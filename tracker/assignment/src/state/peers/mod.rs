@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::crowd::Crowd;
 use super::peer::{Class, Peer, Second};
+use super::voice::Voice;
 use crate::endpoint::Endpoint;
 use crate::hash::Draw;
 use crate::policy::Policy;
@@ -27,6 +28,10 @@ pub(crate) struct Peers {
     pairs: HashMap<Endpoint, Second, RandomState>,
     /// Which addresses and ports several peers announce from, first and second ones.
     crowd: Crowd,
+    /// How many records each address has, in sites with more than `counted_from`: in smaller ones none can have
+    /// too many.
+    of_address: HashMap<Voice, u32, RandomState>,
+    counted_from: usize,
     agents: u32,
     tally: Tally,
     /// Of those that share and are without everything, the one that lacks least.
@@ -78,6 +83,8 @@ impl Peers {
             others: HashMap::default(),
             pairs: HashMap::default(),
             crowd: Crowd::default(),
+            of_address: HashMap::default(),
+            counted_from: policy.identity.max_at_address.min(policy.identity.max_at_network),
             agents: 0,
             tally: Tally::default(),
             best: None,
@@ -168,6 +175,7 @@ impl Peers {
                 self.others.insert(other, at);
             }
         }
+        self.count_address(at);
         let left = peer.left;
         self.tally.add(left);
         self.tally.starving += u32::from(peer.step > 0);
@@ -206,6 +214,7 @@ impl Peers {
             self.others.remove(&other);
         }
         self.crowd.remove(at);
+        self.uncount_address(at);
         self.ring.remove(&at);
         if self.sharers() <= self.ring_from / 2 {
             self.ring.clear();

@@ -1,0 +1,82 @@
+//! A machine that makes up any number of clients: what is kept of one address has a bound, and the others keep
+//! their places.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use narrows_protocol::{AnnounceEvent, PeerId};
+
+use super::star;
+use crate::sim::client::{SIZE, address};
+use crate::sim::liar::Lie;
+use crate::sim::world::World;
+
+/// One of any number of clients: agents or not, with every kind of claim.
+fn made_up(n: u32, mut addr: SocketAddr) -> Lie {
+    addr.set_port((n % 65_000) as u16 + 1);
+    let mut lie = Lie::of(&format!("made-up-{n}"), addr, SIZE - u64::from(n % 100));
+    lie.peer_id = PeerId([7; 20]);
+    lie.peer_id.0[..4].copy_from_slice(&n.to_be_bytes());
+    lie.key = Some(n + 1);
+    match n % 4 {
+        0 => lie.report = None,
+        1 => lie = lie.saying(|report| report.share = narrows_protocol::Sharing::Never),
+        2 => lie = lie.saying(|report| report.wan = 1000 + u64::from(n)),
+        _ => {}
+    }
+    lie
+}
+
+fn peers(world: &World) -> u32 {
+    world.swarm.counts().complete + world.swarm.counts().incomplete
+}
+
+/// Honest clients that have announced, of which some share the liar's site.
+fn with_honest() -> World {
+    let mut world = star(2);
+    for site in [1, 2, 2, 2, 3] {
+        let number = world.join(site, true, if site == 1 { SIZE } else { 100 });
+        world.announce(number, AnnounceEvent::Started);
+    }
+    world
+}
+
+#[test]
+fn one_address_has_no_more_peers_of_a_content_than_one_may_have_and_no_other_loses_its_place() {
+    let mut world = with_honest();
+    let before = peers(&world);
+    let most = world.policy.identity.max_at_address as u32;
+    let mut crowded = 0;
+    for n in 0..8 * most {
+        world.now += Duration::from_millis(1);
+        crowded += u32::from(world.hear(&made_up(n, address(2, 99, false))).outcome.crowded_out);
+        assert!(peers(&world) <= before + most, "{n}");
+    }
+    assert!(crowded > 0);
+    world.swarm.recount().unwrap();
+    for number in 0..before as usize {
+        let reply = world.announce(number, AnnounceEvent::None).unwrap();
+        assert!(!reply.outcome.moved && !reply.outcome.crowded_out);
+    }
+    assert!(peers(&world) <= before + most);
+    // and what it made up is forgotten as its records are
+    world.advance(world.now + Duration::from_secs(3600));
+    assert_eq!(peers(&world), 0);
+    world.swarm.recount().unwrap();
+}
+
+#[test]
+fn one_network_of_ipv6_is_one_machine() {
+    let mut world = with_honest();
+    world.policy.identity.max_at_network = 200;
+    let before = peers(&world);
+    for n in 0..2000u32 {
+        world.now += Duration::from_millis(1);
+        world.hear(&made_up(n, address(2, n as usize, true)));
+        assert!(peers(&world) <= before + 1024, "{n}");
+    }
+    world.swarm.recount().unwrap();
+    for number in 0..before as usize {
+        assert!(!world.announce(number, AnnounceEvent::None).unwrap().outcome.moved);
+    }
+}

@@ -1,0 +1,34 @@
+//! Stories with one machine that lies all the time, in one way each: every honest client gets everything in
+//! bounded time, and links carry a bounded number of copies. A failure prints the seed.
+
+mod sim;
+mod support;
+
+use std::time::Duration;
+
+use sim::client::SIZE;
+use sim::story::{self, Rogue};
+use support::seeds::seeds;
+
+/// What a client needs at 500 bytes a second, and some terms of a lease.
+const BOUND: Duration = Duration::from_secs(200 + 6 * 66);
+
+#[test]
+fn one_machine_that_lies_stops_no_honest_client() {
+    for rogue in Rogue::ALL {
+        let mut longest = Duration::ZERO;
+        for seed in seeds(40) {
+            let (world, took) = story::beside(rogue, seed);
+            assert!(took < BOUND, "{rogue:?}, seed {seed}: {took:?}");
+            let wan: u64 = world.clients.iter().map(|client| client.wan).sum();
+            let sites = world.text.sites.len() as u64 - 1;
+            // a member that starves has a lease of its own; in this model both then fetch all
+            assert!(
+                wan <= SIZE * (2 * sites + 1),
+                "{rogue:?}, seed {seed}: {wan} for {sites} sites"
+            );
+            longest = longest.max(took);
+        }
+        println!("{rogue:?}: {longest:?}");
+    }
+}
