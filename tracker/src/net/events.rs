@@ -223,15 +223,15 @@ mod tests {
     async fn a_machine_with_all_the_streams_gives_its_oldest_up_for_another_machine() {
         let broadcast = Broadcast::new(3);
         let mut greedy: Vec<_> = (0..3).map(|_| broadcast.subscribe(address(1)).unwrap()).collect();
+        for subscription in &mut greedy {
+            assert_eq!(subscription.stream.0.recv().await.unwrap(), PREAMBLE);
+        }
         assert_eq!(
             broadcast.subscribe(address(1)).err(),
             Some(Unavailable::Full),
             "not for itself"
         );
         let mut other = broadcast.subscribe(address(2)).unwrap();
-        for subscription in &mut greedy {
-            assert_eq!(subscription.stream.0.recv().await.unwrap(), PREAMBLE);
-        }
         assert!(greedy[0].stream.0.recv().await.is_none(), "the oldest has ended");
         assert!(broadcast.publish(Bytes::from_static(b"event")));
         assert_eq!(other.stream.0.recv().await.unwrap(), PREAMBLE);
