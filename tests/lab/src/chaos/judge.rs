@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::chaos::expectations;
-use crate::liars::Kind;
+use crate::liars::{Kind, Outcome};
 
 /// Copies that may cross a link in a direction, over those that have to.
 pub const MAX_COPIES: f64 = 1.15;
@@ -25,8 +25,8 @@ pub struct Seen {
     pub memory: Vec<(String, u64, bool)>,
     /// The offences that any program counted.
     pub named: BTreeSet<String>,
-    /// Each liar and the payload it got, in bytes; `None` if it did not say how it went.
-    pub liars: Vec<(Kind, Option<u64>)>,
+    /// Each liar and how it went; `None` if it did not say.
+    pub liars: Vec<(Kind, Option<Outcome>)>,
 }
 
 /// A link in one direction.
@@ -69,9 +69,13 @@ pub fn findings(seen: &Seen) -> Vec<String> {
             ));
         }
     }
-    for (kind, payload) in &seen.liars {
+    for (kind, outcome) in &seen.liars {
         let expected = expectations::of(*kind);
-        if expected.must && !expected.named.iter().any(|name| seen.named.contains(*name)) {
+        let leases = outcome.map_or(u64::MAX, |outcome| outcome.leases);
+        if expected.must
+            && leases >= expected.leases
+            && !expected.named.iter().any(|name| seen.named.contains(*name))
+        {
             found.push(format!(
                 "the liar {kind} ({}) was not named: no offence {} was counted, only {:?}",
                 kind.says(),
@@ -79,9 +83,9 @@ pub fn findings(seen: &Seen) -> Vec<String> {
                 seen.named
             ));
         }
-        match payload {
+        match outcome.map(|outcome| outcome.payload) {
             None => found.push(format!("the liar {kind} did not say how it went: it never ran")),
-            Some(bytes) if *bytes > 0 && !expected.payload => {
+            Some(bytes) if bytes > 0 && !expected.payload => {
                 found.push(format!(
                     "the liar {kind} ({}) got {bytes} bytes of content",
                     kind.says()
@@ -107,7 +111,7 @@ mod tests {
             }],
             memory: vec![("b1-0".to_owned(), expectations::MAX_AGENT_MEMORY, false)],
             named: ["id_taken".to_owned()].into(),
-            liars: vec![(Kind::Stopper, Some(0))],
+            liars: vec![(Kind::Stopper, Some(Outcome::default()))],
             ..Seen::default()
         }
     }

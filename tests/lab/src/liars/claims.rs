@@ -10,8 +10,12 @@ use crate::liars::scene::{Scene, Tally};
 /// Announces, and counts whether it was taken.
 fn tell(scene: &Scene, tally: &Tally, content: usize, peer_id: &str, keys: &[(&str, &str)]) {
     tally.tried();
-    if took(&get(scene.tracker, &announce(scene, content, peer_id, keys))) {
+    let answer = get(scene.tracker, &announce(scene, content, peer_id, keys));
+    if took(&answer) {
         tally.taken();
+    }
+    if answer.is_ok_and(|answer| String::from_utf8_lossy(&answer).contains("4:role7:gateway")) {
+        tally.lease();
     }
 }
 

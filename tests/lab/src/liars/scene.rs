@@ -56,6 +56,8 @@ pub struct Outcome {
     pub taken: u64,
     /// Bytes of content that it got.
     pub payload: u64,
+    /// Announces that were answered with a gateway's lease.
+    pub leases: u64,
 }
 
 /// The same, counted by several threads.
@@ -64,6 +66,7 @@ pub(super) struct Tally {
     tried: AtomicU64,
     taken: AtomicU64,
     payload: AtomicU64,
+    leases: AtomicU64,
 }
 
 impl Tally {
@@ -73,6 +76,10 @@ impl Tally {
 
     pub(super) fn taken(&self) {
         self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn lease(&self) {
+        self.leases.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn payload(&self, bytes: usize) {
@@ -85,6 +92,7 @@ impl Tally {
             tried: self.tried.load(Ordering::Relaxed),
             taken: self.taken.load(Ordering::Relaxed),
             payload: self.payload.load(Ordering::Relaxed),
+            leases: self.leases.load(Ordering::Relaxed),
         };
         let next = scene.outcome.with_extension("next");
         std::fs::write(&next, serde_json::to_vec(&outcome)?)?;

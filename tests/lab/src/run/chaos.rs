@@ -17,6 +17,9 @@ use crate::setup::disks::{users_files, users_text};
 /// that something differs.
 const LOOKED: Duration = Duration::from_secs(4);
 
+/// How late a fault that ends with the time may be.
+const LATE: Duration = Duration::from_secs(2);
+
 /// Between two questions for offences. A program that is killed in between takes what it counted with it.
 const ASK: Duration = Duration::from_millis(700);
 
@@ -32,6 +35,11 @@ impl Rollout {
         }
     }
 
+    /// Whether the time for faults is up, with a little for those that end exactly then.
+    pub(crate) fn faults_are_over(&self) -> bool {
+        self.chaos.as_ref().is_some_and(|chaos| self.elapsed() > chaos.plan.lasts + LATE)
+    }
+
     /// Whether every agent says now that it has everything.
     fn all_whole(&self) -> bool {
         self.fleet
@@ -45,7 +53,7 @@ impl Rollout {
     pub(crate) async fn look_again(&mut self) {
         let Some(chaos) = &self.chaos else { return };
         let waits = self.fleet.agents.iter().any(|agent| agent.restart.is_some());
-        let healed = self.elapsed() > chaos.plan.lasts && self.pending.undo.is_empty();
+        let healed = self.faults_are_over() && self.pending.undo.is_empty();
         if chaos.looked.is_some() || !healed || waits || self.fleet.tracker.is_none() {
             return;
         }
@@ -88,6 +96,23 @@ impl Rollout {
         tasks
     }
 
+    /// The offences that were counted, and the most memory that a program took, for people.
+    pub(crate) fn counted(&self, report: &Report) -> String {
+        let named = self.chaos.as_ref().map(Trial::offences).unwrap_or_default();
+        let named: Vec<String> = named.into_iter().collect();
+        let most = report.agents.iter().map(|row| row.rss_peak).max().unwrap_or(0);
+        format!(
+            "offences counted: {}; most memory of an agent {} MiB, of the tracker {} MiB",
+            if named.is_empty() {
+                "none".to_owned()
+            } else {
+                named.join(", ")
+            },
+            most >> 20,
+            report.tracker_rss_peak >> 20
+        )
+    }
+
     /// What should not be; `None` for a run without `--chaos`.
     pub(crate) fn findings(&self, report: &Report) -> Option<Vec<String>> {
         let chaos = self.chaos.as_ref()?;
@@ -114,7 +139,7 @@ impl Rollout {
             users: users.collect(),
             links: self.crossed(),
             memory: agents.chain([tracker]).collect(),
-            named: chaos.named.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            named: chaos.offences(),
             liars: self.liars(),
         }))
     }

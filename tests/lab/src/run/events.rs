@@ -35,7 +35,7 @@ impl Rollout {
             self.happen(&undo.what, &undo.agents, None).await?;
         }
         // what has not found its moment by the end of the faults has none
-        let over = self.chaos.as_ref().is_some_and(|chaos| self.elapsed() > chaos.plan.lasts);
+        let over = self.faults_are_over();
         let due = if over { Vec::new() } else { self.schedule_due() };
         for Due { event, agents } in due {
             // a question changes nothing

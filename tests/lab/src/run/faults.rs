@@ -101,7 +101,7 @@ impl Rollout {
             return Ok(());
         };
         let (of, to) = (&self.prepared.hosts[victim], &self.prepared.hosts[clone]);
-        let copied = copy_state(&of.folder.join("state"), &to.folder.join("state"));
+        let copied = copy_state(&of.folder.join("state"), &to.folder.join("state"), &of.folder);
         copied.map_err(|error| Stop::Failed(format!("cannot copy the state of {}: {error}", of.id)))?;
         let twin = Host {
             id: of.id.clone(),
@@ -233,15 +233,23 @@ fn spoil(path: &Path, length: u64) -> io::Result<()> {
     file.write_all(&[!byte[0]])
 }
 
-/// A folder as it is copied beside a program that writes there: what vanishes meanwhile is left out.
-fn copy_state(from: &Path, to: &Path) -> io::Result<()> {
+/// A folder as it is copied beside a program that writes there: what vanishes meanwhile is left out, and what names
+/// a place below `own`: a machine of its own would have that place on a disk of its own, here it is the other one's.
+fn copy_state(from: &Path, to: &Path, own: &Path) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         let copied = match entry.file_type()? {
-            kind if kind.is_dir() => copy_state(&from, &to),
-            kind if kind.is_file() => fs::copy(&from, &to).map(drop),
+            kind if kind.is_dir() => copy_state(&from, &to, own),
+            kind if kind.is_file() => fs::read(&from).and_then(|bytes| {
+                let place = own.as_os_str().as_bytes();
+                match bytes.windows(place.len().max(1)).any(|part| part == place) {
+                    true => Ok(()),
+                    false => fs::copy(&from, &to).map(drop),
+                }
+            }),
             _ => Ok(()),
         };
         match copied {
@@ -269,11 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn a_state_folder_is_copied_whole() {
+    fn a_state_folder_is_copied_but_for_what_names_the_other_machines_places() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::create_dir(from.path().join("a")).unwrap();
         fs::write(from.path().join("a/b"), b"1").unwrap();
-        copy_state(from.path(), &to.path().join("state")).unwrap();
+        fs::write(from.path().join("place"), b"x/machine/data").unwrap();
+        copy_state(from.path(), &to.path().join("state"), Path::new("/machine")).unwrap();
+        assert!(!to.path().join("state/place").exists());
         assert_eq!(fs::read(to.path().join("state/a/b")).unwrap(), b"1");
     }
 }

@@ -64,12 +64,12 @@ impl Rollout {
         }
     }
 
-    /// Each with the payload that it got; `None` if it never said anything.
-    pub(crate) fn liars(&self) -> Vec<(Kind, Option<u64>)> {
+    /// Each with how it went; `None` if it never said anything.
+    pub(crate) fn liars(&self) -> Vec<(Kind, Option<Outcome>)> {
         let liars = self.chaos.iter().flat_map(|chaos| &chaos.liars);
         let one = |path: &std::path::Path| {
             let text = std::fs::read(path).ok()?;
-            serde_json::from_slice::<Outcome>(&text).ok().map(|outcome| outcome.payload)
+            serde_json::from_slice::<Outcome>(&text).ok()
         };
         liars.map(|(kind, _, path)| (*kind, one(path))).collect()
     }

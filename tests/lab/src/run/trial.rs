@@ -30,4 +30,9 @@ impl Trial {
             liars: Vec::new(),
         }
     }
+
+    /// Those that were counted until now.
+    pub(crate) fn offences(&self) -> BTreeSet<String> {
+        self.named.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
 }

@@ -41,6 +41,7 @@ pub(crate) fn conclude(
         report.ok &= report.findings.as_ref().is_none_or(Vec::is_empty);
         report
     });
+    let counted = report.as_ref().map(|report| rollout.counted(report)).unwrap_or_default();
     let chaos = rollout.chaos.as_ref().map(|chaos| chaos.plan.clone());
     let Prepared {
         workplace,
@@ -61,6 +62,7 @@ pub(crate) fn conclude(
         screen.say(&line);
     }
     if let (Some(chaos), Some(findings)) = (&chaos, &report.findings) {
+        screen.say(&counted);
         for line in tell(chaos, findings, &report.events) {
             screen.say(&line);
         }
