@@ -106,6 +106,15 @@ impl Neighbour {
         }
     }
 
+    /// The only one that has everything, of its own site.
+    pub fn gateway(pieces: u32, rate: f64) -> Neighbour {
+        Neighbour {
+            addr: "10.1.0.1:6881".parse().expect("an address"),
+            upstream: false,
+            ..Neighbour::upstream(pieces, rate)
+        }
+    }
+
     /// The one upstream.
     pub fn upstream(pieces: u32, rate: f64) -> Neighbour {
         Neighbour {

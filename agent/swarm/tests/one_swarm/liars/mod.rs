@@ -11,12 +11,13 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use world::{LINK, World};
 
-/// What `liars` cost a gateway beside so many `honest` neighbours: seconds with and without them, and bytes
-/// across the link over the content's size.
-fn cost(seed: u64, honest: usize, liars: &[Kind]) -> Result<(f64, f64, f64), String> {
-    let honest_world = || World::new(seed, honest, &[]);
-    let alone = honest_world().run().ok_or("never ends without liars")?.as_secs_f64();
-    let mut world = World::new(seed, honest, liars);
+type Make = fn(u64, usize, &[Kind]) -> World;
+
+/// What `liars` cost beside so many `honest` neighbours: seconds with and without them, and bytes across the
+/// link over the content's size.
+fn cost(make: Make, seed: u64, honest: usize, liars: &[Kind]) -> Result<(f64, f64, f64), String> {
+    let alone = make(seed, honest, &[]).run().ok_or("never ends without liars")?.as_secs_f64();
+    let mut world = make(seed, honest, liars);
     let with = world.run().ok_or("never ends")?.as_secs_f64();
     Ok((with, alone, world.crossed as f64 / World::size() as f64))
 }
@@ -31,15 +32,24 @@ fn seeds(usual: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn a_gateway_beside_liars_of_any_kind_is_done_in_a_bounded_time() {
+    worlds(World::new, 600);
+}
+
+#[test]
+fn a_member_beside_liars_of_any_kind_is_done_in_a_bounded_time() {
+    worlds(World::of_member, 600);
+}
+
+fn worlds(make: Make, usual: u64) {
     let mut failed = Vec::new();
     let mut worst: std::collections::BTreeMap<String, (f64, f64)> = Default::default();
-    for seed in seeds(600) {
+    for seed in seeds(usual) {
         let mut rng = SmallRng::seed_from_u64(seed);
         let first = Kind::LIARS[seed as usize % Kind::LIARS.len()];
         let more = (0..rng.random_range(0..3)).map(|_| Kind::LIARS[rng.random_range(0..Kind::LIARS.len())]);
         let liars: Vec<Kind> = std::iter::once(first).chain(more.collect::<Vec<_>>()).collect();
         let honest = rng.random_range(0..4);
-        match cost(seed, honest, &liars) {
+        match cost(make, seed, honest, &liars) {
             Ok((with, alone, copies)) => {
                 let name = if liars.len() == 1 {
                     format!("{first:?}")

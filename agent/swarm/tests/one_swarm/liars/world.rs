@@ -79,6 +79,13 @@ impl World {
         }
     }
 
+    /// The same for a member, which has what comes from its gateway, at the link's rate.
+    pub fn of_member(seed: u64, honest: usize, liars: &[Kind]) -> World {
+        let mut world = World::new(seed, honest, liars);
+        world.neighbours[0] = Neighbour::gateway(PIECES, LINK);
+        world
+    }
+
     /// Runs until everything is there; how long that took, and whether it came to that.
     pub fn run(&mut self) -> Option<Time> {
         self.assign();
@@ -96,16 +103,29 @@ impl World {
     }
 
     fn assign(&mut self) {
-        let local: Vec<SocketAddr> = self.neighbours.iter().filter(|n| !n.upstream).map(|n| n.addr).collect();
+        let of = |upstream| {
+            let theirs = self.neighbours.iter().filter(move |n| n.upstream == upstream);
+            theirs.map(|n| n.addr).collect::<Vec<SocketAddr>>()
+        };
+        let (local, upstream) = (of(false), of(true));
+        let roster = if upstream.is_empty() {
+            "10.1.0.1:6881"
+        } else {
+            "10.1.0.9:6881"
+        };
         self.inputs.push_back(Input::Event(Event::Assigned(Assigned {
             local,
             assignment: Some(Assignment {
-                role: Role::Gateway,
+                role: if upstream.is_empty() {
+                    Role::Member
+                } else {
+                    Role::Gateway
+                },
                 site: "b1".into(),
-                gateways: vec!["10.1.0.9:6881".parse().expect("an address")],
+                gateways: vec![roster.parse().expect("an address")],
                 lease: 60,
                 rate: LINK as u64,
-                upstream: vec![self.neighbours[0].addr],
+                upstream,
                 ..Assignment::default()
             }),
             interval: Duration::from_secs(30),
