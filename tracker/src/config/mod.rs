@@ -25,9 +25,9 @@ pub struct Config {
     pub torrents: Option<PathBuf>,
     /// `trusted_proxies: []`: networks whose X-Forwarded-For and `ip=` are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `max_connections_per_address: 256`: connections at a time from one address, or from one IPv6 network of
-    /// 64 bits; one more ends the one that is idle for longest. A NAT with thousands of clients behind it fits:
-    /// each announces within milliseconds, once a minute. Not for `trusted_proxies`.
+    /// `max_connections_per_address: 4096`: connections at a time from one address, or from one IPv6 network of
+    /// 64 bits, a quarter of all places; one more ends the one that is idle for longest, and so does any newcomer
+    /// when all places are held by few addresses. A site of thousands behind one NAT fits. Not for `trusted_proxies`.
     pub max_connections_per_address: usize,
     /// `admin_names: []`: names that the admin port answers to, beside addresses, `localhost` and the
     /// machine's own name: those that people and Prometheus call it by.
@@ -165,7 +165,7 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         site_map: PathBuf::new(),
         torrents: path("torrents"),
         trusted_proxies: Vec::new(),
-        max_connections_per_address: 256,
+        max_connections_per_address: 4096,
         admin_names: Vec::new(),
         state: path("state"),
         admin_token: path("admin_token"),

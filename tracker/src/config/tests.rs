@@ -17,7 +17,7 @@ fn a_site_map_is_all_that_a_configuration_must_say() {
     assert_eq!((config.torrents, config.trusted_proxies), (None, vec![]));
     assert_eq!(
         (config.max_connections_per_address, config.admin_names),
-        (256, vec![])
+        (4096, vec![])
     );
     assert_eq!(config.interval, Intervals::default());
 }

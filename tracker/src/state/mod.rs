@@ -3,7 +3,8 @@
 pub(crate) mod conditions;
 pub(crate) mod distinct;
 mod faults;
-pub(crate) mod plans;
+mod planning;
+mod plans;
 pub(crate) mod reported;
 pub(crate) mod snapshot;
 pub(crate) mod store;

@@ -1,15 +1,10 @@
-//! Parents are planned beside the announces: which swarms wait for it, and the planning of one.
+//! Which swarms wait to have their parents planned beside the announces.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use narrows_protocol::InfoHash;
 use tokio::sync::Notify;
-use tracing::debug;
-
-use super::store::{Store, Tracked};
-use crate::state::conditions::View;
 
 /// The swarms whose parents are to be planned, each once, in the order in which they asked.
 #[derive(Default)]
@@ -26,54 +21,17 @@ impl Plans {
         }
     }
 
-    fn ask(&self, hash: InfoHash) {
+    pub(super) fn ask(&self, hash: InfoHash) {
         self.lock().push_back(hash);
         self.asked.notify_one();
     }
 
+    /// The swarm that has waited longest waits no more.
+    pub(super) fn next(&self) -> Option<InfoHash> {
+        self.lock().pop_front()
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<InfoHash>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store {
-    /// Has a swarm's parents planned, if there is a cause and it does not wait already.
-    pub(super) fn ask_for_plan(&self, hash: InfoHash, tracked: &mut Tracked, view: &View<'_>) {
-        if !tracked.waits_for_plan && tracked.swarm.is_plan_due(&view.context()) {
-            tracked.waits_for_plan = true;
-            self.plans.ask(hash);
-        }
-    }
-
-    /// Plans for the swarm that has waited longest, and says how long that took. Its announces wait while the
-    /// picture is taken and while the plan is put in force, not while it is made.
-    pub(crate) fn plan_next(&self) -> Duration {
-        let begun = Instant::now();
-        let next = self.plans.lock().pop_front();
-        if let Some(hash) = next {
-            let is_taken = self.plan(hash);
-            debug!(%hash, ?is_taken, took = ?begun.elapsed(), "parents were planned");
-        }
-        begun.elapsed()
-    }
-
-    fn plan(&self, hash: InfoHash) -> Option<bool> {
-        let (loaded, picture) = {
-            let mut tracked = self.swarms.get_mut(&hash)?;
-            let view = self.conditions.view();
-            tracked.follow(&view);
-            tracked.waits_for_plan = false;
-            (
-                Arc::clone(&view.loaded),
-                tracked.swarm.picture(&view.context(), view.now)?,
-            )
-        };
-        let plan = picture.plan(&loaded.map);
-        let mut tracked = self.swarms.get_mut(&hash)?;
-        let view = self.conditions.view();
-        tracked.follow(&view);
-        let is_taken = tracked.swarm.take_over(&view.context(), plan);
-        self.ask_for_plan(hash, &mut tracked, &view);
-        Some(is_taken)
     }
 }

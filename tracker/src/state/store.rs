@@ -2,7 +2,7 @@
 //!
 //! A `DashMap`: announces for contents in different shards run in parallel, and a decision is microseconds of
 //! work that never waits for I/O, so a plain lock per shard is enough and nothing is queued. What takes longer,
-//! the planning of parents on large maps, is done beside the announces: see `plans`.
+//! the planning of parents on large maps, is done beside the announces: see `planning`.
 //!
 //! Lock order: shard, then the ledger inside the assignment's code; never two shards. A walk over all swarms
 //! (sweep, reload, status) first copies the keys and then locks one swarm at a time, so that no announce
