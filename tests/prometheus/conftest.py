@@ -28,11 +28,12 @@ WHOLE = "15m"
 
 class Rollout(Lab):
     """
-    A gateway is killed in it, and all seeders are away for a while.
+    Two gateways are killed in it, since one may be back before another is named in its place, and all seeders are away
+    for a while.
     """
 
     ARGUMENTS = (
-        "--size 90MB --seeds hq=2 --clients b1=3,b2=2 --kill b1:gateway@25% --timeout 240".split()
+        "--size 90MB --seeds hq=2 --clients b1=3,b2=2 --kill b1:gateway@25% --kill b1:gateway@40% --timeout 240".split()
         + ["--event", "stop seeders @60% for 10s"]
     )
 
