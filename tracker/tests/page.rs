@@ -317,6 +317,8 @@ fn a_site_map_that_is_not_in_force_is_checked_and_laid_out_and_changes_nothing()
     );
     assert!(mistakes.iter().any(|mistake| mistake["problem"].as_str().unwrap().contains("no site")));
     assert_eq!(check(tracker.admin, "", &"#".repeat((1 << 20) + 1)).status, 413);
+    // one that is still being sent when it is known to be too long is told so all the same
+    assert_eq!(check(tracker.admin, "", &"#".repeat(2 << 20)).status, 413);
     assert_eq!(json(tracker.admin, "/map"), before);
 }
 

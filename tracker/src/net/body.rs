@@ -1,9 +1,10 @@
 //! What a request carries: so many bytes at most, within so long.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Body;
 use tokio::time::timeout;
@@ -33,24 +34,40 @@ impl BodyError {
     }
 }
 
+/// So much of a body that is too long is read and thrown away: a client that is still sending when its
+/// connection closes does not see the answer (RFC 9112, 9.6).
+const MAX_DISCARDED: usize = 1 << 20;
+
 /// The whole body of at most `max` bytes.
 ///
 /// # Errors
 /// If it is longer, or did not arrive within [`BODY_TIMEOUT`].
-pub(crate) async fn collect<B>(body: B, max: usize) -> Result<Bytes, BodyError>
-where
-    B: Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let max_hint = u64::try_from(max).unwrap_or(u64::MAX);
-    if body.size_hint().lower() > max_hint {
+pub(crate) async fn collect<B: Body<Data = Bytes>>(body: B, max: usize) -> Result<Bytes, BodyError> {
+    let most = max + MAX_DISCARDED;
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
         return Err(BodyError::TooLong { max });
     }
-    match timeout(BODY_TIMEOUT, Limited::new(body, max).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(BodyError::TooLong { max }),
-        Ok(Err(_)) | Err(_) => Err(BodyError::Late),
+    timeout(BODY_TIMEOUT, read(body, max, most)).await.unwrap_or(Err(BodyError::Late))
+}
+
+async fn read<B: Body<Data = Bytes>>(body: B, max: usize, most: usize) -> Result<Bytes, BodyError> {
+    let (mut body, mut whole, mut length) = (pin!(body), BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Late)?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > most {
+            break;
+        }
+        if length <= max {
+            whole.extend_from_slice(&data);
+        }
     }
+    if length > max {
+        return Err(BodyError::TooLong { max });
+    }
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]
