@@ -2,27 +2,27 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant as Clock;
 
 use hyper::StatusCode;
 use narrows_host::OffenceKind as _;
 use socket2::{Domain, Socket, Type};
+use tokio::time::timeout;
 
 use super::*;
 use crate::net::reply::typed;
 
 /// Counts what is open.
 #[derive(Default)]
-struct Open(AtomicUsize);
+struct Open(watch::Sender<usize>);
 
 impl Observer for Open {
     fn opened(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.send_modify(|open| *open += 1);
     }
 
     fn closed(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.send_modify(|open| *open -= 1);
     }
 
     fn accept_failed(&self) {}
@@ -105,6 +105,14 @@ impl Server {
         stream
     }
 
+    /// Waits until so many connections are open: what has to end does so beside what takes its place.
+    fn comes_to(&self, enough: impl Fn(usize) -> bool) {
+        let mut open = self.open.0.subscribe();
+        let comes =
+            async { timeout(Duration::from_secs(5), open.wait_for(|open| enough(*open))).await.is_ok() };
+        assert!(self.runtime.block_on(comes), "{} are open", *self.open.0.borrow());
+    }
+
     fn times(&self, kind: Offence) -> u64 {
         self.offences.totals().find(|(known, _)| known.as_str() == kind.as_str()).unwrap().1
     }
@@ -127,7 +135,7 @@ fn a_machine_that_leaves_answers_unread_on_ever_more_connections_delays_no_other
     let held: Vec<_> = (0..LIMITS.max + 10).map(|_| server.unread([127, 0, 0, 2])).collect();
     let took = server.ask([127, 0, 0, 3]);
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert!(server.open.0.load(Ordering::SeqCst) <= LIMITS.max_per_address + 1);
+    server.comes_to(|open| open <= LIMITS.max_per_address + 1);
     assert!(server.times(Offence::TooManyConnections) >= 10);
     let offenders = server.offences.offenders();
     assert!(offenders.iter().all(|offender| offender.ip == IpAddr::from([127, 0, 0, 2])));
@@ -145,7 +153,7 @@ fn many_machines_that_fill_all_places_and_send_nothing_delay_no_newcomer() {
         let took = server.ask([127, 0, 0, host]);
         assert!(took < Duration::from_secs(1), "{took:?}");
     }
-    assert!(server.open.0.load(Ordering::SeqCst) <= LIMITS.max);
+    assert!(*server.open.0.borrow() <= LIMITS.max);
 }
 
 #[test]
