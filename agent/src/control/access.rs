@@ -4,15 +4,14 @@
 //! could ask on behalf of whom reads it: from another site, which browsers say (Sec-Fetch-Site, W3C Fetch
 //! Metadata), or from a name of its own that it lets point here (DNS rebinding), which then stands in `Host`.
 
-use std::net::IpAddr;
-
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::{StatusCode, Uri};
+use narrows_host::own_names::{OwnNames, is_own_page};
 
-/// The names that the control port answers to, beside addresses and `localhost`.
+/// The names that the control port answers to.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
-    names: Vec<String>,
+    names: OwnNames,
 }
 
 /// Why a request is not answered.
@@ -37,7 +36,7 @@ const FOREIGN_NAME: Foreign = Foreign {
 impl Access {
     /// Answers to the name of this machine and to those of `control_names`.
     pub(crate) fn of(own: String, configured: Vec<String>) -> Self {
-        let names = configured.into_iter().chain([own]).collect();
+        let names = OwnNames::new(configured.into_iter().chain([own]));
         Self { names }
     }
 
@@ -46,28 +45,13 @@ impl Access {
     /// # Errors
     /// Says what is wrong, and what to do.
     pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Foreign> {
-        let is_own_page = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
-        if !headers.get_all("sec-fetch-site").iter().all(is_own_page) {
+        if !headers.get_all("sec-fetch-site").iter().all(|site| is_own_page(site.as_bytes())) {
             return Err(FOREIGN_PAGE);
         }
-        let is_own = |host: &HeaderValue| host.to_str().is_ok_and(|host| self.is_own_name(host));
+        let is_own = |host: &HeaderValue| host.to_str().is_ok_and(|host| self.names.has(host));
         let is_here = headers.get_all(HOST).iter().all(is_own)
-            && uri.authority().is_none_or(|authority| self.is_own_name(authority.as_str()));
+            && uri.authority().is_none_or(|authority| self.names.has(authority.as_str()));
         if is_here { Ok(()) } else { Err(FOREIGN_NAME) }
-    }
-
-    /// Whether `host`, with a port or without, is an address or a name of ours: nothing that a stranger could
-    /// have registered.
-    fn is_own_name(&self, host: &str) -> bool {
-        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-        let name = name.map_or(host, |(name, _)| name);
-        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-        if bare.unwrap_or(name).parse::<IpAddr>().is_ok() {
-            return true;
-        }
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let is = |own: &str| own.eq_ignore_ascii_case(name);
-        is("localhost") || self.names.iter().any(|own| is(own))
     }
 }
 

@@ -16,10 +16,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use narrows_host::Repeats;
+use narrows_host::patient::Patient;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-use super::patient::{Patient, Undone};
+use super::patient::{PATIENCE, Undone};
 use super::server::{Control, too_many_requests};
 use crate::resources::{Admission, Arrivals, Bounds, Offence, Standing};
 
@@ -142,7 +143,10 @@ async fn connection(stream: TcpStream, addr: SocketAddr, standing: Standing, ser
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Patient::new(stream, undone.clone())), service)
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, PATIENCE, undone.clone())),
+            service,
+        )
         .await;
     if let Err(error) = ended {
         tracing::debug!(%addr, %error, "control connection");

@@ -1,18 +1,19 @@
-//! A connection whose other end has a time to read what it asked for.
+//! How long callers of the control port may take to read an answer, and what they left undone.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use narrows_host::patient::{Patience, Progress};
 
 /// How long the whole of an answer may wait to be read, from when the system takes no more of it: also of one
 /// that is read byte by byte.
 const WRITE: Duration = Duration::from_secs(30);
+
+/// What callers of the control port are given.
+pub(super) const PATIENCE: Patience = Patience {
+    wait: WRITE,
+    min_rate: None,
+};
 
 /// What the other end has left undone.
 #[derive(Debug, Default)]
@@ -31,83 +32,28 @@ impl Undone {
     }
 }
 
-/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when what it says is not read in [`WRITE`].
-pub(super) struct Patient<S> {
-    stream: S,
-    undone: Arc<Undone>,
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Patient<S> {
-    pub(super) fn new(stream: S, undone: Arc<Undone>) -> Self {
-        Self {
-            stream,
-            undone,
-            deadline: None,
-        }
+impl Progress for Undone {
+    fn asked(&self) {
+        self.asks.store(true, Ordering::Relaxed);
     }
 
-    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.undone.asks.store(false, Ordering::Relaxed);
-            return written;
-        }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + WRITE)));
-        ready!(deadline.as_mut().poll(cx));
-        self.undone.unread.store(true, Ordering::Relaxed);
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.undone.asks.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.in_time(cx, written)
+    fn answered(&self) {
+        self.asks.store(false, Ordering::Relaxed);
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.in_time(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    /// All was written.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.deadline = None;
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn left_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use narrows_host::patient::Patient;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::sleep;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 
@@ -116,7 +62,7 @@ mod tests {
         for trickles in [false, true] {
             let (ours, mut theirs) = duplex(1024);
             let undone = Arc::new(Undone::default());
-            let mut patient = Patient::new(ours, undone.clone());
+            let mut patient = Patient::new(ours, PATIENCE, undone.clone());
             let reading = tokio::spawn(async move {
                 while trickles && theirs.read_u8().await.is_ok() {
                     sleep(Duration::from_millis(500)).await;
@@ -137,7 +83,7 @@ mod tests {
     async fn each_answer_has_a_time_of_its_own() {
         let (ours, mut theirs) = duplex(1024);
         let undone = Arc::new(Undone::default());
-        let mut patient = Patient::new(ours, undone.clone());
+        let mut patient = Patient::new(ours, PATIENCE, undone.clone());
         let reading = tokio::spawn(async move {
             let mut chunk = [0; 1024];
             while theirs.read(&mut chunk).await.is_ok_and(|read| read > 0) {

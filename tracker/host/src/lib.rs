@@ -27,6 +27,9 @@ pub mod listen;
 pub mod offences;
 pub mod open_files;
 pub mod out;
+pub mod own_names;
+#[cfg(feature = "service")]
+pub mod patient;
 pub mod private;
 pub mod repeats;
 #[cfg(feature = "service")]

@@ -1,24 +1,27 @@
-//! A connection with limits to what its other end may keep waiting: answers that are not read end it.
+//! How long clients may leave an answer unread, and what is known of their connections.
 
-use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use narrows_host::patient::{Patience, Progress};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::net::places::Occupant;
 
 /// How long a client may leave an answer unread.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// And at least so many bytes per second it has to take meanwhile, or a byte now and then would hold a
 /// connection for ever. A modem is faster.
 const MIN_READ_RATE: u32 = 4 * 1024;
+
+/// What clients are given.
+pub(crate) const PATIENCE: Patience = Patience {
+    wait: WRITE_TIMEOUT,
+    min_rate: Some(MIN_READ_RATE),
+};
 
 /// What is known of a connection beside it: when it was of use, and how it ends.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl Watched {
     }
 
     /// Whether the client left its answers unread for too long.
-    pub(crate) fn left_unread(&self) -> bool {
+    pub(crate) fn is_unread(&self) -> bool {
         self.unread.load(Ordering::Relaxed)
     }
 
@@ -85,96 +88,27 @@ impl Occupant for Arc<Watched> {
     }
 }
 
-/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] once the client has not read for
-/// [`WRITE_TIMEOUT`], or too slowly.
-pub(crate) struct Patient<S> {
-    stream: S,
-    watched: Arc<Watched>,
-    /// Until when what waits to be written may wait.
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Patient<S> {
-    pub(crate) fn new(stream: S, watched: Arc<Watched>) -> Self {
-        Self {
-            stream,
-            watched,
-            deadline: None,
-        }
+impl Progress for Watched {
+    fn asked(&self) {
+        self.asks.store(true, Ordering::Relaxed);
     }
 
-    /// What a write gives back, in time.
-    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = written {
-            self.watched.mark_used();
-            self.watched.asks.store(false, Ordering::Relaxed);
-            if let Some(deadline) = &mut self.deadline {
-                let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_READ_RATE));
-                let longest = Instant::now() + WRITE_TIMEOUT;
-                let extended = deadline.deadline().checked_add(earned.min(WRITE_TIMEOUT));
-                deadline.as_mut().reset(extended.map_or(longest, |extended| extended.min(longest)));
-            }
-        }
-        if written.is_ready() {
-            return written;
-        }
-        let deadline =
-            self.deadline.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + WRITE_TIMEOUT)));
-        ready!(deadline.as_mut().poll(cx));
-        self.watched.unread.store(true, Ordering::Relaxed);
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.watched.asks.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.in_time(cx, written)
+    fn answered(&self) {
+        self.mark_used();
+        self.asks.store(false, Ordering::Relaxed);
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.in_time(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    /// Everything was written: the client has read in time.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.deadline = None;
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn left_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::net::Ipv4Addr;
 
+    use narrows_host::patient::Patient;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::sleep;
 
@@ -183,10 +117,14 @@ mod tests {
     /// Of what the tests send, the system takes so much before the client reads.
     const SYSTEM: usize = 1024;
 
-    fn connection() -> (Patient<DuplexStream>, Arc<Watched>, DuplexStream) {
+    fn connection() -> (Patient<DuplexStream, Arc<Watched>>, Arc<Watched>, DuplexStream) {
         let (ours, theirs) = duplex(SYSTEM);
         let watched = Arc::new(Watched::new(Instant::now(), Ipv4Addr::LOCALHOST.into()));
-        (Patient::new(ours, Arc::clone(&watched)), watched, theirs)
+        (
+            Patient::new(ours, PATIENCE, Arc::clone(&watched)),
+            watched,
+            theirs,
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,7 +134,7 @@ mod tests {
         let error = patient.write_all(&[0; 10 * SYSTEM]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed().as_secs(), WRITE_TIMEOUT.as_secs());
-        assert!(watched.left_unread());
+        assert!(watched.is_unread());
     }
 
     #[tokio::test(start_paused = true)]
@@ -212,7 +150,7 @@ mod tests {
         });
         let began = Instant::now();
         patient.write_all(&[0; 10 * SYSTEM]).await.unwrap_err();
-        assert!(began.elapsed() < Duration::from_secs(12) && watched.left_unread());
+        assert!(began.elapsed() < Duration::from_secs(12) && watched.is_unread());
         drop(patient);
         trickle.await.unwrap();
     }
@@ -232,7 +170,7 @@ mod tests {
         patient.write_all(&vec![0; length]).await.unwrap();
         patient.flush().await.unwrap();
         slow.await.unwrap();
-        assert!(!watched.left_unread());
+        assert!(!watched.is_unread());
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,13 +17,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use narrows_host::Repeats;
+use narrows_host::patient::Patient;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use crate::net::offences::{Offence, Offences};
-use crate::net::patient::{Patient, Watched};
+use crate::net::patient::{PATIENCE, Watched};
 use crate::net::places::{Evicted, Holder, Limits, Place, Places, Reason};
 use crate::net::reply::{Request, Response};
 
@@ -201,7 +202,10 @@ async fn connection<H, F>(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .half_close(true)
-        .serve_connection(TokioIo::new(Patient::new(stream, Arc::clone(watched))), service);
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, PATIENCE, Arc::clone(watched))),
+            service,
+        );
     let mut connection = pin!(connection);
     let mut stop = shared.stop.clone();
     let ended = tokio::select! {
@@ -224,7 +228,7 @@ async fn connection<H, F>(
 /// What a client did for its connection to end like this.
 fn offence(error: &hyper::Error, watched: &Watched) -> Option<Offence> {
     // a connection that is kept and not used ends by the same limit as a head that does not end
-    if watched.left_unread() || (error.is_timeout() && watched.asks()) {
+    if watched.is_unread() || (error.is_timeout() && watched.asks()) {
         return Some(Offence::SlowClient);
     }
     error.is_parse_too_large().then_some(Offence::OversizedRequest)

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use gethostname::gethostname;
 use narrows_assignment::Policy;
 use narrows_host::Repeats;
+use narrows_host::own_names::OwnNames;
 use narrows_host::signals::Reload;
 use narrows_host::systemd::{self, State};
 use thiserror::Error;
@@ -191,9 +192,9 @@ pub async fn run(
 }
 
 /// What the admin port is called: as configured, and as the machine calls itself.
-fn own_names(config: &Config) -> Vec<String> {
+fn own_names(config: &Config) -> OwnNames {
     let machine = gethostname().into_string().ok().filter(|name| !name.is_empty());
-    config.admin_names.iter().cloned().chain(machine).collect()
+    OwnNames::new(config.admin_names.iter().cloned().chain(machine))
 }
 
 fn policy(config: &Config) -> Policy {
