@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::agent::Agent;
 use common::content::{folder, torrent};
 use common::eventually;
-use common::peer::Peer;
+use common::peer::{Heard, Peer};
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
 use narrows_protocol::metainfo::Metainfo;
@@ -92,19 +92,16 @@ impl Scene {
     }
 }
 
-/// Payload that comes within so long.
+/// Payload that comes within so long, in bytes.
 fn payload(peer: &mut Peer, within: Duration) -> u64 {
     let (end, mut bytes) = (Instant::now() + within, 0);
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-        peer.stream.set_read_timeout(Some(left)).unwrap();
-        let mut chunk = [0; 65536];
-        match peer.stream.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(n) => bytes += n as u64,
-            Err(_) => {}
+    loop {
+        match peer.hear(end.saturating_duration_since(Instant::now())) {
+            Heard::Message(Message::Piece { data, .. }) => bytes += data.len() as u64,
+            Heard::Message(_) => {}
+            Heard::End | Heard::Silence => return bytes,
         }
     }
-    bytes
 }
 
 #[test]
@@ -184,6 +181,5 @@ fn a_network_that_the_map_loses_is_closed_at_the_next_announce() {
     let networks = Networks::new([vec![], vec![scene.seeder.ip.into()]], false);
     let rates = PathRates::new([], PathRate::Stopped, Vec::new());
     scene.tracker.tell(networks.expect("short"), rates);
-    liar.stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     assert!(liar.is_closed());
 }

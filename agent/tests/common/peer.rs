@@ -1,8 +1,8 @@
 //! A peer by hand: says exactly the bytes it is told to.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use narrows_protocol::{InfoHash, PeerId};
@@ -16,6 +16,14 @@ pub(crate) fn from(ip: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     socket.bind(&SocketAddr::new(ip, 0).into())?;
     socket.connect(&to.into())?;
     Ok(socket.into())
+}
+
+/// What a peer heard within a time.
+pub(crate) enum Heard {
+    Message(Message),
+    /// The agent has closed the connection.
+    End,
+    Silence,
 }
 
 pub(crate) struct Peer {
@@ -102,16 +110,34 @@ impl Peer {
 
     /// The next message; `None` when the agent has closed the connection.
     pub(crate) fn next(&mut self) -> Option<Message> {
+        match self.hear(Duration::from_secs(30)) {
+            Heard::Message(message) => Some(message),
+            Heard::End => None,
+            Heard::Silence => panic!("neither a message nor an end within 30 s"),
+        }
+    }
+
+    /// What comes next within so long. A message that is half here then is kept for the next call.
+    pub(crate) fn hear(&mut self, within: Duration) -> Heard {
+        let end = Instant::now() + within;
         loop {
             if let Some(message) = self.codec.decode(&mut self.buf).unwrap() {
-                return Some(message);
+                return Heard::Message(message);
             }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Heard::Silence;
+            }
+            self.stream.set_read_timeout(Some(left)).unwrap();
             let mut chunk = [0; 65536];
             match self.stream.read(&mut chunk) {
-                Ok(0) => return None,
+                Ok(0) => return Heard::End,
                 Ok(n) => self.buf.extend_from_slice(&chunk[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("neither a message nor an end within 30 s: {error}"),
+                Err(error) => match error.kind() {
+                    ErrorKind::ConnectionReset => return Heard::End,
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => return Heard::Silence,
+                    _ => panic!("{error}"),
+                },
             }
         }
     }
