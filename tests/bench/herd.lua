@@ -1,5 +1,6 @@
 -- Agents of many sites that join swarms, through a trusted proxy: each of them once, in a shuffled order. With AGAIN,
--- they announce again and again instead, as gateways. Numbers come from herd.py by the environment.
+-- they announce again and again instead, as gateways. They are told the map's networks once. Numbers come from herd.py by
+-- the environment.
 local sites = tonumber(os.getenv("SITES"))
 local swarms = tonumber(os.getenv("SWARMS"))
 local again = os.getenv("AGAIN")
@@ -20,7 +21,7 @@ function setup(thread)
 end
 
 function init(args)
-  wrong, answered, sent, stopped, first, last = 0, 0, 0, false, seconds(), 0
+  wrong, answered, sent, stopped, first, last, version = 0, 0, 0, false, seconds(), 0, "0"
   math.randomseed(16)
   all = {}
   for site = 1, sites - 1 do
@@ -42,8 +43,9 @@ function request()
   local left = again and 900000000 or 1000000000
   return wrk.format("GET", string.format(
     "/announce?info_hash=%s%%%02x&peer_id=-NW0100-%012d&port=6881&uploaded=0&downloaded=0&left=%d&compact=1&narrows=1" ..
-    "&agent=agent-%04d&key=%08x%s&wan=%d", hash, swarm, site, left, site, site,
-    again and "&role=gateway" or "&event=started", again and 100000000 or 0),
+    "&agent=agent-%04d&key=%08x%s&wan=%d&networks=%s", hash, swarm, site, left, site, site,
+    again and "&role=gateway" or "&event=started", again and 100000000 or 0,
+    (again or swarm > 1) and version or "0"),
     { ["X-Forwarded-For"] = string.format("10.%d.%d.1", math.floor(site / 256), site % 256) })
 end
 
@@ -51,6 +53,7 @@ end
 function response(status, headers, body)
   answered = answered + 1
   last = seconds()
+  version = body:match("7:versioni(%d+)e") or version
   if status ~= 200 or body:find("failure reason", 1, true) or body:find("8:upstream0:", 1, true)
       or not body:find("8:upstream", 1, true) then
     wrong = wrong + 1

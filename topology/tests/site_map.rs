@@ -84,6 +84,22 @@ fn sites_and_links_say_what_the_file_says() {
 }
 
 #[test]
+fn the_links_at_a_site_are_those_that_end_there_in_the_order_of_the_file() {
+    let map = map(&EXAMPLE.replace("unknown: deny", "unknown: {attach: hq, rate: 2 Mbit/s}"));
+    for id in map.sites() {
+        let ends_there = |link: &LinkId| {
+            let (one, other) = map.ends(*link);
+            one == id || other == id
+        };
+        let expected: Vec<LinkId> = map.links().filter(ends_there).collect();
+        assert!(map.links_at(id).eq(expected), "{}", map.name(id));
+    }
+    let attached = map.locate(addr("192.0.2.1")).unwrap();
+    let names: Vec<String> = map.links_at(attached).map(|link| map.link_name(link)).collect();
+    assert_eq!(names, ["hq-192.0.2.0/24"]);
+}
+
+#[test]
 fn a_schedule_holds_in_the_maps_timezone_and_across_midnight() {
     let map = map(EXAMPLE);
     let hop = Hop {

@@ -50,7 +50,8 @@ pub fn newcomer(
         }
         reached[site as usize] = Some((least, hops));
         let from = SiteId::Named(site);
-        if from != to && map.may_serve(from) {
+        let may_beat = best.is_none_or(|best| best < Candidate::at_best(from, least, hops));
+        if may_beat && from != to && map.may_serve(from) {
             best = best.max(Candidate::of(from, least, hops, &mut arrives));
         }
     }
@@ -83,6 +84,15 @@ struct Candidate {
 }
 
 impl Candidate {
+    /// The flow if it gets all that the links give.
+    fn at_best(from: SiteId, speed: Rate, hops: u32) -> Candidate {
+        Candidate {
+            speed,
+            hops: Reverse(hops),
+            from: Reverse(from),
+        }
+    }
+
     fn of(
         from: SiteId,
         speed: Rate,
@@ -90,10 +100,6 @@ impl Candidate {
         arrives: &mut impl FnMut(SiteId) -> Option<Rate>,
     ) -> Option<Candidate> {
         let speed = speed.min(arrives(from)?);
-        Some(Candidate {
-            speed,
-            hops: Reverse(hops),
-            from: Reverse(from),
-        })
+        Some(Candidate::at_best(from, speed, hops))
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::SiteMap;
 use super::compile::default_cost;
+use crate::paths::hop;
 use crate::{Hop, LinkId, Rate, Route, SiteId, dscp};
 
 impl SiteMap {
@@ -118,6 +119,15 @@ impl SiteMap {
     pub fn link_name(&self, link: LinkId) -> String {
         let (a, b) = self.ends(link);
         format!("{}-{}", self.name(a), self.name(b))
+    }
+
+    /// The links at a site, in the order of the file.
+    pub fn links_at(&self, site: SiteId) -> impl Iterator<Item = LinkId> {
+        let (named, own) = match site {
+            SiteId::Named(number) => (self.neighbours(number), None),
+            SiteId::Attached(net) => (&[][..], Some(LinkId::Attached(net))),
+        };
+        named.iter().map(|(_, index)| hop(*index).link).chain(own)
     }
 
     /// The ends in the order of `between`; of a pseudo-site's link, the hub first.

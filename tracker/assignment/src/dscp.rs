@@ -5,7 +5,7 @@
 //! DSCP: the lowest on any path that the site's peers fetch or are fetched from over, as far as planned;
 //! before anything is planned, that of the links at the site.
 
-use narrows_topology::{Hop, LinkId, Route, SiteId, SiteMap};
+use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
 /// The DSCP of a link, or of a site without one: 0 to 63, or none.
 pub(crate) fn of(map: &SiteMap, hop: Option<Hop>) -> Option<u8> {
@@ -17,15 +17,7 @@ pub(crate) fn of(map: &SiteMap, hop: Option<Hop>) -> Option<u8> {
 
 /// Of the links at a site, one with the lowest DSCP.
 pub(crate) fn at(map: &SiteMap, id: SiteId) -> Option<Hop> {
-    let beside = |link: &LinkId| {
-        let (one, other) = map.ends(*link);
-        one == id || other == id
-    };
-    let attached = match id {
-        SiteId::Attached(net) => Some(LinkId::Attached(net)),
-        SiteId::Named(_) => None,
-    };
-    let links = map.links().filter(beside).chain(attached);
+    let links = map.links_at(id);
     lowest(map, links.map(|link| Hop { link, forward: true }))
 }
 

@@ -18,9 +18,7 @@ use crate::system::watch::Changes;
 
 /// How often peers that did not come back are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How long causes for a plan are gathered ...
-const PLAN_TERM: Duration = Duration::from_millis(100);
-/// ... and how many times as long as a plan took no other is made: planning takes a tenth of a processor.
+/// How many times as long as a plan took no other is made: planning takes a tenth of a processor.
 const PLAN_REST: u32 = 9;
 /// How often is written down what is to outlive a restart.
 const KEEP: Duration = Duration::from_secs(60);
@@ -76,8 +74,6 @@ pub(super) async fn follow_folder(tracker: Arc<Tracker>, folder: Folder) -> Infa
 pub(super) async fn plan(tracker: Arc<Tracker>) -> Infallible {
     loop {
         tracker.store.plans().asked().await;
-        // sites that join one right after the other are planned together
-        tokio::time::sleep(PLAN_TERM).await;
         let store = Arc::clone(&tracker);
         let took = match tokio::task::spawn_blocking(move || store.store.plan_next()).await {
             Ok(took) => took,

@@ -22,15 +22,16 @@ impl Store {
     /// picture is taken and while the plan is put in force, not while it is made.
     pub(crate) fn plan_next(&self) -> Duration {
         let begun = Instant::now();
-        let next = self.plans.next();
-        if let Some(hash) = next {
-            let is_taken = self.plan(hash);
-            debug!(%hash, ?is_taken, took = ?begun.elapsed(), "parents were planned");
+        if let Some(hash) = self.plans.next()
+            && let Some(planned) = self.plan(hash)
+        {
+            debug!(%hash, ?planned, took = ?begun.elapsed(), "parents were planned");
         }
         begun.elapsed()
     }
 
-    fn plan(&self, hash: InfoHash) -> Option<bool> {
+    fn plan(&self, hash: InfoHash) -> Option<Planned> {
+        let held = Instant::now();
         let (loaded, picture) = {
             let mut tracked = self.swarms.get_mut(&hash)?;
             let view = self.conditions.view();
@@ -41,12 +42,28 @@ impl Store {
                 tracked.swarm.picture(&view.context(), view.now)?,
             )
         };
+        let pictured = held.elapsed();
         let plan = picture.plan(&loaded.map);
+        let held = Instant::now();
         let mut tracked = self.swarms.get_mut(&hash)?;
         let view = self.conditions.view();
         tracked.follow(&view);
         let is_taken = tracked.swarm.take_over(&view.context(), plan);
         self.ask_for_plan(hash, &mut tracked, &view);
-        Some(is_taken)
+        drop(tracked);
+        Some(Planned {
+            is_taken,
+            held: [pictured, held.elapsed()],
+        })
     }
+}
+
+/// What became of a plan.
+#[derive(Debug)]
+#[expect(dead_code, reason = "for the log")]
+struct Planned {
+    /// Whether it is in force.
+    is_taken: bool,
+    /// How long announces of its swarm may have waited: for the picture, and while it was put in force.
+    held: [Duration; 2],
 }

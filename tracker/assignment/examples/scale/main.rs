@@ -39,6 +39,9 @@ struct Options {
     /// How long bytes flow between two looks at the flows, in milliseconds
     #[arg(long, default_value_t = 500)]
     step: u64,
+    /// How long after its cause a plan of the parents is in force, in milliseconds; 0: each announce plans
+    #[arg(long, default_value_t = 250)]
+    planning: u64,
     /// When to give up, in simulated time
     #[arg(long, default_value = "24h", value_parser = time)]
     limit: Duration,
@@ -72,6 +75,7 @@ fn run(options: &Options) -> Result<(), String> {
         arrival: options.arrival,
         churn: options.churn,
         step: Duration::from_millis(options.step),
+        planning: Duration::from_millis(options.planning),
         limit: options.limit,
         seed: options.seed,
         ..Setup::default()

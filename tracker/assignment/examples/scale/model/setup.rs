@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) lan: f64,
     /// How long bytes flow between two looks at the flows.
     pub(crate) step: Duration,
+    /// How long after its cause a plan of the parents is in force; zero: each announce plans at once.
+    pub(crate) planning: Duration,
     /// The simulation ends then, whether all have the content or not.
     pub(crate) limit: Duration,
     pub(crate) seed: u64,
@@ -40,6 +42,7 @@ impl Default for Setup {
             churn: 0.05,
             lan: 125e6,
             step: Duration::from_millis(500),
+            planning: Duration::from_millis(250),
             limit: Duration::from_secs(24 * 3600),
             seed: 1,
         }

@@ -19,9 +19,6 @@ use super::site::Site;
 /// How often the tracker forgets who has not come back.
 const SWEEP: Millis = 5_000;
 
-/// How long after its cause a plan is in force that is made beside the announces.
-const PLANNING: Millis = 250;
-
 /// Noon on a Monday, UTC.
 const EPOCH: Timestamp = Timestamp::constant(1_795_435_200, 0);
 
@@ -88,9 +85,13 @@ impl Simulation {
         }
         let rate = |rate: Rate| rate.bytes_per_second().map_or(f64::INFINITY, |rate| rate as f64);
         let links = Links::new(map.links().map(|link| rate(map.base_rate(link))));
+        let mut policy = Policy::default();
+        if setup.planning.is_zero() {
+            policy.planning.at_once = usize::MAX;
+        }
         let mut simulation = Simulation {
             swarm: Swarm::with_size(InfoHash([7; 20]), setup.size),
-            policy: Policy::default(),
+            policy,
             ledger: Ledger::new(),
             plan: None,
             luck: SplitMix(setup.seed ^ 0x10c4),
@@ -205,7 +206,7 @@ impl Simulation {
         {
             let map = &self.map;
             let plan = self.meter.plan(|| picture.plan(map));
-            self.plan = Some((at + PLANNING, plan));
+            self.plan = Some((at + self.setup.planning.as_millis() as Millis, plan));
         }
     }
 
