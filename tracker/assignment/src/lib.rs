@@ -94,7 +94,7 @@ pub use decision::{Announce, Decision, Outcome, Parent, Probed, Refusal};
 pub use invariant::Broken;
 pub use ledger::Ledger;
 pub use policy::{
-    BudgetPolicy, GatewayPolicy, IdentityPolicy, Intervals, PlanningPolicy, Policy, ReachPolicy,
+    BarPolicy, BudgetPolicy, GatewayPolicy, IdentityPolicy, Intervals, PlanningPolicy, Policy, ReachPolicy,
     SharesPolicy, StarvationPolicy, SupplyPolicy, Terms, TotalsPolicy, TricklePolicy, UpstreamPolicy,
 };
 pub use report::{

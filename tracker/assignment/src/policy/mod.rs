@@ -6,8 +6,8 @@ mod rates;
 use std::time::Duration;
 
 pub use peers::{
-    GatewayPolicy, IdentityPolicy, ReachPolicy, StarvationPolicy, SupplyPolicy, TotalsPolicy, TricklePolicy,
-    UpstreamPolicy,
+    BarPolicy, GatewayPolicy, IdentityPolicy, ReachPolicy, StarvationPolicy, SupplyPolicy, TotalsPolicy,
+    TricklePolicy, UpstreamPolicy,
 };
 pub use rates::{BudgetPolicy, PlanningPolicy, SharesPolicy};
 

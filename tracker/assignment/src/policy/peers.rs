@@ -92,16 +92,20 @@ pub struct GatewayPolicy {
     pub claimed_step: u8,
     /// ... so many announces without progress.
     pub claimed_still: u8,
-    /// How long an address whose lease brought its site nothing is last in line; doubled each time ...
-    pub barred: Duration,
-    /// ... up to this.
-    pub barred_most: Duration,
+    /// How long an address whose lease brought its site nothing is last in line.
+    pub barred: BarPolicy,
+    /// How long an address has no lease by the starvation ladder to which one brought nothing, as it says
+    /// itself, while another gateway fetches.
+    pub in_vain: BarPolicy,
     /// A gateway may bring nothing for as long as one part in so many of the content takes at its rate ...
     pub term_part: u64,
     /// ... or so many bytes of it, if that is more: a piece or some ...
     pub term_least: u64,
     /// ... but no longer than this.
     pub term_most: Duration,
+    /// Leases that a site is tried without a gateway that may have brought nothing: members say by then
+    /// whether they come on.
+    pub trial_terms: u32,
 }
 
 impl Default for GatewayPolicy {
@@ -117,13 +121,29 @@ impl Default for GatewayPolicy {
             stuck_still: 3,
             claimed_step: 1,
             claimed_still: 2,
-            barred: Duration::from_secs(5 * 60),
-            barred_most: Duration::from_secs(60 * 60),
+            barred: BarPolicy {
+                first: Duration::from_secs(5 * 60),
+                most: Duration::from_secs(60 * 60),
+            },
+            in_vain: BarPolicy {
+                first: Duration::from_secs(60),
+                most: Duration::from_secs(10 * 60),
+            },
             term_part: 128,
             term_least: 8 << 20,
             term_most: Duration::from_secs(60 * 60),
+            trial_terms: 3,
         }
     }
+}
+
+/// How long an address that had a lease to no avail comes after others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BarPolicy {
+    /// The first time; doubled each time ...
+    pub first: Duration,
+    /// ... up to this.
+    pub most: Duration,
 }
 
 /// When a gateway brings next to nothing.

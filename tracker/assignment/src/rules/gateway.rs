@@ -47,6 +47,9 @@ pub(crate) enum Verdict {
     Claim,
     /// It held a lease and holds none any more.
     Retire,
+    /// As [`Verdict::Retire`]: a lease by the starvation ladder has brought it nothing, and it takes a part of
+    /// the link from those that fetch.
+    Forgo,
     /// As [`Verdict::Retire`]: the lease was given before the tracker could know that it has lost its memory.
     Recall(Duration),
     /// As [`Verdict::Retire`], and the lease is offered to another one that can.
@@ -113,9 +116,9 @@ fn renew(view: &View<'_>) -> Verdict {
         return Verdict::Recall(wait);
     }
     if !alone && service::is_fruitless(view, view.at) {
-        let to = successor_willing(view);
         let can = |to: &Endpoint| site.leecher(*to).is_some_and(|peer| service::may_lead(view, *to, peer));
-        if let Some(to) = to.filter(can) {
+        let heir = site.heir().filter(can);
+        if let Some(to) = heir.or_else(|| successor_willing(view).filter(can)) {
             return Verdict::GiveWay {
                 to,
                 why: Cause::Fruitless,
@@ -124,6 +127,9 @@ fn renew(view: &View<'_>) -> Verdict {
     }
     let claim = site.claim.filter(|claim| claim.until > view.now && claim.to != view.at);
     let is_stuck = peer.step >= policy.stuck_step && peer.still >= policy.stuck_still;
+    if !alone && !regular && is_stuck && is_beside_another(view) {
+        return Verdict::Forgo;
+    }
     let blocks = claim.is_some() && peer.still >= policy.claimed_still && peer.step >= policy.claimed_step;
     if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks) {
         let other = claim.map(|claim| claim.to).or_else(|| successor_willing(view));
@@ -167,11 +173,21 @@ fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
             });
         }
     }
-    if climbed && !is_behind_others(view) {
+    let in_vain = || {
+        let one_address = service::is_one_address(site, view.at);
+        site.in_vain.has(view.at, one_address, view.now) && is_beside_another(view)
+    };
+    if climbed && !is_behind_others(view) && !in_vain() {
         elect_extra(view)
     } else {
         Verdict::Member
     }
+}
+
+/// Whether another gateway of the site fetches.
+fn is_beside_another(view: &View<'_>) -> bool {
+    let mut others = view.site.gateways.iter().filter(|(at, _)| at.ip() != view.at.ip());
+    others.any(|(_, other)| !other.upstreams.is_empty())
 }
 
 /// Whether a peer that had the lease to no avail is to wait, since others could take it.

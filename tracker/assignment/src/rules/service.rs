@@ -5,15 +5,22 @@
 //! fetch what they lack, for about a lease (longer where the link needs longer for some pieces), it gives way
 //! to another agent at its next announce, or when it is late for that, and its address is last in line for
 //! minutes. So a gateway that takes a lease and brings nothing costs a site one term, whatever it says.
+//!
+//! Beside a gateway of the starvation ladder (rule 8, nobody starves) it is open which of the two brought what
+//! the site gets. If none had got anything of the regular one by then, it counts for the other: the regular one
+//! gives way to it, and the site is tried without. If the others come on, it was of no use, and is last in line
+//! as above; else the one of the ladder is, and the regular one has lost a term.
 
 use std::time::Duration;
 
 use super::{budget, trickle};
 use crate::Time;
 use crate::endpoint::Endpoint;
-use crate::state::peer::{Class, Peer};
-use crate::state::site::{Gateway, Service, Site};
+use crate::state::peer::{Class, Peer, Tick};
+use crate::state::service::{Doubt, Doubters, Service, Suspect};
+use crate::state::site::{Gateway, Site};
 use crate::state::view::View;
+use crate::state::voice::Voice;
 
 /// What a peer's announce says of a gateway of its site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,13 +45,57 @@ pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before:
         return Said::Nothing;
     }
     let came_on = view.peer.left < left_before;
-    if came_on || !could_have(view, gateway) {
+    if came_on && is_anothers(view, gateway, lease, before) {
+        Said::Nothing
+    } else if came_on || !could_have(view, gateway) {
         Said::Served
     } else if before >= lease.service.served {
         Said::Still(before)
     } else {
         Said::Nothing
     }
+}
+
+/// Whether what a peer got since `before` counts for a gateway of the ladder: it was in office by then, and all
+/// that were heard before said that they got nothing of this one.
+fn is_anothers(view: &View<'_>, gateway: Endpoint, lease: &Gateway, before: Time) -> bool {
+    let Some(doubt) =
+        lease.service.doubt.filter(|doubt| !lease.extra && is_grave(view.site, gateway, *doubt))
+    else {
+        return false;
+    };
+    let mut others = view
+        .site
+        .gateways
+        .iter()
+        .filter(|(at, other)| other.extra && at.ip() != gateway.ip() && !other.upstreams.is_empty());
+    // `before` is a moment in tenths of a second
+    others.any(|(_, other)| doubt.since <= other.since && Tick::of(other.since).time() <= before)
+}
+
+/// Whether more than one machine doubts a gateway, or the only other one that there is.
+fn is_grave(site: &Site, gateway: Endpoint, doubt: Doubt) -> bool {
+    match doubt.by {
+        Doubters::Several => true,
+        Doubters::One(voice) => {
+            let mut others = site.peers.of(Class::Leecher).take(SAMPLE).map(|(at, _)| at);
+            !others.any(|at| at.ip() != gateway.ip() && Voice::of(at) != voice)
+        }
+    }
+}
+
+/// Whether the site comes on without a suspect by what the announcing peer says, which was last looked at
+/// `before`: what the suspect had brought has gone round by then.
+pub(crate) fn is_dispensable(view: &View<'_>, suspect: Suspect, left_before: u64, before: Time) -> bool {
+    let policy = view.cx.policy;
+    let settled = suspect.since + policy.lease(policy.intervals.gateway) / 2;
+    let is_it = |at: Endpoint| at.ip() == suspect.at.ip() && !is_one_address(view.site, suspect.at);
+    // that a gateway comes on says little if there are others
+    let is_member = |at: Endpoint| !is_it(at) && !view.site.gateways.contains_key(&at);
+    let mut members = view.site.peers.of(Class::Leecher).take(SAMPLE).map(|(at, _)| at);
+    view.peer.left < left_before
+        && before >= settled
+        && (is_member(view.at) || (!is_it(view.at) && !members.any(is_member)))
 }
 
 /// Whether a gateway could have fetched something that the peer lacks.
@@ -83,11 +134,11 @@ pub(crate) fn is_fruitless(view: &View<'_>, gateway: Endpoint) -> bool {
     let Some(lease) = view.site.gateways.get(&gateway).filter(|lease| !lease.extra) else {
         return false;
     };
-    let Some(still_since) = lease.service.still_since else {
+    let Some(doubt) = lease.service.doubt else {
         return false;
     };
     let term = term(view, gateway);
-    lease.service.served + term <= view.now && still_since + term / 2 <= view.now
+    lease.service.served + term <= view.now && doubt.since + term / 2 <= view.now
 }
 
 /// A gateway of which the site got nothing, and which is late, so that the announcing peer takes its lease. One
@@ -104,8 +155,16 @@ pub(crate) fn late_and_fruitless(view: &View<'_>) -> Option<Endpoint> {
 
 /// Whether a peer that could take the lease comes after others, as it had it to no avail.
 pub(crate) fn is_last_in_line(view: &View<'_>, at: Endpoint) -> bool {
-    let bars = &view.site.bars;
-    !bars.is_empty() && bars.has(at, is_one_address(view.site, at), view.now)
+    let site = view.site;
+    let suspect = site.suspect.filter(|suspect| view.now < suspect.until);
+    if site.bars.is_empty() && suspect.is_none() {
+        return false;
+    }
+    let one_address = is_one_address(site, at);
+    suspect.is_some_and(|suspect| match one_address {
+        true => suspect.at == at,
+        false => suspect.at.ip() == at.ip(),
+    }) || site.bars.has(at, one_address, view.now)
 }
 
 /// How long a gateway may bring nothing: a lease, or what it needs for some pieces at the rate that it was
@@ -124,7 +183,7 @@ fn term(view: &View<'_>, gateway: Endpoint) -> Duration {
 
 /// Whether others at a site say that they get nothing of its gateway: they and it are to come back soon.
 pub(crate) fn is_in_doubt(view: &View<'_>) -> bool {
-    let in_doubt = |lease: &Gateway| !lease.extra && lease.service.still_since.is_some();
+    let in_doubt = |lease: &Gateway| !lease.extra && lease.service.doubt.is_some();
     match view.gateway() {
         Some(lease) => in_doubt(lease),
         None => view.peer.still > 0 && view.site.gateways.values().any(in_doubt),

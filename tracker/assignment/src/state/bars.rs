@@ -1,8 +1,8 @@
-//! Who held a site's lease while the site got nothing: last in line for it, for minutes.
+//! Who had a lease to no avail: last in line for it, for minutes.
 
 use crate::Time;
 use crate::endpoint::Endpoint;
-use crate::policy::GatewayPolicy;
+use crate::policy::BarPolicy;
 
 /// The most that a site remembers; the one that ends first gives way.
 const MAX_BARS: usize = 32;
@@ -19,12 +19,12 @@ struct Bar {
 pub(crate) struct Bars(Vec<Bar>);
 
 impl Bars {
-    /// A gateway has lost its lease, since its site got nothing; each time for longer.
-    pub(crate) fn add(&mut self, policy: &GatewayPolicy, at: Endpoint, now: Time) {
-        self.0.retain(|bar| bar.until + policy.barred_most > now);
+    /// A peer has lost its lease, since it brought nothing; each time for longer.
+    pub(crate) fn add(&mut self, policy: &BarPolicy, at: Endpoint, now: Time) {
+        self.0.retain(|bar| bar.until + policy.most > now);
         let before = self.0.iter().position(|bar| bar.at.ip() == at.ip()).map(|n| self.0.remove(n));
         let times = before.map_or(0, |bar| bar.times.saturating_add(1));
-        let lasting = policy.barred.saturating_mul(1 << times.min(8)).min(policy.barred_most);
+        let lasting = policy.first.saturating_mul(1 << times.min(8)).min(policy.most);
         if self.0.len() >= MAX_BARS
             && let Some(first) = (0..self.0.len()).min_by_key(|n| self.0[*n].until)
         {
@@ -53,6 +53,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::policy::GatewayPolicy;
 
     fn at(last: u8, port: u16) -> Endpoint {
         Endpoint::of(([10, 2, 0, last], port).into())
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn an_address_is_barred_whatever_its_port_for_longer_each_time_and_then_forgotten() {
-        let (mut bars, policy, mut now) = (Bars::default(), GatewayPolicy::default(), Time::ZERO);
+        let (mut bars, policy, mut now) = (Bars::default(), GatewayPolicy::default().barred, Time::ZERO);
         for minutes in [5, 10, 20, 40, 60, 60] {
             bars.add(&policy, at(1, 1), now);
             let last = now + Duration::from_secs(minutes * 60 - 1);
@@ -70,10 +71,10 @@ mod tests {
             now += Duration::from_secs(minutes * 60);
             assert!(!bars.has(at(1, 1), false, now));
         }
-        bars.add(&policy, at(2, 1), now + policy.barred_most * 2);
+        bars.add(&policy, at(2, 1), now + policy.most * 2);
         assert_eq!(bars.0.len(), 1);
         for n in 0..=255 {
-            bars.add(&policy, at(n, 1), now + policy.barred_most * 2);
+            bars.add(&policy, at(n, 1), now + policy.most * 2);
         }
         assert_eq!(bars.0.len(), MAX_BARS);
     }

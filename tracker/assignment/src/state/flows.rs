@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use narrows_topology::{Rate, SiteId};
 
 use super::Swarm;
-use super::site::{Flow, Released, Site, Supply, Upstream};
+use super::service::Released;
+use super::site::{Flow, Site, Supply, Upstream};
 use crate::Context;
 use crate::endpoint::Endpoint;
 
@@ -24,12 +25,17 @@ impl Site {
             renewed: gateway.renewed,
             service: gateway.service,
         });
-        let peers = &self.peers;
-        let shares = |at: &Endpoint| peers.find(*at).is_some_and(|(class, _)| class.shares());
-        match self.gateways.iter_mut().find(|(at, other)| other.extra && shares(at)) {
-            Some((_, other)) => other.extra = false,
+        match self.heir().and_then(|heir| self.gateways.get_mut(&heir)) {
+            Some(heir) => heir.extra = false,
             None => self.orphaned = self.present_supply() == Supply::Waiting,
         }
+    }
+
+    /// The gateway of the starvation ladder that takes the place of a regular one: the one longest in office.
+    pub(crate) fn heir(&self) -> Option<Endpoint> {
+        let shares = |at: &Endpoint| self.peers.find(*at).is_some_and(|(class, _)| class.shares());
+        let extra = self.gateways.iter().filter(|(at, gateway)| gateway.extra && shares(at));
+        extra.map(|(at, gateway)| (gateway.since, *at)).min().map(|(_, at)| at)
     }
 
     /// The flows that a gateway uses.

@@ -14,6 +14,7 @@ pub(crate) mod picture;
 mod planning;
 mod record;
 mod seeder_speed;
+pub(crate) mod service;
 pub(crate) mod site;
 mod sites;
 pub(crate) mod stripes;

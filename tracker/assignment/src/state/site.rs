@@ -11,6 +11,7 @@ use super::bars::Bars;
 use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
+use super::service::{Released, Service, Suspect};
 use super::trials::{Meter, Trials};
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
@@ -81,8 +82,12 @@ pub(crate) struct Site {
     pub(crate) trials: Trials,
     /// Who held its lease to no avail.
     pub(crate) bars: Bars,
+    /// Who had one by the starvation ladder to no avail.
+    pub(crate) in_vain: Bars,
     /// The last that held it.
     pub(crate) released: Option<Released>,
+    /// One without which the site is tried.
+    pub(crate) suspect: Option<Suspect>,
 }
 
 /// Something kept for a peer until a moment.
@@ -90,24 +95,6 @@ pub(crate) struct Site {
 pub(crate) struct Offer {
     pub(crate) to: Endpoint,
     pub(crate) until: Time,
-}
-
-/// What a site got of its gateway.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Service {
-    /// When another peer of the site last came on, or could not have; at first, when the gateway took office.
-    pub(crate) served: Time,
-    /// Since when others at the site say that they got nothing.
-    pub(crate) still_since: Option<Time>,
-}
-
-/// A regular gateway that was taken out of office, and what its site got of it: that follows its address.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Released {
-    pub(crate) at: Endpoint,
-    /// When it last announced.
-    pub(crate) renewed: Time,
-    pub(crate) service: Service,
 }
 
 /// A lease.
@@ -205,7 +192,9 @@ impl Site {
             seeder_speed: SeederSpeed::default(),
             trials: Trials::default(),
             bars: Bars::default(),
+            in_vain: Bars::default(),
             released: None,
+            suspect: None,
         }
     }
 
@@ -302,10 +291,7 @@ impl Gateway {
             handed_out: Vec::new(),
             due: now,
             meter: None,
-            service: Service {
-                served: now,
-                still_since: None,
-            },
+            service: Service::new(now),
             unreachable: Vec::new(),
         }
     }

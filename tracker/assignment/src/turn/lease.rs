@@ -11,6 +11,7 @@ use crate::invariant::Broken;
 use crate::rules::gateway::{self, Cause, Lease, Verdict};
 use crate::rules::{intervals, service, trickle};
 use crate::state::peer::{Class, Tick};
+use crate::state::service::Suspect;
 use crate::state::site::{Gateway, Offer};
 use crate::state::trials::Trial;
 
@@ -107,15 +108,25 @@ impl Turn<'_> {
                 (Role::Member, Some(min))
             }
             Verdict::Replace { fruitless } => {
-                self.bar(fruitless)?;
-                self.outcome.no_progress = self.named(fruitless)?;
+                let has_heir = self.depose(fruitless)?;
                 self.release(fruitless)?;
                 self.site_mut()?.displaced = Some(fruitless);
+                if has_heir {
+                    return Ok((Role::Member, Some(min)));
+                }
                 self.grant(Lease::REGULAR)?;
                 (Role::Gateway, None)
             }
             Verdict::Retire => {
                 self.release(at)?;
+                (Role::Member, None)
+            }
+            Verdict::Forgo => {
+                self.release(at)?;
+                let in_vain = self.cx.policy.gateways.in_vain;
+                let site = self.site_mut()?;
+                site.peers.forgive(at);
+                site.in_vain.add(&in_vain, at, now);
                 (Role::Member, None)
             }
             Verdict::Recall(wait) => {
@@ -124,11 +135,12 @@ impl Turn<'_> {
                 (Role::Member, Some(wait))
             }
             Verdict::GiveWay { to, why } => {
-                if why != Cause::Unable {
-                    self.bar(at)?;
-                }
-                if why == Cause::Fruitless {
-                    self.outcome.no_progress = self.named(at)?;
+                match why {
+                    Cause::Unable => {}
+                    Cause::Stuck => self.last_in_line(at)?,
+                    Cause::Fruitless => {
+                        self.depose(at)?;
+                    }
                 }
                 self.give_way(to)?;
                 (Role::Member, None)
@@ -136,10 +148,37 @@ impl Turn<'_> {
         })
     }
 
-    /// A gateway that brought nothing is last in line for a while.
-    fn bar(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+    /// The site got nothing of a gateway. Where one of the ladder takes its place, that may have been a
+    /// machine's word alone, so that the site is tried without it first. Whether one does.
+    fn depose(&mut self, gateway: Endpoint) -> Result<bool, Broken> {
+        let (now, policy) = (self.now, self.cx.policy);
+        let term = policy.lease(policy.intervals.gateway);
+        let site = self.site_mut()?;
+        let has_heir = site.heir().is_some_and(|heir| heir.ip() != gateway.ip());
+        if has_heir {
+            site.suspect = Some(Suspect {
+                at: gateway,
+                since: now,
+                until: now + term * policy.gateways.trial_terms,
+            });
+        } else {
+            self.bar(gateway)?;
+        }
+        Ok(has_heir)
+    }
+
+    /// A gateway that brought its site nothing is last in line for a while, and named. What it was compared
+    /// with was no better or worse: no other is a suspect any more.
+    pub(super) fn bar(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+        self.last_in_line(gateway)?;
+        self.outcome.no_progress = self.named(gateway)?;
+        self.site_mut()?.suspect = None;
+        Ok(())
+    }
+
+    fn last_in_line(&mut self, gateway: Endpoint) -> Result<(), Broken> {
         let (now, policy) = (self.now, &self.cx.policy.gateways);
-        self.site_mut()?.bars.add(policy, gateway, now);
+        self.site_mut()?.bars.add(&policy.barred, gateway, now);
         Ok(())
     }
 
@@ -152,12 +191,13 @@ impl Turn<'_> {
     /// A gateway that cannot reach any upstream, or brings next to nothing, lets another try.
     fn give_way(&mut self, to: Endpoint) -> Result<(), Broken> {
         let (at, until) = (self.at, self.now + self.cx.policy.intervals.min);
+        let most = self.cx.map.gateways(self.id).max(1) as usize;
         self.release(at)?;
         let site = self.site_mut()?;
         site.peers.forgive(at);
         site.displaced = Some(at);
         site.claim = None;
-        site.offer = Some(Offer { to, until });
+        site.offer = (site.regular() < most).then_some(Offer { to, until });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::rules::service::{self, Said};
 use crate::rules::starvation::{self, Facts};
 use crate::rules::{parents, supply};
 use crate::state::peer::Tick;
-use crate::state::site::Service;
+use crate::state::voice::Voice;
 
 impl Turn<'_> {
     /// Compares a leecher with what it was at its last announce, when it lacked `left_before`.
@@ -33,22 +33,23 @@ impl Turn<'_> {
         let before = view.peer.judged.time();
         let said: Vec<Said> =
             view.site.gateways.keys().map(|at| service::said(&view, *at, left_before, before)).collect();
-        let now = self.now;
-        for (gateway, said) in self.site_mut()?.gateways.values_mut().zip(said) {
+        let suspect = view.site.suspect.filter(|suspect| self.now < suspect.until);
+        let dispensable =
+            suspect.filter(|suspect| service::is_dispensable(&view, *suspect, left_before, before));
+        let (now, voice) = (self.now, Voice::of(self.at));
+        let site = self.site_mut()?;
+        site.suspect = suspect;
+        for (gateway, said) in site.gateways.values_mut().zip(said) {
             match said {
                 Said::Nothing => {}
-                Said::Served => {
-                    gateway.service = Service {
-                        served: now,
-                        still_since: None,
-                    };
-                }
-                Said::Still(since) => {
-                    gateway.service.still_since.get_or_insert(since);
-                }
+                Said::Served => gateway.service.serves(now),
+                Said::Still(since) => gateway.service.is_doubted(voice, since),
             }
         }
-        Ok(())
+        match dispensable {
+            Some(suspect) => self.bar(suspect.at),
+            None => Ok(()),
+        }
     }
 
     /// Measures what a leecher got from its site, and makes the site fetch across its link if that would

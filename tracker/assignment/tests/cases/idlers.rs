@@ -117,3 +117,116 @@ fn a_gateway_that_serves_its_site_keeps_the_lease_although_one_neighbour_says_it
         assert_eq!(world.clients[1].role, Role::Gateway);
     }
 }
+
+/// As [`rollout`], with an idler that clients are not deceived by: they say at once that they get nothing, so
+/// that one of them soon has a lease of its own. Returns when each came on first, for how long the idler had a
+/// lease, when all were complete, and whether the idler was named.
+fn beside_the_ladder(manner: Manner, clients: usize) -> (Vec<Time>, Duration, Time, bool) {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let (mut n, mut next, mut held, mut named) = (0, world.now, Duration::ZERO, false);
+    let mut first = vec![Time::MAX; clients];
+    while world.clients.len() == 1 || world.clients.iter().any(|client| !client.is_seeder()) {
+        if world.now >= next {
+            let lie = idler(manner, n);
+            world.listening.insert(lie.addr);
+            world.mute.insert(lie.addr);
+            let decision = world.hear(&lie);
+            let interval = decision.interval.min(Duration::from_secs(15));
+            if decision.role == Role::Gateway {
+                held += interval;
+            }
+            named |= decision.outcome.no_progress.is_some();
+            (n, next) = (n + 1, next + interval);
+            if world.clients.len() == 1 {
+                for _ in 0..clients {
+                    let number = world.join(2, true, 0);
+                    world.announce(number, AnnounceEvent::Started);
+                }
+            }
+        }
+        let end = next.min(world.now + Duration::from_secs(1));
+        world.announce_until(end);
+        for (client, first) in world.clients[1..].iter_mut().zip(&mut first) {
+            if client.have > 0 {
+                *first = (*first).min(world.now);
+            } else {
+                // it says soon that it is stalled
+                let soon = client.announced.unwrap_or_default() + Duration::from_secs(10);
+                client.next = client.next.min(soon.max(world.now));
+            }
+        }
+        assert!(
+            world.now < Duration::from_secs(3600),
+            "{manner:?}: {:?}",
+            world.clients
+        );
+    }
+    named |= world.named.iter().any(|ip| *ip == address(2, 200, false).ip());
+    (first, held, world.now, named)
+}
+
+#[test]
+fn one_that_brings_nothing_loses_its_lease_although_another_brings_what_the_site_gets() {
+    for manner in [Manner::Silent, Manner::Boasting] {
+        for clients in [1, 2, 3, 8] {
+            let (first, held, ended, named) = beside_the_ladder(manner, clients);
+            let world = star(2);
+            let term = world.policy.intervals.gateway.mul_f64(world.policy.terms.lease);
+            let what = format!("{manner:?}, {clients} clients: {first:?}, {held:?}, {ended:?}");
+            assert!(first.iter().min().is_some_and(|first| *first < term), "{what}");
+            // a term and its own interval; alone beside another it may also climb the ladder, now and then
+            let most = term + Duration::from_secs(if clients == 1 { 90 } else { 20 });
+            assert!(held < most, "{what}");
+            assert!(ended < Duration::from_secs(200) + term * 2, "{what}");
+            // one that says itself that it gets nothing gives way to who climbs, and that is no offence
+            assert!(named || manner == Manner::Silent, "{what}");
+        }
+    }
+}
+
+/// A machine that is no gateway and says at each announce that it starves, beside an honest gateway and so many
+/// honest members. Returns when all were complete, and the addresses that were named.
+fn beside_a_beggar(members: usize) -> (Time, Vec<std::net::IpAddr>) {
+    let mut world = star(2);
+    for (site, have) in std::iter::once((1, SIZE)).chain(std::iter::repeat_n((2, 0), 1 + members)) {
+        let number = world.join(site, true, have);
+        world.announce(number, AnnounceEvent::Started);
+    }
+    let beggar = Lie::of("beggar", address(2, 200, false), SIZE).saying(|report| report.stalled = true);
+    world.listening.insert(beggar.addr);
+    world.mute.insert(beggar.addr);
+    let mut named = Vec::new();
+    while world.clients.iter().any(|client| !client.is_seeder()) {
+        let decision = world.hear(&beggar);
+        named.extend(decision.outcome.no_progress.map(|(ip, _)| ip));
+        let end = world.now + Duration::from_secs(10);
+        world.announce_until(end);
+        assert!(
+            world.now < Duration::from_secs(3600),
+            "{members}: {:?}",
+            world.clients
+        );
+    }
+    named.extend(&world.named);
+    (world.now, named)
+}
+
+#[test]
+fn one_that_says_it_starves_takes_no_lease_from_a_gateway_that_serves_and_one_term_from_one_that_is_alone() {
+    let world = star(2);
+    let term = world.policy.intervals.gateway.mul_f64(world.policy.terms.lease);
+    let beggar = address(2, 200, false).ip();
+    for members in [0, 1, 2, 5] {
+        let (ended, named) = beside_a_beggar(members);
+        let lost = if members == 0 { term * 2 } else { Duration::ZERO };
+        assert!(
+            ended < Duration::from_secs(200 + 75) + lost,
+            "{members}: {ended:?}"
+        );
+        // of two machines nothing tells which one lies
+        let is_right = members == 0 || named.iter().all(|ip| *ip == beggar);
+        assert!(is_right, "{members}: {named:?}");
+    }
+}

@@ -48,8 +48,12 @@ pub struct World {
     pub walled: BTreeSet<u8>,
     /// Where a liar accepts connections.
     pub listening: BTreeSet<SocketAddr>,
+    /// Where it says nothing to who connects, so that clients know that they get nothing there.
+    pub mute: BTreeSet<SocketAddr>,
     /// Addresses that were found to say again and again what is not true.
     pub false_accusers: Vec<std::net::IpAddr>,
+    /// Gateways that were found to have brought their sites nothing.
+    pub named: Vec<std::net::IpAddr>,
     /// The plan that is being made beside the announces, and when it is ready.
     pub plan: Option<(Time, Plan)>,
     /// How long plans take is drawn apart, so that a story is the same with and without.
@@ -108,7 +112,9 @@ impl World {
             dialled: Vec::new(),
             walled: BTreeSet::new(),
             listening: BTreeSet::new(),
+            mute: BTreeSet::new(),
             false_accusers: Vec::new(),
+            named: Vec::new(),
             plan: None,
             lag: SplitMix(seed ^ 0x1a9),
             log: std::env::var_os("NARROWS_SEED").map(|_| Vec::new()),
@@ -284,6 +290,7 @@ impl World {
         client.completed |= client.is_seeder();
         let now = *now;
         self.dial(&decision.outcome.probe);
+        self.named.extend(decision.outcome.no_progress.iter().map(|(ip, _)| *ip));
         let text = format!("{number} {now:?} {decision:?}");
         for byte in nameless(&text).bytes() {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -345,7 +352,7 @@ impl World {
         let have = (client.have + took).min(most.max(client.have));
         // one that says it has everything and sends nothing
         let mut known = client.local.iter().chain(&client.gateways);
-        let is_deceived = known.any(|addr| self.listening.contains(addr));
+        let is_deceived = known.any(|addr| self.listening.contains(addr) && !self.mute.contains(addr));
         let waits = client.announced.is_some() && !client.is_seeder();
         let client = &mut self.clients[number];
         client.gone = gone;

@@ -1,0 +1,114 @@
+//! What a site got of its gateways, by what others there say.
+
+use super::voice::Voice;
+use crate::Time;
+use crate::endpoint::Endpoint;
+
+/// What a site got of one gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Service {
+    /// When another peer of the site last came on by it, or could not have; at first, when it took office.
+    pub(crate) served: Time,
+    /// Others at the site have said since then that they got nothing.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// Others at a site say that they got nothing of its gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Doubt {
+    /// Since when that is so.
+    pub(crate) since: Time,
+    pub(crate) by: Doubters,
+}
+
+/// Who says so: what one machine says of another may be a lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doubters {
+    One(Voice),
+    Several,
+}
+
+impl Service {
+    /// Of a gateway that takes office.
+    pub(crate) fn new(now: Time) -> Service {
+        Service {
+            served: now,
+            doubt: None,
+        }
+    }
+
+    /// A peer came on, or could not have.
+    pub(crate) fn serves(&mut self, now: Time) {
+        *self = Service::new(now);
+    }
+
+    /// A peer says that it has got nothing since `since`.
+    pub(crate) fn is_doubted(&mut self, by: Voice, since: Time) {
+        let doubt = self.doubt.get_or_insert(Doubt {
+            since,
+            by: Doubters::One(by),
+        });
+        if doubt.by != Doubters::One(by) {
+            doubt.by = Doubters::Several;
+        }
+    }
+}
+
+/// A regular gateway that was taken out of office, and what its site got of it: that follows its address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Released {
+    pub(crate) at: Endpoint,
+    /// When it last announced.
+    pub(crate) renewed: Time,
+    pub(crate) service: Service,
+}
+
+/// A gateway without which a site is tried for a while, since it may have been another that fetched for the
+/// site.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspect {
+    pub(crate) at: Endpoint,
+    /// Since when it is without a lease.
+    pub(crate) since: Time,
+    /// It is last in line until then.
+    pub(crate) until: Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn it_takes_two_addresses_to_be_doubted_by_several_and_one_that_came_on_to_end_it() {
+        let (second, voice) = (Duration::from_secs, |last: u8| {
+            Voice::of(Endpoint::of(([10, 2, 0, last], 6881).into()))
+        });
+        let mut service = Service::new(second(10));
+        for since in [12, 14] {
+            service.is_doubted(voice(1), second(since));
+            let by = Doubters::One(voice(1));
+            assert_eq!(
+                service.doubt,
+                Some(Doubt {
+                    since: second(12),
+                    by
+                })
+            );
+        }
+        for last in [2, 1] {
+            service.is_doubted(voice(last), second(16));
+            let by = Doubters::Several;
+            assert_eq!(
+                service.doubt,
+                Some(Doubt {
+                    since: second(12),
+                    by
+                })
+            );
+        }
+        service.serves(second(20));
+        assert_eq!(service, Service::new(second(20)));
+    }
+}
