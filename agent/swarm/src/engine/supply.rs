@@ -1,6 +1,11 @@
 //! Whether neighbours bring what they say they have. While they do, it need not cross the link; one that does
 //! not is still asked, and its pieces come across the link until it has brought its share for a while.
+//!
+//! A member has no link to compare with. It judges neighbours while hardly anything comes and they owe it what
+//! it lacks: what one brings that was found to bring next to nothing puts off no complaint, and the operator
+//! hears who it is.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Swarm;
@@ -13,6 +18,8 @@ use crate::{Action, Misdeed, PeerKey, Time};
 
 /// A neighbour that brought less than this part of its share is named, not only judged: slow ones are not.
 const NAMED: u64 = 8;
+/// Beside a member, one does not count any more that brought less than this part of what counts as little.
+const LITTLE: u64 = 4;
 /// Neighbours are judged if a link stood idle for so much of a term.
 const LEAST_IDLE: Time = Time::from_secs(1);
 /// Of the time between two looks, what counts at most: a machine that slept waited for no neighbour.
@@ -33,7 +40,10 @@ impl Swarm {
     pub(super) fn look_at_supply(&mut self, now: Time, out: &mut Vec<Action>) {
         let passed = now.saturating_sub(self.supply_looked).min(MAX_PASSED);
         self.supply_looked = now;
-        let idle = self.find_idle_links(passed, now);
+        let idle = match self.duty.is_gateway() {
+            true => self.find_idle_links(passed, now),
+            false => self.waits_in_vain(now),
+        };
         if idle {
             self.term.get_or_insert(now);
             for peer in self.peers.values_mut().filter(|peer| peer.owes(now)) {
@@ -41,7 +51,10 @@ impl Swarm {
             }
         }
         if self.term.is_some_and(|began| now >= began + TERM) {
-            self.judge(now, out);
+            match self.duty.is_gateway() {
+                true => self.judge(now, out),
+                false => self.judge_as_member(now, out),
+            }
             self.end_term();
         }
         self.end_probations(now, out);
@@ -62,6 +75,12 @@ impl Swarm {
             }
         }
         any
+    }
+
+    /// Whether a member gets next to nothing, and that is not its own doing.
+    fn waits_in_vain(&mut self, now: Time) -> bool {
+        let rate = enough(0, Time::from_secs(1));
+        self.is_fetching() && self.down_pace.is_open(now) && self.down.rate() < rate
     }
 
     /// Ends a term; the next one begins when a link stands idle again.
@@ -116,6 +135,35 @@ impl Swarm {
         // before these are asked for the same once more
         self.fill_upstreams(now, out);
         self.fill_all(now, out);
+    }
+
+    /// A term in which hardly anything came to a member is over: those do not count any more that it waited for
+    /// most of the time and that brought next to nothing. Who brought a block at most is named.
+    fn judge_as_member(&mut self, now: Time, out: &mut Vec<Action>) {
+        let waited_for = |peer: &Peer| {
+            let counts = peer.counted.is_some_and(|counted| counted.word == Word::Counts);
+            peer.relation == Relation::Local && counts && peer.owed >= TERM / 2
+        };
+        let judged: Vec<(PeerKey, &Peer, u64)> = (self.peers.iter().filter(|(_, peer)| waited_for(peer)))
+            .map(|(key, peer)| (*key, peer, peer.brought.saturating_sub(peer.term_began)))
+            .collect();
+        // where several bring a little each, it may be our own side that is slow
+        let bring = judged.iter().filter(|(.., brought)| *brought > 0).map(|(_, peer, _)| peer.addr.ip());
+        let share = bring.collect::<BTreeSet<IpAddr>>().len().max(1) as u64;
+        let broken: Vec<(PeerKey, bool)> = (judged.iter())
+            .filter(|(_, peer, brought)| *brought < enough(0, peer.owed) / LITTLE / share)
+            .map(|(key, peer, brought)| {
+                // stock clients choke most peers, and that is no offence
+                let should = peer.hello.is_some() || (peer.choking.is_none() && peer.bad_until <= now);
+                (*key, should && *brought <= u64::from(narrows_wire::BLOCK_LEN))
+            })
+            .collect();
+        for (key, named) in &broken {
+            self.break_word(*key, *named, now, out);
+        }
+        if !broken.is_empty() {
+            self.fill_all(now, out);
+        }
     }
 
     fn break_word(&mut self, key: PeerKey, named: bool, now: Time, out: &mut Vec<Action>) {

@@ -21,6 +21,8 @@ pub enum Kind {
     Toggles,
     /// Sends a block now and then.
     Drips,
+    /// The same, of another piece each time, so that none is whole.
+    DripsEverywhere,
     /// Refuses each request.
     Rejects,
     /// Refuses, and offers to serve again at once.

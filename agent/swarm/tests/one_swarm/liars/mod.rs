@@ -7,6 +7,7 @@ mod liar;
 mod world;
 
 use liar::Kind;
+use narrows_swarm::Misdeed;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use world::{LINK, World};
@@ -38,6 +39,45 @@ fn a_gateway_beside_liars_of_any_kind_is_done_in_a_bounded_time() {
 #[test]
 fn a_member_beside_liars_of_any_kind_is_done_in_a_bounded_time() {
     worlds(World::of_member, 600);
+}
+
+#[test]
+fn a_member_whose_neighbours_bring_next_to_nothing_says_soon_that_it_is_stalled_and_names_them() {
+    use std::time::Duration;
+    let kinds = [
+        Kind::Silent,
+        Kind::Toggles,
+        Kind::DripsEverywhere,
+        Kind::Chokes,
+        Kind::Rejects,
+    ];
+    for seed in seeds(60) {
+        let kind = kinds[seed as usize % kinds.len()];
+        let liars = &[kind; 3][..1 + seed as usize / kinds.len() % 3];
+        let mut world = World::without_gateway(seed, liars);
+        world.run_for(Duration::from_secs(40));
+        let what = format!("seed {seed}: {liars:?} {:?}", world.stalled);
+        assert!(
+            world.stalled.is_some_and(|at| at < Duration::from_secs(25)),
+            "{what}"
+        );
+        let named = |ip| world.named.contains(&(Misdeed::NoDelivery, ip));
+        // where several bring a little each, it may be the member's own side that is slow
+        let is_named = liars.len() > 1 || named(world.neighbours[0].addr.ip());
+        assert!(is_named, "{what}: {:?}", world.named);
+    }
+}
+
+#[test]
+fn a_slow_gateway_is_not_named_by_a_member_nor_does_the_member_say_that_it_is_stalled() {
+    use std::time::Duration;
+    for rate in [10_000.0, 16_000.0, 30_000.0, 62_000.0, 125_000.0] {
+        let mut world = World::of_member(1, 0, &[]);
+        world.neighbours[0].rate = rate;
+        world.run_for(Duration::from_secs(120));
+        assert!(world.named.is_empty(), "{rate}: {:?}", world.named);
+        assert_eq!(world.stalled, None, "{rate}");
+    }
 }
 
 fn worlds(make: Make, usual: u64) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use narrows_protocol::metainfo::Lengths;
 use narrows_protocol::{Assignment, PeerId, Role};
-use narrows_swarm::{Action, Assigned, Class, Event, Misdeed, Origin, PeerKey, State, Swarm, Time};
+use narrows_swarm::{
+    Action, AnnounceReason, Assigned, Class, Event, Misdeed, Origin, PeerKey, State, Swarm, Time,
+};
 use narrows_wire::{Bitfield, Block, Message};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -40,6 +42,8 @@ pub struct World {
     /// Payload that crossed the link.
     pub crossed: u64,
     pub announced: u32,
+    /// When it first said that it is stalled.
+    pub stalled: Option<Time>,
     pub named: BTreeSet<(Misdeed, std::net::IpAddr)>,
     addresses: u32,
 }
@@ -74,6 +78,7 @@ impl World {
             banned: BTreeMap::new(),
             crossed: 0,
             announced: 0,
+            stalled: None,
             named: BTreeSet::new(),
             addresses: 0,
         }
@@ -84,6 +89,21 @@ impl World {
         let mut world = World::new(seed, honest, liars);
         world.neighbours[0] = Neighbour::gateway(PIECES, LINK);
         world
+    }
+
+    /// A member with these neighbours alone.
+    pub fn without_gateway(seed: u64, liars: &[Kind]) -> World {
+        let mut world = World::new(seed, 0, liars);
+        world.neighbours.remove(0);
+        world
+    }
+
+    /// Runs so long.
+    pub fn run_for(&mut self, long: Time) {
+        self.assign();
+        while self.now < long {
+            self.step();
+        }
     }
 
     /// Runs until everything is there; how long that took, and whether it came to that.
@@ -192,7 +212,12 @@ impl World {
                 self.spoilt.remove(&piece);
             }
             Action::Verify { piece, .. } => self.verifying.push((self.now + STEP, piece)),
-            Action::Announce(_) => self.announced += 1,
+            Action::Announce(reason) => {
+                self.announced += 1;
+                if reason == AnnounceReason::Stalled {
+                    self.stalled.get_or_insert(self.now);
+                }
+            }
             Action::Name { misdeed, ip, .. } => {
                 self.named.insert((misdeed, ip));
             }
@@ -293,6 +318,12 @@ impl World {
                 n.every = n.every.min(Duration::from_millis(3900));
                 self.send_first(number);
             }
+            Kind::DripsEverywhere => {
+                n.every = n.every.min(Duration::from_millis(3900));
+                // the rest of the piece that it began it does not send
+                n.queue.retain(|block| block.begin == 0);
+                self.send_first(number);
+            }
             Kind::OneByOne => {
                 let piece = self.swarm.have().iter_missing().find(|p| !n.claims[*p as usize]);
                 if let Some(piece) = piece {
@@ -336,7 +367,7 @@ impl World {
             let now = self.now;
             let n = &mut self.neighbours[number];
             let Some(peer) = n.key else { continue };
-            n.credit = (n.credit + n.rate * STEP.as_secs_f64()).min(n.rate.max(20_000.0) / 5.0);
+            n.credit = (n.credit + n.rate * STEP.as_secs_f64()).min((n.rate / 5.0).max(16_384.0));
             let last = |block: &Block| block.begin + block.len == PIECE;
             while let Some(index) = n.queue.iter().position(|block| n.sends(*block, last(block), now)) {
                 if n.credit < f64::from(n.queue[index].len) {
