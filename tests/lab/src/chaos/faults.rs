@@ -38,6 +38,9 @@ const KINDS: [Kind; 22] = [
 /// Between two faults, in tenths of a second.
 const BETWEEN: (u64, u64) = (15, 45);
 
+/// How late what happens may be, in tenths of a second: a look at an agent that does not answer takes that long.
+const LATE: u64 = 20;
+
 /// How long one lasts, in tenths of a second.
 const LASTS: (u64, u64) = (20, 120);
 
@@ -200,10 +203,13 @@ fn fault(
                 _ => agent(Deed::Clock(hours * 3600), true),
             }
         }
-        Kind::Mistype => busy.take("map", at, until).then(|| vec![event(What::MistypeMap, true)]),
+        // a tracker that starts by a map with a mistake refuses to, rightly: it is not started while there is one
+        Kind::Mistype => busy
+            .take("tracker", at.saturating_sub(LATE), until + LATE)
+            .then(|| vec![event(What::MistypeMap, true)]),
         Kind::Brake => {
             // a tracker that is away when the brake is to be released would keep it
-            busy.take("tracker", at, until + 20).then(|| {
+            busy.take("tracker", at, until + LATE).then(|| {
                 let path = "/brake?all=1".to_owned();
                 let release = Event {
                     what: What::Http("DELETE".to_owned(), path.clone()),

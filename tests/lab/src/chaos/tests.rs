@@ -49,6 +49,29 @@ proptest! {
     }
 }
 
+/// Seed 203: the tracker was to start while its map had a mistake, refused to, rightly, and the round had no result.
+#[test]
+fn the_tracker_never_starts_while_its_map_has_a_mistake() {
+    // what happens may be late
+    let late = Duration::from_secs(2);
+    for seed in 0..2_000 {
+        let plan = Plan::new(seed, ROUND);
+        let spans = |which: fn(&What) -> bool| {
+            plan.events.iter().filter(move |event| which(&event.what)).map(|event| {
+                let When::After(at) = event.when else {
+                    panic!("{event}")
+                };
+                (at, at + event.lasts.unwrap_or_default())
+            })
+        };
+        for (_, start) in spans(|what| matches!(what, What::RestartTracker(_))) {
+            for (from, until) in spans(|what| *what == What::MistypeMap) {
+                assert!(start + late < from || until + late < start, "{plan}");
+            }
+        }
+    }
+}
+
 #[test]
 fn ten_seeds_in_a_row_have_every_liar() {
     let plans = (1000..1010).map(|seed| Plan::new(seed, ROUND));

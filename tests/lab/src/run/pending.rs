@@ -16,6 +16,8 @@ pub(crate) struct Pending {
     pub(crate) probes: Vec<Probe>,
     /// Between the beginnings of two contents, if they do not begin at once.
     pub(crate) stagger: Option<Duration>,
+    /// Clients that have not been told to read their new configuration yet.
+    pub(crate) untold: Vec<usize>,
 }
 
 /// What is to be undone.
@@ -35,6 +37,7 @@ impl Pending {
             undo: Vec::new(),
             probes: options.probe.clone(),
             stagger: options.stagger.map(|stagger| stagger.0),
+            untold: Vec::new(),
         }
     }
 }

@@ -24,24 +24,36 @@ impl Rollout {
             self.seen.contents_begun.push(self.elapsed().as_secs_f64());
             told = true;
         }
-        if !told || self.seen.contents_begun.len() == 1 {
-            return Ok(());
+        if told && self.seen.contents_begun.len() > 1 {
+            self.write_clients()?;
+            self.pending.untold = self.prepared.deployment.clients().collect();
+            self.event(format!(
+                "{} contents of {all} are asked for",
+                self.seen.contents_begun.len()
+            ));
         }
-        self.write_clients()?;
-        let hosts = self.prepared.hosts.iter().zip(&self.fleet.agents);
-        let running = hosts.filter(|(host, agent)| !host.seeder && agent.process.is_some() && !agent.frozen);
-        for (host, _) in running {
-            let token = std::fs::read_to_string(host.folder.join("state/control.token"));
-            let token = token.unwrap_or_default();
-            let patience = Duration::from_secs(5);
-            // one that is just starting reads the new file itself
-            let _ = poll::authorized("POST", host.control, "/reload", Some(token.trim()), patience).await;
-        }
-        self.event(format!(
-            "{} contents of {all} are asked for",
-            self.seen.contents_begun.len()
-        ));
+        self.tell_clients().await;
         Ok(())
+    }
+
+    /// Has clients read their new configuration: those that stand still once they go on.
+    async fn tell_clients(&mut self) {
+        for agent in std::mem::take(&mut self.pending.untold) {
+            let (host, state) = (&self.prepared.hosts[agent], &self.fleet.agents[agent]);
+            if state.process.is_none() {
+                // it reads the new file when it starts
+                continue;
+            }
+            let token = std::fs::read_to_string(host.folder.join("state/control.token")).unwrap_or_default();
+            let patience = Duration::from_secs(2);
+            let told = !state.frozen
+                && poll::authorized("POST", host.control, "/reload", Some(token.trim()), patience)
+                    .await
+                    .is_ok();
+            if !told {
+                self.pending.untold.push(agent);
+            }
+        }
     }
 
     /// The clients' configuration, with the contents that have begun.
