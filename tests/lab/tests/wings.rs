@@ -2,9 +2,9 @@
 
 /// From the ground up; folders of one storey do not know each other.
 const STOREYS: &[&[&str]] = &[
-    &["values", "timeline", "content", "liars"],
+    &["values", "timeline", "content"],
     &["deployment", "programs"],
-    &["players", "budget"],
+    &["players", "budget", "liars"],
     &["network", "events"],
     &["chaos"],
     &["args", "report"],

@@ -11,7 +11,7 @@ use clap::Parser;
 
 use crate::args::chaos::Chaos;
 use crate::args::comparison::Comparison;
-use crate::args::options::Options;
+use crate::args::options::{Factor, Options};
 use crate::chaos::{Plan, ROUND};
 use crate::deployment::AddressSpace;
 use crate::events::kills::Kill;
@@ -114,6 +114,7 @@ impl Args {
         (self.size, self.options.contents) = (plan.size, plan.contents);
         self.options.stagger = (plan.contents > 1).then_some(Seconds(lasts / 5));
         self.options.event = plan.events.clone();
+        self.options.links_physical = Factor(if plan.liars.is_empty() { 1.0 } else { plan.room });
         self.chaos.plan = Some(Box::new(plan));
         self
     }

@@ -1,6 +1,8 @@
-//! Which liar must be named how, and how much memory a program may take: one table each.
+//! Which liar must be named how, which fault excuses that an honest machine is named, and how much memory a
+//! program may take: one table each.
 
-use crate::liars::Kind;
+use crate::events::{Deed, What};
+use crate::liars::{Kind, Outcome};
 
 /// The most resident memory of an agent, in bytes: 24 MiB of requests and blocks under way, buffers of 512
 /// connections of 64 KiB each, and the program itself.
@@ -10,39 +12,112 @@ pub const MAX_AGENT_MEMORY: u64 = 96 << 20;
 pub const MAX_TRACKER_MEMORY: u64 = 96 << 20;
 
 /// What must be true of a liar at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Expectation {
-    /// Any of these counts as named: the label `offence` of `narrows_tracker_offences_total` or
-    /// `narrows_agent_offences_total`.
+    /// With any of these its address counts as named: `offence` of an offender that tracker or agents list.
     pub named: &'static [&'static str],
-    /// Whether a liar that is not named is a finding. Switched on as its defence is there.
-    pub must: bool,
-    /// Only one that was given the lease so often: while a fault keeps a site from its supply, no gateway is
-    /// blamed, and who never had the lease does no harm.
-    pub leases: u64,
-    /// Whether it may get any payload.
-    pub payload: bool,
+    /// From when on a liar that is not named is a finding.
+    pub must: Must,
+    /// How much payload it may get.
+    pub payload: Payload,
+}
+
+/// How much payload a liar may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    /// Whatever its neighbours or upstreams have.
+    Any,
+    /// Nothing.
+    None,
+    /// What each seeder for itself may send to its site (rule 10, rates): 1.25 times the path's rate. All of them together
+    /// are bounded only once a seeder can ask for a gateway's ticket (issue 17). A brake is heard by a seeder within a
+    /// minute, longer than one of a round lasts, so what came meanwhile is not looked at.
+    Paced,
+}
+
+/// What a seeder may send to a site in a second, over the path's rate.
+pub const HEADROOM: f64 = 1.25;
+
+/// On top: what a sender may have saved up, in seconds of its rate, and what was under way.
+pub const BURST: f64 = 2.0;
+
+/// When a liar must be named.
+#[derive(Debug, Clone, Copy)]
+pub enum Must {
+    /// In any case.
+    Always,
+    /// If it did so often what can do harm, in one life of the tracker, which does not count over a restart.
+    After(fn(&Outcome) -> u64, u64),
+    /// It may go unnamed.
+    Never,
 }
 
 /// Of a kind of liar.
 pub fn of(kind: Kind) -> Expectation {
-    let (named, must, payload): (&'static [&'static str], bool, bool) = match kind {
-        Kind::Stopper => (&["id_taken"], true, true),
-        Kind::Accuser => (&["false_accusation"], true, true),
-        Kind::Idler => (&["no_progress"], true, true),
+    let (named, must): (&'static [&'static str], Must) = match kind {
+        Kind::Stopper => (&["id_taken"], Must::Always),
+        // accusations of those who are no gateways have no effect; five refuted ones are named
+        Kind::Accuser => (&["false_accusation"], Must::After(|outcome| outcome.accused, 8)),
+        // while a fault keeps a site from its supply, no gateway is blamed, and who never had the lease does no harm
+        Kind::Idler => (&["no_progress"], Must::After(|outcome| outcome.leases, 10)),
         // named only where a link stood idle for it, which faults may prevent
-        Kind::Choker => (&["no_delivery"], false, true),
-        Kind::Poisoner => (&["wrong_pieces"], true, true),
-        Kind::Crowd => (&["too_many_connections", "handshake_flood"], true, true),
-        Kind::Deaf => (&["slow_client", "flooding"], true, true),
-        Kind::Ids => (&["crowded_address"], true, true),
-        Kind::Boaster => (&["impossible_counters"], true, true),
-        Kind::Stranger => (&["unmapped_address"], true, false),
+        Kind::Choker => (&["no_delivery"], Must::Never),
+        Kind::Poisoner => (&["wrong_pieces"], Must::Always),
+        Kind::Crowd => (&["too_many_connections", "handshake_flood"], Must::Always),
+        Kind::Deaf => (&["slow_client", "flooding"], Must::Always),
+        Kind::Ids => (&["crowded_address"], Must::Always),
+        Kind::Boaster => (&["impossible_counters"], Must::Always),
+        Kind::Stranger => (&["unmapped_address"], Must::Always),
+        // what it does, an agent without a gateway's lease can do too: nothing tells them apart (issue 17)
+        Kind::Glutton => (&[], Must::Never),
     };
     Expectation {
         named,
         must,
-        leases: if kind == Kind::Idler { 10 } else { 0 },
-        payload,
+        payload: match kind {
+            Kind::Stranger => Payload::None,
+            Kind::Glutton => Payload::Paced,
+            _ => Payload::Any,
+        },
+    }
+}
+
+/// What befell an honest machine, as far as it looks like an offence to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Befell {
+    /// It stood still, was away, or came back at another address.
+    Away,
+    /// What it had was changed on its disk.
+    Spoilt,
+    /// There are two of it.
+    Cloned,
+    /// Its site's supply was interrupted: by a link, or by what befell those that it is fed by.
+    Unsupplied,
+}
+
+impl Befell {
+    /// What something that happens is to the agents that it hits.
+    pub fn of(what: &What) -> Option<Befell> {
+        match what {
+            What::Agents(Deed::Kill { .. } | Deed::Stop { .. } | Deed::Freeze, _) => Some(Befell::Away),
+            What::Agents(Deed::Vanish | Deed::Move, _) => Some(Befell::Away),
+            What::Agents(Deed::Spoil | Deed::Delete, _) => Some(Befell::Spoilt),
+            What::Clone(..) => Some(Befell::Cloned),
+            _ => None,
+        }
+    }
+
+    /// The offences that it excuses, from then on.
+    pub fn excuses(self) -> &'static [&'static str] {
+        match self {
+            // what was asked of it did not come, what it was sent was not taken, and it found others gone
+            Befell::Away => &["no_delivery", "no_progress", "slow_client", "false_accusation"],
+            // a file that is gone, or not as hashed, is not brought or brought wrong
+            Befell::Spoilt => &["wrong_pieces", "no_delivery"],
+            // two machines with one id, and the counters of both
+            Befell::Cloned => &["id_taken", "impossible_counters"],
+            // it could not fetch, and could not say in time that it could not
+            Befell::Unsupplied => &["no_progress", "no_delivery"],
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! What must be true at the end of a run with faults and liars. Pure.
 
-use std::collections::BTreeSet;
-
 use crate::chaos::expectations;
-use crate::liars::{Kind, Outcome};
+use crate::chaos::named::{self, AllNamed, Honest, Liar};
+use crate::chaos::pace::{self, Wait};
 
 /// Copies that may cross a link in a direction, over those that have to.
 pub const MAX_COPIES: f64 = 1.15;
@@ -23,10 +22,16 @@ pub struct Seen {
     pub links: Vec<Crossed>,
     /// Each process and its peak resident memory in bytes; whether it is the tracker.
     pub memory: Vec<(String, u64, bool)>,
-    /// The offences that any program counted.
-    pub named: BTreeSet<String>,
-    /// Each liar and how it went; `None` if it did not say.
-    pub liars: Vec<(Kind, Option<Outcome>)>,
+    /// Who was named by whom.
+    pub named: AllNamed,
+    /// Those that lie.
+    pub liars: Vec<Liar>,
+    /// Those that do not.
+    pub honest: Vec<Honest>,
+    /// How often the tracker was killed.
+    pub restarts: u64,
+    /// Each agent that fetched, and when it had everything.
+    pub waits: Vec<Wait>,
 }
 
 /// A link in one direction.
@@ -69,39 +74,37 @@ pub fn findings(seen: &Seen) -> Vec<String> {
             ));
         }
     }
-    for (kind, outcome) in &seen.liars {
-        let expected = expectations::of(*kind);
-        let leases = outcome.map_or(u64::MAX, |outcome| outcome.leases);
-        if expected.must
-            && leases >= expected.leases
-            && !expected.named.iter().any(|name| seen.named.contains(*name))
-        {
-            found.push(format!(
-                "the liar {kind} ({}) was not named: no offence {} was counted, only {:?}",
-                kind.says(),
-                expected.named.join(" or "),
-                seen.named
-            ));
-        }
-        match outcome.map(|outcome| outcome.payload) {
+    for liar in &seen.liars {
+        let kind = liar.kind;
+        found.extend(named::unnamed(liar, &seen.named, seen.restarts));
+        match liar.outcome.map(|outcome| (outcome.payload, liar.most_payload(&outcome))) {
             None => found.push(format!("the liar {kind} did not say how it went: it never ran")),
-            Some(bytes) if bytes > 0 && !expected.payload => {
+            Some((bytes, Some(most))) if bytes > most => {
                 found.push(format!(
-                    "the liar {kind} ({}) got {bytes} bytes of content",
+                    "the liar {kind} ({}) got {bytes} bytes of content, and {most} are the most",
                     kind.says()
                 ));
             }
             Some(_) => {}
         }
     }
+    found.extend(named::slandered(&seen.honest, &seen.liars, &seen.named));
+    found.extend(pace::late(&seen.waits));
     found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::named::Named;
+    use crate::liars::{Kind, Outcome};
 
     fn well() -> Seen {
+        let named = Named {
+            addr: [10, 2, 0, 250].into(),
+            offence: "id_taken".to_owned(),
+            by: "the tracker".to_owned(),
+        };
         Seen {
             links: vec![Crossed {
                 link: "hq → b1".to_owned(),
@@ -110,8 +113,26 @@ mod tests {
                 lost: 50,
             }],
             memory: vec![("b1-0".to_owned(), expectations::MAX_AGENT_MEMORY, false)],
-            named: ["id_taken".to_owned()].into(),
-            liars: vec![(Kind::Stopper, Some(Outcome::default()))],
+            named: [(named, 3.0)].into(),
+            liars: vec![Liar {
+                kind: Kind::Stopper,
+                addrs: vec![[10, 2, 0, 250].into()],
+                outcome: Some(Outcome::default()),
+                path: Some(1_000_000),
+                senders: 2,
+            }],
+            honest: vec![Honest {
+                id: "b1-0".to_owned(),
+                addrs: vec![[10, 2, 0, 10].into()],
+                ..Honest::default()
+            }],
+            waits: vec![Wait {
+                id: "b1-0".to_owned(),
+                took: Some(30.0),
+                least: 24.0,
+                times: 1.0,
+                hindered: Vec::new(),
+            }],
             ..Seen::default()
         }
     }
@@ -130,14 +151,31 @@ mod tests {
         seen.users.push("the user's file x".to_owned());
         seen.unsound.push("b1-0: y is missing".to_owned());
         assert_eq!(findings(&seen).len(), 4);
+        seen.waits[0].took = Some(100.0);
+        assert_eq!(findings(&seen).len(), 5);
+        let of_an_honest_one = Named {
+            addr: [10, 2, 0, 10].into(),
+            offence: "no_progress".to_owned(),
+            by: "the tracker".to_owned(),
+        };
+        seen.named.insert(of_an_honest_one, 9.0);
+        assert_eq!(findings(&seen).len(), 6);
     }
 
     #[test]
-    fn a_liar_that_is_not_named_or_never_ran_is_a_finding() {
+    fn a_liar_that_is_not_named_or_never_ran_or_gets_what_it_must_not_is_a_finding() {
         let mut seen = well();
         seen.named.clear();
         assert!(findings(&seen)[0].contains("id_taken"), "{:?}", findings(&seen));
-        seen.liars = vec![(Kind::Stopper, None)];
+        seen.liars[0].outcome = None;
         assert_eq!(findings(&seen).len(), 2);
+        let mut seen = well();
+        seen.liars[0].outcome = Some(Outcome {
+            payload: 1,
+            ..Outcome::default()
+        });
+        assert_eq!(findings(&seen), Vec::<String>::new());
+        seen.liars[0].kind = Kind::Stranger;
+        assert_eq!(findings(&seen).len(), 2, "{:?}", findings(&seen));
     }
 }

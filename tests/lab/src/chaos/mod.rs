@@ -2,15 +2,18 @@
 //!
 //! [`Plan`] is a pure function of the seed and the time: sites, links, contents ([`network`]), faults that all
 //! heal before the end ([`faults`]), and liars, which the lab starts beside the honest agents. What must be
-//! true at the end is in [`judge`], which liar must be named how in [`expectations`]. [`rounds`] runs one
-//! seed after the other.
+//! true at the end is in [`judge`], which liar must be named how in [`expectations`] and [`named`], how long an agent
+//! may take in [`pace`]. [`rounds`] runs one seed after the other.
 
 mod dice;
 pub mod expectations;
 mod faults;
 pub mod judge;
+pub mod named;
 mod network;
+pub mod pace;
 pub mod rounds;
+mod tree;
 
 use std::fmt;
 use std::time::Duration;
@@ -18,6 +21,7 @@ use std::time::Duration;
 use crate::chaos::dice::Dice;
 pub use crate::chaos::network::GUEST;
 use crate::chaos::network::Network;
+pub use crate::chaos::tree::SmallFile;
 use crate::events::{Deed, Event, What, When};
 use crate::liars::Kind;
 use crate::values::{Groups, Size};
@@ -51,7 +55,25 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Who lies, and at which site.
     pub liars: Vec<(Kind, String)>,
+    /// Small files that are part of each content; none: it has a few large ones.
+    pub tree: Vec<SmallFile>,
+    /// A link itself carries so many times its rate by the map. More than once, where it is a sender that has to keep
+    /// to the map's rate, which the link would keep to otherwise.
+    pub room: f64,
 }
+
+/// How many kinds of liars the first dice know: another number would make another run of each seed.
+const FIRST_KINDS: usize = 10;
+
+/// Of ten seeds in a row, one has a glutton besides.
+const GLUTTON: u64 = 4;
+
+/// One seed of so many has contents of many small files.
+const TREES: u64 = 3;
+
+/// A link's own rate beside the map's where there is a glutton: each of two seeders paces for itself, at 1.25 times
+/// the map's rate, and the gateways have theirs.
+const ROOM: f64 = 8.0;
 
 impl Plan {
     /// From a seed.
@@ -67,10 +89,18 @@ impl Plan {
             Kind::Stranger => Some((kind, GUEST.to_owned())),
             _ => None,
         };
-        let liars = liars
+        let mut liars: Vec<(Kind, String)> = liars
             .into_iter()
             .filter_map(|kind| place(kind).or_else(|| Some((kind, dice.pick(&network.branches())?))))
             .collect();
+        // what came later has dice of its own, so that every earlier seed is the run that it was
+        let mut more = Dice::new(!seed);
+        let glutton = (seed % 10 == GLUTTON).then(|| more.pick(&network.branches())).flatten();
+        liars.extend(glutton.iter().map(|site| (Kind::Glutton, site.clone())));
+        let tree = match seed.is_multiple_of(TREES) {
+            true => tree::files(&mut more),
+            false => Vec::new(),
+        };
         Plan {
             seed,
             lasts,
@@ -82,6 +112,8 @@ impl Plan {
             contents: u32::try_from(contents).unwrap_or(1),
             events,
             liars,
+            tree,
+            room: if glutton.is_some() { ROOM } else { 1.0 },
         }
     }
 
@@ -106,11 +138,11 @@ impl Plan {
 
 /// One after the other as seeds go up, so that few rounds have them all; and some more.
 fn liars(seed: u64, dice: &mut Dice) -> Vec<Kind> {
-    let count = Kind::ALL.len() as u64;
-    let first = Kind::ALL.get((seed % count) as usize).copied();
+    let kinds = Kind::ALL.get(..FIRST_KINDS).unwrap_or_default();
+    let first = kinds.get((seed % FIRST_KINDS as u64) as usize).copied();
     let mut chosen: Vec<Kind> = first.into_iter().collect();
     for _ in 0..dice.between(0, 2) {
-        chosen.extend(dice.pick(&Kind::ALL).filter(|kind| !chosen.contains(kind)));
+        chosen.extend(dice.pick(kinds).filter(|kind| !chosen.contains(kind)));
     }
     chosen
 }
@@ -134,6 +166,12 @@ impl fmt::Display for Plan {
         )?;
         for line in self.map.lines().filter(|line| line.contains("between")) {
             writeln!(f, "  link {}", line.trim_start_matches([' ', '-']))?;
+        }
+        if !self.tree.is_empty() {
+            writeln!(f, "  each content with {} small files", self.tree.len())?;
+        }
+        if self.room > 1.0 {
+            writeln!(f, "  links carry {} times their rate", self.room)?;
         }
         for (kind, site) in &self.liars {
             writeln!(f, "  liar {kind} at {site}: {}", kind.says())?;

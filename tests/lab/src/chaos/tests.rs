@@ -79,3 +79,16 @@ fn ten_seeds_in_a_row_have_every_liar() {
         plans.flat_map(|plan| plan.liars).map(|(kind, _)| kind).collect();
     assert_eq!(kinds.len(), Kind::ALL.len());
 }
+
+#[test]
+fn of_ten_seeds_in_a_row_one_has_a_glutton_and_room_on_its_links_and_three_have_many_files() {
+    for first in [0, 17, 1000] {
+        let plans: Vec<Plan> = (first..first + 10).map(|seed| Plan::new(seed, ROUND)).collect();
+        let room: Vec<&Plan> = plans.iter().filter(|plan| plan.room > 1.0).collect();
+        assert_eq!(room.len(), 1);
+        assert!(room[0].liars.iter().any(|(kind, site)| *kind == Kind::Glutton && site != "hq"));
+        assert!(plans.iter().filter(|plan| !plan.tree.is_empty()).count() >= 3);
+        // what is large beside them is most of a content
+        assert!(plans.iter().all(|plan| plan.tree.iter().map(|file| file.length).sum::<u64>() < plan.size.0));
+    }
+}

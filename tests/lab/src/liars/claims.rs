@@ -1,22 +1,27 @@
 //! Lies to the tracker: announces that say what is not so.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::liars::http::{announce, get, took};
-use crate::liars::scene::{Scene, Tally};
+use crate::liars::scene::{Agent, Scene, Tally};
+use crate::programs::poll::{AgentStatus, ContentStatus};
 
-/// Announces, and counts whether it was taken.
-fn tell(scene: &Scene, tally: &Tally, content: usize, peer_id: &str, keys: &[(&str, &str)]) {
+/// Announces, and counts whether it was taken; whether it was answered as a member.
+fn tell(scene: &Scene, tally: &Tally, content: usize, peer_id: &str, keys: &[(&str, &str)]) -> bool {
     tally.tried();
     let answer = get(scene.tracker, &announce(scene, content, peer_id, keys));
     if took(&answer) {
         tally.taken();
     }
-    if answer.is_ok_and(|answer| String::from_utf8_lossy(&answer).contains("4:role7:gateway")) {
+    let answer = answer.unwrap_or_default();
+    let answer = String::from_utf8_lossy(&answer);
+    if answer.contains("4:role7:gateway") {
         tally.lease();
     }
+    answer.contains("4:role6:member")
 }
 
 /// `event=stopped` in the name of each agent, with no key, a wrong one, and its place's port.
@@ -42,14 +47,19 @@ pub(super) fn stop_others(scene: &Scene) -> io::Result<()> {
     }
 }
 
-/// Two leechers of one machine that accuse all who work, and offer themselves.
+/// An accusation of the same gateway counts again after so long: the tracker dials one that is accused each 5 s.
+const AGAIN: Duration = Duration::from_secs(6);
+
+/// Two leechers of one machine that accuse all who work, and offer themselves once another has the lease: a site
+/// without another gateway has none that could be accused.
 pub(super) fn accuse(scene: &Scene) -> io::Result<()> {
     let (tally, mut left) = (Tally::default(), scene.size);
-    for turn in 0usize.. {
+    let (mut members, mut counted) = (HashSet::new(), HashMap::new());
+    loop {
         left = left.saturating_sub(1);
         let left = left.to_string();
         for (id, port) in [("accuser-1", "7001"), ("accuser-2", "7002")] {
-            for content in 0..scene.info_hashes.len() {
+            for (content, hash) in scene.info_hashes.iter().enumerate() {
                 let base = [
                     ("narrows", "1"),
                     ("agent", id),
@@ -57,30 +67,45 @@ pub(super) fn accuse(scene: &Scene) -> io::Result<()> {
                     ("left", &left),
                     ("key", port),
                 ];
+                let said = |more: &[(&str, &str)]| {
+                    tell(scene, &tally, content, id, &[base.as_slice(), more].concat())
+                };
                 let others = scene.agents.iter().filter(|agent| agent.site != scene.site);
                 let gone: Vec<String> = others.map(|agent| agent.addr.to_string()).take(8).collect();
-                let mut keys = base.to_vec();
-                keys.extend(gone.iter().map(|addr| ("gone", addr.as_str())));
-                tell(scene, &tally, content, id, &keys);
-                let neighbours = scene.neighbours();
-                let lost = neighbours.get(turn % neighbours.len().max(1)).map(|agent| agent.addr.to_string());
-                if let Some(lost) = &lost {
-                    tell(
-                        scene,
-                        &tally,
-                        content,
-                        id,
-                        &[base.as_slice(), &[("lost", lost)]].concat(),
-                    );
+                let gone: Vec<(&str, &str)> = gone.iter().map(|addr| ("gone", addr.as_str())).collect();
+                let mut member = said(&gone);
+                for neighbour in scene.neighbours() {
+                    let works = is_gateway(neighbour, hash);
+                    let addr = neighbour.addr.to_string();
+                    member |= said(&[("lost", &addr), ("gone", &addr)]);
+                    let last: &mut Option<Instant> = counted.entry((port, content, addr)).or_default();
+                    if works && last.is_none_or(|last| last.elapsed() > AGAIN) {
+                        *last = Some(Instant::now());
+                        tally.accused();
+                    }
                 }
-                let offer = [("role", "gateway"), ("gw", "prefer")];
-                tell(scene, &tally, content, id, &[base.as_slice(), &offer].concat());
+                if member {
+                    members.insert((port, content));
+                }
+                if members.contains(&(port, content)) {
+                    said(&[("role", "gateway"), ("gw", "prefer")]);
+                }
             }
         }
         tally.save(scene)?;
         sleep(Duration::from_secs(2));
     }
-    Ok(())
+}
+
+/// Whether an agent says that it is its site's gateway for a content.
+fn is_gateway(agent: &Agent, info_hash: &str) -> bool {
+    let answer = get(agent.control, "/status").unwrap_or_default();
+    let body = answer.windows(4).position(|end| end == b"\r\n\r\n").and_then(|at| answer.get(at + 4..));
+    let status = body.and_then(|body| serde_json::from_slice::<AgentStatus>(body).ok());
+    status.is_some_and(|status| {
+        let works = |content: &ContentStatus| content.gateway() && !content.complete();
+        status.content.iter().any(|content| content.info_hash == info_hash && works(content))
+    })
 }
 
 /// A leecher that wants the lease and never gets further, and that names a gateway where there is none.

@@ -60,6 +60,7 @@ mod tests {
             admin: ([127, 0, 0, 1], 2).into(),
             info_hashes: vec!["0a".repeat(20)],
             size: 1,
+            pieces: 1,
             agents: Vec::new(),
             outcome: "x".into(),
         };

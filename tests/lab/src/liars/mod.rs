@@ -4,6 +4,7 @@
 mod claims;
 mod crowd;
 mod deaf;
+mod glutton;
 mod http;
 mod neighbour;
 mod scene;
@@ -44,11 +45,13 @@ pub enum Kind {
     Boaster,
     /// An address that the map does not have, which asks agents for the content.
     Stranger,
+    /// Takes content across links from the seeders of other sites, as fast as it can.
+    Glutton,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Stopper,
         Kind::Accuser,
         Kind::Idler,
@@ -59,6 +62,7 @@ impl Kind {
         Kind::Ids,
         Kind::Boaster,
         Kind::Stranger,
+        Kind::Glutton,
     ];
 
     /// Its word on a command line.
@@ -74,6 +78,7 @@ impl Kind {
             Kind::Ids => "ids",
             Kind::Boaster => "boaster",
             Kind::Stranger => "stranger",
+            Kind::Glutton => "glutton",
         }
     }
 
@@ -90,6 +95,7 @@ impl Kind {
             Kind::Ids => "announces under one id after the other",
             Kind::Boaster => "says that it fetched more than there is",
             Kind::Stranger => "has no address of the map and asks agents for the content",
+            Kind::Glutton => "takes content from seeders across links, with many connections and at no rate",
         }
     }
 }
@@ -119,5 +125,6 @@ pub fn run(line: &[String]) -> io::Result<()> {
         Kind::Crowd => crowd::open(&scene),
         Kind::Deaf => deaf::ask(&scene),
         Kind::Stranger => stranger::fetch(&scene),
+        Kind::Glutton => glutton::take(&scene),
     }
 }

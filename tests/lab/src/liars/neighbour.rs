@@ -20,15 +20,17 @@ const TOGGLE: Duration = Duration::from_secs(2);
 /// Announces as a seeder, takes those who dial, and dials its neighbours.
 pub(super) fn serve(scene: &Scene) -> io::Result<()> {
     let (tally, scene) = (Arc::new(Tally::default()), Arc::new(scene.clone()));
+    // two of them at a site are two agents
+    let name = format!("full-{}", scene.kind);
     let listener = TcpListener::bind(SocketAddr::new(scene.own, PORT))?;
     {
-        let (tally, scene) = (tally.clone(), scene.clone());
+        let (tally, scene, name) = (tally.clone(), scene.clone(), name.clone());
         spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (tally, scene) = (tally.clone(), scene.clone());
+                let (tally, scene, name) = (tally.clone(), scene.clone(), name.clone());
                 spawn(move || {
                     // a peer that has had enough closes: that is its right
-                    let _ = Peer::take(stream, "full-neighbour", &scene.site)
+                    let _ = Peer::take(stream, &name, &scene.site)
                         .and_then(|peer| converse(peer, &scene, &tally));
                 });
             }
@@ -36,24 +38,26 @@ pub(super) fn serve(scene: &Scene) -> io::Result<()> {
     }
     for agent in scene.neighbours() {
         for hash in &scene.info_hashes {
-            let (tally, scene, addr, hash) = (tally.clone(), scene.clone(), agent.addr, hash.clone());
+            let (tally, scene, name) = (tally.clone(), scene.clone(), name.clone());
+            let (addr, hash) = (agent.addr, hash.clone());
             spawn(move || {
                 loop {
-                    let _ = Peer::dial(addr, &hash, "full-neighbour", &scene.site)
+                    let _ = Peer::dial(addr, &hash, &name, &scene.site)
                         .and_then(|peer| converse(peer, &scene, &tally));
                     sleep(Duration::from_secs(3));
                 }
             });
         }
     }
+    let key = format!("F011{:02X}", scene.kind as u8);
     for turn in 0u32.. {
         for content in 0..scene.info_hashes.len() {
             let keys = [
                 ("narrows", "1"),
-                ("agent", "full-neighbour"),
+                ("agent", &name),
                 ("port", "6881"),
                 ("left", "0"),
-                ("key", "F011"),
+                ("key", &key),
             ];
             let started: &[(&str, &str)] = if turn == 0 { &[("event", "started")] } else { &[] };
             let path = announce(

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ pub struct Scene {
     pub info_hashes: Vec<String>,
     /// Bytes of a content.
     pub size: u64,
+    /// Its pieces.
+    pub pieces: u32,
     /// Who is where.
     pub agents: Vec<Agent>,
     /// Where it writes how it went.
@@ -58,6 +61,10 @@ pub struct Outcome {
     pub payload: u64,
     /// Announces that were answered with a gateway's lease.
     pub leases: u64,
+    /// Accusations of agents that were gateways just then, by their own word; one of each again after some seconds.
+    pub accused: u64,
+    /// For how long it was at it, in milliseconds, where that matters.
+    pub millis: u64,
 }
 
 /// The same, counted by several threads.
@@ -67,6 +74,8 @@ pub(super) struct Tally {
     taken: AtomicU64,
     payload: AtomicU64,
     leases: AtomicU64,
+    accused: AtomicU64,
+    millis: AtomicU64,
 }
 
 impl Tally {
@@ -82,6 +91,15 @@ impl Tally {
         self.leases.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn accused(&self) {
+        self.accused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn lasted(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
     pub(super) fn payload(&self, bytes: usize) {
         self.payload.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -93,6 +111,8 @@ impl Tally {
             taken: self.taken.load(Ordering::Relaxed),
             payload: self.payload.load(Ordering::Relaxed),
             leases: self.leases.load(Ordering::Relaxed),
+            accused: self.accused.load(Ordering::Relaxed),
+            millis: self.millis.load(Ordering::Relaxed),
         };
         let next = scene.outcome.with_extension("next");
         std::fs::write(&next, serde_json::to_vec(&outcome)?)?;

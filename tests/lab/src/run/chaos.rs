@@ -1,14 +1,17 @@
 //! A run of `--chaos`: when it is over, and what is found then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-
 use crate::chaos::judge::{self, Crossed, PIECES_PER_DISTURBANCE};
+use crate::chaos::pace::{self, Near, Wait};
 use crate::chaos::{Plan, USERS_FILE};
+use crate::events::What;
+use crate::liars::Kind;
 use crate::programs::poll;
 use crate::report::Report;
+use crate::run::observations::Happened;
 use crate::run::rollout::Rollout;
 use crate::run::trial::Trial;
 use crate::setup::disks::{users_files, users_text};
@@ -19,9 +22,6 @@ const LOOKED: Duration = Duration::from_secs(4);
 
 /// How late a fault that ends with the time may be.
 const LATE: Duration = Duration::from_secs(2);
-
-/// Between two questions for offences. A program that is killed in between takes what it counted with it.
-const ASK: Duration = Duration::from_millis(700);
 
 impl Rollout {
     /// Whether all that was ordered has happened, and every client is as it should be.
@@ -75,53 +75,42 @@ impl Rollout {
         self.event("all faults have healed; each agent looks at its files".to_owned());
     }
 
-    /// Asks all programs for the offences that they counted, again and again; ends with the returned set.
-    pub(crate) fn watch_offences(&self) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
-        let Some(chaos) = &self.chaos else { return tasks };
-        let controls = self.prepared.hosts.iter().map(|host| host.control);
-        for program in std::iter::once(self.prepared.layout.admin()).chain(controls) {
-            let named = chaos.named.clone();
-            tasks.spawn(async move {
-                loop {
-                    if let Ok(body) = poll::get(program, "/metrics", Duration::from_secs(2)).await {
-                        let found = offences(&String::from_utf8_lossy(&body));
-                        let mut named = named.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        named.extend(found);
-                    }
-                    tokio::time::sleep(ASK).await;
-                }
-            });
+    /// Who was named, the most memory that a program took, and how slow the slowest agent was, for people.
+    pub(crate) fn counted(&self, report: &Report) -> Vec<String> {
+        if self.chaos.is_none() {
+            return Vec::new();
         }
-        tasks
-    }
-
-    /// The offences that were counted, and the most memory that a program took, for people.
-    pub(crate) fn counted(&self, report: &Report) -> String {
-        let named = self.chaos.as_ref().map(Trial::offences).unwrap_or_default();
-        let named: Vec<String> = named.into_iter().collect();
+        let mut named: BTreeMap<(IpAddr, String), Vec<String>> = BTreeMap::new();
+        for one in self.named().into_keys() {
+            named.entry((one.addr, one.offence)).or_default().push(one.by);
+        }
         let most = report.agents.iter().map(|row| row.rss_peak).max().unwrap_or(0);
-        format!(
-            "offences counted: {}; most memory of an agent {} MiB, of the tracker {} MiB",
-            if named.is_empty() {
-                "none".to_owned()
-            } else {
-                named.join(", ")
-            },
+        let named = named
+            .into_iter()
+            .map(|((addr, offence), by)| format!("named: {addr} for {offence} by {}", by.join(", ")));
+        let liars = self.liars().into_iter().map(|liar| match liar.outcome {
+            Some(outcome) => format!("liar {} at {:?}: {outcome:?}", liar.kind, liar.addrs),
+            None => format!("liar {} at {:?} did not say how it went", liar.kind, liar.addrs),
+        });
+        let memory = format!(
+            "most memory of an agent {} MiB, of the tracker {} MiB",
             most >> 20,
             report.tracker_rss_peak >> 20
-        )
+        );
+        liars.chain(named).chain([memory, pace::slowest(&self.waits())]).collect()
     }
 
     /// What should not be; `None` for a run without `--chaos`.
     pub(crate) fn findings(&self, report: &Report) -> Option<Vec<String>> {
-        let chaos = self.chaos.as_ref()?;
+        self.chaos.as_ref()?;
         let judged = report.agents.iter().zip(&self.fleet.agents);
         // a clone that was never started is none
         let judged = judged.filter(|(_, agent)| agent.since.is_some());
         let unsound = judged.filter(|(row, _)| !row.ok()).map(|(row, agent)| {
-            let why = row.difference.clone().unwrap_or_else(|| match agent.status.first() {
-                Some(status) => format!("is {} at {:.1} %", status.state, 100.0 * status.progress),
+            let unfinished = agent.status.iter().zip(&agent.done).find(|(_, done)| done.is_none());
+            let why = row.difference.clone().unwrap_or_else(|| match unfinished {
+                Some((status, _)) if status.state.is_empty() => "a content is not there".to_owned(),
+                Some((status, _)) => format!("is {} at {:.1} %", status.state, 100.0 * status.progress),
                 None => "said nothing".to_owned(),
             });
             format!("{}: {why}", row.id)
@@ -139,9 +128,81 @@ impl Rollout {
             users: users.collect(),
             links: self.crossed(),
             memory: agents.chain([tracker]).collect(),
-            named: chaos.offences(),
+            named: self.named(),
             liars: self.liars(),
+            honest: self.honest(),
+            restarts: self.restarts(),
+            waits: self.waits(),
         }))
+    }
+
+    fn restarts(&self) -> u64 {
+        let restarts = |happened: &&Happened| matches!(happened.of, Some(What::RestartTracker(_)));
+        self.seen.happened.iter().filter(restarts).count() as u64
+    }
+
+    /// When each client had everything, and what held it up.
+    fn waits(&self) -> Vec<Wait> {
+        let deployment = &self.prepared.deployment;
+        let clients = deployment.clients().filter(|agent| !deployment.agents[*agent].late);
+        let one = |agent: usize| {
+            let place = &deployment.agents[agent];
+            let done = self.fleet.agents[agent].done.iter();
+            let rate = deployment.best_rate(place.site, self.clock.clients_started_at).bytes_per_second();
+            let seconds = |bytes: u64| rate.map_or(0.0, |rate| bytes as f64 / rate.max(1) as f64);
+            // all contents share the path, and the last one had to begin
+            let last = self.prepared.task.contents.last().map_or(0, |content| content.size);
+            let begun = self.seen.contents_begun.last().copied().unwrap_or(0.0);
+            Wait {
+                id: place.id.clone(),
+                took: done.copied().try_fold(0.0, |most: f64, at| Some(most.max(at?))),
+                least: seconds(self.size.0).max(begun + seconds(last)),
+                times: match self.is_beside_a_glutton(place.site) {
+                    true => pace::BESIDE_A_GLUTTON,
+                    false => 1.0,
+                },
+                hindered: self.hindered(agent),
+            }
+        };
+        clients.map(one).collect()
+    }
+
+    /// Whether one is at a site, or at one that it is fed through.
+    fn is_beside_a_glutton(&self, site: narrows_topology::SiteId) -> bool {
+        let map = &self.prepared.deployment.map;
+        let path = self.prepared.deployment.roots.iter().find_map(|root| map.path(*root, site));
+        let ends = path.iter().flat_map(|path| path.hops.iter()).flat_map(|hop| {
+            let (a, b) = map.ends(hop.link);
+            [a, b]
+        });
+        let sites: Vec<_> = ends.collect();
+        let liars = self.chaos.iter().flat_map(|chaos| &chaos.plan.liars);
+        let mut gluttons = liars.filter(|(kind, _)| *kind == Kind::Glutton);
+        gluttons.any(|(_, site)| map.site_named(site).is_some_and(|site| sites.contains(&site)))
+    }
+
+    fn hindered(&self, agent: usize) -> Vec<(f64, f64)> {
+        let one = |happened: &Happened| {
+            let near = match happened.agents.contains(&agent) {
+                true => Near::Itself,
+                false if self.is_fed_through(agent, happened) => Near::Supply,
+                false => return None,
+            };
+            let lasts = match &happened.of {
+                // a brake lasts until the request that releases it
+                Some(What::Http(..)) => {
+                    let later = self.seen.happened.iter().filter(|other| other.at > happened.at);
+                    later
+                        .filter(|other| matches!(other.of, Some(What::Http(..))))
+                        .map(|other| other.at)
+                        .next()
+                }
+                .map(|until| until - happened.at),
+                _ => happened.lasts.map(|lasts| lasts.as_secs_f64()),
+            };
+            pace::hindrance(happened.of.as_ref()?, near, happened.at, lasts)
+        };
+        self.seen.happened.iter().filter_map(one).collect()
     }
 
     /// What crossed each link, and what had to.
@@ -172,19 +233,6 @@ impl Rollout {
     }
 }
 
-/// The offences in a program's metrics that were counted at least once.
-fn offences(metrics: &str) -> BTreeSet<String> {
-    let one = |line: &str| {
-        let rest = line
-            .strip_prefix("narrows_tracker_offences_total{")
-            .or_else(|| line.strip_prefix("narrows_agent_offences_total{"))?;
-        let (labels, count) = rest.rsplit_once('}')?;
-        let name = labels.split_once("offence=\"")?.1.split_once('"')?.0;
-        (count.trim().parse::<f64>().ok()? > 0.0).then(|| name.to_owned())
-    };
-    metrics.lines().filter_map(one).collect()
-}
-
 /// What the lab itself put into a content's folder.
 pub(crate) fn planted(chaos: Option<&Trial>) -> BTreeSet<std::path::PathBuf> {
     chaos.into_iter().map(|_| USERS_FILE.into()).collect()
@@ -200,20 +248,4 @@ pub(crate) fn tell(chaos: &Plan, findings: &[String], events: &[crate::report::E
         lines.push(format!("again: narrows-lab --chaos {}", chaos.seed));
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offences_that_were_counted_are_read_from_metrics_and_others_are_not() {
-        let metrics = "# HELP narrows_tracker_offences_total x\n\
-                       narrows_tracker_offences_total{offence=\"false_accusation\"} 3\n\
-                       narrows_tracker_offences_total{offence=\"too_many_ids\"} 0\n\
-                       narrows_agent_offences_total{offence=\"wrong_pieces\"} 1\n\
-                       narrows_other_total{offence=\"none\"} 1\n";
-        let expected: BTreeSet<String> = ["false_accusation", "wrong_pieces"].map(str::to_owned).into();
-        assert_eq!(offences(metrics), expected);
-    }
 }

@@ -44,6 +44,10 @@ impl Rollout {
                     at: self.elapsed().as_secs_f64(),
                     what: event.to_string(),
                     sites: self.affected(&event.what, &agents),
+                    of: Some(event.what.clone()),
+                    lasts: event.lasts,
+                    fed: self.fed_through(&event.what, &agents),
+                    agents: agents.clone(),
                 });
             }
             self.happen(&event.what, &agents, event.lasts).await?;
@@ -62,6 +66,10 @@ impl Rollout {
             at: self.elapsed().as_secs_f64(),
             what,
             sites: self.affected(&What::Agents(Deed::Kill { forever: false }, who), &[agent]),
+            of: None,
+            lasts: None,
+            agents: vec![agent],
+            fed: BTreeSet::new(),
         };
         self.seen.happened.push(happened);
     }
@@ -102,7 +110,7 @@ impl Rollout {
 
     /// Waiting sites whose supply an event may interrupt: those of the agents, those fed by their sites,
     /// those behind the link; all for the tracker.
-    fn affected(&self, what: &What, agents: &[usize]) -> BTreeSet<SiteId> {
+    pub(crate) fn affected(&self, what: &What, agents: &[usize]) -> BTreeSet<SiteId> {
         let deployment = &self.prepared.deployment;
         let parent = |site: SiteId| {
             let name = deployment.map.name(site);
@@ -112,20 +120,12 @@ impl Rollout {
         };
         let places = || agents.iter().filter_map(|agent| deployment.agents.get(*agent));
         let touched: BTreeSet<SiteId> = places().map(|place| place.site).collect();
-        let addrs: BTreeSet<_> = places().map(|place| place.addr).collect();
-        // those of which a gateway has one of them as its upstream
-        let feeds = |site: SiteId| {
-            let name = deployment.map.name(site);
-            let sites = self.seen.swarms.iter().flat_map(|swarm| &swarm.sites);
-            let gateways = sites.filter(|other| other.site == name).flat_map(|other| &other.gateways);
-            gateways.flat_map(|gateway| &gateway.upstream).any(|upstream| addrs.contains(&upstream.ip()))
-        };
         let link = match what {
             What::Cut(link) | What::Restore(link) | What::Slow(link, _) => self.link_named(link),
             _ => None,
         };
         let hit = |site: &&SiteId| match what {
-            What::Agents(..) => touched.contains(site) || feeds(**site),
+            What::Agents(..) => touched.contains(site) || self.feeds(agents, **site),
             What::Cut(_) | What::Restore(_) | What::Slow(..) => {
                 let route = parent(**site).and_then(|parent| deployment.map.path(parent, **site));
                 route.is_some_and(|route| route.hops.iter().any(|hop| Some(hop.link) == link))
@@ -135,6 +135,17 @@ impl Rollout {
             _ => true,
         };
         deployment.waiting.iter().filter(hit).copied().collect()
+    }
+
+    /// Whether a gateway of the site has one of these agents as its upstream.
+    pub(crate) fn feeds(&self, agents: &[usize], site: SiteId) -> bool {
+        let deployment = &self.prepared.deployment;
+        let name = deployment.map.name(site);
+        let addrs = agents.iter().filter_map(|agent| deployment.agents.get(*agent)).map(|place| place.addr);
+        let addrs: BTreeSet<_> = addrs.collect();
+        let sites = self.seen.swarms.iter().flat_map(|swarm| &swarm.sites);
+        let gateways = sites.filter(|other| other.site == name).flat_map(|other| &other.gateways);
+        gateways.flat_map(|gateway| &gateway.upstream).any(|upstream| addrs.contains(&upstream.ip()))
     }
 
     pub(crate) fn link_named(&self, name: &str) -> Option<LinkId> {

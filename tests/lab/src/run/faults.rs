@@ -53,7 +53,9 @@ impl Rollout {
             files.into_iter().map(move |(path, length)| (target.join(path), length))
         });
         let ours = all.filter(|(path, _)| path.file_name().is_none_or(|name| name != USERS_FILE));
-        let Some((path, length)) = ours.max_by_key(|(_, length)| *length) else {
+        let many = self.chaos.as_ref().is_some_and(|chaos| !chaos.plan.tree.is_empty());
+        let turn = many.then_some(self.seen.happened.len());
+        let Some((path, length)) = victim(ours.collect(), deed, turn) else {
             return Ok("nothing is published that could be damaged".to_owned());
         };
         if deed == Deed::Delete {
@@ -85,6 +87,7 @@ impl Rollout {
         net.readdress(agent + 1, after)?;
         place.addr = after.into();
         self.prepared.hosts[agent].addr = after.into();
+        self.seen.moved.push((agent, before.into()));
         let said = format!("{} moved from {before} to {after}", place.id);
         self.event(said);
         Ok(())
@@ -199,6 +202,19 @@ fn set_clock(folder: &Path, seconds: i32) -> io::Result<String> {
     })
 }
 
+/// The file that is damaged: the largest, or one of many in turn. There is nothing to change in an empty one.
+fn victim(mut files: Vec<(PathBuf, u64)>, deed: Deed, turn: Option<usize>) -> Option<(PathBuf, u64)> {
+    files.retain(|(_, length)| deed == Deed::Delete || *length > 0);
+    match turn {
+        None => files.into_iter().max_by_key(|(_, length)| *length),
+        // a prime, so that turns that follow each other are far apart
+        Some(turn) => {
+            let at = turn.wrapping_mul(7919).checked_rem(files.len())?;
+            files.into_iter().nth(at)
+        }
+    }
+}
+
 /// Writes until nothing fits any more; how much that was.
 fn fill(ballast: &Path) -> io::Result<u64> {
     let (mut file, mut bytes) = (fs::File::create(ballast)?, 0);
@@ -263,6 +279,7 @@ fn copy_state(from: &Path, to: &Path, own: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_spoilt_file_differs_by_one_byte_and_its_twin_does_not() {
@@ -274,6 +291,17 @@ mod tests {
         assert_eq!(fs::read(&twin).unwrap(), b"12345");
         let found = fs::read(&one).unwrap();
         assert_eq!(found.iter().zip(b"12345").filter(|(a, b)| a != b).count(), 1);
+    }
+
+    #[test]
+    fn of_few_files_the_largest_is_damaged_and_of_many_one_in_turn_but_no_empty_one_is_changed() {
+        let files = || vec![("a".into(), 0), ("b".into(), 5), ("c".into(), 3)];
+        let name = |deed, turn| victim(files(), deed, turn).map(|(path, _)| path.display().to_string());
+        assert_eq!(name(Deed::Delete, None).as_deref(), Some("b"));
+        let all = |deed| (0..9).filter_map(|turn| name(deed, Some(turn))).collect::<BTreeSet<_>>();
+        assert_eq!(all(Deed::Delete).len(), 3);
+        assert!(!all(Deed::Spoil).contains("a") && all(Deed::Spoil).len() == 2);
+        assert_eq!(victim(Vec::new(), Deed::Delete, Some(3)), None);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::Stop;
+use crate::chaos::named::Liar;
 use crate::liars::{Agent, Kind, Outcome, Scene, WORD};
 use crate::programs::process::CommandLine;
 use crate::run::rollout::Rollout;
+use crate::run::trial::Running;
 
 impl Rollout {
     /// Starts those of `--chaos`, each at its host.
@@ -32,7 +34,12 @@ impl Rollout {
                 env: Vec::new(),
             };
             let process = self.spawn(first + number, command, &scene.outcome.with_extension("log"))?;
-            started.push((*kind, process, scene.outcome));
+            started.push(Running {
+                kind: *kind,
+                addrs: vec![host.addr.addr().into(), host.management.into()],
+                _process: process,
+                outcome: scene.outcome,
+            });
         }
         if let Some(chaos) = &mut self.chaos {
             chaos.liars = started;
@@ -59,18 +66,32 @@ impl Rollout {
             admin: layout.admin(),
             info_hashes: contents.iter().map(|content| content.info_hash.clone()).collect(),
             size: contents.first().map_or(0, |content| content.size),
+            pieces: self.prepared.pieces / u32::try_from(contents.len()).unwrap_or(1).max(1),
             agents: agents.map(agent).collect(),
             outcome: layout.liars().join(kind.word()),
         }
     }
 
     /// Each with how it went; `None` if it never said anything.
-    pub(crate) fn liars(&self) -> Vec<(Kind, Option<Outcome>)> {
+    pub(crate) fn liars(&self) -> Vec<Liar> {
         let liars = self.chaos.iter().flat_map(|chaos| &chaos.liars);
-        let one = |path: &std::path::Path| {
+        let outcome = |path: &std::path::Path| {
             let text = std::fs::read(path).ok()?;
             serde_json::from_slice::<Outcome>(&text).ok()
         };
-        liars.map(|(kind, _, path)| (*kind, one(path))).collect()
+        let deployment = &self.prepared.deployment;
+        let seeders = deployment.agents.iter().filter(|place| place.seeder).count();
+        let one = |running: &Running| {
+            let site = running.addrs.first().and_then(|addr| deployment.map.locate(*addr));
+            let rate = site.map(|site| deployment.best_rate(site, self.clock.clients_started_at));
+            Liar {
+                kind: running.kind,
+                addrs: running.addrs.clone(),
+                outcome: outcome(&running.outcome),
+                path: rate.and_then(narrows_topology::Rate::bytes_per_second),
+                senders: seeders as u64,
+            }
+        };
+        liars.map(one).collect()
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod hold;
 pub(crate) mod liars;
 pub(crate) mod lifecycle;
 pub(crate) mod observations;
+pub(crate) mod offences;
 pub(crate) mod outcome;
 pub(crate) mod pending;
 pub(crate) mod probes;

@@ -1,13 +1,16 @@
 //! What has been seen of a run: bytes, claims, events.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use narrows_topology::SiteId;
 
 use crate::args::options::Probe;
 use crate::budget::rates::Ruled;
 use crate::budget::shares::Moment;
+use crate::events::What;
 use crate::events::claims::Claims;
 use crate::network::wire::WireCounters;
 use crate::programs::poll::SwarmStatus;
@@ -38,6 +41,8 @@ pub(crate) struct Observations {
     pub(crate) facts: Facts,
     /// Bytes of the files that events damaged, at each site.
     pub(crate) damaged: std::collections::BTreeMap<SiteId, u64>,
+    /// Agents that got another address, and the one before.
+    pub(crate) moved: Vec<(usize, IpAddr)>,
 }
 
 /// What was noted.
@@ -59,6 +64,14 @@ pub(crate) struct Happened {
     pub what: String,
     /// Sites whose supply it may interrupt.
     pub sites: BTreeSet<SiteId>,
+    /// The event; `None` for a kill of the plan.
+    pub of: Option<What>,
+    /// How long it lasts, if it ends by itself.
+    pub lasts: Option<Duration>,
+    /// The agents that it hit.
+    pub agents: Vec<usize>,
+    /// Sites whose supply went through what it hit.
+    pub fed: BTreeSet<SiteId>,
 }
 
 /// A probe of which both ends run.
@@ -90,6 +103,7 @@ impl Observations {
             probes: Vec::new(),
             contents_begun: Vec::new(),
             damaged: std::collections::BTreeMap::new(),
+            moved: Vec::new(),
             facts: Facts {
                 pieces: prepared.pieces,
                 ..Facts::default()

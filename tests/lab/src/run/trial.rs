@@ -1,11 +1,13 @@
 //! What a run of `--chaos` keeps beside what every run does.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::chaos::Plan;
+use crate::chaos::named::Named;
 use crate::liars::Kind;
 use crate::programs::process::Process;
 
@@ -15,10 +17,22 @@ pub(crate) struct Trial {
     pub(crate) plan: Plan,
     /// When the agents were asked to look at their targets, once all faults had healed.
     pub(crate) looked: Option<Instant>,
-    /// The offences that programs counted.
-    pub(crate) named: Arc<Mutex<BTreeSet<String>>>,
-    /// Those that lie, with where each writes how it went.
-    pub(crate) liars: Vec<(Kind, Process, PathBuf)>,
+    /// Who is named by whom, and when that was first seen.
+    pub(crate) named: Arc<Mutex<BTreeMap<Named, Instant>>>,
+    /// Those that lie.
+    pub(crate) liars: Vec<Running>,
+}
+
+/// A machine that lies.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) kind: Kind,
+    /// That of its site, and that by which it reaches control ports.
+    pub(crate) addrs: Vec<IpAddr>,
+    /// It ends with it.
+    pub(crate) _process: Process,
+    /// Where it writes how it went.
+    pub(crate) outcome: PathBuf,
 }
 
 impl Trial {
@@ -29,10 +43,5 @@ impl Trial {
             named: Arc::default(),
             liars: Vec::new(),
         }
-    }
-
-    /// Those that were counted until now.
-    pub(crate) fn offences(&self) -> BTreeSet<String> {
-        self.named.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn conclude(
         screen.say(&line);
     }
     if let (Some(chaos), Some(findings)) = (&chaos, &report.findings) {
-        screen.say(&counted);
+        counted.iter().for_each(|line| screen.say(line));
         for line in tell(chaos, findings, &report.events) {
             screen.say(&line);
         }

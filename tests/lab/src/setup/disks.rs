@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::chaos::{Plan, USERS_FILE};
+use crate::chaos::{Plan, SmallFile, USERS_FILE};
 use crate::deployment::Deployment;
 use crate::players::files::Layout;
 use crate::players::player::{Host, Task};
@@ -76,6 +76,17 @@ pub(super) fn plant(hosts: &[Host], task: &Task) -> Result<()> {
         let wrong = || format!("cannot write {}", file.display());
         fs::create_dir_all(file.parent().unwrap_or(Path::new("/"))).with_context(wrong)?;
         fs::write(&file, users_text(&file)).with_context(wrong)?;
+    }
+    Ok(())
+}
+
+/// Writes small files into a content's folder.
+pub(super) fn write_tree(root: &Path, tree: &[SmallFile]) -> Result<()> {
+    for file in tree {
+        let path = root.join(&file.path);
+        let wrong = || format!("cannot write {}", path.display());
+        fs::create_dir_all(path.parent().unwrap_or(root)).with_context(wrong)?;
+        fs::write(&path, file.bytes()).with_context(wrong)?;
     }
     Ok(())
 }

@@ -127,7 +127,13 @@ pub async fn prepare(args: &Args, screen: &mut Screen) -> Result<Prepared, Stop>
         None => {
             screen.say(&format!("gathering {} of this machine's files", args.size));
             let to = workplace.path().join("content");
-            vec![content::gather(&sources(), args.size.0, &to).map_err(failed)?]
+            let tree = plan_of_chaos.map(|plan| plan.tree.as_slice()).unwrap_or_default();
+            let small: u64 = tree.iter().map(|file| file.length).sum();
+            let large = args.size.0.saturating_sub(small).max(1);
+            let mut gathered = content::gather(&sources(), large, &to).map_err(failed)?;
+            disks::write_tree(&gathered.path, tree).map_err(failed)?;
+            (gathered.bytes, gathered.files) = (gathered.bytes + small, gathered.files + tree.len());
+            vec![gathered]
         }
     };
     // the others are the same files under other names
