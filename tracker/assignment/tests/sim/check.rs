@@ -15,12 +15,14 @@ use super::world::World;
 #[derive(Default)]
 pub struct Checks {
     starving_since: BTreeMap<SiteId, Time>,
+    /// The most remote peers that each client could be handed under any map so far.
+    most_remote: BTreeMap<usize, u32>,
     pub longest_wait: Duration,
 }
 
 impl Checks {
     pub fn after_step(&mut self, world: &World) -> Result<(), String> {
-        remote_peers_are_bounded(world)?;
+        self.remote_peers_are_bounded(world)?;
         only_gateways_know_remote_peers(world)?;
         no_peer_is_handed_itself_or_another_twice(world)?;
         self.nobody_starves(world)?;
@@ -35,7 +37,8 @@ impl Checks {
     fn nobody_starves(&mut self, world: &World) -> Result<(), String> {
         let mut waiting: BTreeSet<SiteId> = BTreeSet::new();
         let mut supplied: BTreeSet<SiteId> = BTreeSet::new();
-        let mut holders: BTreeSet<SiteId> = BTreeSet::new();
+        // how much any of their peers that share has
+        let mut holders: BTreeMap<SiteId, u64> = BTreeMap::new();
         let mut fed: BTreeSet<SiteId> = BTreeSet::new();
         // a reload forgets no peer
         let known =
@@ -46,7 +49,8 @@ impl Checks {
             };
             let sharing = world.map.sharing(site);
             if sharing && client.have > 0 && client.announced_sharing() {
-                holders.insert(site);
+                let most = holders.entry(site).or_default();
+                *most = client.have.max(*most);
             }
             if client.is_seeder() && client.completed {
                 if sharing && client.announced_sharing() {
@@ -62,9 +66,10 @@ impl Checks {
         let starving = waiting.iter().filter(|site| {
             !supplied.contains(site)
                 && !fed.contains(site)
-                && holders.iter().any(|holder| holder != *site)
-                // the only holder of data is a root: it may have no other to ask
-                && world.map.path(*holders.iter().find(|h| h != site).unwrap(), **site).is_some()
+                // a root may have all that there is, and no other to ask
+                && holders.iter().any(|(holder, have)| {
+                    *have > holders.get(site).copied().unwrap_or(0) && world.map.path(*holder, **site).is_some()
+                })
         });
         let starving: BTreeSet<SiteId> = starving.copied().collect();
         let epoch = world.epoch;
@@ -89,6 +94,65 @@ impl Checks {
         }
         Ok(())
     }
+
+    /// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are
+    /// several), but for those that do not share; one peer never more than max_seeders.
+    fn remote_peers_are_bounded(&mut self, world: &World) -> Result<(), String> {
+        let mut held: BTreeMap<(SiteId, SiteId), u32> = BTreeMap::new();
+        let cap = |source: SiteId, site: SiteId| {
+            let route = world.map.path(source, site);
+            route.map_or(0, |route| world.map.max_seeders(&route))
+        };
+        for client in registered(world).filter(|client| !client.upstream.is_empty()) {
+            let Some(site) = world.site(client.announced_from) else {
+                continue;
+            };
+            let sources = client.upstream.iter().filter_map(|up| world.site(*up));
+            let sources: BTreeSet<SiteId> = sources.collect();
+            let caps: Vec<u32> = sources.iter().map(|source| cap(*source, site)).collect();
+            let least = if client.parents > 1 {
+                caps.iter().sum()
+            } else {
+                caps.iter().min().copied().unwrap_or(0)
+            };
+            let most = caps.iter().max().copied().unwrap_or(0);
+            if client.upstream.len() as u32 > least {
+                return Err(format!(
+                    "{} was handed {:?}, more than {least}",
+                    client.addr, client.upstream
+                ));
+            }
+            let alive = client.ever.iter().filter(|up| world.client(**up).is_some()).count() as u32;
+            let ever_most = self.most_remote.entry(client.number).or_default();
+            *ever_most = most.max(*ever_most);
+            // those of one lease; a second one begins anew
+            let of_lease = *ever_most + world.policy.stock_spares + 3;
+            if !client.agent && alive > 2 * of_lease {
+                return Err(format!(
+                    "{} is a stock client and was handed {alive} remote peers in its life",
+                    client.addr
+                ));
+            }
+            if world.map.sharing(site) && client.announced_sharing() {
+                for up in &client.upstream {
+                    if let Some(source) = world.site(*up) {
+                        *held.entry((site, source)).or_default() += 1;
+                    }
+                }
+            }
+        }
+        for ((site, source), handed) in held {
+            let bound = world.map.gateways(site) * cap(source, site);
+            if handed > bound {
+                return Err(format!(
+                    "{} holds {handed} peers of {}, more than {bound}",
+                    world.map.name(site),
+                    world.map.name(source)
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Clients that the tracker of this epoch knows, as they know themselves.
@@ -97,62 +161,6 @@ fn registered(world: &World) -> impl Iterator<Item = &Client> {
         .clients
         .iter()
         .filter(|client| client.alive && client.announced.is_some_and(|at| at > world.epoch))
-}
-
-/// A site never holds more than gateways x max_seeders peers of one parent site (only with stripes there are
-/// several), but for those that do not share; one peer never more than max_seeders.
-fn remote_peers_are_bounded(world: &World) -> Result<(), String> {
-    let mut held: BTreeMap<(SiteId, SiteId), u32> = BTreeMap::new();
-    let cap = |source: SiteId, site: SiteId| {
-        let route = world.map.path(source, site);
-        route.map_or(0, |route| world.map.max_seeders(&route))
-    };
-    for client in registered(world).filter(|client| !client.upstream.is_empty()) {
-        let Some(site) = world.site(client.announced_from) else {
-            continue;
-        };
-        let sources = client.upstream.iter().filter_map(|up| world.site(*up));
-        let sources: BTreeSet<SiteId> = sources.collect();
-        let caps: Vec<u32> = sources.iter().map(|source| cap(*source, site)).collect();
-        let least = if client.parents > 1 {
-            caps.iter().sum()
-        } else {
-            caps.iter().min().copied().unwrap_or(0)
-        };
-        let most = caps.iter().max().copied().unwrap_or(0);
-        if client.upstream.len() as u32 > least {
-            return Err(format!(
-                "{} was handed {:?}, more than {least}",
-                client.addr, client.upstream
-            ));
-        }
-        let alive = client.ever.iter().filter(|up| world.client(**up).is_some()).count() as u32;
-        let ever = most + world.policy.stock_spares + 3;
-        if !client.agent && alive > ever + most {
-            return Err(format!(
-                "{} is a stock client and was handed {alive} remote peers in its life",
-                client.addr
-            ));
-        }
-        if world.map.sharing(site) && client.announced_sharing() {
-            for up in &client.upstream {
-                if let Some(source) = world.site(*up) {
-                    *held.entry((site, source)).or_default() += 1;
-                }
-            }
-        }
-    }
-    for ((site, source), handed) in held {
-        let bound = world.map.gateways(site) * cap(source, site);
-        if handed > bound {
-            return Err(format!(
-                "{} holds {handed} peers of {}, more than {bound}",
-                world.map.name(site),
-                world.map.name(source)
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// None but a gateway is handed a remote address, and no seeder is.
@@ -229,8 +237,8 @@ fn only_gateways_know_remote_peers(world: &World) -> Result<(), String> {
 
 fn no_peer_is_handed_itself_or_another_twice(world: &World) -> Result<(), String> {
     for client in registered(world).filter(|client| client.announced == Some(world.now)) {
-        // its other address may be news
-        let is_own = |addr: &SocketAddr| *addr == client.addr;
+        // its other address may be news, and it may have moved since
+        let is_own = |addr: &SocketAddr| *addr == client.announced_from;
         let lists = [&client.local, &client.upstream, &client.gateways];
         for (list, others) in lists.into_iter().zip([true, true, client.role == Role::Member]) {
             let once: BTreeSet<SocketAddr> = list.iter().copied().collect();
