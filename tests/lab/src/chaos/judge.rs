@@ -11,6 +11,10 @@ pub const MAX_COPIES: f64 = 1.15;
 /// ended, and are fetched once more by its successor.
 pub const PIECES_PER_DISTURBANCE: u64 = 6;
 
+/// A tracker that has restarted before it had written down whom it knows has a site fed by another one for so long, in
+/// seconds, until the seeders have announced: across links that nothing had to cross (seed 1102).
+const UNTIL_SEEDERS_ANNOUNCE: u64 = 10;
+
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
@@ -45,6 +49,19 @@ pub struct Crossed {
     pub needed: u64,
     /// What faults may have cost: disturbances, and files that were damaged at the target.
     pub lost: u64,
+    /// What it carries by the map, in bytes per second.
+    pub rate: u64,
+}
+
+impl Crossed {
+    /// The most that may cross it, where the tracker was killed so often.
+    fn most(&self, restarts: u64) -> u64 {
+        let off_the_plan = match self.needed {
+            0 => self.rate.saturating_mul(UNTIL_SEEDERS_ANNOUNCE).saturating_mul(restarts),
+            _ => 0,
+        };
+        ((self.needed as f64 * MAX_COPIES) as u64).saturating_add(self.lost).saturating_add(off_the_plan)
+    }
 }
 
 /// Everything that should not be; empty if all is well.
@@ -52,7 +69,7 @@ pub fn findings(seen: &Seen) -> Vec<String> {
     let mut found = seen.unsound.clone();
     found.extend(seen.users.iter().cloned());
     for link in &seen.links {
-        let most = (link.needed as f64 * MAX_COPIES) as u64 + link.lost;
+        let most = link.most(seen.restarts);
         if link.bytes > most {
             found.push(format!(
                 "{}: {} bytes crossed, {} had to; with {MAX_COPIES} copies and {} that faults may cost, {most} are \
@@ -111,6 +128,7 @@ mod tests {
                 bytes: 1_200,
                 needed: 1_000,
                 lost: 50,
+                rate: 1_000,
             }],
             memory: vec![("b1-0".to_owned(), expectations::MAX_AGENT_MEMORY, false)],
             named: [(named, 3.0)].into(),
@@ -160,6 +178,21 @@ mod tests {
         };
         seen.named.insert(of_an_honest_one, 9.0);
         assert_eq!(findings(&seen).len(), 6);
+    }
+
+    /// Seed 1102: a branch fed another one across headquarters until the seeders had announced to a new tracker.
+    #[test]
+    fn what_nothing_had_to_cross_may_be_crossed_for_seconds_after_a_restart_of_the_tracker() {
+        let mut link = Crossed {
+            link: "b2 → hq".to_owned(),
+            bytes: 0,
+            needed: 0,
+            lost: 7,
+            rate: 1_000,
+        };
+        assert_eq!((link.most(0), link.most(2)), (7, 20_007));
+        link.needed = 1;
+        assert_eq!(link.most(2), 8);
     }
 
     #[test]

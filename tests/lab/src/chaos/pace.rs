@@ -16,6 +16,9 @@ const RECOVERY: f64 = 6.0;
 /// A gateway or an upstream that falls silent is followed by another one after so long at the most.
 const TAKEOVER: f64 = 20.0;
 
+/// A tracker that was killed has to learn again who lies (seed 1123).
+const LEARNED_AGAIN: f64 = 20.0;
+
 /// A brake and its end are heard with the next announce.
 const HEARD: f64 = 10.0;
 
@@ -94,7 +97,8 @@ pub fn hindrance(what: &What, near: Near, at: f64, lasts: Option<f64>) -> Option
         (What::Agents(..), Near::Supply) => RECOVERY,
         // a connection tries again after up to as long as nothing came
         (What::Cut(_), _) => lasts * 1.5 + RECOVERY,
-        (What::Slow(..) | What::RestartTracker(_) | What::FreezeTracker, _) => lasts + RECOVERY,
+        (What::Slow(..) | What::FreezeTracker, _) => lasts + RECOVERY,
+        (What::RestartTracker(_), _) => lasts + LEARNED_AGAIN,
         (What::Http(..), _) => lasts + HEARD,
         _ => return None,
     };

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::liars::http::{announce, get, took};
+use crate::liars::http::{PATIENCE, announce, get, took};
 use crate::liars::scene::{Agent, Scene, Tally};
 use crate::programs::poll::{AgentStatus, ContentStatus};
 
@@ -97,8 +98,12 @@ pub(super) fn accuse(scene: &Scene) -> io::Result<()> {
     }
 }
 
-/// Whether an agent says that it is its site's gateway for a content.
+/// Whether an agent says that it is its site's gateway for a content, and is where it was at first: an accusation of
+/// an address that it has left accuses no gateway.
 fn is_gateway(agent: &Agent, info_hash: &str) -> bool {
+    if TcpStream::connect_timeout(&agent.addr, PATIENCE).is_err() {
+        return false;
+    }
     let answer = get(agent.control, "/status").unwrap_or_default();
     let body = answer.windows(4).position(|end| end == b"\r\n\r\n").and_then(|at| answer.get(at + 4..));
     let status = body.and_then(|body| serde_json::from_slice::<AgentStatus>(body).ok());

@@ -222,7 +222,9 @@ impl Rollout {
             let disturbed = self.seen.happened.iter().filter(|happened| happened.sites.iter().any(&behind));
             let damaged = self.seen.damaged.iter().filter(|(site, _)| behind(site)).map(|(_, bytes)| bytes);
             let planned = self.planned.get(&hop).copied().unwrap_or(0.0);
+            let rate = deployment.map.rate(hop, self.clock.clients_started_at);
             Crossed {
+                rate: rate.bytes_per_second().unwrap_or(0),
                 link: format!("{from} → {to}"),
                 bytes: self.seen.traffic.bytes(hop),
                 needed: (planned * self.size.0 as f64) as u64,
