@@ -106,6 +106,9 @@ pub struct GatewayPolicy {
     /// Leases that a site is tried without a gateway that may have brought nothing: members say by then
     /// whether they come on.
     pub trial_terms: u32,
+    /// A gateway of which its site gets nothing, beside one of which it may, has one part in so many of what it
+    /// would have.
+    pub least_share: u32,
 }
 
 impl Default for GatewayPolicy {
@@ -133,6 +136,7 @@ impl Default for GatewayPolicy {
             term_least: 8 << 20,
             term_most: Duration::from_secs(60 * 60),
             trial_terms: 3,
+            least_share: 16,
         }
     }
 }

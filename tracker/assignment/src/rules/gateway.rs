@@ -175,7 +175,8 @@ fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
     }
     let in_vain = || {
         let one_address = service::is_one_address(site, view.at);
-        site.in_vain.has(view.at, one_address, view.now) && is_beside_another(view)
+        let has_one = !one_address && site.gateways.keys().any(|at| at.ip() == view.at.ip());
+        has_one || (site.in_vain.has(view.at, one_address, view.now) && is_beside_another(view))
     };
     if climbed && !is_behind_others(view) && !in_vain() {
         elect_extra(view)

@@ -6,19 +6,24 @@
 //! to another agent at its next announce, or when it is late for that, and its address is last in line for
 //! minutes. So a gateway that takes a lease and brings nothing costs a site one term, whatever it says.
 //!
+//! One that says of those that it could fetch from that they do not answer has the same term: another machine may
+//! reach them. It is named only if one did.
+//!
 //! Beside a gateway of the starvation ladder (rule 8, nobody starves) it is open which of the two brought what
 //! the site gets. If none had got anything of the regular one by then, it counts for the other: the regular one
-//! gives way to it, and the site is tried without. If the others come on, it was of no use, and is last in line
+//! has the least share of the links, gives way to it, and the site is tried without. If the others come on, it was of no use, and is last in line
 //! as above; else the one of the ladder is, and the regular one has lost a term.
 
 use std::time::Duration;
+
+use narrows_topology::Rate;
 
 use super::{budget, trickle};
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::peer::{Class, Peer, Tick};
-use crate::state::service::{Doubt, Doubters, Service, Suspect};
-use crate::state::site::{Gateway, Site};
+use crate::state::service::{Doubt, Doubters, Service, Suspect, Suspicion};
+use crate::state::site::{Flow, Gateway, Site};
 use crate::state::view::View;
 use crate::state::voice::Voice;
 
@@ -29,8 +34,11 @@ pub(crate) enum Said {
     Nothing,
     /// The site came on, or could not have.
     Served,
-    /// The peer got nothing since its announce at that time.
-    Still(Time),
+    /// The peer got nothing since its announce at that time. `excused`: by the gateway's word, it does not reach
+    /// those that have more.
+    Still { since: Time, excused: bool },
+    /// The peer came on by another gateway, which therefore reaches what this one could have fetched.
+    Outdone,
 }
 
 /// What a peer says of a gateway that lacked `left_before` at its last announce and was then last looked at.
@@ -44,33 +52,54 @@ pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before:
     if view.at == gateway || is_it {
         return Said::Nothing;
     }
-    let came_on = view.peer.left < left_before;
-    if came_on && is_anothers(view, gateway, lease, before) {
-        Said::Nothing
-    } else if came_on || !could_have(view, gateway) {
-        Said::Served
-    } else if before >= lease.service.served {
-        Said::Still(before)
-    } else {
-        Said::Nothing
+    if view.peer.left < left_before {
+        return match is_anothers(view, gateway, lease, before) {
+            true => Said::Outdone,
+            false => Said::Served,
+        };
+    }
+    let could_have = could_have(view, gateway);
+    match could_have || could_have_but_for_its_word(view, lease) {
+        false => Said::Served,
+        true if before >= lease.service.served => Said::Still {
+            since: before,
+            excused: !could_have,
+        },
+        true => Said::Nothing,
     }
 }
 
 /// Whether what a peer got since `before` counts for a gateway of the ladder: it was in office by then, and all
 /// that were heard before said that they got nothing of this one.
 fn is_anothers(view: &View<'_>, gateway: Endpoint, lease: &Gateway, before: Time) -> bool {
-    let Some(doubt) =
-        lease.service.doubt.filter(|doubt| !lease.extra && is_grave(view.site, gateway, *doubt))
-    else {
-        return false;
-    };
-    let mut others = view
-        .site
-        .gateways
-        .iter()
-        .filter(|(at, other)| other.extra && at.ip() != gateway.ip() && !other.upstreams.is_empty());
     // `before` is a moment in tenths of a second
-    others.any(|(_, other)| doubt.since <= other.since && Tick::of(other.since).time() <= before)
+    beside(view.site, gateway, lease).any(|other| Tick::of(other.since).time() <= before)
+}
+
+/// Gateways of the ladder that took office beside a regular one when all that were heard said that they had got
+/// nothing of it.
+fn beside<'a>(site: &'a Site, gateway: Endpoint, lease: &'a Gateway) -> impl Iterator<Item = &'a Gateway> {
+    let doubt = lease.service.doubt.filter(|doubt| !lease.extra && is_grave(site, gateway, *doubt));
+    let others = site.gateways.iter().filter(move |(at, other)| {
+        let fetches = other.extra && at.ip() != gateway.ip() && !other.upstreams.is_empty();
+        fetches && doubt.is_some_and(|doubt| doubt.since <= other.since)
+    });
+    others.map(|(_, other)| other)
+}
+
+/// Into how many parts the share of a flow is divided, of which a gateway is granted one: one that is to be
+/// replaced by another beside it gets the least.
+pub(crate) fn sharers(view: &View<'_>, flow: &Flow) -> u32 {
+    let is_set_aside = |(at, lease): (&Endpoint, &Gateway)| {
+        let uses = lease.upstreams.iter().any(|up| up.site == flow.source);
+        uses && beside(view.site, *at, lease).next().is_some()
+    };
+    let aside = view.site.gateways.iter().filter(|gateway| is_set_aside(*gateway)).count();
+    let aside = u32::try_from(aside).unwrap_or(u32::MAX);
+    match view.gateway().is_some_and(|lease| is_set_aside((&view.at, lease))) {
+        true => flow.users.saturating_mul(view.cx.policy.gateways.least_share),
+        false => flow.users.saturating_sub(aside).max(1),
+    }
 }
 
 /// Whether more than one machine doubts a gateway, or the only other one that there is.
@@ -88,7 +117,11 @@ fn is_grave(site: &Site, gateway: Endpoint, doubt: Doubt) -> bool {
 /// `before`: what the suspect had brought has gone round by then.
 pub(crate) fn is_dispensable(view: &View<'_>, suspect: Suspect, left_before: u64, before: Time) -> bool {
     let policy = view.cx.policy;
-    let settled = suspect.since + policy.lease(policy.intervals.gateway) / 2;
+    let settled = match suspect.because {
+        // it had nothing that could go round
+        Suspicion::Stuck => Time::ZERO,
+        _ => suspect.since + policy.lease(policy.intervals.gateway) / 2,
+    };
     let is_it = |at: Endpoint| at.ip() == suspect.at.ip() && !is_one_address(view.site, suspect.at);
     // that a gateway comes on says little if there are others
     let is_member = |at: Endpoint| !is_it(at) && !view.site.gateways.contains_key(&at);
@@ -110,6 +143,27 @@ fn could_have(view: &View<'_>, gateway: Endpoint) -> bool {
         })
     });
     has_more && budget::may_fetch(&its)
+}
+
+/// Whether a gateway would have something to fetch for the peer, if it were not that it says of those that have
+/// it that they do not answer.
+fn could_have_but_for_its_word(view: &View<'_>, lease: &Gateway) -> bool {
+    let (cx, id) = (view.cx, view.id());
+    let mut missed = lease.unreachable.iter().filter(|missed| missed.until > view.now);
+    missed.any(|missed| {
+        let Some(source) = cx.map.locate(missed.to.ip()) else {
+            return false;
+        };
+        let has_more = view.find(source, missed.to).is_some_and(|(class, other)| {
+            class == Class::Seeder || (class.shares() && other.left < view.peer.left)
+        });
+        has_more
+            && cx.map.path(source, id).is_some_and(|route| {
+                let brakes = cx.ledger.brakes();
+                cx.links().rate_along(&route) > Rate::ZERO
+                    && !brakes.stop(cx.map, &view.swarm.info_hash, (source, id), &route)
+            })
+    })
 }
 
 /// Whether all peers of a site that want something are at the address of its gateway, as behind a NAT.

@@ -27,6 +27,9 @@ pub(crate) enum Measured {
     Enough(Meter),
     /// A trickle. `tried`: it has tried several upstreams by itself, or there are no others.
     Trickle { meter: Meter, tried: bool },
+    /// A trickle, beside another gateway of which the site gets something: the lease of the ladder only takes a
+    /// part of the link.
+    InVain,
 }
 
 /// Measures a gateway that says it has fetched `wan` bytes across links.
@@ -40,7 +43,7 @@ pub(crate) fn measure(view: &View<'_>, wan: u64) -> Measured {
     if !view.class.wants() {
         return Measured::NotYet;
     }
-    let is_measured = is_fed && !view.site.is_each_alone() && !gateway.extra;
+    let is_measured = is_fed && !view.site.is_each_alone();
     let Some(meter) = gateway.meter.filter(|_| is_measured) else {
         return Measured::Anew(is_fed.then_some(new));
     };
@@ -57,9 +60,19 @@ pub(crate) fn measure(view: &View<'_>, wan: u64) -> Measured {
     // the last pieces come as they may
     if brought >= expected || view.peer.left <= expected {
         Measured::Enough(new)
-    } else {
+    } else if !gateway.extra {
         Measured::Trickle { meter: new, tried }
+    } else if is_beside_one_that_serves(view) {
+        Measured::InVain
+    } else {
+        Measured::Enough(new)
     }
+}
+
+/// Whether another gateway fetches, and no peer says that it gets nothing of it.
+fn is_beside_one_that_serves(view: &View<'_>) -> bool {
+    let mut others = view.site.gateways.iter().filter(|(at, _)| at.ip() != view.at.ip());
+    others.any(|(_, other)| !other.upstreams.is_empty() && other.service.doubt.is_none())
 }
 
 /// What a gateway was last granted, in bytes per second; `None`: as much as it can fetch.

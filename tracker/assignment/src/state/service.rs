@@ -11,6 +11,18 @@ pub(crate) struct Service {
     pub(crate) served: Time,
     /// Others at the site have said since then that they got nothing.
     pub(crate) doubt: Option<Doubt>,
+    pub(crate) excuse: Excuse,
+}
+
+/// Whether a gateway says of its upstreams that it does not reach them, which would explain that its site gets
+/// nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Excuse {
+    /// It has not said so.
+    None,
+    ItsWord,
+    /// Meanwhile others came on by another gateway.
+    Refuted,
 }
 
 /// Others at a site say that they got nothing of its gateway.
@@ -34,6 +46,7 @@ impl Service {
         Service {
             served: now,
             doubt: None,
+            excuse: Excuse::None,
         }
     }
 
@@ -42,8 +55,16 @@ impl Service {
         *self = Service::new(now);
     }
 
-    /// A peer says that it has got nothing since `since`.
-    pub(crate) fn is_doubted(&mut self, by: Voice, since: Time) {
+    /// A peer came on by another gateway.
+    pub(crate) fn is_outdone(&mut self) {
+        self.excuse = Excuse::Refuted;
+    }
+
+    /// A peer says that it has got nothing since `since`. `excused`: and the gateway says why.
+    pub(crate) fn is_doubted(&mut self, by: Voice, since: Time, excused: bool) {
+        if excused && self.excuse == Excuse::None {
+            self.excuse = Excuse::ItsWord;
+        }
         let doubt = self.doubt.get_or_insert(Doubt {
             since,
             by: Doubters::One(by),
@@ -72,6 +93,19 @@ pub(crate) struct Suspect {
     pub(crate) since: Time,
     /// It is last in line until then.
     pub(crate) until: Time,
+    pub(crate) because: Suspicion,
+}
+
+/// Why a site is tried without a gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Suspicion {
+    /// The site got nothing of it.
+    Fruitless,
+    /// The same, and it said that it did not reach its upstreams: that others do now does not refute it.
+    Excused,
+    /// It said itself that it got nothing, and the others that they got nothing of it: it is last in line
+    /// already, and is named if they come on at once.
+    Stuck,
 }
 
 #[cfg(test)]
@@ -87,7 +121,7 @@ mod tests {
         });
         let mut service = Service::new(second(10));
         for since in [12, 14] {
-            service.is_doubted(voice(1), second(since));
+            service.is_doubted(voice(1), second(since), false);
             let by = Doubters::One(voice(1));
             assert_eq!(
                 service.doubt,
@@ -98,7 +132,7 @@ mod tests {
             );
         }
         for last in [2, 1] {
-            service.is_doubted(voice(last), second(16));
+            service.is_doubted(voice(last), second(16), false);
             let by = Doubters::Several;
             assert_eq!(
                 service.doubt,

@@ -28,6 +28,8 @@ pub(crate) enum Trial {
     Upstreams,
     /// Another gateway.
     Gateway,
+    /// The other gateways alone, without this one of the starvation ladder.
+    Others,
 }
 
 impl Trials {

@@ -11,7 +11,7 @@ use crate::invariant::Broken;
 use crate::rules::gateway::{self, Cause, Lease, Verdict};
 use crate::rules::{intervals, service, trickle};
 use crate::state::peer::{Class, Tick};
-use crate::state::service::Suspect;
+use crate::state::service::{Excuse, Suspect, Suspicion};
 use crate::state::site::{Gateway, Offer};
 use crate::state::trials::Trial;
 
@@ -29,6 +29,7 @@ impl Turn<'_> {
         let (now, policy) = (self.now, &self.cx.policy.trickle);
         let (meter, tried) = match measured {
             trickle::Measured::NotYet => return Ok(None),
+            trickle::Measured::InVain => return Ok(Some(Trial::Others)),
             trickle::Measured::Anew(meter) => (meter, None),
             trickle::Measured::Enough(meter) => (Some(meter), None),
             trickle::Measured::Trickle { meter, tried } => (Some(meter), Some(tried)),
@@ -56,7 +57,10 @@ impl Turn<'_> {
         let view = self.view()?;
         let held = view.gateway().is_some();
         let climbed = view.peer.step >= policy.starvation.gateway_step;
-        let mut verdict = gateway::settle(&view, self.report());
+        let mut verdict = match trial {
+            Some(Trial::Others) => Verdict::Forgo,
+            _ => gateway::settle(&view, self.report()),
+        };
         if held {
             self.gateway_mut()?.ok_or(Broken::LeaseMissing)?.renewed = now;
         }
@@ -137,7 +141,7 @@ impl Turn<'_> {
             Verdict::GiveWay { to, why } => {
                 match why {
                     Cause::Unable => {}
-                    Cause::Stuck => self.last_in_line(at)?,
+                    Cause::Stuck => self.suspect_stuck(at)?,
                     Cause::Fruitless => {
                         self.depose(at)?;
                     }
@@ -155,23 +159,53 @@ impl Turn<'_> {
         let term = policy.lease(policy.intervals.gateway);
         let site = self.site_mut()?;
         let has_heir = site.heir().is_some_and(|heir| heir.ip() != gateway.ip());
+        let excuse = site.gateways.get(&gateway).map(|lease| lease.service.excuse);
+        let suspect = Suspect {
+            at: gateway,
+            since: now,
+            until: now + term * policy.gateways.trial_terms,
+            because: match excuse {
+                Some(Excuse::ItsWord) => Suspicion::Excused,
+                _ => Suspicion::Fruitless,
+            },
+        };
         if has_heir {
-            site.suspect = Some(Suspect {
-                at: gateway,
-                since: now,
-                until: now + term * policy.gateways.trial_terms,
-            });
+            site.suspect = Some(suspect);
         } else {
-            self.bar(gateway)?;
+            self.convict(suspect)?;
         }
         Ok(has_heir)
     }
 
-    /// A gateway that brought its site nothing is last in line for a while, and named. What it was compared
-    /// with was no better or worse: no other is a suspect any more.
-    pub(super) fn bar(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+    /// A gateway that gets nothing, as it says itself, is last in line; and if others got nothing of it either,
+    /// and come on as soon as another has the lease, it is named.
+    fn suspect_stuck(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+        let (now, policy) = (self.now, self.cx.policy);
+        let until = now + policy.lease(policy.intervals.gateway) / 2;
         self.last_in_line(gateway)?;
-        self.outcome.no_progress = self.named(gateway)?;
+        let site = self.site_mut()?;
+        let is_doubted = site.gateways.get(&gateway).is_some_and(|lease| lease.service.doubt.is_some());
+        if is_doubted && site.suspect.is_none() {
+            site.suspect = Some(Suspect {
+                at: gateway,
+                since: now,
+                until,
+                because: Suspicion::Stuck,
+            });
+        }
+        Ok(())
+    }
+
+    /// A gateway that brought its site nothing is last in line for a while, and named, unless nothing but its
+    /// word tells whether it could. What it was compared with was no better or worse: no other is a suspect
+    /// any more.
+    pub(super) fn convict(&mut self, suspect: Suspect) -> Result<(), Broken> {
+        if suspect.because != Suspicion::Stuck {
+            self.last_in_line(suspect.at)?;
+        }
+        if suspect.because != Suspicion::Excused {
+            self.outcome.no_progress = self.named(suspect.at)?;
+        }
         self.site_mut()?.suspect = None;
         Ok(())
     }

@@ -43,11 +43,12 @@ impl Turn<'_> {
             match said {
                 Said::Nothing => {}
                 Said::Served => gateway.service.serves(now),
-                Said::Still(since) => gateway.service.is_doubted(voice, since),
+                Said::Still { since, excused } => gateway.service.is_doubted(voice, since, excused),
+                Said::Outdone => gateway.service.is_outdone(),
             }
         }
         match dispensable {
-            Some(suspect) => self.bar(suspect.at),
+            Some(suspect) => self.convict(suspect),
             None => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ use crate::invariant::Broken;
 use crate::rules::reach::{self, Gone};
 use crate::rules::{failover, restart};
 use crate::state::accused::Accusation;
-use crate::state::site::Offer;
+use crate::state::site::{Gateway, Offer};
 use crate::state::voice::Voice;
 
 impl Turn<'_> {
@@ -109,7 +109,9 @@ impl Turn<'_> {
                 None => {}
             }
         }
-        if !gone.is_empty() {
+        // of one that brings nothing, no word on where the site is to fetch from
+        let is_doubted = |lease: &Gateway| lease.service.doubt.is_some();
+        if !gone.is_empty() && !self.view()?.gateway().is_some_and(is_doubted) {
             self.avoid_parents()?;
         }
         Ok(soon)

@@ -159,7 +159,7 @@ impl Turn<'_> {
         }
         let allowances = view.used_flows().map(|flow| Allowance {
             source: flow.source,
-            grant: cx.ledger.grant(&cx.links(), flow.id, at, flow.users),
+            grant: cx.ledger.grant(&cx.links(), flow.id, at, service::sharers(&view, flow)),
         });
         Ok(allowances.collect())
     }

@@ -2,6 +2,7 @@
 
 mod accusers;
 mod crowds;
+mod excuses;
 mod gateways;
 mod identity;
 mod idlers;
