@@ -7,7 +7,7 @@
 //! minutes. So a gateway that takes a lease and brings nothing costs a site one term, whatever it says.
 //!
 //! One that says of those that it could fetch from that they do not answer has the same term: another machine may
-//! reach them. It is named only if one did.
+//! reach them. It is named only if one did, beside it or at once after it.
 //!
 //! Beside a gateway of the starvation ladder (rule 8, nobody starves) it is open which of the two brought what
 //! the site gets. If none had got anything of the regular one by then, it counts for the other: the regular one
@@ -61,19 +61,23 @@ pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before:
     let could_have = could_have(view, gateway);
     match could_have || could_have_but_for_its_word(view, lease) {
         false => Said::Served,
-        true if before >= lease.service.served => Said::Still {
-            since: before,
+        // what it got before the gateway took office, or was last of use, is not the gateway's
+        true if view.now >= before.max(lease.service.served) + view.cx.policy.patience() => Said::Still {
+            since: before.max(lease.service.served),
             excused: !could_have,
         },
         true => Said::Nothing,
     }
 }
 
-/// Whether what a peer got since `before` counts for a gateway of the ladder: it was in office by then, and all
-/// that were heard before said that they got nothing of this one.
+/// Whether what a peer got since `before` counts for a gateway of the ladder: all that were heard before it took
+/// office said that they got nothing of this one; and it was in office by `before`, or this one had had the time
+/// to bring something until then.
 fn is_anothers(view: &View<'_>, gateway: Endpoint, lease: &Gateway, before: Time) -> bool {
     // `before` is a moment in tenths of a second
-    beside(view.site, gateway, lease).any(|other| Tick::of(other.since).time() <= before)
+    let in_office = |other: &Gateway| Tick::of(other.since).time() <= before;
+    let had_time = |other: &Gateway| has_begun(view, gateway, lease, other.since);
+    beside(view.site, gateway, lease).any(|other| in_office(other) || had_time(other))
 }
 
 /// Gateways of the ladder that took office beside a regular one when all that were heard said that they had got
@@ -87,12 +91,21 @@ fn beside<'a>(site: &'a Site, gateway: Endpoint, lease: &'a Gateway) -> impl Ite
     others.map(|(_, other)| other)
 }
 
+/// Whether a gateway that others doubt had had the time, by then, to bring its first pieces.
+fn has_begun(view: &View<'_>, gateway: Endpoint, lease: &Gateway, by: Time) -> bool {
+    let least = view.cx.policy.patience() * 2;
+    lease.service.doubt.is_some_and(|doubt| doubt.since + needed(view, gateway).max(least) <= by)
+}
+
 /// Into how many parts the share of a flow is divided, of which a gateway is granted one: one that is to be
 /// replaced by another beside it gets the least.
 pub(crate) fn sharers(view: &View<'_>, flow: &Flow) -> u32 {
     let is_set_aside = |(at, lease): (&Endpoint, &Gateway)| {
         let uses = lease.upstreams.iter().any(|up| up.site == flow.source);
-        uses && beside(view.site, *at, lease).next().is_some()
+        // the site has come on since the other is in office, and does so
+        let serves = |other: &Gateway| other.service.served > other.since && other.service.doubt.is_none();
+        let replaces = |other: &Gateway| serves(other) && has_begun(view, *at, lease, other.since);
+        uses && beside(view.site, *at, lease).any(replaces)
     };
     let aside = view.site.gateways.iter().filter(|gateway| is_set_aside(*gateway)).count();
     let aside = u32::try_from(aside).unwrap_or(u32::MAX);
@@ -119,7 +132,7 @@ pub(crate) fn is_dispensable(view: &View<'_>, suspect: Suspect, left_before: u64
     let policy = view.cx.policy;
     let settled = match suspect.because {
         // it had nothing that could go round
-        Suspicion::Stuck => Time::ZERO,
+        Suspicion::ItsWord => Time::ZERO,
         _ => suspect.since + policy.lease(policy.intervals.gateway) / 2,
     };
     let is_it = |at: Endpoint| at.ip() == suspect.at.ip() && !is_one_address(view.site, suspect.at);
@@ -221,18 +234,21 @@ pub(crate) fn is_last_in_line(view: &View<'_>, at: Endpoint) -> bool {
     }) || site.bars.has(at, one_address, view.now)
 }
 
-/// How long a gateway may bring nothing: a lease, or what it needs for some pieces at the rate that it was
-/// granted.
+/// How long a gateway may bring nothing: a lease, or what it needs for some pieces.
 fn term(view: &View<'_>, gateway: Endpoint) -> Duration {
     let policy = view.cx.policy;
     let least = policy.lease(policy.intervals.gateway);
+    needed(view, gateway).clamp(least, policy.gateways.term_most)
+}
+
+/// What a gateway needs for some pieces at the rate that it was granted.
+fn needed(view: &View<'_>, gateway: Endpoint) -> Duration {
+    let policy = &view.cx.policy.gateways;
     let size = view.swarm.size().unwrap_or(0);
-    let some = (size / policy.gateways.term_part).max(size.min(policy.gateways.term_least));
+    let some = (size / policy.term_part).max(size.min(policy.term_least));
     let its = view.swarm.view(view.cx, (view.id(), gateway), view.now).ok();
-    match its.and_then(|its| trickle::granted(&its)) {
-        Some(rate) => Duration::from_secs(some / rate.max(1)).clamp(least, policy.gateways.term_most),
-        None => least,
-    }
+    let rate = its.and_then(|its| trickle::granted(&its));
+    rate.map_or(Duration::ZERO, |rate| Duration::from_secs(some / rate.max(1)))
 }
 
 /// Whether others at a site say that they get nothing of its gateway: they and it are to come back soon.

@@ -101,11 +101,9 @@ pub(crate) struct Suspect {
 pub(crate) enum Suspicion {
     /// The site got nothing of it.
     Fruitless,
-    /// The same, and it said that it did not reach its upstreams: that others do now does not refute it.
-    Excused,
-    /// It said itself that it got nothing, and the others that they got nothing of it: it is last in line
-    /// already, and is named if they come on at once.
-    Stuck,
+    /// The same, and it said itself that it got nothing, or that its upstreams did not answer: it is last in line
+    /// already, and is named if the others come on at once.
+    ItsWord,
 }
 
 #[cfg(test)]

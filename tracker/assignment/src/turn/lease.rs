@@ -141,7 +141,7 @@ impl Turn<'_> {
             Verdict::GiveWay { to, why } => {
                 match why {
                     Cause::Unable => {}
-                    Cause::Stuck => self.suspect_stuck(at)?,
+                    Cause::Stuck => self.doubt_its_word(at)?,
                     Cause::Fruitless => {
                         self.depose(at)?;
                     }
@@ -158,55 +158,65 @@ impl Turn<'_> {
         let (now, policy) = (self.now, self.cx.policy);
         let term = policy.lease(policy.intervals.gateway);
         let site = self.site_mut()?;
-        let has_heir = site.heir().is_some_and(|heir| heir.ip() != gateway.ip());
+        let heir = site.heir().filter(|heir| heir.ip() != gateway.ip());
+        let has_heir = heir.is_some();
+        let heir = heir.and_then(|heir| site.gateways.get(&heir));
+        // if the site came on beside it, what it could have fetched from was there, whatever it says
+        let came_on = heir.is_some_and(|heir| heir.since < site.progressed);
         let excuse = site.gateways.get(&gateway).map(|lease| lease.service.excuse);
-        let suspect = Suspect {
-            at: gateway,
-            since: now,
-            until: now + term * policy.gateways.trial_terms,
-            because: match excuse {
-                Some(Excuse::ItsWord) => Suspicion::Excused,
-                _ => Suspicion::Fruitless,
-            },
-        };
-        if has_heir {
-            site.suspect = Some(suspect);
+        if excuse == Some(Excuse::ItsWord) && !came_on {
+            self.doubt_its_word(gateway)?;
+        } else if has_heir {
+            site.suspect = Some(Suspect {
+                at: gateway,
+                since: now,
+                until: now + term * policy.gateways.trial_terms,
+                because: Suspicion::Fruitless,
+            });
         } else {
-            self.convict(suspect)?;
+            self.convict(gateway)?;
         }
         Ok(has_heir)
     }
 
-    /// A gateway that gets nothing, as it says itself, is last in line; and if others got nothing of it either,
-    /// and come on as soon as another has the lease, it is named.
-    fn suspect_stuck(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+    /// A gateway that brings nothing, and says itself that it gets nothing, is last in line; if others, who got
+    /// nothing of it, come on as soon as another has the lease, it is named.
+    fn doubt_its_word(&mut self, gateway: Endpoint) -> Result<(), Broken> {
         let (now, policy) = (self.now, self.cx.policy);
         let until = now + policy.lease(policy.intervals.gateway) / 2;
         self.last_in_line(gateway)?;
         let site = self.site_mut()?;
         let is_doubted = site.gateways.get(&gateway).is_some_and(|lease| lease.service.doubt.is_some());
-        if is_doubted && site.suspect.is_none() {
+        if is_doubted && site.suspect.is_none_or(|suspect| suspect.until <= now) {
             site.suspect = Some(Suspect {
                 at: gateway,
                 since: now,
                 until,
-                because: Suspicion::Stuck,
+                because: Suspicion::ItsWord,
             });
         }
         Ok(())
     }
 
-    /// A gateway that brought its site nothing is last in line for a while, and named, unless nothing but its
-    /// word tells whether it could. What it was compared with was no better or worse: no other is a suspect
-    /// any more.
-    pub(super) fn convict(&mut self, suspect: Suspect) -> Result<(), Broken> {
-        if suspect.because != Suspicion::Stuck {
-            self.last_in_line(suspect.at)?;
-        }
-        if suspect.because != Suspicion::Excused {
-            self.outcome.no_progress = self.named(suspect.at)?;
-        }
+    /// The site comes on without a suspect: it was of no use.
+    pub(super) fn settle_suspicion(&mut self, suspect: Suspect) -> Result<(), Broken> {
         self.site_mut()?.suspect = None;
+        match suspect.because {
+            Suspicion::Fruitless => self.convict(suspect.at),
+            Suspicion::ItsWord => self.name(suspect.at),
+        }
+    }
+
+    /// A gateway that brought its site nothing is last in line for a while, and named. What it was compared with
+    /// was no better or worse: no other is a suspect any more.
+    fn convict(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+        self.last_in_line(gateway)?;
+        self.site_mut()?.suspect = None;
+        self.name(gateway)
+    }
+
+    fn name(&mut self, gateway: Endpoint) -> Result<(), Broken> {
+        self.outcome.no_progress = self.named(gateway)?;
         Ok(())
     }
 

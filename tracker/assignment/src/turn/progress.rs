@@ -48,7 +48,7 @@ impl Turn<'_> {
             }
         }
         match dispensable {
-            Some(suspect) => self.convict(suspect),
+            Some(suspect) => self.settle_suspicion(suspect),
             None => Ok(()),
         }
     }
