@@ -4,6 +4,7 @@ use narrows_wire::Message;
 
 use super::Swarm;
 use super::peer::Peer;
+use crate::policy::owing::Owing;
 use crate::policy::relation::Relation;
 use crate::policy::{depth, liveness};
 use crate::{Action, AnnounceReason, CloseReason, PeerKey, Time};
@@ -133,6 +134,7 @@ impl Swarm {
             return;
         };
         peer.snubbed = Some(now);
+        peer.owing.disappoints();
         peer.bad_until = now + SNUB_REST;
         let (addr, upstream) = (peer.addr, peer.is_upstream_dial());
         if upstream {
@@ -150,6 +152,7 @@ impl Swarm {
     fn wake_up(&mut self, now: Time, out: &mut Vec<Action>) {
         for peer in self.peers.values_mut() {
             (peer.last_heard, peer.last_block) = (now, now);
+            peer.owing = Owing::default();
         }
         for parent in &mut self.parents {
             parent.moved = now;

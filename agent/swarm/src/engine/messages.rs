@@ -28,6 +28,7 @@ impl Swarm {
             return Ok(());
         };
         peer.last_heard = now;
+        peer.owing.hears(now);
         let pieces = self.config.lengths.piece_count();
         let first = !peer.spoke;
         // stock clients send these before their bitfield
@@ -257,6 +258,7 @@ impl Swarm {
             peer.open.clear();
             peer.bad_until = now + Time::from_secs(5);
             peer.snubbed.get_or_insert(now);
+            peer.owing.refuses();
             self.release(key, out);
             self.choose_upstream(now, out);
             self.fill_all(now, out);

@@ -9,6 +9,7 @@ use narrows_wire::{Block, Extensions, Hello};
 use crate::picker::{Bits, Word};
 use crate::policy::credit::Probation;
 use crate::policy::depth;
+use crate::policy::owing::Owing;
 use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
 use crate::policy::serve::Queue;
@@ -74,6 +75,10 @@ pub(super) struct Peer {
     pub(super) term_began: u64,
     /// How long a link has stood idle in this term while it owed us something.
     pub(super) owed: Time,
+    /// What it says meanwhile.
+    pub(super) owing: Owing,
+    /// It was named, since it speaks and brings nothing.
+    pub(super) named: bool,
 
     /// It chokes us, since when.
     pub(super) choking: Option<Time>,
@@ -164,6 +169,8 @@ impl Peer {
             brought: 0,
             term_began: 0,
             owed: Time::ZERO,
+            owing: Owing::default(),
+            named: false,
             choking: Some(now),
             interested: false,
             wants: false,
@@ -250,6 +257,12 @@ impl Peer {
     pub(super) fn owes(&self, now: Time) -> bool {
         let waits = self.choking.is_some() || self.snubbed.is_some() || now < self.bad_until;
         self.counted.is_some() && self.lacking > 0 && (waits || !self.asked.is_empty())
+    }
+
+    /// Whether it is there and does not bring what it says it has: it speaks meanwhile, or does not let us ask. One
+    /// that says nothing at all may be frozen.
+    pub(super) fn withholds(&self) -> bool {
+        self.choking.is_some() || self.owing.withholds()
     }
 
     /// Whether it is one of us and of our site.

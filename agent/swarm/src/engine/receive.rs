@@ -26,6 +26,7 @@ impl Swarm {
             return Fate::Drop;
         };
         peer.last_heard = now;
+        peer.owing.hears(now);
         let bytes = u64::from(block.len);
         peer.received += bytes;
         let welcome = if let Some(asked) = peer.answer(block) {
@@ -217,6 +218,7 @@ impl Swarm {
     fn credit_block(&mut self, key: PeerKey, bytes: u64, now: Time) {
         let doubted = self.peers.get_mut(&key).is_some_and(|peer| {
             peer.brought += bytes;
+            peer.owing.brings(now);
             (peer.unasked, peer.offers) = (peer.unasked.saturating_sub(1), 0);
             peer.probation.is_some()
         });

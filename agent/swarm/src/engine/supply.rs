@@ -3,7 +3,8 @@
 //!
 //! A member has no link to compare with. It judges neighbours while hardly anything comes and they owe it what
 //! it lacks: what one brings that was found to bring next to nothing puts off no complaint, and the operator
-//! hears who it is.
+//! hears who it is. A neighbour that says nothing at all may be frozen: its word does not count either, but it is
+//! named only once it speaks and still brings nothing.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -44,6 +45,9 @@ impl Swarm {
             true => self.find_idle_links(passed, now),
             false => self.waits_in_vain(now),
         };
+        for peer in self.peers.values_mut() {
+            peer.owing.look(!peer.asked.is_empty(), now);
+        }
         if idle {
             self.term.get_or_insert(now);
             for peer in self.peers.values_mut().filter(|peer| peer.owes(now)) {
@@ -178,7 +182,7 @@ impl Swarm {
             lasts,
         });
         if named {
-            self.name(key, Misdeed::NoDelivery, out);
+            self.name_if_there(key, out);
         }
         // what it was asked for may still come; an upstream helps with its pieces from now on
         self.recount(key);
@@ -202,17 +206,31 @@ impl Swarm {
             };
             let share = enough(rate, now.saturating_sub(probation.since)) / number;
             if peer.brought.saturating_sub(probation.brought) >= share {
-                peer.probation = None;
+                (peer.probation, peer.named) = (None, false);
                 self.recount(key);
                 self.fill(key, now, out);
             } else {
+                let brought = peer.brought.saturating_sub(probation.brought);
                 peer.probation = Some(Probation {
                     since: now,
                     brought: peer.brought,
                     ..probation
                 });
+                let counts = peer.counted.is_some() && peer.lacking > 0 && peer.hello.is_some();
+                if brought <= u64::from(narrows_wire::BLOCK_LEN) && counts && !peer.named {
+                    self.name_if_there(key, out);
+                }
             }
         }
+    }
+
+    /// Names a peer that brings nothing, unless it says nothing either: it may be frozen, or asleep.
+    fn name_if_there(&mut self, key: PeerKey, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.withholds()) else {
+            return;
+        };
+        peer.named = true;
+        self.name(key, Misdeed::NoDelivery, out);
     }
 
     /// What a peer brought was of no use.

@@ -7,6 +7,7 @@ pub mod depth;
 pub mod flood;
 pub mod gateway;
 pub mod liveness;
+pub mod owing;
 pub mod pacing;
 pub mod places;
 pub mod rate;

@@ -15,6 +15,10 @@ pub enum Kind {
     Honest,
     /// Sends nothing.
     Silent,
+    /// Sends nothing but keep-alives.
+    KeepsAlive,
+    /// Honest, but frozen from 10 s on for so many seconds.
+    Freezes(u64),
     /// Never lets us ask.
     Chokes,
     /// Sends nothing, chokes and unchokes.
@@ -48,8 +52,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const LIARS: [Kind; 15] = [
+    pub const LIARS: [Kind; 16] = [
         Kind::Silent,
+        Kind::KeepsAlive,
         Kind::Chokes,
         Kind::Toggles,
         Kind::Drips,
@@ -136,10 +141,17 @@ impl Neighbour {
         }
     }
 
+    /// Whether its machine stands still.
+    pub fn is_frozen(&self, now: Time) -> bool {
+        let since = Time::from_secs(10);
+        matches!(self.kind, Kind::Freezes(seconds) if now >= since && now < since + Time::from_secs(seconds))
+    }
+
     /// Whether it sends this block when its turn comes; else it sits on it.
     pub fn sends(&self, block: Block, last: bool, now: Time) -> bool {
         match self.kind {
             Kind::Honest | Kind::Wrong => true,
+            Kind::Freezes(_) => !self.is_frozen(now),
             Kind::SomePieces => !block.piece.is_multiple_of(3),
             Kind::HalfPieces => !last,
             Kind::Poisons => block.begin == 0 || last,

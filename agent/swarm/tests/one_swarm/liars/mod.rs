@@ -45,7 +45,7 @@ fn a_member_beside_liars_of_any_kind_is_done_in_a_bounded_time() {
 fn a_member_whose_neighbours_bring_next_to_nothing_says_soon_that_it_is_stalled_and_names_them() {
     use std::time::Duration;
     let kinds = [
-        Kind::Silent,
+        Kind::KeepsAlive,
         Kind::Toggles,
         Kind::DripsEverywhere,
         Kind::Chokes,
@@ -77,6 +77,34 @@ fn a_slow_gateway_is_not_named_by_a_member_nor_does_the_member_say_that_it_is_st
         world.run_for(Duration::from_secs(120));
         assert!(world.named.is_empty(), "{rate}: {:?}", world.named);
         assert_eq!(world.stalled, None, "{rate}");
+    }
+}
+
+#[test]
+fn a_neighbour_that_is_frozen_is_not_named_while_it_is_away_nor_when_it_is_back_and_one_that_speaks_is() {
+    use std::time::Duration;
+    let seconds = Duration::from_secs;
+    for (make, rate) in [
+        (World::without_gateway as fn(u64, &[Kind]) -> World, 200_000.0),
+        (|seed, kinds| World::new(seed, 0, kinds), 0.8 * LINK),
+    ] {
+        for seed in seeds(40) {
+            for away in [6, 15, 40, 100_000] {
+                let mut world = make(seed, &[Kind::Freezes(away)]);
+                world.neighbours.last_mut().expect("one").rate = rate;
+                world.run_for(seconds(70));
+                assert!(
+                    world.named.is_empty(),
+                    "seed {seed}, away for {away} s: {:?}",
+                    world.named
+                );
+            }
+            let mut world = make(seed, &[Kind::KeepsAlive]);
+            // or no link would stand idle for it
+            world.neighbours.last_mut().expect("one").claims.fill(true);
+            world.run_for(seconds(70));
+            assert_eq!(world.named.len(), 1, "seed {seed}");
+        }
     }
 }
 

@@ -314,6 +314,14 @@ impl World {
                 self.say(number, message);
             }
             Kind::RejectsAndOffers => self.say(number, Message::Unchoke),
+            Kind::KeepsAlive => {
+                n.every = Duration::from_secs(4);
+                self.say(number, Message::KeepAlive);
+            }
+            Kind::Freezes(_) if !n.is_frozen(self.now) => {
+                n.every = Duration::from_secs(4);
+                self.say(number, Message::KeepAlive);
+            }
             Kind::Drips => {
                 n.every = n.every.min(Duration::from_millis(3900));
                 self.send_first(number);
