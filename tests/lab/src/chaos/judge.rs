@@ -15,6 +15,10 @@ pub const PIECES_PER_DISTURBANCE: u64 = 6;
 /// seconds, until the seeders have announced: across links that nothing had to cross (seed 1102).
 const UNTIL_SEEDERS_ANNOUNCE: u64 = 10;
 
+/// A site whose upstreams do not answer, as behind a link that is cut, is fed by another one for so long, in seconds, be
+/// that behind the same link (seed 1139).
+const AVOIDED: u64 = 60;
+
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
@@ -34,6 +38,8 @@ pub struct Seen {
     pub honest: Vec<Honest>,
     /// How often the tracker was killed.
     pub restarts: u64,
+    /// How often a link was cut.
+    pub cuts: u64,
     /// Each agent that fetched, and when it had everything.
     pub waits: Vec<Wait>,
 }
@@ -54,10 +60,10 @@ pub struct Crossed {
 }
 
 impl Crossed {
-    /// The most that may cross it, where the tracker was killed so often.
-    fn most(&self, restarts: u64) -> u64 {
+    /// The most that may cross it, where the tracker was killed and links were cut so often.
+    fn most(&self, restarts: u64, cuts: u64) -> u64 {
         let off_the_plan = match self.needed {
-            0 => self.rate.saturating_mul(UNTIL_SEEDERS_ANNOUNCE).saturating_mul(restarts),
+            0 => self.rate.saturating_mul(UNTIL_SEEDERS_ANNOUNCE * restarts + AVOIDED * cuts),
             _ => 0,
         };
         ((self.needed as f64 * MAX_COPIES) as u64).saturating_add(self.lost).saturating_add(off_the_plan)
@@ -69,7 +75,7 @@ pub fn findings(seen: &Seen) -> Vec<String> {
     let mut found = seen.unsound.clone();
     found.extend(seen.users.iter().cloned());
     for link in &seen.links {
-        let most = link.most(seen.restarts);
+        let most = link.most(seen.restarts, seen.cuts);
         if link.bytes > most {
             found.push(format!(
                 "{}: {} bytes crossed, {} had to; with {MAX_COPIES} copies and {} that faults may cost, {most} are \
@@ -182,7 +188,7 @@ mod tests {
 
     /// Seed 1102: a branch fed another one across headquarters until the seeders had announced to a new tracker.
     #[test]
-    fn what_nothing_had_to_cross_may_be_crossed_for_seconds_after_a_restart_of_the_tracker() {
+    fn what_nothing_had_to_cross_may_be_crossed_for_seconds_after_a_restart_of_the_tracker_or_a_cut() {
         let mut link = Crossed {
             link: "b2 → hq".to_owned(),
             bytes: 0,
@@ -190,9 +196,12 @@ mod tests {
             lost: 7,
             rate: 1_000,
         };
-        assert_eq!((link.most(0), link.most(2)), (7, 20_007));
+        assert_eq!(
+            (link.most(0, 0), link.most(2, 0), link.most(0, 1)),
+            (7, 20_007, 60_007)
+        );
         link.needed = 1;
-        assert_eq!(link.most(2), 8);
+        assert_eq!(link.most(2, 1), 8);
     }
 
     #[test]

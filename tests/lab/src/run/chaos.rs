@@ -131,14 +131,15 @@ impl Rollout {
             named: self.named(),
             liars: self.liars(),
             honest: self.honest(),
-            restarts: self.restarts(),
+            restarts: self.times(|what| matches!(what, What::RestartTracker(_))),
+            cuts: self.times(|what| matches!(what, What::Cut(_))),
             waits: self.waits(),
         }))
     }
 
-    fn restarts(&self) -> u64 {
-        let restarts = |happened: &&Happened| matches!(happened.of, Some(What::RestartTracker(_)));
-        self.seen.happened.iter().filter(restarts).count() as u64
+    fn times(&self, which: impl Fn(&What) -> bool) -> u64 {
+        let those = self.seen.happened.iter().filter_map(|happened| happened.of.as_ref());
+        those.filter(|what| which(what)).count() as u64
     }
 
     /// When each client had everything, and what held it up.
