@@ -92,3 +92,41 @@ fn of_ten_seeds_in_a_row_one_has_a_glutton_and_room_on_its_links_and_three_have_
         assert!(plans.iter().all(|plan| plan.tree.iter().map(|file| file.length).sum::<u64>() < plan.size.0));
     }
 }
+
+/// Whatever is added, a seed that found something is the run that it was: sites behind these stood still for a hundred
+/// seconds beside an accuser that had their lease (301), made-up leechers (1107) and an idler (102).
+#[test]
+fn seeds_that_found_something_are_the_runs_that_they_were() {
+    for (seed, size, liars, first, last) in [
+        (
+            102,
+            "30 MB",
+            "idler b1",
+            "freeze tracker @1.2s for 8.9s",
+            "delete b2:1 @47.2s",
+        ),
+        (
+            301,
+            "30 MB",
+            "accuser b1, choker b2",
+            "delete b3:0 @3.9s",
+            "freeze b2:2 @47.8s for 8.6s",
+        ),
+        (
+            1107,
+            "12 MB",
+            "ids b2",
+            "freeze tracker @1.3s for 4.8s",
+            "kill b2:gateway @47.5s for 8.5s",
+        ),
+    ] {
+        let plan = Plan::new(seed, ROUND);
+        let each: Vec<String> = plan.liars.iter().map(|(kind, site)| format!("{kind} {site}")).collect();
+        let ends = [plan.events.first(), plan.events.last()].map(|event| event.unwrap().to_string());
+        assert_eq!(
+            (plan.size.to_string().as_str(), each.join(", ").as_str(), ends),
+            (size, liars, [first, last].map(str::to_owned)),
+            "{seed}"
+        );
+    }
+}
