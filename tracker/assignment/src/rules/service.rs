@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use narrows_topology::Rate;
 
-use super::{budget, trickle};
+use super::budget;
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::peer::{Class, Peer, Tick};
@@ -241,14 +241,18 @@ fn term(view: &View<'_>, gateway: Endpoint) -> Duration {
     needed(view, gateway).clamp(least, policy.gateways.term_most)
 }
 
-/// What a gateway needs for some pieces at the rate that it was granted.
+/// What a gateway needs for some pieces at the rate that its site has: it may be granted less since it brings
+/// nothing.
 fn needed(view: &View<'_>, gateway: Endpoint) -> Duration {
-    let policy = &view.cx.policy.gateways;
+    let (cx, policy) = (view.cx, &view.cx.policy.gateways);
     let size = view.swarm.size().unwrap_or(0);
     let some = (size / policy.term_part).max(size.min(policy.term_least));
-    let its = view.swarm.view(view.cx, (view.id(), gateway), view.now).ok();
-    let rate = its.and_then(|its| trickle::granted(&its));
-    rate.map_or(Duration::ZERO, |rate| Duration::from_secs(some / rate.max(1)))
+    let shares = view.site.used_flows(gateway).map(|flow| cx.ledger.share(&cx.links(), flow.id));
+    let rate = shares.reduce(Rate::saturating_add).and_then(Rate::bytes_per_second);
+    match rate {
+        Some(rate) if rate > 0 => Duration::from_secs(some / rate),
+        _ => Duration::ZERO,
+    }
 }
 
 /// Whether others at a site say that they get nothing of its gateway: they and it are to come back soon.
