@@ -6,11 +6,21 @@ use narrows_topology::{Rate, SiteId};
 
 use super::Swarm;
 use super::service::Released;
-use super::site::{Flow, Site, Supply, Upstream};
-use crate::Context;
+use super::site::{Flow, Gateway, Site, Supply, Upstream};
 use crate::endpoint::Endpoint;
+use crate::policy::GatewayPolicy;
+use crate::{Context, Time};
 
 impl Site {
+    /// A peer goes: if it was a gateway, and no peer of its site had got anything of it, its address is last in line
+    /// for the next lease, as it may come back under other names.
+    fn bar_if_useless(&mut self, policy: &GatewayPolicy, at: Endpoint, now: Time) {
+        let brought_nothing = |lease: &Gateway| !lease.extra && lease.service.served <= lease.since;
+        if self.gateways.get(&at).is_some_and(brought_nothing) {
+            self.bars.add(&policy.barred, at, now);
+        }
+    }
+
     /// Takes a gateway out of office. One of the starvation ladder takes its place, if there is one.
     pub(crate) fn release(&mut self, cx: &Context<'_>, at: Endpoint) {
         self.set_upstreams(cx, at, Vec::new());
@@ -134,6 +144,14 @@ pub(crate) struct PlannedFlow {
 }
 
 impl Swarm {
+    /// Forgets a peer that said that it goes, has been silent, or is not reached.
+    pub(crate) fn let_go(&mut self, cx: &Context<'_>, (id, at): (SiteId, Endpoint), now: Time) {
+        if let Some(site) = self.sites.get_mut(&id) {
+            site.bar_if_useless(&cx.policy.gateways, at, now);
+        }
+        self.remove(cx, (id, at));
+    }
+
     /// What each gateway was granted, over all its flows.
     pub(crate) fn granted(&self, cx: &Context<'_>) -> HashMap<Endpoint, Rate> {
         let mut granted = HashMap::new();

@@ -53,7 +53,7 @@ impl Turn<'_> {
         self.count_wan();
         if self.announce.event == AnnounceEvent::Stopped {
             self.add_wan(false);
-            self.swarm.remove(self.cx, (self.id, self.at));
+            self.swarm.let_go(self.cx, (self.id, self.at), self.now);
             return Ok(self.farewell());
         }
         let left_before = self.write_record()?;

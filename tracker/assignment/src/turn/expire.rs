@@ -18,7 +18,7 @@ impl Swarm {
             gone.extend(expired.map(|(_, at, _)| (id, at)));
         }
         for at in &gone {
-            self.remove(cx, *at);
+            self.let_go(cx, *at, now);
         }
         gone.len()
     }

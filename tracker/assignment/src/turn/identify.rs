@@ -208,7 +208,7 @@ impl Turn<'_> {
             return from.at_place(u16::MAX);
         };
         self.outcome.crowded_out = true;
-        self.swarm.remove(self.cx, (id, silent));
+        self.swarm.let_go(self.cx, (id, silent), self.now);
         self.free_place().unwrap_or(from)
     }
 

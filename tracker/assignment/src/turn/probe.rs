@@ -84,7 +84,7 @@ impl Swarm {
         if is_gateway {
             site.displaced = Some(accused);
         }
-        self.remove(cx, (id, accused));
+        self.let_go(cx, (id, accused), now);
         Some(if is_gateway {
             GivenUp::Gateway
         } else {

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use narrows_assignment::Time;
 use narrows_protocol::{AnnounceEvent, PeerId};
 
 use super::star;
@@ -78,5 +79,54 @@ fn one_network_of_ipv6_is_one_machine() {
     world.swarm.recount().unwrap();
     for number in 0..before as usize {
         assert!(!world.announce(number, AnnounceEvent::None).unwrap().outcome.moved);
+    }
+}
+
+/// A machine makes up a leecher each 50 ms, none of which comes back, and is first at its site. Returns when all
+/// honest clients there were complete.
+fn among_the_made_up(clients: usize) -> Time {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let (mut n, made_up) = (0u32, address(2, 99, false).ip());
+    while world.clients.len() == 1 || world.clients.iter().any(|client| !client.is_seeder()) {
+        for _ in 0..20 {
+            let mut addr = address(2, 99, false);
+            addr.set_port(10_000 + (n % 50_000) as u16);
+            let mut lie = Lie::of(&format!("made-up-{n}"), addr, SIZE);
+            lie.peer_id.0[..4].copy_from_slice(&n.to_be_bytes());
+            lie.key = Some(n + 1);
+            world.hear(&lie);
+            n += 1;
+            let end = world.now + Duration::from_millis(50);
+            world.announce_until(end);
+        }
+        for client in world.clients[1..].iter_mut().filter(|client| client.have == 0) {
+            // it says soon that its gateway is not there
+            client.lost = client.gateways.first().copied().filter(|gateway| gateway.ip() == made_up);
+            let soon = client.announced.unwrap_or_default() + Duration::from_secs(3);
+            client.next = client.next.min(soon.max(world.now));
+        }
+        if world.clients.len() == 1 {
+            for _ in 0..clients {
+                let number = world.join(2, true, 0);
+                world.announce(number, AnnounceEvent::Started);
+            }
+        }
+        assert!(world.now < Duration::from_secs(3600), "{:?}", world.clients);
+    }
+    world.now
+}
+
+#[test]
+fn clients_that_a_machine_makes_up_and_that_never_come_back_have_its_sites_lease_once() {
+    // (chaos seeds 1107 and 1112)
+    for clients in [1, 2, 3, 8] {
+        let ended = among_the_made_up(clients);
+        // 200 s are needed; the probe of the first, and an interval of a member
+        assert!(
+            ended < Duration::from_secs(200 + 75),
+            "{clients} clients: {ended:?}"
+        );
     }
 }
