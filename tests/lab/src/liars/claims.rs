@@ -78,9 +78,11 @@ pub(super) fn accuse(scene: &Scene) -> io::Result<()> {
                 for neighbour in scene.neighbours() {
                     let works = is_gateway(neighbour, hash);
                     let addr = neighbour.addr.to_string();
-                    member |= said(&[("lost", &addr), ("gone", &addr)]);
+                    // a tracker that does not answer has not heard it, and one that gave us the lease knows no other
+                    let heard = said(&[("lost", &addr), ("gone", &addr)]);
+                    member |= heard;
                     let last: &mut Option<Instant> = counted.entry((port, content, addr)).or_default();
-                    if works && last.is_none_or(|last| last.elapsed() > AGAIN) {
+                    if works && heard && last.is_none_or(|last| last.elapsed() > AGAIN) {
                         *last = Some(Instant::now());
                         tally.accused();
                     }
