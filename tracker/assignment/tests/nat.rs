@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_assignment::Decision;
-use narrows_protocol::{AnnounceEvent, Role};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, PeerId, Role};
 use sim::check::Checks;
 use sim::client::{SIZE, address};
+use sim::liar::Lie;
 use sim::world::{World, nat_address};
 
 /// An origin (site 1) with a seeder, and a site (2) behind a NAT.
@@ -367,4 +368,50 @@ fn one_id_has_no_more_than_so_many_machines_at_an_address() {
     let reply = again(&mut world, clones[0]);
     assert_eq!((reply.role, reply.outcome.elected), (Role::Gateway, false));
     world.swarm.recount().unwrap();
+}
+
+/// A machine behind the same NAT as three clients that is first there, wants the lease and brings nothing, under
+/// a new name and port each 15 s if `renamed`. Returns when all clients were complete, and for how long it had
+/// the lease.
+fn beside_an_idler(renamed: bool) -> (Duration, Duration) {
+    let mut world = world();
+    let (mut n, mut next, mut held, mut clients) = (0u16, world.now, Duration::ZERO, Vec::new());
+    while clients.is_empty() || clients.iter().any(|number: &usize| !world.clients[*number].is_seeder()) {
+        if world.now >= next {
+            let session = if renamed { n } else { 0 };
+            let mut addr = nat_address(2);
+            addr.set_port(7000 + session);
+            let left = SIZE / 100 - u64::from(n);
+            let mut lie = Lie::of(&format!("idler-{session}"), addr, left);
+            lie = lie.saying(|report| report.preference = GatewayPreference::Prefer);
+            (lie.key, lie.peer_id) = (Some(9000 + u32::from(session)), PeerId([session as u8; 20]));
+            let pause = Duration::from_secs(15);
+            held += if world.hear(&lie).role == Role::Gateway {
+                pause
+            } else {
+                Duration::ZERO
+            };
+            (n, next) = (n + 1, next + pause);
+            if clients.is_empty() {
+                clients = join(&mut world, true, 3);
+            }
+        }
+        let end = next.min(world.now + Duration::from_secs(1));
+        world.announce_until(end);
+        assert!(
+            world.now < Duration::from_secs(3600),
+            "{renamed}: held for {held:?}"
+        );
+    }
+    (world.now, held)
+}
+
+#[test]
+fn a_machine_behind_a_nat_that_brings_nothing_costs_its_neighbours_there_one_term() {
+    for renamed in [false, true] {
+        let (ended, held) = beside_an_idler(renamed);
+        // a term and its own interval; 200 s for each of the three, as none reaches another, two at a time
+        assert!(held <= Duration::from_secs(75), "{renamed}: {held:?}");
+        assert!(ended < Duration::from_secs(560), "{renamed}: {ended:?}");
+    }
 }

@@ -187,8 +187,8 @@ fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
 
 /// Whether another gateway of the site fetches.
 fn is_beside_another(view: &View<'_>) -> bool {
-    let mut others = view.site.gateways.iter().filter(|(at, _)| at.ip() != view.at.ip());
-    others.any(|(_, other)| !other.upstreams.is_empty())
+    let mut others = view.site.gateways.iter().filter(|(_, other)| !other.upstreams.is_empty());
+    others.any(|(at, _)| service::is_another(view.site, view.at, *at))
 }
 
 /// Whether a peer that had the lease to no avail is to wait, since others could take it.

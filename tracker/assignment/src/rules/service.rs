@@ -22,10 +22,9 @@ use super::budget;
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::peer::{Class, Peer, Tick};
-use crate::state::service::{Doubt, Doubters, Service, Suspect, Suspicion};
+use crate::state::service::{Doubt, Doubters, Service, Suspect, Suspicion, speaks_for_itself};
 use crate::state::site::{Flow, Gateway, Site};
 use crate::state::view::View;
-use crate::state::voice::Voice;
 
 /// What a peer's announce says of a gateway of its site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +84,7 @@ fn is_anothers(view: &View<'_>, gateway: Endpoint, lease: &Gateway, before: Time
 fn beside<'a>(site: &'a Site, gateway: Endpoint, lease: &'a Gateway) -> impl Iterator<Item = &'a Gateway> {
     let doubt = lease.service.doubt.filter(|doubt| !lease.extra && is_grave(site, gateway, *doubt));
     let others = site.gateways.iter().filter(move |(at, other)| {
-        let fetches = other.extra && at.ip() != gateway.ip() && !other.upstreams.is_empty();
+        let fetches = other.extra && is_another(site, gateway, **at) && !other.upstreams.is_empty();
         fetches && doubt.is_some_and(|doubt| doubt.since <= other.since)
     });
     others.map(|(_, other)| other)
@@ -119,9 +118,10 @@ pub(crate) fn sharers(view: &View<'_>, flow: &Flow) -> u32 {
 fn is_grave(site: &Site, gateway: Endpoint, doubt: Doubt) -> bool {
     match doubt.by {
         Doubters::Several => true,
-        Doubters::One(voice) => {
+        Doubters::One(by) => {
+            let one_address = is_one_address(site, gateway);
             let mut others = site.peers.of(Class::Leecher).take(SAMPLE).map(|(at, _)| at);
-            !others.any(|at| at.ip() != gateway.ip() && Voice::of(at) != voice)
+            !others.any(|at| is_another(site, gateway, at) && speaks_for_itself(by, at, one_address))
         }
     }
 }
@@ -135,7 +135,7 @@ pub(crate) fn is_dispensable(view: &View<'_>, suspect: Suspect, left_before: u64
         Suspicion::ItsWord => Time::ZERO,
         _ => suspect.since + policy.lease(policy.intervals.gateway) / 2,
     };
-    let is_it = |at: Endpoint| at.ip() == suspect.at.ip() && !is_one_address(view.site, suspect.at);
+    let is_it = |at: Endpoint| !is_another(view.site, suspect.at, at);
     // that a gateway comes on says little if there are others
     let is_member = |at: Endpoint| !is_it(at) && !view.site.gateways.contains_key(&at);
     let mut members = view.site.peers.of(Class::Leecher).take(SAMPLE).map(|(at, _)| at);
@@ -182,6 +182,12 @@ fn could_have_but_for_its_word(view: &View<'_>, lease: &Gateway) -> bool {
 /// Whether all peers of a site that want something are at the address of its gateway, as behind a NAT.
 pub(crate) fn is_one_address(site: &Site, gateway: Endpoint) -> bool {
     site.peers.of(Class::Leecher).take(SAMPLE).all(|(at, _)| at.ip() == gateway.ip())
+}
+
+/// Whether two peers of a site are two machines: they are at two addresses, or the site has but one, and as two
+/// records are as good as two machines then.
+pub(crate) fn is_another(site: &Site, one: Endpoint, other: Endpoint) -> bool {
+    one.ip() != other.ip() || (one != other && is_one_address(site, one))
 }
 
 /// Peers of a site that are looked at for that.

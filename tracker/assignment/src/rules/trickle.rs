@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 
 use narrows_topology::{Rate, SiteId};
 
-use super::budget;
+use super::{budget, service};
 use crate::state::peer::Class;
+use crate::state::site::Gateway;
 use crate::state::trials::Meter;
 use crate::state::view::View;
 
@@ -71,8 +72,9 @@ pub(crate) fn measure(view: &View<'_>, wan: u64) -> Measured {
 
 /// Whether another gateway fetches, and no peer says that it gets nothing of it.
 fn is_beside_one_that_serves(view: &View<'_>) -> bool {
-    let mut others = view.site.gateways.iter().filter(|(at, _)| at.ip() != view.at.ip());
-    others.any(|(_, other)| !other.upstreams.is_empty() && other.service.doubt.is_none())
+    let serves = |other: &Gateway| !other.upstreams.is_empty() && other.service.doubt.is_none();
+    let mut others = view.site.gateways.iter().filter(|(_, other)| serves(other));
+    others.any(|(at, _)| service::is_another(view.site, view.at, *at))
 }
 
 /// What a gateway was last granted, in bytes per second; `None`: as much as it can fetch.

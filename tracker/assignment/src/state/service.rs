@@ -36,7 +36,7 @@ pub(crate) struct Doubt {
 /// Who says so: what one machine says of another may be a lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Doubters {
-    One(Voice),
+    One(Endpoint),
     Several,
 }
 
@@ -61,7 +61,8 @@ impl Service {
     }
 
     /// A peer says that it has got nothing since `since`. `excused`: and the gateway says why.
-    pub(crate) fn is_doubted(&mut self, by: Voice, since: Time, excused: bool) {
+    /// `one_address`: all peers of the site have the same, so that each record has a voice.
+    pub(crate) fn is_doubted(&mut self, by: Endpoint, one_address: bool, since: Time, excused: bool) {
         if excused && self.excuse == Excuse::None {
             self.excuse = Excuse::ItsWord;
         }
@@ -69,9 +70,17 @@ impl Service {
             since,
             by: Doubters::One(by),
         });
-        if doubt.by != Doubters::One(by) {
+        if matches!(doubt.by, Doubters::One(other) if speaks_for_itself(other, by, one_address)) {
             doubt.by = Doubters::Several;
         }
+    }
+}
+
+/// Whether what one peer says is another machine's word than what the other one says.
+pub(crate) fn speaks_for_itself(one: Endpoint, other: Endpoint, one_address: bool) -> bool {
+    match one_address {
+        true => one != other,
+        false => Voice::of(one) != Voice::of(other),
     }
 }
 
@@ -115,11 +124,11 @@ mod tests {
     #[test]
     fn it_takes_two_addresses_to_be_doubted_by_several_and_one_that_came_on_to_end_it() {
         let (second, voice) = (Duration::from_secs, |last: u8| {
-            Voice::of(Endpoint::of(([10, 2, 0, last], 6881).into()))
+            Endpoint::of(([10, 2, 0, last], 6881).into())
         });
         let mut service = Service::new(second(10));
         for since in [12, 14] {
-            service.is_doubted(voice(1), second(since), false);
+            service.is_doubted(voice(1), false, second(since), false);
             let by = Doubters::One(voice(1));
             assert_eq!(
                 service.doubt,
@@ -130,7 +139,7 @@ mod tests {
             );
         }
         for last in [2, 1] {
-            service.is_doubted(voice(last), second(16), false);
+            service.is_doubted(voice(last), false, second(16), false);
             let by = Doubters::Several;
             assert_eq!(
                 service.doubt,
@@ -142,5 +151,15 @@ mod tests {
         }
         service.serves(second(20));
         assert_eq!(service, Service::new(second(20)));
+        let beside = Endpoint::of(([10, 2, 0, 1], 6882).into());
+        for (one_address, several) in [(false, false), (true, true)] {
+            let mut service = Service::new(second(20));
+            service.is_doubted(voice(1), one_address, second(22), false);
+            service.is_doubted(beside, one_address, second(24), false);
+            assert_eq!(
+                service.doubt.map(|doubt| doubt.by == Doubters::Several),
+                Some(several)
+            );
+        }
     }
 }

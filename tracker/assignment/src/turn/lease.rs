@@ -158,7 +158,7 @@ impl Turn<'_> {
         let (now, policy) = (self.now, self.cx.policy);
         let term = policy.lease(policy.intervals.gateway);
         let site = self.site_mut()?;
-        let heir = site.heir().filter(|heir| heir.ip() != gateway.ip());
+        let heir = site.heir().filter(|heir| service::is_another(site, gateway, *heir));
         let has_heir = heir.is_some();
         let heir = heir.and_then(|heir| site.gateways.get(&heir));
         // if the site came on beside it, what it could have fetched from was there, whatever it says

@@ -8,7 +8,6 @@ use crate::rules::service::{self, Said};
 use crate::rules::starvation::{self, Facts};
 use crate::rules::{parents, supply};
 use crate::state::peer::Tick;
-use crate::state::voice::Voice;
 
 impl Turn<'_> {
     /// Compares a leecher with what it was at its last announce, when it lacked `left_before`.
@@ -36,14 +35,15 @@ impl Turn<'_> {
         let suspect = view.site.suspect.filter(|suspect| self.now < suspect.until);
         let dispensable =
             suspect.filter(|suspect| service::is_dispensable(&view, *suspect, left_before, before));
-        let (now, voice) = (self.now, Voice::of(self.at));
+        let one_address = service::is_one_address(view.site, self.at);
+        let (now, by) = (self.now, self.at);
         let site = self.site_mut()?;
         site.suspect = suspect;
         for (gateway, said) in site.gateways.values_mut().zip(said) {
             match said {
                 Said::Nothing => {}
                 Said::Served => gateway.service.serves(now),
-                Said::Still { since, excused } => gateway.service.is_doubted(voice, since, excused),
+                Said::Still { since, excused } => gateway.service.is_doubted(by, one_address, since, excused),
                 Said::Outdone => gateway.service.is_outdone(),
             }
         }
