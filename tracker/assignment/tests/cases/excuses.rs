@@ -1,4 +1,5 @@
-//! A machine that holds its site's lease, brings nothing, and says that it is not to blame (chaos seeds 201 and 301).
+//! Gateways of which a site gets nothing or little: they say why (chaos seeds 201 and 301), fetch for themselves alone, or
+//! have a link that others fill.
 
 use std::time::Duration;
 
@@ -85,5 +86,78 @@ fn a_gateway_that_says_its_upstreams_do_not_answer_has_a_term_as_others_have_and
             world.named == [liar] || (clients == 1 && world.named.is_empty()),
             "{what}"
         );
+    }
+}
+
+/// A gateway that fetches at the link's rate, as it says, and serves so many of its neighbours, which are told that
+/// it has what it has. Returns when all clients were complete, and whom the tracker named.
+fn beside_a_miser(clients: usize, serves: usize) -> (Time, Vec<std::net::IpAddr>) {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let mut next = world.now;
+    while world.clients.len() == 1 || world.clients.iter().any(|client| !client.is_seeder()) {
+        if world.now >= next {
+            let had = (world.now.as_secs() * 500).min(SIZE);
+            let lie = Lie::of("miser", address(2, 200, false), SIZE - had).saying(|report| {
+                (report.role, report.wan) = (Role::Gateway, had);
+            });
+            world.listening.insert(lie.addr);
+            world.mute.insert(lie.addr);
+            let decision = world.hear(&lie);
+            world.named.extend(decision.outcome.no_progress.map(|(ip, _)| ip));
+            next = world.now + decision.interval.min(Duration::from_secs(10));
+            if world.clients.len() == 1 {
+                for _ in 0..clients {
+                    let number = world.join(2, true, 0);
+                    world.announce(number, AnnounceEvent::Started);
+                }
+            }
+            for number in 1..=serves {
+                let client = &mut world.clients[number];
+                client.have = client.have.max(had.saturating_sub(1000)).min(SIZE);
+            }
+        }
+        for client in world.clients[1..].iter_mut().filter(|client| client.have == 0) {
+            let soon = client.announced.unwrap_or_default() + Duration::from_secs(10);
+            client.next = client.next.min(soon.max(world.now));
+        }
+        let end = next.min(world.now + Duration::from_secs(1));
+        world.announce_until(end);
+        assert!(world.now < Duration::from_secs(3600), "{:?}", world.clients);
+    }
+    (world.now, world.named)
+}
+
+#[test]
+fn a_gateway_that_fetches_and_serves_no_neighbour_costs_a_term_and_is_named_and_one_that_serves_some_is_not()
+{
+    for (clients, serves) in [(1, 0), (3, 0), (8, 0), (3, 1), (8, 2)] {
+        let (ended, named) = beside_a_miser(clients, serves);
+        let what = format!("{clients} clients, {serves} served: {ended:?}, {named:?}");
+        // 200 s are needed; a term, or the ladder, and intervals of members
+        assert!(ended < Duration::from_secs(200 + 66 + 60), "{what}");
+        let expected = if serves == 0 {
+            vec![address(2, 200, false).ip()]
+        } else {
+            vec![]
+        };
+        assert_eq!(named, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_gateway_whose_link_others_fill_is_not_named() {
+    for rate in [5, 20, 60] {
+        let mut world = star(2);
+        for (site, have) in [(1, SIZE), (2, 0), (2, 0), (2, 0)] {
+            let number = world.join(site, true, have);
+            world.clients[number].rate = rate;
+            world.announce(number, AnnounceEvent::Started);
+        }
+        world.announce_until(Duration::from_secs(1800));
+        let got = world.clients[1..].iter().map(|client| client.have).min();
+        assert!(world.named.is_empty(), "{rate}: {:?}", world.named);
+        assert!(got.is_some_and(|got| got > rate * 1000), "{rate}: {got:?}");
     }
 }
