@@ -15,8 +15,8 @@ pub const PIECES_PER_DISTURBANCE: u64 = 6;
 /// seconds, until the seeders have announced: across links that nothing had to cross (seed 1102).
 const UNTIL_SEEDERS_ANNOUNCE: u64 = 10;
 
-/// A site whose upstreams do not answer, as behind a link that is cut, is fed by another one for so long, in seconds, be
-/// that behind the same link (seed 1139).
+/// A site whose upstreams do not answer, as behind a link that is cut or where a seeder stands still, is fed by another one
+/// for so long, in seconds, be that behind the same link (seeds 1139, 1160).
 const AVOIDED: u64 = 60;
 
 /// What was seen.
@@ -38,7 +38,7 @@ pub struct Seen {
     pub honest: Vec<Honest>,
     /// How often the tracker was killed.
     pub restarts: u64,
-    /// How often a link was cut.
+    /// How often a link was cut, or something befell a seeder.
     pub cuts: u64,
     /// Each agent that fetched, and when it had everything.
     pub waits: Vec<Wait>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::chaos::judge::{self, Crossed, PIECES_PER_DISTURBANCE};
 use crate::chaos::pace::{self, Near, Wait};
 use crate::chaos::{Plan, USERS_FILE};
-use crate::events::What;
+use crate::events::{What, Who};
 use crate::liars::Kind;
 use crate::programs::poll;
 use crate::report::Report;
@@ -132,7 +132,7 @@ impl Rollout {
             liars: self.liars(),
             honest: self.honest(),
             restarts: self.times(|what| matches!(what, What::RestartTracker(_))),
-            cuts: self.times(|what| matches!(what, What::Cut(_))),
+            cuts: self.times(|what| matches!(what, What::Cut(_) | What::Agents(_, Who::Seeder(..)))),
             waits: self.waits(),
         }))
     }
