@@ -144,6 +144,7 @@ mod tests {
                 outcome: Some(Outcome::default()),
                 path: Some(1_000_000),
                 senders: 2,
+                contents: 1,
             }],
             honest: vec![Honest {
                 id: "b1-0".to_owned(),

@@ -33,6 +33,8 @@ pub struct Liar {
     pub path: Option<u64>,
     /// How many seeders there are.
     pub senders: u64,
+    /// How many contents there are.
+    pub contents: u64,
 }
 
 impl Liar {
@@ -79,7 +81,7 @@ pub(super) fn unnamed(liar: &Liar, named: &AllNamed, restarts: u64) -> Option<St
     let must = match (expected.must, &liar.outcome) {
         (Must::Never, _) => false,
         (Must::Always, _) | (_, None) => true,
-        (Must::After(count, least), Some(outcome)) => count(outcome) >= least * (restarts + 1),
+        (Must::After(count, least), Some(outcome)) => count(outcome, liar.contents) >= least * (restarts + 1),
     };
     let of_it = || named.keys().filter(|named| liar.addrs.contains(&named.addr));
     if !must || of_it().any(|named| expected.named.contains(&named.offence.as_str())) {
@@ -150,6 +152,7 @@ mod tests {
             outcome: Some(outcome),
             path: None,
             senders: 2,
+            contents: 2,
         }
     }
 
@@ -191,6 +194,19 @@ mod tests {
         // a tracker that is killed takes what it counted with it
         assert_eq!(unnamed(&accused(15), &AllNamed::new(), 1), None);
         assert!(unnamed(&accused(16), &AllNamed::new(), 1).is_some());
+    }
+
+    /// Seeds 102 and 302: an idler with the leases of two contents for half a minute each was no gateway for a term.
+    #[test]
+    fn an_idler_must_be_named_once_it_had_a_lease_for_longer_than_a_term() {
+        let idler = |leases| {
+            let outcome = Outcome {
+                leases,
+                ..Outcome::default()
+            };
+            unnamed(&liar(Kind::Idler, outcome), &AllNamed::new(), 0).is_some()
+        };
+        assert!(!idler(21) && !idler(39) && idler(40));
     }
 
     #[test]

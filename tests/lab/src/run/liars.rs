@@ -90,6 +90,7 @@ impl Rollout {
                 outcome: outcome(&running.outcome),
                 path: rate.and_then(narrows_topology::Rate::bytes_per_second),
                 senders: seeders as u64,
+                contents: self.prepared.task.contents.len() as u64,
             }
         };
         liars.map(one).collect()
