@@ -90,6 +90,11 @@ fn beside<'a>(site: &'a Site, gateway: Endpoint, lease: &'a Gateway) -> impl Ite
     others.map(|(_, other)| other)
 }
 
+/// Whether a gateway that others doubt has had the time to bring its first pieces.
+pub(crate) fn has_failed(view: &View<'_>, gateway: Endpoint, lease: &Gateway) -> bool {
+    !lease.extra && has_begun(view, gateway, lease, view.now)
+}
+
 /// Whether a gateway that others doubt had had the time, by then, to bring its first pieces.
 fn has_begun(view: &View<'_>, gateway: Endpoint, lease: &Gateway, by: Time) -> bool {
     let least = view.cx.policy.patience() * 2;

@@ -7,12 +7,13 @@
 //!
 //! A peer is excused where others are responsible: a gateway whose link is paused or braked, or whose
 //! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the
-//! gateway is in office.
+//! gateway is in office and may still bring something.
 
-use super::budget;
+use super::{budget, service};
+use crate::endpoint::Endpoint;
 use crate::policy::StarvationPolicy;
 use crate::state::peer::{Class, Peer};
-use crate::state::site::Supply;
+use crate::state::site::{Gateway, Supply};
 use crate::state::view::View;
 
 /// Where a leecher stands, and what it says.
@@ -111,7 +112,9 @@ pub(crate) fn is_excused(view: &View<'_>) -> bool {
     }
     let policy = view.cx.policy;
     let lease = policy.lease(policy.intervals.gateway);
-    !site.gateways.values().any(|gateway| gateway.is_overdue(lease, view.now))
+    let is_overdue = |gateway: &Gateway| gateway.is_overdue(lease, view.now);
+    let brings = |(at, gateway): (&Endpoint, &Gateway)| !service::has_failed(view, *at, gateway);
+    !site.gateways.values().any(is_overdue) && (site.gateways.is_empty() || site.gateways.iter().any(brings))
 }
 
 fn has_more(other: &Peer, than: &Peer) -> bool {

@@ -180,14 +180,16 @@ impl Turn<'_> {
     }
 
     /// A gateway that brings nothing, and says itself that it gets nothing, is last in line; if others, who got
-    /// nothing of it, come on as soon as another has the lease, it is named.
+    /// nothing of it, or have another gateway, come on as soon as that or another has the lease, it is named.
     fn doubt_its_word(&mut self, gateway: Endpoint) -> Result<(), Broken> {
         let (now, policy) = (self.now, self.cx.policy);
-        let until = now + policy.lease(policy.intervals.gateway) / 2;
+        // a member says by then whether it comes on
+        let until = now + policy.lease(policy.intervals.gateway);
         self.last_in_line(gateway)?;
         let site = self.site_mut()?;
         let is_doubted = site.gateways.get(&gateway).is_some_and(|lease| lease.service.doubt.is_some());
-        if is_doubted && site.suspect.is_none_or(|suspect| suspect.until <= now) {
+        let is_replaced = site.heir().is_some_and(|heir| service::is_another(site, gateway, heir));
+        if (is_doubted || is_replaced) && site.suspect.is_none_or(|suspect| suspect.until <= now) {
             site.suspect = Some(Suspect {
                 at: gateway,
                 since: now,

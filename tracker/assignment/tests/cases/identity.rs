@@ -99,6 +99,7 @@ fn clones_of_one_id_and_one_key_are_told_apart_by_their_addresses_once_they_take
     for _ in 0..10 {
         world.advance(world.now + Duration::from_secs(20));
         for number in &clones {
+            world.clients[*number].have += 100;
             let reply = world.announce(*number, AnnounceEvent::None).unwrap();
             moved += usize::from(reply.outcome.moved);
             doubles += usize::from(reply.outcome.double.is_some());

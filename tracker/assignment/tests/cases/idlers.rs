@@ -290,3 +290,31 @@ fn a_lease_of_the_ladder_that_brings_next_to_nothing_ends_although_its_holder_sa
     assert!(!held.is_zero() && held < all / 3, "{held:?} of {all:?}");
     assert!(world.named.is_empty(), "{:?}", world.named);
 }
+
+#[test]
+fn members_that_have_as_much_as_each_other_do_not_wait_for_the_term_of_one_that_brings_nothing() {
+    // (chaos seed 301: after a restart of the tracker an idler that had less than they took the lease)
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let idler = Lie::of("idler", address(2, 200, false), SIZE).saying(|report| report.role = Role::Gateway);
+    assert_eq!(world.hear(&idler).role, Role::Gateway);
+    for _ in 0..3 {
+        let number = world.join(2, true, SIZE / 2);
+        world.announce(number, AnnounceEvent::Started);
+    }
+    let mut left = SIZE;
+    while world.clients[1..].iter().all(|client| client.have == SIZE / 2) {
+        left -= 1;
+        let mut boast = idler.clone();
+        boast.left = left;
+        world.hear(&boast);
+        for client in &mut world.clients[1..] {
+            let soon = client.announced.unwrap_or_default() + Duration::from_secs(10);
+            client.next = client.next.min(soon.max(world.now));
+        }
+        let end = world.now + Duration::from_secs(2);
+        world.announce_until(end);
+        assert!(world.now < Duration::from_secs(60), "{:?}", world.clients);
+    }
+}
