@@ -9,9 +9,11 @@ use std::process::Command;
 
 use common::agent::Agent;
 use common::content::{folder, torrent};
+use common::peer::Peer;
 use common::tracker::Tracker;
 use common::{eventually, skip};
 use narrows_agent::ContentState;
+use narrows_wire::{Block, Message};
 
 /// Set for the half of a test that runs in the namespace.
 const INSIDE: &str = "NARROWS_TEST_NAMESPACE";
@@ -50,7 +52,7 @@ fn ip(args: &str) {
 
 /// Packets to the tracker leave from this address from now on.
 fn leave_from(address: IpAddr) {
-    ip(&format!("address replace {address}/24 dev lo"));
+    ip(&format!("address replace {address}/32 dev lo"));
     ip(&format!(
         "route replace table local local {TRACKER} dev lo src {address}"
     ));
@@ -121,4 +123,44 @@ fn a_seeder_whose_fixed_address_was_away_announces_once_it_is_back() {
     });
     ip(&format!("address add {fixed}/24 dev lo"));
     heard_from(&tracker, fixed, before + 1);
+}
+
+#[test]
+fn a_machine_with_a_new_address_ends_the_connections_of_the_old_one_and_no_other() {
+    if !in_namespace("a_machine_with_a_new_address_ends_the_connections_of_the_old_one_and_no_other") {
+        return;
+    }
+    let tracker = tracker();
+    let (old, new): (IpAddr, IpAddr) = ("10.9.0.2".parse().unwrap(), "10.9.0.3".parse().unwrap());
+    leave_from(old);
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("depot/office");
+    folder(&source, 1, 100_000);
+    let (file, meta) = torrent(&source, &tracker, 64 << 10);
+    let mut seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]);
+    seeder.ip = Ipv4Addr::UNSPECIFIED.into();
+    seeder.start();
+    seeder.wait_for(ContentState::Seeding);
+    heard_from(&tracker, old, 1);
+    let port = seeder.listen().port();
+    let connect = |to: &str, id| {
+        let to = SocketAddr::new(to.parse().unwrap(), port);
+        Peer::connect_from(to.ip(), to, meta.info_hash, 2, id)
+    };
+    let mut stays = connect(TRACKER, 1);
+    let ends = connect("10.9.0.2", 2);
+    seeder.wait("two peers", |content| content.peers == 2);
+    ip(&format!("address del {old}/32 dev lo"));
+    leave_from(new);
+    seeder.wait("one peer", |content| content.peers == 1);
+    heard_from(&tracker, new, 1);
+    drop(ends);
+    stays.send(&Message::Interested);
+    stays.send(&Message::Request(Block {
+        piece: 0,
+        begin: 0,
+        len: 1024,
+    }));
+    let served = std::iter::from_fn(|| stays.next()).any(|message| matches!(message, Message::Piece { .. }));
+    assert!(served, "the connection at the other address was closed");
 }

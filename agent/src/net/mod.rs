@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use narrows_protocol::InfoHash;
 use narrows_swarm::{Class, DialError, PeerKey, Time};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::identity::Identity;
@@ -44,6 +45,7 @@ pub(crate) struct Network {
     bans: Bans,
     named: Named,
     told: Arc<Told>,
+    moved: watch::Sender<()>,
     next_peer: AtomicU64,
 }
 
@@ -57,6 +59,7 @@ impl Network {
             bans: Bans::default(),
             named: Named::default(),
             told,
+            moved: watch::Sender::new(()),
             next_peer: AtomicU64::new(1),
         }
     }
@@ -93,6 +96,17 @@ impl Network {
     /// What trackers told of the map.
     pub(crate) fn told(&self) -> &Arc<Told> {
         &self.told
+    }
+
+    /// This machine has another address: connections from those that it lost end. Packets from these are not
+    /// answered any more, which would not be noticed before a keep-alive is missing.
+    pub(crate) fn has_moved(&self) {
+        self.moved.send_replace(());
+    }
+
+    /// Is told when this machine has another address.
+    pub(crate) fn moves(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
     }
 
     /// Whether a peer at `ip` is served this content; one that is not is named.

@@ -6,7 +6,7 @@
 //! bounded by [`Memory`]: when that is taken, each goes on with the little that it has for itself.
 
 use std::io::{self, IoSlice};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use narrows_wire::{BLOCK_LEN, Block, Codec};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -56,6 +56,8 @@ pub(crate) struct Connection<E> {
     pub(crate) ip: IpAddr,
     pub(crate) info_hash: InfoHash,
     pub(crate) told: Arc<Told>,
+    /// When this machine has another address.
+    pub(crate) moves: watch::Receiver<()>,
     pub(crate) codec: Codec,
     pub(crate) content: Arc<Content>,
     pub(crate) buffers: Arc<Buffers>,
@@ -85,7 +87,12 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
     }
 
     async fn read(self: Arc<Self>, stream: OwnedReadHalf) {
-        let end = self.read_messages(&stream).await;
+        let end = tokio::select! {
+            end = self.read_messages(&stream) => end,
+            ip = address_lost(&stream, self.moves.clone()) => {
+                Err(io::Error::other(format!("this machine has lost its address {ip}")))
+            }
+        };
         let reason = end.map_or_else(|error| error.to_string(), |()| "closed by the peer".to_owned());
         // an owner that is gone need not know
         self.tell(Event::Closed {
@@ -247,6 +254,19 @@ impl<E: From<Event> + Send + 'static> Connection<E> {
         }
         Ok(())
     }
+}
+
+/// Waits until this machine has not got the address any more that a connection has on our side.
+async fn address_lost(stream: &OwnedReadHalf, mut moves: watch::Receiver<()>) -> IpAddr {
+    if let Ok(local) = stream.local_addr() {
+        while moves.changed().await.is_ok() {
+            let bound = UdpSocket::bind((local.ip(), 0));
+            if bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable) {
+                return local.ip();
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// Blocks in memory, ready to be sent.

@@ -112,6 +112,7 @@ async fn follow_address(agent: Weak<Agent>) {
             }
         }
         if announce {
+            agent.services.network.has_moved();
             agent.announce_in_turn(false, APART).await;
         }
     }

@@ -128,6 +128,7 @@ impl Session {
             ip,
             info_hash: self.info_hash,
             told: self.services.network.told().clone(),
+            moves: self.services.network.moves(),
             codec: self.codec,
             content: self.content.clone(),
             buffers: resources.buffers.clone(),

@@ -9,7 +9,7 @@ use super::peer::{Counted, Peer};
 use super::{Swarm, dial};
 use crate::policy::relation::{Facts, Relation, relation};
 use crate::policy::sites::Whereabouts;
-use crate::policy::{depth, places};
+use crate::policy::{depth, liveness, places};
 use crate::{Action, CloseReason, Origin, PeerKey, Time};
 
 impl Swarm {
@@ -28,7 +28,10 @@ impl Swarm {
             // both sides come to the same result: the dial of the side with the lower peer id stays
             let ours_wins = self.config.peer_id < peer_id;
             let same_side = self.peers.get(&old).is_some_and(|old| old.origin == origin);
-            if !same_side && matches!(origin, Origin::Dialled(_)) != ours_wins {
+            // two dials that met; if the old one was silent for long, the peer may have lost it (another address,
+            // a restart of its system) without our being told
+            let met = self.peers.get(&old).is_some_and(|old| !liveness::is_gone(old.last_heard, now));
+            if met && !same_side && matches!(origin, Origin::Dialled(_)) != ours_wins {
                 out.push(Action::Close {
                     peer: key,
                     reason: CloseReason::Duplicate,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use narrows_protocol::PeerId;
 use narrows_swarm::{Action, AnnounceReason, CloseReason, Event, Origin, PeerKey};
 use narrows_wire::Message;
 
@@ -130,4 +131,33 @@ fn an_agent_that_was_asleep_blames_no_peer_and_as_gateway_asks_the_tracker_first
     );
     table.say(other, Message::KeepAlive);
     assert!(!requests(&table.assign(gateway(&["10.0.0.1:6881"]), &["10.1.0.1:6881"])).is_empty());
+}
+
+#[test]
+fn a_peer_that_comes_again_while_its_connection_is_silent_has_lost_that_one() {
+    // which of two dials that met stays is a matter of the ids; one that is lost never does
+    for (id, silence, stays) in [(1, 2, 2), (255, 2, 1), (1, 11, 2), (255, 11, 2)] {
+        let mut table = Table::leecher();
+        let connect = |table: &mut Table, peer, origin| {
+            let event = Event::Connected {
+                peer: PeerKey(peer),
+                addr: format!("10.1.0.1:{}", 6880 + peer).parse().unwrap(),
+                origin,
+                peer_id: PeerId([id; 20]),
+                fast: true,
+                extended: true,
+            };
+            table.tell(event)
+        };
+        connect(&mut table, 1, LOCAL);
+        let mut out = table.wait(silence);
+        out.extend(connect(&mut table, 2, Origin::Accepted));
+        let closed: Vec<PeerKey> = (out.iter())
+            .filter_map(|action| match action {
+                Action::Close { peer, reason } if *reason == CloseReason::Duplicate => Some(*peer),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(closed, [PeerKey(3 - stays)], "id {id}, {silence} s");
+    }
 }
