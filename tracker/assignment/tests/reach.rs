@@ -77,6 +77,37 @@ fn a_gateway_that_reaches_no_peer_at_its_parent_has_another_parent_in_the_same_r
 }
 
 #[test]
+fn one_machine_says_not_where_its_site_fetches_from_and_two_do() {
+    let mut world = hub();
+    let near: Vec<usize> = (0..2).map(|_| join(&mut world, 1, SIZE)).collect();
+    let far = join(&mut world, 2, SIZE);
+    let near: Vec<SocketAddr> = near.iter().map(|number| world.clients[*number].addr).collect();
+    let first = join(&mut world, 3, 0);
+    let second = join(&mut world, 3, 0);
+    assert_eq!(
+        world.clients.iter().filter(|client| client.role == Role::Gateway).count(),
+        1
+    );
+    let (gateway, other) = match world.clients[first].role {
+        Role::Gateway => (first, second),
+        Role::Member => (second, first),
+    };
+    world.advance(world.now + Duration::from_secs(2));
+    let reply = says_gone(&mut world, gateway, near.clone());
+    assert_eq!(reply.role, Role::Member, "it gives way to one that can try");
+    world.advance(world.now + Duration::from_secs(2));
+    let reply = says_gone(&mut world, other, vec![]);
+    assert_eq!(reply.role, Role::Gateway);
+    assert!(
+        upstream(&reply).iter().all(|up| near.contains(up)),
+        "the parent is the same: {reply:?}"
+    );
+    world.advance(world.now + Duration::from_secs(2));
+    let reply = says_gone(&mut world, other, near);
+    assert_eq!(upstream(&reply), [world.clients[far].addr]);
+}
+
+#[test]
 fn a_seeder_that_two_neighbours_miss_and_that_is_silent_supplies_no_peer_until_it_announces() {
     let mut world = hub();
     join(&mut world, 1, SIZE);

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use narrows_protocol::{AgentReport, Role};
 
-use super::{restart, service, upstream};
+use super::{reach, restart, service, upstream};
 use crate::endpoint::Endpoint;
 use crate::hash::{peer_name, rendezvous, site_name};
 use crate::state::peer::{Class, Peer};
@@ -65,6 +65,8 @@ pub(crate) enum Verdict {
 pub(crate) enum Cause {
     /// It cannot fetch, or another one claims its place.
     Unable,
+    /// It alone says that it reaches no peer of any parent.
+    Unreaching,
     /// It has not come on for long.
     Stuck,
     /// Its site got nothing of it.
@@ -131,10 +133,14 @@ fn renew(view: &View<'_>) -> Verdict {
         return Verdict::Forgo;
     }
     let blocks = claim.is_some() && peer.still >= policy.claimed_still && peer.step >= policy.claimed_step;
-    if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks) {
+    if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks || reach::reaches_none(view)) {
         let other = claim.map(|claim| claim.to).or_else(|| successor_willing(view));
         if let Some(to) = other {
-            let why = if is_stuck { Cause::Stuck } else { Cause::Unable };
+            let why = match is_stuck {
+                true => Cause::Stuck,
+                false if reach::reaches_none(view) => Cause::Unreaching,
+                false => Cause::Unable,
+            };
             return Verdict::GiveWay { to, why };
         }
     }

@@ -8,11 +8,15 @@ use std::collections::BTreeSet;
 
 use narrows_topology::SiteId;
 
-use super::intervals;
+use super::{intervals, service};
 use crate::endpoint::Endpoint;
 use crate::state::peer::Class;
 use crate::state::site::Upstream;
 use crate::state::view::View;
+use crate::state::voice::Voice;
+
+/// So many leechers of a site are looked at.
+const SAMPLE: usize = 64;
 
 /// What is meant by a report that a peer of the own site does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,4 +77,22 @@ pub(crate) fn unreachable_parents(view: &View<'_>) -> Vec<SiteId> {
     // a gateway that starved may fetch from a root site beside its parents
     let sources: BTreeSet<SiteId> = gateway.upstreams.iter().map(|up| up.site).collect();
     sources.into_iter().filter(is_lost).collect()
+}
+
+/// Whether there is no other machine at the site that could find out which parents it reaches.
+pub(crate) fn is_only_voice(view: &View<'_>) -> bool {
+    let voice = Voice::of(view.at);
+    let mut leechers = view.site.peers.of(Class::Leecher).take(SAMPLE);
+    !leechers.any(|(at, peer)| Voice::of(at) != voice && service::may_lead(view, at, peer))
+}
+
+/// Whether a gateway reaches none of its parents by its own word alone: another one is to try.
+pub(crate) fn reaches_none(view: &View<'_>) -> bool {
+    let Some(gateway) = view.gateway() else {
+        return false;
+    };
+    let missed = unreachable_parents(view);
+    let is_in_vain =
+        |up: &Upstream| missed.contains(&up.site) && !view.swarm.avoided.contains_key(&(view.id(), up.site));
+    !gateway.upstreams.is_empty() && gateway.upstreams.iter().all(is_in_vain) && !is_only_voice(view)
 }

@@ -40,6 +40,7 @@ use picture::{Known, Planning};
 use site::{Site, Supply};
 use sites::Sites;
 use stripes::Stripes;
+use voice::Voice;
 
 pub use record::SwarmRecord;
 
@@ -108,6 +109,8 @@ pub struct Swarm {
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
     /// (child, parent) where the child's gateway reached no peer, and until when that counts as barren.
     pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
+    /// (child, parent) where one gateway alone said so: who, and until when that counts.
+    pub(crate) missed: BTreeMap<(SiteId, SiteId), (Voice, Time)>,
     pub(crate) stripes: Arc<Stripes>,
     /// The minute of the wall clock in which the links were last looked at.
     pub(crate) minute: i64,
@@ -142,6 +145,7 @@ impl Swarm {
             root: None,
             barren: BTreeSet::new(),
             avoided: BTreeMap::new(),
+            missed: BTreeMap::new(),
             stripes: Arc::default(),
             minute: 0,
             replan: false,
@@ -287,6 +291,7 @@ impl Swarm {
             self.provisional.remove(&id);
             self.barren.retain(|(child, parent)| *child != id && *parent != id);
             self.avoided.retain(|(child, parent), _| *child != id && *parent != id);
+            self.missed.retain(|(child, parent), _| *child != id && *parent != id);
             self.replan = true;
         }
     }

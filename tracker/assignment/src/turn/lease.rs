@@ -141,6 +141,7 @@ impl Turn<'_> {
             Verdict::GiveWay { to, why } => {
                 match why {
                     Cause::Unable => {}
+                    Cause::Unreaching => self.last_in_line(at)?,
                     Cause::Stuck => self.doubt_its_word(at)?,
                     Cause::Fruitless => {
                         self.depose(at)?;

@@ -21,6 +21,7 @@ impl Turn<'_> {
     pub(super) fn hear_report(&mut self) -> Result<Option<Duration>, Broken> {
         let (at, now, age) = (self.at, self.now, self.cx.policy.reach.avoided);
         self.swarm.avoided.retain(|_, until| *until > now);
+        self.swarm.missed.retain(|_, (_, until)| *until > now);
         let accusations = &mut self.site_mut()?.accusations;
         // it announces, so it answers
         accusations.drop_against(at);
@@ -141,9 +142,17 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Where a site is to fetch from is no matter of one machine's word: while others can try, a second one has
+    /// to say so, and the first gives way to it ([`reach::reaches_none`]).
     fn avoid_parents(&mut self) -> Result<(), Broken> {
         let until = self.now + self.cx.policy.reach.avoided;
+        let (voice, is_only) = (Voice::of(self.at), reach::is_only_voice(&self.view()?));
         for parent in reach::unreachable_parents(&self.view()?) {
+            let first = self.swarm.missed.entry((self.id, parent)).or_insert((voice, until)).0;
+            if first == voice && !is_only {
+                continue;
+            }
+            self.swarm.missed.remove(&(self.id, parent));
             if self.swarm.avoided.insert((self.id, parent), until).is_none() {
                 self.swarm.replan = true;
                 self.free_grants(parent);

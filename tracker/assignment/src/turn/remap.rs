@@ -21,6 +21,7 @@ impl Swarm {
         self.clients.clear();
         self.barren.clear();
         self.avoided.clear();
+        self.missed.clear();
         self.stripes = Arc::default();
         self.root = None;
         self.supplied = 0;

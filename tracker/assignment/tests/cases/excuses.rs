@@ -69,8 +69,7 @@ fn rollout(clients: usize, elsewhere: bool) -> (World, Time, Duration) {
 }
 
 #[test]
-fn a_gateway_that_says_its_upstreams_do_not_answer_has_a_term_as_others_have_and_is_named_as_others_reach_them()
- {
+fn a_gateway_that_says_its_upstreams_do_not_answer_gives_way_to_others_that_can_try() {
     for (clients, elsewhere) in [1, 2, 3, 8].into_iter().flat_map(|n| [(n, false), (n, true)]) {
         let (world, ended, held) = rollout(clients, elsewhere);
         let term = world.policy.intervals.gateway.mul_f64(world.policy.terms.lease);
@@ -78,12 +77,11 @@ fn a_gateway_that_says_its_upstreams_do_not_answer_has_a_term_as_others_have_and
             "{clients} clients, {elsewhere}: {ended:?}, held {held:?}, {:?}",
             world.named
         );
-        assert!(held <= term + Duration::from_secs(2), "{what}");
-        // a term, and the interval of a member for some that were not asked to come back soon
+        assert!(held <= Duration::from_secs(4), "{what}");
+        // the interval of a member for some that were not asked to come back soon
         assert!(ended < Duration::from_secs(200 + 90) + term, "{what}");
-        let liar = address(2, 200, false).ip();
         assert!(
-            world.named == [liar] || (clients == 1 && world.named.is_empty()),
+            world.named.is_empty() || world.named == [address(2, 200, false).ip()],
             "{what}"
         );
     }
