@@ -7,7 +7,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Role};
+use narrows_protocol::{
+    AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, InfoHash, Role,
+};
 use support::*;
 
 /// The address of the machine that lies.
@@ -145,6 +147,27 @@ fn one_machine_that_makes_clients_up_takes_no_other_ones_place_and_is_named() {
     assert!((2..=1024 + 2).contains(&reply.incomplete), "{}", reply.incomplete);
     let reply = gateway.says(&tracker, "munich-1", AgentReport::default());
     assert_eq!(role(&reply), Role::Gateway);
+}
+
+#[test]
+fn one_machine_that_makes_contents_up_is_refused_further_ones_and_others_begin_theirs() {
+    let gateway = Peer::listening("127.2.0.1");
+    let (tracker, _member) = rollout(&gateway);
+    let of = |n: u16| AnnounceRequest {
+        info_hash: InfoHash([[0xee; 18].as_slice(), &n.to_be_bytes()].concat().try_into().unwrap()),
+        ..announce()
+    };
+    let taken = |from: &str, n| matches!(say(tracker.addr, from, &of(n)), AnnounceReply::Ok(_));
+    let begun = (0..1100).filter(|n| taken(LIAR, *n)).count();
+    assert_eq!(begun, 1024);
+    assert!(is_named(&tracker, "crowded_address"), "{}", tracker.status());
+    let refusal = refused(say(tracker.addr, LIAR, &of(2000)));
+    assert!(
+        refusal.reason.contains("as many torrents as one may"),
+        "{refusal:?}"
+    );
+    // what is there is answered on, and another machine begins its own
+    assert!(taken(LIAR, 0) && taken("127.2.0.2", 2000) && taken(LIAR, 2000));
 }
 
 #[test]

@@ -95,13 +95,16 @@ impl OffenceKind for Offence {
                  name is right, list it in `control_names`; else look at the browser of that machine"
             }
             Self::NoDelivery => {
-                "a neighbour says that it has pieces and, asked for them, brings next to nothing while the link stands idle;                  they come across the link instead: if that machine is not frozen or overloaded, look what runs there"
+                "a neighbour says that it has pieces and, asked for them, brings next to nothing while the link stands \
+                 idle; they come across the link instead: if that machine is not frozen or overloaded, look what runs there"
             }
             Self::WrongPieces => {
-                "a peer sent a piece whose hash is wrong; it is asked of others: look at the disk and memory of that machine,                  and what runs there"
+                "a peer sent a piece whose hash is wrong; it is asked of others: look at the disk and memory of that \
+                 machine, and what runs there"
             }
             Self::Flooding => {
-                "a peer asks for or sends far more than an agent does, and its connection is closed: look what runs on that                  machine"
+                "a peer asks for or sends far more than an agent does, and its connection is closed: look what runs on \
+                 that machine"
             }
         }
     }

@@ -18,7 +18,11 @@ use crate::announce::port::Port;
 use crate::announce::proxies;
 use crate::metrics::AnnounceOutcome;
 use crate::net::offences::Offence;
+use crate::state::store::Room;
 use crate::state::tracker::{Listing, Tracker};
+
+const TOO_MANY: &str = "this address has begun as many torrents as one may here, or there are as many as this tracker keeps; \
+                        ask the operator, who can list those that are tracked (`torrents` in tracker.yaml)";
 
 const NOT_TRACKED: &str = "this torrent is not tracked here; ask the operator to publish it";
 
@@ -120,7 +124,17 @@ where
     let ip = proxies::client(source.socket, source.forwarded, request.ip, trusted_proxies)
         .map_err(|error| (AnnounceOutcome::Proxy, Failure::new(error.reason())))?;
     let size = match tracker.listing(&request.info_hash) {
-        Listing::Open => None,
+        Listing::Open => match tracker.store.room(request.info_hash, ip) {
+            Room::Enough => None,
+            room => {
+                if room == Room::NoneForMachine {
+                    let agent = request.narrows.as_ref().map(|report| report.agent.as_str());
+                    let now = tracker.store.conditions().uptime();
+                    tracker.offences.record(Offence::CrowdedAddress, ip, agent, now);
+                }
+                return Err((AnnounceOutcome::NotTracked, later(tracker, TOO_MANY)));
+            }
+        },
         Listing::Listed(size) => Some(size),
         Listing::Unlisted => return Err((AnnounceOutcome::NotTracked, later(tracker, NOT_TRACKED))),
     };

@@ -25,7 +25,7 @@ pub(crate) enum Offence {
     NoProgress,
     /// Says that it fetched more than links can have carried.
     ImpossibleCounters,
-    /// More peers of one content than one address may have.
+    /// More peers of one content than one address may have, or more contents than one may begin.
     CrowdedAddress,
 }
 
@@ -92,8 +92,9 @@ impl OffenceKind for Offence {
             }
             Self::CrowdedAddress => {
                 "more peers of one content announce from an address than are kept for one (1,024; 64 with one port; 16,384 from \
-                 an IPv6 /64): those that were silent for longest are forgotten: a large NAT, which needs ports of its own or \
-                 a route to the tracker, or a machine that makes clients up"
+                 an IPv6 /64), and those that were silent for longest are forgotten; or it begins more than 1,024 contents, and \
+                 further ones are refused: a large NAT, which needs ports of its own or a route to the tracker, or a machine \
+                 that makes clients up"
             }
         }
     }

@@ -9,7 +9,7 @@
 //! waits longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map
 //! that its sites are counted by are therefore always of one generation.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
@@ -20,6 +20,7 @@ use narrows_assignment::{
 use narrows_protocol::InfoHash;
 use narrows_topology::{SiteId, SiteMap};
 
+use crate::state::begun::{Begun, MAX_SWARMS, Machine};
 use crate::state::conditions::{Conditions, View};
 use crate::state::distinct::Distinct;
 use crate::state::faults::Faults;
@@ -30,6 +31,7 @@ pub(crate) struct Store {
     pub(super) conditions: Conditions,
     pub(super) swarms: DashMap<InfoHash, Tracked>,
     pub(super) plans: Plans,
+    begun: Begun,
     faults: Faults,
 }
 
@@ -39,6 +41,18 @@ pub(super) struct Tracked {
     generation: u64,
     /// Whether it is among those whose parents are to be planned.
     pub(super) waits_for_plan: bool,
+    /// Who began it, where any content is tracked.
+    begun_by: Option<Machine>,
+}
+
+/// Whether a content may be begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Room {
+    Enough,
+    /// This machine has begun as many as one may.
+    NoneForMachine,
+    /// There are as many as are kept.
+    None,
 }
 
 /// What a sweep did.
@@ -56,6 +70,7 @@ impl Store {
             conditions,
             swarms: DashMap::new(),
             plans: Plans::default(),
+            begun: Begun::default(),
             faults: Faults::default(),
         }
     }
@@ -66,6 +81,19 @@ impl Store {
 
     pub(crate) fn plans(&self) -> &Plans {
         &self.plans
+    }
+
+    /// Whether a machine may announce a content at a tracker that tracks any: it is there, or may be begun.
+    pub(crate) fn room(&self, hash: InfoHash, ip: IpAddr) -> Room {
+        if self.swarms.contains_key(&hash) {
+            Room::Enough
+        } else if !self.begun.has_room(Machine::of(ip)) {
+            Room::NoneForMachine
+        } else if self.swarms.len() >= MAX_SWARMS {
+            Room::None
+        } else {
+            Room::Enough
+        }
     }
 
     /// Takes an announce; `then` sees the decision and the map it was made by, after the lock is released.
@@ -94,6 +122,8 @@ impl Store {
                 if !swarm.is_empty() {
                     let mut tracked = Tracked::new(swarm, &view);
                     self.ask_for_plan(hash, &mut tracked, &view);
+                    tracked.begun_by = size.is_none().then(|| Machine::of(announce.addr.ip()));
+                    tracked.begun_by.into_iter().for_each(|machine| self.begun.add(machine));
                     entry.insert(tracked);
                 }
                 (view, decision)
@@ -167,6 +197,7 @@ impl Store {
             let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
             if let Some((_, mut tracked)) = gone {
                 tracked.swarm.retire(&self.conditions.view().context());
+                tracked.begun_by.into_iter().for_each(|machine| self.begun.remove(machine));
                 swept.swarms += 1;
             }
         }
@@ -299,6 +330,7 @@ impl Tracked {
             swarm,
             generation: view.generation(),
             waits_for_plan: false,
+            begun_by: None,
         }
     }
 
