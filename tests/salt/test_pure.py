@@ -241,6 +241,18 @@ def test_any_path_in_a_unit_is_one_word_with_one_meaning(tmp_path):
     assert "narrows-agent.service" not in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize(("name", "of"), [("narrows-agent", {**PLACE, "writable": []}), ("narrows-tracker", PLACE)])
+def test_a_program_without_a_user_of_its_own_has_a_unit_that_names_none(name, of):
+    part = name.removeprefix("narrows-")
+    for user in ("daemon", None):
+        place = {**of, "binary": "/bin/x", "config": "/etc/x", "user": user, "group": user}
+        lines = unit(name, **{part: place, "targets": []}).splitlines()
+        named = [line for line in lines if line.startswith(("User=", "Group="))]
+        assert named == (["User=daemon", "Group=daemon"] if user else [])
+        # a block that is left out joins no lines
+        assert "TimeoutStopSec=20" in lines and any(line.startswith("LimitNOFILE=") for line in lines)
+
+
 def test_a_purge_removes_what_is_as_the_agent_left_it_and_follows_no_link(tmp_path):
     tree, outside = tmp_path / "target/tree", tmp_path / "outside"
     (tree / "a/b").mkdir(parents=True)
