@@ -1,7 +1,11 @@
 //! Who had a lease to no avail: last in line for it, for minutes.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use crate::Time;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointRecord};
 use crate::policy::BarPolicy;
 
 /// The most that a site remembers; the one that ends first gives way.
@@ -12,6 +16,21 @@ struct Bar {
     at: Endpoint,
     until: Time,
     times: u32,
+}
+
+/// A bar as it is kept over a restart of the tracker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct BarRecord {
+    at: EndpointRecord,
+    /// Until it ends.
+    seconds: u32,
+    times: u32,
+}
+
+impl BarRecord {
+    pub(crate) fn at(&self) -> Endpoint {
+        self.at.into()
+    }
 }
 
 /// The bars of a site, by address: an id and a port are what a client says.
@@ -43,6 +62,27 @@ impl Bars {
         self.0.iter().any(|bar| bar.until > now && bar.at.ip() == at.ip() && (!one_address || bar.at == at))
     }
 
+    /// Those that are in force.
+    pub(crate) fn record(&self, now: Time) -> impl Iterator<Item = BarRecord> {
+        self.0.iter().filter(move |bar| bar.until > now).map(move |bar| BarRecord {
+            at: bar.at.into(),
+            seconds: u32::try_from((bar.until - now).as_secs()).unwrap_or(u32::MAX),
+            times: bar.times,
+        })
+    }
+
+    /// Takes over one that was kept `away` ago.
+    pub(crate) fn restore(&mut self, policy: &BarPolicy, record: BarRecord, away: Duration, now: Time) {
+        let left = Duration::from_secs(record.seconds.into()).saturating_sub(away).min(policy.most);
+        if !left.is_zero() && self.0.len() < MAX_BARS {
+            self.0.push(Bar {
+                at: record.at(),
+                until: now + left,
+                times: record.times,
+            });
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -50,8 +90,6 @@ impl Bars {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::policy::GatewayPolicy;
 

@@ -11,6 +11,7 @@ use narrows_topology::{Parent, Rate, SiteId};
 use serde::{Deserialize, Serialize};
 
 use super::Swarm;
+use super::bars::BarRecord;
 use super::fetched::TotalsRecord;
 use super::peer::{Agent, Class, Peer, Second, Tick};
 use super::site::{Gateway, Upstream};
@@ -26,6 +27,9 @@ pub struct SwarmRecord {
     downloaded: u32,
     peers: Vec<PeerRecord>,
     fetched: Vec<TotalsRecord>,
+    /// Who had a lease to no avail. Older versions neither write nor heed it.
+    #[serde(default)]
+    barred: Vec<BarRecord>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -115,6 +119,7 @@ impl Swarm {
             downloaded: self.counts.downloaded,
             peers,
             fetched: self.fetched.record(),
+            barred: self.sites.iter().flat_map(|(_, site)| site.bars.record(now)).collect(),
         }
     }
 
@@ -189,6 +194,10 @@ impl Swarm {
             restored += 1;
         }
         self.most_left = self.most_left.max(record.most_left);
+        for bar in record.barred {
+            let site = cx.map.locate(bar.at().ip()).and_then(|id| self.sites.get_mut(&id));
+            site.into_iter().for_each(|site| site.bars.restore(&cx.policy.gateways.barred, bar, away, now));
+        }
         for (id, at, lease) in leases {
             self.restore_lease(cx, (id, at), lease, now);
         }

@@ -43,15 +43,20 @@ fn idler(manner: Manner, n: u32) -> Lie {
     lie
 }
 
-/// An idler that is first at its site, and three clients. Returns when each came on first, when all were
+/// An idler that is first at its site, and three clients; the tracker restarts at these times, with its
+/// snapshot. Returns when each came on first, when all were
 /// complete, and how often the idler was gateway.
-fn rollout(manner: Manner) -> (World, Vec<Time>, Time, u32) {
+fn rollout(manner: Manner, restarts: &[u64]) -> (World, Vec<Time>, Time, u32) {
     let mut world = star(2);
     let origin = world.join(1, true, SIZE);
     world.announce(origin, AnnounceEvent::Started);
     let (mut n, mut leases, mut next) = (0, 0, world.now);
     let mut first = vec![Time::MAX; 3];
+    let mut restarts = restarts.iter().map(|seconds| Duration::from_secs(*seconds)).peekable();
     while world.clients.len() == 1 || world.clients.iter().any(|client| !client.is_seeder()) {
+        if restarts.next_if(|at| world.now >= *at).is_some() {
+            world.restart_tracker(true);
+        }
         if world.now >= next {
             let lie = idler(manner, n);
             world.listening.insert(lie.addr);
@@ -84,7 +89,7 @@ fn rollout(manner: Manner) -> (World, Vec<Time>, Time, u32) {
 #[test]
 fn a_first_comer_that_brings_nothing_costs_its_site_one_term_whatever_it_says_of_itself() {
     for manner in [Manner::Silent, Manner::Boasting, Manner::Renamed] {
-        let (world, first, ended, leases) = rollout(manner);
+        let (world, first, ended, leases) = rollout(manner, &[]);
         let term = world.policy.intervals.gateway.mul_f64(world.policy.terms.lease);
         let late = *first.iter().max().unwrap();
         // a term, the interval of a member, and a neighbour's interval to get it
@@ -98,6 +103,19 @@ fn a_first_comer_that_brings_nothing_costs_its_site_one_term_whatever_it_says_of
         let wan: u64 = world.clients.iter().map(|client| client.wan).sum();
         // a member that starved has a lease of its own; in this model both then fetch all
         assert!(wan <= SIZE * 2, "{manner:?}: {wan}");
+    }
+}
+
+#[test]
+fn one_that_brought_nothing_is_last_in_line_after_a_restart_of_the_tracker_too() {
+    for manner in [Manner::Silent, Manner::Boasting, Manner::Renamed] {
+        let (world, _, ended, leases) = rollout(manner, &[100, 130, 160, 190]);
+        let term = world.policy.intervals.gateway.mul_f64(world.policy.terms.lease);
+        assert!(
+            ended < Duration::from_secs(200) + term * 3,
+            "{manner:?}: {ended:?}"
+        );
+        assert!(leases <= 6, "{manner:?}: {leases} of 15 s each");
     }
 }
 
