@@ -5,6 +5,7 @@
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 
 use common::agent::Agent;
@@ -13,6 +14,7 @@ use common::peer::Peer;
 use common::tracker::Tracker;
 use common::{eventually, skip};
 use narrows_agent::ContentState;
+use narrows_protocol::metainfo::Metainfo;
 use narrows_wire::{Block, Message};
 
 /// Set for the half of a test that runs in the namespace.
@@ -76,6 +78,18 @@ fn heard_from(tracker: &Tracker, address: IpAddr, times: usize) {
     });
 }
 
+/// A seeder that listens at `ip`, and what it has.
+fn seeder(dir: &Path, tracker: &Tracker, ip: IpAddr) -> (Agent, Metainfo) {
+    let source = dir.join("depot/office");
+    folder(&source, 1, 100_000);
+    let (file, meta) = torrent(&source, tracker, 64 << 10);
+    let mut seeder = Agent::new(&dir.join("s"), &[(&file, source.parent().unwrap())]);
+    seeder.ip = ip;
+    seeder.start();
+    seeder.wait_for(ContentState::Seeding);
+    (seeder, meta)
+}
+
 #[test]
 fn a_seeder_with_a_new_address_announces_at_once() {
     if !in_namespace("a_seeder_with_a_new_address_announces_at_once") {
@@ -85,13 +99,7 @@ fn a_seeder_with_a_new_address_announces_at_once() {
     let (old, new): (IpAddr, IpAddr) = ("10.9.0.2".parse().unwrap(), "10.9.0.3".parse().unwrap());
     leave_from(old);
     let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("depot/office");
-    folder(&source, 1, 100_000);
-    let (file, _) = torrent(&source, &tracker, 64 << 10);
-    let mut seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]);
-    seeder.ip = Ipv4Addr::UNSPECIFIED.into();
-    seeder.start();
-    seeder.wait_for(ContentState::Seeding);
+    let (_seeder, _) = seeder(dir.path(), &tracker, Ipv4Addr::UNSPECIFIED.into());
     heard_from(&tracker, old, 1);
     leave_from(new);
     heard_from(&tracker, new, 1);
@@ -106,13 +114,7 @@ fn a_seeder_whose_fixed_address_was_away_announces_once_it_is_back() {
     let fixed: IpAddr = "10.9.0.2".parse().unwrap();
     ip(&format!("address add {fixed}/24 dev lo"));
     let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("depot/office");
-    folder(&source, 1, 100_000);
-    let (file, _) = torrent(&source, &tracker, 64 << 10);
-    let mut seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]);
-    seeder.ip = fixed;
-    seeder.start();
-    seeder.wait_for(ContentState::Seeding);
+    let (seeder, _) = seeder(dir.path(), &tracker, fixed);
     // it notices what changes after an announce
     heard_from(&tracker, fixed, 1);
     let before = tracker.announces().len();
@@ -134,13 +136,7 @@ fn a_machine_with_a_new_address_ends_the_connections_of_the_old_one_and_no_other
     let (old, new): (IpAddr, IpAddr) = ("10.9.0.2".parse().unwrap(), "10.9.0.3".parse().unwrap());
     leave_from(old);
     let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("depot/office");
-    folder(&source, 1, 100_000);
-    let (file, meta) = torrent(&source, &tracker, 64 << 10);
-    let mut seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]);
-    seeder.ip = Ipv4Addr::UNSPECIFIED.into();
-    seeder.start();
-    seeder.wait_for(ContentState::Seeding);
+    let (seeder, meta) = seeder(dir.path(), &tracker, Ipv4Addr::UNSPECIFIED.into());
     heard_from(&tracker, old, 1);
     let port = seeder.listen().port();
     let connect = |to: &str, id| {

@@ -133,12 +133,13 @@ fn renew(view: &View<'_>) -> Verdict {
         return Verdict::Forgo;
     }
     let blocks = claim.is_some() && peer.still >= policy.claimed_still && peer.step >= policy.claimed_step;
-    if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks || reach::reaches_none(view)) {
+    let is_unreaching = !alone && regular && reach::reaches_none(view);
+    if !alone && regular && (peer.fitness() == 0 || is_stuck || blocks || is_unreaching) {
         let other = claim.map(|claim| claim.to).or_else(|| successor_willing(view));
         if let Some(to) = other {
             let why = match is_stuck {
                 true => Cause::Stuck,
-                false if reach::reaches_none(view) => Cause::Unreaching,
+                false if is_unreaching => Cause::Unreaching,
                 false => Cause::Unable,
             };
             return Verdict::GiveWay { to, why };

@@ -1,22 +1,21 @@
 //! Peers that do not answer: what agents report with `gone=`.
 //!
-//! A report is one agent's view: upstreams are kept from the gateway that cannot reach them, for a while. It
-//! changes what others see only as [`super::accusations`] says, of a seeder of the own site that has been
-//! silent since.
+//! A report is one agent's view: upstreams are kept from the gateway that cannot reach them, for a while, and one
+//! that reaches none gives way to a neighbour. It changes what others see only as [`super::accusations`] says, of
+//! a seeder of the own site that has been silent since, or where a second machine of the site says the same of a
+//! parent.
 
 use std::collections::BTreeSet;
 
 use narrows_topology::SiteId;
 
-use super::{intervals, service};
+use super::intervals;
+use super::service::{self, SAMPLE};
 use crate::endpoint::Endpoint;
 use crate::state::peer::Class;
 use crate::state::site::Upstream;
 use crate::state::view::View;
 use crate::state::voice::Voice;
-
-/// So many leechers of a site are looked at.
-const SAMPLE: usize = 64;
 
 /// What is meant by a report that a peer of the own site does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +58,7 @@ pub(crate) fn missed(reporter: &View<'_>, gone: Endpoint) -> Gone {
 }
 
 /// Parents of which a gateway reaches none of the peers that it was handed, if those were two or more, or if no
-/// other peer there shares: they are not planned with for a while. If such a parent is gone, its gateways use nothing of what they were granted; if it is not,
+/// other peer there shares: once it is believed, they are not planned with for a while. If such a parent is gone, its gateways use nothing of what they were granted; if it is not,
 /// they are granted anew within an interval, and until then a link they share with this site may be asked for
 /// up to half as much again.
 pub(crate) fn unreachable_parents(view: &View<'_>) -> Vec<SiteId> {

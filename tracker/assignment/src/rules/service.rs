@@ -195,8 +195,8 @@ pub(crate) fn is_another(site: &Site, one: Endpoint, other: Endpoint) -> bool {
     one.ip() != other.ip() || (one != other && is_one_address(site, one))
 }
 
-/// Peers of a site that are looked at for that.
-const SAMPLE: usize = 64;
+/// Peers of a site that are looked at for what machines there are.
+pub(crate) const SAMPLE: usize = 64;
 
 /// What a peer that takes the lease inherits of what the site got, if its address has just had it: it may have
 /// come back as another client.
