@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, InfoHash, PeerId, RequestError, Role,
-    SeenOffender, Sharing,
+    SeenOffender, Sharing, is_printable,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -286,9 +286,15 @@ mod a_request {
     }
 }
 
+/// What an agent may be called: any text of 1 to 64 characters that a person can read.
+fn id() -> impl Strategy<Value = String> {
+    let letter = any::<char>().prop_map(|c| if is_printable(c) { c } else { 'x' });
+    vec(letter, 1..=64).prop_map(String::from_iter)
+}
+
 prop_compose! {
     fn report()(
-        agent in "\\PC{1,64}", role in role(), gateway in option::of(addr()), bytes: (u64, u64), flags: (bool, bool, bool),
+        agent in id(), role in role(), gateway in option::of(addr()), bytes: (u64, u64), flags: (bool, bool, bool),
         lost in option::of(addr()),
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
         share in select(vec![Sharing::Always, Sharing::Never]),
