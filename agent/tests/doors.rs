@@ -4,21 +4,45 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::agent::Agent;
+use common::content::{folder, torrent};
+use common::offences::{is_named, is_told};
 use common::peer::from;
+use common::tracker::Tracker;
 
 struct Scene {
     _dir: tempfile::TempDir,
+    tracker: Tracker,
     agent: Agent,
 }
 
 impl Scene {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let agent = Agent::new(dir.path(), &[]).with("control_names: [agents.example.com]").started();
-        Self { _dir: dir, agent }
+        Self::of(1)
+    }
+
+    /// An agent with so many contents.
+    fn of(contents: u64) -> Self {
+        let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
+        let depot = dir.path().join("depot");
+        let torrents: Vec<PathBuf> = (0..contents)
+            .map(|number| {
+                let source = depot.join(format!("office-{number}"));
+                folder(&source, number, 1000);
+                torrent(&source, &tracker, 64 << 10).0
+            })
+            .collect();
+        let content: Vec<(&Path, &Path)> = torrents.iter().map(|file| (&**file, &*depot)).collect();
+        let agent = Agent::new(&dir.path().join("a"), &content);
+        let agent = agent.with("control_names: [agents.example.com]").started();
+        Self {
+            _dir: dir,
+            tracker,
+            agent,
+        }
     }
 
     fn connect(&self, ip: IpAddr) -> TcpStream {
@@ -37,9 +61,10 @@ impl Scene {
         answer.lines().next().unwrap_or_default().to_owned()
     }
 
-    fn has_named(&self, offence: &str, ip: IpAddr) -> bool {
-        let offenders = self.agent.status().offenders;
-        offenders.iter().any(|offender| offender.offence == offence && offender.ip == ip)
+    /// The agent has named this machine several times, and told the tracker.
+    fn names(&self, offence: &str, ip: IpAddr) {
+        is_named(&self.agent, offence, ip, 2);
+        is_told(|| self.tracker.said_by(self.agent.listen()), offence, ip);
     }
 }
 
@@ -71,7 +96,7 @@ fn a_page_whose_name_was_made_to_point_here_reads_nothing() {
     );
     assert_eq!(scene.asked(&pause), "HTTP/1.1 421 Misdirected Request");
     assert!(!scene.agent.status().paused);
-    assert!(scene.has_named("foreign_host", scene.agent.ip));
+    scene.names("foreign_host", scene.agent.ip);
 }
 
 #[test]
@@ -94,7 +119,35 @@ fn a_machine_that_holds_all_connections_it_can_and_reads_nothing_keeps_no_other_
     let began = Instant::now();
     assert_eq!(scene.agent.get("/status").0, 200);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(scene.has_named("too_many_connections", rogue));
+    scene.names("too_many_connections", rogue);
+    drop(held);
+}
+
+#[test]
+fn machines_that_do_not_read_or_do_not_finish_what_they_ask_end_in_their_time_and_are_named() {
+    // what is answered to all that one connection may ask is more than the system takes
+    let scene = Scene::of(40);
+    let (reads_nothing, asks_half) = (common::address(), common::address());
+    let asks = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(250);
+    let began = Instant::now();
+    let held: Vec<TcpStream> = (0..4)
+        .map(|n| {
+            let ip = if n % 2 == 0 { reads_nothing } else { asks_half };
+            let mut stream = scene.connect(ip);
+            let text = if ip == reads_nothing {
+                &*asks
+            } else {
+                "GET /status HTT"
+            };
+            // as much as is taken
+            let _ = stream.write_all(text.as_bytes());
+            stream
+        })
+        .collect();
+    scene.names("slow_client", asks_half);
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    scene.names("slow_client", reads_nothing);
+    assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     drop(held);
 }
 

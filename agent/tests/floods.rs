@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use common::agent::Agent;
 use common::content::{folder, torrent};
 use common::eventually;
+use common::offences::{is_named, is_told};
 use common::peer::Peer;
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
@@ -21,6 +22,7 @@ const PER_ADDRESS: usize = 16;
 
 struct Scene {
     _dir: tempfile::TempDir,
+    tracker: Tracker,
     seeder: Agent,
     meta: Metainfo,
 }
@@ -35,6 +37,7 @@ impl Scene {
         seeder.wait_for(ContentState::Seeding);
         Self {
             _dir: dir,
+            tracker,
             seeder,
             meta,
         }
@@ -58,9 +61,10 @@ impl Scene {
         std::iter::from_fn(|| peer.next()).any(|message| matches!(message, Message::Piece { piece: 1, .. }))
     }
 
-    fn offenders(&self) -> Vec<(String, IpAddr)> {
-        let offenders = self.seeder.status().offenders.into_iter();
-        offenders.map(|offender| (offender.offence, offender.ip)).collect()
+    /// The seeder has named this machine several times, and told the tracker.
+    fn names(&self, offence: &str, ip: IpAddr) {
+        is_named(&self.seeder, offence, ip, 2);
+        is_told(|| self.tracker.said_by(self.seeder.listen()), offence, ip);
     }
 }
 
@@ -73,8 +77,7 @@ fn idle_connections_of_one_machine_leave_a_seeder_to_others_and_it_is_named() {
         (scene.seeder.content().peers == PER_ADDRESS).then_some(())
     });
     assert!(scene.is_served(honest, 200));
-    let named = ("too_many_connections".to_owned(), rogue);
-    assert!(scene.offenders().contains(&named), "{:?}", scene.offenders());
+    scene.names("too_many_connections", rogue);
     drop(idle);
 }
 
@@ -85,8 +88,7 @@ fn a_machine_that_opens_connections_without_a_handshake_keeps_no_other_out_and_i
     let flood: Vec<_> =
         (0..400).filter_map(|_| common::peer::from(rogue, scene.seeder.listen()).ok()).collect();
     assert!(scene.is_served(honest, 1));
-    let named = ("handshake_flood".to_owned(), rogue);
-    assert!(scene.offenders().contains(&named), "{:?}", scene.offenders());
+    scene.names("handshake_flood", rogue);
     drop(flood);
 }
 

@@ -3,18 +3,23 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
+use bytes::BytesMut;
 use common::agent::Agent;
 use common::content::{assert_same, folder, noise, torrent};
+use common::offences::{is_named, is_told, kinds};
 use common::peer::Peer;
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
 use narrows_protocol::metainfo::Metainfo;
-use narrows_wire::{Bitfield, Block, Message};
+use narrows_wire::{Bitfield, Block, Codec, Message};
 
 const MB: usize = 1_000_000;
 const PIECE: u32 = 128 << 10;
+
+/// From where, how many messages, and which.
+type Flood<'a> = (IpAddr, u32, &'a dyn Fn(u32) -> Message);
 
 struct Scene {
     dir: tempfile::TempDir,
@@ -59,6 +64,12 @@ impl Scene {
 
     fn peer(&self, agent: &Agent, id: u8) -> Peer {
         Peer::connect(agent.listen(), self.meta.info_hash, self.meta.piece_count(), id)
+    }
+
+    /// The agent has named this machine, and told the tracker.
+    fn names(&self, agent: &Agent, offence: &str, ip: IpAddr, times: u64) {
+        is_named(agent, offence, ip, times);
+        is_told(|| self.tracker.said_by(agent.listen()), offence, ip);
     }
 
     /// The transfer goes on whatever happened.
@@ -242,4 +253,68 @@ fn a_seeder_of_wrong_data_is_found_out_and_the_right_one_completes_the_content()
     );
     scene.completes(&leecher);
     assert!(leecher.content().pieces_bad >= 1);
+    // until it was banned
+    scene.names(&leecher, "wrong_pieces", liar.ip(), 2);
+}
+
+#[test]
+fn machines_that_ask_or_send_or_offer_without_end_are_closed_and_named_and_the_transfer_goes_on() {
+    let scene = Scene::new();
+    let leecher = scene.leecher();
+    let [asks, sends, offers] = [(); 3].map(|()| common::address());
+    let block = |n: u32| Block {
+        piece: n % 8,
+        begin: n / 8 % 8 * 16384,
+        len: 16384,
+    };
+    let data: bytes::Bytes = noise(5, 16384).into();
+    let unasked = |n| Message::Piece {
+        piece: block(n).piece,
+        begin: block(n).begin,
+        data: data.clone(),
+    };
+    let scripts: [Flood<'_>; 3] = [
+        (asks, 5000, &|n| Message::Request(block(n))),
+        (sends, 1100, &unasked),
+        (offers, 600, &|n| match n % 2 {
+            0 => Message::Unchoke,
+            _ => Message::Choke,
+        }),
+    ];
+    for (ip, count, message) in scripts {
+        for id in 1..=2 {
+            let (to, pieces) = (leecher.listen(), scene.meta.piece_count());
+            let mut peer = Peer::connect_from(ip, to, scene.meta.info_hash, pieces, id);
+            peer.send(&Message::HaveNone);
+            let mut bytes = BytesMut::new();
+            (0..count).for_each(|n| Codec::encode(&message(n), &mut bytes));
+            peer.raw(&bytes);
+            assert!(peer.is_closed(), "{ip}");
+        }
+        scene.names(&leecher, "flooding", ip, 2);
+    }
+    scene.completes(&leecher);
+}
+
+#[test]
+fn each_kind_of_offence_that_an_agent_counts_is_tried_in_a_test_over_sockets() {
+    let tests = [
+        include_str!("doors.rs"),
+        include_str!("floods.rs"),
+        include_str!("hostile.rs"),
+        include_str!("liar.rs"),
+        include_str!("networks.rs"),
+    ];
+    let asserts = |kind: &str, line: &str| {
+        let line = line.trim_start();
+        (line.starts_with("scene.names(") || line.starts_with("is_named(")) && line.contains(kind)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let kinds = kinds(&Agent::new(dir.path(), &[]).started());
+    assert!(kinds.len() >= 9, "{kinds:?}");
+    for (kind, _) in kinds {
+        let kind = format!("\"{kind}\"");
+        let is_tried = tests.iter().any(|test| test.lines().any(|line| asserts(&kind, line)));
+        assert!(is_tried, "{kind} is named in none of the tests");
+    }
 }

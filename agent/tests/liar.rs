@@ -4,16 +4,18 @@ mod common;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use common::address;
 use common::agent::Agent;
-use common::answers::answering;
+use common::answers::{answering, hearing};
 use common::content::{assert_same, folder, torrent_of};
+use common::offences::{is_named, is_told};
 use common::peer::Peer;
 use narrows_agent::ContentState;
-use narrows_protocol::{AnnounceResponse, Assignment, InfoHash, Role};
+use narrows_protocol::{AnnounceRequest, AnnounceResponse, Assignment, InfoHash, Role};
 use narrows_wire::{Codec, Message};
 
 const PIECE: u32 = 128 << 10;
@@ -84,7 +86,13 @@ fn a_neighbour_that_has_everything_and_toggles_its_choke_holds_no_gateway_and_is
     let (info_hash, pieces) = (meta.info_hash, meta.piece_count());
     std::thread::spawn(move || lie(&listener, info_hash, pieces));
     let gateway_says = reply(&[liar], Role::Gateway, "b1", &[seeder.listen()]);
-    let url = answering(move || ("200 OK", gateway_says.clone()));
+    let said: Arc<Mutex<Vec<AnnounceRequest>>> = Arc::default();
+    let heard = said.clone();
+    let url = hearing(move |line| {
+        let query = line.split(' ').nth(1).and_then(|path| path.split_once('?'));
+        heard.lock().unwrap().extend(query.and_then(|(_, query)| AnnounceRequest::parse(query).ok()));
+        ("200 OK", gateway_says.clone())
+    });
     let theirs = dir.path().join("gateway.torrent");
     let (beside, same) = torrent_of(&source, url, PIECE);
     assert_eq!(same.info_hash, info_hash);
@@ -102,12 +110,6 @@ fn a_neighbour_that_has_everything_and_toggles_its_choke_holds_no_gateway_and_is
         "{crossed} bytes of {}",
         meta.total
     );
-    let status = gateway.status();
-    let named = status.offenders.iter().find(|offender| offender.offence == "no_delivery");
-    assert_eq!(
-        named.map(|offender| offender.ip),
-        Some(liar.ip()),
-        "{:?}",
-        status.offenders
-    );
+    is_named(&gateway, "no_delivery", liar.ip(), 1);
+    is_told(|| said.lock().unwrap().clone(), "no_delivery", liar.ip());
 }

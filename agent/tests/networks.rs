@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::agent::Agent;
 use common::content::{folder, torrent};
 use common::eventually;
+use common::offences::{is_named, is_told};
 use common::peer::{Heard, Peer};
 use common::tracker::Tracker;
 use narrows_agent::ContentState;
@@ -86,9 +87,10 @@ impl Scene {
         peer
     }
 
-    fn is_named(&self, offence: &str, ip: IpAddr) -> bool {
-        let mut offenders = self.seeder.status().offenders.into_iter();
-        offenders.any(|offender| offender.offence == offence && offender.ip == ip)
+    /// The seeder has named this machine, and told the tracker.
+    fn names(&self, offence: &str, ip: IpAddr, times: u64) {
+        is_named(&self.seeder, offence, ip, times);
+        is_told(|| self.tracker.said_by(self.seeder.listen()), offence, ip);
     }
 }
 
@@ -118,7 +120,7 @@ fn an_address_in_no_network_gets_not_a_byte_and_is_named() {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     assert!(answer.is_empty(), "{answer:?}");
-    assert!(scene.is_named("unmapped_address", scene.nowhere));
+    scene.names("unmapped_address", scene.nowhere, 1);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn a_machine_of_another_site_that_says_it_is_of_ours_is_paced_counted_and_named(
         content.uploaded_wan > 0 && content.uploaded_lan == 0,
         "{content:?}"
     );
-    assert!(scene.is_named("false_site", scene.b1));
+    scene.names("false_site", scene.b1, 2);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 pub(crate) mod agent;
 pub(crate) mod answers;
 pub(crate) mod content;
+pub(crate) mod offences;
 pub(crate) mod peer;
 pub(crate) mod tracker;
 

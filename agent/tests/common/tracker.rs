@@ -92,6 +92,12 @@ impl Tracker {
         self.state.lock().unwrap().announces.clone()
     }
 
+    /// All that the agent which listens there has said so far.
+    pub(crate) fn said_by(&self, listen: SocketAddr) -> Vec<AnnounceRequest> {
+        let of_it = self.announces().into_iter().filter(|(from, _)| *from == listen);
+        of_it.map(|(_, request)| request).collect()
+    }
+
     /// Whether this peer has announced this event.
     pub(crate) fn has_announced(&self, from: SocketAddr, event: AnnounceEvent) -> bool {
         self.announces().iter().any(|(peer, request)| *peer == from && request.event == event)
