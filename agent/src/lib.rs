@@ -55,3 +55,9 @@ pub use content::{
 pub use supervisor::{
     Agent, AgentExplained, AgentStatus, NotKept, OffenderStatus, ReloadError, Reloaded, StartError,
 };
+
+/// What peers can do that honest ones do not, as the label `offence` of `narrows_agent_offences_total` has it.
+pub fn offences() -> impl Iterator<Item = &'static str> {
+    use narrows_host::OffenceKind as _;
+    resources::Offence::ALL.iter().map(|kind| kind.as_str())
+}

@@ -29,6 +29,53 @@ pub trait OffenceKind: Copy + Eq + 'static {
     fn sentence(self) -> &'static str;
 }
 
+/// Declares the kinds of a program, each with its label and its sentence: a kind that has been declared is in
+/// [`OffenceKind::ALL`], so that it is counted and shown.
+///
+/// ```
+/// narrows_host::offence_kinds! {
+///     /// What clients do.
+///     pub enum Offence {
+///         /// Says what is not so.
+///         Lies = "lies": "a client lies; look at it",
+///     }
+/// }
+/// use narrows_host::OffenceKind;
+/// assert_eq!(Offence::ALL, [Offence::Lies]);
+/// assert_eq!(Offence::Lies.as_str(), "lies");
+/// ```
+#[macro_export]
+macro_rules! offence_kinds {
+    (
+        $(#[$of_enum:meta])*
+        $visibility:vis enum $name:ident {
+            $($(#[$of_kind:meta])* $kind:ident = $label:literal: $sentence:literal),+ $(,)?
+        }
+    ) => {
+        $(#[$of_enum])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        $visibility enum $name {
+            $($(#[$of_kind])* $kind,)+
+        }
+
+        impl $crate::OffenceKind for $name {
+            const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $label,)+
+                }
+            }
+
+            fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $sentence,)+
+                }
+            }
+        }
+    };
+}
+
 /// A client or peer that does what honest ones do not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Offender<K> {
@@ -140,22 +187,10 @@ impl<K: OffenceKind> OfKind<K> {
 mod tests {
     use super::*;
 
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    enum Kind {
-        Lies,
-        Floods,
-    }
-
-    impl OffenceKind for Kind {
-        const ALL: &'static [Self] = &[Self::Lies, Self::Floods];
-        fn as_str(self) -> &'static str {
-            match self {
-                Self::Lies => "lies",
-                Self::Floods => "floods",
-            }
-        }
-        fn sentence(self) -> &'static str {
-            "it does; look at it"
+    offence_kinds! {
+        enum Kind {
+            Lies = "lies": "it lies; look at it",
+            Floods = "floods": "it floods; look at it",
         }
     }
 
