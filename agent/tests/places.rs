@@ -151,3 +151,33 @@ fn names_that_windows_cannot_hold_travel_where_the_operator_says_linux() {
     assert!(get(&["--names", "linux"]).status.success());
     assert_same(&source, &got.join("man:3"));
 }
+
+#[test]
+fn a_folder_that_is_away_since_a_kill_is_back_at_a_start_that_fails_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("target");
+    let missing = dir.path().join("missing.torrent");
+    let agent = Agent::new(&dir.path().join("a"), &[(&missing, &target)]);
+    agent.write_config();
+    // as between the two steps of a replacement where no system swaps folders
+    let info_hash = "5".repeat(40);
+    let aside = target.join(".narrows").join(format!("{info_hash}.old"));
+    std::fs::create_dir_all(&aside).unwrap();
+    std::fs::write(aside.join("settings"), "the user's").unwrap();
+    let place = format!(
+        "{{\"target\": {target:?}, \"name\": \"office\", \"origin\": \"fetched\", \"replacing\": true}}"
+    );
+    std::fs::create_dir_all(agent.dir.join("state")).unwrap();
+    std::fs::write(agent.dir.join(format!("state/{info_hash}.place")), place).unwrap();
+
+    let _taken = std::net::TcpListener::bind(agent.listen()).unwrap();
+    let run = agent.command(&["run"]);
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert!(
+        !run.status.success() && text.contains(&agent.listen().to_string()),
+        "{text}"
+    );
+    let settings = std::fs::read_to_string(target.join("office/settings"));
+    assert_eq!(settings.unwrap(), "the user's", "{text}");
+    assert!(text.contains("what stood there before is back"), "{text}");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use narrows_host::open_files;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::acceptor::Served;
@@ -36,6 +37,11 @@ impl Agent {
             source,
         })?;
         let lock = lock(&config.state).await?;
+        // before anything that may fail
+        let state = config.state.clone();
+        if let Err(error) = spawn_blocking(move || narrows_storage::put_back(&state)).await {
+            tracing::error!(%error, "folders may be away");
+        }
         let listener = Listener::bind(config.listen).map_err(|source| StartError::Listen {
             address: config.listen,
             source,

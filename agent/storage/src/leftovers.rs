@@ -9,6 +9,7 @@ use narrows_protocol::metainfo::names::STAGING_FOLDER;
 use crate::StorageError;
 use crate::disk::open_files::OpenFiles;
 use crate::platform::{Folder, Kind};
+use crate::put_back::{put_back_of, set_aside};
 use crate::records::claim::Claim;
 
 /// Removes what is left of contents that this agent knows by its state folder and that are not `wanted` (with
@@ -29,7 +30,8 @@ pub fn clean_leftovers(state: &Path, wanted: &[(InfoHash, PathBuf)], files: &Ope
             tracing::warn!(%info_hash, "a removed content is still worked on, so what it left stays; this is tried again at the next start");
             continue;
         };
-        match clean(state, info_hash, &claim, is_wanted) {
+        let cleaned = put_back_of(state, info_hash, claim);
+        match cleaned.and_then(|claim| clean(state, info_hash, &claim, is_wanted)) {
             Ok(folder) => removed.extend(folder),
             Err(error) => {
                 tracing::warn!(%info_hash, %error, "what a removed content left stays; this is tried again at the next start");
@@ -55,7 +57,7 @@ fn clean(
         folder.stat(path).map_err(StorageError::io("look at", &whole))
     };
     let staging = Path::new(STAGING_FOLDER).join(info_hash.to_string());
-    let aside = Path::new(STAGING_FOLDER).join(format!("{info_hash}.old"));
+    let aside = set_aside(info_hash);
     if claim.exchanging.is_some() || stat(&aside)?.is_some() {
         tracing::warn!(
             path = %claim.target.join(&staging).display(),

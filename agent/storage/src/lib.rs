@@ -44,6 +44,7 @@ pub mod fuzzing;
 mod layout;
 mod leftovers;
 mod platform;
+mod put_back;
 mod records;
 
 pub use content::look::Looked;
@@ -53,4 +54,5 @@ pub use create::{CreateError, CreateOptions, Created, Loss, Lost, create};
 pub use disk::open_files::OpenFiles;
 pub use error::StorageError;
 pub use leftovers::clean_leftovers;
+pub use put_back::put_back;
 pub use records::wan_history::{WanHistory, WanTotals};

@@ -16,6 +16,7 @@ use crate::content::moves::Moves;
 use crate::content::sweep::{Sweep, is_ours, is_same};
 use crate::layout::Side;
 use crate::platform::{self, Access, Kind, Stat};
+use crate::put_back::set_aside;
 use crate::records::claim::{Claim, Ours};
 use crate::records::resume::Stamp;
 use crate::{Content, StorageError};
@@ -27,12 +28,6 @@ const REPLACED: &str = "replaced";
 const KEPT: u32 = 10_000;
 
 impl Content {
-    /// Where the old tree waits to be gone through.
-    fn set_aside(&self) -> PathBuf {
-        let name = format!("{}.old", self.layout().meta().info_hash);
-        Path::new(STAGING_FOLDER).join(name)
-    }
-
     /// Remembers that the next thing done is an exchange, so that it can be told afterwards which tree is
     /// which.
     pub(crate) fn note_exchange(&self, new: &Path) -> Result<(), StorageError> {
@@ -43,20 +38,19 @@ impl Content {
     /// If the trees were exchanged and the old one still lies in staging, sets it aside. To be done before
     /// staging is read as ours.
     pub(crate) fn settle_exchange(&self) -> Result<(), StorageError> {
-        let Some(id) = self.claim().exchanging else {
-            return Ok(());
-        };
-        let (staged, target) = (self.disk.top(Side::Staging), self.disk.top(Side::Target));
-        let is_new = self.disk.stat(&target)?.is_some_and(|stat| stat.id == id);
-        if is_new && self.disk.stat(&staged)?.is_some() {
-            self.put_aside(&staged)?;
+        if let Some(id) = self.claim().exchanging {
+            let (staged, target) = (self.disk.top(Side::Staging), self.disk.top(Side::Target));
+            let is_new = self.disk.stat(&target)?.is_some_and(|stat| stat.id == id);
+            if is_new && self.disk.stat(&staged)?.is_some() {
+                self.put_aside(&staged)?;
+            }
         }
-        self.change_claim(|claim| claim.exchanging = None)
+        self.change_claim(|claim| (claim.exchanging, claim.replacing) = (None, false))
     }
 
     /// Moves a tree to where the sweep finds it. What still lies there from before is kept as it is.
     pub(crate) fn put_aside(&self, tree: &Path) -> Result<PathBuf, StorageError> {
-        let aside = self.set_aside();
+        let aside = set_aside(self.layout().meta().info_hash);
         if self.disk.stat(&aside)?.is_some() {
             let kept = self.free_kept()?;
             self.rename_new(&aside, &kept)?;
@@ -76,7 +70,7 @@ impl Content {
     /// # Errors
     /// The disk's, after everything else was done; what is left is tried again by the next call.
     pub(crate) fn sweep(&self) -> Result<(), StorageError> {
-        let old = self.set_aside();
+        let old = set_aside(self.layout().meta().info_hash);
         if self.disk.stat(&old)?.is_none() {
             return Ok(());
         }

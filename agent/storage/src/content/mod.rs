@@ -15,10 +15,12 @@ mod repair;
 mod space;
 mod sweep;
 mod sync;
+mod two_steps;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -31,6 +33,7 @@ use crate::StorageError;
 use crate::disk::Disk;
 use crate::disk::turns::Turns;
 use crate::layout::{Layout, Side};
+use crate::platform::Folder;
 use crate::records::claim::Claim;
 use crate::records::resume::{Record, Resume, Stamp};
 use crate::records::wan_history::WanHistory;
@@ -55,12 +58,17 @@ pub struct Content {
     /// Where [`Claim`]s are kept.
     pub(crate) state_dir: PathBuf,
     claim: Mutex<Claim>,
+    /// How two trees are swapped; [`io::ErrorKind::Unsupported`]: in two steps.
+    pub(crate) swap: Swap,
     /// Of writing the journal, and since when.
     journal_failures: Mutex<(Repeats, Instant)>,
     /// Pieces, for metrics.
     pub(crate) damaged: AtomicU64,
     pub(crate) healed: AtomicU64,
 }
+
+/// [`Folder::exchange`], but in tests.
+pub(crate) type Swap = fn(&Folder, &Path, &Path) -> io::Result<()>;
 
 #[derive(Debug)]
 pub(crate) struct State {

@@ -17,6 +17,8 @@ use super::{State, ToCheck};
 use crate::disk::Disk;
 use crate::disk::open_files::OpenFiles;
 use crate::layout::Side;
+use crate::platform::Folder;
+use crate::put_back::put_back_of;
 use crate::records::claim::{Claim, Ours};
 use crate::records::place::{Place, require_volume};
 use crate::records::resume::{Record, Resume, Stamp};
@@ -76,6 +78,9 @@ impl Content {
         let turns = files.turns(meta.info_hash);
         let _upkeep = turns.settled();
         std::fs::create_dir_all(state_dir).map_err(StorageError::io("make the folder", state_dir))?;
+        if let Some(claim) = Claim::load_of(state_dir, meta.info_hash) {
+            put_back_of(state_dir, meta.info_hash, claim)?;
+        }
         let mut resume = Resume::new(state_dir, meta.info_hash, meta.piece_count(), meta.files.len());
         let wan_history = WanHistory::open(state_dir, meta.info_hash);
         let (record, before) = resume.load_with_place().unzip();
@@ -111,6 +116,7 @@ impl Content {
             state_dir: state_dir.to_owned(),
             journal_failures: Mutex::new((Repeats::default(), Instant::now())),
             claim: Mutex::new(claim),
+            swap: Folder::exchange,
             damaged: AtomicU64::new(0),
             healed: AtomicU64::new(0),
         };

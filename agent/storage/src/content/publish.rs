@@ -17,7 +17,8 @@ use crate::{Content, StorageError};
 impl Content {
     /// Moves complete content from staging to its target; reads go on. Durable on return.
     ///
-    /// What stands there is replaced in one step on Linux (elsewhere there is a moment without any). Files
+    /// What stands there is replaced in one step on Linux; elsewhere there is a moment without any, and a kill just then is
+    /// undone by [`put_back`](crate::put_back). Files
     /// that are not ours stay where they are; those that the content has too are kept in
     /// `<target>/.narrows/replaced/<name>`.
     ///
@@ -111,7 +112,7 @@ impl Content {
 
     /// Makes empty files and links, cuts files that are too long, makes programs executable, and makes all
     /// names durable. Answers which files it changed.
-    fn complete_tree(&self) -> Result<BTreeSet<usize>, StorageError> {
+    pub(super) fn complete_tree(&self) -> Result<BTreeSet<usize>, StorageError> {
         let side = self.state().side();
         let mut changed = BTreeSet::new();
         let mut folders = BTreeSet::new();
@@ -147,7 +148,8 @@ impl Content {
         let (from, to) = (self.disk.top(Side::Staging), self.disk.top(Side::Target));
         let multi_file = self.layout().meta().multi_file;
         match self.disk.stat(&to)?.map(|stat| stat.kind) {
-            None => self.rename(&from, &to)?,
+            // of an attempt of which the second step failed, and putting back too
+            None => self.rename(&from, &to).inspect_err(|_| self.undo_two_steps())?,
             Some(Kind::File) if !multi_file => self.replace(&from, &to)?,
             Some(Kind::Folder) if multi_file => self.replace(&from, &to)?,
             Some(_) => {
@@ -165,15 +167,9 @@ impl Content {
     fn replace(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
         self.link_users_files()?;
         self.note_exchange(from)?;
-        match self.disk.folder.exchange(from, to) {
+        match (self.swap)(&self.disk.folder, from, to) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                let aside = self.put_aside(to)?;
-                // if this fails, the old one comes back
-                self.rename(from, to).inspect_err(|_| {
-                    self.rename(&aside, to).ok();
-                })
-            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => self.replace_in_two_steps(from, to),
             Err(error) => Err(self.unmoved("replace", to)(error)),
         }
     }
@@ -206,7 +202,7 @@ impl Content {
         self.disk.folder.remove_folder(folder).ok(); // if it is empty
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
         self.disk.folder.rename(from, to).map_err(self.unmoved("move something to", to))
     }
 

@@ -39,6 +39,9 @@ pub(crate) struct Claim {
     /// exchanged.
     #[serde(default)]
     pub(crate) exchanging: Option<u64>,
+    /// The old tree is being moved away so that the new one can come, where the system swaps no trees in one step.
+    #[serde(default)]
+    pub(crate) replacing: bool,
     /// Files (indices) that are being mended in place and of which the user's version was saved, as they were
     /// then or when we last wrote to them.
     #[serde(default)]
@@ -57,6 +60,7 @@ impl Claim {
             name: name.to_owned(),
             origin: None,
             exchanging: None,
+            replacing: false,
             mending: BTreeMap::new(),
             files: Vec::new(),
         }
@@ -70,6 +74,11 @@ impl Claim {
     pub(crate) fn load_for(state: &Path, info_hash: InfoHash, target: &Path, name: &str) -> Option<Self> {
         let new = Self::new(target, name);
         Self::load(&Self::path(state, info_hash)).filter(|claim| claim.is_at(&new))
+    }
+
+    /// What is known of this content, wherever it is.
+    pub(crate) fn load_of(state: &Path, info_hash: InfoHash) -> Option<Self> {
+        Self::load(&Self::path(state, info_hash))
     }
 
     fn load(path: &Path) -> Option<Self> {
