@@ -2,6 +2,7 @@
 //! answer a claim.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,9 +41,12 @@ impl Probes {
             let tracker = Arc::clone(tracker);
             runtime.spawn(async move {
                 let connected = tokio::time::timeout(TIMEOUT, TcpStream::connect(addr)).await;
-                let reached = matches!(connected, Ok(Ok(_)));
+                let found = found(connected.as_ref().ok());
                 drop((connected, slot));
-                note(&tracker, hash, addr, reached);
+                match found {
+                    Some(reached) => note(&tracker, hash, addr, reached),
+                    None => debug!(%addr, "a peer that others accuse could not be dialled"),
+                }
             });
         }
     }
@@ -73,6 +77,24 @@ impl Drop for Slot {
     }
 }
 
+/// Whether a peer was reached by what came of dialling it in time; `None`: that says nothing of the peer, since the
+/// tracker lacks something itself, as descriptors.
+fn found<S>(connected: Option<&io::Result<S>>) -> Option<bool> {
+    match connected {
+        None => Some(false),
+        Some(Ok(_)) => Some(true),
+        Some(Err(error)) => match error.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable => Some(false),
+            _ => None,
+        },
+    }
+}
+
 fn note(tracker: &Tracker, hash: InfoHash, addr: SocketAddr, reached: bool) {
     let Some(probed) = tracker.store.probed(hash, addr, reached) else {
         return;
@@ -90,6 +112,18 @@ fn note(tracker: &Tracker, hash: InfoHash, addr: SocketAddr, reached: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_the_tracker_lacks_descriptors_says_nothing_of_a_peer() {
+        let failed = |error: io::Error| found::<()>(Some(&Err(error)));
+        assert_eq!(found(Some(&Ok(()))), Some(true));
+        assert_eq!(found::<()>(None), Some(false), "silence");
+        assert_eq!(failed(io::ErrorKind::ConnectionRefused.into()), Some(false));
+        // EMFILE, and where the machine has no free port
+        #[cfg(unix)]
+        assert_eq!(failed(io::Error::from_raw_os_error(24)), None);
+        assert_eq!(failed(io::ErrorKind::AddrNotAvailable.into()), None);
+    }
 
     #[test]
     fn an_address_that_swallows_connections_takes_no_other_ones_place() {

@@ -110,7 +110,7 @@ impl<T: Occupant> Places<T> {
         let evicted = if !holder.is_proxy() && own >= self.limits.max_per_address {
             self.evict(holder, Reason::OverBound)
         } else if self.held >= self.limits.max {
-            self.make_room()
+            self.make_room(1)
         } else {
             None
         };
@@ -122,8 +122,8 @@ impl<T: Occupant> Places<T> {
         (Place { holder, number }, evicted)
     }
 
-    /// Takes a place away from the holder of most; `None` if none is held.
-    pub(crate) fn make_room(&mut self) -> Option<Evicted<T>> {
+    /// Takes a place away from the holder of most; `None` if that one has not so many.
+    pub(crate) fn make_room(&mut self, least: usize) -> Option<Evicted<T>> {
         let proxies_first = self.held_by_proxies > self.limits.max / 2;
         let last = |ranks: &BTreeSet<Rank>| ranks.last().map(|(_, _, holder)| *holder);
         let (proxy, client) = (last(&self.proxies), last(&self.clients));
@@ -132,6 +132,7 @@ impl<T: Occupant> Places<T> {
         } else {
             client.or(proxy)
         };
+        let holder = holder.filter(|holder| self.by_holder.get(holder).map_or(0, BTreeMap::len) >= least);
         self.evict(holder?, Reason::Full)
     }
 
@@ -250,6 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn where_it_is_not_known_that_a_newcomer_waits_who_has_one_place_alone_keeps_it() {
+        let mut places = places(4, 3);
+        places.take(client("10.9.0.1"), named("only", 0));
+        assert!(places.make_room(2).is_none());
+        places.take(client("10.9.0.2"), named("first of two", 1));
+        places.take(client("10.9.0.2"), named("second of two", 2));
+        assert_eq!(who(places.make_room(2)), Some(("first of two", Reason::Full, 2)));
+        assert!(places.make_room(2).is_none());
+    }
+
+    #[test]
     fn of_machines_with_equally_many_the_one_that_came_first_makes_room() {
         let mut places = places(3, 3);
         for name in ["10.9.0.7", "10.9.0.1", "10.9.0.9"] {
@@ -302,6 +314,6 @@ mod tests {
         }
         assert_eq!((places.held, places.held_by_proxies), (0, 0));
         assert!(places.by_holder.is_empty() && places.clients.is_empty() && places.proxies.is_empty());
-        assert!(places.make_room().is_none());
+        assert!(places.make_room(1).is_none());
     }
 }

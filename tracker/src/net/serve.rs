@@ -112,9 +112,10 @@ impl Shared {
         (place, watched)
     }
 
-    /// Ends a connection so that another can be accepted.
+    /// Ends a connection so that another can be accepted, of one that has several: without a descriptor, accepting
+    /// fails also where none waits for it.
     fn make_room(&self) {
-        let evicted = self.places().make_room();
+        let evicted = self.places().make_room(2);
         if let Some(evicted) = evicted {
             self.end(&evicted);
         }

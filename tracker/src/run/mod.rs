@@ -1,6 +1,7 @@
 //! From a configuration to a running tracker, and to its end.
 
 mod background;
+mod descriptors;
 mod maps;
 mod prepare;
 
@@ -13,6 +14,7 @@ use arc_swap::ArcSwap;
 use gethostname::gethostname;
 use narrows_assignment::Policy;
 use narrows_host::Repeats;
+use narrows_host::open_files;
 use narrows_host::own_names::OwnNames;
 use narrows_host::signals::Reload;
 use narrows_host::systemd::{self, State};
@@ -31,7 +33,6 @@ use crate::announce::port::Port;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::listen::Listeners;
-use crate::net::places::Limits;
 use crate::net::serve::{self, Around, Observer, Shared};
 use crate::run::background::{blocking, follow_folder, follow_map, keep, plan, save, scan, share, sweep};
 pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
@@ -41,14 +42,6 @@ use crate::state::snapshot::Snapshot;
 use crate::state::store::Store;
 use crate::state::tracker::Tracker;
 
-/// Connections at a time. Idle ones close after seconds, so this is a bound on memory, not on the fleet: 16 KiB
-/// for requests, an answer that waits (16 KiB at most), and 4 KiB around them make 0.6 GB, if thousands of
-/// addresses fill them all; one address alone gets `max_connections_per_address` of them.
-const MAX_CONNECTIONS: usize = 16 * 1024;
-/// Connections to the admin port at a time; apart, so that a busy tracker can still be looked at.
-const MAX_ADMIN_CONNECTIONS: usize = 256;
-/// Of these from one address, which may be a proxy's: as many pages as may be open, and others.
-const MAX_ADMIN_CONNECTIONS_PER_ADDRESS: usize = 96;
 /// How long requests under way may take when the tracker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -126,9 +119,19 @@ pub async fn run(
         offences: Arc::clone(&tracker.offences),
         stop: stopped,
     };
-    let shared = |max, max_per_address| Shared::new(Limits { max, max_per_address }, &around);
-    let public = shared(MAX_CONNECTIONS, config.max_connections_per_address);
-    let private = shared(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS_PER_ADDRESS);
+    let descriptors = open_files::limit();
+    let ports = descriptors::shared_out(descriptors, config.max_connections_per_address);
+    if ports.public.max < descriptors::FEW {
+        let connections = ports.public.max;
+        warn!(
+            descriptors,
+            connections,
+            "few connections at a time: raise `LimitNOFILE=` of the tracker's unit (or `ulimit -n`), or clients wait \
+             for one when many start at once"
+        );
+    }
+    let public = Shared::new(ports.public, &around);
+    let private = Shared::new(ports.admin, &around);
     let mut accepting = JoinSet::new();
     let access = Access {
         token,

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 use super::{get, metric, until};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_narrows-tracker");
+
 /// A tracker as a process of its own; killed when dropped.
 pub struct Process {
     pub child: Child,
@@ -23,7 +25,22 @@ pub struct Process {
 
 impl Process {
     pub fn start(dir: TempDir, environment: &[(&str, &Path)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_narrows-tracker"))
+        Self::run(Command::new(PROGRAM), dir, environment)
+    }
+
+    /// One that may have so many files and connections open, and not raise that.
+    pub fn limited_to(descriptors: u64, dir: TempDir) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args([
+            "-c",
+            &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""),
+            PROGRAM,
+        ]);
+        Self::run(shell, dir, &[])
+    }
+
+    fn run(mut program: Command, dir: TempDir, environment: &[(&str, &Path)]) -> Self {
+        let mut child = program
             .args(["run", "--config"])
             .arg(dir.path().join("tracker.yaml"))
             .envs(environment.iter().copied())
