@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role};
-use sim::client::SIZE;
+use sim::client::{SIZE, address};
+use sim::liar::Lie;
 use sim::maps::MapText;
 use sim::world::World;
 use support::rng::SplitMix;
@@ -125,6 +126,78 @@ fn a_stopped_link_is_no_better_than_a_slow_seeder() {
     let (leecher, _) = join(&mut world, 2, 0);
     for _ in 0..8 {
         assert_eq!(gain(&mut world, leecher, 10, TEN).role, Role::Member);
+    }
+}
+
+/// How a machine says again and again that it has everything.
+#[derive(Clone, Copy, Debug)]
+enum Return {
+    /// Under another id and port each time, beside those that it said before.
+    Renamed,
+    /// As a client that lacks something, and then has everything again.
+    Refilled,
+    /// After it has said that it stops.
+    Stopped,
+}
+
+/// Three leechers of the branch beside a machine that claims to be a seeder there, anew each 3 s, and serves
+/// nobody. Returns in how many of 200 s none of them was gateway.
+fn held_by(manner: Return) -> u32 {
+    let mut world = pair();
+    join(&mut world, 1, SIZE);
+    let (mut held, mut leechers) = (0, Vec::new());
+    for second in 0..200_u32 {
+        world.advance(Duration::from_secs(second.into()));
+        if second % 3 == 0 {
+            let number = if matches!(manner, Return::Renamed) {
+                second
+            } else {
+                0
+            };
+            let mut addr = address(2, 200, false);
+            addr.set_port(7000 + number as u16);
+            let lie = Lie::of(&format!("boaster-{number}"), addr, 0).with(|lie| lie.key = Some(number));
+            match manner {
+                Return::Renamed => {}
+                Return::Refilled => drop(world.hear(&lie.clone().with(|lie| lie.left = SIZE))),
+                Return::Stopped => {
+                    drop(world.hear(&lie.clone().with(|lie| lie.event = AnnounceEvent::Stopped)))
+                }
+            }
+            world.hear(&lie);
+        }
+        if leechers.is_empty() {
+            let now = world.now;
+            leechers = (0..3).map(|_| join(&mut world, 2, 0)).map(|(n, reply)| (n, now, reply)).collect();
+        }
+        let leads = leechers.iter().any(|(.., reply)| reply.role == Role::Gateway);
+        for (number, at, reply) in &mut leechers {
+            if leads {
+                let client = &mut world.clients[*number];
+                client.have += SIZE / 250;
+                client.wan += if reply.role == Role::Gateway {
+                    SIZE / 250
+                } else {
+                    0
+                };
+            }
+            if *at + reply.interval <= world.now {
+                (*at, *reply) = (world.now, gain(&mut world, *number, 0, Duration::ZERO));
+            }
+        }
+        held += u32::from(!leads);
+    }
+    held
+}
+
+#[test]
+fn a_machine_that_claims_to_be_a_seeder_and_serves_nobody_holds_its_site_once_however_often_it_claims_it() {
+    for manner in [Return::Renamed, Return::Refilled, Return::Stopped] {
+        let held = held_by(manner);
+        assert!(
+            held <= 15,
+            "{manner:?}: for {held} of 200 s nobody fetched across the link"
+        );
     }
 }
 

@@ -4,8 +4,8 @@
 //! bad Wi-Fi, or one with a limit, would else hold its site for as long as it likes. So the first agents that
 //! fetch at such a site are measured by what they announce; where the fastest of them gets less than half of
 //! what the link from the nearest root would bring, the site waits like one without a seeder: it has a parent
-//! and a gateway, and the seeder beside them. It counts as supplied again when it gets another seeder, or no
-//! peer there wants anything any more.
+//! and a gateway, and the seeder beside them. It counts as supplied again when it gets another seeder, at another
+//! address, or no peer there wants anything any more: that a peer is a seeder is what it says, as often as it likes.
 
 use narrows_topology::Rate;
 
@@ -28,11 +28,8 @@ pub(crate) fn measure(view: &View<'_>, since: Tick, left_before: u64) -> Option<
 
 /// Whether a site's link would bring so much more than its seeders that it is to fetch across it.
 pub(crate) fn is_beaten(view: &View<'_>) -> bool {
-    let (speed, wanting, policy) = (
-        view.site.seeder_speed,
-        view.site.wanting(),
-        &view.cx.policy.supply,
-    );
+    let (site, policy) = (view.site, &view.cx.policy.supply);
+    let (speed, wanting) = (&site.seeder_speed, site.wanting());
     !speed.is_unknown(policy, wanting)
         && speed_across(view).is_some_and(|across| speed.is_beaten_by(policy, across, wanting))
 }

@@ -262,6 +262,9 @@ impl Swarm {
         self.counts.add(class, peer.left);
         let new = || Site::new(cx.map, cx.policy, at.0, now);
         let site = self.sites.get_or_insert_with(at.0, new);
+        if class == Class::Seeder {
+            site.seeder_speed.joined(at.1);
+        }
         site.peers.insert(class, at.1, peer);
         self.look_at(at.0);
     }

@@ -1,14 +1,18 @@
-//! What a site's own seeders bring, as far as measured.
+//! What a site's own seeders bring, as far as measured. That they are seeders is what they say.
 
 use std::time::Duration;
 
 use narrows_topology::Rate;
 
 use crate::Time;
+use crate::endpoint::Endpoint;
 use crate::policy::SupplyPolicy;
 
+/// The most addresses that are remembered; beyond them the first gives way.
+const MAX_ADDRESSES: usize = 32;
+
 /// What was measured of a site's own sources.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct SeederSpeed {
     /// How many seeders it had then.
     seeders: u32,
@@ -18,16 +22,18 @@ pub(crate) struct SeederSpeed {
     best: Option<(u64, Time)>,
     /// Whether it is less than the link would bring.
     slow: bool,
+    /// Where they are, or were.
+    at: Vec<Endpoint>,
 }
 
 impl SeederSpeed {
     /// Whether the site fetches across the WAN beside its seeders.
-    pub(crate) fn is_slow(self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         self.slow
     }
 
     /// Whether there are seeders that could be slow.
-    pub(crate) fn is_open(self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.seeders > 0 && !self.slow
     }
 
@@ -36,17 +42,38 @@ impl SeederSpeed {
         self.slow = true;
     }
 
-    /// Takes over how many seeders a site has, and how many peers there want something. What was measured
-    /// holds for the seeders of then: with another one, and with no peer that wants anything, it begins anew.
+    /// Takes over how many seeders a site has, and how many peers there want something. Without any of these, all
+    /// begins anew.
     pub(crate) fn follow(&mut self, seeders: u32, wanting: u32) {
-        if seeders > self.seeders || seeders == 0 || wanting == 0 {
-            *self = SeederSpeed::default();
+        if wanting == 0 {
+            *self = SeederSpeed {
+                at: std::mem::take(&mut self.at),
+                ..SeederSpeed::default()
+            };
         }
         self.seeders = seeders;
     }
 
+    /// There is one seeder more. What was measured holds for the addresses of then: at another one, all begins anew. A
+    /// machine that comes again, or says that it is several, is as fast as it was.
+    pub(crate) fn joined(&mut self, at: Endpoint) {
+        if self.at.iter().any(|known| known.ip() == at.ip()) {
+            return;
+        }
+        let mut addresses = std::mem::take(&mut self.at);
+        if addresses.len() >= MAX_ADDRESSES {
+            addresses.remove(0);
+        }
+        addresses.push(at);
+        *self = SeederSpeed {
+            at: addresses,
+            seeders: self.seeders,
+            ..SeederSpeed::default()
+        };
+    }
+
     /// Whether more measurements are needed.
-    pub(crate) fn is_unknown(self, policy: &SupplyPolicy, wanting: u32) -> bool {
+    pub(crate) fn is_unknown(&self, policy: &SupplyPolicy, wanting: u32) -> bool {
         self.seeders > 0 && self.measured < policy.enough.min(wanting)
     }
 
@@ -59,7 +86,7 @@ impl SeederSpeed {
     }
 
     /// Whether `across` would bring so much more that the site is to fetch across its link.
-    pub(crate) fn is_beaten_by(self, policy: &SupplyPolicy, across: Rate, wanting: u32) -> bool {
+    pub(crate) fn is_beaten_by(&self, policy: &SupplyPolicy, across: Rate, wanting: u32) -> bool {
         let Some((best, _)) = self.best else { return false };
         !self.is_unknown(policy, wanting)
             && across
@@ -83,8 +110,13 @@ mod tests {
         Rate::from_bytes_per_second(bytes)
     }
 
+    fn at(last: u8) -> Endpoint {
+        Endpoint::of(([10, 2, 0, last], 6881).into())
+    }
+
     fn measured(rates: &[u64]) -> SeederSpeed {
         let mut supply = SeederSpeed::default();
+        supply.joined(at(1));
         supply.follow(1, 5);
         for rate in rates {
             supply.measure(*rate, MEMORY, SECOND);
@@ -118,16 +150,34 @@ mod tests {
     }
 
     #[test]
-    fn with_another_seeder_it_is_measured_anew() {
+    fn with_a_seeder_at_another_address_it_is_measured_anew() {
         let mut supply = measured(&[1, 1, 1]);
-        supply.slow = true;
+        supply.condemn();
         supply.follow(1, 3);
         assert!(supply.is_slow());
+        supply.joined(at(2));
         supply.follow(2, 3);
         assert!(!supply.is_slow() && supply.is_unknown(&POLICY, 3));
         // and that one's leaving changes nothing by itself
         supply.measure(1000, MEMORY, SECOND);
         supply.follow(1, 3);
         assert_eq!(supply.measured, 1);
+    }
+
+    #[test]
+    fn one_that_comes_again_is_as_fast_as_it_was_until_none_wants_anything() {
+        let mut supply = measured(&[1, 1, 1]);
+        supply.condemn();
+        supply.follow(0, 3);
+        supply.joined(at(1));
+        supply.follow(1, 3);
+        assert!(supply.is_slow() && !supply.is_open());
+        supply.follow(1, 0);
+        supply.joined(at(1));
+        assert!(!supply.is_slow() && supply.is_open());
+        for last in 0..=255 {
+            supply.joined(at(last));
+        }
+        assert_eq!(supply.at.len(), MAX_ADDRESSES);
     }
 }
