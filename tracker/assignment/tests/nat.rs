@@ -387,10 +387,10 @@ fn beside_an_idler(renamed: bool) -> (Duration, Duration) {
             lie = lie.saying(|report| report.preference = GatewayPreference::Prefer);
             (lie.key, lie.peer_id) = (Some(9000 + u32::from(session)), PeerId([session as u8; 20]));
             let pause = Duration::from_secs(15);
-            held += if world.hear(&lie).role == Role::Gateway {
-                pause
-            } else {
-                Duration::ZERO
+            let decision = world.hear(&lie);
+            held += match decision.role {
+                Role::Gateway => decision.interval.min(pause),
+                Role::Member => Duration::ZERO,
             };
             (n, next) = (n + 1, next + pause);
             if clients.is_empty() {

@@ -95,6 +95,12 @@ pub(crate) fn has_failed(view: &View<'_>, gateway: Endpoint, lease: &Gateway) ->
     !lease.extra && has_begun(view, gateway, lease, view.now)
 }
 
+/// As [`has_failed`], and all others that were heard say so, or two machines.
+pub(crate) fn has_failed_all(view: &View<'_>, gateway: Endpoint, lease: &Gateway) -> bool {
+    has_failed(view, gateway, lease)
+        && lease.service.doubt.is_some_and(|doubt| is_grave(view.site, gateway, doubt))
+}
+
 /// Whether a gateway that others doubt had had the time, by then, to bring its first pieces.
 fn has_begun(view: &View<'_>, gateway: Endpoint, lease: &Gateway, by: Time) -> bool {
     let least = view.cx.policy.patience() * 2;

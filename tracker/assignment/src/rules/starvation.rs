@@ -2,7 +2,8 @@
 //!
 //! A leecher whose `left` has not moved for two announces, or that says it is stalled, climbs a step at each
 //! further such announce: 1 other peers (locals; for a gateway, upstreams), 2 a gateway of its own, 3 the
-//! seeders of a root site. At progress it goes one step back; an extra gateway does so when most of the
+//! seeders of a root site. A member that is stalled, was handed its whole site, and
+//! whose gateways have had the time of their first pieces climbs to the second step at once. At progress it goes one step back; an extra gateway does so when most of the
 //! progress came from its own site, since otherwise it would starve again without its upstream.
 //!
 //! A peer is excused where others are responsible: a gateway whose link is paused or braked, or whose
@@ -31,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) is_due: bool,
     /// It says that it is stalled.
     pub(crate) stalled: bool,
+    /// What the first step would give it is no help, see [`is_past_neighbours`].
+    pub(crate) is_past_neighbours: bool,
     /// It could not have come on, or others are responsible.
     pub(crate) is_excused: bool,
     /// It is a gateway of the ladder.
@@ -72,8 +75,12 @@ pub(crate) fn judge(policy: &StarvationPolicy, facts: Facts) -> Judgement {
     }
     let still = still.saturating_add(1);
     let climbs = !facts.is_excused && (still >= policy.still || facts.stalled);
+    let next = match facts.stalled && facts.is_past_neighbours {
+        true => policy.gateway_step.max(step + 1),
+        false => step + 1,
+    };
     Judgement {
-        step: if climbs { (step + 1).min(policy.top) } else { step },
+        step: if climbs { next.min(policy.top) } else { step },
         still: if facts.is_excused { still.min(1) } else { still },
         judged: true,
         escalated: climbs && step < policy.top,
@@ -117,6 +124,15 @@ pub(crate) fn is_excused(view: &View<'_>) -> bool {
     !site.gateways.values().any(is_overdue) && (site.gateways.is_empty() || site.gateways.iter().any(brings))
 }
 
+/// Whether other neighbours can be no help to a member: it was handed its whole site, and no gateway there may still
+/// bring its first pieces.
+pub(crate) fn is_past_neighbours(view: &View<'_>) -> bool {
+    let site = view.site;
+    view.gateway().is_none()
+        && site.peers.len() <= view.cx.policy.full_mesh as usize
+        && site.gateways.iter().all(|(at, gateway)| service::has_failed_all(view, *at, gateway))
+}
+
 fn has_more(other: &Peer, than: &Peer) -> bool {
     other.left < than.left || (other.left == u64::MAX && than.left == u64::MAX)
 }
@@ -133,6 +149,7 @@ mod tests {
         fetched_across: 0,
         is_due: true,
         stalled: false,
+        is_past_neighbours: false,
         is_excused: false,
         is_extra: false,
     };
@@ -168,6 +185,25 @@ mod tests {
             }),
             (0, 0, false)
         );
+    }
+
+    #[test]
+    fn one_that_is_stalled_and_can_get_no_help_from_neighbours_climbs_past_them() {
+        let stalled = Facts {
+            stalled: true,
+            is_past_neighbours: true,
+            ..FACTS
+        };
+        assert_eq!(judged(stalled), (2, 1, true));
+        assert_eq!(judged(Facts { step: 1, ..stalled }), (2, 1, true));
+        assert_eq!(judged(Facts { step: 2, ..stalled }), (3, 1, true));
+        // it does not say so: the first step may help
+        let silent = Facts {
+            stalled: false,
+            still: 1,
+            ..stalled
+        };
+        assert_eq!(judged(silent), (1, 2, true));
     }
 
     #[test]

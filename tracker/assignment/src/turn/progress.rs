@@ -86,6 +86,7 @@ impl Turn<'_> {
                 fetched_across: peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan)),
                 is_due: tick.time() >= peer.judged.time() + policy.patience(),
                 stalled: self.report().is_some_and(|report| report.stalled),
+                is_past_neighbours: starvation::is_past_neighbours(&view),
                 is_excused: starvation::is_excused(&view),
                 is_extra: view.gateway().is_some_and(|gateway| gateway.extra && !alone),
             },
