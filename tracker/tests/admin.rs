@@ -3,8 +3,9 @@
 mod support;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use narrows_protocol::{AnnounceEvent, AnnounceResponse, Assignment, InfoHash};
+use narrows_protocol::{AgentReport, AnnounceEvent, AnnounceRequest, AnnounceResponse, Assignment, InfoHash};
 use serde_json::Value;
 use support::*;
 
@@ -270,4 +271,83 @@ fn who_is_not_there_is_404_with_a_name_that_is_like_it() {
     );
     assert_eq!(get(tracker.admin, "/explain").status, 400);
     assert_eq!(get(tracker.admin, "/explain?agnt=x").status, 400);
+}
+
+#[test]
+fn names_of_eight_thousand_letters_are_refused_at_once_and_in_few_words_however_many_ask() {
+    const SOON: Duration = Duration::from_secs(1);
+    let tracker = Running::start("");
+    rollout(&tracker);
+    // many that names could be compared with
+    for n in 0..500 {
+        let named = AnnounceRequest {
+            port: 10_000 + n,
+            narrows: Some(AgentReport {
+                agent: format!("munich-{n:057}"),
+                ..AgentReport::default()
+            }),
+            ..agent(&format!("m{n}"), 1000)
+        };
+        accepted(say(tracker.addr, "127.2.0.9", &named));
+    }
+    let (letters, encoded) = ("m".repeat(8000), "%6d".repeat(2600));
+    let long = [
+        format!("agent={letters}"),
+        format!("agent={encoded}"),
+        format!("{letters}=munich-1"),
+        format!("agent=munich-1&content={letters}"),
+        format!("agent={letters}&content={encoded}"),
+    ];
+    let timed = |ask: &dyn Fn() -> Reply| {
+        let began = Instant::now();
+        let reply = ask();
+        (reply, began.elapsed())
+    };
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let (tracker, long) = (&tracker, &long);
+            scope.spawn(move || {
+                for query in long.iter().cycle().skip(n).take(10) {
+                    let path = format!("/explain?{query}");
+                    let (reply, took) = timed(&|| request(tracker.admin, None, &path, ""));
+                    let sentence = text(&reply);
+                    assert_eq!(reply.status, 400, "{sentence}");
+                    assert!(
+                        sentence.contains("longer than 512 bytes") && sentence.len() < 120,
+                        "{sentence}"
+                    );
+                    assert!(took < SOON, "{took:?}");
+                }
+            });
+        }
+        // as long as a name may be, and like those that there are
+        for n in 0..4 {
+            let tracker = &tracker;
+            let near = [format!("munich-{n:056}"), "munich-0".repeat(16), "m".repeat(512)];
+            scope.spawn(move || {
+                for name in near {
+                    let path = format!("/explain?agent={name}");
+                    let (reply, took) = timed(&|| request(tracker.admin, None, &path, ""));
+                    assert_eq!(reply.status, 404, "{}", text(&reply));
+                    assert!(took < SOON * 5, "{took:?}");
+                }
+            });
+        }
+        for _ in 0..10 {
+            let (reply, took) = timed(&|| {
+                request(
+                    tracker.addr,
+                    Some([127, 2, 0, 1].into()),
+                    &target(&agent("munich-1", 1000)),
+                    "",
+                )
+            });
+            accepted(decode(&reply));
+            assert!(took < SOON, "{took:?}");
+            let (reply, took) = timed(&|| get(tracker.admin, "/healthz"));
+            assert!(reply.status == 200 && took < SOON, "{took:?}");
+        }
+    });
+    let explained = json(&get(tracker.admin, "/explain?agent=munich-1"));
+    assert_eq!(explained["contents"][0]["role"], "gateway");
 }
