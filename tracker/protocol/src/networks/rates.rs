@@ -114,6 +114,9 @@ impl PathRates {
         }
         let (mut reader, mut stopped) = (Reader::new(stops), Vec::new());
         while !reader.is_empty() {
+            if stopped.len() >= MAX_STOPPED {
+                return Err(NetworksError::TooLong);
+            }
             stopped.push(reader.network()?);
         }
         Ok(Self {
