@@ -1,7 +1,7 @@
 //! libtorrent, aria2 and Transmission, as Debian ships them, beside our tracker and agents.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use narrows_tests::real::fleet::{Fleet, site, wait_for};
@@ -135,8 +135,64 @@ fn seeds_across_the_link_to_our_gateway(kind: Kind) -> Result<()> {
     result
 }
 
+/// What the links of [`is_paced_by_our_seeder`] carry, in bytes per second.
+const PACED: u64 = 1_000_000;
+
+/// `kind` alone at b1 takes what it can get from our seeder at hq, which alone keeps to the rate of the link: nothing
+/// else slows them down here.
+fn is_paced_by_our_seeder(kind: Kind) -> Result<()> {
+    let rate = format!("{} Mbit/s", PACED * 8 / 1_000_000);
+    let fleet = Fleet::start_with(&narrows_lab::testing::programs()?, CONTENT, &rate)?;
+    let result = (|| {
+        let (seeder, at) = (ip(1, 10), ip(2, 20));
+        fleet.stock_up(seeder)?;
+        let _seeder = fleet.agent(seeder)?;
+        fleet.wait_seeding(seeder, LIMIT)?;
+        let stock = start(&fleet, kind, at)?;
+        let sent =
+            || Ok::<_, anyhow::Error>(fleet.content_of(seeder)?["uploaded_wan"].as_u64().unwrap_or_default());
+        wait_for("the first blocks", LIMIT, || Ok((sent()? > 0).then_some(())))?;
+        let (began, before) = (Instant::now(), sent()?);
+        let mut most_peers = 0;
+        wait_for(&format!("{kind:?} to be complete"), LIMIT, || {
+            most_peers = most_peers.max(fleet.content_of(seeder)?["peers"].as_u64().unwrap_or_default());
+            Ok(stock.state().ok().filter(|state| state.complete).map(|_| ()))
+        })
+        .map_err(|error| error.context(format!("{:?}", stock.state())))?;
+        let seconds = began.elapsed().as_secs_f64();
+        fleet.assert_identical(at)?;
+
+        let size = fleet.content_of(seeder)?["bytes"].as_u64().unwrap_or_default();
+        let all = sent()?;
+        ensure!(
+            all >= size && all * 100 <= size * 103,
+            "{all} bytes were sent for {size}"
+        );
+        let ratio = (all - before) as f64 / seconds / PACED as f64;
+        println!("{kind:?}: {ratio:.2} times the rate of the link in {seconds:.1} s");
+        // 1.25 of it, with what headers take, and what a client makes of the end
+        ensure!(
+            (0.6..1.35).contains(&ratio),
+            "{ratio} times the rate of the link, in {seconds} s"
+        );
+        ensure!(most_peers == 1, "{most_peers} connections at a time");
+        for (whose, status) in [
+            ("the seeder's", fleet.status_of(seeder)?),
+            ("the tracker's", fleet.tracker_status()?),
+        ] {
+            for list in ["offenders", "reported_offenders"] {
+                let named = status[list].as_array().map_or(0, Vec::len);
+                ensure!(named == 0, "{whose} {list}: {}", status[list]);
+            }
+        }
+        Ok(())
+    })();
+    fleet.keep_logs();
+    result
+}
+
 macro_rules! client {
-    ($kind:expr, $leeches:ident, $seeds:ident) => {
+    ($kind:expr, $leeches:ident, $seeds:ident, $is_paced:ident) => {
         #[test]
         fn $leeches() -> Result<()> {
             network::inside(stringify!($leeches), || {
@@ -150,21 +206,29 @@ macro_rules! client {
                 seeds_across_the_link_to_our_gateway($kind)
             })
         }
+
+        #[test]
+        fn $is_paced() -> Result<()> {
+            network::inside(stringify!($is_paced), || is_paced_by_our_seeder($kind))
+        }
     };
 }
 
 client!(
     Kind::Libtorrent,
     libtorrent_fetches_as_gateway_and_as_member_and_feeds_an_agent,
-    libtorrent_seeds_across_a_link_to_the_gateway_alone
+    libtorrent_seeds_across_a_link_to_the_gateway_alone,
+    libtorrent_gets_everything_at_the_rate_that_our_seeder_keeps_to
 );
 client!(
     Kind::Aria2,
     aria2_fetches_as_gateway_and_as_member_and_feeds_an_agent,
-    aria2_seeds_across_a_link_to_the_gateway_alone
+    aria2_seeds_across_a_link_to_the_gateway_alone,
+    aria2_gets_everything_at_the_rate_that_our_seeder_keeps_to
 );
 client!(
     Kind::Transmission,
     transmission_fetches_as_gateway_and_as_member_and_feeds_an_agent,
-    transmission_seeds_across_a_link_to_the_gateway_alone
+    transmission_seeds_across_a_link_to_the_gateway_alone,
+    transmission_gets_everything_at_the_rate_that_our_seeder_keeps_to
 );

@@ -17,21 +17,28 @@ pub const ANNOUNCE: &str = "10.0.0.1:6969";
 const TRACKER: &str = "10.0.0.1:7969";
 const ADMIN: &str = "10.0.0.1:7970";
 
-/// hq, and two branches behind slow links.
-const SITES: &str = "\
+/// The rate of the branches' links, unless a test wants another.
+const RATE: &str = "40 Mbit/s";
+
+/// hq, and two branches behind links of this rate.
+fn sites(rate: &str) -> String {
+    format!(
+        "\
 version: 1
 sites:
-  ops: {networks: [10.0.0.0/16]}
-  hq: {networks: [10.1.0.0/16]}
-  b1: {networks: [10.2.0.0/16]}
-  b2: {networks: [10.3.0.0/16]}
+  ops: {{networks: [10.0.0.0/16]}}
+  hq: {{networks: [10.1.0.0/16]}}
+  b1: {{networks: [10.2.0.0/16]}}
+  b2: {{networks: [10.3.0.0/16]}}
 links:
-  - {between: [hq, ops], rate: 1 Gbit/s}
-  - {between: [hq, b1], rate: 40 Mbit/s}
-  - {between: [hq, b2], rate: 40 Mbit/s}
-";
+  - {{between: [hq, ops], rate: 1 Gbit/s}}
+  - {{between: [hq, b1], rate: {rate}}}
+  - {{between: [hq, b2], rate: {rate}}}
+"
+    )
+}
 
-/// The site (second octet) of an address in [`SITES`].
+/// The site (second octet) of an address in the site map.
 pub fn site(ip: IpAddr) -> u8 {
     match ip {
         IpAddr::V4(ip) => ip.octets()[1],
@@ -65,6 +72,14 @@ impl Fleet {
     /// # Errors
     /// A program is missing, or a port is taken.
     pub fn start(bin_dir: &Path, bytes: u64) -> Result<Self> {
+        Self::start_with(bin_dir, bytes, RATE)
+    }
+
+    /// The same, with links of this rate to the branches.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start)'s.
+    pub fn start_with(bin_dir: &Path, bytes: u64, rate: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         make_content(&dir.path().join("source/office"), bytes)?;
         std::fs::create_dir_all(dir.path().join("torrents"))?;
@@ -77,7 +92,7 @@ impl Fleet {
         if !status.success() {
             bail!("narrows-agent create failed: {status}");
         }
-        std::fs::write(dir.path().join("sites.yaml"), SITES)?;
+        std::fs::write(dir.path().join("sites.yaml"), sites(rate))?;
         let config = format!(
             "listen: {TRACKER}\nadmin: {ADMIN}\nsite_map: sites.yaml\ntorrents: torrents/\n\
              trusted_proxies: [10.0.0.1/32]\n\
@@ -147,8 +162,23 @@ impl Fleet {
     /// # Errors
     /// The agent does not answer.
     pub fn content_of(&self, ip: IpAddr) -> Result<Value> {
-        let body = http_get(SocketAddr::new(ip, 6882), "/status")?;
-        Ok(serde_json::from_str::<Value>(&body)?["content"][0].clone())
+        Ok(self.status_of(ip)?["content"][0].clone())
+    }
+
+    /// `GET /status` of the agent at `ip`.
+    ///
+    /// # Errors
+    /// The agent does not answer.
+    pub fn status_of(&self, ip: IpAddr) -> Result<Value> {
+        status(SocketAddr::new(ip, 6882))
+    }
+
+    /// `GET /status` of the tracker.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn tracker_status(&self) -> Result<Value> {
+        status(ADMIN.parse()?)
     }
 
     /// Waits until the agent at `ip` has all of the content.
@@ -219,6 +249,10 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Process> {
         .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
     Ok(Process(child))
+}
+
+fn status(of: SocketAddr) -> Result<Value> {
+    Ok(serde_json::from_str(&http_get(of, "/status")?)?)
 }
 
 fn http_get(from: SocketAddr, path: &str) -> Result<String> {
