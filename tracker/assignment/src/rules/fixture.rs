@@ -76,6 +76,7 @@ impl Fixture {
                 machine: Machine::at(at),
                 name: name.into(),
                 second: Second::none(Tick::of(self.now)),
+                since: Tick::default(),
                 preference: GatewayPreference::Auto,
                 wan: 0,
                 reused: 0,

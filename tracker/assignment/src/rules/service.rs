@@ -22,6 +22,7 @@ use super::budget;
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::peer::{Class, Peer, Tick};
+use crate::state::bars::Line;
 use crate::state::service::{Doubt, Doubters, Service, Suspect, Suspicion, speaks_for_itself};
 use crate::state::site::{Flow, Gateway, Site};
 use crate::state::view::View;
@@ -209,7 +210,11 @@ pub(crate) const SAMPLE: usize = 64;
 pub(crate) fn inherited(view: &View<'_>) -> Option<Service> {
     let lease = view.cx.policy.lease(view.cx.policy.intervals.gateway);
     let before = view.site.released.filter(|before| before.at.ip() == view.at.ip())?;
-    let is_it = before.at == view.at || !is_one_address(view.site, view.at);
+    let was_beside = || {
+        let agent = view.peer.agent.as_ref();
+        agent.is_some_and(|agent| agent.since.time() < before.renewed) && line(view, view.at) < Line::Last
+    };
+    let is_it = before.at == view.at || !(is_one_address(view.site, view.at) || was_beside());
     (is_it && view.now < before.renewed + lease).then_some(before.service)
 }
 
@@ -237,18 +242,22 @@ pub(crate) fn late_and_fruitless(view: &View<'_>) -> Option<Endpoint> {
     fruitless.map(|(at, _)| *at)
 }
 
-/// Whether a peer that could take the lease comes after others, as it had it to no avail.
-pub(crate) fn is_last_in_line(view: &View<'_>, at: Endpoint) -> bool {
+/// Where a peer that could take the lease stands in line: behind others, if it had it to no avail.
+pub(crate) fn line(view: &View<'_>, at: Endpoint) -> Line {
     let site = view.site;
     let suspect = site.suspect.filter(|suspect| view.now < suspect.until);
     if site.bars.is_empty() && suspect.is_none() {
-        return false;
+        return Line::Front;
     }
     let one_address = is_one_address(site, at);
     suspect.is_some_and(|suspect| match one_address {
         true => suspect.at == at,
         false => suspect.at.ip() == at.ip(),
-    }) || site.bars.has(at, one_address, view.now)
+    });
+    match is_suspect {
+        true => Line::Last,
+        false => site.bars.line(site.who(at), one_address, view.now),
+    }
 }
 
 /// How long a gateway may bring nothing: a lease, or what it needs for some pieces.
@@ -283,5 +292,5 @@ pub(crate) fn is_in_doubt(view: &View<'_>) -> bool {
 
 /// Whether a peer of a site can take its lease and is not last in line.
 pub(crate) fn may_lead(view: &View<'_>, at: Endpoint, peer: &Peer) -> bool {
-    peer.fitness() >= Peer::FITNESS_OF_AGENTS && !is_last_in_line(view, at)
+    peer.fitness() >= Peer::FITNESS_OF_AGENTS && line(view, at) < Line::Last
 }

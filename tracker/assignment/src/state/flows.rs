@@ -17,7 +17,8 @@ impl Site {
     fn bar_if_useless(&mut self, policy: &GatewayPolicy, at: Endpoint, now: Time) {
         let brought_nothing = |lease: &Gateway| !lease.extra && lease.service.served <= lease.since;
         if self.gateways.get(&at).is_some_and(brought_nothing) {
-            self.bars.add(&policy.barred, at, now);
+            let who = self.who(at);
+            self.bars.add(&policy.barred, who, now);
         }
     }
 

@@ -124,6 +124,8 @@ pub(crate) struct Agent {
     pub(crate) machine: Machine,
     pub(crate) name: Box<str>,
     pub(crate) second: Second,
+    /// When this record of it was made.
+    pub(crate) since: Tick,
     pub(crate) preference: GatewayPreference,
     /// What its `wan` was when it last moved on the ladder.
     pub(crate) wan: u64,

@@ -160,6 +160,7 @@ impl Swarm {
                         other: agent.other.map(Endpoint::from),
                         ..Second::none(Tick::of(now))
                     },
+                    since: Tick::of(now),
                     preference: match agent.preference {
                         1 => GatewayPreference::Never,
                         2 => GatewayPreference::Prefer,

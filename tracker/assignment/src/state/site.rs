@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
 use super::accused::Accusations;
-use super::bars::Bars;
+use super::bars::{Bars, Who};
 use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
@@ -15,6 +15,7 @@ use super::service::{Released, Service, Suspect};
 use super::trials::{Meter, Trials};
 use crate::endpoint::Endpoint;
 use crate::ledger::FlowId;
+use crate::hash::peer_name;
 use crate::{Policy, Time, dscp};
 
 /// Peers of a site that the tracker remembers to have reached: one is enough to know that it can, if it is not
@@ -231,6 +232,13 @@ impl Site {
     /// A peer that wants something and shares what it gets.
     pub(crate) fn leecher(&self, at: Endpoint) -> Option<&Peer> {
         let found = self.peers.find(at).filter(|(class, _)| *class == Class::Leecher);
+    /// A peer as bars know it.
+    pub(crate) fn who(&self, at: Endpoint) -> Who {
+        let agent = self.peers.find(at).and_then(|(_, peer)| peer.agent.as_ref());
+        let name = peer_name(agent.map(|agent| agent.key.of_machine(agent.machine)), at);
+        Who { at, name }
+    }
+
         found.map(|(_, peer)| peer)
     }
 

@@ -130,7 +130,8 @@ impl Turn<'_> {
                 let in_vain = self.cx.policy.gateways.in_vain;
                 let site = self.site_mut()?;
                 site.peers.forgive(at);
-                site.in_vain.add(&in_vain, at, now);
+                let who = site.who(at);
+                site.in_vain.add(&in_vain, who, now);
                 (Role::Member, None)
             }
             Verdict::Recall(wait) => {
@@ -225,7 +226,9 @@ impl Turn<'_> {
 
     fn last_in_line(&mut self, gateway: Endpoint) -> Result<(), Broken> {
         let (now, policy) = (self.now, &self.cx.policy.gateways);
-        self.site_mut()?.bars.add(&policy.barred, gateway, now);
+        let site = self.site_mut()?;
+        let who = site.who(gateway);
+        site.bars.add(&policy.barred, who, now);
         Ok(())
     }
 

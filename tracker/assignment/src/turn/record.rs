@@ -125,6 +125,7 @@ impl Turn<'_> {
                 machine: self.machine(AgentKey::of(&report.agent)),
                 name: report.agent.as_str().into(),
                 second: Second::none(Tick::of(now)),
+                since: Tick::of(now),
                 preference: report.preference,
                 wan: report.wan,
                 reused,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_assignment::Time;
-use narrows_protocol::{AnnounceEvent, PeerId};
+use narrows_protocol::{AnnounceEvent, GatewayPreference, PeerId, Role};
 
 use super::star;
 use crate::sim::client::{SIZE, address};
@@ -129,4 +129,48 @@ fn clients_that_a_machine_makes_up_and_that_never_come_back_have_its_sites_lease
             "{clients} clients: {ended:?}"
         );
     }
+}
+
+/// One of several machines behind the NAT address of a liar.
+fn behind_the_nat(n: u16, left: u64) -> Lie {
+    let mut addr = address(2, 200, false);
+    addr.set_port(7000 + n);
+    let mut lie = Lie::of(&format!("behind-{n}"), addr, left);
+    (lie.key, lie.peer_id) = (Some(9000 + u32::from(n)), PeerId([n as u8; 20]));
+    lie
+}
+
+#[test]
+fn honest_machines_behind_a_liars_nat_address_have_the_lease_before_it() {
+    let mut world = star(2);
+    let origin = world.join(1, true, SIZE);
+    world.announce(origin, AnnounceEvent::Started);
+    let liar = |left| behind_the_nat(0, left).saying(|report| report.preference = GatewayPreference::Prefer);
+    let elsewhere = |left| {
+        Lie::of("elsewhere", address(2, 201, false), left)
+            .saying(|report| report.preference = GatewayPreference::Never)
+    };
+    let (mut named, mut left) = (false, SIZE);
+    while !named {
+        left -= 1;
+        named = world.hear(&liar(left)).outcome.no_progress.is_some();
+        for n in 1..=2 {
+            world.hear(&behind_the_nat(n, SIZE));
+        }
+        world.hear(&elsewhere(SIZE));
+        world.advance(world.now + Duration::from_secs(10));
+        assert!(world.now < Duration::from_secs(120));
+    }
+    let led = |world: &mut World, lie: Lie| world.hear(&lie).role == Role::Gateway;
+    let leads = |world: &mut World| (1..=2).find(|n| led(world, behind_the_nat(*n, SIZE)));
+    let first = leads(&mut world).expect("one behind the NAT has the lease");
+    world.advance(world.now + Duration::from_secs(10));
+    // its site comes on by it; then it goes
+    world.hear(&elsewhere(SIZE / 2));
+    world.hear(&behind_the_nat(first, SIZE / 2).with(|lie| lie.event = AnnounceEvent::Stopped));
+    for _ in 0..30 {
+        assert!(!led(&mut world, liar(1)), "although it says that it has most");
+        world.advance(world.now + Duration::from_millis(100));
+    }
+    assert_eq!(leads(&mut world), Some(3 - first));
 }

@@ -4,7 +4,9 @@ use narrows_protocol::{AgentReport, Role};
 
 use super::successor::{successor, successor_willing};
 use super::verdict::{Lease, Verdict};
+use crate::endpoint::Endpoint;
 use crate::rules::{restart, service, upstream};
+use crate::state::bars::Line;
 use crate::state::peer::Peer;
 use crate::state::site::Supply;
 use crate::state::view::View;
@@ -44,7 +46,8 @@ pub(super) fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
     let in_vain = || {
         let one_address = service::is_one_address(site, view.at);
         let has_one = !one_address && site.gateways.keys().any(|at| at.ip() == view.at.ip());
-        has_one || (site.in_vain.has(view.at, one_address, view.now) && is_beside_another(view))
+        let is_last = || site.in_vain.line(site.who(view.at), one_address, view.now) == Line::Last;
+        has_one || (is_last() && is_beside_another(view))
     };
     if climbed && !is_behind_others(view) && !in_vain() {
         elect_extra(view)
@@ -61,9 +64,12 @@ pub(super) fn is_beside_another(view: &View<'_>) -> bool {
 
 /// Whether a peer that had the lease to no avail is to wait, since others could take it.
 fn is_behind_others(view: &View<'_>) -> bool {
-    service::is_last_in_line(view, view.at)
-        && successor_willing(view)
-            .is_some_and(|to| view.site.leecher(to).is_some_and(|peer| service::may_lead(view, to, peer)))
+    let own = service::line(view, view.at);
+    let is_before = |to: Endpoint| {
+        let can = |peer: &Peer| peer.fitness() >= Peer::FITNESS_OF_AGENTS && service::line(view, to) < own;
+        view.site.leecher(to).is_some_and(can)
+    };
+    own > Line::Front && successor_willing(view).is_some_and(is_before)
 }
 
 fn worked(report: Option<&AgentReport>) -> bool {

@@ -30,7 +30,7 @@ pub(crate) fn successor(view: &View<'_>, not: Option<Endpoint>, willing: bool) -
         let is_fresh = site.displaced != Some(at);
         (
             fitness > 0,
-            !service::is_last_in_line(view, at),
+            std::cmp::Reverse(service::line(view, at)),
             is_fresh,
             fitness,
             std::cmp::Reverse(peer.left),
