@@ -117,6 +117,7 @@ fn request() -> AnnounceRequest {
             share: Sharing::Never,
             gone: vec![v4],
             sources: vec![("hq".into(), 1)],
+            brought: vec![(v4, 1)],
             metrics: Some(1),
             networks: Some(1),
             rates: Some(1),

@@ -32,6 +32,8 @@ pub struct Report {
     pub gone: Vec<SocketAddr>,
     /// Of `wan`: the bytes by parent site, as far as its name is known.
     pub from: Vec<(String, u64)>,
+    /// Where the tracker names several gateways of our site: what each of them sent us in this run.
+    pub brought: Vec<(SocketAddr, u64)>,
 }
 
 /// The state of a content as `GET /status` names it (`checking` is the shell's).

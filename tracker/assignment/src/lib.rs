@@ -60,7 +60,7 @@
 //! | 1 sites | the site map | `turn/announce.rs` |
 //! | 2 supply | `state/site.rs`, `rules/supply.rs` | `turn/progress.rs` |
 //! | 3 parents | `rules/parents.rs`, `rules/stripes.rs`, with a `state/picture.rs` | `turn/parents.rs` |
-//! | 4 gateways: leases, successors | `rules/gateway/`, `rules/service.rs`, `rules/trickle.rs` | `turn/lease.rs` |
+//! | 4 gateways: leases, successors | `rules/gateway/`, `rules/service.rs`, `rules/brought.rs`, `rules/trickle.rs` | `turn/lease.rs` |
 //! | 4 gateways: fail-over, adoption | `rules/accusations.rs`, `rules/failover.rs`, `rules/restart.rs` | `turn/reach.rs`, `turn/probe.rs` |
 //! | 5 upstreams | `rules/upstream.rs`, `rules/reach.rs` | `turn/announce.rs`, `turn/reach.rs` |
 //! | 6 links are the gateway's, 7 neighbours | `rules/neighbours.rs` | `turn/announce.rs` |

@@ -30,8 +30,8 @@ mod text;
 
 pub use announce::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, AnnounceUrl,
-    AnnounceUrlError, Assignment, Failure, GatewayPreference, MAX_SEEN_OFFENDERS, Parent, Peer, ReplyError,
-    RetryIn, Role, SeenOffender, Sharing,
+    AnnounceUrlError, Assignment, Failure, GatewayPreference, MAX_BROUGHT, MAX_SEEN_OFFENDERS, Parent, Peer,
+    ReplyError, RetryIn, Role, SeenOffender, Sharing,
 };
 pub use ids::{InfoHash, ParseInfoHashError, PeerId};
 pub use networks::{Networks, NetworksError, PathRate, PathRates, Place, Told, ToldNetworks, ToldRates};

@@ -188,7 +188,7 @@ mod a_request {
     #[test]
     fn of_an_agent_says_its_part_only_beside_narrows_1() {
         let report = "&agent=munich-017&role=gateway&wan=500&reused=70&wanted=1&stalled=1&restarted=1&gateway=10.2.0.1:6881&lost=%5B2001:db8::1%5D:1&gw=prefer&share=never\
-                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&metrics=6882&networks=123456789012345&rates=0\
+                      &gone=10.1.0.7:6881&gone=10.1.0.8:6881&from=h%C3%BCb:one:400&from=hq:100&by=10.2.0.1:6881:70&by=%5B2001:db8::1%5D:1:0&metrics=6882&networks=123456789012345&rates=0\
                       &offender=handshake_flood:10.2.0.66&offender=no_delivery:2001:db8::66";
         assert_eq!(parse_with(report).narrows, None);
         assert_eq!(
@@ -207,6 +207,10 @@ mod a_request {
                 share: Sharing::Never,
                 gone: vec!["10.1.0.7:6881".parse().unwrap(), "10.1.0.8:6881".parse().unwrap()],
                 sources: vec![("hüb:one".into(), 400), ("hq".into(), 100)],
+                brought: vec![
+                    ("10.2.0.1:6881".parse().unwrap(), 70),
+                    ("[2001:db8::1]:1".parse().unwrap(), 0)
+                ],
                 metrics: Some(6882),
                 networks: Some(123_456_789_012_345),
                 rates: Some(0),
@@ -259,6 +263,23 @@ mod a_request {
     }
 
     #[test]
+    fn of_an_agent_divides_its_bytes_among_eight_gateways_at_most_and_what_is_odd_is_left_out() {
+        let brought = |more: &str| parse_with(&format!("&narrows=1&agent=a{more}")).narrows.unwrap().brought;
+        for odd in [
+            "&by=",
+            "&by=10.0.0.1:1",
+            "&by=10.0.0.1:5",
+            "&by=here:1:5",
+            "&by=10.0.0.1:1:-5",
+            "&by=10.0.0.1:70000:5",
+        ] {
+            assert_eq!(brought(odd), [], "{odd}");
+        }
+        let many: String = (0..9).map(|n| format!("&by=10.0.0.{n}:6881:{n}")).collect();
+        assert_eq!(brought(&many).len(), 8);
+    }
+
+    #[test]
     fn of_an_agent_with_a_wrong_value_is_refused() {
         let long = format!("&agent={}", "x".repeat(65));
         for (report, error) in [
@@ -299,11 +320,12 @@ prop_compose! {
         preference in select(vec![GatewayPreference::Auto, GatewayPreference::Never, GatewayPreference::Prefer]),
         share in select(vec![Sharing::Always, Sharing::Never]),
         gone in vec(addr(), 0..9), sources in vec(("\\PC{0,20}", any::<u64>()), 0..5), metrics in option::of(1u16..),
+        brought in vec((addr(), any::<u64>()), 0..9),
         networks: Option<u64>, rates: Option<u64>, offenders in vec(("[a-z_]{1,32}", any::<IpAddr>()), 0..5),
     ) -> AgentReport {
         let ((wan, reused), (wanted, stalled, restarted)) = (bytes, flags);
         let offenders = offenders.into_iter().filter_map(|(kind, ip)| SeenOffender::new(&kind, ip)).collect();
-        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, metrics, networks, rates, offenders }
+        AgentReport { agent, role, gateway, wan, reused, wanted, stalled, restarted, lost, preference, share, gone, sources, brought, metrics, networks, rates, offenders }
     }
 }
 

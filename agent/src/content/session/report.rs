@@ -56,6 +56,7 @@ impl Session {
                 share: self.sharing,
                 gone: report.gone,
                 sources: fetched.by_site.into_iter().collect(),
+                brought: report.brought,
                 metrics: self.services.me.metrics,
                 networks: held.map(|(networks, _)| networks),
                 rates: held.map(|(_, rates)| rates).filter(|_| report.sends_across),

@@ -198,6 +198,23 @@ impl Swarm {
         self.duty.roster.iter().copied().find(|gateway| *gateway != self.me && nearby(*gateway))
     }
 
+    /// A peer sent us what we lacked: the tracker is told which gateway of our site that was.
+    pub(super) fn note_brought(&mut self, key: PeerKey, bytes: u64) {
+        let Some(peer) = self.peers.get(&key).filter(|peer| peer.relation == Relation::Local) else {
+            return;
+        };
+        if let Some(gateway) = self.duty.roster.iter().find(|gateway| is_at(peer, **gateway)) {
+            *self.brought.entry(*gateway).or_default() += bytes;
+        }
+    }
+
+    /// What each gateway of our site sent us, where there are several.
+    pub(super) fn brought_now(&self) -> Vec<(SocketAddr, u64)> {
+        let roster = self.duty.roster.iter().filter(|_| self.duty.roster.len() > 1);
+        let others = roster.filter(|gateway| **gateway != self.me);
+        others.map(|gateway| (*gateway, self.brought.get(gateway).copied().unwrap_or(0))).collect()
+    }
+
     /// Whether we are stuck: nothing is on its way, no peer has what we lack, and nothing has moved for long
     /// enough.
     pub(super) fn check_stalled(&mut self, now: Time, out: &mut Vec<Action>) {

@@ -37,6 +37,7 @@ impl Swarm {
         }
         self.me = myself(self.config.listen, external_ip, self.duty.role, &self.duty.roster);
         self.silence.set_roster(&self.duty.roster, now);
+        self.brought.retain(|gateway, _| self.duty.roster.contains(gateway));
         self.set_parents(now, out);
         self.leave_upstreams(now, out);
         self.tell_role(out);

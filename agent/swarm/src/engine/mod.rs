@@ -86,6 +86,8 @@ pub struct Swarm {
     met_again: BTreeMap<SocketAddr, Time>,
     /// Payload bytes from across the WAN by parent site.
     from: BTreeMap<String, u64>,
+    /// What gateways of our site sent us, by the address that the tracker names.
+    brought: BTreeMap<SocketAddr, u64>,
 
     down_pace: Bucket,
     up_pace: Bucket,
@@ -174,6 +176,7 @@ impl Swarm {
             unreachable: Unreachables::default(),
             met_again: BTreeMap::new(),
             from: BTreeMap::new(),
+            brought: BTreeMap::new(),
             down_pace: Bucket::new(limits.download, now),
             up_pace: Bucket::new(limits.upload, now),
             waiting: Waiting::default(),
@@ -317,6 +320,7 @@ impl Swarm {
             gateway,
             gone: self.gone_now(),
             from: self.from.iter().map(|(site, bytes)| (site.clone(), *bytes)).collect(),
+            brought: self.brought_now(),
         }
     }
 

@@ -97,6 +97,7 @@ impl Swarm {
             Fate::Drop
         } else {
             self.credit_block(key, bytes, now);
+            self.note_brought(key, bytes);
             if taken == Taken::Whole {
                 out.push(Action::Verify { piece: block.piece });
             }

@@ -1,7 +1,9 @@
 //! What agents say of their role, and what a gateway owes its neighbours.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
+use narrows_protocol::Assignment;
 use narrows_swarm::{Action, AnnounceReason, Event, Origin, PeerKey};
 use narrows_wire::{Block, ExtendedHandshake, Hello, Message};
 
@@ -181,4 +183,33 @@ fn a_member_says_when_it_has_another_tenth_and_no_more_often() {
     let mut expected = vec![AnnounceReason::Regular; 9];
     expected.push(AnnounceReason::Completed);
     assert_eq!(said, expected);
+}
+
+#[test]
+fn an_agent_says_what_each_of_several_gateways_of_its_site_sent_it_and_of_a_single_one_nothing() {
+    let names = ["10.1.0.1:6881", "10.1.0.2:6881"];
+    let addrs: Vec<SocketAddr> = names.iter().map(|name| name.parse().expect("an address")).collect();
+    for (known, said) in [(2, true), (1, false)] {
+        let mut table = Table::leecher();
+        let assignment = member().map(|assignment| Assignment {
+            gateways: addrs[..known].to_vec(),
+            ..assignment
+        });
+        table.assign(assignment, &[names[0], names[1], "10.1.0.3:6881"]);
+        for name in [names[0], "10.1.0.3:6881"] {
+            let (peer, _) = table.agent(name, LOCAL, hello("b1", false, name == names[0]));
+            table.say(peer, Message::HaveAll);
+            let out = table.say(peer, Message::Unchoke);
+            let asked = requests(&out);
+            for block in asked.iter().take(2) {
+                table.block(peer, *block);
+            }
+        }
+        let brought = table.swarm.report().brought;
+        assert_eq!(!brought.is_empty(), said);
+        if said {
+            let sent: u64 = 2 * 16384;
+            assert_eq!(brought, [(addrs[0], sent), (addrs[1], 0)]);
+        }
+    }
 }

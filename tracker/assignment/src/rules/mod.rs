@@ -2,6 +2,7 @@
 //! gives a verdict; `turn/` applies it. Nothing in here changes a swarm.
 
 pub(crate) mod accusations;
+pub(crate) mod brought;
 pub(crate) mod budget;
 pub(crate) mod failover;
 #[cfg(test)]

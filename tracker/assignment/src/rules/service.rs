@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use narrows_topology::Rate;
 
+use super::brought::Brought;
 use super::budget;
 use crate::Time;
 use crate::endpoint::Endpoint;
-use crate::state::peer::{Class, Peer, Tick};
 use crate::state::bars::Line;
+use crate::state::peer::{Class, Peer, Tick};
 use crate::state::service::{Doubt, Doubters, Service, Suspect, Suspicion, speaks_for_itself};
 use crate::state::site::{Flow, Gateway, Site};
 use crate::state::view::View;
@@ -42,7 +43,13 @@ pub(crate) enum Said {
 }
 
 /// What a peer says of a gateway that lacked `left_before` at its last announce and was then last looked at.
-pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before: Time) -> Said {
+/// `brought`: what it had from this one, where there are several.
+pub(crate) fn said(
+    view: &View<'_>,
+    (gateway, brought): (Endpoint, Option<Brought>),
+    left_before: u64,
+    before: Time,
+) -> Said {
     let Some(lease) = view.site.gateways.get(&gateway) else {
         return Said::Nothing;
     };
@@ -52,7 +59,17 @@ pub(crate) fn said(view: &View<'_>, gateway: Endpoint, left_before: u64, before:
     if view.at == gateway || is_it {
         return Said::Nothing;
     }
-    if view.peer.left < left_before {
+    let is_others = match brought {
+        Some(Brought::Of { growth: 1.., .. }) if lease.account.is_short => return Said::Nothing,
+        Some(Brought::Of { growth: 1.., .. }) => return Said::Served,
+        Some(Brought::Of { elsewhere, .. }) => elsewhere,
+        Some(Brought::OfOthers) => return Said::Nothing,
+        Some(Brought::Unattributed(_)) | None => false,
+    };
+    if view.peer.left < left_before && !is_others {
+        if matches!(brought, Some(Brought::Of { .. })) {
+            return Said::Nothing;
+        }
         return match is_anothers(view, gateway, lease, before) {
             true => Said::Outdone,
             false => Said::Served,
@@ -116,7 +133,9 @@ pub(crate) fn sharers(view: &View<'_>, flow: &Flow) -> u32 {
         // the site has come on since the other is in office, and does so
         let serves = |other: &Gateway| other.service.served > other.since && other.service.doubt.is_none();
         let replaces = |other: &Gateway| serves(other) && has_begun(view, *at, lease, other.since);
-        uses && beside(view.site, *at, lease).any(replaces)
+        let is_replaced = || beside(view.site, *at, lease).any(replaces);
+        let is_outdone = || is_outdone(view, *at, lease) && has_begun(view, *at, lease, view.now);
+        uses && (is_replaced() || is_outdone())
     };
     let aside = view.site.gateways.iter().filter(|gateway| is_set_aside(*gateway)).count();
     let aside = u32::try_from(aside).unwrap_or(u32::MAX);
@@ -124,6 +143,17 @@ pub(crate) fn sharers(view: &View<'_>, flow: &Flow) -> u32 {
         true => flow.users.saturating_mul(view.cx.policy.gateways.least_share),
         false => flow.users.saturating_sub(aside).max(1),
     }
+}
+
+/// Whether others had nothing of one of several regular gateways, and something of another.
+fn is_outdone(view: &View<'_>, gateway: Endpoint, lease: &Gateway) -> bool {
+    let site = view.site;
+    let is_doubted = |doubt: Doubt| is_grave(site, gateway, doubt) && site.regular() > 1;
+    let serves = |(at, other): (&Endpoint, &Gateway)| {
+        let is_regular = !other.extra && is_another(site, gateway, *at) && !other.upstreams.is_empty();
+        is_regular && other.service.served > other.since && other.service.doubt.is_none()
+    };
+    !lease.extra && lease.service.doubt.is_some_and(is_doubted) && site.gateways.iter().any(serves)
 }
 
 /// Whether more than one machine doubts a gateway, or the only other one that there is.
@@ -206,7 +236,7 @@ pub(crate) fn is_another(site: &Site, one: Endpoint, other: Endpoint) -> bool {
 pub(crate) const SAMPLE: usize = 64;
 
 /// What a peer that takes the lease inherits of what the site got, if its address has just had it: it may have
-/// come back as another client.
+/// come back as another client. One that was there already beside it, and is not barred with it, begins anew.
 pub(crate) fn inherited(view: &View<'_>) -> Option<Service> {
     let lease = view.cx.policy.lease(view.cx.policy.intervals.gateway);
     let before = view.site.released.filter(|before| before.at.ip() == view.at.ip())?;
@@ -223,7 +253,12 @@ pub(crate) fn is_fruitless(view: &View<'_>, gateway: Endpoint) -> bool {
     let Some(lease) = view.site.gateways.get(&gateway).filter(|lease| !lease.extra) else {
         return false;
     };
-    let Some(doubt) = lease.service.doubt else {
+    let is_one_of_several = view.site.regular() > 1;
+    if is_one_of_several && lease.account.is_short {
+        return true;
+    }
+    let is_heard = |doubt: &Doubt| !is_one_of_several || is_grave(view.site, gateway, *doubt);
+    let Some(doubt) = lease.service.doubt.filter(is_heard) else {
         return false;
     };
     let term = term(view, gateway);
@@ -250,7 +285,7 @@ pub(crate) fn line(view: &View<'_>, at: Endpoint) -> Line {
         return Line::Front;
     }
     let one_address = is_one_address(site, at);
-    suspect.is_some_and(|suspect| match one_address {
+    let is_suspect = suspect.is_some_and(|suspect| match one_address {
         true => suspect.at == at,
         false => suspect.at.ip() == at.ip(),
     });
@@ -258,6 +293,13 @@ pub(crate) fn line(view: &View<'_>, at: Endpoint) -> Line {
         true => Line::Last,
         false => site.bars.line(site.who(at), one_address, view.now),
     }
+}
+
+/// For how long what one of several gateways says that it fetched is gathered, until it is held beside what others
+/// had from it; `None`: it is no such one.
+pub(crate) fn account_term(view: &View<'_>) -> Option<Duration> {
+    let is_one_of_several = view.site.regular() > 1 && view.gateway().is_some_and(|lease| !lease.extra);
+    is_one_of_several.then(|| term(view, view.at))
 }
 
 /// How long a gateway may bring nothing: a lease, or what it needs for some pieces.

@@ -1,6 +1,7 @@
 //! The state of one content. It knows no rule: what is decided with it is in `rules/`, and applied by
 //! `turn/`.
 
+pub(crate) mod account;
 pub(crate) mod accused;
 pub(crate) mod agents;
 pub(crate) mod bars;

@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use narrows_topology::{Hop, Route, SiteId, SiteMap};
 
+use super::account::Account;
 use super::accused::Accusations;
 use super::bars::{Bars, Who};
 use super::peer::{Class, NonSharing, Peer};
@@ -14,8 +15,8 @@ use super::seeder_speed::SeederSpeed;
 use super::service::{Released, Service, Suspect};
 use super::trials::{Meter, Trials};
 use crate::endpoint::Endpoint;
-use crate::ledger::FlowId;
 use crate::hash::peer_name;
+use crate::ledger::FlowId;
 use crate::{Policy, Time, dscp};
 
 /// Peers of a site that the tracker remembers to have reached: one is enough to know that it can, if it is not
@@ -118,6 +119,8 @@ pub(crate) struct Gateway {
     pub(crate) meter: Option<Meter>,
     /// What its site got of it.
     pub(crate) service: Service,
+    /// What it says beside what others had from it, where its site has several.
+    pub(crate) account: Account,
     /// Upstreams that it could not reach, and until when it is not handed them again.
     pub(crate) unreachable: Vec<Offer>,
 }
@@ -229,9 +232,6 @@ impl Site {
         u32::try_from(wanting).unwrap_or(u32::MAX)
     }
 
-    /// A peer that wants something and shares what it gets.
-    pub(crate) fn leecher(&self, at: Endpoint) -> Option<&Peer> {
-        let found = self.peers.find(at).filter(|(class, _)| *class == Class::Leecher);
     /// A peer as bars know it.
     pub(crate) fn who(&self, at: Endpoint) -> Who {
         let agent = self.peers.find(at).and_then(|(_, peer)| peer.agent.as_ref());
@@ -239,6 +239,9 @@ impl Site {
         Who { at, name }
     }
 
+    /// A peer that wants something and shares what it gets.
+    pub(crate) fn leecher(&self, at: Endpoint) -> Option<&Peer> {
+        let found = self.peers.find(at).filter(|(class, _)| *class == Class::Leecher);
         found.map(|(_, peer)| peer)
     }
 
@@ -300,6 +303,7 @@ impl Gateway {
             due: now,
             meter: None,
             service: Service::new(now),
+            account: Account::new(now),
             unreachable: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::rules::gateway::{self, Cause, Lease, Verdict};
 use crate::rules::{intervals, service, trickle};
+use crate::state::account::Account;
 use crate::state::peer::{Class, Tick};
 use crate::state::service::{Excuse, Suspect, Suspicion};
 use crate::state::site::{Gateway, Offer};
@@ -25,8 +26,15 @@ impl Turn<'_> {
         if !self.site()?.gateways.contains_key(&self.at) {
             return Ok(None);
         }
-        let measured = trickle::measure(&self.view()?, report.wan);
         let (now, policy) = (self.now, &self.cx.policy.trickle);
+        let view = self.view()?;
+        let (measured, term) = (trickle::measure(&view, report.wan), service::account_term(&view));
+        if let Some(gateway) = self.gateway_mut()? {
+            match term {
+                Some(term) => gateway.account.claim(report.wan, term, policy.part, now),
+                None => gateway.account = Account::new(now),
+            }
+        }
         let (meter, tried) = match measured {
             trickle::Measured::NotYet => return Ok(None),
             trickle::Measured::InVain => return Ok(Some(Trial::Others)),

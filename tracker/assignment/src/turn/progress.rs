@@ -3,7 +3,9 @@
 use narrows_protocol::AnnounceEvent;
 
 use super::Turn;
+use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
+use crate::rules::brought::{Brought, brought};
 use crate::rules::service::{self, Said};
 use crate::rules::starvation::{self, Facts};
 use crate::rules::{parents, supply};
@@ -30,16 +32,24 @@ impl Turn<'_> {
         }
         let view = self.view()?;
         let before = view.peer.judged.time();
-        let said: Vec<Said> =
-            view.site.gateways.keys().map(|at| service::said(&view, *at, left_before, before)).collect();
+        let one_address = service::is_one_address(view.site, self.at);
+        let said = |at: &Endpoint| {
+            let brought = brought(&view, self.report(), (*at, one_address), left_before);
+            (service::said(&view, (*at, brought), left_before, before), brought)
+        };
+        let said: Vec<(Said, Option<Brought>)> = view.site.gateways.keys().map(said).collect();
         let suspect = view.site.suspect.filter(|suspect| self.now < suspect.until);
         let dispensable =
             suspect.filter(|suspect| service::is_dispensable(&view, *suspect, left_before, before));
-        let one_address = service::is_one_address(view.site, self.at);
         let (now, by) = (self.now, self.at);
         let site = self.site_mut()?;
         site.suspect = suspect;
-        for (gateway, said) in site.gateways.values_mut().zip(said) {
+        for (gateway, (said, brought)) in site.gateways.values_mut().zip(said) {
+            match brought {
+                Some(Brought::Of { total, growth, .. }) => gateway.account.note(by, Some(total), growth),
+                Some(Brought::Unattributed(gained)) => gateway.account.note(by, None, gained),
+                Some(Brought::OfOthers) | None => {}
+            }
             match said {
                 Said::Nothing => {}
                 Said::Served => gateway.service.serves(now),

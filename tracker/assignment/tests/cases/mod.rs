@@ -1,6 +1,7 @@
 //! Cases that have a name, by subject.
 
 mod accusers;
+mod boasters;
 mod crowds;
 mod excuses;
 mod gateways;

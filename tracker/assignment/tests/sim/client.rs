@@ -1,6 +1,7 @@
 //! A model of a peer. What it has is a prefix of the content, so one that has more can serve one that has
 //! less.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct Client {
     pub parents: usize,
     /// Peers that it was handed and could not reach.
     pub gone: Vec<SocketAddr>,
+    /// What gateways of its site sent it, as it says.
+    pub brought: BTreeMap<SocketAddr, u64>,
     /// All remote peers that a stock client was ever handed.
     pub ever: Vec<SocketAddr>,
 }
@@ -117,6 +120,7 @@ impl Client {
             upstream: Vec::new(),
             parents: 0,
             gone: Vec::new(),
+            brought: BTreeMap::new(),
             ever: Vec::new(),
         }
     }
@@ -144,6 +148,7 @@ impl Client {
         self.gateways.clear();
         self.upstream.clear();
         self.gone.clear();
+        self.brought.clear();
         self.parents = 0;
         self.ever.clear();
         self.alive = true;
@@ -165,8 +170,15 @@ impl Client {
             preference: self.preference,
             share: self.share,
             gone: self.gone.clone(),
+            brought: self.brought(),
             ..AgentReport::default()
         })
+    }
+
+    /// What each gateway that it knows sent it, where it knows several.
+    fn brought(&self) -> Vec<(SocketAddr, u64)> {
+        let known = self.gateways.iter().filter(|_| self.gateways.len() > 1);
+        known.map(|addr| (*addr, self.brought.get(addr).copied().unwrap_or(0))).collect()
     }
 
     pub fn announce<'a>(&self, event: AnnounceEvent, report: Option<&'a AgentReport>) -> Announce<'a> {

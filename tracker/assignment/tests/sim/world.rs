@@ -354,7 +354,15 @@ impl World {
         let mut known = client.local.iter().chain(&client.gateways);
         let is_deceived = known.any(|addr| self.listening.contains(addr) && !self.mute.contains(addr));
         let waits = client.announced.is_some() && !client.is_seeder();
+        // each gateway has fetched pieces that the other has not
+        let brings = |addr: &&SocketAddr| {
+            let gateway = self.client(**addr).filter(|other| other.number != number);
+            gateway.is_some_and(|gateway| gateway.shares() && gateway.have > 0)
+        };
+        let brings: Vec<SocketAddr> = client.gateways.iter().filter(brings).copied().collect();
         let client = &mut self.clients[number];
+        let part = (have - client.have) / (brings.len() as u64 + u64::from(remote)).max(1);
+        brings.into_iter().for_each(|addr| *client.brought.entry(addr).or_default() += part);
         client.gone = gone;
         client.stalled = !is_deceived && waits && most <= client.have && took > 0 && client.agent;
         if remote {

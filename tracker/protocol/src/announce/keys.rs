@@ -72,6 +72,8 @@ pub mod agent {
         GONE = "gone";
         /// `SITE:BYTES`: of `wan`, what came from a site; may be repeated.
         FROM = "from";
+        /// `ADDRESS:BYTES`: what a gateway of its site itself sent it, in this session; may be repeated.
+        BY = "by";
         /// 1 to 65535: the port of its address where it serves `/metrics`.
         METRICS = "metrics";
         /// A number: which networks of the map it was told; 0: none yet.

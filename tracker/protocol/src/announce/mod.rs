@@ -12,8 +12,8 @@ mod url;
 
 pub use decode::ReplyError;
 pub use request::{
-    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_SEEN_OFFENDERS, Role, SeenOffender,
-    Sharing,
+    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_BROUGHT, MAX_SEEN_OFFENDERS, Role,
+    SeenOffender, Sharing,
 };
 pub use response::{AnnounceReply, AnnounceResponse, Assignment, Failure, Parent, Peer, RetryIn};
 pub use url::{AnnounceUrl, AnnounceUrlError};

@@ -14,6 +14,8 @@ use crate::ids::{InfoHash, PeerId};
 const MAX_GONE: usize = 8;
 /// Most parent sites that an announce can divide its bytes among; further ones are left out.
 const MAX_SOURCES: usize = 16;
+/// Most gateways of its site that an announce can divide its bytes among; further ones are left out.
+pub const MAX_BROUGHT: usize = 8;
 
 /// Most offenders that an announce can name; further ones are left out.
 pub const MAX_SEEN_OFFENDERS: usize = 4;
@@ -130,6 +132,10 @@ pub struct AgentReport {
     pub gone: Vec<SocketAddr>,
     /// Of `wan`: the bytes by the parent site they came from (`from=SITE:BYTES`, repeated, at most 16).
     pub sources: Vec<(String, u64)>,
+    /// Where the tracker names several gateways of its site: the bytes that it had from each of them itself, over
+    /// this session (`by=ADDRESS:BYTES`, repeated, at most 8). What one that is not served by a gateway directly
+    /// has from it is 0.
+    pub brought: Vec<(SocketAddr, u64)>,
     /// At which port of the address it announces from it serves `/metrics`; absent: it does not want to be
     /// found.
     pub metrics: Option<u16>,

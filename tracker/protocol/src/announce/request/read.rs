@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_GONE, MAX_SEEN_OFFENDERS,
-    MAX_SOURCES, Role, SeenOffender, Sharing,
+    AgentReport, AnnounceEvent, AnnounceRequest, GatewayPreference, MAX_BROUGHT, MAX_GONE,
+    MAX_SEEN_OFFENDERS, MAX_SOURCES, Role, SeenOffender, Sharing,
 };
 use crate::announce::keys::{agent, request};
 use crate::ids::{InfoHash, PeerId};
@@ -61,6 +61,7 @@ struct Fields<'q> {
     share: &'q str,
     gone: Vec<&'q str>,
     sources: Vec<&'q str>,
+    brought: Vec<&'q str>,
     metrics: &'q str,
     networks: Option<u64>,
     rates: Option<u64>,
@@ -96,6 +97,7 @@ impl Default for Fields<'_> {
             share: "",
             gone: Vec::new(),
             sources: Vec::new(),
+            brought: Vec::new(),
             metrics: "",
             networks: None,
             rates: None,
@@ -155,6 +157,7 @@ impl<'q> Fields<'q> {
             agent::RATES => self.rates = Some(number(value).unwrap_or(0)),
             agent::GONE if self.gone.len() < MAX_GONE => self.gone.push(value),
             agent::FROM if self.sources.len() < MAX_SOURCES => self.sources.push(value),
+            agent::BY if self.brought.len() < MAX_BROUGHT => self.brought.push(value),
             agent::OFFENDER if self.offenders.len() < MAX_SEEN_OFFENDERS => self.offenders.push(value),
             _ => {}
         }
@@ -218,6 +221,8 @@ impl<'q> Fields<'q> {
                 .iter()
                 .map(|source| parse_source(source).ok_or(RequestError::BadFrom))
                 .collect::<Result<_, _>>()?,
+            // no cause to refuse an announce: what is odd is left out
+            brought: self.brought.iter().filter_map(|brought| parse_brought(brought)).collect(),
             // no cause to refuse an announce: its metrics are not read then
             metrics: self.metrics.parse().ok().filter(|port| *port != 0),
             networks: self.networks,
@@ -250,6 +255,13 @@ fn parse_source(value: &str) -> Option<(String, u64)> {
     let value = query::decode_text(value)?;
     let (site, bytes) = value.rsplit_once(':')?;
     Some((site.to_owned(), number(bytes)?))
+}
+
+/// `ADDRESS:BYTES`.
+fn parse_brought(value: &str) -> Option<(SocketAddr, u64)> {
+    let value = query::decode_text(value)?;
+    let (addr, bytes) = value.rsplit_once(':')?;
+    Some((addr.parse().ok()?, number(bytes)?))
 }
 
 /// An optional address: `Some(None)` if the value is empty, `None` if it is no address.

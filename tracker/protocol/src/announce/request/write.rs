@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    AgentReport, AnnounceRequest, GatewayPreference, MAX_GONE, MAX_SEEN_OFFENDERS, MAX_SOURCES, Sharing,
+    AgentReport, AnnounceRequest, GatewayPreference, MAX_BROUGHT, MAX_GONE, MAX_SEEN_OFFENDERS, MAX_SOURCES,
+    Sharing,
 };
 use crate::announce::keys::{agent, request};
 use crate::query;
@@ -56,6 +57,9 @@ impl AgentReport {
             out.bytes(agent::FROM, site.as_bytes());
             // writing to a String cannot fail
             let _ = write!(out.0, ":{bytes}");
+        }
+        for (addr, bytes) in self.brought.iter().take(MAX_BROUGHT) {
+            out.pair(agent::BY, format_args!("{addr}:{bytes}"));
         }
         match self.preference {
             GatewayPreference::Auto => {}
