@@ -59,6 +59,30 @@ fn after_a_restart_a_working_gateway_keeps_its_lease_and_a_joiner_meets_its_neig
 }
 
 #[test]
+fn after_a_kill_who_had_the_lease_some_seconds_before_has_it_whatever_another_says() {
+    let state = TempDir::new().unwrap();
+    let tracker = start(state.path());
+    rollout(&tracker);
+    until("a snapshot is written soon, not within a minute", || {
+        swarms(state.path()).exists()
+    });
+    end(tracker, "KILL");
+    let tracker = start(state.path());
+    let mut liar = agent("munich-9", 1000);
+    liar.narrows.as_mut().unwrap().role = Role::Gateway;
+    assert_eq!(
+        role(&accepted(say(tracker.addr, "127.2.0.9", &liar))),
+        Role::Member
+    );
+    let mut gateway = agent("munich-1", 500);
+    gateway.event = AnnounceEvent::None;
+    assert_eq!(
+        role(&accepted(say(tracker.addr, "127.2.0.1", &gateway))),
+        Role::Gateway
+    );
+}
+
+#[test]
 fn after_a_kill_what_was_last_written_down_is_known() {
     let state = TempDir::new().unwrap();
     let tracker = start(state.path());

@@ -159,6 +159,9 @@ where
             odd_clients.double(&report.agent, announce.addr, other, now);
         }
         name_offences(tracker, &announce, &decision.outcome);
+        if is_worth_keeping(&decision.outcome) {
+            tracker.worth_keeping.notify_one();
+        }
         probes.dial(tracker, request.info_hash, &decision.outcome.probe);
         if decision.outcome.beside_others {
             let now = tracker.store.conditions().uptime();
@@ -207,6 +210,11 @@ fn lacked(left: u64, size: Option<u64>) -> u64 {
         Some(size) if left != u64::MAX => left.min(size),
         _ => left,
     }
+}
+
+/// Whether a tracker that is killed should know of it afterwards: who has a lease, or was last in line for one.
+fn is_worth_keeping(outcome: &Outcome) -> bool {
+    outcome.elected || outcome.revoked || outcome.no_progress.is_some()
 }
 
 /// Names a client that did what honest ones do not.

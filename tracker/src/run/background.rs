@@ -20,8 +20,12 @@ use crate::system::watch::Changes;
 const SWEEP: Duration = Duration::from_secs(5);
 /// How many times as long as a plan took no other is made: planning takes a tenth of a processor.
 const PLAN_REST: u32 = 9;
-/// How often is written down what is to outlive a restart.
+/// How often is written down what is to outlive a restart, at least ...
 const KEEP: Duration = Duration::from_secs(60);
+/// ... and at most, when leases change: a tracker that is killed has known less for a moment only.
+const KEEP_SOON: Duration = Duration::from_secs(5);
+/// So many times as long as it took to write it is not written again: it takes a twentieth of a processor and a disk.
+const KEEP_REST: u32 = 19;
 
 /// Reloads the site map whenever its file changes or the operator says so.
 pub(super) async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut reload: Reload) -> Infallible {
@@ -115,21 +119,30 @@ pub(super) async fn sweep(tracker: Arc<Tracker>) -> Infallible {
     }
 }
 
-/// Writes down each minute what is to outlive a crash.
+/// Writes down each minute what is to outlive a crash, and sooner when leases change.
 pub(super) async fn keep(tracker: Arc<Tracker>, snapshot: Snapshot) -> Infallible {
     if !snapshot.is_kept() {
         std::future::pending::<()>().await;
     }
     let failures = Arc::new(Mutex::new(Repeats::default()));
+    let mut rest = KEEP_SOON;
     loop {
-        tokio::time::sleep(KEEP).await;
+        tokio::time::sleep(rest).await;
+        let _ = tokio::time::timeout(KEEP.saturating_sub(rest), tracker.worth_keeping.notified()).await;
+        let began = tokio::time::Instant::now();
         let (tracker, snapshot, failures) = (Arc::clone(&tracker), snapshot.clone(), Arc::clone(&failures));
         blocking(move || {
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
             save(&tracker, &snapshot, &mut failures);
         })
         .await;
+        rest = rest_after(began.elapsed());
     }
+}
+
+/// How long after a snapshot none is made that took so long.
+fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(KEEP_REST).clamp(KEEP_SOON, KEEP)
 }
 
 pub(super) fn save(tracker: &Tracker, snapshot: &Snapshot, failures: &mut Repeats) {

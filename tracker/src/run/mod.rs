@@ -20,7 +20,7 @@ use narrows_host::signals::Reload;
 use narrows_host::systemd::{self, State};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -88,6 +88,7 @@ pub async fn run(
         // 0 would say that there is none
         epoch: rand::random_range(1..=u32::MAX),
         agents: AtomicU64::new(0),
+        worth_keeping: Notify::new(),
     });
     tracker.count_contents();
     metrics.brakes.set(brakes.count() as i64);

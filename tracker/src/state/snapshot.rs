@@ -1,8 +1,8 @@
 //! What outlives a restart of the tracker: the peers and leases of all swarms, in one file of the state
 //! folder.
 //!
-//! The file is written whole beside the old one, synced and renamed over it, when the tracker stops and each
-//! minute. Swarms are locked one at a time while they are copied, so that no announce waits longer than one
+//! The file is written whole beside the old one, synced and renamed over it, when the tracker stops, each
+//! minute, and within seconds when leases change. Swarms are locked one at a time while they are copied, so that no announce waits longer than one
 //! swarm takes. A file that is old, torn, changed or of another version is set aside: no peer
 //! is handed others by guesswork.
 

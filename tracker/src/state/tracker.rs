@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use narrows_assignment::SwarmStatus;
 use narrows_protocol::InfoHash;
+use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
 use crate::metrics::described::Described;
@@ -28,6 +29,8 @@ pub(crate) struct Tracker {
     pub(crate) epoch: u32,
     /// How many agents there were at the last sweep, about.
     pub(crate) agents: AtomicU64,
+    /// Something happened that is to outlive a restart sooner than other things: who has a lease, or is last in line.
+    pub(crate) worth_keeping: Notify,
 }
 
 /// How often agents look whether the tracker has restarted: so often that seeders are heard of within 20 s...
