@@ -24,6 +24,9 @@ const ID: &str = "rogue";
 /// themselves then, and names the address that was wrong of five.
 const MANY: u8 = 9;
 
+/// Within this, an offence is to be named once.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// How a machine commits an offence.
 struct Attack {
     kind: &'static str,
@@ -248,14 +251,11 @@ fn is_counted_named_once_and_shown(attack: &Attack) {
     assert_eq!(counted(&tracker, kind), 0.0, "{kind}");
     let began = Instant::now();
     let held = (attack.commit)(&tracker);
-    until(&format!("{kind} is counted twice"), || {
-        counted(&tracker, kind) >= 2.0
-    });
-    let took = began.elapsed();
-    assert!(
-        took < Duration::from_secs(60),
-        "{kind}: within a minute, not {took:?}"
-    );
+    // what is left unread ends after 10 s, and a busy machine may be late
+    while counted(&tracker, kind) < 2.0 {
+        assert!(began.elapsed() < MINUTE, "{kind} is not counted");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     drop(held);
     for shown in [
         serde_json::from_slice(&get(tracker.admin, "/status").body).unwrap(),
