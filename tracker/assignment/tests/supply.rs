@@ -141,7 +141,7 @@ enum Return {
 }
 
 /// Three leechers of the branch beside a machine that claims to be a seeder there, anew each 3 s, and serves
-/// nobody. Returns in how many of 200 s none of them was gateway.
+/// no peer. Returns in how many of 200 s none of them was gateway.
 fn held_by(manner: Return) -> u32 {
     let mut world = pair();
     join(&mut world, 1, SIZE);
@@ -191,12 +191,12 @@ fn held_by(manner: Return) -> u32 {
 }
 
 #[test]
-fn a_machine_that_claims_to_be_a_seeder_and_serves_nobody_holds_its_site_once_however_often_it_claims_it() {
+fn a_machine_that_claims_to_be_a_seeder_and_serves_no_peer_holds_its_site_once_however_often_it_claims_it() {
     for manner in [Return::Renamed, Return::Refilled, Return::Stopped] {
         let held = held_by(manner);
         assert!(
             held <= 15,
-            "{manner:?}: for {held} of 200 s nobody fetched across the link"
+            "{manner:?}: for {held} of 200 s no peer fetched across the link"
         );
     }
 }
