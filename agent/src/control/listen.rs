@@ -69,7 +69,7 @@ impl Served {
     /// Whether this one comes no more often than it may.
     fn may_come(&self, ip: IpAddr, standing: Standing) -> bool {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = standing == Standing::Named || arrivals.may_come(standing.machine(ip), self.control.now());
+        let may = standing == Standing::Named || arrivals.may_come(standing.host(ip), self.control.now());
         drop(arrivals);
         if !may {
             self.control.offends(Offence::Flooding, ip);

@@ -67,7 +67,7 @@ pub(crate) async fn accept(listener: Listener, network: Arc<Network>, acceptor: 
             true => Standing::Named,
             false => Standing::Stranger,
         };
-        if !arrivals.may_come(standing.machine(addr.ip()), network.clock.now()) {
+        if !arrivals.may_come(standing.host(addr.ip()), network.clock.now()) {
             network.offends(Offence::HandshakeFlood, addr.ip());
             continue;
         }

@@ -4,7 +4,9 @@
 //! a machine that opens thousands of connections pushes out its own. Some places are kept for addresses that
 //! are known to belong here, so that many strange addresses cannot take all.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use narrows_protocol::Host;
 
 /// How many places there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,12 +29,11 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// What counts as one machine. In IPv6 a strange one has as many addresses of its network of 64 bits as it
-    /// likes; what is named is named by its address.
-    pub(crate) fn machine(self, ip: IpAddr) -> IpAddr {
-        match (self, ip) {
-            (Self::Stranger, IpAddr::V6(ip)) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-            _ => ip,
+    /// Who counts as one; what is named is named by its address.
+    pub(crate) fn host(self, ip: IpAddr) -> Host {
+        match self {
+            Self::Stranger => Host::of(ip),
+            Self::Named => Host::at(ip),
         }
     }
 }
@@ -48,8 +49,8 @@ pub(crate) struct Admission<T> {
 #[derive(Debug)]
 struct Entry<T> {
     ip: IpAddr,
-    /// See [`Standing::machine`].
-    machine: IpAddr,
+    /// See [`Standing::host`].
+    host: Host,
     standing: Standing,
     held: T,
 }
@@ -83,13 +84,13 @@ impl<T> Admission<T> {
     pub(crate) fn admit(&mut self, ip: IpAddr, standing: Standing, held: T) -> Option<Evicted<T>> {
         let victim = self.victim(ip, standing);
         let evicted = victim.map(|index| {
-            let of = self.entries.iter().filter(|entry| entry.machine == self.entries[index].machine).count();
+            let of = self.entries.iter().filter(|entry| entry.host == self.entries[index].host).count();
             let Entry { ip, held, .. } = self.entries.remove(index);
             Evicted { ip, of, held }
         });
         self.entries.push(Entry {
             ip,
-            machine: standing.machine(ip),
+            host: standing.host(ip),
             standing,
             held,
         });
@@ -98,9 +99,9 @@ impl<T> Admission<T> {
 
     /// Which entry gives way, if one has to.
     fn victim(&self, ip: IpAddr, standing: Standing) -> Option<usize> {
-        let machine = standing.machine(ip);
-        if self.entries.iter().filter(|entry| entry.machine == machine).count() >= self.bounds.per_address {
-            return self.entries.iter().position(|entry| entry.machine == machine);
+        let host = standing.host(ip);
+        if self.entries.iter().filter(|entry| entry.host == host).count() >= self.bounds.per_address {
+            return self.entries.iter().position(|entry| entry.host == host);
         }
         let is_stranger = |entry: &Entry<T>| entry.standing == Standing::Stranger;
         let strangers = self.entries.iter().filter(|entry| is_stranger(entry)).count();
@@ -116,10 +117,9 @@ impl<T> Admission<T> {
 
     /// The oldest of the address that has most, among some; the oldest of all where several have as many.
     fn most_frequent(&self, among: impl Fn(&Entry<T>) -> bool) -> Option<usize> {
-        let of =
-            |machine| self.entries.iter().filter(|entry| entry.machine == machine && among(entry)).count();
+        let of = |host| self.entries.iter().filter(|entry| entry.host == host && among(entry)).count();
         let some = self.entries.iter().enumerate().filter(|(_, entry)| among(entry));
-        some.map(|(index, entry)| (of(entry.machine), std::cmp::Reverse(index)))
+        some.map(|(index, entry)| (of(entry.host), std::cmp::Reverse(index)))
             .max()
             .map(|(_, index)| index.0)
     }
@@ -133,6 +133,8 @@ impl<T> Admission<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const BOUNDS: Bounds = Bounds {

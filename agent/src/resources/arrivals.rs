@@ -1,8 +1,9 @@
 //! How often one address may come.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
+
+use narrows_protocol::Host;
 
 /// So many connections an address may open at once: more than the agents that one address and port can hide
 /// (64, behind a NAT), each once anew.
@@ -18,7 +19,7 @@ const MAX_ADDRESSES: usize = 4096;
 /// A bucket for each address that came lately.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
-    buckets: HashMap<IpAddr, Bucket>,
+    buckets: HashMap<Host, Bucket>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +35,12 @@ impl Bucket {
 }
 
 impl Arrivals {
-    /// Whether `ip`, which comes at `now`, comes no more often than it may.
-    pub(crate) fn may_come(&mut self, ip: IpAddr, now: Duration) -> bool {
-        if self.buckets.len() >= MAX_ADDRESSES && !self.buckets.contains_key(&ip) {
+    /// Whether `host`, which comes at `now`, comes no more often than it may.
+    pub(crate) fn may_come(&mut self, host: Host, now: Duration) -> bool {
+        if self.buckets.len() >= MAX_ADDRESSES && !self.buckets.contains_key(&host) {
             self.make_room(now);
         }
-        let bucket = self.buckets.entry(ip).or_insert(Bucket { left: BURST, at: now });
+        let bucket = self.buckets.entry(host).or_insert(Bucket { left: BURST, at: now });
         let left = bucket.left(now);
         let comes = left >= 1.0;
         *bucket = Bucket {
@@ -66,10 +67,14 @@ impl Arrivals {
 mod tests {
     use super::*;
 
+    fn of(ip: u32) -> Host {
+        Host::of(std::net::IpAddr::from(ip.to_be_bytes()))
+    }
+
     #[test]
     fn a_flood_is_held_to_its_rate_and_others_come_as_they_like() {
         let mut arrivals = Arrivals::default();
-        let (flood, other) = (IpAddr::from([10, 0, 0, 66]), IpAddr::from([10, 0, 0, 1]));
+        let (flood, other) = (of(0x0a00_0042), of(0x0a00_0001));
         let mut came = 0;
         for n in 0..17_000 {
             let now = Duration::from_micros(n * 588);
@@ -86,10 +91,10 @@ mod tests {
     #[test]
     fn a_flood_of_addresses_is_forgotten_in_halves_and_the_one_that_came_most_is_not() {
         let (mut arrivals, now) = (Arrivals::default(), Duration::from_secs(1));
-        let often = IpAddr::from([192, 0, 2, 1]);
+        let often = of(0xc000_0201);
         while arrivals.may_come(often, now) {}
         for n in 0..100_000_u32 {
-            arrivals.may_come(IpAddr::from(n.to_be_bytes()), now);
+            arrivals.may_come(of(n), now);
             assert!(arrivals.buckets.len() <= MAX_ADDRESSES);
         }
         assert!(!arrivals.may_come(often, now));

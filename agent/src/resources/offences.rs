@@ -46,6 +46,7 @@ narrows_host::offence_kinds! {
             "a machine says that it is of this site, and its address is of another one; it is served as from there: if \
             the site map is right, look what runs on that machine",
     }
+    host: |ip| narrows_protocol::Host::of(ip).bytes()
 }
 
 impl From<Misdeed> for Offence {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use narrows_protocol::Host;
 use serde::{Deserialize, Serialize};
 
 /// Where a peer accepts connections, and its key in a swarm. IPv4 is kept as IPv4-mapped IPv6.
@@ -63,6 +64,11 @@ impl Endpoint {
     /// Its address alone, for lists by address.
     pub(crate) fn ip_bytes(self) -> [u8; 16] {
         self.ip
+    }
+
+    /// Who speaks from there, as far as a socket tells.
+    pub(crate) fn host(self) -> Host {
+        Host::of_bytes(self.ip)
     }
 
     /// A number for its address, whatever the port.

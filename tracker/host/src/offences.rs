@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::RepeatsBy;
 
-/// So many addresses are remembered for each kind; the one that was seen last the longest ago gives way. Any
-/// client can come from some addresses, and behind each there may be a machine that has to be looked for.
+/// So many addresses are remembered for each kind. Of the [host](OffenceKind::host) that has most of them the one that
+/// was seen last the longest ago gives way, of all where each has as many: one machine with an IPv6 network hides no
+/// other.
 const MAX_OFFENDERS: usize = 64;
 
 /// So many addresses are named in the log for each kind within an hour.
@@ -27,10 +28,13 @@ pub trait OffenceKind: Copy + Eq + 'static {
     fn as_str(self) -> &'static str;
     /// For the log: what the client does, and what the operator can do.
     fn sentence(self) -> &'static str;
+    /// What counts as one machine, of all addresses that it may have: `narrows_protocol::Host`, as bytes.
+    fn host(ip: IpAddr) -> [u8; 16];
 }
 
-/// Declares the kinds of a program, each with its label and its sentence: a kind that has been declared is in
-/// [`OffenceKind::ALL`], so that it is counted and shown.
+/// Declares the kinds of a program, each with its label and its sentence, and [what counts as one
+/// machine](OffenceKind::host): a kind that has been declared is in [`OffenceKind::ALL`], so that it is counted and
+/// shown.
 ///
 /// ```
 /// narrows_host::offence_kinds! {
@@ -38,6 +42,10 @@ pub trait OffenceKind: Copy + Eq + 'static {
 ///     pub enum Offence {
 ///         /// Says what is not so.
 ///         Lies = "lies": "a client lies; look at it",
+///     }
+///     host: |ip| match ip {
+///         std::net::IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+///         std::net::IpAddr::V6(ip) => ip.octets(),
 ///     }
 /// }
 /// use narrows_host::OffenceKind;
@@ -51,6 +59,7 @@ macro_rules! offence_kinds {
         $visibility:vis enum $name:ident {
             $($(#[$of_kind:meta])* $kind:ident = $label:literal: $sentence:literal),+ $(,)?
         }
+        host: $host:expr
     ) => {
         $(#[$of_enum])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,6 +80,11 @@ macro_rules! offence_kinds {
                 match self {
                     $(Self::$kind => $sentence,)+
                 }
+            }
+
+            fn host(ip: ::std::net::IpAddr) -> [u8; 16] {
+                let host: fn(::std::net::IpAddr) -> [u8; 16] = $host;
+                host(ip)
             }
         }
     };
@@ -163,7 +177,7 @@ impl<K: OffenceKind> OfKind<K> {
             return;
         }
         if offenders.len() >= MAX_OFFENDERS
-            && let Some(oldest) = offenders.values().min_by_key(|known| known.last).map(|known| known.ip)
+            && let Some(oldest) = oldest_of_most::<K>(&offenders)
         {
             offenders.remove(&oldest);
         }
@@ -183,6 +197,19 @@ impl<K: OffenceKind> OfKind<K> {
     }
 }
 
+/// The one that was seen last the longest ago, of those with the host that has most.
+fn oldest_of_most<K: OffenceKind>(offenders: &BTreeMap<IpAddr, Offender<K>>) -> Option<IpAddr> {
+    let mut counts: BTreeMap<[u8; 16], usize> = BTreeMap::new();
+    for ip in offenders.keys() {
+        *counts.entry(K::host(*ip)).or_default() += 1;
+    }
+    let count = |known: &Offender<K>| counts.get(&K::host(known.ip)).copied();
+    offenders
+        .values()
+        .max_by_key(|known| (count(known), std::cmp::Reverse(known.last)))
+        .map(|known| known.ip)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +218,11 @@ mod tests {
         enum Kind {
             Lies = "lies": "it lies; look at it",
             Floods = "floods": "it floods; look at it",
+        }
+        // enough for these tests: an IPv6 network is one
+        host: |ip| match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => (ip.to_bits() >> 64 << 64).to_be_bytes(),
         }
     }
 
@@ -231,5 +263,23 @@ mod tests {
         let lies = known.iter().find(|known| known.kind == Kind::Lies).unwrap();
         assert_eq!(lies.agent.as_ref().map(String::len), Some(MAX_AGENT));
         assert_eq!(known[0].ip, ip(9999));
+    }
+
+    #[test]
+    fn a_machine_with_an_ipv6_network_hides_no_other_offender_of_its_kind() {
+        let (offences, other) = (Offences::default(), "2001:db8:0:1::1".parse().unwrap());
+        offences.record(Kind::Lies, ip(1), None, Duration::ZERO);
+        offences.record(Kind::Lies, other, None, Duration::ZERO);
+        for n in 1..1000_u128 {
+            let ip = IpAddr::from((0x2001_0db8_u128 << 96 | n).to_be_bytes());
+            offences.record(Kind::Lies, ip, None, Duration::from_secs(n as u64));
+        }
+        let known: Vec<IpAddr> = offences.offenders().iter().map(|known| known.ip).collect();
+        assert_eq!(known.len(), MAX_OFFENDERS);
+        assert!(known.contains(&ip(1)) && known.contains(&other), "{known:?}");
+        assert!(
+            known.contains(&"2001:db8::3e7".parse().unwrap()),
+            "the last one: {known:?}"
+        );
     }
 }

@@ -21,6 +21,7 @@
 pub mod announce;
 mod bencode;
 mod compact;
+mod host;
 pub mod ids;
 pub mod metainfo;
 pub mod networks;
@@ -33,6 +34,7 @@ pub use announce::{
     AnnounceUrlError, Assignment, Failure, GatewayPreference, MAX_BROUGHT, MAX_SEEN_OFFENDERS, Parent, Peer,
     ReplyError, RetryIn, Role, SeenOffender, Sharing,
 };
+pub use host::Host;
 pub use ids::{InfoHash, ParseInfoHashError, PeerId};
 pub use networks::{Networks, NetworksError, PathRate, PathRates, Place, Told, ToldNetworks, ToldRates};
 pub use query::RequestError;

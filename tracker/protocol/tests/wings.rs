@@ -2,7 +2,7 @@
 
 /// From the ground up; parts of one storey do not know each other.
 const STOREYS: &[&[&str]] = &[
-    &["bencode", "ids", "networks", "query", "text"],
+    &["bencode", "host", "ids", "networks", "query", "text"],
     &["compact"],
     &["announce"],
     &["metainfo", "scrape"],

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use narrows_protocol::InfoHash;
+use narrows_protocol::{Host, InfoHash};
 use tokio::net::TcpStream;
 use tracing::{debug, info};
 
@@ -22,6 +22,9 @@ const MAX_PROBES: usize = 64;
 
 /// ... and to one address: a machine that swallows them takes no other's place.
 const MAX_PROBES_OF_ADDRESS: usize = 4;
+
+/// ... and to one host: more than to an address, since an IPv6 network may be a whole site.
+const MAX_PROBES_OF_HOST: usize = 16;
 
 /// Which addresses are being dialled, and how often.
 #[derive(Debug, Default)]
@@ -54,7 +57,13 @@ impl Probes {
     fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Slot> {
         let mut dialled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = dialled.get(&ip).copied().unwrap_or(0);
-        if of_address >= MAX_PROBES_OF_ADDRESS || dialled.values().sum::<usize>() >= MAX_PROBES {
+        let of = |is: &dyn Fn(IpAddr) -> bool| -> usize {
+            dialled.iter().filter(|(ip, _)| is(**ip)).map(|(_, count)| count).sum()
+        };
+        if of_address >= MAX_PROBES_OF_ADDRESS
+            || of(&|other| Host::of(other) == Host::of(ip)) >= MAX_PROBES_OF_HOST
+            || of(&|_| true) >= MAX_PROBES
+        {
             return None;
         }
         dialled.insert(ip, of_address + 1);
@@ -135,5 +144,15 @@ mod tests {
         assert_eq!(one.len() + others.len(), MAX_PROBES);
         drop(one);
         assert!(probes.take(ip(1)).is_some());
+    }
+
+    #[test]
+    fn a_machine_with_an_ipv6_network_takes_a_quarter_of_the_places_at_most() {
+        let probes = Arc::new(Probes::default());
+        let ip = |net: u16, n: u16| IpAddr::from([0x2001, 0xdb8, 0, net, 0, 0, 0, n]);
+        let one: Vec<Slot> = (0..200).filter_map(|n| probes.take(ip(1, n / 2))).collect();
+        assert_eq!(one.len(), MAX_PROBES_OF_HOST);
+        let others: Vec<Slot> = (2..200).filter_map(|net| probes.take(ip(net, 1))).collect();
+        assert_eq!(one.len() + others.len(), MAX_PROBES);
     }
 }

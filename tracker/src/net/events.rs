@@ -10,13 +10,14 @@ use std::task::{self, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
+use narrows_protocol::Host;
 use tokio::sync::{Notify, mpsc, watch};
 
 /// What a stream begins with: how long a browser waits, in milliseconds, before it asks again.
 const PREAMBLE: &[u8] = b"retry: 2000\n\n";
 
 /// Brings each event to all who subscribed. A slow subscriber misses events and delays no other. Where there
-/// are too many, an address with many streams gives its oldest up for one with fewer.
+/// are too many, a host with many streams gives its oldest up for one with fewer.
 pub(crate) struct Broadcast(Arc<Mutex<State>>);
 
 struct State {
@@ -28,7 +29,7 @@ struct State {
 }
 
 struct Subscriber {
-    address: IpAddr,
+    host: Host,
     end: Arc<Notify>,
 }
 
@@ -94,11 +95,12 @@ impl Broadcast {
     /// # Errors
     /// If there are too many, or the broadcast is closed.
     pub(crate) fn subscribe(&self, address: IpAddr) -> Result<Subscription, Unavailable> {
+        let host = Host::of(address);
         let mut state = self.state();
         if matches!(state.channel, Channel::Closed) {
             return Err(Unavailable::Closed);
         }
-        if state.subscribers.len() >= state.max_subscribers && !state.make_room_for(address) {
+        if state.subscribers.len() >= state.max_subscribers && !state.make_room_for(host) {
             return Err(Unavailable::Full);
         }
         let (events, is_first) = match &state.channel {
@@ -114,7 +116,7 @@ impl Broadcast {
         state.subscribers.insert(
             number,
             Subscriber {
-                address,
+                host,
                 end: Arc::clone(&end),
             },
         );
@@ -157,20 +159,20 @@ impl Broadcast {
 }
 
 impl State {
-    /// Ends the oldest stream of the address with most, if `address` then still has no more than that one.
-    fn make_room_for(&mut self, address: IpAddr) -> bool {
-        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    /// Ends the oldest stream of the host with most, if `host` then still has no more than that one.
+    fn make_room_for(&mut self, host: Host) -> bool {
+        let mut counts: BTreeMap<Host, usize> = BTreeMap::new();
         for subscriber in self.subscribers.values() {
-            *counts.entry(subscriber.address).or_default() += 1;
+            *counts.entry(subscriber.host).or_default() += 1;
         }
-        let own = counts.get(&address).copied().unwrap_or(0);
+        let own = counts.get(&host).copied().unwrap_or(0);
         let Some((most, many)) = counts.into_iter().max_by_key(|(_, count)| *count) else {
             return false;
         };
         if own + 1 >= many {
             return false;
         }
-        let oldest = self.subscribers.iter().find(|(_, subscriber)| subscriber.address == most);
+        let oldest = self.subscribers.iter().find(|(_, subscriber)| subscriber.host == most);
         let Some(ended) =
             oldest.map(|(number, _)| *number).and_then(|number| self.subscribers.remove(&number))
         else {

@@ -46,4 +46,5 @@ narrows_host::offence_kinds! {
             further ones are refused: a large NAT, which needs ports of its own or a route to the tracker, or a machine \
             that makes clients up",
     }
+    host: |ip| narrows_protocol::Host::of(ip).bytes()
 }

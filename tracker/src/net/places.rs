@@ -3,16 +3,16 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
+use narrows_protocol::Host;
 
-/// Who holds places together. An IPv6 network of 64 bits is one: a machine there has as many addresses as it
-/// likes.
+/// Who holds places together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Holder {
     /// A client, or several behind one NAT.
-    Client(IpAddr),
+    Client(Host),
     /// A proxy of `trusted_proxies`: many clients come through it, so it has no bound of its own but half of
     /// all places.
     Proxy(IpAddr),
@@ -24,10 +24,7 @@ impl Holder {
         if trusted.iter().any(|network| network.contains(&address)) {
             return Self::Proxy(address);
         }
-        Self::Client(match address {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            IpAddr::V4(_) => address,
-        })
+        Self::Client(Host::of(address))
     }
 
     const fn is_proxy(self) -> bool {

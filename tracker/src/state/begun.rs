@@ -1,54 +1,42 @@
-//! How many contents each machine has begun at a tracker that tracks any: what a client says creates a swarm there.
+//! How many contents each host has begun at a tracker that tracks any: what a client says creates a swarm there.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Contents that are there and were first announced by one IPv4 address or IPv6 /64.
-const MAX_OF_MACHINE: u32 = 1024;
+use narrows_protocol::Host;
+
+/// Contents that are there and were first announced by one host.
+const MAX_OF_HOST: u32 = 1024;
 
 /// All contents of a tracker that tracks any: some 200 MB with a peer each.
 pub(super) const MAX_SWARMS: usize = 65_536;
 
-/// Counts by machine. Its memory is bounded by the swarms that are there.
+/// Counts by host. Its memory is bounded by the swarms that are there.
 #[derive(Debug, Default)]
-pub(super) struct Begun(Mutex<HashMap<Machine, u32>>);
-
-/// An IPv4 address, or an IPv6 network (/64), in which one machine has as many addresses as it likes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Machine(IpAddr);
-
-impl Machine {
-    pub(super) fn of(ip: IpAddr) -> Machine {
-        Machine(match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.into(),
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        })
-    }
-}
+pub(super) struct Begun(Mutex<HashMap<Host, u32>>);
 
 impl Begun {
-    /// Whether a machine may begin one more.
-    pub(super) fn has_room(&self, machine: Machine) -> bool {
-        self.lock().get(&machine).is_none_or(|count| *count < MAX_OF_MACHINE)
+    /// Whether a host may begin one more.
+    pub(super) fn has_room(&self, host: Host) -> bool {
+        self.lock().get(&host).is_none_or(|count| *count < MAX_OF_HOST)
     }
 
-    pub(super) fn add(&self, machine: Machine) {
-        *self.lock().entry(machine).or_default() += 1;
+    pub(super) fn add(&self, host: Host) {
+        *self.lock().entry(host).or_default() += 1;
     }
 
-    /// A content that this machine began is no more.
-    pub(super) fn remove(&self, machine: Machine) {
+    /// A content that this host began is no more.
+    pub(super) fn remove(&self, host: Host) {
         let mut counts = self.lock();
-        if let Some(count) = counts.get_mut(&machine) {
+        if let Some(count) = counts.get_mut(&host) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&machine);
+                counts.remove(&host);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Machine, u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Host, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,8 +48,8 @@ mod tests {
     #[test]
     fn a_machine_begins_so_many_and_one_more_when_one_has_gone_and_takes_no_others_room() {
         let begun = Begun::default();
-        let of = |ip: &str| Machine::of(ip.parse().unwrap());
-        for host in 0..MAX_OF_MACHINE {
+        let of = |ip: &str| Host::of(ip.parse().unwrap());
+        for host in 0..MAX_OF_HOST {
             let ip = format!("2001:db8::{host:x}");
             assert!(begun.has_room(of(&ip)));
             begun.add(of(&ip));

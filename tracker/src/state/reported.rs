@@ -1,16 +1,16 @@
 //! What agents say of peers that did to them what honest ones do not. It is shown with how many addresses say
-//! so, and never acted upon: the agent that says it may be the one that lies.
+//! so (those of an IPv6 /64 are one), and never acted upon: the agent that says it may be the one that lies.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use narrows_protocol::SeenOffender;
+use narrows_protocol::{Host, SeenOffender};
 
 /// Most offenders that are remembered.
 const MAX_REPORTED: usize = 256;
-/// Most of these that one address may have named alone: it cannot fill the table.
+/// Most of these that one host may have named alone: it cannot fill the table.
 const MAX_PER_REPORTER: usize = 8;
 /// Most reporters of one that are told apart; "8 or more" is enough to look.
 const MAX_REPORTERS: usize = 8;
@@ -24,7 +24,7 @@ pub(crate) struct Reported(Mutex<BTreeMap<SeenOffender, Reports>>);
 /// Who said so of one, and when last.
 #[derive(Clone, Debug, Default)]
 struct Reports {
-    by: BTreeMap<IpAddr, Duration>,
+    by: BTreeMap<Host, Duration>,
     last: Duration,
 }
 
@@ -32,7 +32,7 @@ struct Reports {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ReportedOffender {
     pub(crate) seen: SeenOffender,
-    /// Different addresses that say so; at most 8 are counted.
+    /// Different hosts that say so; at most 8 are counted.
     pub(crate) reporters: usize,
     pub(crate) last: Duration,
 }
@@ -41,6 +41,7 @@ impl Reported {
     /// An agent at `from` says so at `now`. Its own address is none of its concern.
     pub(crate) fn note(&self, from: IpAddr, seen: &[SeenOffender], now: Duration) {
         let seen = seen.iter().filter(|seen| seen.ip() != from);
+        let from = Host::of(from);
         let mut known = self.lock();
         for seen in seen {
             if let Some(reports) = known.get_mut(seen) {
@@ -79,7 +80,7 @@ impl Reported {
 }
 
 impl Reports {
-    fn say(&mut self, from: IpAddr, now: Duration) {
+    fn say(&mut self, from: Host, now: Duration) {
         self.last = now;
         if self.by.len() < MAX_REPORTERS || self.by.contains_key(&from) {
             self.by.insert(from, now);
@@ -123,6 +124,20 @@ mod tests {
         let counts: Vec<_> = list.iter().map(|one| (one.seen.ip(), one.reporters)).collect();
         assert_eq!(counts, [(ip(66), 2), (ip(7), 1)]);
         assert_eq!(reported.list(FORGOTTEN + 3 * START), []);
+    }
+
+    #[test]
+    fn a_machine_with_an_ipv6_network_counts_once_and_hides_none() {
+        let reported = Reported::default();
+        let from = |n: u32| IpAddr::from((0x2001_0db8_u128 << 96 | u128::from(n)).to_be_bytes());
+        reported.note(ip(1), &[seen(66)], START);
+        for n in 0..2000 {
+            reported.note(from(n), &[seen(7), seen(1000 + n)], 2 * START);
+        }
+        let list = reported.list(2 * START);
+        assert!(list.iter().all(|one| one.reporters == 1), "{list:?}");
+        assert_eq!(list.len(), 1 + MAX_PER_REPORTER);
+        assert!(list.iter().any(|one| one.seen.ip() == ip(66)));
     }
 
     #[test]

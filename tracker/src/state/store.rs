@@ -17,10 +17,10 @@ use narrows_assignment::{
     Announce, Context, Counts, Decision, Explanation, Listed, Probed, Refusal, Swarm, SwarmRecord,
     SwarmStatus, Time,
 };
-use narrows_protocol::InfoHash;
+use narrows_protocol::{Host, InfoHash};
 use narrows_topology::{SiteId, SiteMap};
 
-use crate::state::begun::{Begun, MAX_SWARMS, Machine};
+use crate::state::begun::{Begun, MAX_SWARMS};
 use crate::state::conditions::{Conditions, View};
 use crate::state::distinct::Distinct;
 use crate::state::faults::Faults;
@@ -42,7 +42,7 @@ pub(super) struct Tracked {
     /// Whether it is among those whose parents are to be planned.
     pub(super) waits_for_plan: bool,
     /// Who began it, where any content is tracked.
-    begun_by: Option<Machine>,
+    begun_by: Option<Host>,
 }
 
 /// Whether a content may be begun.
@@ -87,7 +87,7 @@ impl Store {
     pub(crate) fn room(&self, hash: InfoHash, ip: IpAddr) -> Room {
         if self.swarms.contains_key(&hash) {
             Room::Enough
-        } else if !self.begun.has_room(Machine::of(ip)) {
+        } else if !self.begun.has_room(Host::of(ip)) {
             Room::NoneForMachine
         } else if self.swarms.len() >= MAX_SWARMS {
             Room::None
@@ -122,7 +122,7 @@ impl Store {
                 if !swarm.is_empty() {
                     let mut tracked = Tracked::new(swarm, &view);
                     self.ask_for_plan(hash, &mut tracked, &view);
-                    tracked.begun_by = size.is_none().then(|| Machine::of(announce.addr.ip()));
+                    tracked.begun_by = size.is_none().then(|| Host::of(announce.addr.ip()));
                     tracked.begun_by.into_iter().for_each(|machine| self.begun.add(machine));
                     entry.insert(tracked);
                 }

@@ -1,11 +1,16 @@
 //! Where Prometheus is sent: which of the addresses that agents announce for their metrics.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use narrows_protocol::Host;
 
 /// Most targets at one address. A machine runs one agent or a few; one that says to be thousands would have
 /// Prometheus ask it thousands of times.
 const MAX_PER_ADDRESS: usize = 8;
+
+/// Most targets in one IPv6 network, which may be a large site, or a machine with as many addresses as it likes.
+const MAX_PER_HOST: usize = 4096;
 
 /// Most targets in all: more than a Prometheus asks.
 const MAX_TARGETS: usize = 100_000;
@@ -26,6 +31,7 @@ pub(crate) struct Targets {
     agents: BTreeMap<(String, Machine), SocketAddr>,
     /// By address and port.
     places: BTreeMap<IpAddr, BTreeMap<u16, (String, Machine, String)>>,
+    by_host: BTreeMap<Host, usize>,
     count: usize,
 }
 
@@ -57,9 +63,15 @@ impl Targets {
         ports.insert(address.port(), (agent.0.clone(), machine, site()));
         self.agents.insert(agent, address);
         self.count += 1;
+        let host = Host::of(address.ip());
+        let of_host = self.by_host.entry(host).or_default();
+        *of_host += 1;
+        let is_over = *of_host > MAX_PER_HOST;
         let ports = self.places.get(&address.ip()).map_or(0, BTreeMap::len);
         if ports > MAX_PER_ADDRESS {
             self.remove_last_of(address.ip());
+        } else if is_over && let Some(last) = self.last_in(host) {
+            self.remove_last_of(last);
         } else if self.count > MAX_TARGETS
             && let Some(last) = self.places.last_key_value().map(|(ip, _)| *ip)
         {
@@ -79,6 +91,12 @@ impl Targets {
         self.places.into_iter().flat_map(of).collect()
     }
 
+    /// The last address of an IPv6 network that has a target.
+    fn last_in(&self, network: Host) -> Option<IpAddr> {
+        let end = Ipv6Addr::from_bits(u128::from_be_bytes(network.bytes()) | u128::from(u64::MAX));
+        self.places.range(..=IpAddr::V6(end)).next_back().map(|(ip, _)| *ip)
+    }
+
     fn remove_last_of(&mut self, ip: IpAddr) {
         let port = self.places.get(&ip).and_then(|ports| ports.keys().next_back().copied());
         if let Some(port) = port {
@@ -93,6 +111,9 @@ impl Targets {
         if let Some((id, machine, _)) = ports.remove(&address.port()) {
             self.agents.remove(&(id, machine));
             self.count -= 1;
+            if let Some(of_host) = self.by_host.get_mut(&Host::of(address.ip())) {
+                *of_host -= 1;
+            }
         }
         if ports.is_empty() {
             self.places.remove(&address.ip());
@@ -159,5 +180,28 @@ mod tests {
             [6882, 2, 3, 4, 5, 6, 7, 8],
             "and pc1 where it is, as it moved there"
         );
+    }
+
+    #[test]
+    fn a_machine_with_an_ipv6_network_leaves_room_for_all_others() {
+        let mut targets = Targets::default();
+        let at = |network: u64, n: u32| {
+            let ip = u128::from(0x2001_0db8_0000_0000 + network) << 64 | u128::from(n);
+            SocketAddr::new(Ipv6Addr::from_bits(ip).into(), 6882)
+        };
+        let count = MAX_PER_HOST as u32 + 1000;
+        for n in (0..count).rev() {
+            targets.add((&format!("pc{n}"), 1 + n), at(7, n), || "b1".to_owned());
+        }
+        for other in [6, 8] {
+            targets.add(("other", 1), at(other, u32::MAX), || "b2".to_owned());
+            targets.add(("other", 2), at(other, u32::MAX), || "b2".to_owned());
+        }
+        assert_eq!(targets.agents.len(), targets.count);
+        let list: Vec<SocketAddr> = targets.into_list().iter().map(|target| target.address).collect();
+        let mut expected: Vec<SocketAddr> = (0..MAX_PER_HOST as u32).map(|n| at(7, n)).collect();
+        expected.insert(0, at(6, u32::MAX));
+        expected.push(at(8, u32::MAX));
+        assert_eq!(list, expected);
     }
 }

@@ -8,7 +8,9 @@
 //! that was named does so for that address alone: what is left of an agent that lost its power is in no other's way.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use narrows_protocol::Host;
 
 use crate::{PeerKey, Time};
 
@@ -67,15 +69,12 @@ pub fn verdict(
     awaited: usize,
     now: Time,
 ) -> Verdict {
-    let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<Host, usize> = BTreeMap::new();
     for place in taken {
-        *counts.entry(machine(place.ip)).or_default() += 1;
+        *counts.entry(Host::of(place.ip)).or_default() += 1;
     }
-    let of_machine = |ip| counts.get(&machine(ip)).copied().unwrap_or(0);
-    let (own, of_address) = (
-        of_machine(ip),
-        taken.iter().filter(|place| place.ip == ip).count(),
-    );
+    let of_host = |ip| counts.get(&Host::of(ip)).copied().unwrap_or(0);
+    let (own, of_address) = (of_host(ip), taken.iter().filter(|place| place.ip == ip).count());
     let is_useless = |place: &&Place| now >= place.used + USELESS;
     let gives = |place: &&Place| place.standing == Standing::Stranger;
     let enough = match taken.len() < limit / 2 {
@@ -97,29 +96,22 @@ pub fn verdict(
     }
     let strangers = taken.iter().filter(gives).count();
     let has_more = |place: &&Place| {
-        let count = of_machine(place.ip);
+        let count = of_host(place.ip);
         let owed = standing != Standing::Stranger && strangers > limit / 2;
         count > own + 1 || (is_useless(place) && count > own) || owed
     };
     let most = taken.iter().filter(gives).filter(has_more);
     let first = most.max_by_key(|place| {
-        let count = of_machine(place.ip);
+        let count = of_host(place.ip);
         (count, std::cmp::Reverse((place.used, place.peer)))
     });
     first.map_or(Verdict::AllTaken, |place| Verdict::InPlaceOf(place.peer))
 }
 
-/// What counts as one machine where places are short. In IPv6 a machine has as many addresses of its network of
-/// 64 bits as it likes.
-fn machine(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const NOW: Time = Time::from_secs(1000);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use narrows_protocol::Host;
+
 /// Which records are one machine's, and how many of one name or address are kept (rule 9, identity).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdentityPolicy {
@@ -27,6 +29,17 @@ pub struct IdentityPolicy {
     /// Of a content whose size is not known, no more than this is believed to have been there before, in
     /// bytes: it is a claim.
     pub max_reused: u64,
+}
+
+impl IdentityPolicy {
+    /// Of how many peers something is kept, for each of which a host may speak.
+    pub(crate) fn most_of(&self, host: Host) -> usize {
+        if host.is_ipv4() {
+            self.max_at_address
+        } else {
+            self.max_at_network
+        }
+    }
 }
 
 impl Default for IdentityPolicy {

@@ -15,7 +15,6 @@ use crate::endpoint::Endpoint;
 use crate::state::peer::Class;
 use crate::state::site::Upstream;
 use crate::state::view::View;
-use crate::state::voice::Voice;
 
 /// What is meant by a report that a peer of the own site does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,9 +79,9 @@ pub(crate) fn unreachable_parents(view: &View<'_>) -> Vec<SiteId> {
 
 /// Whether there is no other machine at the site that could find out which parents it reaches.
 pub(crate) fn is_only_voice(view: &View<'_>) -> bool {
-    let voice = Voice::of(view.at);
+    let voice = view.at.host();
     let mut leechers = view.site.peers.of(Class::Leecher).take(SAMPLE);
-    !leechers.any(|(at, peer)| Voice::of(at) != voice && service::may_lead(view, at, peer))
+    !leechers.any(|(at, peer)| at.host() != voice && service::may_lead(view, at, peer))
 }
 
 /// Whether a gateway reaches none of its parents by its own word alone: another one is to try.

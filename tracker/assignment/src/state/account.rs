@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use narrows_protocol::Host;
 
-use super::voice::Voice;
 use crate::Time;
 use crate::endpoint::Endpoint;
 
@@ -24,7 +24,7 @@ pub(crate) struct Account {
     /// What others had from it in this period.
     brought: u64,
     /// The first that said so, or that they had nothing, and whether another one did.
-    heard: Option<(Voice, bool)>,
+    heard: Option<(Host, bool)>,
     /// What each peer had from it in all, as it last said.
     totals: HashMap<Endpoint, u64, RandomState>,
     /// In the last period others had next to nothing of what it said that it had fetched.
@@ -60,7 +60,7 @@ impl Account {
             self.totals.insert(by, total);
         }
         self.brought = self.brought.saturating_add(growth);
-        let voice = Voice::of(by);
+        let voice = by.host();
         let (first, several) = self.heard.get_or_insert((voice, false));
         *several |= *first != voice;
     }

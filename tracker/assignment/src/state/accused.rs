@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use narrows_protocol::Host;
+
 use super::peer::Tick;
-use super::voice::Voice;
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::policy::ReachPolicy;
@@ -35,7 +36,7 @@ impl Accusations {
     /// Notes what a peer says. A claim that its address has made before stays as old as it is; one that was
     /// refuted is made anew after `again`.
     pub(crate) fn add(&mut self, accused: Endpoint, by: Endpoint, again: Duration, now: Time) {
-        let voice = Voice::of(by);
+        let voice = by.host();
         let new = Accusation {
             accused,
             by,
@@ -43,7 +44,7 @@ impl Accusations {
             refuted: false,
         };
         let mut known = self.0.iter_mut();
-        if let Some(known) = known.find(|known| known.accused == accused && Voice::of(known.by) == voice) {
+        if let Some(known) = known.find(|known| known.accused == accused && known.by.host() == voice) {
             known.by = by;
             if known.refuted && known.since + again <= now {
                 *known = new;
@@ -58,12 +59,12 @@ impl Accusations {
 
     /// The address that accuses most gives way first.
     fn make_room(&mut self) {
-        let mut by_voice: BTreeMap<Voice, usize> = BTreeMap::new();
+        let mut by_voice: BTreeMap<Host, usize> = BTreeMap::new();
         for accusation in &self.0 {
-            *by_voice.entry(Voice::of(accusation.by)).or_default() += 1;
+            *by_voice.entry(accusation.by.host()).or_default() += 1;
         }
         let most = by_voice.into_iter().max_by_key(|(_, count)| *count).map(|(voice, _)| voice);
-        if let Some(oldest) = self.0.iter().position(|accusation| Some(Voice::of(accusation.by)) == most) {
+        if let Some(oldest) = self.0.iter().position(|accusation| Some(accusation.by.host()) == most) {
             self.0.remove(oldest);
         }
     }
@@ -116,7 +117,7 @@ struct Probe {
 pub(crate) struct Probes {
     probes: HashMap<Endpoint, Probe, RandomState>,
     /// Addresses whose claims the tracker found to be false: how often, and since when that is counted.
-    liars: BTreeMap<Voice, (u32, Time)>,
+    liars: BTreeMap<Host, (u32, Time)>,
 }
 
 impl Probes {
@@ -153,7 +154,7 @@ impl Probes {
 
     /// An address has said of a peer that it does not answer, and the tracker reached it. Whether it is to be
     /// named: it did so again and again.
-    pub(crate) fn refute(&mut self, policy: &ReachPolicy, voice: Voice, now: Time) -> bool {
+    pub(crate) fn refute(&mut self, policy: &ReachPolicy, voice: Host, now: Time) -> bool {
         if self.liars.len() >= policy.max_liars {
             self.liars.retain(|_, (_, since)| now < *since + policy.false_within);
         }

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
-use narrows_protocol::{AgentReport, AnnounceEvent};
+use narrows_protocol::{AgentReport, AnnounceEvent, Host};
 use narrows_topology::SiteId;
 use serde::{Deserialize, Serialize};
 
 use super::peer::Tick;
-use super::voice::Voice;
 use crate::Time;
 use crate::hash::{AgentKey, Machine, name_hash};
 use crate::policy::IdentityPolicy;
@@ -32,7 +31,7 @@ const MAX_SITES: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
     totals: HashMap<AgentKey, Totals, RandomState>,
-    by_address: HashMap<Voice, VecDeque<AgentKey>, RandomState>,
+    by_address: HashMap<Host, VecDeque<AgentKey>, RandomState>,
 }
 
 #[derive(Debug)]
@@ -42,7 +41,7 @@ struct Totals {
     by_site: Vec<(u64, u64)>,
     /// When it last reported.
     heard: Tick,
-    from: Voice,
+    from: Host,
 }
 
 /// [`Totals`] of one agent, kept over a restart of the tracker: hashes of its id and of site names.
@@ -80,7 +79,7 @@ impl Fetched {
     pub(crate) fn restore(&mut self, policy: &IdentityPolicy, records: Vec<TotalsRecord>, now: Time) {
         for record in records {
             let key = AgentKey::from_number(record.agent);
-            let from = Voice::from_bytes(record.from);
+            let from = Host::of_bytes(record.from);
             self.make_room(policy, from);
             self.by_address.entry(from).or_default().push_back(key);
             let mut by_site = record.by_site;
@@ -107,10 +106,10 @@ impl Fetched {
         }
     }
 
-    fn make_room(&mut self, policy: &IdentityPolicy, from: Voice) {
+    fn make_room(&mut self, policy: &IdentityPolicy, from: Host) {
         let of_address = self.by_address.get(&from).map_or(0, VecDeque::len);
-        let fullest = || self.by_address.iter().max_by_key(|(voice, keys)| (keys.len(), **voice));
-        let first = if of_address >= from.most(policy) {
+        let fullest = || self.by_address.iter().max_by_key(|(host, keys)| (keys.len(), **host));
+        let first = if of_address >= policy.most_of(from) {
             self.by_address.get(&from).and_then(VecDeque::front).copied()
         } else if self.totals.len() >= MAX_TOTALS {
             fullest().and_then(|(_, keys)| keys.front()).copied()
@@ -125,7 +124,7 @@ impl Fetched {
         &mut self,
         policy: &IdentityPolicy,
         report: &AgentReport,
-        (machine, from): (Machine, Voice),
+        (machine, from): (Machine, Host),
         (event, now): (AnnounceEvent, Time),
         site: impl Fn(&str) -> Option<SiteId>,
     ) -> Unheard {
@@ -197,7 +196,7 @@ mod tests {
 
     const HQ: SiteId = SiteId::Named(0);
     const B1: SiteId = SiteId::Named(1);
-    const HERE: Voice = Voice::from_bytes([0; 16]);
+    const HERE: Host = Host::of_bytes([0; 16]);
 
     fn report(sources: &[(&str, u64)]) -> AgentReport {
         AgentReport {
@@ -294,7 +293,7 @@ mod tests {
     fn one_address_fills_no_more_than_its_part_and_leaves_the_others_theirs() {
         let mut fetched = Fetched::default();
         let policy = IdentityPolicy::default();
-        let take = |fetched: &mut Fetched, n: u32, from: Voice| {
+        let take = |fetched: &mut Fetched, n: u32, from: Host| {
             let said = AgentReport {
                 agent: format!("made-up-{n}"),
                 wan: 1,
@@ -303,9 +302,9 @@ mod tests {
             let at = (AnnounceEvent::None, Time::ZERO);
             fetched.take(&policy, &said, (Machine::Key(n), from), at, |_| None).bytes
         };
-        let other = Voice::from_bytes([7; 16]);
+        let other = Host::of_bytes([7; 16]);
         assert_eq!(take(&mut fetched, 1, other), 1);
-        let v4 = Voice::of(crate::endpoint::Endpoint::of(([10, 0, 0, 1], 1).into()));
+        let v4 = Host::of([10, 0, 0, 1].into());
         for n in 2..200_000 {
             take(&mut fetched, n, v4);
         }
@@ -313,7 +312,7 @@ mod tests {
         assert_eq!(take(&mut fetched, 1, other), 0, "it was remembered");
         for n in 200_000..200_000 + MAX_TOTALS as u32 + 1000 {
             // a network of its own for each few
-            let from = Voice::from_bytes([
+            let from = Host::of_bytes([
                 1,
                 (n >> 18) as u8,
                 (n >> 12) as u8,

@@ -21,12 +21,11 @@ mod sites;
 pub(crate) mod stripes;
 pub(crate) mod trials;
 pub(crate) mod view;
-pub(crate) mod voice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use narrows_protocol::InfoHash;
+use narrows_protocol::{Host, InfoHash};
 use narrows_topology::{Forest, SiteId};
 
 use crate::endpoint::Endpoint;
@@ -41,7 +40,6 @@ use picture::{Known, Planning};
 use site::{Site, Supply};
 use sites::Sites;
 use stripes::Stripes;
-use voice::Voice;
 
 pub use record::SwarmRecord;
 
@@ -111,7 +109,7 @@ pub struct Swarm {
     /// (child, parent) where the child's gateway reached no peer, and until when that counts as barren.
     pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
     /// (child, parent) where one gateway alone said so: who, and until when that counts.
-    pub(crate) missed: BTreeMap<(SiteId, SiteId), (Voice, Time)>,
+    pub(crate) missed: BTreeMap<(SiteId, SiteId), (Host, Time)>,
     pub(crate) stripes: Arc<Stripes>,
     /// The minute of the wall clock in which the links were last looked at.
     pub(crate) minute: i64,

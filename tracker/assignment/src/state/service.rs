@@ -1,6 +1,5 @@
 //! What a site got of its gateways, by what others there say.
 
-use super::voice::Voice;
 use crate::Time;
 use crate::endpoint::Endpoint;
 
@@ -80,7 +79,7 @@ impl Service {
 pub(crate) fn speaks_for_itself(one: Endpoint, other: Endpoint, one_address: bool) -> bool {
     match one_address {
         true => one != other,
-        false => Voice::of(one) != Voice::of(other),
+        false => one.host() != other.host(),
     }
 }
 

@@ -22,7 +22,6 @@ use crate::rules::intervals::last_announced;
 use crate::state::agents::Place;
 use crate::state::clients;
 use crate::state::peer::{Peer, Tick};
-use crate::state::voice::Voice;
 
 /// Of an address that has too many records, one in so many goes at a time.
 const CROWD_PART: usize = 32;
@@ -164,7 +163,7 @@ impl Turn<'_> {
         let Some(site) = self.swarm.sites.get(&id) else {
             return;
         };
-        let mut crowd = site.peers.of_crowded(policy, Voice::of(self.from));
+        let mut crowd = site.peers.of_crowded(policy, self.from.host());
         if crowd.is_empty() {
             return;
         }

@@ -10,7 +10,6 @@ use crate::rules::accusations::{self, Case, Word};
 use crate::rules::failover;
 use crate::state::Swarm;
 use crate::state::accused::Found;
-use crate::state::voice::Voice;
 use crate::{Context, Time};
 
 /// What a peer was that was given up.
@@ -40,7 +39,7 @@ impl Swarm {
             let residents: Vec<Endpoint> = site.peers.residents(at).collect();
             for accused in residents {
                 for by in site.accusations.refute(accused) {
-                    if self.probes.refute(&cx.policy.reach, Voice::of(by), now) {
+                    if self.probes.refute(&cx.policy.reach, by.host(), now) {
                         let agent = site.peers.find(by).and_then(|(_, peer)| peer.agent.as_ref());
                         let agent = agent.map(|agent| agent.name.to_string());
                         probed.false_accusers.push((by.ip(), agent));

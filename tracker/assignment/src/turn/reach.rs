@@ -14,7 +14,6 @@ use crate::rules::reach::{self, Gone};
 use crate::rules::{failover, restart};
 use crate::state::accused::Accusation;
 use crate::state::site::{Gateway, Offer};
-use crate::state::voice::Voice;
 
 impl Turn<'_> {
     /// Takes an agent's word on its neighbours and upstreams. Returns when it is to come back, if that is soon.
@@ -79,9 +78,9 @@ impl Turn<'_> {
                 let dial = self.swarm.choose_dialled(cx, id, accused, now);
                 self.outcome.probe.extend(dial);
                 let site = self.site()?;
-                let by = Voice::of(self.at);
+                let by = self.at.host();
                 let mut against = site.accusations.against(accused);
-                let mine = against.find(|accusation| Voice::of(accusation.by) == by);
+                let mine = against.find(|accusation| accusation.by.host() == by);
                 let is_gateway = site.gateways.contains_key(&accused);
                 Ok(mine.filter(|_| is_gateway).map(|mine| self.patience_with(mine)))
             }
@@ -146,7 +145,7 @@ impl Turn<'_> {
     /// to say so, and the first gives way to it ([`reach::reaches_none`]).
     fn avoid_parents(&mut self) -> Result<(), Broken> {
         let until = self.now + self.cx.policy.reach.avoided;
-        let (voice, is_only) = (Voice::of(self.at), reach::is_only_voice(&self.view()?));
+        let (voice, is_only) = (self.at.host(), reach::is_only_voice(&self.view()?));
         for parent in reach::unreachable_parents(&self.view()?) {
             let first = self.swarm.missed.entry((self.id, parent)).or_insert((voice, until)).0;
             if first == voice && !is_only {

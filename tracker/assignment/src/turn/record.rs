@@ -14,7 +14,6 @@ use crate::rules::possible;
 use crate::state::clients;
 use crate::state::peer::{Agent, Class, Peer, Second, Tick};
 use crate::state::site::Supply;
-use crate::state::voice::Voice;
 
 impl Turn<'_> {
     /// Writes the record. Returns what the peer lacked before, if it was known.
@@ -159,7 +158,7 @@ impl Turn<'_> {
         let unheard = self.swarm.fetched.take(
             &self.cx.policy.identity,
             report,
-            (machine, Voice::of(self.from)),
+            (machine, self.from.host()),
             (self.announce.event, self.now),
             |name| map.site_named(name),
         );

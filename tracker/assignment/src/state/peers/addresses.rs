@@ -6,22 +6,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use narrows_protocol::Host;
+
 use super::Peers;
 use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::policy::IdentityPolicy;
 use crate::state::peer::{Peer, Second, Tick};
-use crate::state::voice::Voice;
 
 impl Peers {
     /// A record comes: [`Peers::insert`] has not put it in yet.
     pub(super) fn count_address(&mut self, at: Endpoint) {
         if !self.of_address.is_empty() {
-            *self.of_address.entry(Voice::of(at)).or_default() += 1;
+            *self.of_address.entry(at.host()).or_default() += 1;
         } else if self.len() >= self.counted_from {
-            let mut counted: HashMap<Voice, u32, _> = HashMap::default();
+            let mut counted: HashMap<Host, u32, _> = HashMap::default();
             for at in self.iter().map(|(_, at, _)| at).chain([at]) {
-                *counted.entry(Voice::of(at)).or_default() += 1;
+                *counted.entry(at.host()).or_default() += 1;
             }
             self.of_address = counted;
         }
@@ -29,7 +30,7 @@ impl Peers {
 
     /// A record has gone.
     pub(super) fn uncount_address(&mut self, at: Endpoint) {
-        if let Entry::Occupied(mut count) = self.of_address.entry(Voice::of(at)) {
+        if let Entry::Occupied(mut count) = self.of_address.entry(at.host()) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -41,12 +42,12 @@ impl Peers {
     }
 
     /// Records of an address that has as many as one may have; none if it has room.
-    pub(crate) fn of_crowded(&self, policy: &IdentityPolicy, voice: Voice) -> Vec<Endpoint> {
-        let count = self.of_address.get(&voice).map_or(0, |count| *count as usize);
-        if count < voice.most(policy) {
+    pub(crate) fn of_crowded(&self, policy: &IdentityPolicy, host: Host) -> Vec<Endpoint> {
+        let count = self.of_address.get(&host).map_or(0, |count| *count as usize);
+        if count < policy.most_of(host) {
             return Vec::new();
         }
-        self.iter().map(|(_, at, _)| at).filter(|at| Voice::of(*at) == voice).collect()
+        self.iter().map(|(_, at, _)| at).filter(|at| at.host() == host).collect()
     }
 
     /// The key of the peer in this place.

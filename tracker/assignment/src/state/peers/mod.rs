@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use narrows_protocol::Host;
 
 use super::crowd::Crowd;
 use super::peer::{Class, Peer, Second};
-use super::voice::Voice;
 use crate::endpoint::Endpoint;
 use crate::hash::Draw;
 use crate::policy::Policy;
@@ -30,7 +30,7 @@ pub(crate) struct Peers {
     crowd: Crowd,
     /// How many records each address has, in sites with more than `counted_from`: in smaller ones none can have
     /// too many.
-    of_address: HashMap<Voice, u32, RandomState>,
+    of_address: HashMap<Host, u32, RandomState>,
     counted_from: usize,
     agents: u32,
     tally: Tally,
