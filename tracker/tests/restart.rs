@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use narrows_protocol::{AnnounceEvent, AnnounceResponse, Role};
+use narrows_protocol::{AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, InfoHash, Role};
 use support::process::Process;
 use support::*;
 use tempfile::TempDir;
@@ -94,6 +94,24 @@ fn after_a_kill_what_was_last_written_down_is_known() {
     let joiner = accepted(say(tracker.addr, "127.2.0.2", &agent("munich-2", 1000)));
     assert_eq!(role(&joiner), Role::Member);
     assert_eq!(addresses(&joiner), ["127.2.0.1:6881"]);
+}
+
+#[test]
+fn a_machine_that_has_begun_as_many_contents_as_it_may_begins_no_more_after_a_restart() {
+    let state = TempDir::new().unwrap();
+    let of = |n: u16| AnnounceRequest {
+        info_hash: InfoHash([[0xee; 18].as_slice(), &n.to_be_bytes()].concat().try_into().unwrap()),
+        ..announce()
+    };
+    let begins = |to: &Process, from: &str, n| matches!(say(to.addr, from, &of(n)), AnnounceReply::Ok(_));
+    let tracker = start(state.path());
+    let begun = (0..1030).filter(|n| begins(&tracker, "127.2.0.66", *n)).count();
+    assert_eq!(begun, 1024);
+    end(tracker, "TERM");
+    let tracker = start(state.path());
+    assert!(!begins(&tracker, "127.2.0.66", 2000));
+    assert!(begins(&tracker, "127.2.0.66", 0), "what it has begun is there");
+    assert!(begins(&tracker, "127.2.0.2", 2000), "others begin theirs");
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::announce::port::Port;
 use crate::announce::proxies;
 use crate::metrics::AnnounceOutcome;
 use crate::net::offences::Offence;
-use crate::state::store::Room;
+use crate::state::begun::Full;
+use crate::state::store::Denied;
 use crate::state::tracker::{Listing, Tracker};
 
 const TOO_MANY: &str = "this address has begun as many torrents as one may here, or there are as many as this tracker keeps; \
@@ -124,17 +125,7 @@ where
     let ip = proxies::client(source.socket, source.forwarded, request.ip, trusted_proxies)
         .map_err(|error| (AnnounceOutcome::Proxy, Failure::new(error.reason())))?;
     let size = match tracker.listing(&request.info_hash) {
-        Listing::Open => match tracker.store.room(request.info_hash, ip) {
-            Room::Enough => None,
-            room => {
-                if room == Room::NoneForMachine {
-                    let agent = request.narrows.as_ref().map(|report| report.agent.as_str());
-                    let now = tracker.store.conditions().uptime();
-                    tracker.offences.record(Offence::CrowdedAddress, ip, agent, now);
-                }
-                return Err((AnnounceOutcome::NotTracked, later(tracker, TOO_MANY)));
-            }
-        },
+        Listing::Open => None,
         Listing::Listed(size) => Some(size),
         Listing::Unlisted => return Err((AnnounceOutcome::NotTracked, later(tracker, NOT_TRACKED))),
     };
@@ -186,7 +177,7 @@ where
     }
     match answered {
         Ok(response) => Ok((AnnounceOutcome::from(request.event), request, response)),
-        Err(refusal @ Refusal::UnmappedAddress(ip)) => {
+        Err(Denied::By(refusal @ Refusal::UnmappedAddress(ip))) => {
             // one behind a proxy is named as such already
             let tell = (!is_untrusted_proxy).then(|| tracker.store.conditions().uptime());
             tracker.metrics.unmapped(ip, tell);
@@ -200,6 +191,14 @@ where
                 ..failure
             };
             Err((AnnounceOutcome::Unmapped, failure))
+        }
+        Err(Denied::NoRoom(full)) => {
+            if full == Full::OfHost {
+                let agent = announce.agent.map(|report| report.agent.as_str());
+                let now = tracker.store.conditions().uptime();
+                tracker.offences.record(Offence::CrowdedAddress, ip, agent, now);
+            }
+            Err((AnnounceOutcome::NotTracked, later(tracker, TOO_MANY)))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the tracker knows: swarms, the site map, the contents, and what of it outlives a restart.
 
-mod begun;
+pub(crate) mod begun;
 pub(crate) mod conditions;
 pub(crate) mod distinct;
 mod faults;

@@ -12,19 +12,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use narrows_assignment::SwarmRecord;
 use narrows_host::durable;
 use narrows_protocol::InfoHash;
 use sha1::{Digest as _, Sha1};
 use thiserror::Error;
 use tracing::{info, warn};
 
-use crate::state::store::Store;
+use crate::state::store::{Kept, Store};
 use crate::state::tracker::Listing;
 
 const FILE: &str = "swarms";
 /// The version is part of it: another layout is another file.
-const MAGIC: &[u8; 16] = b"narrows swarms 2";
+const MAGIC: &[u8; 16] = b"narrows swarms 3";
 /// Hearsay that is older says too little: most addresses may be others' by then.
 const MAX_AGE: Duration = Duration::from_secs(3600);
 /// A clock that was put back may make a file seem to come from so far in the future.
@@ -86,10 +85,10 @@ impl Snapshot {
         let Some(folder) = &self.folder else { return 0 };
         let file = folder.join(FILE);
         let mut peers = 0;
-        let restored = read(&file, now, |hash, record, age| {
+        let restored = read(&file, now, |hash, kept, age| {
             peers += match listing(&hash) {
-                Listing::Open => store.restore(hash, None, record, age),
-                Listing::Listed(size) => store.restore(hash, Some(size), record, age),
+                Listing::Open => store.restore(hash, None, kept, age),
+                Listing::Listed(size) => store.restore(hash, Some(size), kept, age),
                 Listing::Unlisted => 0,
             };
         });
@@ -125,10 +124,10 @@ fn write(file: &mut dyn Write, store: &Store, now: Timestamp) -> io::Result<()> 
     put(MAGIC)?;
     put(&now.as_second().to_be_bytes())?;
     for hash in store.hashes() {
-        let Some(record) = store.record(hash) else {
+        let Some(kept) = store.record(hash) else {
             continue;
         };
-        let bytes = postcard::to_allocvec(&(hash.0, record)).map_err(io::Error::other)?;
+        let bytes = postcard::to_allocvec(&(hash.0, kept)).map_err(io::Error::other)?;
         put(&(bytes.len() as u64).to_be_bytes())?;
         put(&bytes)?;
     }
@@ -140,7 +139,7 @@ fn write(file: &mut dyn Write, store: &Store, now: Timestamp) -> io::Result<()> 
 fn read(
     path: &Path,
     now: Timestamp,
-    mut restore: impl FnMut(InfoHash, SwarmRecord, Duration),
+    mut restore: impl FnMut(InfoHash, Kept, Duration),
 ) -> Result<Option<Duration>, Unusable> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -170,8 +169,8 @@ fn read(
         }
         let mut one = Vec::new();
         rest.by_ref().take(length).read_to_end(&mut one)?;
-        let (hash, record) = postcard::from_bytes(&one).map_err(|_| Unusable::Foreign)?;
-        restore(InfoHash(hash), record, age);
+        let (hash, kept) = postcard::from_bytes(&one).map_err(|_| Unusable::Foreign)?;
+        restore(InfoHash(hash), kept, age);
     }
     Ok(Some(age))
 }
@@ -215,7 +214,7 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + second).unwrap()
     }
 
-    fn file(swarms: &[([u8; 20], SwarmRecord)]) -> Vec<u8> {
+    fn file(swarms: &[([u8; 20], Kept)]) -> Vec<u8> {
         let mut bytes = [&MAGIC[..], &at(0).as_second().to_be_bytes()].concat();
         for swarm in swarms {
             let one = postcard::to_allocvec(swarm).unwrap();
@@ -243,10 +242,7 @@ mod tests {
 
     #[test]
     fn a_whole_file_of_the_last_hour_is_read_with_its_age() {
-        let bytes = file(&[
-            ([1; 20], SwarmRecord::default()),
-            ([2; 20], SwarmRecord::default()),
-        ]);
+        let bytes = file(&[([1; 20], Kept::default()), ([2; 20], Kept::default())]);
         assert_eq!(
             read_back(&bytes, at(90)).unwrap(),
             Some((2, Duration::from_secs(90)))
@@ -257,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_torn_anywhere_or_changed_in_any_byte_is_refused() {
-        let bytes = file(&[([1; 20], SwarmRecord::default())]);
+        let bytes = file(&[([1; 20], Kept::default())]);
         for length in 0..bytes.len() {
             assert!(read_back(&bytes[..length], at(0)).is_err(), "{length} bytes");
         }

@@ -9,7 +9,7 @@
 //! waits longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map
 //! that its sites are counted by are therefore always of one generation.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
@@ -19,8 +19,9 @@ use narrows_assignment::{
 };
 use narrows_protocol::{Host, InfoHash};
 use narrows_topology::{SiteId, SiteMap};
+use serde::{Deserialize, Serialize};
 
-use crate::state::begun::{Begun, MAX_SWARMS};
+use crate::state::begun::{Begun, Full};
 use crate::state::conditions::{Conditions, View};
 use crate::state::distinct::Distinct;
 use crate::state::faults::Faults;
@@ -41,18 +42,30 @@ pub(super) struct Tracked {
     generation: u64,
     /// Whether it is among those whose parents are to be planned.
     pub(super) waits_for_plan: bool,
-    /// Who began it, where any content is tracked.
+    /// Who began it; not known of those that the operator lists.
     begun_by: Option<Host>,
 }
 
-/// Whether a content may be begun.
+/// Why an announce is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Room {
-    Enough,
-    /// This machine has begun as many as one may.
-    NoneForMachine,
-    /// There are as many as are kept.
-    None,
+pub(crate) enum Denied {
+    By(Refusal),
+    /// It would begin a content.
+    NoRoom(Full),
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::By(refusal)
+    }
+}
+
+/// A swarm as it is kept over a restart.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    swarm: SwarmRecord,
+    /// Who began it: the bound for one host holds over a restart, too.
+    begun_by: Option<[u8; 16]>,
 }
 
 /// What a sweep did.
@@ -83,28 +96,16 @@ impl Store {
         &self.plans
     }
 
-    /// Whether a machine may announce a content at a tracker that tracks any: it is there, or may be begun.
-    pub(crate) fn room(&self, hash: InfoHash, ip: IpAddr) -> Room {
-        if self.swarms.contains_key(&hash) {
-            Room::Enough
-        } else if !self.begun.has_room(Host::of(ip)) {
-            Room::NoneForMachine
-        } else if self.swarms.len() >= MAX_SWARMS {
-            Room::None
-        } else {
-            Room::Enough
-        }
-    }
-
     /// Takes an announce; `then` sees the decision and the map it was made by, after the lock is released.
-    /// A refused announce and a `stopped` of an unknown swarm leave nothing behind.
+    /// A refused announce and a `stopped` of an unknown swarm leave nothing behind. `size` is what the operator's
+    /// list says; without it, the content is one that any client may begin, if there is room.
     pub(crate) fn announce<R>(
         &self,
         hash: InfoHash,
         size: Option<u64>,
         announce: &Announce<'_>,
         then: impl FnOnce(&SiteMap, Decision) -> R,
-    ) -> Result<R, Refusal> {
+    ) -> Result<R, Denied> {
         let mut rng = rand::rng();
         let (view, decision) = match self.swarms.entry(hash) {
             Entry::Occupied(mut entry) => {
@@ -117,16 +118,19 @@ impl Store {
             }
             Entry::Vacant(entry) => {
                 let view = self.conditions.view();
+                let begun_by = size.is_none().then(|| Host::of(announce.addr.ip()));
+                // before it is there, so that two that begin at once never have the last place both
+                self.begun.begin(begun_by).map_err(Denied::NoRoom)?;
                 let mut swarm = new_swarm(hash, size);
-                let decision = swarm.announce(&view.context(), announce, view.now, &mut rng)?;
-                if !swarm.is_empty() {
-                    let mut tracked = Tracked::new(swarm, &view);
+                let decision = swarm.announce(&view.context(), announce, view.now, &mut rng);
+                if decision.is_ok() && !swarm.is_empty() {
+                    let mut tracked = Tracked::new(swarm, begun_by, &view);
                     self.ask_for_plan(hash, &mut tracked, &view);
-                    tracked.begun_by = size.is_none().then(|| Host::of(announce.addr.ip()));
-                    tracked.begun_by.into_iter().for_each(|machine| self.begun.add(machine));
                     entry.insert(tracked);
+                } else {
+                    self.begun.end(begun_by);
                 }
-                (view, decision)
+                (view, decision?)
             }
         };
         Ok(then(view.map(), decision))
@@ -143,29 +147,28 @@ impl Store {
     }
 
     /// What of a swarm is worth keeping over a restart.
-    pub(crate) fn record(&self, hash: InfoHash) -> Option<SwarmRecord> {
+    pub(crate) fn record(&self, hash: InfoHash) -> Option<Kept> {
         let mut tracked = self.swarms.get_mut(&hash)?;
         let view = self.conditions.view();
         tracked.follow(&view);
-        Some(tracked.swarm.record(&view.context(), view.now))
+        Some(Kept {
+            swarm: tracked.swarm.record(&view.context(), view.now),
+            begun_by: tracked.begun_by.map(Host::bytes),
+        })
     }
 
     /// Takes over what was kept of a swarm, `away` ago; one that has peers already is left alone. Returns how
     /// many peers came back.
-    pub(crate) fn restore(
-        &self,
-        hash: InfoHash,
-        size: Option<u64>,
-        record: SwarmRecord,
-        away: Duration,
-    ) -> usize {
+    pub(crate) fn restore(&self, hash: InfoHash, size: Option<u64>, kept: Kept, away: Duration) -> usize {
         let Entry::Vacant(entry) = self.swarms.entry(hash) else {
             return 0;
         };
         let view = self.conditions.view();
         let mut swarm = new_swarm(hash, size);
-        let restored = swarm.restore(&view.context(), record, away, view.now);
-        let mut tracked = Tracked::new(swarm, &view);
+        let restored = swarm.restore(&view.context(), kept.swarm, away, view.now);
+        let begun_by = kept.begun_by.filter(|_| size.is_none()).map(Host::of_bytes);
+        self.begun.restore(begun_by);
+        let mut tracked = Tracked::new(swarm, begun_by, &view);
         self.ask_for_plan(hash, &mut tracked, &view);
         entry.insert(tracked);
         restored
@@ -197,7 +200,7 @@ impl Store {
             let gone = self.swarms.remove_if(&hash, |hash, tracked| !keep(hash, tracked.swarm.is_empty()));
             if let Some((_, mut tracked)) = gone {
                 tracked.swarm.retire(&self.conditions.view().context());
-                tracked.begun_by.into_iter().for_each(|machine| self.begun.remove(machine));
+                self.begun.end(tracked.begun_by);
                 swept.swarms += 1;
             }
         }
@@ -325,12 +328,12 @@ fn new_swarm(hash: InfoHash, size: Option<u64>) -> Swarm {
 }
 
 impl Tracked {
-    fn new(swarm: Swarm, view: &View<'_>) -> Tracked {
+    fn new(swarm: Swarm, begun_by: Option<Host>, view: &View<'_>) -> Tracked {
         Tracked {
             swarm,
             generation: view.generation(),
             waits_for_plan: false,
-            begun_by: None,
+            begun_by,
         }
     }
 
@@ -341,3 +344,6 @@ impl Tracked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
