@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::platform;
+
 /// Why an operation on a content's files failed. `Display` names the path and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,6 +78,13 @@ impl StorageError {
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
+    }
+
+    /// Whether the process or the system is short of descriptors or memory: it says nothing of the disk, nor of what is
+    /// on it.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if platform::is_shortage(source))
     }
 
     /// For `map_err`: an error of the system, told as [`Self::Full`] when that is what it means.

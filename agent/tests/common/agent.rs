@@ -193,6 +193,28 @@ impl Agent {
         }
     }
 
+    /// From now on no more than so many, of those that it was [`limited_to`](Self::limited_to); what is open stays open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_now(&self, descriptors: u64) {
+        let pid = Pid::from_child(self.process.as_ref().unwrap());
+        let limit = rustix::process::Rlimit {
+            current: Some(descriptors),
+            maximum: self.descriptors,
+        };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
+    }
+
+    /// Processor time that it has taken so far.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn processor_time(&self) -> std::time::Duration {
+        let pid = self.process.as_ref().unwrap().id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+        // user and system, in hundredths of a second
+        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        std::time::Duration::from_millis(ticks * 10)
+    }
+
     /// The most memory that it has had resident, in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> u64 {

@@ -243,9 +243,12 @@ impl Session {
             }
             net::Event::ServeFailed { peer, block, error } => {
                 if let Some(times) = self.disk.read_failures.failed(&error.to_string(), now) {
-                    tracing::warn!(content = %self.name, %error, times, "cannot read what a peer asked for; the piece is read again");
+                    tracing::warn!(content = %self.name, %error, times, "cannot read what a peer asked for");
                 }
-                self.watch.suspect(block.piece, now);
+                // a shortage says nothing of the piece; else it is read again
+                if !error.is_shortage() {
+                    self.watch.suspect(block.piece, now);
+                }
                 self.feed(Event::ServeFailed { peer, block }, now);
             }
         }

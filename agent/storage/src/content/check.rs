@@ -177,7 +177,7 @@ impl Content {
             if stop.load(Ordering::Relaxed) {
                 return Err(StorageError::Stopped);
             }
-            if self.disk.is_right(Side::Target, piece, &mut buf) {
+            if self.disk.is_right(Side::Target, piece, &mut buf)? {
                 self.keep(piece, &[&buf])?;
             }
             advance();
@@ -229,7 +229,7 @@ impl Content {
             let mut seen = 0;
             for (piece, right) in results {
                 seen += 1;
-                each(piece, right);
+                each(piece, right?);
             }
             if seen < pieces.len() {
                 Err(StorageError::Stopped)

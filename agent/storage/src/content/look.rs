@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::layout::Side;
-use crate::platform::Kind;
+use crate::platform::{self, Kind};
 use crate::records::resume::Stamp;
 use crate::{Content, StorageError};
 
@@ -40,13 +40,16 @@ impl Content {
         let mut changed = Vec::new();
         for (file, known) in files.zip(known) {
             let metainfo = &self.layout().files()[file];
+            let stat = self.disk.folder.stat(&self.disk.relative(Side::Target, file));
+            if stat.as_ref().is_err_and(platform::is_shortage) {
+                return Looked::Same; // as far as can be seen now
+            }
             if metainfo.link.is_some() && !self.disk.is_link_right(Side::Target, file) {
                 changed.push(file);
             }
             if !metainfo.is_stored() {
                 continue;
             }
-            let stat = self.disk.folder.stat(&self.disk.relative(Side::Target, file));
             let now = stat.ok().flatten().filter(|stat| stat.kind == Kind::File);
             let lacks = now.is_none_or(|now| self.disk.lacks_attributes(file, &now));
             if lacks || now.map(Stamp::from) != known {
@@ -81,14 +84,16 @@ impl Content {
     }
 
     /// Reads and hashes these pieces where they are and answers those that are wrong or cannot be read.
-    /// Changes nothing: that is for [`doubt`](Self::doubt). Pieces that are not here are not wrong.
+    /// Changes nothing: that is for [`doubt`](Self::doubt). Pieces that are not here are not wrong, nor are those for which
+    /// descriptors or memory are lacking.
     #[must_use]
     pub fn recheck(&self, pieces: &[u32]) -> Vec<u32> {
         self.disk.close_files(); // a file that was removed or replaced must not be read as if it were there
         let mut buf = Vec::new();
         let wrong = pieces.iter().copied().filter(|piece| {
             let _stay = self.stay();
-            self.side(*piece).is_some_and(|side| !self.disk.is_right(side, *piece, &mut buf))
+            let is_wrong = |side| matches!(self.disk.is_right(side, *piece, &mut buf), Ok(false));
+            self.side(*piece).is_some_and(is_wrong)
         });
         wrong.collect()
     }

@@ -174,7 +174,7 @@ impl Content {
             &staging,
             &at_target,
         );
-        if !spot_check(disk, &trust) {
+        if !spot_check(disk, &trust)? {
             tracing::warn!(
                 path = %disk.absolute(&disk.top(Side::Target)).display(),
                 "a piece differs although its file looks unchanged; everything is checked"
@@ -219,20 +219,20 @@ impl Content {
 
 /// Hashes one random piece per GiB of what would be trusted (at least one, at most 64): times and sizes can
 /// lie.
-fn spot_check(disk: &Disk, trust: &Trust) -> bool {
+fn spot_check(disk: &Disk, trust: &Trust) -> Result<bool, StorageError> {
     let random = RandomState::new();
     let mut buf = Vec::new();
-    [(Side::Staging, &trust.staged), (Side::Target, &trust.at_target)]
-        .into_iter()
-        .all(|(side, trusted)| {
-            let pieces: Vec<u32> = trusted.iter_ones().collect();
-            let bytes = pieces.len() as u64 * u64::from(disk.layout.lengths().piece_length());
-            let samples = bytes.div_ceil(1 << 30).min(64);
-            (0..samples).all(|sample| {
-                let index = random.hash_one((side, sample)) % pieces.len() as u64;
-                disk.is_right(side, pieces[usize::try_from(index).unwrap_or(0)], &mut buf)
-            })
-        })
+    for (side, trusted) in [(Side::Staging, &trust.staged), (Side::Target, &trust.at_target)] {
+        let pieces: Vec<u32> = trusted.iter_ones().collect();
+        let bytes = pieces.len() as u64 * u64::from(disk.layout.lengths().piece_length());
+        for sample in 0..bytes.div_ceil(1 << 30).min(64) {
+            let index = random.hash_one((side, sample)) % pieces.len() as u64;
+            if !disk.is_right(side, pieces[usize::try_from(index).unwrap_or(0)], &mut buf)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

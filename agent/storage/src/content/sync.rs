@@ -104,14 +104,20 @@ impl Content {
         let (mut buf, mut lost) = (Vec::new(), Vec::new());
         for (index, piece) in doubtful.iter().copied().enumerate() {
             let side = self.state().side();
-            if !self.disk.is_right(side, piece, &mut buf) {
-                lost.push(piece);
-                self.state().work().unset(piece);
-            } else if let Err(error) = self.disk.write(side, piece, &[&buf]) {
-                self.state().doubtful.extend(&doubtful[index..]);
-                return Err(error);
-            } else {
-                self.state().unsynced.push(piece);
+            let rewritten = match self.disk.is_right(side, piece, &mut buf) {
+                Ok(true) => self.disk.write(side, piece, &[&buf]).map(|()| true),
+                other => other,
+            };
+            match rewritten {
+                Ok(true) => self.state().unsynced.push(piece),
+                Ok(false) => {
+                    lost.push(piece);
+                    self.state().work().unset(piece);
+                }
+                Err(error) => {
+                    self.state().doubtful.extend(&doubtful[index..]);
+                    return Err(error);
+                }
             }
         }
         if let Some(first) = lost.first() {

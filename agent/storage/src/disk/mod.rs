@@ -209,14 +209,18 @@ impl Disk {
     /// Whether this piece stands there as it should. `buf` is a buffer to use, of any length.
     ///
     /// What cannot be read is not right either: it will be fetched again.
-    pub(crate) fn is_right(&self, side: Side, piece: u32, buf: &mut Vec<u8>) -> bool {
+    ///
+    /// # Errors
+    /// A [shortage](StorageError::is_shortage): whether it is right is not known.
+    pub(crate) fn is_right(&self, side: Side, piece: u32, buf: &mut Vec<u8>) -> Result<bool, StorageError> {
         buf.resize(self.layout.lengths().piece_size(piece) as usize, 0);
         match self.read(side, (piece, 0), buf) {
-            Ok(()) => self.layout.meta().pieces.hash(piece) == Some(&Sha1::digest(buf).into()),
+            Ok(()) => Ok(self.layout.meta().pieces.hash(piece) == Some(&Sha1::digest(buf).into())),
+            Err(error) if error.is_shortage() => Err(error),
             Err(StorageError::Io { source, .. })
                 if platform::is_absent(&source) || source.kind() == io::ErrorKind::UnexpectedEof =>
             {
-                false
+                Ok(false)
             }
             Err(error) => {
                 let mut failures = self.read_failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +228,7 @@ impl Disk {
                 if let Some(times) = failures.0.failed(&error.to_string(), now) {
                     tracing::warn!(piece, %error, times, "a piece cannot be read and counts as missing");
                 }
-                false
+                Ok(false)
             }
         }
     }
@@ -281,8 +285,19 @@ impl Disk {
         }
     }
 
-    /// An open file; for writing it gets its full length at once, mostly as a hole.
+    /// An open file; for writing it gets its full length at once, mostly as a hole. Where there is no descriptor left,
+    /// the files of all contents that are not being used are closed first.
     pub(crate) fn handle(&self, side: Side, file: usize, access: Access) -> Result<Arc<File>, StorageError> {
+        match self.opened(side, file, access) {
+            Err(error) if error.is_shortage() => {
+                self.handles.clear_all();
+                self.opened(side, file, access)
+            }
+            result => result,
+        }
+    }
+
+    fn opened(&self, side: Side, file: usize, access: Access) -> Result<Arc<File>, StorageError> {
         self.handles.get((side, file), access == Access::Write, || {
             let path = self.relative(side, file);
             if access == Access::Read {

@@ -137,6 +137,14 @@ impl Handles {
         Ok(file)
     }
 
+    /// Closes all files of all contents.
+    pub(crate) fn clear_all(&self) {
+        let mut cache = self.all.lock();
+        let closed: Vec<_> = std::iter::from_fn(|| cache.files.pop_lru()).collect();
+        drop(cache);
+        drop(closed);
+    }
+
     /// Closes all files of this content.
     pub(crate) fn clear(&self) {
         let mut cache = self.all.lock();

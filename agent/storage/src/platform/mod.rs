@@ -11,10 +11,14 @@ mod mountinfo;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
+use unix::SHORTAGES;
+#[cfg(unix)]
 pub(crate) use unix::*;
 
 #[cfg(windows)]
 mod windows;
+#[cfg(windows)]
+use windows::SHORTAGES;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
@@ -89,6 +93,12 @@ fn through_symlink() -> io::Error {
 /// Whether an error of a [`Folder`] means that a symbolic link is in the way.
 pub(crate) fn is_symlink(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|source| source.is::<ThroughSymlink>())
+}
+
+/// Whether an error says that the process or the system has no descriptors or memory left just now.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory
+        || error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
 }
 
 /// Whether an error says that nothing of the kind stands there.

@@ -31,6 +31,9 @@ const FILE_SHARE_WRITE: u32 = 0x2;
 const ATTEMPTS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// `ERROR_TOO_MANY_OPEN_FILES`, `ERROR_NO_SYSTEM_RESOURCES`.
+pub(super) const SHORTAGES: [i32; 2] = [4, 1450];
+
 /// A consumer or a virus scanner has the file open.
 const ERROR_SHARING_VIOLATION: i32 = 32;
 const ERROR_ACCESS_DENIED: i32 = 5;

@@ -23,6 +23,9 @@ pub(crate) use volume::{has_extended_attributes, inode, mount_points, volume};
 /// path of a content has as many components.
 const MAX_TREE: usize = 512;
 
+/// Of the process, and of the system.
+pub(super) const SHORTAGES: [i32; 2] = [Errno::MFILE.raw_os_error(), Errno::NFILE.raw_os_error()];
+
 /// A folder, held open, and what lies below it.
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
