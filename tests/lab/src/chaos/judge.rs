@@ -156,6 +156,7 @@ mod tests {
                 took: Some(30.0),
                 least: 24.0,
                 times: 1.0,
+                liars: 1,
                 hindered: Vec::new(),
             }],
             ..Seen::default()

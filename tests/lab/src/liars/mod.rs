@@ -65,6 +65,14 @@ impl Kind {
         Kind::Glutton,
     ];
 
+    /// Whether what it says bears on who a site is fed by: as a leecher that wants the lease, a seeder, or both.
+    pub fn speaks_of_supply(self) -> bool {
+        match self {
+            Kind::Accuser | Kind::Idler | Kind::Choker | Kind::Poisoner | Kind::Ids | Kind::Boaster => true,
+            Kind::Stopper | Kind::Crowd | Kind::Deaf | Kind::Stranger | Kind::Glutton => false,
+        }
+    }
+
     /// Its word on a command line.
     pub fn word(self) -> &'static str {
         match self {

@@ -158,18 +158,19 @@ impl Rollout {
                 id: place.id.clone(),
                 took: done.copied().try_fold(0.0, |most: f64, at| Some(most.max(at?))),
                 least: seconds(self.size.0).max(begun + seconds(last)),
-                times: match self.is_beside_a_glutton(place.site) {
-                    true => pace::BESIDE_A_GLUTTON,
-                    false => 1.0,
+                times: match self.beside(place.site, |kind| kind == Kind::Glutton) {
+                    0 => 1.0,
+                    _ => pace::BESIDE_A_GLUTTON,
                 },
+                liars: self.beside(place.site, Kind::speaks_of_supply),
                 hindered: self.hindered(agent),
             }
         };
         clients.map(one).collect()
     }
 
-    /// Whether one is at a site, or at one that it is fed through.
-    fn is_beside_a_glutton(&self, site: narrows_topology::SiteId) -> bool {
+    /// How many of some kind are at a site, or at one that it is fed through.
+    fn beside(&self, site: narrows_topology::SiteId, which: impl Fn(Kind) -> bool) -> usize {
         let map = &self.prepared.deployment.map;
         let path = self.prepared.deployment.roots.iter().find_map(|root| map.path(*root, site));
         let ends = path.iter().flat_map(|path| path.hops.iter()).flat_map(|hop| {
@@ -178,8 +179,8 @@ impl Rollout {
         });
         let sites: Vec<_> = ends.collect();
         let liars = self.chaos.iter().flat_map(|chaos| &chaos.plan.liars);
-        let mut gluttons = liars.filter(|(kind, _)| *kind == Kind::Glutton);
-        gluttons.any(|(_, site)| map.site_named(site).is_some_and(|site| sites.contains(&site)))
+        let those = liars.filter(|(kind, _)| which(*kind));
+        those.filter(|(_, site)| map.site_named(site).is_some_and(|site| sites.contains(&site))).count()
     }
 
     fn hindered(&self, agent: usize) -> Vec<(f64, f64)> {
