@@ -136,13 +136,11 @@ impl Tree {
         Tree { steps, order }
     }
 
-    /// How many hops it is to a site; `None` if there is no path.
-    pub(crate) fn distance(&self, site: u32) -> Option<u32> {
+    fn distance(&self, site: u32) -> Option<u32> {
         self.steps.get(site as usize).map(|step| step.hops).filter(|hops| *hops < u32::MAX)
     }
 
-    /// The hops from the source to a site, last first; none if there is no path.
-    pub(crate) fn back_from(&self, site: u32) -> impl Iterator<Item = HopIndex> {
+    fn back_from(&self, site: u32) -> impl Iterator<Item = HopIndex> {
         let mut left = self.distance(site).unwrap_or(0);
         let mut at = site;
         std::iter::from_fn(move || {
@@ -152,10 +150,74 @@ impl Tree {
             Some(step.hop)
         })
     }
+}
+
+/// A site with one neighbour, most sites of large maps: all of its paths begin with the hop to there, and go on as
+/// the neighbour's do. So it needs no tree of its own, which takes time and 20 bytes for each site of the map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spur {
+    pub(crate) site: u32,
+    /// The hop to its neighbour.
+    pub(crate) hop: HopIndex,
+}
+
+/// All cheapest paths from a site: those of its tree, or of its neighbour's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paths<'m> {
+    tree: &'m Tree,
+    spur: Option<Spur>,
+}
+
+impl<'m> Paths<'m> {
+    /// The tree is of the site that the spur leads to, if there is one.
+    pub(crate) fn new(tree: &'m Tree, spur: Option<Spur>) -> Paths<'m> {
+        Paths { tree, spur }
+    }
+
+    /// How many hops it is to a site; `None` if there is no path.
+    pub(crate) fn distance(&self, site: u32) -> Option<u32> {
+        match self.spur {
+            Some(spur) if spur.site == site => Some(0),
+            spur => Some(self.tree.distance(site)? + u32::from(spur.is_some())),
+        }
+    }
+
+    /// The hops from the source to a site, last first; none if there is no path.
+    pub(crate) fn back_from(&self, site: u32) -> impl Iterator<Item = HopIndex> + use<'m> {
+        let is_there = self.distance(site).is_some_and(|hops| hops > 0);
+        let (tree, spur) = (self.tree, self.spur.filter(|_| is_there));
+        let last = Some(site).filter(|_| is_there);
+        let back = last.into_iter().flat_map(|site| tree.back_from(site));
+        back.chain(spur.map(|spur| spur.hop))
+    }
 
     /// Every site reached, the source first, and how.
-    pub(crate) fn walk(&self) -> impl Iterator<Item = (u32, Step)> {
-        self.order.iter().map(|&site| (site, self.steps[site as usize]))
+    pub(crate) fn walk(&self) -> impl Iterator<Item = (u32, Step)> + use<'m> {
+        let (tree, spur) = (self.tree, self.spur);
+        let source = spur.map(|spur| {
+            (
+                spur.site,
+                Step {
+                    before: spur.site,
+                    hop: u32::MAX,
+                    hops: 0,
+                },
+            )
+        });
+        let others = tree.order.iter().filter(move |site| spur.is_none_or(|spur| spur.site != **site));
+        let others = others.map(move |&site| {
+            let step = tree.steps[site as usize];
+            let step = match (spur, step.hops) {
+                (None, _) => step,
+                (Some(Spur { site: before, hop }), 0) => Step { before, hop, hops: 1 },
+                (Some(_), hops) => Step {
+                    hops: hops + 1,
+                    ..step
+                },
+            };
+            (site, step)
+        });
+        source.into_iter().chain(others)
     }
 }
 
@@ -183,6 +245,7 @@ mod tests {
                 Tree::new(&neighbours, &weights, source),
                 Tree::of_tree(&neighbours, source),
             );
+            let (one, other) = (Paths::new(&one, None), Paths::new(&other, None));
             for site in 0..60 {
                 assert_eq!(one.distance(site), other.distance(site));
                 assert!(
@@ -199,6 +262,56 @@ mod tests {
                 }
                 assert_eq!(seen.len(), 61);
             }
+        }
+    }
+
+    #[test]
+    fn the_paths_of_a_site_on_a_spur_are_those_of_its_neighbour_with_a_hop_more() {
+        // a ring of six, and on each of its sites some with one link
+        let mut neighbours: Neighbours = vec![Vec::new(); 30];
+        let ring = (0..6).map(|n| (n, (n + 1) % 6));
+        let links: Vec<(u32, u32)> = ring.chain((6..30).map(|n| (n, n * n % 6))).collect();
+        for (link, (a, b)) in (0..).zip(&links) {
+            neighbours[*a as usize].push((*b, 2 * link + 1));
+            neighbours[*b as usize].push((*a, 2 * link));
+        }
+        let weights: Vec<Weight> = (0..30)
+            .map(|tie| Weight {
+                cost: 1 + u64::from(tie * 7 % 5),
+                tie: tie * 31 % 17,
+            })
+            .collect();
+        for source in 6..30 {
+            let [(next, hop)] = *neighbours[source as usize] else {
+                panic!("{source} is on no spur")
+            };
+            let (own, next) = (
+                Tree::new(&neighbours, &weights, source),
+                Tree::new(&neighbours, &weights, next),
+            );
+            let (own, spur) = (
+                Paths::new(&own, None),
+                Paths::new(&next, Some(Spur { site: source, hop })),
+            );
+            for site in 0..31 {
+                assert_eq!(spur.distance(site), own.distance(site));
+                assert!(
+                    spur.back_from(site).eq(own.back_from(site)),
+                    "from {source} to {site}"
+                );
+            }
+            let (mut seen, mut steps) = (vec![source], Vec::new());
+            for (site, step) in spur.walk() {
+                assert!(seen.contains(&step.before), "{site} before {}", step.before);
+                seen.push(site);
+                steps.push((site, step.before, step.hop, step.hops));
+            }
+            let mut expected: Vec<_> =
+                own.walk().map(|(site, step)| (site, step.before, step.hop, step.hops)).collect();
+            assert_eq!(steps[0], expected[0], "the source first");
+            steps.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(steps, expected);
         }
     }
 }

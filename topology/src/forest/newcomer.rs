@@ -38,7 +38,7 @@ pub fn newcomer(
     let hub = map.hub(to)?;
     let mut reached = vec![None; map.sites().len()];
     let mut best: Option<Candidate> = None;
-    for (site, step) in map.tree(hub)?.walk() {
+    for (site, step) in map.paths(hub)?.walk() {
         let (least, hops) = match (step.hops, reached[step.before as usize]) {
             (0, _) => spur(to, true),
             // hops of the tree lead away from the newcomer

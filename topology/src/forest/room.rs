@@ -107,12 +107,12 @@ impl<'m> Room<'m> {
     /// The hops from one site to another in any order; `None` if there is no path.
     pub(crate) fn path(&self, from: u32, to: u32) -> Option<impl Iterator<Item = usize>> {
         let (first, last) = (self.hubs[from as usize], self.hubs[to as usize]);
-        // the way there is the way back, so that the plan for one newcomer needs the tree of that site alone
-        let tree = self.map.tree(last)?;
-        tree.distance(first)?;
+        // the way there is the way back, so that the plan for one newcomer needs the paths of that site alone
+        let paths = self.map.paths(last)?;
+        paths.distance(first)?;
         let out = self.spurs[from as usize].map(|spur| spur ^ 1);
         let back = self.spurs[to as usize];
-        let middle = tree.back_from(first).map(|hop| hop ^ 1);
+        let middle = paths.back_from(first).map(|hop| hop ^ 1);
         Some(out.into_iter().chain(middle).chain(back).map(|hop| hop as usize))
     }
 
@@ -136,7 +136,7 @@ impl<'m> Room<'m> {
         others: &[u32],
         mut found: impl FnMut(u32, Rate, u32),
     ) {
-        let Some(tree) = self.map.tree(self.hubs[one as usize]) else {
+        let Some(paths) = self.map.paths(self.hubs[one as usize]) else {
             return;
         };
         // hops come in pairs of both directions; those of the tree lead away from `one`
@@ -147,7 +147,7 @@ impl<'m> Room<'m> {
             None => (Rate::UNLIMITED, 0),
         };
         self.reached.fill((Rate::ZERO, u32::MAX));
-        for (site, step) in tree.walk() {
+        for (site, step) in paths.walk() {
             self.reached[site as usize] = match step.hops {
                 0 => start,
                 _ => {

@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use crate::file::{self, Attach, Defaults, Link, Site};
 use crate::networks::{Networks, around};
-use crate::paths::{HopIndex, Neighbours, Tree, Weight, hop};
+use crate::paths::{HopIndex, Neighbours, Paths, Spur, Tree, Weight, hop};
 use crate::{Hop, LinkId, LoadError, Mistakes, Route, SiteId};
 
 /// A compiled, immutable site map. Lookups take `&self`; share it as `Arc<SiteMap>`.
@@ -31,7 +31,7 @@ pub struct SiteMap {
     defaults: Defaults,
     neighbours: Neighbours,
     weights: Vec<Weight>,
-    /// The cheapest paths from each site, computed when first asked for: a tracker asks for few sources.
+    /// The cheapest paths from each site, computed when first asked for; none from sites on a [`Spur`].
     trees: Vec<OnceLock<Tree>>,
 }
 
@@ -152,9 +152,9 @@ impl SiteMap {
             return self.hub(from).map(|_| Route::default());
         }
         let (first, last) = (self.hub(from)?, self.hub(to)?);
-        let tree = self.tree(first)?;
-        tree.distance(last)?;
-        let mut middle: Vec<Hop> = tree.back_from(last).map(hop).collect();
+        let paths = self.paths(first)?;
+        paths.distance(last)?;
+        let mut middle: Vec<Hop> = paths.back_from(last).map(hop).collect();
         middle.reverse();
         let mut cost = middle.iter().fold(0u64, |sum, hop| sum.saturating_add(self.cost(hop.link)));
         let (mut out, mut back) = (None, None);
@@ -195,15 +195,26 @@ impl SiteMap {
     }
 
     /// The cheapest paths from a named site.
-    pub(crate) fn tree(&self, source: u32) -> Option<&Tree> {
+    pub(crate) fn paths(&self, source: u32) -> Option<Paths<'_>> {
+        let (source, spur) = self.stem(source);
         let slot = self.trees.get(source as usize)?;
-        Some(slot.get_or_init(|| {
+        let tree = slot.get_or_init(|| {
             if self.is_meshed() {
                 Tree::new(&self.neighbours, &self.weights, source)
             } else {
                 Tree::of_tree(&self.neighbours, source)
             }
-        }))
+        });
+        Some(Paths::new(tree, spur))
+    }
+
+    /// The site whose tree has the paths from another, and how it hangs there: itself, but for a site with one
+    /// neighbour.
+    fn stem(&self, site: u32) -> (u32, Option<Spur>) {
+        match *self.neighbours(site) {
+            [(next, hop)] if self.neighbours(next).len() > 1 => (next, Some(Spur { site, hop })),
+            _ => (site, None),
+        }
     }
 
     fn site(&self, site: SiteId) -> Option<&Site> {

@@ -1,7 +1,7 @@
 //! What may flow from one site to all others.
 
 use super::SiteMap;
-use crate::paths::{Tree, hop};
+use crate::paths::{Paths, Tree, hop};
 use crate::{Hop, LinkId, Rate, SiteId};
 
 /// The least rate on the way from a site to each other one; `None` where there is no way.
@@ -26,8 +26,8 @@ impl SiteMap {
             }),
         };
         if let Some(hub) = self.hub(from) {
-            let mut walk = |tree: &Tree| {
-                for (site, step) in tree.walk() {
+            let mut walk = |paths: Paths<'_>| {
+                for (site, step) in paths.walk() {
                     let reached = match step.hops {
                         0 => Some(first),
                         _ => sites[step.before as usize].map(|before: Rate| before.min(rate(hop(step.hop)))),
@@ -35,9 +35,13 @@ impl SiteMap {
                     sites[site as usize] = reached;
                 }
             };
-            match self.trees.get(hub as usize).and_then(|tree| tree.get()) {
-                Some(tree) => walk(tree),
-                None => walk(&Tree::new(&self.neighbours, &self.weights, hub)),
+            let (stem, spur) = self.stem(hub);
+            match self.trees.get(stem as usize).and_then(|tree| tree.get()) {
+                Some(tree) => walk(Paths::new(tree, spur)),
+                None => walk(Paths::new(
+                    &Tree::new(&self.neighbours, &self.weights, stem),
+                    spur,
+                )),
             }
         }
         let attached = self.attach.as_ref().and_then(|attach| {
