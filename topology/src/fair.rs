@@ -70,13 +70,14 @@ struct Links {
 impl Links {
     fn of(map: &SiteMap, at: Timestamp, flows: &[(&Route, Rate)]) -> Links {
         let mut links: Vec<Link> = Vec::new();
+        let rates = map.rates(at);
         // `None`: unlimited
         let mut numbers: HashMap<Hop, Option<usize>, RandomState> = HashMap::default();
         let (mut crossed, mut ends) = (Vec::new(), vec![0]);
         for (flow, (route, _)) in flows.iter().enumerate() {
             for hop in route.hops.iter() {
                 let number = *numbers.entry(*hop).or_insert_with(|| {
-                    let rate = map.rate(*hop, at);
+                    let rate = rates(*hop);
                     (!rate.is_unlimited()).then(|| {
                         links.push(Link {
                             hop: *hop,

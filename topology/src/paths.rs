@@ -43,9 +43,9 @@ pub(crate) struct Weight {
 #[derive(Debug)]
 pub(crate) struct Tree {
     steps: Vec<Step>,
-    /// The sites reached in the order of reaching, the source first: a site that is before another on a path is before
-    /// it here.
-    order: Vec<u32>,
+    /// The sites reached, the source first, each followed by all that lie behind it on paths, and how many these are
+    /// together with it.
+    order: Vec<(u32, u32)>,
 }
 
 /// How a site is reached.
@@ -110,7 +110,7 @@ impl Tree {
                 }
             }
         }
-        Tree { steps, order }
+        Tree::of(steps, &order)
     }
 
     /// The same where there is one path only between any two sites.
@@ -132,6 +132,25 @@ impl Tree {
                     order.push(site);
                 }
             }
+        }
+        Tree::of(steps, &order)
+    }
+
+    /// `reached` are the sites that have a path, each after the one before it there.
+    fn of(steps: Vec<Step>, reached: &[u32]) -> Tree {
+        let mut behind = vec![1u32; steps.len()];
+        for &site in reached.iter().skip(1).rev() {
+            behind[steps[site as usize].before as usize] += behind[site as usize];
+        }
+        // where the next of those behind a site stands
+        let mut next = vec![0; steps.len()];
+        let mut order = vec![(0, 0); reached.len()];
+        for (n, &site) in reached.iter().enumerate() {
+            let (before, behind) = (steps[site as usize].before as usize, behind[site as usize]);
+            let at = if n == 0 { 0 } else { next[before] };
+            next[before] = at + behind;
+            next[site as usize] = at + 1;
+            order[at as usize] = (site, behind);
         }
         Tree { steps, order }
     }
@@ -191,33 +210,37 @@ impl<'m> Paths<'m> {
         back.chain(spur.map(|spur| spur.hop))
     }
 
-    /// Every site reached, the source first, and how.
-    pub(crate) fn walk(&self) -> impl Iterator<Item = (u32, Step)> + use<'m> {
-        let (tree, spur) = (self.tree, self.spur);
-        let source = spur.map(|spur| {
-            (
-                spur.site,
-                Step {
-                    before: spur.site,
-                    hop: u32::MAX,
-                    hops: 0,
-                },
-            )
-        });
-        let others = tree.order.iter().filter(move |site| spur.is_none_or(|spur| spur.site != **site));
-        let others = others.map(move |&site| {
-            let step = tree.steps[site as usize];
-            let step = match (spur, step.hops) {
-                (None, _) => step,
-                (Some(Spur { site: before, hop }), 0) => Step { before, hop, hops: 1 },
-                (Some(_), hops) => Step {
-                    hops: hops + 1,
-                    ..step
-                },
+    /// Visits every site reached, the source first, and tells how. What lies behind one that `visit` denies is left
+    /// out.
+    pub(crate) fn walk(&self, mut visit: impl FnMut(u32, Step) -> bool) {
+        if let Some(Spur { site, .. }) = self.spur {
+            let source = Step {
+                before: site,
+                hop: u32::MAX,
+                hops: 0,
             };
-            (site, step)
-        });
-        source.into_iter().chain(others)
+            if !visit(site, source) {
+                return;
+            }
+        }
+        let mut at = 0;
+        while let Some(&(site, behind)) = self.tree.order.get(at) {
+            let step = self.tree.steps[site as usize];
+            let goes_on = match self.spur {
+                None => visit(site, step),
+                // it was first, and nothing lies behind it here
+                Some(spur) if spur.site == site => true,
+                Some(Spur { site: before, hop }) if step.hops == 0 => {
+                    let hops = 1;
+                    visit(site, Step { before, hop, hops })
+                }
+                Some(_) => {
+                    let hops = step.hops + 1;
+                    visit(site, Step { hops, ..step })
+                }
+            };
+            at += if goes_on { 1 } else { behind as usize };
+        }
     }
 }
 
@@ -256,10 +279,11 @@ mod tests {
             // a site that is before another on a path is before it in a walk
             for tree in [one, other] {
                 let mut seen = vec![source];
-                for (site, step) in tree.walk() {
+                tree.walk(|site, step| {
                     assert!(seen.contains(&step.before));
                     seen.push(site);
-                }
+                    true
+                });
                 assert_eq!(seen.len(), 61);
             }
         }
@@ -300,18 +324,49 @@ mod tests {
                     "from {source} to {site}"
                 );
             }
-            let (mut seen, mut steps) = (vec![source], Vec::new());
-            for (site, step) in spur.walk() {
-                assert!(seen.contains(&step.before), "{site} before {}", step.before);
-                seen.push(site);
-                steps.push((site, step.before, step.hop, step.hops));
-            }
-            let mut expected: Vec<_> =
-                own.walk().map(|(site, step)| (site, step.before, step.hop, step.hops)).collect();
+            let walked = |paths: Paths<'_>| {
+                let (mut seen, mut steps) = (vec![source], Vec::new());
+                paths.walk(|site, step| {
+                    assert!(seen.contains(&step.before), "{site} before {}", step.before);
+                    seen.push(site);
+                    steps.push((site, step.before, step.hop, step.hops));
+                    true
+                });
+                steps
+            };
+            let (mut steps, mut expected) = (walked(spur), walked(own));
             assert_eq!(steps[0], expected[0], "the source first");
             steps.sort_unstable();
             expected.sort_unstable();
             assert_eq!(steps, expected);
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_site_that_is_denied_is_not_visited_and_all_else_is() {
+        // 0 - 1 - 2 - 3, and 4 and 5 behind 1
+        let mut neighbours: Neighbours = vec![Vec::new(); 6];
+        for (link, (a, b)) in (0..).zip([(0u32, 1u32), (1, 2), (2, 3), (1, 4), (4, 5)]) {
+            neighbours[a as usize].push((b, 2 * link + 1));
+            neighbours[b as usize].push((a, 2 * link));
+        }
+        let visited = |paths: Paths<'_>, denied: u32| {
+            let mut visited = Vec::new();
+            paths.walk(|site, _| {
+                visited.push(site);
+                site != denied
+            });
+            visited.sort_unstable();
+            visited
+        };
+        let (from_0, from_1) = (Tree::of_tree(&neighbours, 0), Tree::of_tree(&neighbours, 1));
+        let spur = Spur { site: 0, hop: 1 };
+        for paths in [Paths::new(&from_0, None), Paths::new(&from_1, Some(spur))] {
+            assert_eq!(visited(paths, 2), [0, 1, 2, 4, 5]);
+            assert_eq!(visited(paths, 4), [0, 1, 2, 3, 4]);
+            assert_eq!(visited(paths, 1), [0, 1]);
+            assert_eq!(visited(paths, 0), [0]);
+            assert_eq!(visited(paths, 9), [0, 1, 2, 3, 4, 5]);
         }
     }
 }

@@ -147,15 +147,17 @@ impl<'m> Room<'m> {
             None => (Rate::UNLIMITED, 0),
         };
         self.reached.fill((Rate::ZERO, u32::MAX));
-        for (site, step) in paths.walk() {
-            self.reached[site as usize] = match step.hops {
+        let reached = &mut self.reached;
+        paths.walk(|site, step| {
+            reached[site as usize] = match step.hops {
                 0 => start,
                 _ => {
-                    let (least, hops) = self.reached[step.before as usize];
+                    let (least, hops) = reached[step.before as usize];
                     (least.min(speed(step.hop)), hops + 1)
                 }
             };
-        }
+            true
+        });
         for &other in others {
             let (least, hops) = self.reached[self.hubs[other as usize] as usize];
             match self.spurs[other as usize] {

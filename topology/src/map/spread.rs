@@ -27,13 +27,14 @@ impl SiteMap {
         };
         if let Some(hub) = self.hub(from) {
             let mut walk = |paths: Paths<'_>| {
-                for (site, step) in paths.walk() {
+                paths.walk(|site, step| {
                     let reached = match step.hops {
                         0 => Some(first),
                         _ => sites[step.before as usize].map(|before: Rate| before.min(rate(hop(step.hop)))),
                     };
                     sites[site as usize] = reached;
-                }
+                    true
+                });
             };
             let (stem, spur) = self.stem(hub);
             match self.trees.get(stem as usize).and_then(|tree| tree.get()) {
