@@ -19,7 +19,7 @@ use std::time::Duration;
 use narrows_topology::Rate;
 
 use super::brought::Brought;
-use super::budget;
+use super::{budget, restart};
 use crate::Time;
 use crate::endpoint::Endpoint;
 use crate::state::bars::Line;
@@ -35,6 +35,8 @@ pub(crate) enum Said {
     Nothing,
     /// The site came on, or could not have.
     Served,
+    /// It came on by what may have been there before the gateway took office.
+    Moved,
     /// The peer got nothing since its announce at that time. `excused`: by the gateway's word, it does not reach
     /// those that have more.
     Still { since: Time, excused: bool },
@@ -70,6 +72,9 @@ pub(crate) fn said(
         if matches!(brought, Some(Brought::Of { .. })) {
             return Said::Nothing;
         }
+        if restart::is_disputed(view, lease, before) {
+            return Said::Moved;
+        }
         return match is_anothers(view, gateway, lease, before) {
             true => Said::Outdone,
             false => Said::Served,
@@ -77,6 +82,8 @@ pub(crate) fn said(
     }
     let could_have = could_have(view, gateway);
     match could_have || could_have_but_for_its_word(view, lease) {
+        // which says nothing of one that has its lease by its word
+        false if restart::is_unproven(view.swarm, lease) => Said::Nothing,
         false => Said::Served,
         // what it got before the gateway took office, or was last of use, is not the gateway's
         true if view.now >= before.max(lease.service.served) + view.cx.policy.patience() => Said::Still {
@@ -261,7 +268,10 @@ pub(crate) fn is_fruitless(view: &View<'_>, gateway: Endpoint) -> bool {
     let Some(doubt) = lease.service.doubt.filter(is_heard) else {
         return false;
     };
-    let term = term(view, gateway);
+    let term = match restart::is_unproven(view.swarm, lease) {
+        true => term(view, gateway).min(needed(view, gateway).max(view.cx.policy.recall)),
+        false => term(view, gateway),
+    };
     lease.service.served + term <= view.now && doubt.since + term / 2 <= view.now
 }
 

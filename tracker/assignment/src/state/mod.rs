@@ -18,6 +18,7 @@ mod seeder_speed;
 pub(crate) mod service;
 pub(crate) mod site;
 mod sites;
+mod spoken_for;
 pub(crate) mod stripes;
 pub(crate) mod trials;
 pub(crate) mod view;

@@ -13,6 +13,7 @@ use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
 use super::service::{Released, Service, Suspect};
+use super::spoken_for::SpokenFor;
 use super::trials::{Meter, Trials};
 use crate::endpoint::Endpoint;
 use crate::hash::peer_name;
@@ -65,6 +66,8 @@ pub(crate) struct Site {
     pub(crate) expected: Option<Offer>,
     /// Such a gateway was waited for, once.
     pub(crate) has_waited: bool,
+    /// In the time after a restart: gateways that peers at other addresses say they are served by.
+    pub(crate) spoken_for: SpokenFor,
     /// A starving member that waits for room among the remote peers.
     pub(crate) claim: Option<Offer>,
     /// When the best-supplied peer last came on.
@@ -187,6 +190,7 @@ impl Site {
             trusted: None,
             expected: None,
             has_waited: false,
+            spoken_for: SpokenFor::default(),
             claim: None,
             progressed: now,
             since: now,

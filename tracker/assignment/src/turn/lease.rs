@@ -9,7 +9,7 @@ use super::Turn;
 use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::rules::gateway::{self, Cause, Lease, Verdict};
-use crate::rules::{intervals, service, trickle};
+use crate::rules::{intervals, restart, service, trickle};
 use crate::state::account::Account;
 use crate::state::peer::{Class, Tick};
 use crate::state::service::{Excuse, Suspect, Suspicion};
@@ -106,6 +106,10 @@ impl Turn<'_> {
             // `fill` asks for it no second time
             Verdict::Member | Verdict::Reclaim { .. } => (Role::Member, None),
             Verdict::Wait(wait) => (Role::Member, Some(wait)),
+            Verdict::Contest(wait) => {
+                self.site_mut()?.spoken_for.claims(at);
+                (Role::Member, Some(wait))
+            }
             Verdict::Offer { to, lasting } => {
                 let until = now + lasting;
                 self.site_mut()?.offer = Some(Offer { to, until });
@@ -167,6 +171,12 @@ impl Turn<'_> {
     fn depose(&mut self, gateway: Endpoint) -> Result<bool, Broken> {
         let (now, policy) = (self.now, self.cx.policy);
         let term = policy.lease(policy.intervals.gateway);
+        // one that was known from before a restart alone is not named for what others may have been late to say
+        let is_early = self
+            .site()?
+            .gateways
+            .get(&gateway)
+            .is_some_and(|lease| restart::is_unproven(self.swarm, lease) && now < lease.since + term);
         let site = self.site_mut()?;
         let heir = site.heir().filter(|heir| service::is_another(site, gateway, *heir));
         let has_heir = heir.is_some();
@@ -174,7 +184,7 @@ impl Turn<'_> {
         // if the site came on beside it, what it could have fetched from was there, whatever it says
         let came_on = heir.is_some_and(|heir| heir.since < site.progressed);
         let excuse = site.gateways.get(&gateway).map(|lease| lease.service.excuse);
-        if excuse == Some(Excuse::ItsWord) && !came_on {
+        if (excuse == Some(Excuse::ItsWord) && !came_on) || is_early {
             self.doubt_its_word(gateway)?;
         } else if has_heir {
             site.suspect = Some(Suspect {

@@ -53,6 +53,7 @@ impl Turn<'_> {
             match said {
                 Said::Nothing => {}
                 Said::Served => gateway.service.serves(now),
+                Said::Moved => gateway.service.doubt = None,
                 Said::Still { since, excused } => gateway.service.is_doubted(by, one_address, since, excused),
                 Said::Outdone => gateway.service.is_outdone(),
             }

@@ -40,6 +40,7 @@ impl Turn<'_> {
                 }
             }
             (None, Some(gateway)) => {
+                self.hear_of_gateway(gateway)?;
                 if let Some(expected) = failover::expected(&self.view()?, gateway) {
                     let site = self.site_mut()?;
                     (site.expected, site.has_waited) = (Some(expected), true);
@@ -47,6 +48,15 @@ impl Turn<'_> {
             }
         }
         Ok(soon)
+    }
+
+    /// A peer says that it is served by a gateway, which tells a tracker that has restarted which one works.
+    fn hear_of_gateway(&mut self, gateway: SocketAddr) -> Result<(), Broken> {
+        let at = self.at;
+        if restart::is_young(self.swarm, self.cx.policy, self.now) {
+            self.site_mut()?.spoken_for.note(at, Endpoint::of(gateway));
+        }
+        Ok(())
     }
 
     /// Takes a neighbour's report that it lost a gateway. Returns when it is to come back, if that is soon.

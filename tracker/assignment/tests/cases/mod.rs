@@ -10,6 +10,7 @@ mod idlers;
 mod imposters;
 mod restarts;
 mod totals;
+mod usurpers;
 
 use crate::sim::world::World;
 

@@ -30,8 +30,14 @@ pub(super) fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
         if let Some(fruitless) = service::late_and_fruitless(view) {
             return Verdict::Replace { fruitless };
         }
+        if let Some(from) = restart::outspoken(view, worked(report)) {
+            return Verdict::Reclaim { from };
+        }
         if let Some(from) = restart::newcomer(view).filter(|_| worked(report) && view.peer.step == 0) {
             return Verdict::Reclaim { from };
+        }
+        if restart::is_contested(view) && (worked(report) || site.spoken_for.is_claimant(view.at)) {
+            return Verdict::Contest(cx.policy.hasty);
         }
         let lease = cx.policy.lease(cx.policy.intervals.gateway);
         let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
@@ -107,8 +113,9 @@ pub(crate) fn fill(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
         return Verdict::Wait(policy.intervals.min);
     }
     let expected = site.expected.filter(|expected| now < expected.until);
-    if (worked(report) && site.displaced != Some(at))
-        || expected.is_some_and(|expected| expected.to.is_beside(at))
+    let works = worked(report);
+    let is_known = (works && restart::may_adopt(view)) || restart::is_spoken_for(view, works);
+    if (is_known && site.displaced != Some(at)) || expected.is_some_and(|expected| expected.to.is_beside(at))
     {
         return Verdict::Grant(Lease {
             adopted: true,

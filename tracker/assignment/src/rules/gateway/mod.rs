@@ -73,6 +73,12 @@ fn renew(view: &View<'_>) -> Verdict {
             };
         }
     }
+    if let Some(to) = restart::outspoken_by(view) {
+        return Verdict::GiveWay {
+            to,
+            why: Cause::Unable,
+        };
+    }
     let claim = site.claim.filter(|claim| claim.until > view.now && claim.to != view.at);
     let is_stuck = peer.step >= policy.stuck_step && peer.still >= policy.stuck_still;
     if !alone && !regular && is_stuck && is_beside_another(view) {

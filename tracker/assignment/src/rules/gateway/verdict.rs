@@ -15,6 +15,8 @@ pub(crate) enum Verdict {
     Member,
     /// It is a member that is to come back after this, because the lease is being settled.
     Wait(Duration),
+    /// As [`Verdict::Wait`], and it says that it works, as does the one that has the lease.
+    Contest(Duration),
     /// As [`Verdict::Wait`], and the free lease is offered to another one for so long.
     Offer { to: Endpoint, lasting: Duration },
     /// As [`Verdict::Wait`], and it claims the next room among the site's remote peers.
