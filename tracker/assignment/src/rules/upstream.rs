@@ -1,5 +1,8 @@
 //! Rule 5, upstreams: which peers a gateway fetches from.
 
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 use narrows_topology::SiteId;
 
 use super::parents::nearest_root;
@@ -289,6 +292,8 @@ fn candidates_of(view: &View<'_>, source: SiteId, want: usize) -> Vec<Upstream> 
     out
 }
 
+/// Seeders of a site, best first: by rendezvous hash, and of each address one before a second one of any. That a
+/// peer is a seeder is what it says, and one machine may say it a thousand times.
 fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Peer)> {
     let (hash, policy) = (&view.swarm.info_hash, &view.cx.policy.upstreams);
     let name = peer_name(view.peer.agent_key(), view.at);
@@ -299,7 +304,29 @@ fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Pee
         let drawn = (0..policy.drawn).map(|i| rendezvous(hash, name, i) % count as u64);
         drawn.filter_map(|i| site.peers.at(Class::Seeder, i as usize)).collect()
     };
+    // few addresses have many, each no more than so many, so that a walk over all of them has an end
+    if count > policy.ranked && addresses(&seeders) * 2 <= seeders.len() {
+        seeders = site.peers.of(Class::Seeder).collect();
+    }
     let rank = |at: Endpoint, peer: &Peer| rendezvous(hash, name, peer_name(peer.agent_key(), at));
     seeders.sort_by_cached_key(|(at, peer)| std::cmp::Reverse(rank(*at, peer)));
-    seeders
+    if addresses(&seeders) == seeders.len() {
+        return seeders;
+    }
+    let mut counts: HashMap<[u8; 16], u32, RandomState> = HashMap::default();
+    let nth = |(at, peer): (Endpoint, _)| {
+        let count = counts.entry(at.ip_bytes()).or_default();
+        *count += 1;
+        (*count, (at, peer))
+    };
+    let mut numbered: Vec<(u32, (Endpoint, &Peer))> = seeders.into_iter().map(nth).collect();
+    numbered.sort_by_key(|(nth, _)| *nth);
+    numbered.into_iter().map(|(_, seeder)| seeder).collect()
+}
+
+/// At how many addresses these are. (Of IPv6 a machine has as many as it likes, but so have the many machines of one
+/// network.)
+fn addresses(peers: &[(Endpoint, &Peer)]) -> usize {
+    let addresses: HashSet<[u8; 16], RandomState> = peers.iter().map(|(at, _)| at.ip_bytes()).collect();
+    addresses.len()
 }

@@ -174,3 +174,52 @@ fn honest_machines_behind_a_liars_nat_address_have_the_lease_before_it() {
     }
     assert_eq!(leads(&mut world), Some(3 - first));
 }
+
+/// Three clients at zone a, four seeders at the origin, and a machine that makes up so many seeders at a site.
+/// Returns when a client first had something, and when all were complete.
+fn beside_made_up_seeders(count: u32, site: u8) -> (Time, Time) {
+    let mut world = star(2);
+    for _ in 0..4 {
+        let number = world.join(1, true, SIZE);
+        world.announce(number, AnnounceEvent::Started);
+    }
+    for n in 0..count {
+        let mut lie = made_up(4 * n + 3, address(site, 200, false));
+        lie.left = 0;
+        world.hear(&lie);
+    }
+    for _ in 0..3 {
+        let number = world.join(2, true, 0);
+        world.announce(number, AnnounceEvent::Started);
+    }
+    let mut first = Time::MAX;
+    while world.clients.iter().any(|client| !client.is_seeder()) {
+        let end = world.now + Duration::from_secs(1);
+        world.announce_until(end);
+        if world.clients[4..].iter().any(|client| client.have > 0) {
+            first = first.min(world.now);
+        }
+        assert!(
+            world.now < Duration::from_secs(3600),
+            "{count} at {site}: {first:?}, {:?}",
+            world.clients
+        );
+    }
+    (first, world.now)
+}
+
+#[test]
+fn seeders_that_one_machine_makes_up_keep_no_site_from_those_that_there_are() {
+    for site in [1, 2, 3] {
+        let (_, alone) = beside_made_up_seeders(0, site);
+        for count in [8, 40, 1000] {
+            let (first, all) = beside_made_up_seeders(count, site);
+            // one that says it is a seeder of the own site is measured first
+            assert!(first <= Duration::from_secs(20), "{count} at {site}: {first:?}");
+            assert!(
+                all <= alone.mul_f64(1.2),
+                "{count} at {site}: {all:?}, alone {alone:?}"
+            );
+        }
+    }
+}
