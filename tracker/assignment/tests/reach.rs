@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use narrows_assignment::Decision;
 use narrows_protocol::{AnnounceEvent, Role};
-use sim::client::SIZE;
+use sim::client::{SIZE, address};
+use sim::liar::Lie;
 use sim::maps::MapText;
 use sim::world::World;
 
@@ -252,4 +253,63 @@ fn a_site_that_takes_over_from_a_parent_site_that_vanished_has_a_share_of_its_li
     );
     let rate = after.rate.bytes_per_second().unwrap();
     assert!(rate >= 1_000_000, "half of 2.5 MB/s, not {rate}");
+}
+
+/// Two seeders at hq, so many leechers in the region and two in the branch, beside a machine of the region that says
+/// it is a seeder and sends nothing. Returns when a client of the branch first had something, and when all had all.
+fn beside_a_choker(in_region: usize, lies: bool) -> (Duration, Duration) {
+    let mut world = chain();
+    for _ in 0..2 {
+        join(&mut world, 1, SIZE);
+    }
+    let choker = Lie::of("choker", address(2, 200, false), 0);
+    if lies {
+        world.listening.insert(choker.addr);
+        world.mute.insert(choker.addr);
+        world.hear(&choker);
+    }
+    for _ in 0..in_region {
+        join(&mut world, 2, 0);
+    }
+    let branch: Vec<usize> = (0..2).map(|_| join(&mut world, 3, 0)).collect();
+    let mut first = Duration::MAX;
+    while world.clients.iter().any(|client| !client.is_seeder()) {
+        if lies {
+            world.hear(&choker);
+        }
+        let end = world.now + Duration::from_secs(1);
+        world.announce_until(end);
+        for client in &mut world.clients {
+            // agents say within seconds that they are stalled
+            if client.have == 0 && client.stalled {
+                let soon = client.announced.unwrap_or_default() + Duration::from_secs(10);
+                client.next = client.next.min(soon.max(world.now));
+            }
+        }
+        if branch.iter().any(|number| world.clients[*number].have > 0) {
+            first = first.min(world.now);
+        }
+        assert!(
+            world.now < Duration::from_secs(3600),
+            "{in_region}: {first:?} {:?}",
+            world.clients
+        );
+    }
+    (first, world.now)
+}
+
+#[test]
+fn a_site_behind_one_with_a_machine_that_claims_to_be_a_seeder_is_fed_from_elsewhere() {
+    for in_region in [0, 1, 3] {
+        let ((_, alone), (first, all)) = (
+            beside_a_choker(in_region, false),
+            beside_a_choker(in_region, true),
+        );
+        // three announces of 10 s; where it has neighbours that get nothing, they tell sooner
+        assert!(first <= Duration::from_secs(45), "{in_region}: {first:?}");
+        assert!(
+            all <= alone + Duration::from_secs(75),
+            "{in_region}: {all:?}, alone {alone:?}"
+        );
+    }
 }

@@ -277,6 +277,9 @@ pub struct StarvationPolicy {
     pub barren: u32,
     /// The last step: the seeders of a root site.
     pub top: u8,
+    /// A gateway that they brought something fetches from them for so long, once it did not: its parent brought
+    /// nothing for three announces, and may only say that it has something.
+    pub root_lasts: Duration,
     /// What was received is verified later, so progress counts as local only if one part in so many of it
     /// exceeds what crossed links.
     pub verified: u64,
@@ -290,6 +293,7 @@ impl Default for StarvationPolicy {
             gateway_step: 2,
             barren: 2,
             top: 3,
+            root_lasts: Duration::from_secs(5 * 60),
             verified: 2,
         }
     }

@@ -166,6 +166,17 @@ impl Choice<'_, '_> {
     }
 }
 
+/// Whether a gateway on the last step of the starvation ladder has been handed peers of a root site, if there is one
+/// beside its parent: that it has come there says only that the parent brings nothing.
+pub(crate) fn has_tried_root(view: &View<'_>, gateway: &Gateway) -> bool {
+    let parents = stripes::parents(view);
+    let is_parent = |site: SiteId| parents.iter().any(|(parent, _)| *parent == site);
+    let other_root = || nearest_root(view, parents.first().map(|(parent, _)| *parent));
+    gateway.upstreams.is_empty()
+        || gateway.upstreams.iter().any(|up| !is_parent(up.site))
+        || other_root().is_none_or(|root| view.swarm.avoided.contains_key(&(view.id(), root)))
+}
+
 /// The sites to fetch from: the parent; from step 3 on a root site; for a root that lacks something, and for
 /// a starving member of a supplied site, others that hold data.
 fn sources(view: &View<'_>, gateway: &Gateway) -> Vec<SiteId> {

@@ -111,8 +111,10 @@ pub(crate) struct Gateway {
     pub(crate) extra: bool,
     /// Whether it worked already before it was given this lease.
     pub(crate) adopted: bool,
-    /// Whether it fetches from a root site instead of the parent, until it is off the ladder.
+    /// Whether it fetches from a root site instead of the parent, until it is off the ladder ...
     pub(crate) from_root: bool,
+    /// ... and until then, since that brought something where the parent brought nothing.
+    pub(crate) root_until: Time,
     pub(crate) upstreams: Vec<Upstream>,
     /// All that a stock client was ever handed, as long as they live.
     pub(crate) handed_out: Vec<Upstream>,
@@ -302,6 +304,7 @@ impl Gateway {
             extra,
             adopted: false,
             from_root: false,
+            root_until: now,
             upstreams: Vec::new(),
             handed_out: Vec::new(),
             due: now,

@@ -82,7 +82,7 @@ impl Turn<'_> {
     }
 
     fn judge(&mut self, left_before: u64) -> Result<(), Broken> {
-        let (at, tick, policy) = (self.at, Tick::of(self.now), self.cx.policy);
+        let (at, now, tick, policy) = (self.at, self.now, Tick::of(self.now), self.cx.policy);
         let wan = self.report().map_or(0, |report| report.wan);
         let view = self.view()?;
         let peer = view.peer;
@@ -107,6 +107,7 @@ impl Turn<'_> {
 
         let site = self.site_mut()?;
         let peer = site.peers.find_mut(at).ok_or(Broken::PeerMissing)?;
+        let left = peer.left;
         let step_before = std::mem::replace(&mut peer.step, judged.step);
         peer.still = judged.still;
         if judged.judged {
@@ -118,7 +119,11 @@ impl Turn<'_> {
         site.peers.climbed(step_before, judged.step);
         if let Some(gateway) = site.gateways.get_mut(&at) {
             let is_top = judged.step == policy.starvation.top;
-            gateway.from_root = is_top || (gateway.from_root && judged.step > 0);
+            if gateway.from_root && left < left_before {
+                gateway.root_until = now + policy.starvation.root_lasts;
+            }
+            let goes_on = judged.step > 0 || now < gateway.root_until;
+            gateway.from_root = is_top || (gateway.from_root && goes_on);
             for parent in parents::barren(&self.view()?) {
                 self.swarm.replan |= self.swarm.barren.insert((self.id, parent));
             }

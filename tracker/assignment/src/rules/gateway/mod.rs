@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use narrows_protocol::AgentReport;
 
-use super::{reach, restart, service};
+use super::{reach, restart, service, upstream};
 use crate::endpoint::Endpoint;
 use crate::state::site::Supply;
 use crate::state::view::View;
@@ -80,7 +80,9 @@ fn renew(view: &View<'_>) -> Verdict {
         };
     }
     let claim = site.claim.filter(|claim| claim.until > view.now && claim.to != view.at);
-    let is_stuck = peer.step >= policy.stuck_step && peer.still >= policy.stuck_still;
+    let is_stuck = peer.step >= policy.stuck_step
+        && peer.still >= policy.stuck_still
+        && upstream::has_tried_root(view, gateway);
     if !alone && !regular && is_stuck && is_beside_another(view) {
         return Verdict::Forgo;
     }
