@@ -27,7 +27,7 @@ const LEARNED_AGAIN: f64 = 20.0;
 /// A brake and its end are heard with the next announce.
 const HEARD: f64 = 10.0;
 
-/// So many times as long takes a site beside a glutton, or behind it: each seeder shares what it may send to a site among
+/// So many times as long takes a site that shares a link with a glutton: each seeder shares what it may send to a site among
 /// all that ask from there, by whole pieces, and does not know which of them is the gateway (issue 17: tickets).
 pub const BESIDE_A_GLUTTON: f64 = 4.0;
 

@@ -158,15 +158,31 @@ impl Rollout {
                 id: place.id.clone(),
                 took: done.copied().try_fold(0.0, |most: f64, at| Some(most.max(at?))),
                 least: seconds(self.size.0).max(begun + seconds(last)),
-                times: match self.beside(place.site, |kind| kind == Kind::Glutton) {
-                    0 => 1.0,
-                    _ => pace::BESIDE_A_GLUTTON,
+                times: match self.has_a_link_of_a_glutton(place.site) {
+                    true => pace::BESIDE_A_GLUTTON,
+                    false => 1.0,
                 },
                 liars: self.beside(place.site, Kind::speaks_of_supply),
                 hindered: self.hindered(agent),
             }
         };
         clients.map(one).collect()
+    }
+
+    /// Whether one takes content across a link of a site's path (seed 6024: one beyond the site).
+    fn has_a_link_of_a_glutton(&self, site: narrows_topology::SiteId) -> bool {
+        let deployment = &self.prepared.deployment;
+        let links = |to| {
+            let paths = deployment.roots.iter().find_map(|root| deployment.map.path(*root, to));
+            paths.map_or_else(Vec::new, |path| {
+                path.hops.iter().map(|hop| hop.link).collect::<Vec<_>>()
+            })
+        };
+        let own = links(site);
+        let liars = self.chaos.iter().flat_map(|chaos| &chaos.plan.liars);
+        let gluttons = liars.filter(|(kind, _)| *kind == Kind::Glutton);
+        let mut sites = gluttons.filter_map(|(_, site)| deployment.map.site_named(site));
+        sites.any(|site| links(site).iter().any(|link| own.contains(link)))
     }
 
     /// How many of some kind are at a site, or at one that it is fed through.
