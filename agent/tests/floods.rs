@@ -5,49 +5,16 @@ mod common;
 use std::net::IpAddr;
 
 use bytes::BytesMut;
-use common::agent::Agent;
-use common::content::{folder, torrent};
 use common::eventually;
 use common::offences::{is_named, is_told};
 use common::peer::Peer;
-use common::tracker::Tracker;
-use narrows_agent::ContentState;
-use narrows_protocol::metainfo::Metainfo;
+use common::seeder::Scene;
 use narrows_wire::{Block, Codec, Message};
-
-const PIECE: u32 = 64 << 10;
 
 /// How many connections for one content an address may have while places are plentiful.
 const PER_ADDRESS: usize = 16;
 
-struct Scene {
-    _dir: tempfile::TempDir,
-    tracker: Tracker,
-    seeder: Agent,
-    meta: Metainfo,
-}
-
 impl Scene {
-    fn new() -> Self {
-        let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
-        let source = dir.path().join("seeder/office");
-        folder(&source, 1, 4_000_000);
-        let (file, meta) = torrent(&source, &tracker, PIECE);
-        let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
-        seeder.wait_for(ContentState::Seeding);
-        Self {
-            _dir: dir,
-            tracker,
-            seeder,
-            meta,
-        }
-    }
-
-    fn peer(&self, ip: IpAddr, id: u8) -> Peer {
-        let (to, pieces) = (self.seeder.listen(), self.meta.piece_count());
-        Peer::connect_from(ip, to, self.meta.info_hash, pieces, id)
-    }
-
     /// A leecher there gets a block.
     fn is_served(&self, ip: IpAddr, id: u8) -> bool {
         let mut peer = self.peer(ip, id);

@@ -9,53 +9,22 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use common::agent::Agent;
-use common::content::{assert_same, folder, torrent};
+use common::content::assert_same;
 use common::eventually;
 use common::peer::{Heard, Peer};
-use common::tracker::Tracker;
+use common::seeder::Scene;
 use narrows_agent::ContentState;
 use narrows_protocol::PeerId;
-use narrows_protocol::metainfo::Metainfo;
 use narrows_wire::{Bitfield, Block, Codec, ExtendedHandshake, Handshake, Message};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-const PIECE: u32 = 64 << 10;
 const BLOCK: u32 = 16384;
 
 /// What an honest peer waits for a block at most while others misbehave; no more than a busy machine needs.
 const PROMPT: Duration = Duration::from_secs(3);
 
-struct Scene {
-    dir: tempfile::TempDir,
-    tracker: Tracker,
-    file: std::path::PathBuf,
-    meta: Metainfo,
-    seeder: Agent,
-}
-
 impl Scene {
-    fn new() -> Self {
-        let (dir, tracker) = (tempfile::tempdir().unwrap(), Tracker::start());
-        let source = dir.path().join("seeder/office");
-        folder(&source, 1, 4_000_000);
-        let (file, meta) = torrent(&source, &tracker, PIECE);
-        let seeder = Agent::new(&dir.path().join("s"), &[(&file, source.parent().unwrap())]).started();
-        seeder.wait_for(ContentState::Seeding);
-        Self {
-            dir,
-            tracker,
-            file,
-            meta,
-            seeder,
-        }
-    }
-
-    fn peer(&self, ip: IpAddr, id: u8) -> Peer {
-        let (to, pieces) = (self.seeder.listen(), self.meta.piece_count());
-        Peer::connect_from(ip, to, self.meta.info_hash, pieces, id)
-    }
-
     /// Whether a leecher there gets a block; `false`: it is closed before.
     fn serves(&self, ip: IpAddr, id: u8) -> bool {
         let mut peer = self.peer(ip, id);

@@ -7,6 +7,7 @@ pub(crate) mod answers;
 pub(crate) mod content;
 pub(crate) mod offences;
 pub(crate) mod peer;
+pub(crate) mod seeder;
 pub(crate) mod tracker;
 
 use std::net::{IpAddr, Ipv4Addr};
