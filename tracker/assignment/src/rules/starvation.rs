@@ -2,10 +2,10 @@
 //!
 //! A leecher whose `left` has not moved for two announces, or that says it is stalled, climbs a step at each
 //! further such announce: 1 other peers (locals; for a gateway, upstreams), 2 a gateway of its own, 3 the
-//! seeders of a root site. A member that is stalled, was handed its whole site, and
-//! whose gateways have had the time of their first pieces climbs to the second step at once. At progress it goes one step back; an extra gateway does so when most of the
-//! progress came from its own site, since otherwise it would starve again without its upstream. A gateway to
-//! which a root site brought something stays there for minutes.
+//! seeders of a root site. A member that is stalled, was handed its whole site, and whose gateways have had the
+//! time of their first pieces climbs to the second step at once. At progress it goes one step back; an extra
+//! gateway does so when most of the progress came from its own site, since otherwise it would starve again without
+//! its upstream. A gateway to which a root site brought something stays there for minutes.
 //!
 //! A peer is excused where others are responsible: a gateway whose link is paused or braked, or whose
 //! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the

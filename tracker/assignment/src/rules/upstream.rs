@@ -303,7 +303,7 @@ fn candidates_of(view: &View<'_>, source: SiteId, want: usize) -> Vec<Upstream> 
     out
 }
 
-/// Seeders of a site, best first: by rendezvous hash, and of each address one before a second one of any. That a
+/// Seeders of a site, best first: by rendezvous hash, and one of each address before a second one of any. That a
 /// peer is a seeder is what it says, and one machine may say it a thousand times.
 fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Peer)> {
     let (hash, policy) = (&view.swarm.info_hash, &view.cx.policy.upstreams);
@@ -321,9 +321,6 @@ fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Pee
     }
     let rank = |at: Endpoint, peer: &Peer| rendezvous(hash, name, peer_name(peer.agent_key(), at));
     seeders.sort_by_cached_key(|(at, peer)| std::cmp::Reverse(rank(*at, peer)));
-    if addresses(&seeders) == seeders.len() {
-        return seeders;
-    }
     let mut counts: HashMap<[u8; 16], u32, RandomState> = HashMap::default();
     let nth = |(at, peer): (Endpoint, _)| {
         let count = counts.entry(at.ip_bytes()).or_default();

@@ -60,9 +60,9 @@ impl Account {
             self.totals.insert(by, total);
         }
         self.brought = self.brought.saturating_add(growth);
-        let voice = by.host();
-        let (first, several) = self.heard.get_or_insert((voice, false));
-        *several |= *first != voice;
+        let host = by.host();
+        let (first, several) = self.heard.get_or_insert((host, false));
+        *several |= *first != host;
     }
 
     /// The gateway says that it has fetched `wan` bytes. After `term` the period ends, if two machines have spoken

@@ -44,8 +44,7 @@ struct Bar {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct BarRecord {
     at: EndpointRecord,
-    /// Of its id and key; older versions neither write nor heed it.
-    #[serde(default)]
+    /// Of its id and key.
     name: u64,
     /// Until it ends.
     seconds: u32,

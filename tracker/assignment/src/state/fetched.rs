@@ -50,8 +50,7 @@ pub(crate) struct TotalsRecord {
     agent: u64,
     all: u64,
     by_site: Vec<(u64, u64)>,
-    /// The address that reported it; older versions neither write nor heed it.
-    #[serde(default)]
+    /// The address that reported it.
     from: [u8; 16],
 }
 

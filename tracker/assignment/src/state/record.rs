@@ -27,8 +27,7 @@ pub struct SwarmRecord {
     downloaded: u32,
     peers: Vec<PeerRecord>,
     fetched: Vec<TotalsRecord>,
-    /// Who had a lease to no avail. Older versions neither write nor heed it.
-    #[serde(default)]
+    /// Who had a lease to no avail.
     barred: Vec<BarRecord>,
 }
 
@@ -54,12 +53,9 @@ struct AgentRecord {
     /// 0 auto, 1 never, 2 prefer.
     preference: u8,
     wan: u64,
-    /// Older versions neither write nor heed it.
-    #[serde(default)]
     reused: u64,
     metrics: Option<u16>,
     /// Its address tells it from others of its id, as several machines have its key.
-    #[serde(default)]
     by_address: bool,
 }
 

@@ -87,6 +87,7 @@ impl Turn<'_> {
         let view = self.view()?;
         let peer = view.peer;
         let alone = view.site.is_each_alone();
+        let stalled = self.report().is_some_and(|report| report.stalled);
         let judged = starvation::judge(
             &policy.starvation,
             Facts {
@@ -96,8 +97,8 @@ impl Turn<'_> {
                 left: peer.left,
                 fetched_across: peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan)),
                 is_due: tick.time() >= peer.judged.time() + policy.patience(),
-                stalled: self.report().is_some_and(|report| report.stalled),
-                is_past_neighbours: starvation::is_past_neighbours(&view),
+                stalled,
+                is_past_neighbours: stalled && starvation::is_past_neighbours(&view),
                 is_excused: starvation::is_excused(&view),
                 is_extra: view.gateway().is_some_and(|gateway| gateway.extra && !alone),
             },
