@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use narrows_topology::{Hop, SiteId};
+
 use crate::chaos::judge::{self, Crossed, PIECES_PER_DISTURBANCE};
 use crate::chaos::pace::{self, Near, Wait};
 use crate::chaos::{Plan, USERS_FILE};
@@ -169,34 +171,35 @@ impl Rollout {
         clients.map(one).collect()
     }
 
-    /// Whether one takes content across a link of a site's path (seed 6024: one beyond the site).
-    fn has_a_link_of_a_glutton(&self, site: narrows_topology::SiteId) -> bool {
-        let deployment = &self.prepared.deployment;
-        let links = |to| {
-            let paths = deployment.roots.iter().find_map(|root| deployment.map.path(*root, to));
-            paths.map_or_else(Vec::new, |path| {
-                path.hops.iter().map(|hop| hop.link).collect::<Vec<_>>()
-            })
-        };
+    /// Whether a glutton takes content across a link of a site's path (seed 6024: one beyond the site).
+    fn has_a_link_of_a_glutton(&self, site: SiteId) -> bool {
+        let links =
+            |to: SiteId| -> Vec<_> { self.hops_from_seeders(to).iter().map(|hop| hop.link).collect() };
         let own = links(site);
-        let liars = self.chaos.iter().flat_map(|chaos| &chaos.plan.liars);
-        let gluttons = liars.filter(|(kind, _)| *kind == Kind::Glutton);
-        let mut sites = gluttons.filter_map(|(_, site)| deployment.map.site_named(site));
-        sites.any(|site| links(site).iter().any(|link| own.contains(link)))
+        let mut gluttons = self.liars_at(|kind| kind == Kind::Glutton);
+        gluttons.any(|at| links(at).iter().any(|link| own.contains(link)))
     }
 
     /// How many of some kind are at a site, or at one that it is fed through.
-    fn beside(&self, site: narrows_topology::SiteId, which: impl Fn(Kind) -> bool) -> usize {
+    fn beside(&self, site: SiteId, which: impl Fn(Kind) -> bool) -> usize {
         let map = &self.prepared.deployment.map;
-        let path = self.prepared.deployment.roots.iter().find_map(|root| map.path(*root, site));
-        let ends = path.iter().flat_map(|path| path.hops.iter()).flat_map(|hop| {
-            let (a, b) = map.ends(hop.link);
-            [a, b]
-        });
-        let sites: Vec<_> = ends.collect();
+        let hops = self.hops_from_seeders(site).into_iter();
+        let sites: Vec<SiteId> = hops.flat_map(|hop| <[SiteId; 2]>::from(map.ends(hop.link))).collect();
+        self.liars_at(which).filter(|at| sites.contains(at)).count()
+    }
+
+    /// The way to a site from the seeders.
+    fn hops_from_seeders(&self, site: SiteId) -> Vec<Hop> {
+        let deployment = &self.prepared.deployment;
+        let path = deployment.roots.iter().find_map(|root| deployment.map.path(*root, site));
+        path.map_or_else(Vec::new, |path| path.hops.to_vec())
+    }
+
+    /// The sites at which liars of some kind are, each as often as there are any.
+    fn liars_at(&self, which: impl Fn(Kind) -> bool) -> impl Iterator<Item = SiteId> {
         let liars = self.chaos.iter().flat_map(|chaos| &chaos.plan.liars);
-        let those = liars.filter(|(kind, _)| which(*kind));
-        those.filter(|(_, site)| map.site_named(site).is_some_and(|site| sites.contains(&site))).count()
+        let those = liars.filter(move |(kind, _)| which(*kind));
+        those.filter_map(|(_, site)| self.prepared.deployment.map.site_named(site))
     }
 
     fn hindered(&self, agent: usize) -> Vec<(f64, f64)> {
@@ -228,15 +231,12 @@ impl Rollout {
         let deployment = &self.prepared.deployment;
         let piece = self.size.0 / u64::from(self.seen.facts.pieces.max(1));
         let hops: BTreeSet<_> = self.seen.traffic.hops().collect();
-        let one = |hop: narrows_topology::Hop| {
+        let one = |hop: Hop| {
             let (from, to) = deployment.hop_name(hop);
             // each disturbance of a site that is fed by this link, and what was damaged there
             let (a, b) = deployment.map.ends(hop.link);
             let end = if hop.forward { b } else { a };
-            let behind = |site: &narrows_topology::SiteId| {
-                let path = deployment.roots.iter().find_map(|root| deployment.map.path(*root, *site));
-                *site == end || path.is_some_and(|path| path.hops.contains(&hop))
-            };
+            let behind = |site: &SiteId| *site == end || self.hops_from_seeders(*site).contains(&hop);
             let disturbed = self.seen.happened.iter().filter(|happened| happened.sites.iter().any(&behind));
             let damaged = self.seen.damaged.iter().filter(|(site, _)| behind(site)).map(|(_, bytes)| bytes);
             let planned = self.planned.get(&hop).copied().unwrap_or(0.0);
