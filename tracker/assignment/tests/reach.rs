@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use narrows_assignment::Decision;
-use narrows_protocol::{AnnounceEvent, Role};
+use narrows_protocol::{AnnounceEvent, Role, Sharing};
 use sim::client::{SIZE, address};
 use sim::liar::Lie;
 use sim::maps::MapText;
@@ -312,4 +312,55 @@ fn a_site_behind_one_with_a_machine_that_claims_to_be_a_seeder_is_fed_from_elsew
             "{in_region}: {all:?}, alone {alone:?}"
         );
     }
+}
+
+/// Two seeders each at hq and in the region, and two clients of the branch. Those of the region stand still for a
+/// minute from each of these moments on. Returns at which site the branch's gateway was to fetch, each second.
+fn with_a_region_that_stands_still(from: &[u64]) -> Vec<u8> {
+    let mut world = chain();
+    for _ in 0..2 {
+        join(&mut world, 1, SIZE);
+    }
+    let region: Vec<usize> = (0..2).map(|_| join(&mut world, 2, SIZE)).collect();
+    let branch: Vec<usize> = (0..2).map(|_| join(&mut world, 3, 0)).collect();
+    for number in &branch {
+        world.clients[*number].rate = 100;
+    }
+    let mut sites = Vec::new();
+    for second in 0..600 {
+        for number in &region {
+            let seeder = &mut world.clients[*number];
+            if from.contains(&second) {
+                (seeder.share, seeder.next) = (Sharing::Never, Duration::MAX);
+            } else if from.iter().any(|from| second == from + 60) {
+                (seeder.share, seeder.next) = (Sharing::Always, world.now);
+            }
+        }
+        let end = world.now + Duration::from_secs(1);
+        world.announce_until(end);
+        for number in &branch {
+            let client = &mut world.clients[*number];
+            if client.stalled {
+                let soon = client.announced.unwrap_or_default() + Duration::from_secs(10);
+                client.next = client.next.min(soon.max(world.now));
+            }
+        }
+        let upstream = branch.iter().flat_map(|number| &world.clients[*number].upstream).next();
+        sites.push(upstream.map_or(0, |addr| match addr.ip() {
+            std::net::IpAddr::V4(ip) => ip.octets()[1],
+            std::net::IpAddr::V6(_) => 0,
+        }));
+    }
+    sites
+}
+
+#[test]
+fn a_site_goes_back_to_a_parent_that_stood_still_once_and_the_second_time_stays_at_the_root_for_minutes() {
+    let at_root = |sites: &[u8]| sites.iter().filter(|site| **site == 1).count();
+    let once = with_a_region_that_stands_still(&[100]);
+    assert!(once[..100].iter().all(|site| *site == 2), "{once:?}");
+    assert!(at_root(&once) > 0, "the root feeds it meanwhile: {once:?}");
+    assert!(once[160 + 30..].iter().all(|site| *site == 2), "{once:?}");
+    let again = with_a_region_that_stands_still(&[100, 250]);
+    assert!(at_root(&again[250..]) > 200, "{again:?}");
 }

@@ -277,9 +277,11 @@ pub struct StarvationPolicy {
     pub barren: u32,
     /// The last step: the seeders of a root site.
     pub top: u8,
-    /// A gateway that they brought something fetches from them for so long, once it did not: its parent brought
-    /// nothing for three announces, and may only say that it has something.
+    /// A gateway that they brought something fetches from them for so long, once it did not, where its parent may only
+    /// say that it has something: it never brought anything to the site, or was left for a root a short time ago.
     pub root_lasts: Duration,
+    /// This is that short time.
+    pub root_remembered: Duration,
     /// What was received is verified later, so progress counts as local only if one part in so many of it
     /// exceeds what crossed links.
     pub verified: u64,
@@ -294,6 +296,7 @@ impl Default for StarvationPolicy {
             barren: 2,
             top: 3,
             root_lasts: Duration::from_secs(5 * 60),
+            root_remembered: Duration::from_secs(30 * 60),
             verified: 2,
         }
     }

@@ -5,7 +5,8 @@
 //! seeders of a root site. A member that is stalled, was handed its whole site, and whose gateways have had the
 //! time of their first pieces climbs to the second step at once. At progress it goes one step back; an extra
 //! gateway does so when most of the progress came from its own site, since otherwise it would starve again without
-//! its upstream. A gateway to which a root site brought something stays there for minutes.
+//! its upstream. A gateway to which a root site brought something stays there for minutes, if its parent never brought
+//! anything or was left so a short time ago already: it may only say that it has something.
 //!
 //! A peer is excused where others are responsible: a gateway whose link is paused or braked, or whose
 //! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the

@@ -7,6 +7,7 @@ pub(crate) mod agents;
 pub(crate) mod bars;
 pub(crate) mod clients;
 mod crowd;
+pub(crate) mod fed;
 pub(crate) mod fetched;
 pub(crate) mod flows;
 pub(crate) mod peer;

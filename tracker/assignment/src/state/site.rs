@@ -9,6 +9,7 @@ use narrows_topology::{Hop, Route, SiteId, SiteMap};
 use super::account::Account;
 use super::accused::Accusations;
 use super::bars::{Bars, Who};
+use super::fed::Fed;
 use super::peer::{Class, NonSharing, Peer};
 use super::peers::Peers;
 use super::seeder_speed::SeederSpeed;
@@ -89,6 +90,8 @@ pub(crate) struct Site {
     pub(crate) bars: Bars,
     /// Who had one by the starvation ladder to no avail.
     pub(crate) in_vain: Bars,
+    /// What its parent brought.
+    pub(crate) fed: Fed,
     /// The last that held it.
     pub(crate) released: Option<Released>,
     /// One without which the site is tried.
@@ -113,7 +116,8 @@ pub(crate) struct Gateway {
     pub(crate) adopted: bool,
     /// Whether it fetches from a root site instead of the parent, until it is off the ladder ...
     pub(crate) from_root: bool,
-    /// ... and until then, since that brought something where the parent brought nothing.
+    /// ... and, where the parent may only say that it has something, until then: the root brought something.
+    pub(crate) doubts_parent: bool,
     pub(crate) root_until: Time,
     pub(crate) upstreams: Vec<Upstream>,
     /// All that a stock client was ever handed, as long as they live.
@@ -203,6 +207,7 @@ impl Site {
             trials: Trials::default(),
             bars: Bars::default(),
             in_vain: Bars::default(),
+            fed: Fed::default(),
             released: None,
             suspect: None,
         }
@@ -304,6 +309,7 @@ impl Gateway {
             extra,
             adopted: false,
             from_root: false,
+            doubts_parent: false,
             root_until: now,
             upstreams: Vec::new(),
             handed_out: Vec::new(),

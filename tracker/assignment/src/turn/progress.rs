@@ -87,6 +87,9 @@ impl Turn<'_> {
         let view = self.view()?;
         let peer = view.peer;
         let alone = view.site.is_each_alone();
+        let parent = view.swarm.forest.get(&view.id()).map(|parent| parent.site);
+        let across = peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan));
+        let has_across = across > 0 || peer.agent.is_none();
         let stalled = self.report().is_some_and(|report| report.stalled);
         let judged = starvation::judge(
             &policy.starvation,
@@ -95,7 +98,7 @@ impl Turn<'_> {
                 still: peer.still,
                 left_before,
                 left: peer.left,
-                fetched_across: peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan)),
+                fetched_across: across,
                 is_due: tick.time() >= peer.judged.time() + policy.patience(),
                 stalled,
                 is_past_neighbours: stalled && starvation::is_past_neighbours(&view),
@@ -119,9 +122,18 @@ impl Turn<'_> {
         }
         site.peers.climbed(step_before, judged.step);
         if let Some(gateway) = site.gateways.get_mut(&at) {
-            let is_top = judged.step == policy.starvation.top;
-            if gateway.from_root && left < left_before {
-                gateway.root_until = now + policy.starvation.root_lasts;
+            let starvation = &policy.starvation;
+            let is_top = judged.step == starvation.top;
+            if let Some(parent) = parent {
+                if !gateway.from_root && has_across && left < left_before {
+                    site.fed.brings(parent);
+                }
+                if is_top && !gateway.from_root {
+                    gateway.doubts_parent = site.fed.leaves(parent, now, starvation.root_remembered);
+                }
+            }
+            if gateway.from_root && gateway.doubts_parent && left < left_before {
+                gateway.root_until = now + starvation.root_lasts;
             }
             let goes_on = judged.step > 0 || now < gateway.root_until;
             gateway.from_root = is_top || (gateway.from_root && goes_on);
