@@ -20,6 +20,9 @@ use crate::run::rollout::Rollout;
 /// How long an agent that was killed or stopped stays away.
 const AWAY: Duration = Duration::from_secs(5);
 
+/// Requests that the tracker did not take are sent again so often in a run, a second apart.
+const ASKED_AGAIN: u32 = 30;
+
 impl Rollout {
     pub(crate) async fn events_due(&mut self) -> Result<(), Stop> {
         if self.clock.clients_started.is_none() {
@@ -201,6 +204,9 @@ impl Rollout {
                 let token = Some(ADMIN_TOKEN);
                 let answer = poll::authorized(method, admin, path, token, Duration::from_secs(5)).await;
                 let brake = answer.is_ok() && method != "GET" && path.starts_with("/brake");
+                if method == "DELETE" && answer.is_err() {
+                    self.ask_again(what);
+                }
                 self.event(match answer {
                     // a question is asked for its answer
                     Ok(body) if method == "GET" => {
@@ -215,6 +221,19 @@ impl Rollout {
             }
         }
         Ok(())
+    }
+
+    /// A brake that was put on before a tracker stood still, or is put on only when it goes on, is to be released all the
+    /// same (seed 7011).
+    fn ask_again(&mut self, what: &What) {
+        if self.pending.asked_again < ASKED_AGAIN {
+            self.pending.asked_again += 1;
+            self.pending.undo.push(Undo {
+                at: Instant::now() + Duration::from_secs(1),
+                what: what.clone(),
+                agents: Vec::new(),
+            });
+        }
     }
 
     fn change(&mut self, name: &str, change: Change, what: String) -> Result<(), Stop> {
@@ -251,6 +270,8 @@ impl Rollout {
                 state.frozen = false;
                 if matches!(deed, Deed::Stop { .. }) {
                     let _ = process.signal(Signal::Term);
+                    // as systemd does: one that is frozen could not hear it
+                    let _ = process.signal(Signal::Cont);
                     // a stop that takes longer than systemd would wait for is a kill
                     let _ = tokio::time::timeout(Duration::from_secs(10), process.wait()).await;
                 }

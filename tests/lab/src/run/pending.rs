@@ -12,6 +12,8 @@ pub(crate) struct Pending {
     pub(crate) schedule: Schedule,
     /// What events with `for TIME` leave to be undone.
     pub(crate) undo: Vec<Undo>,
+    /// How many requests were sent again, because the tracker did not take them.
+    pub(crate) asked_again: u32,
     /// All probes that were ordered; those that run are the first ones.
     pub(crate) probes: Vec<Probe>,
     /// Between the beginnings of two contents, if they do not begin at once.
@@ -35,6 +37,7 @@ impl Pending {
             kills: PendingKills::new(kills),
             schedule: Schedule::new(options.event.clone()),
             undo: Vec::new(),
+            asked_again: 0,
             probes: options.probe.clone(),
             stagger: options.stagger.map(|stagger| stagger.0),
             untold: Vec::new(),
