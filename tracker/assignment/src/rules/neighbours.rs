@@ -135,7 +135,8 @@ fn some<'s>(
     chosen
 }
 
-/// Draws random peers of a class until there are `want`; gives up after a few vain draws.
+/// Draws random peers of a class until there are `want`, one of each address before a second one of any: one machine may
+/// make up a thousand. Gives up after a few vain draws, and where few addresses have many peers after a walk.
 fn fill<'s>(
     chosen: &mut Chosen<'s>,
     peers: &'s Peers,
@@ -144,14 +145,50 @@ fn fill<'s>(
     want: usize,
     draw: &mut Draw,
 ) {
+    let is_first =
+        |chosen: &Chosen<'_>, other: Endpoint| !chosen.iter().any(|(have, ..)| have.ip() == other.ip());
     let mut draws = want.saturating_sub(chosen.len()) * 2;
+    let mut seconds: Vec<(Endpoint, &Peer)> = Vec::new();
     while chosen.len() < want && draws > 0 {
         draws -= 1;
         let Some((other, peer)) = peers.random(class, draw) else {
             return;
         };
-        if is_another(peers, chosen, at, (other, peer)) {
+        if !is_another(peers, chosen, at, (other, peer)) {
+            continue;
+        }
+        if is_first(chosen, other) {
+            chosen.push((other, peer, rule));
+        } else {
+            seconds.push((other, peer));
+        }
+    }
+    if chosen.len() >= want || seconds.is_empty() {
+        return;
+    }
+    for (other, peer) in peers.one_of_each_address(class, draw.below(peers.count(class))) {
+        if chosen.len() >= want {
+            break;
+        }
+        if is_first(chosen, other) && is_another(peers, chosen, at, (other, peer)) {
             chosen.push((other, peer, rule));
         }
     }
+    for (other, peer) in seconds {
+        if chosen.len() < want && is_another(peers, chosen, at, (other, peer)) {
+            chosen.push((other, peer, rule));
+        }
+    }
+}
+
+/// Whether a peer was handed its whole site, or one peer of each address there.
+pub(crate) fn has_all(view: &View<'_>) -> bool {
+    let (peers, policy) = (&view.site.peers, view.cx.policy);
+    let most = (policy.degree / 2) as usize;
+    peers.len() <= policy.full_mesh as usize
+        || [Class::Seeder, Class::Leecher, Class::Partial]
+            .into_iter()
+            .flat_map(|class| peers.one_of_each_address(class, 0))
+            .nth(most)
+            .is_none()
 }

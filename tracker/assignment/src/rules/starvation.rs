@@ -2,8 +2,8 @@
 //!
 //! A leecher whose `left` has not moved for two announces, or that says it is stalled, climbs a step at each
 //! further such announce: 1 other peers (locals; for a gateway, upstreams), 2 a gateway of its own, 3 the
-//! seeders of a root site. A member that is stalled, was handed its whole site, and whose gateways have had the
-//! time of their first pieces climbs to the second step at once. At progress it goes one step back; an extra
+//! seeders of a root site. A member that is stalled, was handed its whole site (one peer of each address), and whose
+//! gateways have had the time of their first pieces climbs to the second step at once. At progress it goes one step back; an extra
 //! gateway does so when most of the progress came from its own site, since otherwise it would starve again without
 //! its upstream. A gateway to which a root site brought something stays there for minutes, if its parent never brought
 //! anything or was left so a short time ago already: it may only say that it has something.
@@ -12,7 +12,7 @@
 //! upstreams hold no more than itself, a member in a site where no peer holds more than itself and the
 //! gateway is in office and may still bring something.
 
-use super::{budget, service};
+use super::{budget, neighbours, service};
 use crate::endpoint::Endpoint;
 use crate::policy::StarvationPolicy;
 use crate::state::peer::{Class, Peer};
@@ -126,13 +126,14 @@ pub(crate) fn is_excused(view: &View<'_>) -> bool {
     !site.gateways.values().any(is_overdue) && (site.gateways.is_empty() || site.gateways.iter().any(brings))
 }
 
-/// Whether other neighbours can be no help to a member: it was handed its whole site, and no gateway there may still
+/// Whether other neighbours can be no help to a member: it was handed its whole site
+/// (one peer of each address there), and no gateway may still
 /// bring its first pieces.
 pub(crate) fn is_past_neighbours(view: &View<'_>) -> bool {
     let site = view.site;
     view.gateway().is_none()
-        && site.peers.len() <= view.cx.policy.full_mesh as usize
         && site.gateways.iter().all(|(at, gateway)| service::has_failed_all(view, *at, gateway))
+        && neighbours::has_all(view)
 }
 
 fn has_more(other: &Peer, than: &Peer) -> bool {

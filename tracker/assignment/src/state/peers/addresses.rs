@@ -2,17 +2,21 @@
 //! which is handed to a peer.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use narrows_protocol::Host;
 
 use super::Peers;
 use crate::endpoint::Endpoint;
 use crate::invariant::Broken;
 use crate::policy::IdentityPolicy;
-use crate::state::peer::{Peer, Second, Tick};
+use crate::state::peer::{Class, Peer, Second, Tick};
+
+/// Records that are looked at for one peer of each address: four times as many as an address may have.
+const WALKED: usize = 4096;
 
 impl Peers {
     /// A record comes: [`Peers::insert`] has not put it in yet.
@@ -74,6 +78,17 @@ impl Peers {
         } else {
             self.crowd.free(policy, first)
         }
+    }
+
+    /// One peer of each address, of those of a class, from this one on; after some thousands no further one.
+    pub(crate) fn one_of_each_address(
+        &self,
+        class: Class,
+        from: usize,
+    ) -> impl Iterator<Item = (Endpoint, &Peer)> {
+        let (count, mut seen) = (self.count(class), HashSet::<[u8; 16], RandomState>::default());
+        let order = (from..count).chain(0..from.min(count)).take(WALKED);
+        order.filter_map(move |i| self.at(class, i)).filter(move |(at, _)| seen.insert(at.ip_bytes()))
     }
 
     /// Whether several peers announce from one address and port.
