@@ -6,13 +6,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
-step() { printf '\n== %s\n' "$*"; }
+# each step says when it began: minutes and seconds since the start
+step() { printf '\n== %d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 
 # commands that remove what this leaves behind
 leftovers=()
 at_exit() {
     local command
-    for command in "${leftovers[@]}"; do $command; done
+    for command in "${leftovers[@]}"; do $command || true; done
 }
 trap at_exit EXIT
 
@@ -82,11 +83,26 @@ leftovers+=("rm -f $NARROWS_SKIPPED")
 step "dependencies: licences, bans, duplicate versions, sources, known faults"
 bash tests/deny.sh
 
+step "tests, built"
+cargo test --workspace --no-run
+
+# beside the tests, which mostly wait; in a folder and under a lock of its own
+built=$(mktemp)
+nice -n 19 cargo build --release --workspace --bins >"$built" 2>&1 &
+release=$!
+stop_release() { [ -z "$release" ] || kill "$release"; }
+leftovers+=("rm -f $built" stop_release)
+
 step "tests"
 cargo test --workspace
 
-step "release build"
-cargo build --release --workspace --bins
+step "release build, begun beside the tests"
+if ! wait "$release"; then
+    release=''
+    cat "$built"
+    exit 1
+fi
+release=''
 
 step "a short rollout: 60 MB to eight clients over two links of 80 Mbit/s, three of them killed on the way"
 programs="${CARGO_TARGET_DIR:-target}/release"
