@@ -364,3 +364,26 @@ fn a_site_goes_back_to_a_parent_that_stood_still_once_and_the_second_time_stays_
     let again = with_a_region_that_stands_still(&[100, 250]);
     assert!(at_root(&again[250..]) > 200, "{again:?}");
 }
+
+#[test]
+fn a_gateway_is_handed_peers_of_two_machines_of_the_parent_site_where_one_is_many_peers() {
+    // (chaos seed 7011: two records of one machine, of which one had the lease and the other the most bytes, and both ports
+    // were closed)
+    let mut world = chain();
+    join(&mut world, 1, SIZE);
+    for (port, left) in [(7001, SIZE), (7002, SIZE - 5)] {
+        let mut addr = address(2, 200, false);
+        addr.set_port(port);
+        let mut lie = Lie::of(&format!("liar-{port}"), addr, left);
+        lie.key = Some(u32::from(port));
+        world.hear(&lie);
+    }
+    let honest = join(&mut world, 2, 0);
+    let branch = join(&mut world, 3, 0);
+    let reply = world.announce(branch, AnnounceEvent::None).unwrap();
+    assert!(
+        upstream(&reply).contains(&world.clients[honest].addr),
+        "{:?}",
+        reply.upstream
+    );
+}

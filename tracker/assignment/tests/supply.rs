@@ -113,6 +113,44 @@ fn a_second_seeder_ends_what_the_first_was_too_slow_for() {
 }
 
 #[test]
+fn a_site_is_not_fed_through_another_by_one_that_turned_out_to_have_nothing() {
+    // (chaos seed 7011: a machine of b2 says that it is a seeder, and b3 was fed from b2 for good)
+    let text = "version: 1\nsites:\n  hq: {networks: [10.1.0.0/16]}\n  b1: {networks: [10.2.0.0/16]}\n  b2: {networks: \
+                [10.3.0.0/16]}\n  b3: {networks: [10.4.0.0/16]}\nlinks:\n  - {between: [hq, b1], rate: 8 kbit/s}\n  - \
+                {between: [b1, b2], rate: 10 kbit/s}\n  - {between: [b1, b3], rate: 8 kbit/s}\n";
+    let mut world = World::of(text, &[1, 2, 3, 4]);
+    join(&mut world, 1, SIZE);
+    let (b1, _) = join(&mut world, 2, 0);
+    let liar = Lie::of("liar", address(3, 200, false), 0);
+    world.hear(&liar);
+    let (b2, _) = join(&mut world, 3, 0);
+    let b3 = [join(&mut world, 4, 0).0, join(&mut world, 4, 0).0];
+    // those of b3 do not reach b1 for a moment
+    for number in b3 {
+        world.clients[number].gone = vec![world.clients[b1].addr];
+        world.announce(number, AnnounceEvent::None);
+    }
+    let handed = |world: &mut World| {
+        let replies = b3.map(|number| world.announce(number, AnnounceEvent::None).unwrap());
+        let addrs: Vec<SocketAddr> = replies.iter().flat_map(upstream).collect();
+        addrs.first().map(|addr| addr.to_string()).unwrap_or_default()
+    };
+    let first = handed(&mut world);
+    assert!(first.starts_with("10.3."), "{first}");
+    // what could not be reached counts as such for a minute
+    for _ in 0..6 {
+        world.advance(world.now + TEN);
+        world.hear(&liar);
+        for (member, bytes) in [(b1, 500), (b2, 10), (b3[0], 0), (b3[1], 0)] {
+            world.clients[member].have += bytes;
+            world.announce(member, AnnounceEvent::None);
+        }
+    }
+    let last = handed(&mut world);
+    assert!(last.starts_with("10.2."), "{last}");
+}
+
+#[test]
 fn a_stopped_link_is_no_better_than_a_slow_seeder() {
     let mut world = pair();
     let text = world.text.text.replace(

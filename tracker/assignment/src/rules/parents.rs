@@ -22,7 +22,9 @@ pub(crate) fn are_planned_at_once(swarm: &Swarm, map: &SiteMap, policy: &Policy)
 
 impl Picture {
     /// Plans the parents, with the map that the picture was taken with. Those that can stay do, but for those
-    /// whose flow leads through a site that has just joined or become supplied.
+    /// whose flow leads through a site that has just joined, become supplied, or become a possible parent again; or through
+    /// any that could serve, if it comes from one that is no longer supplied: a machine there may have said only that it
+    /// has everything.
     pub fn plan(self, map: &SiteMap) -> Plan {
         let with = |supply: Supply| -> BTreeSet<SiteId> {
             let sites = self.sites.iter().filter(|site| site.supply == supply);
@@ -40,14 +42,25 @@ impl Picture {
         let known = Known {
             roots: roots.intersection(&served).copied().collect(),
             waiting: waiting.intersection(&served).copied().collect(),
+            barren: self.barren.clone(),
         };
         let newcomers = newcomers(&self.known, &known);
         let silent = waiting.difference(&served);
         let silent: BTreeSet<(SiteId, SiteId)> = silent.map(|site| (*site, *site)).collect();
         let barren: BTreeSet<(SiteId, SiteId)> = self.barren.union(&silent).copied().collect();
+        let fallen: BTreeSet<SiteId> = self.known.roots.difference(&roots).copied().collect();
+        let freed: BTreeSet<(SiteId, SiteId)> = self.known.barren.difference(&self.barren).copied().collect();
+        let can_serve = |site: SiteId| known.roots.contains(&site) || known.waiting.contains(&site);
         let stays = |child: SiteId, parent: SiteId| {
+            let is_fallen = fallen.contains(&parent);
+            let could_shorten = |site: SiteId| {
+                newcomers.contains(&site)
+                    || freed.contains(&(child, site))
+                    || (is_fallen && can_serve(site) && !barren.contains(&(child, site)))
+            };
+            let may_be_shorter = is_fallen || !newcomers.is_empty() || !freed.is_empty();
             waiting.contains(&child)
-                && !passes_through(map, parent, child, &newcomers)
+                && !(may_be_shorter && passes_through(map, parent, child, could_shorten))
                 && (roots.contains(&parent) || waiting.contains(&parent))
                 && !barren.contains(&(child, parent))
                 && !is_paused(map, self.wall, parent, child)
@@ -117,12 +130,9 @@ fn newcomers(before: &Known, now: &Known) -> BTreeSet<SiteId> {
     joined.chain(supplied).copied().collect()
 }
 
-/// Whether the way from a parent to its child leads through one of `newcomers`. Such a child is planned anew:
-/// with the newcomer in between, the content crosses the links before it once for both.
-fn passes_through(map: &SiteMap, parent: SiteId, child: SiteId, newcomers: &BTreeSet<SiteId>) -> bool {
-    if newcomers.is_empty() {
-        return false;
-    }
+/// Whether the way from a parent to its child leads through one of these. Such a child is planned anew: with that site
+/// in between, the content crosses the links before it once for both.
+fn passes_through(map: &SiteMap, parent: SiteId, child: SiteId, is_one: impl Fn(SiteId) -> bool) -> bool {
     let Some(route) = map.path(parent, child) else {
         return false;
     };
@@ -130,7 +140,7 @@ fn passes_through(map: &SiteMap, parent: SiteId, child: SiteId, newcomers: &BTre
         let (first, second) = map.ends(hop.link);
         if hop.forward { second } else { first }
     });
-    reached.take(route.hops.len().saturating_sub(1)).any(|site| newcomers.contains(&site))
+    reached.take(route.hops.len().saturating_sub(1)).any(is_one)
 }
 
 /// Whether a link between two sites is at rate 0 now.

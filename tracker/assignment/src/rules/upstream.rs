@@ -278,7 +278,7 @@ fn less_a_claim(view: &View<'_>, room: u32) -> u32 {
 }
 
 /// Peers of a site that a gateway may fetch from, best first: seeders spread by rendezvous hash, then the
-/// site's gateways, its best-supplied peer, and any other.
+/// site's gateways, its best-supplied peer, and any other; of each address one before a second one.
 fn candidates_of(view: &View<'_>, source: SiteId, want: usize) -> Vec<Upstream> {
     let found = view.swarm.sites.get(&source).filter(|site| site.sharing && source != view.id());
     let Some(site) = found else {
@@ -287,7 +287,8 @@ fn candidates_of(view: &View<'_>, source: SiteId, want: usize) -> Vec<Upstream> 
     let seeders = ranked_seeders(view, site);
     let gateways = site.gateways.keys().filter_map(|at| Some((*at, site.leecher(*at)?)));
     let best = site.peers.best().and_then(|(_, at)| site.peers.find(at).map(|(_, peer)| (at, peer)));
-    let leechers = site.peers.of(Class::Leecher).take(want + 2);
+    let leechers = site.peers.one_of_each_address(Class::Leecher, 0).take(want + 2);
+    let leechers = leechers.chain(site.peers.of(Class::Leecher).take(want + 2));
     let others = leechers.chain(site.peers.of(Class::Partial).take(want));
     let mut out: Vec<Upstream> = Vec::new();
     for (key, other) in seeders.into_iter().chain(gateways.take(want)).chain(best).chain(others) {
@@ -300,7 +301,20 @@ fn candidates_of(view: &View<'_>, source: SiteId, want: usize) -> Vec<Upstream> 
             out.push(up);
         }
     }
-    out
+    one_of_each_first(out, |up| up.peer.ip_bytes())
+}
+
+/// In the same order, but the first of each kind before a second one of any: one machine may be many peers.
+fn one_of_each_first<T>(all: Vec<T>, kind: impl Fn(&T) -> [u8; 16]) -> Vec<T> {
+    let mut counts: HashMap<[u8; 16], u32, RandomState> = HashMap::default();
+    let number = |one: T| {
+        let nth = counts.entry(kind(&one)).or_default();
+        *nth += 1;
+        (*nth, one)
+    };
+    let mut numbered: Vec<(u32, T)> = all.into_iter().map(number).collect();
+    numbered.sort_by_key(|(nth, _)| *nth);
+    numbered.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Seeders of a site, best first: by rendezvous hash, and one of each address before a second one of any. That a
@@ -321,15 +335,7 @@ fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Pee
     }
     let rank = |at: Endpoint, peer: &Peer| rendezvous(hash, name, peer_name(peer.agent_key(), at));
     seeders.sort_by_cached_key(|(at, peer)| std::cmp::Reverse(rank(*at, peer)));
-    let mut counts: HashMap<[u8; 16], u32, RandomState> = HashMap::default();
-    let nth = |(at, peer): (Endpoint, _)| {
-        let count = counts.entry(at.ip_bytes()).or_default();
-        *count += 1;
-        (*count, (at, peer))
-    };
-    let mut numbered: Vec<(u32, (Endpoint, &Peer))> = seeders.into_iter().map(nth).collect();
-    numbered.sort_by_key(|(nth, _)| *nth);
-    numbered.into_iter().map(|(_, seeder)| seeder).collect()
+    one_of_each_first(seeders, |(at, _)| at.ip_bytes())
 }
 
 /// At how many addresses these are. (Of IPv6 a machine has as many as it likes, but so have the many machines of one

@@ -58,11 +58,12 @@ pub(crate) struct Pictured {
     pub(crate) serves: bool,
 }
 
-/// The roots and the waiting sites that serve, as of a plan.
+/// The roots and the waiting sites that serve, and which parents could not be had, as of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) roots: BTreeSet<SiteId>,
     pub(crate) waiting: BTreeSet<SiteId>,
+    pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
 }
 
 /// Where sites get the content from.

@@ -19,7 +19,9 @@ impl Turn<'_> {
     /// Takes an agent's word on its neighbours and upstreams. Returns when it is to come back, if that is soon.
     pub(super) fn hear_report(&mut self) -> Result<Option<Duration>, Broken> {
         let (at, now, age) = (self.at, self.now, self.cx.policy.reach.avoided);
+        let avoided = self.swarm.avoided.len();
         self.swarm.avoided.retain(|_, until| *until > now);
+        self.swarm.replan |= self.swarm.avoided.len() < avoided;
         self.swarm.missed.retain(|_, (_, until)| *until > now);
         let accusations = &mut self.site_mut()?.accusations;
         // it announces, so it answers
