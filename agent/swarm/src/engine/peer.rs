@@ -14,6 +14,7 @@ use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
 use crate::policy::serve::Queue;
 use crate::policy::sites::Whereabouts;
+use crate::policy::turn::Turn;
 use crate::{Class, Origin, Time};
 
 /// A request on its way.
@@ -115,6 +116,8 @@ pub(super) struct Peer {
     pub(super) bad_until: Time,
     /// An upstream: since when it is the active one.
     pub(super) active_since: Time,
+    /// An upstream: how it used its turn.
+    pub(super) turn: Turn,
     /// An upstream that we must leave, by then at the latest.
     pub(super) leaving: Option<Time>,
     /// It sent a block we wanted.
@@ -190,6 +193,7 @@ impl Peer {
             rate_then: 0,
             bad_until: Time::ZERO,
             active_since: now,
+            turn: Turn::default(),
             leaving: None,
             useful: false,
             queue: Queue::default(),

@@ -3,10 +3,9 @@
 use super::Swarm;
 use super::peer::Peer;
 use crate::policy::relation::Relation;
+use crate::policy::turn::{Lets, UNCHOKE};
 use crate::{Action, CloseReason, PeerKey, Time};
 
-/// How long an upstream may take to unchoke us before another gets its chance.
-const UNCHOKE: Time = Time::from_secs(12);
 /// How long others go before an upstream that disappointed.
 const DISAPPOINTED: Time = Time::from_secs(30);
 /// How long blocks on their way may take when an upstream must be left.
@@ -129,6 +128,37 @@ impl Swarm {
         }
         self.update_interest(to, out);
         self.fill(to, now, out);
+    }
+
+    /// Those that had their turn and have brought nothing yet have let us down, with a spare or without one: the
+    /// tracker hears of it, while they are still asked.
+    pub(super) fn judge_turns(&mut self, now: Time) {
+        for parent in 0..self.parents.len() {
+            if !self.is_open(parent) {
+                continue;
+            }
+            let Some((key, peer)) =
+                self.parents[parent].active.and_then(|key| Some((key, self.peers.get(&key)?)))
+            else {
+                continue;
+            };
+            // a block takes as long as it takes on a slow link: snubbing sees to that
+            if peer.brought > 0 {
+                continue;
+            }
+            let lets = match (peer.asked.is_empty(), peer.choking) {
+                (false, None) => Lets::Wait,
+                (_, Some(_)) if self.picker.upstream_has_work(&peer.has, parent, now) => Lets::Starve,
+                _ => Lets::Be,
+            };
+            let Some(peer) = self.peers.get_mut(&key) else {
+                continue;
+            };
+            if peer.turn.look(lets, now) {
+                let addr = peer.addr;
+                self.let_down(addr, now);
+            }
+        }
     }
 
     /// Leaves upstreams that are not ours any more: at once, or when what is on its way completes its pieces

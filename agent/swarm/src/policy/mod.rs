@@ -16,5 +16,6 @@ pub mod serve;
 pub mod sites;
 pub mod stripes;
 pub mod trial;
+pub mod turn;
 pub mod unreachable;
 pub mod unreplicated;

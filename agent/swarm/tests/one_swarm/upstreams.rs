@@ -4,7 +4,7 @@ use narrows_protocol::{Assignment, Parent};
 use narrows_swarm::{Action, AnnounceReason, Class, Event, Origin, PeerKey};
 use narrows_wire::Message;
 
-use crate::table::{LOCAL, PIECES, Table, UPSTREAM, gateway, hello, member, requests};
+use crate::table::{LOCAL, PIECES, Table, UPSTREAM, all_pieces, gateway, hello, member, requests};
 
 #[test]
 fn a_gateway_has_one_active_upstream_and_switches_to_the_spare_when_it_chokes() {
@@ -223,4 +223,95 @@ fn the_seventh_piece_waits_until_a_neighbour_has_one_of_the_first_six() {
         Some(done.len() - 6),
         "five are left that no other peer has"
     );
+}
+
+/// Chaos seed 7033: a machine that says it is a seeder, alone at its site, was its neighbour site's only upstream.
+/// Each choke let what it was asked for go, so that no request got old, and nothing was said for 30 s.
+#[test]
+fn a_lone_upstream_that_toggles_choke_and_sends_nothing_is_reported_within_ten_seconds() {
+    for fast in [true, false] {
+        let mut table = Table::leecher();
+        table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+        let (peer, _) = table.connect("10.0.0.1:6881", UPSTREAM, fast);
+        table.say(
+            peer,
+            if fast {
+                Message::HaveAll
+            } else {
+                Message::Bitfield(all_pieces().as_bytes().to_vec().into())
+            },
+        );
+        let (mut said, mut asked) = (None, 0);
+        for turn in 0..8 {
+            let mut out = table.say(
+                peer,
+                if turn % 2 == 0 {
+                    Message::Unchoke
+                } else {
+                    Message::Choke
+                },
+            );
+            out.extend(table.wait(2));
+            asked += requests(&out).len();
+            if said.is_none() && out.contains(&Action::Announce(AnnounceReason::Stalled)) {
+                said = Some(table.now.as_secs());
+            }
+        }
+        assert!(asked > 0, "it was asked");
+        assert!(
+            said.is_some_and(|said| said <= 10),
+            "{fast}: said after {said:?} s"
+        );
+        let report = table.swarm.report();
+        assert!(report.stalled, "{fast}");
+        assert_eq!(
+            report.gone,
+            ["10.0.0.1:6881".parse().expect("an address")],
+            "{fast}"
+        );
+    }
+}
+
+#[test]
+fn a_lone_upstream_that_never_lets_us_ask_is_reported_and_one_that_has_nothing_yet_is_not() {
+    for (has, reported) in [(Message::HaveAll, true), (Message::HaveNone, false)] {
+        let mut table = Table::leecher();
+        table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+        let (peer, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+        table.say(peer, has);
+        // stock clients look whom to serve every 10 s
+        let out = table.wait(11);
+        assert!(!out.contains(&Action::Announce(AnnounceReason::Stalled)));
+        let out = table.wait(3);
+        assert_eq!(
+            out.contains(&Action::Announce(AnnounceReason::Stalled)),
+            reported,
+            "{out:?}"
+        );
+        assert_eq!(!table.swarm.report().gone.is_empty(), reported);
+    }
+}
+
+#[test]
+fn a_lone_upstream_that_toggles_choke_and_serves_in_between_is_not_reported() {
+    let mut table = Table::leecher();
+    table.assign(gateway(&["10.0.0.1:6881"]), &[]);
+    let (peer, _) = table.connect("10.0.0.1:6881", UPSTREAM, true);
+    table.say(peer, Message::HaveAll);
+    let first = requests(&table.say(peer, Message::Unchoke));
+    table.block(peer, first[0]);
+    let mut out = Vec::new();
+    for turn in 0..6 {
+        out.extend(table.say(
+            peer,
+            if turn % 2 == 0 {
+                Message::Choke
+            } else {
+                Message::Unchoke
+            },
+        ));
+        out.extend(table.wait(2));
+    }
+    assert!(!out.contains(&Action::Announce(AnnounceReason::Stalled)));
+    assert_eq!(table.swarm.report().gone, []);
 }
