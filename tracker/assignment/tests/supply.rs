@@ -66,6 +66,40 @@ fn a_site_with_one_slow_seeder_fetches_across_the_link_beside_it_after_ten_secon
     }
 }
 
+/// Chaos seed 7033: the other one had the lease of a site that waits, and no upstream, since the first had them all.
+/// What fell to it of the pieces came by takeover alone, at a quarter of the link's rate.
+#[test]
+fn a_starving_member_that_fetches_where_the_only_seeder_is_a_liar_is_the_sites_one_gateway() {
+    let mut world = pair();
+    let origins = [join(&mut world, 1, SIZE).0, join(&mut world, 1, SIZE).0].map(|n| world.clients[n].addr);
+    world.hear(&Lie::of("choker", address(2, 200, false), 0));
+    let (first, _) = join(&mut world, 2, 0);
+    let (second, _) = join(&mut world, 2, 0);
+    world.advance(world.now + TEN);
+    world.clients[first].stalled = true;
+    let mut reply = gain(&mut world, first, 0, Duration::from_secs(2));
+    while reply.role == Role::Member {
+        reply = gain(&mut world, first, 0, TEN);
+    }
+    assert!(upstream(&reply).iter().all(|up| origins.contains(up)) && upstream(&reply).len() == 2);
+    // now that both were measured, the site waits
+    world.clients[first].stalled = false;
+    let reply = gain(&mut world, second, 0, Duration::from_secs(1));
+    assert_eq!(reply.role, Role::Member, "{reply:?}");
+    assert_eq!(reply.gateways, [world.clients[first].addr]);
+    // and stays so once the first comes on
+    for _ in 0..3 {
+        world.clients[first].wan += 12_000;
+        let reply = gain(&mut world, first, 12_000, TEN);
+        assert_eq!((reply.role, upstream(&reply).len()), (Role::Gateway, 2));
+        assert_eq!(reply.gateways, [world.clients[first].addr]);
+        assert_eq!(
+            gain(&mut world, second, 12_000, Duration::from_secs(1)).role,
+            Role::Member
+        );
+    }
+}
+
 #[test]
 fn a_site_whose_seeder_is_as_fast_as_the_link_fetches_nothing_across_it() {
     let mut world = pair();

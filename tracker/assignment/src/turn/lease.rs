@@ -61,6 +61,11 @@ impl Turn<'_> {
             self.outcome.revoked = true;
             return Ok((Role::Member, None));
         }
+        if let Some(to) = gateway::promoted(&self.view()?)
+            && let Some(lease) = self.site_mut()?.gateways.get_mut(&to)
+        {
+            lease.extra = false;
+        }
         let (now, policy) = (self.now, self.cx.policy);
         let view = self.view()?;
         let held = view.gateway().is_some();

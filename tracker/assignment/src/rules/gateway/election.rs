@@ -62,6 +62,23 @@ pub(super) fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
     }
 }
 
+/// The gateway of the ladder that is to be a regular one from now on: its site was taken to be supplied, and waits.
+pub(crate) fn promoted(view: &View<'_>) -> Option<Endpoint> {
+    let (site, cx) = (view.site, view.cx);
+    if site.supply != Supply::Waiting || site.is_each_alone() {
+        return None;
+    }
+    let is_short = || site.regular() < cx.map.gateways(site.id).max(1) as usize;
+    let lease = cx.policy.lease(cx.policy.intervals.gateway);
+    site.heir().filter(|_| is_short()).filter(|heir| {
+        let works = site
+            .gateways
+            .get(heir)
+            .is_some_and(|gateway| !gateway.upstreams.is_empty() && !gateway.is_overdue(lease, view.now));
+        works && site.leecher(*heir).is_some_and(|peer| service::may_lead(view, *heir, peer))
+    })
+}
+
 /// Whether another gateway of the site fetches.
 pub(super) fn is_beside_another(view: &View<'_>) -> bool {
     let mut others = view.site.gateways.iter().filter(|(_, other)| !other.upstreams.is_empty());

@@ -13,6 +13,9 @@
 //! gateway works, the claim waits: the bound and the working gateway go first, and when it is done the site
 //! has a seeder.
 //!
+//! A site that is found to be supplied in name only may have an extra gateway that fetches, and no regular one. That
+//! one becomes regular: another would find no room, and hold up the pieces that fall to it.
+//!
 //! In a site that may not share (`sharing: false`) every leecher is its own gateway, since no peer there may
 //! serve it; the bound of rule 6, links are the gateway's, is then per peer. So it is with agents that do not
 //! share (`share: never`) as long as no peer of their site could fetch for them, neither a seeder nor a
@@ -34,6 +37,7 @@ use crate::endpoint::Endpoint;
 use crate::state::site::Supply;
 use crate::state::view::View;
 pub(crate) use election::fill;
+pub(crate) use election::promoted;
 use election::{elect, is_beside_another};
 pub(crate) use successor::{successor, successor_willing};
 pub(crate) use verdict::{Cause, Lease, Verdict};
