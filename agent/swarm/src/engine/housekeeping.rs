@@ -66,7 +66,7 @@ impl Swarm {
         self.look_nearby(now);
         self.choose_upstream(now, out);
         self.try_spares(now, out);
-        self.judge_turns(now);
+        self.await_first_blocks(now);
         // a takeover may have become due, or an upstream's time out
         self.fill_upstreams(now, out);
         self.look_at_supply(now, out);

@@ -9,12 +9,12 @@ use narrows_wire::{Block, Extensions, Hello};
 use crate::picker::{Bits, Word};
 use crate::policy::credit::Probation;
 use crate::policy::depth;
+use crate::policy::first_block::FirstBlock;
 use crate::policy::owing::Owing;
 use crate::policy::rate::Meter;
 use crate::policy::relation::Relation;
 use crate::policy::serve::Queue;
 use crate::policy::sites::Whereabouts;
-use crate::policy::turn::Turn;
 use crate::{Class, Origin, Time};
 
 /// A request on its way.
@@ -116,8 +116,8 @@ pub(super) struct Peer {
     pub(super) bad_until: Time,
     /// An upstream: since when it is the active one.
     pub(super) active_since: Time,
-    /// An upstream: how it used its turn.
-    pub(super) turn: Turn,
+    /// An upstream: how long it has been asked for its first block.
+    pub(super) first_block: FirstBlock,
     /// An upstream that we must leave, by then at the latest.
     pub(super) leaving: Option<Time>,
     /// It sent a block we wanted.
@@ -193,7 +193,7 @@ impl Peer {
             rate_then: 0,
             bad_until: Time::ZERO,
             active_since: now,
-            turn: Turn::default(),
+            first_block: FirstBlock::default(),
             leaving: None,
             useful: false,
             queue: Queue::default(),

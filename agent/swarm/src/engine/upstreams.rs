@@ -2,8 +2,8 @@
 
 use super::Swarm;
 use super::peer::Peer;
+use crate::policy::first_block::{Lets, UNCHOKE};
 use crate::policy::relation::Relation;
-use crate::policy::turn::{Lets, UNCHOKE};
 use crate::{Action, CloseReason, PeerKey, Time};
 
 /// How long others go before an upstream that disappointed.
@@ -130,9 +130,9 @@ impl Swarm {
         self.fill(to, now, out);
     }
 
-    /// Those that had their turn and have brought nothing yet have let us down, with a spare or without one: the
-    /// tracker hears of it, while they are still asked.
-    pub(super) fn judge_turns(&mut self, now: Time) {
+    /// Those that were asked long enough and have brought nothing yet have let us down, with a spare or without one:
+    /// the tracker hears of it, while they are still asked.
+    pub(super) fn await_first_blocks(&mut self, now: Time) {
         for parent in 0..self.parents.len() {
             if !self.is_open(parent) {
                 continue;
@@ -154,7 +154,7 @@ impl Swarm {
             let Some(peer) = self.peers.get_mut(&key) else {
                 continue;
             };
-            if peer.turn.look(lets, now) {
+            if peer.first_block.look(lets, now) {
                 let addr = peer.addr;
                 self.let_down(addr, now);
             }

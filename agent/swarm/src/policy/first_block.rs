@@ -4,7 +4,7 @@
 use crate::Time;
 
 /// How long it may owe blocks, chokes or not, before its first one.
-const FIRST_BLOCK: Time = Time::from_secs(5);
+const OWED: Time = Time::from_secs(5);
 /// How long it may have what we lack and not let us ask: stock clients look whom to serve every 10 s.
 pub const UNCHOKE: Time = Time::from_secs(12);
 /// Of the time between two looks, what counts at most: a machine that slept waited for no upstream.
@@ -23,13 +23,13 @@ pub enum Lets {
 
 /// How long an upstream that is asked has brought nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Turn {
+pub struct FirstBlock {
     looked: Option<Time>,
     owed: Time,
     choked: Time,
 }
 
-impl Turn {
+impl FirstBlock {
     /// Looks at what it lets us do now. Whether it has had as long as it could need for a first block.
     pub fn look(&mut self, lets: Lets, now: Time) -> bool {
         let passed = self.looked.replace(now).map_or(Time::ZERO, |then| now.saturating_sub(then));
@@ -39,7 +39,7 @@ impl Turn {
             Lets::Be => {}
         }
         // one that did not let us ask so far may be busy
-        self.owed >= FIRST_BLOCK || self.owed + self.choked >= UNCHOKE
+        self.owed >= OWED || self.owed + self.choked >= UNCHOKE
     }
 }
 
@@ -49,9 +49,9 @@ mod tests {
 
     /// When an upstream is given up, in seconds, that lets us do so.
     fn given_up(lets: impl Fn(u64) -> Lets) -> Option<u64> {
-        let mut turn = Turn::default();
+        let mut first = FirstBlock::default();
         (0..600)
-            .find(|tenth| turn.look(lets(tenth / 10), Time::from_millis(tenth * 100)))
+            .find(|tenth| first.look(lets(tenth / 10), Time::from_millis(tenth * 100)))
             .map(|tenth| tenth / 10)
     }
 
@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_machine_that_slept_blames_no_upstream() {
-        let mut turn = Turn::default();
-        assert!(!turn.look(Lets::Wait, Time::ZERO));
-        assert!(!turn.look(Lets::Wait, Time::from_secs(60)));
+        let mut first = FirstBlock::default();
+        assert!(!first.look(Lets::Wait, Time::ZERO));
+        assert!(!first.look(Lets::Wait, Time::from_secs(60)));
     }
 }
