@@ -206,7 +206,7 @@ fn sources(view: &View<'_>, gateway: &Gateway) -> Vec<SiteId> {
 
 /// How many remote peers a gateway may be handed: `max_seeders` of its paths, and what the site's other
 /// gateways leave of `gateways x max_seeders`. A regular gateway leaves one to a starving member that claims
-/// it.
+/// it, one of the ladder to a regular one that has none.
 pub(crate) fn room(view: &View<'_>) -> u32 {
     let (site, map, id) = (view.site, view.cx.map, view.id());
     let parents = stripes::parents(view);
@@ -234,7 +234,7 @@ pub(crate) fn room(view: &View<'_>) -> u32 {
     let room = budget.saturating_sub(held).min(cap);
     // of more than the claimant takes, there is no need to give up any
     if held + room >= budget {
-        less_a_claim(view, room)
+        less_what_waits(view, room)
     } else {
         room
     }
@@ -252,7 +252,7 @@ fn room_at(view: &View<'_>, source: SiteId) -> u32 {
         return cap;
     }
     let held = held_by_others(view, |up| up.site == source);
-    less_a_claim(
+    less_what_waits(
         view,
         (map.gateways(id).max(1) * cap).saturating_sub(held).min(cap),
     )
@@ -266,8 +266,16 @@ fn held_by_others(view: &View<'_>, of: impl Fn(&Upstream) -> bool) -> u32 {
     u32::try_from(held.count()).unwrap_or(u32::MAX)
 }
 
-/// A regular gateway leaves one peer to a starving member that claims it, but keeps one.
-fn less_a_claim(view: &View<'_>, room: u32) -> u32 {
+/// A regular gateway leaves one peer to a starving member that claims it, but keeps one. A gateway of the ladder leaves
+/// one to a regular gateway that has none, unless others had nothing of that one.
+fn less_what_waits(view: &View<'_>, room: u32) -> u32 {
+    let waits = |(at, other): (&Endpoint, &Gateway)| {
+        let is_regular = !other.extra && *at != view.at && !view.site.is_retiring(*at);
+        is_regular && other.upstreams.is_empty() && other.service.doubt.is_none()
+    };
+    if view.gateway().is_some_and(|gateway| gateway.extra) && view.site.gateways.iter().any(waits) {
+        return room.saturating_sub(1);
+    }
     let is_claimed = view.site.claim.is_some_and(|claim| claim.until > view.now && claim.to != view.at);
     let is_regular = view.gateway().is_some_and(|gateway| !gateway.extra);
     if is_claimed && is_regular {
@@ -343,4 +351,29 @@ fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Pee
 fn addresses(peers: &[(Endpoint, &Peer)]) -> usize {
     let addresses: HashSet<[u8; 16], RandomState> = peers.iter().map(|(at, _)| at.ip_bytes()).collect();
     addresses.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rules::fixture::{Fixture, agent};
+    use crate::state::service::{Doubt, Doubters};
+
+    #[test]
+    fn a_gateway_of_the_ladder_leaves_a_peer_to_the_one_that_has_the_lease_and_none_to_fetch_from() {
+        // (chaos seed 8008: it held all, and said that it came on)
+        let mut fixture = Fixture::with_leechers(&[900, 900]);
+        fixture.lease(0, Duration::from_secs(5));
+        fixture.lease(1, Duration::from_secs(60));
+        fixture.site().gateways.get_mut(&agent(1)).unwrap().extra = true;
+        assert_eq!((fixture.of(0, room), fixture.of(1, room)), (2, 1));
+        let since = fixture.now;
+        fixture.site().gateways.get_mut(&agent(0)).unwrap().service.doubt = Some(Doubt {
+            since,
+            by: Doubters::One(agent(1)),
+        });
+        assert_eq!(fixture.of(1, room), 2, "none to one that others had nothing of");
+    }
 }
