@@ -1,5 +1,5 @@
-//! Stories with one machine that lies all the time, in one way each: every honest client gets everything in
-//! bounded time, and links carry a bounded number of copies. A failure prints the seed.
+//! Stories with machines that lie all the time, in one way each: every honest client gets everything in bounded time, and
+//! links carry a bounded number of copies beside one. A failure prints the seed.
 
 mod sim;
 mod support;
@@ -18,7 +18,7 @@ fn one_machine_that_lies_stops_no_honest_client() {
     for rogue in Rogue::ALL {
         let mut longest = Duration::ZERO;
         for seed in seeds(40) {
-            let (world, took) = story::beside(rogue, seed);
+            let (world, took) = story::beside(&[rogue], seed, false);
             assert!(took < BOUND, "{rogue:?}, seed {seed}: {took:?}");
             let wan: u64 = world.clients.iter().map(|client| client.wan).sum();
             let sites = world.text.sites.len() as u64 - 1;
@@ -31,4 +31,20 @@ fn one_machine_that_lies_stops_no_honest_client() {
         }
         println!("{rogue:?}: {longest:?}");
     }
+}
+
+#[test]
+fn two_machines_that_lie_beside_kills_and_restarts_of_the_tracker_stop_no_honest_client() {
+    let (mut longest, mut honest) = (Duration::ZERO, Duration::ZERO);
+    for seed in seeds(20) {
+        honest = honest.max(story::beside(&[], seed, true).1);
+        for first in Rogue::ALL {
+            for second in Rogue::ALL {
+                let took = story::beside(&[first, second], seed, true).1;
+                assert!(took < BOUND, "{first:?} and {second:?}, seed {seed}: {took:?}");
+                longest = longest.max(took);
+            }
+        }
+    }
+    println!("{longest:?}, and {honest:?} without them");
 }

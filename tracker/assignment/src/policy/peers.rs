@@ -282,6 +282,8 @@ pub struct StarvationPolicy {
     pub root_lasts: Duration,
     /// This is that short time.
     pub root_remembered: Duration,
+    /// For so long, a site's gateways are handed others before those of which one of them had nothing.
+    pub useless: Duration,
     /// What was received is verified later, so progress counts as local only if one part in so many of it
     /// exceeds what crossed links.
     pub verified: u64,
@@ -297,6 +299,7 @@ impl Default for StarvationPolicy {
             top: 3,
             root_lasts: Duration::from_secs(5 * 60),
             root_remembered: Duration::from_secs(30 * 60),
+            useless: Duration::from_secs(5 * 60),
             verified: 2,
         }
     }

@@ -150,23 +150,32 @@ fn is_paused(map: &SiteMap, at: Timestamp, from: SiteId, to: SiteId) -> bool {
 }
 
 /// The supplied site (or, without one, the root) from which a site would be reached fastest, other than
-/// itself and `not`; ties go to fewer hops, then to the name.
+/// itself and `not`; ties go to fewer hops, then to the name. Without any, one whose seeders are slow: those of the
+/// others may be made up.
 pub(crate) fn nearest_root(view: &View<'_>, not: Option<SiteId>) -> Option<SiteId> {
     let (swarm, cx, id) = (view.swarm, view.cx, view.id());
     let is_root = |root: SiteId, site: &Site| {
         root != id
             && Some(root) != not
             && site.sharing
-            && (site.supply == Supply::Supplied || swarm.root == Some(root))
+            && (site.supply == Supply::Supplied || swarm.root == Some(root) || site.has_slow_seeders())
     };
+    let is_slow = |root: SiteId| swarm.sites.get(&root).is_some_and(Site::has_slow_seeders);
     let roots = swarm.sites.iter().filter(|(root, site)| is_root(*root, site));
     let routes: Vec<(SiteId, Route)> =
         roots.filter_map(|(root, _)| Some((root, cx.map.path(root, id)?))).collect();
     cx.ledger.with_load(|load| {
         let rank = |(root, route): &(SiteId, Route)| {
             let avoided = swarm.avoided.contains_key(&(id, *root));
+            let is_slow = swarm.root != Some(*root) && is_slow(*root);
             let speed = cx.speed_along(load, route);
-            (avoided, std::cmp::Reverse(speed), route.hops.len(), *root)
+            (
+                avoided,
+                is_slow,
+                std::cmp::Reverse(speed),
+                route.hops.len(),
+                *root,
+            )
         };
         routes.iter().map(rank).min().map(|(.., root)| root)
     })

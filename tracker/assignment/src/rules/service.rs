@@ -291,18 +291,36 @@ pub(crate) fn late_and_fruitless(view: &View<'_>) -> Option<Endpoint> {
 pub(crate) fn line(view: &View<'_>, at: Endpoint) -> Line {
     let site = view.site;
     let suspect = site.suspect.filter(|suspect| view.now < suspect.until);
-    if site.bars.is_empty() && suspect.is_none() {
+    let policy = view.cx.policy;
+    // one that others had nothing of, and that left the lease, or whose record gave way to another of its machine
+    let left = site.released.filter(|before| {
+        let until = before.renewed + policy.gateways.barred.first;
+        before.service.doubt.is_some() && before.at.ip() == at.ip() && view.now < until
+    });
+    if site.bars.is_empty() && suspect.is_none() && left.is_none() {
         return Line::Front;
     }
     let one_address = is_one_address(site, at);
+    let beside = if left.is_some() && !one_address {
+        Line::BesideBarred
+    } else {
+        Line::Front
+    };
     let is_suspect = suspect.is_some_and(|suspect| match one_address {
         true => suspect.at == at,
         false => suspect.at.ip() == at.ip(),
     });
     match is_suspect {
         true => Line::Last,
-        false => site.bars.line(site.who(at), one_address, view.now),
+        false => site.bars.line(site.who(at), one_address, view.now).max(beside),
     }
+}
+
+/// Whether a gateway does not come when it should, and others had nothing of it since it took office: one that
+/// starves need not wait for its lease to end.
+pub(crate) fn is_absent(view: &View<'_>, gateway: Endpoint, lease: &Gateway) -> bool {
+    let late = view.cx.policy.reach.probe_again;
+    lease.due + late < view.now && lease.service.served <= lease.since && has_failed_all(view, gateway, lease)
 }
 
 /// For how long what one of several gateways says that it fetched is gathered, until it is held beside what others

@@ -34,7 +34,8 @@ pub(crate) fn is_beaten(view: &View<'_>) -> bool {
         && speed_across(view).is_some_and(|across| speed.is_beaten_by(policy, across, wanting))
 }
 
-/// What a new flow from the nearest root would bring to a site; `None` without another root.
+/// What a new flow from the nearest root would bring to a site, no more than its seeders if they are slow; `None`
+/// without another root.
 fn speed_across(view: &View<'_>) -> Option<Rate> {
     let (cx, id) = (view.cx, view.id());
     let root = nearest_root(view, None)?;
@@ -42,5 +43,8 @@ fn speed_across(view: &View<'_>) -> Option<Rate> {
     if cx.ledger.brakes().stop(cx.map, &view.swarm.info_hash, (root, id), &route) {
         return None;
     }
-    Some(cx.ledger.with_load(|load| cx.speed_along(load, &route)))
+    let link = cx.ledger.with_load(|load| cx.speed_along(load, &route));
+    let slow = view.swarm.sites.get(&root).filter(|site| site.has_slow_seeders());
+    let brings = slow.map(|site| Rate::from_bytes_per_second(site.seeder_speed.best()));
+    Some(brings.map_or(link, |brings| brings.min(link)))
 }

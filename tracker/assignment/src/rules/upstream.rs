@@ -96,6 +96,14 @@ impl Choice<'_, '_> {
             })
     }
 
+    /// Whether it says that it has what the gateway lacks.
+    fn could_help(&self, up: &Upstream) -> bool {
+        let own = self.view.peer.left;
+        self.view
+            .find(up.site, up.peer)
+            .is_none_or(|(class, peer)| class == Class::Seeder || peer.left < own || peer.left == u64::MAX)
+    }
+
     fn pick(&self, handed_out: &mut Vec<Upstream>) -> Vec<Upstream> {
         let Choice {
             view,
@@ -138,7 +146,8 @@ impl Choice<'_, '_> {
     }
 
     /// Peers of the gateway's own address family first, then those it has not just failed with; those that it
-    /// could not reach only if there are no others.
+    /// could not reach only if there are no others. One of which a gateway of its site had nothing comes after others
+    /// that say they have more than this one.
     fn candidates(
         &self,
         handed_out: &[Upstream],
@@ -158,9 +167,25 @@ impl Choice<'_, '_> {
         } else {
             candidates.retain(|up| self.reaches(up));
         }
+        let is_useless = |up: &Upstream| view.site.fed.is_useless(up.peer, view.now);
+        let are_some_useless = candidates.iter().any(is_useless);
         candidates.sort_by_key(|up| {
-            let is_old = self.rotate && current.iter().any(|old| old.peer == up.peer);
-            (up.addr.is_ipv4() != view.at.is_ipv4(), is_old)
+            // another peer of the same machine is no other
+            let is_old = |same: fn(Endpoint, Endpoint) -> bool| {
+                self.rotate && current.iter().any(|old| same(old.peer, up.peer))
+            };
+            let use_last = match are_some_useless {
+                true if !self.could_help(up) => 2,
+                true => u8::from(is_useless(up)),
+                false => 0,
+            };
+            let is_of_old = is_old(|old, other| old.ip() == other.ip());
+            (
+                up.addr.is_ipv4() != view.at.is_ipv4(),
+                use_last,
+                is_of_old,
+                is_old(|old, other| old == other),
+            )
         });
         candidates
     }
@@ -341,7 +366,16 @@ fn ranked_seeders<'s>(view: &View<'_>, site: &'s Site) -> Vec<(Endpoint, &'s Pee
     if count > policy.ranked && addresses(&seeders) * 2 <= seeders.len() {
         seeders = site.peers.of(Class::Seeder).collect();
     }
-    let rank = |at: Endpoint, peer: &Peer| rendezvous(hash, name, peer_name(peer.agent_key(), at));
+    let mut counts: HashMap<[u8; 16], u32, RandomState> = HashMap::default();
+    seeders.iter().for_each(|(at, _)| *counts.entry(at.ip_bytes()).or_default() += 1);
+    // the best of many draws would be better than another's one
+    let rank = |at: Endpoint, peer: &Peer| {
+        let own = rendezvous(hash, name, peer_name(peer.agent_key(), at));
+        match counts.get(&at.ip_bytes()) {
+            Some(2..) => (rendezvous(hash, name, at.ip_hash().into()), own),
+            _ => (own, own),
+        }
+    };
     seeders.sort_by_cached_key(|(at, peer)| std::cmp::Reverse(rank(*at, peer)));
     one_of_each_first(seeders, |(at, _)| at.ip_bytes())
 }

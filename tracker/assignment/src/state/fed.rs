@@ -5,15 +5,42 @@ use std::time::Duration;
 use narrows_topology::SiteId;
 
 use crate::Time;
+use crate::endpoint::Endpoint;
 
-/// Whether a parent ever brought something, and when a gateway last went to a root site because it brought nothing.
+/// The most addresses that are remembered as of no use; the first gives way.
+const MAX_USELESS: usize = 16;
+
+/// Whether a parent ever brought something, and when a gateway last went to a root site because it brought nothing; and
+/// of which addresses the site's gateways had nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Fed {
     by: Option<SiteId>,
     left: Option<(SiteId, Time)>,
+    useless: Vec<([u8; 16], Time)>,
 }
 
 impl Fed {
+    /// A gateway had nothing of these until now: others come first, for the next gateway, too.
+    pub(crate) fn had_nothing_of(&mut self, upstreams: impl Iterator<Item = Endpoint>, until: Time) {
+        for at in upstreams {
+            self.had_something_of(at);
+            if self.useless.len() >= MAX_USELESS {
+                self.useless.remove(0);
+            }
+            self.useless.push((at.ip_bytes(), until));
+        }
+    }
+
+    /// A gateway had something, and these are its upstreams.
+    pub(crate) fn had_something_of(&mut self, at: Endpoint) {
+        self.useless.retain(|(known, _)| *known != at.ip_bytes());
+    }
+
+    /// Whether a gateway of the site had nothing of this one, a short time ago.
+    pub(crate) fn is_useless(&self, at: Endpoint, now: Time) -> bool {
+        self.useless.iter().any(|(known, until)| *known == at.ip_bytes() && now < *until)
+    }
+
     /// A gateway that fetches from this parent got something across links.
     pub(crate) fn brings(&mut self, parent: SiteId) {
         self.by = Some(parent);

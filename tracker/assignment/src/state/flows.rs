@@ -24,6 +24,10 @@ impl Site {
 
     /// Takes a gateway out of office. One of the starvation ladder takes its place, if there is one.
     pub(crate) fn release(&mut self, cx: &Context<'_>, at: Endpoint) {
+        if let Some(gateway) = self.gateways.get(&at).filter(|gateway| gateway.service.doubt.is_some()) {
+            let until = gateway.renewed + cx.policy.starvation.useless;
+            self.fed.had_nothing_of(gateway.upstreams.iter().map(|up| up.peer), until);
+        }
         self.set_upstreams(cx, at, Vec::new());
         let Some(gateway) = self.gateways.swap_remove(&at) else {
             return;

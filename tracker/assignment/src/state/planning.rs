@@ -1,5 +1,6 @@
 //! How a picture of a swarm is taken, and what is known between plans of who can feed which site.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use narrows_topology::{Forest, SiteId};
@@ -12,6 +13,7 @@ use crate::{Context, Time};
 impl Swarm {
     /// Takes the picture that parents are to be planned with; it then counts as planned for.
     pub(crate) fn take_picture(&mut self, cx: &Context<'_>, now: Time) -> Picture {
+        self.redeem_slow();
         self.replan = false;
         self.planning.taken += 1;
         let id = PlanId {
@@ -44,6 +46,20 @@ impl Swarm {
             stripes: Arc::clone(&self.stripes),
             load,
             own: routes.into_iter().zip(rates).collect(),
+        }
+    }
+
+    /// Where all who say that they have everything are slow, those that bring most are as good as it gets.
+    fn redeem_slow(&mut self) {
+        let best = if self.supplied == 0 {
+            self.best_supplied()
+        } else {
+            None
+        };
+        let slow = best.and_then(|id| self.sites.get_mut(&id)).filter(|site| site.has_slow_seeders());
+        if let (Some(id), Some(site)) = (best, slow) {
+            site.seeder_speed.redeem();
+            self.look_at(id);
         }
     }
 
@@ -90,9 +106,14 @@ impl Swarm {
         false
     }
 
-    /// The site with most bytes; of equal ones the first by name.
+    /// The site with most bytes: one with seeders, if they are slow, the one where they bring most; else by what its
+    /// best-supplied peer lacks; of equal ones the first by name.
     fn best_supplied(&self) -> Option<SiteId> {
         let sites = self.sites.iter().filter(|(_, site)| self.has_data(site));
-        sites.filter_map(|(id, site)| Some((site.peers.best()?.0, id))).min().map(|(_, id)| id)
+        let rank = |(id, site): (SiteId, &Site)| match site.has_slow_seeders() {
+            true => Some((0, Reverse(site.seeder_speed.best()), id)),
+            false => Some((site.peers.best()?.0, Reverse(0), id)),
+        };
+        sites.filter_map(rank).min().map(|(.., id)| id)
     }
 }

@@ -32,6 +32,11 @@ impl SeederSpeed {
         self.slow
     }
 
+    /// The fastest measurement, in bytes per second.
+    pub(crate) fn best(&self) -> u64 {
+        self.best.map_or(0, |(rate, _)| rate)
+    }
+
     /// Whether there are seeders that could be slow.
     pub(crate) fn is_open(&self) -> bool {
         self.seeders > 0 && !self.slow
@@ -40,6 +45,11 @@ impl SeederSpeed {
     /// The link would bring more: the site fetches across it beside its seeders.
     pub(crate) fn condemn(&mut self) {
         self.slow = true;
+    }
+
+    /// There is none elsewhere that would bring more after all.
+    pub(crate) fn redeem(&mut self) {
+        self.slow = false;
     }
 
     /// Takes over how many seeders a site has, and how many peers there want something. Without any of these, all

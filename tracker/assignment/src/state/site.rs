@@ -227,6 +227,11 @@ impl Site {
         }
     }
 
+    /// Whether it waits although peers here say that they have everything, as they bring less than its link would.
+    pub(crate) fn has_slow_seeders(&self) -> bool {
+        self.sharing && self.peers.count(Class::Seeder) > 0 && self.seeder_speed.is_slow()
+    }
+
     /// The tracker has reached a peer here. It remembers the last few.
     pub(crate) fn note_reached(&mut self, at: Endpoint, now: Time) {
         self.reached.retain(|(known, _)| known.ip() != at.ip());

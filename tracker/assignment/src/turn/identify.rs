@@ -71,6 +71,10 @@ impl Turn<'_> {
         let key = self.announce.key.unwrap_or(0);
         self.swarm.agents.moved(&self.cx.policy.identity, agent, key, self.now);
         self.swarm.remove(self.cx, (site, at));
+        if self.machine(agent) != machine {
+            // it has just turned out to be several machines; the one at this address may be here already
+            return self.identify_agent(agent);
+        }
         Ok(self.settle())
     }
 

@@ -124,6 +124,12 @@ impl Turn<'_> {
         if let Some(gateway) = site.gateways.get_mut(&at) {
             let starvation = &policy.starvation;
             let is_top = judged.step == starvation.top;
+            if judged.escalated {
+                let until = now + starvation.useless;
+                site.fed.had_nothing_of(gateway.upstreams.iter().map(|up| up.peer), until);
+            } else if has_across && left < left_before {
+                gateway.upstreams.iter().for_each(|up| site.fed.had_something_of(up.peer));
+            }
             if let Some(parent) = parent {
                 if !gateway.from_root && has_across && left < left_before {
                     site.fed.brings(parent);

@@ -183,20 +183,23 @@ pub enum Rogue {
     Boaster,
     /// Makes clients up.
     Crowd,
+    /// Says that it has everything, and sends nothing.
+    Choker,
 }
 
 impl Rogue {
-    pub const ALL: [Rogue; 6] = [
+    pub const ALL: [Rogue; 7] = [
         Rogue::Thief,
         Rogue::Accuser,
         Rogue::Idler,
         Rogue::Gossip,
         Rogue::Boaster,
         Rogue::Crowd,
+        Rogue::Choker,
     ];
 
     fn speaks(self, world: &mut World, site: u8) {
-        let mut addr = super::client::address(site, 65_000, false);
+        let mut addr = super::client::address(site, 65_000 - self as usize, false);
         let n = world.rng.below(20) as u16;
         let number = world.rng.below(world.clients.len());
         let (victim, other) = (world.clients[number].addr, world.random_site());
@@ -251,50 +254,125 @@ impl Rogue {
                 });
             }
             Rogue::Crowd => lie.report = lie.report.filter(|_| n.is_multiple_of(2)),
+            Rogue::Choker => {
+                lie.left = 0;
+                world.mute.insert(addr);
+            }
         }
         world.hear(&lie);
     }
 }
 
-/// Honest clients join, and a liar speaks all the time. Returns how long it took until each had everything.
-pub fn beside(rogue: Rogue, seed: u64) -> (World, Duration) {
+/// Honest clients join, and liars speak all the time. Returns how long it took until each had everything.
+pub fn beside(rogues: &[Rogue], seed: u64, faults: bool) -> (World, Duration) {
     let mut rng = crate::support::rng::SplitMix(seed);
     let most = 2 + rng.below(4);
     let text = maps::trees(&mut rng, most);
     let mut world = World::with_map(seed, rng, text);
     let sites = world.text.sites.clone();
-    let home = sites[world.rng.below(sites.len())];
+    let homes: Vec<u8> = rogues.iter().map(|_| sites[world.rng.below(sites.len())]).collect();
     world.join(sites[0], true, SIZE);
     for site in &sites {
-        // as it waits for the rollout
-        if *site == home {
-            world.announce_next();
-            rogue.speaks(&mut world, home);
+        for (rogue, home) in rogues.iter().zip(&homes) {
+            // as it waits for the rollout
+            if site == home {
+                world.announce_next();
+                rogue.speaks(&mut world, *home);
+            }
         }
         for _ in 0..2 + world.rng.below(6) {
             world.join(*site, true, 0);
         }
     }
-    let mut spoken = world.now;
+    let mut spoken = vec![world.now; rogues.len()];
+    let mut back: Vec<(Duration, usize)> = Vec::new();
     while world.clients.iter().any(|client| !client.is_seeder()) {
+        let turn = world.rng.below(rogues.len().max(1));
         let pause = Duration::from_millis(500 + world.rng.below(12_000) as u64);
-        let next = world.clients.iter().map(|client| client.next).min().unwrap_or(world.now);
-        if next > spoken + pause {
-            spoken += pause;
-            let to = spoken.max(world.now);
+        let next = world.clients.iter().filter(|client| client.alive).map(|client| client.next).min();
+        if !rogues.is_empty() && next.is_none_or(|next| next > spoken[turn] + pause) {
+            spoken[turn] += pause;
+            let to = spoken[turn].max(world.now);
             world.advance(to);
-            rogue.speaks(&mut world, home);
-        } else {
+            rogues[turn].speaks(&mut world, homes[turn]);
+        } else if next.is_some() {
             world.announce_next();
+        } else {
+            world.advance(world.now + pause);
         }
-        world.swarm.recount().unwrap();
+        if faults {
+            fault(&mut world, &mut back);
+        }
+        complain(&mut world);
+        if let Err(problem) = world.swarm.recount() {
+            let log = world.log.as_deref().unwrap_or_default();
+            log[log.len().saturating_sub(80)..].iter().for_each(|line| eprintln!("{line}"));
+            panic!("{rogues:?}, seed {seed}: {problem}");
+        }
         if world.now >= Duration::from_secs(2 * 3600) {
             let log = world.log.as_deref().unwrap_or_default();
             log[log.len().saturating_sub(80)..].iter().for_each(|line| eprintln!("{line}"));
             let left: Vec<&Client> = world.clients.iter().filter(|client| !client.is_seeder()).collect();
-            panic!("{rogue:?}, seed {seed}: {left:#?}");
+            panic!("{rogues:?}, seed {seed}: {left:#?}");
         }
     }
     let took = world.now;
     (world, took)
+}
+
+/// Faults end after so long.
+pub const FAULTS: Duration = Duration::from_secs(120);
+
+/// Now and then, a machine is killed and comes back, or the tracker is.
+fn fault(world: &mut World, back: &mut Vec<(Duration, usize)>) {
+    let now = world.now;
+    while let Some(at) = back.iter().position(|(at, _)| *at <= now) {
+        let (_, number) = back.swap_remove(at);
+        world.clients[number].restart(now);
+    }
+    if now >= FAULTS || !world.rng.one_in(20) {
+        return;
+    }
+    if world.rng.one_in(6) {
+        let kept = !world.rng.one_in(3);
+        world.restart_tracker(kept);
+        return;
+    }
+    let number = 1 + world.rng.below(world.clients.len() - 1);
+    if world.clients[number].alive {
+        world.crash(number);
+        let away = Duration::from_secs(2 + world.rng.below(10) as u64);
+        back.push((now + away, number));
+    }
+}
+
+/// Agents say within seconds that they are stalled, or that their gateway is lost.
+fn complain(world: &mut World) {
+    for number in 0..world.clients.len() {
+        let client = &world.clients[number];
+        if client.alive
+            && client.announced.is_some()
+            && world.now >= client.fetched_at + Duration::from_secs(10)
+        {
+            world.fetch(number);
+        }
+        let client = &world.clients[number];
+        let lost = client.gateways.first().copied();
+        let is_away =
+            |addr: &std::net::SocketAddr| world.client(*addr).is_none() && !world.listening.contains(addr);
+        let lost = lost.filter(is_away);
+        let now = world.now;
+        let client = &mut world.clients[number];
+        if !client.alive || client.is_seeder() || client.announced.is_none() {
+            continue;
+        }
+        let soon = match (lost, client.stalled) {
+            (Some(_), _) => Duration::from_secs(3),
+            (None, true) => Duration::from_secs(10),
+            _ => continue,
+        };
+        client.lost = lost;
+        let soon = client.announced.unwrap_or_default() + soon;
+        client.next = client.next.min(soon.max(now));
+    }
 }

@@ -327,7 +327,7 @@ impl World {
     }
 
     /// What a client has received since it last looked.
-    fn fetch(&mut self, number: usize) {
+    pub(super) fn fetch(&mut self, number: usize) {
         let client = &self.clients[number];
         let mut sources: Vec<&Client> = Vec::new();
         if client.blocked_until <= self.now {

@@ -41,7 +41,10 @@ pub(super) fn elect(view: &View<'_>, report: Option<&AgentReport>) -> Verdict {
         }
         let lease = cx.policy.lease(cx.policy.intervals.gateway);
         let mut regular = site.gateways.iter().filter(|(_, gateway)| !gateway.extra);
-        let overdue = regular.find(|(_, gateway)| gateway.is_overdue(lease, view.now)).map(|(at, _)| *at);
+        let overdue = regular.find(|(at, gateway)| {
+            gateway.is_overdue(lease, view.now) || service::is_absent(view, **at, gateway)
+        });
+        let overdue = overdue.map(|(at, _)| *at);
         if overdue.is_some() && climbed {
             return Verdict::Grant(Lease {
                 instead_of: overdue,
