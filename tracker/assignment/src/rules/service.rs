@@ -193,15 +193,19 @@ pub(crate) fn is_dispensable(view: &View<'_>, suspect: Suspect, left_before: u64
         && (is_member(view.at) || (!is_it(view.at) && !members.any(is_member)))
 }
 
-/// Whether a gateway could have fetched something that the peer lacks.
+/// Whether a gateway could have fetched something that the peer lacks: from its upstreams, or from others at their
+/// sites, which it is handed once it says that it does not come on.
 fn could_have(view: &View<'_>, gateway: Endpoint) -> bool {
     let Ok(its) = view.swarm.view(view.cx, (view.id(), gateway), view.now) else {
         return false;
     };
     let mut upstreams = its.gateway().into_iter().flat_map(|lease| &lease.upstreams);
     let has_more = upstreams.any(|up| {
-        view.find(up.site, up.peer).is_some_and(|(class, other)| {
-            class == Class::Seeder || (class.shares() && other.left < view.peer.left)
+        let is_there = view.find(up.site, up.peer).is_some();
+        let source = view.swarm.sites.get(&up.site).filter(|source| is_there && source.sharing);
+        source.is_some_and(|source| {
+            let best = source.peers.best().map(|(left, _)| left);
+            source.peers.count(Class::Seeder) > 0 || best.is_some_and(|left| left < view.peer.left)
         })
     });
     has_more && budget::may_fetch(&its)
