@@ -17,7 +17,7 @@ impl SiteMap {
     }
 
     /// The same for many hops: the time in the map's timezone is looked up once.
-    pub(crate) fn rates(&self, at: Timestamp) -> impl Fn(Hop) -> Rate {
+    pub fn rates(&self, at: Timestamp) -> impl Fn(Hop) -> Rate {
         let local = OnceCell::new();
         move |hop| match hop.link {
             LinkId::Attached(_) => self.attach.as_ref().map_or(Rate::ZERO, |attach| attach.rate),

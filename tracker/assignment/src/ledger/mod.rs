@@ -1,22 +1,23 @@
 //! The flows of all swarms over the links: what rule 3 plans with, and what rule 10 shares and grants.
 
 mod links;
+mod shares;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use narrows_topology::{Hop, Load, Rate, Route, SiteMap, fair_rates};
+use narrows_topology::{Load, Rate, Route, SiteMap};
 
 use crate::Brakes;
 use crate::endpoint::Endpoint;
 use crate::policy::SharesPolicy;
 pub(crate) use links::Links;
+use shares::{Basis, Shares, Wanting};
 
 /// The flows of all swarms. The only thing that swarms share, so it is a mutex that is held for a few
 /// lookups; planning works on a copy of the load. Shares are computed when flows have changed or a second has
-/// passed, never per announce, and those of many flows beside the announces: see [`Ledger::share_out`].
+/// passed, never per announce, and those of many flows beside the announces: see [`Ledger::share_out`]. What they
+/// follow from is kept: while it is the same, so are they, and nothing is computed.
 ///
 /// A *share* is what a flow should have; a *grant* is what a gateway is told of it. A gateway keeps to its
 /// grant until it announces again, so that a share that became smaller is free only then: a grant never takes
@@ -66,6 +67,10 @@ struct Book {
     shared_at: Option<Timestamp>,
     /// As `shared_at`, but not forgotten when flows change.
     last_shared: Option<Timestamp>,
+    /// Counts the changes of what flows are to have.
+    changes: u64,
+    /// What the shares were computed of.
+    basis: Option<Arc<Basis>>,
 }
 
 #[derive(Debug)]
@@ -169,7 +174,7 @@ impl Ledger {
         book.free.push(id.0);
         if flow.active {
             book.active -= 1;
-            book.shared_at = None;
+            book.changed();
         }
     }
 
@@ -201,7 +206,7 @@ impl Ledger {
         if flow.active != active {
             flow.active = active;
             book.active = if active { book.active + 1 } else { book.active - 1 };
-            book.shared_at = None;
+            book.changed();
         }
     }
 
@@ -216,10 +221,13 @@ impl Ledger {
 
     /// Says the most that a flow can use; heard when the shares are next computed.
     pub(crate) fn set_cap(&self, id: FlowId, cap: Rate) {
-        self.change(id, |flow| {
-            flow.cap = cap;
-            false
-        });
+        let mut book = self.lock();
+        let Some(Some(flow)) = book.flows.get_mut(id.0 as usize) else {
+            return;
+        };
+        if std::mem::replace(&mut flow.cap, cap) != cap {
+            book.changes += 1;
+        }
     }
 
     /// Says whether an operator has stopped a flow.
@@ -232,7 +240,7 @@ impl Ledger {
         if let Some(Some(flow)) = book.flows.get_mut(id.0 as usize)
             && change(flow)
         {
-            book.shared_at = None;
+            book.changed();
         }
     }
 
@@ -245,8 +253,16 @@ impl Ledger {
     /// written down, not while they are computed.
     pub fn share_out(&self, map: &SiteMap, policy: &SharesPolicy, at: Timestamp) {
         let links = Links { map, at, policy };
-        let wanting: Vec<Wanting> = self.lock().wanting().collect();
-        let shares = shares(&links, &wanting);
+        let basis = self.lock().basis.clone();
+        let basis = basis.filter(|basis| basis.holds(&links));
+        let (changes, wanting) = {
+            let mut book = self.lock();
+            if basis.is_some_and(|basis| book.is_unchanged_since(&basis)) {
+                return book.shared(at);
+            }
+            (book.changes, book.wanting())
+        };
+        let shares = Shares::new(&links, &wanting, changes);
         self.lock().write_shares(at, &wanting, shares);
     }
 
@@ -355,15 +371,36 @@ impl Book {
         if last.is_some_and(is_fresh) {
             return;
         }
-        let wanting: Vec<Wanting> = self.wanting().collect();
-        let shares = shares(links, &wanting);
+        let is_same = |basis: &Arc<Basis>| self.is_unchanged_since(basis) && basis.holds(links);
+        if self.basis.as_ref().is_some_and(is_same) {
+            return self.shared(at);
+        }
+        let wanting = self.wanting();
+        let shares = Shares::new(links, &wanting, self.changes);
         self.write_shares(at, &wanting, shares);
     }
 
+    /// What flows are to have is another from now on.
+    fn changed(&mut self) {
+        self.changes += 1;
+        self.shared_at = None;
+    }
+
+    /// Whether the shares are of this basis, and the flows have been the same since.
+    fn is_unchanged_since(&self, basis: &Arc<Basis>) -> bool {
+        basis.changes == self.changes && self.basis.as_ref().is_some_and(|now| Arc::ptr_eq(now, basis))
+    }
+
+    /// The shares are those of this moment.
+    fn shared(&mut self, at: Timestamp) {
+        self.shared_at = Some(at);
+        self.last_shared = Some(at);
+    }
+
     /// The flows that are to have a share.
-    fn wanting(&self) -> impl Iterator<Item = Wanting> {
+    fn wanting(&self) -> Vec<Wanting> {
         let slots = self.flows.iter().enumerate();
-        slots.filter_map(|(slot, flow)| {
+        let wanting = slots.filter_map(|(slot, flow)| {
             let flow = flow.as_ref().filter(|flow| flow.wants())?;
             Some(Wanting {
                 slot,
@@ -371,73 +408,25 @@ impl Book {
                 weight: flow.weight,
                 cap: flow.cap,
             })
-        })
+        });
+        wanting.collect()
     }
 
     /// A flow that came meanwhile has an estimate until the next time.
-    fn write_shares(&mut self, at: Timestamp, wanting: &[Wanting], shares: Vec<Rate>) {
+    fn write_shares(&mut self, at: Timestamp, wanting: &[Wanting], shares: Shares) {
         for flow in self.flows.iter_mut().flatten().filter(|flow| !flow.wants()) {
             flow.share = None;
         }
-        for (Wanting { slot, route, .. }, share) in wanting.iter().zip(shares) {
+        for (Wanting { slot, route, .. }, share) in wanting.iter().zip(shares.rates) {
             let flow = self.flows.get_mut(*slot).and_then(Option::as_mut);
             if let Some(flow) = flow.filter(|flow| flow.wants() && flow.route == *route) {
                 flow.share = Some(share);
             }
         }
-        self.shared_at = Some(at);
-        self.last_shared = Some(at);
+        self.basis = Some(Arc::new(shares.basis));
+        self.shared(at);
     }
 }
 
-/// A flow that is to have a share.
-struct Wanting {
-    slot: usize,
-    route: Route,
-    weight: u32,
-    cap: Rate,
-}
-
-/// What each flow is to have of its links.
-fn shares(links: &Links<'_>, wanting: &[Wanting]) -> Vec<Rate> {
-    // each stripe is a flow of its own
-    let stripes = |flow: &Wanting| {
-        let cap = flow.cap.share(flow.weight);
-        (0..flow.weight).map(move |_| cap)
-    };
-    let flows: Vec<(&Route, Rate)> =
-        wanting.iter().flat_map(|flow| stripes(flow).map(|cap| (&flow.route, cap))).collect();
-    let mut shares = fair_rates(links.map, links.at, &flows);
-    leave_room(links, &flows, &mut shares);
-    let mut shares = shares.into_iter();
-    let parts = wanting.iter().map(|flow| {
-        let parts = shares.by_ref().take(flow.weight as usize);
-        parts.reduce(Rate::saturating_add).unwrap_or(Rate::ZERO)
-    });
-    parts.collect()
-}
-
-/// Where flows cross a link both ways, leaves room for what each of them sends against its direction. Without
-/// it such a link is offered more than its rate, its queues stay full, and a queue that drops requests costs
-/// more than they take.
-fn leave_room(links: &Links<'_>, flows: &[(&Route, Rate)], shares: &mut [Rate]) {
-    let mut sums: HashMap<Hop, u64, RandomState> = HashMap::default();
-    for ((route, _), share) in flows.iter().zip(&*shares) {
-        for hop in route.hops.iter() {
-            let sum = sums.entry(*hop).or_default();
-            *sum = sum.saturating_add(share.bytes_per_second().unwrap_or(0));
-        }
-    }
-    for ((route, _), share) in flows.iter().zip(shares) {
-        let room = route.hops.iter().filter_map(|hop| {
-            let rate = links.rate(*hop).bytes_per_second().filter(|rate| *rate > 0)?;
-            let (there, back) = (*sums.get(hop)? as f64, *sums.get(&hop.reversed())? as f64);
-            Some((rate as f64 - links.policy.backwards * back) / there)
-        });
-        let least = room.fold(1.0, f64::min);
-        if least < 1.0 {
-            let bytes = share.bytes_per_second().map(|bytes| (bytes as f64 * least) as u64);
-            *share = bytes.map_or(Rate::UNLIMITED, Rate::from_bytes_per_second);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
