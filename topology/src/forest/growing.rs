@@ -17,6 +17,8 @@ pub(super) struct Growing<'m> {
     barren: HashSet<(u32, u32)>,
     /// Sites that have the content or get it, and may serve others.
     sources: Vec<u32>,
+    /// Of these, those that are weighed: see [`Growing::is_outdone`].
+    weighed: Vec<u32>,
     /// The best flow that is known to each open site. A speed here is never too low: flows that are added
     /// lower speeds, and a new source is weighed against it at once. So the fastest of all, if it is still as
     /// fast when looked at again, is the fastest there is, and the other sites need not be looked at.
@@ -34,6 +36,10 @@ struct Site {
     children: Vec<u32>,
     /// What arrives here: no limit at a root; `None` while nothing does.
     fed: Option<Rate>,
+    /// Whether a flow from here to any site is barren.
+    barren: bool,
+    /// The only neighbour of a site that has no other, if that takes part.
+    neighbour: Option<u32>,
 }
 
 /// A flow that may be added, in the order of preference: the fastest, the fewest hops, the first name.
@@ -68,13 +74,21 @@ impl<'m> Growing<'m> {
             let site = &mut sites[site as usize];
             site.waiting = site.fed.is_none();
         }
-        let barren = barren.iter().filter_map(|(a, b)| Some((room.index(*a)?, room.index(*b)?))).collect();
-        let sources = roots.into_iter().filter(|root| room.may_serve(*root)).collect();
+        let barren: HashSet<(u32, u32)> =
+            barren.iter().filter_map(|(a, b)| Some((room.index(*a)?, room.index(*b)?))).collect();
+        for (_, from) in &barren {
+            sites[*from as usize].barren = true;
+        }
+        for (site, n) in sites.iter_mut().zip(0..) {
+            site.neighbour = room.only_neighbour(n);
+        }
+        let sources: Vec<u32> = roots.into_iter().filter(|root| room.may_serve(*root)).collect();
         let best = vec![None; sites.len()];
         Growing {
             room,
             sites,
             barren,
+            weighed: sources.clone(),
             sources,
             best,
             queue: BinaryHeap::new(),
@@ -196,9 +210,9 @@ impl<'m> Growing<'m> {
             }
             self.best[to as usize] = None;
             if self.speed(from, to) != Some(candidate.speed) {
-                let sources = std::mem::take(&mut self.sources);
+                let sources = std::mem::take(&mut self.weighed);
                 self.weigh(to, false, &sources);
-                self.sources = sources;
+                self.weighed = sources;
                 continue;
             }
             open.retain(|site| *site != to);
@@ -217,7 +231,7 @@ impl<'m> Growing<'m> {
     /// Weighs all flows from sources to these, in as few walks over the paths as can be: a site that joins
     /// a thousand others takes one.
     fn weigh_sources(&mut self, open: &[u32]) {
-        let sources = std::mem::take(&mut self.sources);
+        let sources = std::mem::take(&mut self.weighed);
         if open.len() < sources.len() {
             for site in open {
                 self.weigh(*site, false, &sources);
@@ -227,7 +241,7 @@ impl<'m> Growing<'m> {
                 self.weigh(*source, true, open);
             }
         }
-        self.sources = sources;
+        self.weighed = sources;
     }
 
     /// Weighs the flows between one site and others, `outwards` from the one or towards it.
@@ -275,14 +289,14 @@ impl<'m> Growing<'m> {
         }
     }
 
-    /// Attaches a site; the sites that may serve now.
+    /// Attaches a site; the sites that may serve now and are to be weighed.
     fn link(&mut self, from: u32, to: u32, speed: Rate) -> Vec<u32> {
         self.room.add(from, to, speed);
         self.sites[to as usize].parent = Some((from, speed));
-        let before = self.sources.len();
+        let before = self.weighed.len();
         self.feed(to, speed);
         self.feed_below(to, speed);
-        self.sources[before..].to_vec()
+        self.weighed[before..].to_vec()
     }
 
     /// Notes what arrives at a site.
@@ -290,7 +304,21 @@ impl<'m> Growing<'m> {
         self.sites[site as usize].fed = Some(rate);
         if self.room.may_serve(site) {
             self.sources.push(site);
+            if !self.is_outdone(site, rate) {
+                self.weighed.push(site);
+            }
         }
+    }
+
+    /// Whether no flow from a site that this arrives at is ever the best: its only neighbour is a source that no
+    /// less arrives at, all paths lead through there, and from there they are a hop shorter. Most sites of large
+    /// maps are so.
+    fn is_outdone(&self, site: u32, rate: Rate) -> bool {
+        let Some(neighbour) = self.sites[site as usize].neighbour else {
+            return false;
+        };
+        let next = &self.sites[neighbour as usize];
+        next.fed.is_some_and(|fed| fed >= rate) && !next.barren && self.room.may_serve(neighbour)
     }
 
     /// Notes what arrives below a site, by parents that are kept.
@@ -323,3 +351,6 @@ impl<'m> Growing<'m> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

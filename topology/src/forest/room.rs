@@ -219,6 +219,17 @@ impl<'m> Room<'m> {
         all.map(|(next, hop)| (next, self.hops[hop as usize].speed))
     }
 
+    /// The only neighbour of a site of the map that has no other, if that takes part.
+    pub(crate) fn only_neighbour(&self, site: u32) -> Option<u32> {
+        if self.spurs[site as usize].is_some() {
+            return None;
+        }
+        match *self.map.neighbours(self.hubs[site as usize]) {
+            [(next, _)] => self.index(SiteId::Named(next)),
+            _ => None,
+        }
+    }
+
     /// The number of the first attached site's node.
     fn named(&self) -> u32 {
         u32::try_from(self.reached.len()).unwrap_or(u32::MAX)
