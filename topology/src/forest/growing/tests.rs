@@ -101,3 +101,21 @@ proptest! {
         prop_assert_eq!(weighed, 0);
     }
 }
+
+#[test]
+fn in_a_star_the_branches_that_get_no_more_than_the_hub_are_outdone() {
+    let mut text = "version: 1\nsites:\n".to_owned();
+    (0..4).for_each(|n| writeln!(text, "  s{n}: {{networks: [10.{n}.0.0/16]}}").unwrap());
+    text.push_str("links:\n");
+    (1..4).for_each(|n| writeln!(text, "  - {{between: [s0, s{n}], rate: 10 Mbit/s}}").unwrap());
+    let map = SiteMap::parse("sites.yaml", &text).unwrap();
+    let (roots, waiting) = (
+        BTreeSet::from([SiteId::Named(0)]),
+        (1..4).map(SiteId::Named).collect(),
+    );
+    let room = Room::new(&map, Timestamp::UNIX_EPOCH, &roots | &waiting, &Load::default());
+    let mut outdone = 0;
+    let growing = Growing::new(room, &roots, &waiting, &BTreeSet::new());
+    assert_eq!(grown(growing, &Forest::new(), &mut outdone).len(), 3);
+    assert_eq!(outdone, 3);
+}
