@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use narrows_protocol::{
     AgentReport, AnnounceEvent, AnnounceReply, AnnounceRequest, AnnounceResponse, InfoHash, Role,
@@ -59,11 +61,22 @@ impl Peer {
     }
 
     fn says(&self, tracker: &Running, name: &str, report: AgentReport) -> AnnounceResponse {
+        self.says_of(agent(name, 1000).info_hash, tracker, name, report)
+    }
+
+    fn says_of(
+        &self,
+        content: InfoHash,
+        tracker: &Running,
+        name: &str,
+        report: AgentReport,
+    ) -> AnnounceResponse {
         let report = AgentReport {
             agent: name.to_owned(),
             ..report
         };
         let request = AnnounceRequest {
+            info_hash: content,
             port: self.addr.port(),
             event: AnnounceEvent::None,
             narrows: Some(report),
@@ -197,4 +210,52 @@ fn one_machine_that_says_it_fetched_more_than_links_carry_is_named_and_booked_wi
     let booked: f64 = series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
     // at least what the honest one said, and at most what 10 Mbit/s carry in 90 s, for each of the two
     assert!((1000.0..=225.0e6).contains(&booked), "{booked}");
+}
+
+#[test]
+fn a_machine_that_lies_of_three_gateways_of_each_of_two_contents_is_named() {
+    let dir = files("");
+    let map = SITES.replace(
+        "networks: [127.2.0.0/16]",
+        "networks: [127.2.0.0/16], gateways: 5",
+    );
+    fs::write(dir.path().join("sites.yaml"), map).unwrap();
+    let tracker = Running::start_in(dir);
+    let liar = Peer::listening(LIAR);
+    for content in [1, 2] {
+        let hash = InfoHash([content; 20]);
+        let seeder = AnnounceRequest {
+            info_hash: hash,
+            ..agent("hq-1", 0)
+        };
+        accepted(say(tracker.addr, "127.1.0.1", &seeder));
+        let gateways: Vec<Peer> = (1..=5).map(|n| Peer::listening(&format!("127.2.0.{n}"))).collect();
+        for (n, gateway) in (1..).zip(&gateways) {
+            let reply = gateway.says_of(hash, &tracker, &format!("munich-{n}"), AgentReport::default());
+            assert_eq!(role(&reply), Role::Gateway);
+        }
+        let accuse = |gateway: &Peer| {
+            let lie = AgentReport {
+                lost: Some(gateway.addr),
+                ..AgentReport::default()
+            };
+            liar.says_of(hash, &tracker, "liar", lie);
+        };
+        let left = || gateways.iter().filter(|gateway| gateway.dialled.load(Ordering::Relaxed) == 0);
+        accuse(&gateways[0]);
+        until("it is dialled, and two to compare it with", || {
+            left().count() == 2
+        });
+        left().for_each(accuse);
+        until("these are dialled, too", || left().count() == 0);
+        if content == 1 {
+            // what is said of several contents within 5 s counts once
+            let said = Instant::now();
+            until("what it says of another content counts", || {
+                said.elapsed() > Duration::from_secs(6)
+            });
+            assert!(!is_named(&tracker, "false_accusation"), "three are an accident");
+        }
+    }
+    until("the liar is named", || is_named(&tracker, "false_accusation"));
 }

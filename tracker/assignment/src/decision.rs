@@ -164,9 +164,9 @@ impl Outcome {
 pub struct Probed {
     /// Peers that were given up, since neither the tracker nor their neighbours reach them.
     pub given_up: usize,
-    /// Addresses that said again and again of peers which the tracker reaches that they do not answer, and the
-    /// agents' ids that they gave.
-    pub false_accusers: Vec<(IpAddr, Option<String>)>,
+    /// Addresses that said of the peer that it does not answer, and the tracker reached it, and the agents' ids that
+    /// they gave: to be counted with [`crate::Untruths`].
+    pub refuted: Vec<(IpAddr, Option<String>)>,
 }
 
 /// Why an announce is not answered with peers, in a text that is safe to show to the client.

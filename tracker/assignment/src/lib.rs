@@ -70,6 +70,7 @@
 //! | 10 rates at the sender | `rules/sending.rs` | by agents |
 //! | what an operator stops | `brakes.rs` | `turn/reply.rs` |
 //! | when to come back, when to be forgotten | `rules/intervals.rs` | `turn/reply.rs`, `turn/record.rs` |
+//! | who is named for false accusations, over all contents | `untruths.rs` | by the tracker |
 //! | what outlives a restart of the tracker | `state/record.rs` | |
 //!
 //! The numbers behind them stand in [`Policy`].
@@ -87,6 +88,7 @@ mod report;
 mod rules;
 mod state;
 mod turn;
+mod untruths;
 
 pub use brakes::Brakes;
 pub use context::Context;
@@ -104,6 +106,7 @@ pub use report::{
 pub use rules::sending::path_rates;
 pub use state::picture::{Picture, Plan};
 pub use state::{Counts, Swarm, SwarmRecord};
+pub use untruths::Untruths;
 
 /// A moment: the time since the tracker's start.
 pub type Time = std::time::Duration;

@@ -3,7 +3,7 @@
 /// From the ground up; those of one storey do not know each other.
 const STOREYS: &[&[&str]] = &[
     &["brakes", "decision", "dscp", "endpoint", "invariant", "policy"],
-    &["hash", "ledger"],
+    &["hash", "ledger", "untruths"],
     &["context"],
     &["state"],
     &["rules"],

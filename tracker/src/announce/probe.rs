@@ -113,8 +113,10 @@ fn note(tracker: &Tracker, hash: InfoHash, addr: SocketAddr, reached: bool) {
         info!(info_hash = %hash, %addr, "neither the tracker nor its neighbours reach a peer: it is given up");
     }
     let now = tracker.store.conditions().uptime();
-    for (ip, agent) in probed.false_accusers {
-        tracker.offences.record(Offence::FalseAccusation, ip, agent.as_deref(), now);
+    for (ip, agent) in probed.refuted {
+        if tracker.store.is_untrue_again(hash, ip, now) {
+            tracker.offences.record(Offence::FalseAccusation, ip, agent.as_deref(), now);
+        }
     }
 }
 

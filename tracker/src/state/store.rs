@@ -9,13 +9,14 @@
 //! waits longer than one swarm takes. The site map is read after the shard is locked: a swarm and the map
 //! that its sites are counted by are therefore always of one generation.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
 use narrows_assignment::{
     Announce, Context, Counts, Decision, Explanation, Listed, Probed, Refusal, Swarm, SwarmRecord,
-    SwarmStatus, Time,
+    SwarmStatus, Time, Untruths,
 };
 use narrows_protocol::{Host, InfoHash};
 use narrows_topology::{SiteId, SiteMap};
@@ -34,6 +35,7 @@ pub(crate) struct Store {
     pub(super) plans: Plans,
     begun: Begun,
     faults: Faults,
+    untruths: Mutex<Untruths>,
 }
 
 /// A swarm and the generation of the site map that its sites belong to.
@@ -85,6 +87,7 @@ impl Store {
             plans: Plans::default(),
             begun: Begun::default(),
             faults: Faults::default(),
+            untruths: Mutex::default(),
         }
     }
 
@@ -144,6 +147,14 @@ impl Store {
         let probed = tracked.swarm.probed(&view.context(), addr, reached, view.now);
         self.ask_for_plan(hash, &mut tracked, &view);
         Some(probed)
+    }
+
+    /// Counts that a machine said of a peer of a content that it does not answer, and it does; whether it did so again
+    /// and again, of whichever contents.
+    pub(crate) fn is_untrue_again(&self, hash: InfoHash, ip: IpAddr, now: Time) -> bool {
+        let view = self.conditions.view();
+        let mut untruths = self.untruths.lock().unwrap_or_else(PoisonError::into_inner);
+        untruths.count(&view.context().policy.reach, ip, hash, now)
     }
 
     /// What of a swarm is worth keeping over a restart.

@@ -239,7 +239,9 @@ pub struct ReachPolicy {
     pub false_accusations: u32,
     /// The time in which that is counted.
     pub false_within: Duration,
-    /// Addresses for which it is counted.
+    /// What it says of other contents is not counted for so long: a network that fails does so of all of them.
+    pub false_apart: Duration,
+    /// Addresses for which it is counted, over all contents.
     pub max_liars: usize,
 }
 
@@ -257,7 +259,8 @@ impl Default for ReachPolicy {
             trusted: Duration::from_secs(10 * 60),
             false_accusations: 5,
             false_within: Duration::from_secs(10 * 60),
-            max_liars: 256,
+            false_apart: Duration::from_secs(5),
+            max_liars: 4096,
         }
     }
 }

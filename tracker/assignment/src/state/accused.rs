@@ -116,8 +116,6 @@ struct Probe {
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     probes: HashMap<Endpoint, Probe, RandomState>,
-    /// Addresses whose claims the tracker found to be false: how often, and since when that is counted.
-    liars: BTreeMap<Host, (u32, Time)>,
 }
 
 impl Probes {
@@ -150,22 +148,5 @@ impl Probes {
     /// What was last found of a peer.
     pub(crate) fn found(&self, at: Endpoint) -> Option<Found> {
         self.probes.get(&at.at_place(0))?.found
-    }
-
-    /// An address has said of a peer that it does not answer, and the tracker reached it. Whether it is to be
-    /// named: it did so again and again.
-    pub(crate) fn refute(&mut self, policy: &ReachPolicy, voice: Host, now: Time) -> bool {
-        if self.liars.len() >= policy.max_liars {
-            self.liars.retain(|_, (_, since)| now < *since + policy.false_within);
-        }
-        if self.liars.len() >= policy.max_liars && !self.liars.contains_key(&voice) {
-            return false;
-        }
-        let (times, since) = self.liars.entry(voice).or_insert((0, now));
-        if now >= *since + policy.false_within {
-            (*times, *since) = (0, now);
-        }
-        *times += 1;
-        *times >= policy.false_accusations
     }
 }

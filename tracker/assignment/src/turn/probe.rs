@@ -39,11 +39,9 @@ impl Swarm {
             let residents: Vec<Endpoint> = site.peers.residents(at).collect();
             for accused in residents {
                 for by in site.accusations.refute(accused) {
-                    if self.probes.refute(&cx.policy.reach, by.host(), now) {
-                        let agent = site.peers.find(by).and_then(|(_, peer)| peer.agent.as_ref());
-                        let agent = agent.map(|agent| agent.name.to_string());
-                        probed.false_accusers.push((by.ip(), agent));
-                    }
+                    let agent = site.peers.find(by).and_then(|(_, peer)| peer.agent.as_ref());
+                    let agent = agent.map(|agent| agent.name.to_string());
+                    probed.refuted.push((by.ip(), agent));
                 }
             }
         } else {

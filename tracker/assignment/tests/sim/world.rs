@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use narrows_assignment::{Context, Decision, Intervals, Ledger, Plan, Policy, Swarm, Time};
+use narrows_assignment::{Context, Decision, Intervals, Ledger, Plan, Policy, Swarm, Time, Untruths};
 use narrows_protocol::{AnnounceEvent, InfoHash};
 use narrows_topology::SiteMap;
 
@@ -16,6 +16,8 @@ use crate::support::rng::SplitMix;
 pub fn nat_address(site: u8) -> SocketAddr {
     address(site, 0xffff, false)
 }
+
+const CONTENT: InfoHash = InfoHash([7; 20]);
 
 pub struct World {
     pub seed: u64,
@@ -52,6 +54,7 @@ pub struct World {
     pub mute: BTreeSet<SocketAddr>,
     /// Addresses that were found to say again and again what is not true.
     pub false_accusers: Vec<std::net::IpAddr>,
+    pub untruths: Untruths,
     /// Gateways that were found to have brought their sites nothing.
     pub named: Vec<std::net::IpAddr>,
     /// The plan that is being made beside the announces, and when it is ready.
@@ -114,6 +117,7 @@ impl World {
             listening: BTreeSet::new(),
             mute: BTreeSet::new(),
             false_accusers: Vec::new(),
+            untruths: Untruths::default(),
             named: Vec::new(),
             plan: None,
             lag: SplitMix(seed ^ 0x1a9),
@@ -200,7 +204,11 @@ impl World {
             let answers = self.client(addr).is_some() || self.listening.contains(&addr);
             let reached = answers && !self.walled.iter().any(|site| self.is_of(addr, *site));
             let probed = self.on_swarm(|swarm, cx, now| swarm.probed(cx, addr, reached, now));
-            self.false_accusers.extend(probed.false_accusers.into_iter().map(|(ip, _)| ip));
+            for (ip, _) in probed.refuted {
+                if self.untruths.count(&self.policy.reach, ip, CONTENT, self.now) {
+                    self.false_accusers.push(ip);
+                }
+            }
         }
         self.pass(to);
         if self.now - self.swept > Duration::from_secs(5) {
@@ -383,7 +391,7 @@ impl World {
 
     /// Without peers; an invariant that breaks ends the simulation, in release builds too.
     pub fn new_swarm() -> Swarm {
-        let mut swarm = Swarm::with_size(InfoHash([7; 20]), SIZE);
+        let mut swarm = Swarm::with_size(CONTENT, SIZE);
         swarm.set_strict(true);
         swarm
     }
