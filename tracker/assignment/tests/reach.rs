@@ -315,9 +315,13 @@ fn a_site_behind_one_with_a_machine_that_claims_to_be_a_seeder_is_fed_from_elsew
 }
 
 /// Two seeders each at hq and in the region, and two clients of the branch. Those of the region stand still for a
-/// minute from each of these moments on. Returns at which site the branch's gateway was to fetch, each second.
-fn with_a_region_that_stands_still(from: &[u64]) -> Vec<u8> {
-    let mut world = chain();
+/// minute from each of these moments on. `other`: when a client of another branch comes. Returns at which site the
+/// branch's gateway was to fetch, each second.
+fn with_a_region_that_stands_still(from: &[u64], other: Option<u64>) -> Vec<u8> {
+    let text = "version: 1\nsites:\n  s1: {networks: [10.1.0.0/16]}\n  s2: {networks: [10.2.0.0/16]}\n  s3: {networks: \
+                [10.3.0.0/16]}\n  s4: {networks: [10.4.0.0/16]}\nlinks:\n  - {between: [s1, s2], rate: 20 Mbit/s}\n  - {between: \
+                [s2, s3], rate: 20 Mbit/s}\n  - {between: [s2, s4], rate: 20 Mbit/s}\n";
+    let mut world = World::of(text, &[1, 2, 3, 4]);
     for _ in 0..2 {
         join(&mut world, 1, SIZE);
     }
@@ -335,6 +339,9 @@ fn with_a_region_that_stands_still(from: &[u64]) -> Vec<u8> {
             } else if from.iter().any(|from| second == from + 60) {
                 (seeder.share, seeder.next) = (Sharing::Always, world.now);
             }
+        }
+        if other == Some(second) {
+            join(&mut world, 4, 0);
         }
         let end = world.now + Duration::from_secs(1);
         world.announce_until(end);
@@ -357,12 +364,24 @@ fn with_a_region_that_stands_still(from: &[u64]) -> Vec<u8> {
 #[test]
 fn a_site_goes_back_to_a_parent_that_stood_still_once_and_the_second_time_stays_at_the_root_for_minutes() {
     let at_root = |sites: &[u8]| sites.iter().filter(|site| **site == 1).count();
-    let once = with_a_region_that_stands_still(&[100]);
+    let once = with_a_region_that_stands_still(&[100], None);
     assert!(once[..100].iter().all(|site| *site == 2), "{once:?}");
     assert!(at_root(&once) > 0, "the root feeds it meanwhile: {once:?}");
     assert!(once[160 + 30..].iter().all(|site| *site == 2), "{once:?}");
-    let again = with_a_region_that_stands_still(&[100, 250]);
+    let again = with_a_region_that_stands_still(&[100, 250], None);
     assert!(at_root(&again[250..]) > 200, "{again:?}");
+}
+
+#[test]
+fn a_site_goes_back_to_a_parent_that_it_never_had_anything_of_once_another_site_has() {
+    // (chaos seed 9108: what a branch had missed for seconds then crossed its parent's link once more)
+    let alone = with_a_region_that_stands_still(&[0], None);
+    assert!(
+        alone[60..300].iter().filter(|site| **site == 1).count() > 200,
+        "{alone:?}"
+    );
+    let beside = with_a_region_that_stands_still(&[0], Some(100));
+    assert!(beside[150..].iter().all(|site| *site == 2), "{beside:?}");
 }
 
 #[test]

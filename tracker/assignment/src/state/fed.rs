@@ -15,8 +15,17 @@ const MAX_USELESS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Fed {
     by: Option<SiteId>,
-    left: Option<(SiteId, Time)>,
+    left: Option<Left>,
     useless: Vec<([u8; 16], Time)>,
+}
+
+/// A parent was left for a root site.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    parent: SiteId,
+    at: Time,
+    /// It had been left already a short time before.
+    again: bool,
 }
 
 impl Fed {
@@ -50,8 +59,18 @@ impl Fed {
     /// has something: it never brought anything, or a gateway left it already within `memory`. One that stood still once
     /// is not told from one that its link was cut off for a while, and is the way to go as soon as it serves again.
     pub(crate) fn leaves(&mut self, parent: SiteId, now: Time, memory: Duration) -> bool {
-        let again = self.left.is_some_and(|(left, at)| left == parent && now.saturating_sub(at) < memory);
-        self.left = Some((parent, now));
+        let is_known = |left: Left| left.parent == parent && now.saturating_sub(left.at) < memory;
+        let again = self.left.is_some_and(is_known);
+        self.left = Some(Left {
+            parent,
+            at: now,
+            again,
+        });
         again || self.by != Some(parent)
+    }
+
+    /// Whether a parent that was left is doubted no more: it has brought another site something since, at that time.
+    pub(crate) fn may_return(&self, parent: SiteId, brought: Time) -> bool {
+        self.left.is_some_and(|left| left.parent == parent && !left.again && brought > left.at)
     }
 }

@@ -108,6 +108,8 @@ pub struct Swarm {
     pub(crate) root: Option<SiteId>,
     /// (child, parent) of parents that had nothing to give.
     pub(crate) barren: BTreeSet<(SiteId, SiteId)>,
+    /// When gateways of other sites last had something of a site, by what they say.
+    pub(crate) brought: BTreeMap<SiteId, Time>,
     /// (child, parent) where the child's gateway reached no peer, and until when that counts as barren.
     pub(crate) avoided: BTreeMap<(SiteId, SiteId), Time>,
     /// (child, parent) where one gateway alone said so: who, and until when that counts.
@@ -145,6 +147,7 @@ impl Swarm {
             supplied: 0,
             root: None,
             barren: BTreeSet::new(),
+            brought: BTreeMap::new(),
             avoided: BTreeMap::new(),
             missed: BTreeMap::new(),
             stripes: Arc::default(),
@@ -293,6 +296,7 @@ impl Swarm {
             self.sites.remove(&id);
             self.forest.remove(&id);
             self.provisional.remove(&id);
+            self.brought.remove(&id);
             self.barren.retain(|(child, parent)| *child != id && *parent != id);
             self.avoided.retain(|(child, parent), _| *child != id && *parent != id);
             self.missed.retain(|(child, parent), _| *child != id && *parent != id);

@@ -88,6 +88,7 @@ impl Turn<'_> {
         let peer = view.peer;
         let alone = view.site.is_each_alone();
         let parent = view.swarm.forest.get(&view.id()).map(|parent| parent.site);
+        let brought = parent.and_then(|parent| Some((parent, *view.swarm.brought.get(&parent)?)));
         let across = peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan));
         let has_across = across > 0 || peer.agent.is_none();
         let stalled = self.report().is_some_and(|report| report.stalled);
@@ -130,19 +131,27 @@ impl Turn<'_> {
             } else if has_across && left < left_before {
                 gateway.upstreams.iter().for_each(|up| site.fed.had_something_of(up.peer));
             }
+            let mut source = None;
             if let Some(parent) = parent {
                 if !gateway.from_root && has_across && left < left_before {
                     site.fed.brings(parent);
+                    source = Some(parent);
                 }
                 if is_top && !gateway.from_root {
                     gateway.doubts_parent = site.fed.leaves(parent, now, starvation.root_remembered);
                 }
+            }
+            if brought.is_some_and(|(parent, at)| site.fed.may_return(parent, at)) {
+                (gateway.doubts_parent, gateway.root_until) = (false, now);
             }
             if gateway.from_root && gateway.doubts_parent && left < left_before {
                 gateway.root_until = now + starvation.root_lasts;
             }
             let goes_on = judged.step > 0 || now < gateway.root_until;
             gateway.from_root = is_top || (gateway.from_root && goes_on);
+            if let Some(source) = source {
+                self.swarm.brought.insert(source, now);
+            }
             for parent in parents::barren(&self.view()?) {
                 self.swarm.replan |= self.swarm.barren.insert((self.id, parent));
             }
