@@ -189,11 +189,11 @@ mod tests {
             liar(Kind::Accuser, outcome)
         };
         assert_eq!(unnamed(&accused(0), &AllNamed::new(), 0), None);
-        assert_eq!(unnamed(&accused(11), &AllNamed::new(), 0), None);
-        assert!(unnamed(&accused(12), &AllNamed::new(), 0).is_some());
+        assert_eq!(unnamed(&accused(23), &AllNamed::new(), 0), None);
+        assert!(unnamed(&accused(24), &AllNamed::new(), 0).is_some());
         // a tracker that is killed takes what it counted with it
-        assert_eq!(unnamed(&accused(23), &AllNamed::new(), 1), None);
-        assert!(unnamed(&accused(24), &AllNamed::new(), 1).is_some());
+        assert_eq!(unnamed(&accused(47), &AllNamed::new(), 1), None);
+        assert!(unnamed(&accused(48), &AllNamed::new(), 1).is_some());
     }
 
     /// Seeds 102 and 302: an idler with the leases of two contents for half a minute each was no gateway for a term.
