@@ -42,7 +42,7 @@ fn write(file: File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io:
 }
 
 /// Makes names in a folder durable. Windows has no such call and keeps its own order.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")

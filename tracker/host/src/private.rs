@@ -10,7 +10,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use system::{is_private, is_private_folder, make_folder};
+pub use system::{is_for_group_at_most, is_private, is_private_folder, make_folder};
 #[cfg(windows)]
 pub use windows::{restrict_folder, system_program};
 
@@ -33,9 +33,29 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     durable::replace_with(path, create, fill)
 }
 
+/// Creates the file as [`replace`] does, unless something stands at `path`: false then, and that stays. Of two
+/// processes that do so at once one makes it.
+///
+/// # Errors
+/// The system's.
+pub fn create_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let own = path.with_file_name(name);
+    replace(&own, fill)?;
+    // a rename would replace what came in between
+    let made = match std::fs::hard_link(&own, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        made => made.map(|()| true),
+    };
+    std::fs::remove_file(&own)?;
+    durable::sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+    made
+}
+
 #[cfg(unix)]
 mod unix {
-    use std::fs::{DirBuilder, File, OpenOptions, symlink_metadata};
+    use std::fs::{DirBuilder, File, OpenOptions, metadata, symlink_metadata};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
     use std::path::Path;
@@ -48,6 +68,12 @@ mod unix {
     /// may have put it there.
     pub fn is_private(path: &Path) -> bool {
         symlink_metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o077 == 0 && is_ours(&file))
+    }
+
+    /// Whether at most a group beside its owner may read `path`, and none of them but the owner write to it; it may be a
+    /// link.
+    pub fn is_for_group_at_most(path: &Path) -> bool {
+        metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o027 == 0)
     }
 
     /// Makes a folder that no other user may enter; false if something stands there.
@@ -104,6 +130,11 @@ mod windows {
     /// folder's access list, which [`replace`](super::replace) does not depend on.
     pub fn is_private(path: &Path) -> bool {
         symlink_metadata(path).is_ok_and(|file| file.is_file())
+    }
+
+    /// Whether `path` is a file; who may read it is for its access list.
+    pub fn is_for_group_at_most(path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|file| file.is_file())
     }
 
     /// Makes a folder, with the access list of that above it; false if something stands there.
@@ -206,6 +237,39 @@ mod tests {
             (fs::read_to_string(&file).unwrap().as_str(), mode(&file)),
             ("secret", 0o600)
         );
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_replaced_by_one_that_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        let make = |text: &'static str| create_new(&file, |out| out.write_all(text.as_bytes()));
+        assert!(make("first").unwrap() && is_private(&file));
+        assert!(!make("second").unwrap());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "first");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+    }
+
+    #[test]
+    fn a_key_of_a_company_may_be_read_by_a_group_and_by_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        fs::write(&file, "secret").unwrap();
+        for (mode, is) in [
+            (0o600, true),
+            (0o640, true),
+            (0o440, true),
+            (0o660, false),
+            (0o644, false),
+            (0o604, false),
+        ] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_for_group_at_most(&file), is, "{mode:o}");
+        }
     }
 
     #[test]
