@@ -79,7 +79,7 @@ fn an_unknown_key_is_reported_with_its_place_and_what_was_meant() {
         (
             "colour: blue\n",
             1,
-            "known here: id, listen, control, control_names, announce_metrics, data, state, content, gateway, share, serve, names, limits, scrub",
+            "known here: id, listen, control, control_names, announce_metrics, data, state, content, tracker, tracker_pin, tracker_ca, gateway, share, serve, names, limits, scrub",
         ),
     ] {
         let found = mistakes(text);
@@ -427,5 +427,65 @@ fn check_tells_the_mistakes_of_the_file_and_of_the_torrents_that_it_names_at_onc
         for part in torrents.iter().chain(mistakes) {
             assert!(said.contains(part), "{part} is not in\n{said}");
         }
+    }
+}
+
+const PIN: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+#[test]
+fn a_tracker_has_a_url_or_several_and_over_https_a_pin_or_two_or_an_authority() {
+    let url = "https://tracker.example.com:6971/announce";
+    let config = parse(&format!("tracker: {url}\ntracker_pin: {PIN}\n")).unwrap();
+    assert_eq!(config.tracker[0].to_string(), url);
+    assert_eq!(config.trust.pins, [PIN.parse().unwrap()]);
+    let both = format!(
+        "tracker: [{url}, {url}2]\ntracker_pin: [{PIN}, {}]\n",
+        PIN.replacen('/', "//", 1)
+    );
+    let config = parse(&both).unwrap();
+    assert_eq!((config.tracker.len(), config.trust.pins.len()), (2, 2));
+    let config = parse(&format!("tracker: {url}\ntracker_ca: ca.pem\n")).unwrap();
+    assert_eq!(
+        config.trust.authorities.as_deref(),
+        Some(Path::new("/etc/narrows/ca.pem"))
+    );
+    assert!(parse("tracker: http://10.1.0.2:6969/announce\n").unwrap().trust.is_empty());
+}
+
+#[test]
+fn a_tracker_that_may_not_be_announced_to_is_one_mistake_that_says_what_to_write() {
+    for (text, problem, help) in [
+        (
+            "tracker: https://t/announce\n",
+            "`https://t/announce` cannot be announced to",
+            "`tracker_pin`",
+        ),
+        (
+            &format!("tracker: http://t/announce\ntracker_pin: {PIN}\n"),
+            "`http://t/announce` cannot be announced to",
+            "https alone",
+        ),
+        (
+            "tracker: udp://t/announce\n",
+            "is no announce URL",
+            "http:// or https://",
+        ),
+        (
+            "tracker: https://t/announce\ntracker_pin: sha256/abc\n",
+            "`sha256/abc` is no pin",
+            "`narrows-tracker pin`",
+        ),
+        ("tracker_pin: []\n", "`tracker_pin` has 0 pins", "write one"),
+        ("tracker_ca: \"\"\n", "`tracker_ca` is empty", "path"),
+    ] {
+        let found = mistakes(text);
+        let [mistake] = found.as_slice() else {
+            panic!("{text}: {found:?}");
+        };
+        assert!(
+            mistake.problem.contains(problem)
+                && mistake.help.as_deref().is_some_and(|said| said.contains(help)),
+            "{mistake:?}"
+        );
     }
 }

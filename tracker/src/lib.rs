@@ -46,7 +46,7 @@ mod system;
 
 pub use config::Config;
 pub use net::listen::{BindError, Listeners};
-pub use run::{PrepareError, PrepareErrors, Prepared, RunError, run};
+pub use run::{PrepareError, PrepareErrors, Prepared, RunError, TlsError, run};
 
 /// What clients can do that honest ones do not, as the label `offence` of `narrows_tracker_offences_total` has it.
 pub fn offences() -> impl Iterator<Item = &'static str> {

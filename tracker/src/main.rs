@@ -40,12 +40,24 @@ enum Command {
         #[arg(long, conflicts_with = "config")]
         site_map: Option<PathBuf>,
     },
+    /// Print what agents know this tracker by over https, for `tracker_pin` in agent.yaml. The tracker makes its own key
+    /// when it first starts with `listen_tls` or `admin_tls`.
+    Pin {
+        /// The configuration file.
+        #[arg(long, required_unless_present = "key")]
+        config: Option<PathBuf>,
+        /// A key that no configuration names yet, instead: of the next certificate, or the tracker's own where systemd
+        /// names its state folder.
+        #[arg(long, conflicts_with = "config")]
+        key: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run { config } => Prepared::load(&config).map_err(|errors| errors.to_string()).map(serve),
         Command::Check { config, site_map } => check(config.as_deref(), site_map.as_deref()).map(Ok),
+        Command::Pin { config, key } => pin(config.as_deref(), key.as_deref()).map(Ok),
     };
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -82,6 +94,18 @@ fn check(config: Option<&Path>, site_map: Option<&Path>) -> Result<(), String> {
     Ok(())
 }
 
+/// Prints a pin; the error is why there is none.
+fn pin(config: Option<&Path>, key: Option<&Path>) -> Result<(), String> {
+    let pin = match (config, key) {
+        (Some(config), _) => Prepared::pin(config).map_err(|errors| errors.to_string())?,
+        (None, Some(key)) => narrows_tls::read_key(key).map_err(|error| format!("error: {error}"))?,
+        // clap asks for one of them
+        (None, None) => return Ok(()),
+    };
+    say!("{pin}");
+    Ok(())
+}
+
 fn serve(prepared: Prepared) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -92,7 +116,9 @@ fn serve(prepared: Prepared) -> anyhow::Result<()> {
         .with_ansi(false)
         .init();
     open_files::raise_limit();
-    let listeners = Listeners::bind(&prepared.config().listen, prepared.config().admin)?;
+    let config = prepared.config();
+    let listeners =
+        Listeners::bind(&config.listen, config.admin)?.and_tls(&config.listen_tls, &config.admin_tls)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use narrows_protocol::{AnnounceReply, AnnounceRequest, AnnounceResponse, InfoHash};
 use narrows_swarm::Assigned;
+use narrows_tls::Trust;
 use tokio::net::lookup_host;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -17,6 +18,7 @@ use super::http::{Target, get};
 use super::reply::{assigned, merged};
 use super::restarts::Restarts;
 use super::source::{Moved, Sources};
+use super::trusted::Trusted;
 use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::net::Told;
@@ -35,6 +37,8 @@ pub(crate) struct Client {
     restarts: Restarts,
     /// Which addresses announces leave from.
     sources: Sources,
+    /// Which machines are believed to be trackers.
+    trusted: Trusted,
 }
 
 impl Client {
@@ -46,7 +50,13 @@ impl Client {
             told,
             restarts: Restarts::default(),
             sources: Sources::default(),
+            trusted: Trusted::default(),
         }
+    }
+
+    /// Believes these from now on; false if that is as before.
+    pub(crate) fn trust(&self, trust: &Trust) -> bool {
+        self.trusted.set(trust)
     }
 
     /// Announces to the first of these trackers that takes it.
@@ -80,7 +90,7 @@ impl Client {
         query: &str,
         content: InfoHash,
     ) -> Result<Assigned, TrackerError> {
-        let target = Target::parse(url, query)?;
+        let target = Target::parse(url, query, &self.trusted)?;
         let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) =
             timeout(TIMEOUT, lookup_host((target.host.as_str(), target.port)))
                 .await
@@ -141,6 +151,7 @@ impl Client {
         match AnnounceReply::decode(&body) {
             Ok(AnnounceReply::Ok(response)) => Ok(response),
             Ok(AnnounceReply::Failure(failure)) => Err(TrackerError::Refused(failure)),
+            Err(_) if status.is_redirection() => Err(TrackerError::Redirect(status)),
             Err(_) if !status.is_success() => Err(TrackerError::Status(status, quoted(&body))),
             Err(error) => Err(TrackerError::Reply(error, quoted(&body))),
         }
@@ -160,7 +171,7 @@ impl Client {
     }
 
     async fn epoch(&self, url: &str) -> Result<Option<u32>, TrackerError> {
-        let target = Target::parse(url, "")?;
+        let target = Target::parse(url, "", &self.trusted)?;
         let address = lookup_host((target.host.as_str(), target.port))
             .await
             .map_err(TrackerError::Lookup)?

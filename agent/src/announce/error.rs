@@ -5,6 +5,7 @@ use std::io;
 
 use hyper::StatusCode;
 use narrows_protocol::{AnnounceUrlError, Failure, ReplyError};
+use narrows_tls::{Fault, TrustError};
 
 /// How much of a tracker's reason, and of a body that is no announce reply, a person is shown, in characters.
 pub(super) const MAX_REASON: usize = 500;
@@ -50,6 +51,20 @@ pub(crate) enum TrackerError {
     /// There is no connection to it.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
+    /// It may not be announced to as the configuration stands.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+    /// No tracker over https can be believed.
+    #[error("`tracker_ca`: {0}")]
+    Trust(TrustError),
+    /// It is not the machine that it should be, or speaks no TLS.
+    #[error("{}", distrust(.0))]
+    Tls(Fault),
+    /// It sends us elsewhere.
+    #[error(
+        "HTTP status {0}: no redirect is followed; write the URL that answers itself as `tracker` in agent.yaml"
+    )]
+    Redirect(StatusCode),
     /// What it speaks is not HTTP, or it broke off.
     #[error("HTTP: {0}")]
     Http(Box<dyn std::error::Error + Send + Sync>),
@@ -68,6 +83,16 @@ pub(crate) enum TrackerError {
     /// Over IPv4 and over IPv6 (BEP 7).
     #[error("{0}; {1}")]
     BothFamilies(Box<TrackerError>, Box<TrackerError>),
+}
+
+/// Why a tracker is not believed, with the key of agent.yaml that says which one is.
+fn distrust(fault: &Fault) -> String {
+    let key = match fault {
+        Fault::WrongPin(_) => " (`tracker_pin` in agent.yaml; on the tracker, `narrows-tracker pin`)",
+        Fault::UnknownAuthority => " (`tracker_ca` in agent.yaml)",
+        _ => "",
+    };
+    format!("the tracker is not believed: {fault}{key}")
 }
 
 /// What a tracker says to an agent that it refuses, and where it saw us, if it says so (BEP 24): a machine

@@ -9,6 +9,7 @@ mod restarts;
 mod schedule;
 mod source;
 mod trackers;
+mod trusted;
 
 pub(crate) use client::Client;
 pub(crate) use error::AnnounceError;

@@ -11,7 +11,8 @@ use indicatif::ProgressBar;
 use narrows_config::Rate;
 use narrows_host::say;
 use narrows_protocol::metainfo::names::Names;
-use narrows_protocol::{GatewayPreference, Sharing};
+use narrows_protocol::{AnnounceUrl, GatewayPreference, Sharing};
+use narrows_tls::{Pin, Trust};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::failure::Failure;
@@ -41,6 +42,15 @@ pub(super) struct GetArgs {
     /// For which machines its names must do: portable, or linux (also such as Windows cannot hold).
     #[arg(long, default_value = "portable", hide = cfg!(windows))]
     names: Names,
+    /// Where to announce, instead of what the .torrent says; several are tried in order.
+    #[arg(long, value_name = "URL")]
+    tracker: Vec<AnnounceUrl>,
+    /// The key that a tracker over https has to have, as `narrows-tracker pin` prints it.
+    #[arg(long, value_name = "PIN")]
+    tracker_pin: Vec<Pin>,
+    /// A file with the authorities of which it has to have its certificate.
+    #[arg(long, value_name = "FILE")]
+    tracker_ca: Option<PathBuf>,
     /// Like `5 Mbit/s`.
     #[arg(long, default_value = "unlimited", value_parser = limit)]
     download_limit: Rate,
@@ -93,6 +103,11 @@ async fn fetch(args: &GetArgs, state: &Path) -> Result<(String, f64), Failure> {
             torrent: args.torrent.clone(),
             target: args.to.clone(),
         }],
+        tracker: args.tracker.clone(),
+        trust: Trust {
+            pins: args.tracker_pin.clone(),
+            authorities: args.tracker_ca.clone(),
+        },
         gateway: GatewayPreference::Auto,
         share: Sharing::Always,
         names: args.names,

@@ -11,6 +11,10 @@
 //! content:
 //!   - torrent: torrents/office.torrent
 //!     target: /opt/deploy          # default: data
+//! tracker: https://tracker.example.com:6971/announce   # or a list; default: what the .torrent says
+//! tracker_pin: sha256/...          # the key of a tracker over https, as `narrows-tracker pin` prints it; two while
+//!                                  # it is replaced
+//! tracker_ca: ca.pem               # or, or as well: the authorities whose certificate it has to have, in PEM
 //! gateway: auto                    # auto | never | prefer
 //! share: always                    # always | never: it only fetches, over a metered line for instance
 //! serve: mapped                    # mapped | any: peers in networks of the tracker's site map, or any peer
@@ -21,6 +25,9 @@
 //! Relative paths are relative to the file.
 
 mod control_names;
+mod trackers;
+
+pub(crate) use trackers::unusable;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -29,7 +36,8 @@ use std::time::Duration;
 
 use narrows_config::{Fields, Key, LoadError, Mistakes, Node, Partly, Rate, Report, Subject, Value, values};
 use narrows_protocol::metainfo::names::Names;
-use narrows_protocol::{GatewayPreference, Sharing};
+use narrows_protocol::{AnnounceUrl, GatewayPreference, Sharing};
+use narrows_tls::Trust;
 
 use crate::platform;
 
@@ -52,6 +60,21 @@ const KEYS: &[Key] = &[
     Key::optional("data", (), "Where content goes that names no target."),
     Key::optional("state", (), "Resume data and the control token."),
     Key::optional("content", (), "What to fetch and seed."),
+    Key::optional(
+        "tracker",
+        (),
+        "Where to announce, instead of what the .torrent says: a URL, or a list.",
+    ),
+    Key::optional(
+        "tracker_pin",
+        (),
+        "The key that a tracker over https has to have, as `narrows-tracker pin` prints it, or a list.",
+    ),
+    Key::optional(
+        "tracker_ca",
+        (),
+        "A file with the authorities of which a tracker over https has to have its certificate.",
+    ),
     Key::optional(
         "gateway",
         (),
@@ -122,6 +145,11 @@ pub struct Config {
     pub state: PathBuf,
     /// What to fetch and seed, in the file's order.
     pub content: Vec<ContentEntry>,
+    /// Where to announce, in this order, whatever a .torrent says; empty: where it says.
+    pub tracker: Vec<AnnounceUrl>,
+    /// Which machine a tracker over https has to be: one with a key of `tracker_pin`, one with a certificate of an
+    /// authority in `tracker_ca`, or both. With neither none is announced to over https, with one of them none over http.
+    pub trust: Trust,
     /// Whether this agent may fetch across the WAN for its site.
     pub gateway: GatewayPreference,
     /// Whether this agent serves others what it has.
@@ -257,6 +285,8 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
             download: rate("download").unwrap_or(Rate::UNLIMITED),
         })
     });
+    let trust = trackers::trust(&fields, folder, report);
+    let tracker = trackers::urls(&fields, &trust, report);
     let gateway = fields.given("gateway").and_then(|node| values::one_of(node, "gateway", GATEWAY, report));
     let share = fields.given("share").and_then(|node| values::one_of(node, "share", SHARE, report));
     let serve = fields.given("serve").and_then(|node| values::one_of(node, "serve", SERVE, report));
@@ -271,6 +301,8 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         data,
         state,
         content,
+        tracker,
+        trust,
         gateway: gateway.unwrap_or(defaults.gateway),
         share: share.unwrap_or(defaults.share),
         serve: serve.unwrap_or_default(),
@@ -301,6 +333,8 @@ fn defaults(folder: &Path) -> Config {
         data: folder.join(platform::default_data()),
         state: folder.join(platform::default_state()),
         content: Vec::new(),
+        tracker: Vec::new(),
+        trust: Trust::default(),
         gateway: GatewayPreference::Auto,
         share: Sharing::Always,
         serve: Serve::default(),

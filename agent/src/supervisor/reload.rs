@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narrows_config::LoadError;
 use narrows_protocol::InfoHash;
@@ -76,8 +77,13 @@ impl Agent {
         let path = self.config_path.clone().ok_or(ReloadError::NoFile)?;
         let mut current = self.config.lock().await;
         let new = spawn_blocking(move || Config::load(&path)).await.map_err(|_| ReloadError::Panicked)??;
+        let trust_changed = self.services.trackers.trust(&new.trust);
         let (mut added, removed) = self.apply(&new).await?;
         added.sort();
+        if trust_changed {
+            // a tracker that was not believed may be now
+            self.announce_in_turn(false, Duration::ZERO).await;
+        }
         let unread = self.entries().into_iter().filter(|entry| entry.unread.is_some());
         let reloaded = Reloaded {
             added,

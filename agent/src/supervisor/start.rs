@@ -72,11 +72,13 @@ impl Agent {
         });
         let resources = Arc::new(Resources::new(open_files::raise_limit()));
         let told = Arc::new(Told::load(config.serve, &config.state, clock));
+        let trackers = Client::new(me.clone(), clock, told.clone());
+        trackers.trust(&config.trust);
         let services = Services {
             clock,
-            network: Arc::new(Network::new(me.clone(), clock, resources.clone(), told.clone())),
+            network: Arc::new(Network::new(me.clone(), clock, resources.clone(), told)),
             resources,
-            trackers: Arc::new(Client::new(me.clone(), clock, told)),
+            trackers: Arc::new(trackers),
             me,
         };
         Self {

@@ -79,8 +79,9 @@ impl PartialEq for Wanted {
 pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     let mut out: Vec<Wanted> = Vec::new();
     for entry in &config.content {
-        let meta =
-            read_torrent(&entry.torrent, config.names).map(Arc::new).map_err(|error| Arc::new(error.into()));
+        let meta = read_torrent(&entry.torrent, config.names)
+            .map(|meta| Arc::new(announced_to(meta, config)))
+            .map_err(|error| Arc::new(error.into()));
         let mut wanted = Wanted {
             torrent: entry.torrent.clone(),
             target: entry.target.clone(),
@@ -99,6 +100,18 @@ pub(super) fn read(config: &Config, running: &[Wanted]) -> Vec<Wanted> {
     }
     refuse_places(&mut out, config, running);
     out
+}
+
+/// With the trackers of the configuration, if it names any, each a tier of its own: a tracker can move, and .torrents stay as
+/// they are.
+fn announced_to(meta: Metainfo, config: &Config) -> Metainfo {
+    if config.tracker.is_empty() {
+        return meta;
+    }
+    Metainfo {
+        announce: config.tracker.iter().map(|url| vec![url.to_string()]).collect(),
+        ..meta
+    }
 }
 
 /// All mistakes in the contents of a configuration, for a person.

@@ -21,6 +21,8 @@ fn what_an_agent_can_announce_to_is_taken_apart() {
         ),
         ("http://[fd00::1]/a", "fd00::1", 80, "/a"),
         ("http://t/", "t", 80, "/"),
+        ("https://t/announce", "t", 443, "/announce"),
+        ("HTTPS://[fd00::1]:6971/announce", "fd00::1", 6971, "/announce"),
     ];
     for (text, host, port, path) in cases {
         let url: AnnounceUrl = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -29,6 +31,7 @@ fn what_an_agent_can_announce_to_is_taken_apart() {
             (host, port, path),
             "{text}"
         );
+        assert_eq!(url.is_https, text.to_lowercase().starts_with("https"), "{text}");
     }
 }
 
@@ -37,7 +40,7 @@ fn what_no_agent_can_use_is_refused_in_words() {
     let cases = [
         ("10.1.0.2:6969", Error::NoScheme),
         ("10.1.0.2:6969/announce", Error::NoScheme),
-        ("https://t:6969/announce", Error::Scheme),
+        ("httpss://t:6969/announce", Error::Scheme),
         ("udp://t:6969/announce", Error::Scheme),
         ("http://t:6969", Error::NoPath),
         ("http://t:6969?x=1", Error::NoPath),
@@ -63,7 +66,7 @@ fn what_no_agent_can_use_is_refused_in_words() {
 proptest! {
     #[test]
     fn no_text_is_too_odd_and_what_is_taken_is_taken_again(text in "\\PC{0,60}", tail in "[a-z:/?#@\\[\\]0-9.]{0,40}") {
-        for text in [text, format!("http://{tail}")] {
+        for text in [text, format!("http://{tail}"), format!("https://{tail}")] {
             if let Ok(url) = text.parse::<AnnounceUrl>() {
                 prop_assert_eq!(url.to_string().parse::<AnnounceUrl>(), Ok(url));
             }

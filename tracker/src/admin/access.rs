@@ -12,8 +12,6 @@ use crate::net::reply::Refusal;
 pub(crate) struct Access {
     /// The token that a request which changes something must carry.
     pub(crate) token: Option<Bearer>,
-    /// Whether the port is bound to a loopback address.
-    pub(crate) is_loopback: bool,
     /// Names that it answers to.
     pub(crate) names: OwnNames,
 }
@@ -53,13 +51,13 @@ impl Access {
         Ok(())
     }
 
-    /// Whether a request with these headers may change something.
+    /// Whether a request with these headers may change something, at a port that is bound to a loopback address or not.
     ///
     /// # Errors
     /// Says what to do.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, headers: &HeaderMap, is_loopback: bool) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
-            if !self.is_loopback {
+            if !is_loopback {
                 return Err(Refusal::new(
                     StatusCode::FORBIDDEN,
                     "the admin port is not bound to a loopback address, so changes need a token: set `admin_token: FILE` \

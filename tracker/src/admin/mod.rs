@@ -86,10 +86,19 @@ impl Admin {
     }
 }
 
+/// Where a request came from, and to which port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    pub(crate) peer: SocketAddr,
+    /// Whether the port is bound to a loopback address.
+    pub(crate) on_loopback: bool,
+}
+
 /// Answers one request, with headers that keep other pages out.
-pub(crate) async fn respond(admin: Arc<Admin>, request: Request, peer: SocketAddr) -> Response {
+pub(crate) async fn respond(admin: Arc<Admin>, request: Request, caller: Caller) -> Response {
+    let peer = caller.peer;
     let mut response = match admin.access.admit(request.method(), request.uri(), request.headers()) {
-        Ok(()) => route(admin, request, peer).await,
+        Ok(()) => route(admin, request, caller).await,
         Err(refusal) => {
             admin.offended(Offence::ForeignHost, peer);
             refusal.into_response()
@@ -99,13 +108,21 @@ pub(crate) async fn respond(admin: Arc<Admin>, request: Request, peer: SocketAdd
     response
 }
 
+/// What a client hears that asks the https port in the clear.
+pub(crate) fn in_the_clear(_: &Request) -> Response {
+    let mut response =
+        Refusal::bad_request("this port speaks https; write https:// before its address").into_response();
+    page::headers::protect(response.headers_mut());
+    response
+}
+
 /// Walking the swarms may take a while, so it happens off the runtime's workers.
-async fn route(admin: Arc<Admin>, request: Request, peer: SocketAddr) -> Response {
+async fn route(admin: Arc<Admin>, request: Request, Caller { peer, on_loopback }: Caller) -> Response {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let is_read = matches!(method, Method::GET | Method::HEAD);
     let changes = path == "/brake" && matches!(method, Method::POST | Method::DELETE);
-    if changes && let Err(refusal) = admin.access.check(request.headers()) {
+    if changes && let Err(refusal) = admin.access.check(request.headers(), on_loopback) {
         return refusal.into_response();
     }
     let query = request.uri().query().unwrap_or_default().to_owned();

@@ -51,3 +51,13 @@ pub(crate) fn respond(port: &Port, request: &Request, peer: SocketAddr) -> Respo
     port.tracker.metrics.request_duration.observe(started.elapsed().as_secs_f64());
     typed(StatusCode::OK, "text/plain", body)
 }
+
+/// What a client hears that asks the https port in the clear.
+pub(crate) fn in_the_clear(request: &Request) -> Response {
+    let sentence = "this port speaks https: write https:// into the announce URL (`tracker:` in agent.yaml), or announce to \
+                    the port for http";
+    match request.uri().path() {
+        "/announce" | "/scrape" => typed(StatusCode::OK, "text/plain", answer::refuse(sentence)),
+        _ => Refusal::bad_request(sentence).into_response(),
+    }
+}

@@ -1,5 +1,9 @@
 //! tracker.yaml: read, checked, every mistake with its place.
 
+mod tls;
+
+pub use tls::Tls;
+
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -15,10 +19,19 @@ use crate::net::listen;
 /// What `tracker.yaml` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// `listen: 0.0.0.0:6969`, or a list: where /announce and /scrape are served.
+    /// `listen: 0.0.0.0:6969`, or a list: where /announce and /scrape are served. `off`: over https alone.
     pub listen: Vec<SocketAddr>,
+    /// `listen_tls: 0.0.0.0:6971`, or a list: where they are served over https. Omitted: nowhere.
+    pub listen_tls: Vec<SocketAddr>,
     /// `admin: 127.0.0.1:6970`: where /metrics, /healthz and /status are served.
     pub admin: SocketAddr,
+    /// `admin_tls: 0.0.0.0:6972`, or a list: where they are served over https. Omitted: nowhere.
+    pub admin_tls: Vec<SocketAddr>,
+    /// `tls: own`: who the tracker is over https. A key of its own is made in `state` at the first start, and agents
+    /// know it by its pin, which `narrows-tracker pin` prints; `tls: {names: [tracker.example.com]}` adds names to the
+    /// certificate for clients that ask for one, `STATE/tls.crt`. `tls: {certificate: FILE, key: FILE}`: a company's.
+    /// Files that change are taken over; those that are wrong are not, and the ones in use stay.
+    pub tls: Tls,
     /// `site_map: sites.yaml`: the site map; needed. Relative paths are relative to the configuration file.
     pub site_map: PathBuf,
     /// `torrents: torrents/`: only the .torrent files of this folder are tracked. Omitted: any info hash.
@@ -52,9 +65,24 @@ const KEYS: &[Key] = &[
     Key::optional(
         "listen",
         (),
-        "Where /announce and /scrape are served: an address, or a list.",
+        "Where /announce and /scrape are served: an address, a list, or off.",
+    ),
+    Key::optional(
+        "listen_tls",
+        (),
+        "Where they are served over https: an address, or a list.",
     ),
     Key::optional("admin", (), "Where /metrics, /healthz and /status are served."),
+    Key::optional(
+        "admin_tls",
+        (),
+        "Where they are served over https: an address, or a list.",
+    ),
+    Key::optional(
+        "tls",
+        (),
+        "Who the tracker is over https: own, or a certificate and its key.",
+    ),
     Key::required(
         "site_map",
         (),
@@ -142,7 +170,18 @@ impl Config {
     pub fn warnings(&self) -> Vec<&'static str> {
         let open = "there is no `torrents`: any client that reaches this tracker may have any content distributed; name the folder \
                     of your .torrent files, as `torrents: torrents/`, and only those are tracked";
-        self.torrents.is_none().then_some(open).into_iter().collect()
+        let unused = "`tls` says who the tracker is over https, and nothing is served over https: name an address, as \
+                      `listen_tls: 0.0.0.0:6971`";
+        let is_unused = self.tls != Tls::default() && !self.serves_tls();
+        [(self.torrents.is_none(), open), (is_unused, unused)]
+            .into_iter()
+            .filter_map(|(is_so, warning)| is_so.then_some(warning))
+            .collect()
+    }
+
+    /// Whether anything is served over https.
+    pub fn serves_tls(&self) -> bool {
+        !self.listen_tls.is_empty() || !self.admin_tls.is_empty()
     }
 }
 
@@ -161,7 +200,10 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     let site_map = path("site_map");
     let mut config = Config {
         listen: vec![SocketAddr::from(([0, 0, 0, 0], 6969))],
+        listen_tls: Vec::new(),
         admin: SocketAddr::from(([127, 0, 0, 1], 6970)),
+        admin_tls: Vec::new(),
+        tls: Tls::default(),
         site_map: PathBuf::new(),
         torrents: path("torrents"),
         trusted_proxies: Vec::new(),
@@ -171,18 +213,19 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
         admin_token: path("admin_token"),
         interval: Intervals::default(),
     };
-    if let Some(node) = fields.take("listen") {
-        let items = values::items(node);
-        config.listen =
-            items.iter().filter_map(|item| values::socket_address(item, "listen", 6969, report)).collect();
-        // a wrong address is one mistake, not two
-        if items.is_empty() {
-            report.add(
-                node.at,
-                "`listen` names no address",
-                "write an address, as `listen: 0.0.0.0:6969`",
-            );
+    for (key, port, addresses) in [
+        ("listen_tls", 6971, &mut config.listen_tls),
+        ("admin_tls", 6972, &mut config.admin_tls),
+    ] {
+        if let Some(node) = fields.given(key) {
+            *addresses = tls::addresses(node, key, port, report);
         }
+    }
+    if let Some(read) = fields.given("tls").and_then(|node| tls::read(node, folder, report)) {
+        config.tls = read;
+    }
+    if let Some(node) = fields.take("listen") {
+        config.listen = listen(node, fields.given("listen_tls").is_some(), report);
     }
     let admin = fields.take("admin");
     if let Some(address) = admin.and_then(|node| values::socket_address(node, "admin", 6970, report)) {
@@ -204,20 +247,56 @@ fn read(root: &Node, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
     }
     if let Some(node) = fields.take("admin_names") {
         let items = values::items(node).iter();
-        config.admin_names = items.filter_map(|item| host_name(item, report)).collect();
+        config.admin_names = items.filter_map(|item| host_name(item, "admin_names", report)).collect();
     }
     if let Some(node) = fields.take("interval") {
         config.interval = intervals(node, report);
     }
-    if let Some(taken) = listen::in_the_way_of_admin(&config.listen, config.admin) {
-        report.add(
-            admin.or(fields.take("listen")).unwrap_or(root).at,
-            format!("`admin` and `listen` cannot both have {taken}"),
-            format!("give `admin` another port than {}, such as 6970", taken.port()),
-        );
+    let ports: [(&str, &[SocketAddr], u16); 4] = [
+        ("listen", &config.listen, 6969),
+        ("admin", &[config.admin], 6970),
+        ("listen_tls", &config.listen_tls, 6971),
+        ("admin_tls", &config.admin_tls, 6972),
+    ];
+    for (nth, (key, addresses, usual)) in ports.iter().enumerate() {
+        let before = ports.iter().take(nth);
+        let taken = before.flat_map(|(other, held, _)| {
+            addresses.iter().filter_map(move |address| Some((other, listen::in_the_way_of(held, *address)?)))
+        });
+        for (other, taken) in taken {
+            report.add(
+                fields.take(key).or(fields.take(other)).unwrap_or(root).at,
+                format!("`{key}` and `{other}` cannot both have {taken}"),
+                format!("give `{key}` another port than {}, such as {usual}", taken.port()),
+            );
+        }
     }
     config.site_map = site_map.unwrap_or_default();
     Some(config)
+}
+
+/// Where the peers' port listens in the clear.
+fn listen(node: &Node, has_tls: bool, report: &mut Report<'_>) -> Vec<SocketAddr> {
+    if node.text() == Some("off") {
+        if !has_tls {
+            report.add(
+                node.at,
+                "`listen` is off, and no client could announce",
+                "name an address for https, as `listen_tls: 0.0.0.0:6971`, or one here",
+            );
+        }
+        return Vec::new();
+    }
+    let items = values::items(node);
+    // a wrong address is one mistake, not two
+    if items.is_empty() {
+        report.add(
+            node.at,
+            "`listen` names no address",
+            "write an address, as `listen: 0.0.0.0:6969`",
+        );
+    }
+    items.iter().filter_map(|item| values::socket_address(item, "listen", 6969, report)).collect()
 }
 
 fn network(node: &Node, report: &mut Report<'_>) -> Option<IpNet> {
@@ -231,8 +310,8 @@ fn network(node: &Node, report: &mut Report<'_>) -> Option<IpNet> {
 }
 
 /// A name as browsers write it into `Host`: without a port, in lower case.
-fn host_name(node: &Node, report: &mut Report<'_>) -> Option<String> {
-    let text = values::text(node, "a name", "admin_names: [tracker.example.com]", report)?;
+fn host_name(node: &Node, key: &str, report: &mut Report<'_>) -> Option<String> {
+    let text = values::text(node, "a name", &format!("{key}: [tracker.example.com]"), report)?;
     // RFC 1123, 2.1, and RFC 1035, 2.3.4; an underscore is no host's and yet met with
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

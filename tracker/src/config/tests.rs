@@ -337,3 +337,64 @@ fn a_tracker_that_is_open_to_any_content_is_warned_of() {
     assert_eq!(parse("site_map: s\n").unwrap().warnings().len(), 1);
     assert!(parse("site_map: s\ntorrents: t\n").unwrap().warnings().is_empty());
 }
+
+#[test]
+fn https_is_served_where_it_is_asked_for_by_the_trackers_own_key_or_a_companys() {
+    let config = parse("site_map: s\ntorrents: t\n").unwrap();
+    assert!(!config.serves_tls() && config.tls == Tls::default());
+    let config = parse(
+        "site_map: s\ntorrents: t\nlisten: off\nlisten_tls: [0.0.0.0:6971, \"[::1]:6971\"]\ntls: own\n",
+    )
+    .unwrap();
+    assert!(config.listen.is_empty() && config.listen_tls.len() == 2 && config.serves_tls());
+    let config =
+        parse("site_map: s\nadmin_tls: 0.0.0.0:6972\ntls: {certificate: c.pem, key: k.pem}\n").unwrap();
+    let Tls::Given { certificate, key } = config.tls else {
+        panic!("{config:?}");
+    };
+    assert!(certificate.ends_with("c.pem") && key.ends_with("k.pem"));
+    let config = parse("site_map: s\nadmin_tls: 0.0.0.0:6972\ntls: {names: Tracker.example.com.}\n").unwrap();
+    assert_eq!(
+        config.tls,
+        Tls::Own {
+            names: vec!["tracker.example.com".to_owned()]
+        }
+    );
+    let unused = parse("site_map: s\ntorrents: t\ntls: {names: [a]}\n").unwrap().warnings();
+    assert!(
+        unused.len() == 1 && unused[0].contains("listen_tls"),
+        "{unused:?}"
+    );
+}
+
+#[test]
+fn https_that_cannot_be_says_what_to_write() {
+    for (text, says) in [
+        ("listen: off", "`listen` is off"),
+        (
+            "listen_tls: 0.0.0.0:6969",
+            "`listen_tls` and `listen` cannot both have",
+        ),
+        (
+            "listen_tls: 0.0.0.0:6972\nadmin_tls: 127.0.0.1:6972",
+            "`admin_tls` and `listen_tls` cannot both have",
+        ),
+        (
+            "admin_tls: 127.0.0.1:6970",
+            "`admin_tls` and `admin` cannot both have",
+        ),
+        ("listen_tls: here", "`here` is no address with a port"),
+        ("tls: mine", "write `own`"),
+        ("tls: {certificate: c}", "`certificate` is here without `key`"),
+        ("tls: {key: c}", "`key` is here without `certificate`"),
+        ("tls: {certificate: c, key: k, names: [a]}", "remove `names`"),
+        ("tls: {names: [\"https://t\"]}", "no name of a machine"),
+        ("tls: {cert: c}", "known here: names, certificate, key"),
+    ] {
+        let said = parse(&format!("site_map: s\n{text}\n")).unwrap_err();
+        assert!(
+            said.contains(says) && said.matches("error:").count() == 1,
+            "{text}: {said}"
+        );
+    }
+}

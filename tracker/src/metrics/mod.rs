@@ -98,6 +98,8 @@ pub(crate) struct Metrics {
     pub(crate) links: LinkBytes,
     reloads: IntCounterVec,
     map_valid: IntGauge,
+    /// 1, or 0 while the files for https are others than those in use.
+    pub(crate) tls_valid: IntGauge,
     map_version: IntGauge,
     map_sites: IntGauge,
     map_links: IntGauge,
@@ -186,6 +188,15 @@ impl Metrics {
                 "site_map_valid",
                 "1 if the site map file is the one in force, 0 if it was refused.",
             )?,
+            tls_valid: {
+                let valid = gauge(
+                    r,
+                    "tls_valid",
+                    "1 if certificate and key for https are those in use or there is no https, 0 if they were refused.",
+                )?;
+                valid.set(1);
+                valid
+            },
             map_version: gauge(
                 r,
                 "site_map_version",

@@ -25,8 +25,12 @@ enum Port {
 pub struct Listeners {
     /// Where /announce and /scrape are served.
     pub tracker: Vec<TcpListener>,
+    /// Where they are served over https.
+    pub tracker_tls: Vec<TcpListener>,
     /// Where /metrics, /healthz and /status are served.
     pub admin: TcpListener,
+    /// Where they are served over https.
+    pub admin_tls: Vec<TcpListener>,
 }
 
 /// An address that cannot be listened on.
@@ -49,8 +53,26 @@ impl Listeners {
             listen.iter().map(|address| bind(*address, is_dual_stack(*address, listen), Port::Tracker));
         Ok(Self {
             tracker: tracker.collect::<Result<_, _>>()?,
+            tracker_tls: Vec::new(),
             admin: bind(admin, false, Port::Admin)?,
+            admin_tls: Vec::new(),
         })
+    }
+
+    /// Binds `listen` and `admin` for https, beside these.
+    ///
+    /// # Errors
+    /// Says which address cannot be bound, and why.
+    pub fn and_tls(mut self, listen: &[SocketAddr], admin: &[SocketAddr]) -> Result<Self, BindError> {
+        for (addresses, port, bound) in [
+            (listen, Port::Tracker, &mut self.tracker_tls),
+            (admin, Port::Admin, &mut self.admin_tls),
+        ] {
+            for address in addresses {
+                bound.push(bind(*address, is_dual_stack(*address, addresses), port)?);
+            }
+        }
+        Ok(self)
     }
 
     /// The addresses where /announce and /scrape are served.
@@ -64,15 +86,15 @@ impl Listeners {
     }
 }
 
-/// The address of `listen` that takes the admin port's place, if one does.
-pub(crate) fn in_the_way_of_admin(listen: &[SocketAddr], admin: SocketAddr) -> Option<SocketAddr> {
+/// The address of `listen` that takes the place of another one, if one does.
+pub(crate) fn in_the_way_of(listen: &[SocketAddr], other: SocketAddr) -> Option<SocketAddr> {
     let takes = |address: &&SocketAddr| {
-        let same_family = address.is_ipv4() == admin.is_ipv4();
-        let any = address.ip().is_unspecified() || admin.ip().is_unspecified();
-        let overlap = same_family && (any || address.ip() == admin.ip());
+        let same_family = address.is_ipv4() == other.is_ipv4();
+        let any = address.ip().is_unspecified() || other.ip().is_unspecified();
+        let overlap = same_family && (any || address.ip() == other.ip());
         // port 0 is a free one
-        admin.port() != 0
-            && address.port() == admin.port()
+        other.port() != 0
+            && address.port() == other.port()
             && (overlap || !same_family && is_dual_stack(**address, listen))
     };
     listen.iter().find(takes).copied()

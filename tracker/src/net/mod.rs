@@ -3,6 +3,7 @@
 
 pub(crate) mod body;
 pub(crate) mod events;
+pub(crate) mod handshakes;
 pub(crate) mod listen;
 pub(crate) mod offences;
 pub(crate) mod patient;
@@ -10,3 +11,4 @@ pub(crate) mod places;
 pub(crate) mod query;
 pub(crate) mod reply;
 pub(crate) mod serve;
+pub(crate) mod tls;

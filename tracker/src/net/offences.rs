@@ -15,6 +15,10 @@ narrows_host::offence_kinds! {
         TooManyConnections = "too_many_connections":
             "an address has more connections open than one may have; its idlest are closed: look what runs there, or, if \
             it is a proxy or a NAT of many clients, see `trusted_proxies` and `max_connections_per_address`",
+        /// More handshakes over TLS than one address may have.
+        TooManyHandshakes = "too_many_handshakes":
+            "an address opens connections over https faster than one may (512 a second, 4,096 at once); further ones are closed: look what \
+            runs there, or, if it is a proxy of many clients, see `trusted_proxies`",
         /// Requests that are longer than any that is answered.
         OversizedRequest = "oversized_request":
             "a client sends requests that are longer than any that is answered; they are refused: look what runs on \

@@ -32,6 +32,8 @@ pub(crate) struct Watched {
     used: AtomicU64,
     /// Whether the client has sent a part of a request that was not answered.
     asks: AtomicBool,
+    /// Whether it is not open yet: what goes to and fro is a handshake, and of no use.
+    opening: AtomicBool,
     /// Whether it ended because the client did not read.
     unread: AtomicBool,
     evicted: Notify,
@@ -45,6 +47,7 @@ impl Watched {
             began,
             used: AtomicU64::new(0),
             asks: AtomicBool::new(false),
+            opening: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             evicted: Notify::new(),
         };
@@ -64,6 +67,17 @@ impl Watched {
     /// Whether a request has begun to arrive that was not answered.
     pub(crate) fn asks(&self) -> bool {
         self.asks.load(Ordering::Relaxed)
+    }
+
+    /// A handshake comes before the first request.
+    pub(crate) fn opens(&self) {
+        self.opening.store(true, Ordering::Relaxed);
+    }
+
+    /// It is over.
+    pub(crate) fn is_open(&self) {
+        self.opening.store(false, Ordering::Relaxed);
+        self.answered();
     }
 
     /// Whether the client left its answers unread for too long.
@@ -94,6 +108,9 @@ impl Progress for Watched {
     }
 
     fn answered(&self) {
+        if self.opening.load(Ordering::Relaxed) {
+            return;
+        }
         self.mark_used();
         self.asks.store(false, Ordering::Relaxed);
     }

@@ -18,15 +18,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use narrows_host::Repeats;
 use narrows_host::patient::Patient;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
+use crate::net::handshakes::Handshakes;
 use crate::net::offences::{Offence, Offences};
 use crate::net::patient::{PATIENCE, Watched};
 use crate::net::places::{Evicted, Holder, Limits, Place, Places, Reason};
 use crate::net::reply::{Request, Response};
+use crate::net::tls::{Opened, Tls, Unopened};
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -54,6 +57,8 @@ pub(crate) trait Observer: Send + Sync {
 #[derive(Clone)]
 pub(crate) struct Shared {
     places: Arc<Mutex<Places<Arc<Watched>>>>,
+    /// Of those over TLS.
+    handshakes: Arc<Mutex<Handshakes>>,
     /// One permit per connection: what was taken a place from is gone when its permit is back.
     permits: Arc<Semaphore>,
     max: usize,
@@ -81,6 +86,7 @@ impl Shared {
     pub(crate) fn new(limits: Limits, around: &Around) -> Self {
         Self {
             places: Arc::new(Mutex::new(Places::new(limits))),
+            handshakes: Arc::default(),
             permits: Arc::new(Semaphore::new(limits.max)),
             max: limits.max,
             trusted_proxies: Arc::clone(&around.trusted_proxies),
@@ -112,6 +118,21 @@ impl Shared {
         (place, watched)
     }
 
+    /// Waits until a client may have a handshake; false if that would be too long.
+    async fn turn(&self, peer: SocketAddr) -> bool {
+        let holder = Holder::of(peer.ip(), &self.trusted_proxies);
+        let turn = {
+            let mut handshakes = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+            handshakes.turn(holder, self.began.elapsed())
+        };
+        match turn {
+            Some(Duration::ZERO) => {}
+            Some(wait) => sleep(wait).await,
+            None => self.offended(Offence::TooManyHandshakes, peer.ip()),
+        }
+        turn.is_some()
+    }
+
     /// Ends a connection so that another can be accepted, of one that has several: without a descriptor, accepting
     /// fails also where none waits for it.
     fn make_room(&self) {
@@ -133,8 +154,9 @@ impl Shared {
     }
 }
 
-/// Accepts until the tracker stops. Connections then finish the request under way and give their place back.
-pub(crate) async fn accept<H, F>(listener: TcpListener, mut shared: Shared, handle: H)
+/// Accepts until the tracker stops. Connections then finish the request under way and give their place back. With
+/// `tls` they are opened by that.
+pub(crate) async fn accept<H, F>(listener: TcpListener, mut shared: Shared, tls: Option<Tls>, handle: H)
 where
     H: Fn(Request, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send,
@@ -172,10 +194,10 @@ where
         let Ok(permit) = Arc::clone(&shared.permits).acquire_owned().await else {
             return;
         };
-        let (handle, shared) = (handle.clone(), shared.clone());
+        let (handle, shared, tls) = (handle.clone(), shared.clone(), tls.clone());
         tokio::spawn(async move {
             shared.observer.opened();
-            connection(stream, (peer, &watched), &shared, handle).await;
+            connection(stream, (peer, &watched), &shared, tls.as_ref(), handle).await;
             shared.observer.closed();
             shared.places().give_back(place);
             drop(permit);
@@ -187,6 +209,7 @@ async fn connection<H, F>(
     stream: TcpStream,
     (peer, watched): (SocketAddr, &Arc<Watched>),
     shared: &Shared,
+    tls: Option<&Tls>,
     handle: H,
 ) where
     H: Fn(Request, SocketAddr) -> F,
@@ -194,6 +217,44 @@ async fn connection<H, F>(
 {
     // replies are one small write each
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        let patient = Patient::new(stream, PATIENCE, Arc::clone(watched));
+        return serve(patient, (peer, watched), shared, handle).await;
+    };
+    let mut stop = shared.stop.clone();
+    let opened = tokio::select! {
+        biased;
+        () = watched.evicted() => return,
+        () = asked_to_stop(&mut stop) => return,
+        opened = async {
+            match shared.turn(peer).await {
+                true => tls.open(stream, watched).await,
+                false => Err(Unopened::TooMany),
+            }
+        } => opened,
+    };
+    match opened {
+        Ok(Opened::Secure(stream)) => serve(stream, (peer, watched), shared, handle).await,
+        Ok(Opened::Plain(stream)) => {
+            let refuse = |request: Request, _| std::future::ready((tls.in_the_clear)(&request));
+            serve(stream, (peer, watched), shared, refuse).await;
+        }
+        Err(error) => {
+            debug!(%peer, %error, "no handshake");
+            if matches!(error, Unopened::Late) && watched.asks() {
+                shared.offended(Offence::SlowClient, peer.ip());
+            }
+        }
+    }
+}
+
+/// Answers the requests of a connection that is open.
+async fn serve<S, H, F>(stream: S, (peer, watched): (SocketAddr, &Arc<Watched>), shared: &Shared, handle: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request, SocketAddr) -> F,
+    F: Future<Output = Response>,
+{
     let service = service_fn(|request| {
         let response = handle(request, peer);
         async { Ok::<_, Infallible>(response.await) }
@@ -203,10 +264,7 @@ async fn connection<H, F>(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .half_close(true)
-        .serve_connection(
-            TokioIo::new(Patient::new(stream, PATIENCE, Arc::clone(watched))),
-            service,
-        );
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut stop = shared.stop.clone();
     let ended = tokio::select! {

@@ -11,6 +11,7 @@ use narrows_host::systemd::{self, State};
 use tracing::{error, info};
 
 use crate::run::maps::MapFile;
+use crate::run::tls::InUse;
 use crate::state::snapshot::Snapshot;
 use crate::state::torrents::{Contents, Folder};
 use crate::state::tracker::Tracker;
@@ -49,6 +50,31 @@ pub(super) async fn follow_map(tracker: Arc<Tracker>, file: MapFile, mut reload:
         if by_operator {
             systemd::notify(State::Ready);
         }
+    }
+}
+
+/// Takes over certificate and key for https whenever one changes or the operator says so.
+pub(super) async fn follow_tls(tracker: Arc<Tracker>, in_use: InUse, mut reload: Reload) -> Infallible {
+    // two at most; one folder's changes are those of both files
+    let folders: Vec<Changes> = in_use.folders().iter().map(|folder| Changes::of(folder)).collect();
+    let in_use = Arc::new(Mutex::new(in_use));
+    loop {
+        let changed = async {
+            match folders.as_slice() {
+                [one, other, ..] => tokio::select! { () = one.next() => {}, () = other.next() => {} },
+                [one] => one.next().await,
+                [] => std::future::pending().await,
+            }
+        };
+        let by_operator = tokio::select! {
+            () = reload.asked() => true,
+            () = changed => false,
+        };
+        let (tracker, in_use) = (Arc::clone(&tracker), Arc::clone(&in_use));
+        blocking(move || {
+            in_use.lock().unwrap_or_else(PoisonError::into_inner).reload(&tracker.metrics, by_operator);
+        })
+        .await;
     }
 }
 

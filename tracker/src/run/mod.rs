@@ -4,6 +4,7 @@ mod background;
 mod descriptors;
 mod maps;
 mod prepare;
+mod tls;
 
 use std::io;
 use std::sync::Arc;
@@ -27,15 +28,20 @@ use tracing::{error, info, warn};
 
 use crate::admin::access::Access;
 use crate::admin::brake::file::BrakeFile;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Caller};
 use crate::announce;
 use crate::announce::port::Port;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::listen::Listeners;
 use crate::net::serve::{self, Around, Observer, Shared};
-use crate::run::background::{blocking, follow_folder, follow_map, keep, plan, save, scan, share, sweep};
+use crate::net::tls::Tls;
+use crate::run::background::{
+    blocking, follow_folder, follow_map, follow_tls, keep, plan, save, scan, share, sweep,
+};
 pub use crate::run::prepare::{PrepareError, PrepareErrors, Prepared};
+use crate::run::tls::InUse;
+pub use crate::run::tls::TlsError;
 use crate::state::conditions::Conditions;
 use crate::state::reported::Reported;
 use crate::state::snapshot::Snapshot;
@@ -51,6 +57,9 @@ pub enum RunError {
     /// A socket could not be used.
     #[error("a socket cannot be used: {0}")]
     Socket(#[from] io::Error),
+    /// https cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Two metrics of one name; a mistake in the program.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -72,7 +81,10 @@ pub async fn run(
         mut folder,
         brakes,
         token,
+        tls,
     } = prepared;
+    // reads two small files, before anything is served
+    let tls = tls.map(InUse::begin).transpose()?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
@@ -136,26 +148,42 @@ pub async fn run(
     let mut accepting = JoinSet::new();
     let access = Access {
         token,
-        is_loopback: listeners.admin_addr().is_some_and(|addr| addr.ip().is_loopback()),
         names: own_names(&config),
     };
+    let over = |in_the_clear| tls.as_ref().map(|tls| Tls::new(tls.current(), in_the_clear));
     let port = Arc::new(Port::new(Arc::clone(&tracker), config.trusted_proxies.clone()));
-    for listener in listeners.tracker {
+    let plain = listeners.tracker.into_iter().map(|listener| (listener, None));
+    let secure = listeners.tracker_tls.into_iter().map(|listener| (listener, over(announce::in_the_clear)));
+    for (listener, tls) in plain.chain(secure) {
         let listener = TcpListener::from_std(listener)?;
-        info!(address = %listener.local_addr()?, "serving /announce and /scrape");
+        let over = protocol(tls.as_ref());
+        info!(address = %listener.local_addr()?, "serving /announce and /scrape over {over}");
         let port = Arc::clone(&port);
-        accepting.spawn(serve::accept(listener, public.clone(), move |request, peer| {
-            std::future::ready(announce::respond(&port, &request, peer))
-        }));
+        accepting.spawn(serve::accept(
+            listener,
+            public.clone(),
+            tls,
+            move |request, peer| std::future::ready(announce::respond(&port, &request, peer)),
+        ));
     }
-    let listener = TcpListener::from_std(listeners.admin)?;
-    info!(address = %listener.local_addr()?, "serving the page, /metrics, /healthz, /status, /sd, /explain and /brake");
     let brake_file = BrakeFile::new(config.state.clone());
     let admin = Arc::new(Admin::new(Arc::clone(&tracker), access, brake_file));
-    let served = Arc::clone(&admin);
-    accepting.spawn(serve::accept(listener, private.clone(), move |request, peer| {
-        admin::respond(Arc::clone(&served), request, peer)
-    }));
+    let plain = std::iter::once((listeners.admin, None));
+    let secure = listeners.admin_tls.into_iter().map(|listener| (listener, over(admin::in_the_clear)));
+    for (listener, tls) in plain.chain(secure) {
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        let over = protocol(tls.as_ref());
+        info!(%address, "serving the page, /metrics, /healthz, /status, /sd, /explain and /brake over {over}");
+        let served = Arc::clone(&admin);
+        let on_loopback = address.ip().is_loopback();
+        accepting.spawn(serve::accept(
+            listener,
+            private.clone(),
+            tls,
+            move |request, peer| admin::respond(Arc::clone(&served), request, Caller { peer, on_loopback }),
+        ));
+    }
 
     // dropped with this set when the function returns
     let mut background = JoinSet::new();
@@ -164,6 +192,9 @@ pub async fn run(
     background.spawn(share(Arc::clone(&tracker)));
     background.spawn(sweep(Arc::clone(&tracker)));
     background.spawn(keep(Arc::clone(&tracker), snapshot.clone()));
+    if let Some(tls) = tls {
+        background.spawn(follow_tls(Arc::clone(&tracker), tls, Reload::new()));
+    }
     if let Some(folder) = folder {
         background.spawn(follow_folder(Arc::clone(&tracker), folder));
     }
@@ -193,6 +224,10 @@ pub async fn run(
     blocking(move || save(&last, &snapshot, &mut Repeats::default())).await;
     info!("stopped");
     Ok(())
+}
+
+const fn protocol(tls: Option<&Tls>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
 }
 
 /// What the admin port is called: as configured, and as the machine calls itself.

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use narrows_assignment::Brakes;
 use narrows_config::{LoadError, Mistakes, Partly};
 use narrows_host::Bearer;
+use narrows_tls::Pin;
 use narrows_topology::SiteMap;
 use thiserror::Error;
 
 use crate::admin::brake::file::BrakeFile;
 use crate::config::Config;
 use crate::run::maps::MapFile;
+use crate::run::tls::{TlsError, TlsFiles};
 use crate::state::torrents::Folder;
 
 /// A configuration of which every file has been read: what is left to go wrong is the network.
@@ -23,6 +25,8 @@ pub struct Prepared {
     pub(super) folder: Option<Folder>,
     pub(super) brakes: Brakes,
     pub(super) token: Option<Bearer>,
+    /// Where it serves https, with what.
+    pub(super) tls: Option<TlsFiles>,
 }
 
 /// All that is wrong with a configuration and with the files that it names; never empty.
@@ -69,6 +73,9 @@ pub enum PrepareError {
         /// The system's reason, or the file's mistake.
         source: io::Error,
     },
+    /// https cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// There is no token in the file that should hold it.
     #[error(
         "cannot use the token in {file}: {reason}; write 16 characters or more into it, or drop `admin_token`"
@@ -112,6 +119,19 @@ impl Prepared {
         }
     }
 
+    /// What agents know the tracker of this configuration by over https. Makes nothing.
+    ///
+    /// # Errors
+    /// That the configuration is wrong, or that there is no key yet.
+    pub fn pin(path: &Path) -> Result<Pin, PrepareErrors> {
+        match load(path)? {
+            Partly::Whole(config) => TlsFiles::of(&config)
+                .and_then(|files| files.pin())
+                .map_err(|error| PrepareErrors(vec![error.into()])),
+            Partly::Wrong(mistakes, config) => Err(all_wrong(mistakes, config)),
+        }
+    }
+
     /// Reads what the configuration names. Binds nothing.
     ///
     /// # Errors
@@ -140,6 +160,12 @@ impl Prepared {
             noted(loaded, &mut errors)
         });
         let token = config.admin_token.as_deref().and_then(|file| noted(read_token(file), &mut errors));
+        let tls = config.serves_tls().then(|| {
+            let files = TlsFiles::of(&config)?;
+            files.look()?;
+            Ok(files)
+        });
+        let tls = tls.and_then(|files| noted(files.map_err(PrepareError::Tls), &mut errors));
         match map {
             Some(map) if errors.is_empty() => Ok(Self {
                 config,
@@ -148,6 +174,7 @@ impl Prepared {
                 folder,
                 brakes: brakes.unwrap_or_default(),
                 token,
+                tls,
             }),
             _ => Err(PrepareErrors(errors)),
         }

@@ -34,6 +34,8 @@ pub struct Running {
     pub addr: SocketAddr,
     pub addrs: Vec<SocketAddr>,
     pub admin: SocketAddr,
+    /// Where peers and operators are served over https.
+    pub tls: [Option<SocketAddr>; 2],
     pub dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
@@ -67,9 +69,14 @@ impl Running {
     pub fn start_in(dir: TempDir) -> Self {
         let config = Config::load(&dir.path().join("tracker.yaml")).unwrap();
         let prepared = Prepared::new(config).unwrap();
-        let listeners = Listeners::bind(&prepared.config().listen, prepared.config().admin).unwrap();
+        let config = prepared.config();
+        let listeners = Listeners::bind(&config.listen, config.admin)
+            .and_then(|listeners| listeners.and_tls(&config.listen_tls, &config.admin_tls))
+            .unwrap();
         let addrs = listeners.tracker_addrs();
         let admin = listeners.admin_addr().unwrap();
+        let first = |listeners: &[std::net::TcpListener]| Some(listeners.first()?.local_addr().unwrap());
+        let tls = [first(&listeners.tracker_tls), first(&listeners.admin_tls)];
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime =
@@ -82,6 +89,7 @@ impl Running {
             addr: addrs[0],
             addrs,
             admin,
+            tls,
             dir,
             stop: Some(stop),
             thread: Some(thread),

@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// An announce URL that our agents can use: `http://host[:port]/path`.
+/// An announce URL that our agents can use: `http://host[:port]/path`, or `https://`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AnnounceUrl {
+    /// Whether it is `https`.
+    pub is_https: bool,
     /// A name or an address; an IPv6 address without its brackets.
     pub host: String,
-    /// 80 if the URL does not say.
+    /// 80 if the URL does not say, for https 443.
     pub port: u16,
     /// From the first `/` on, with a query if there is one.
     pub path: String,
@@ -28,8 +30,10 @@ pub enum AnnounceUrlError {
     /// No scheme.
     #[error("it has no scheme; write http:// before it, as in http://tracker.example.com:6969/announce")]
     NoScheme,
-    /// Another scheme than http.
-    #[error("agents announce over plain HTTP only, not over https, udp or anything else; write http://")]
+    /// Another scheme than http and https.
+    #[error(
+        "agents announce over http and https only, not over udp or anything else; write http:// or https://"
+    )]
     Scheme,
     /// No host.
     #[error("it names no host; write http://HOST:6969/announce")]
@@ -60,7 +64,8 @@ impl FromStr for AnnounceUrl {
             return Err(AnnounceUrlError::Character);
         }
         let (scheme, rest) = text.split_once("://").ok_or(AnnounceUrlError::NoScheme)?;
-        if !scheme.eq_ignore_ascii_case("http") {
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        if !is_https && !scheme.eq_ignore_ascii_case("http") {
             return Err(AnnounceUrlError::Scheme);
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -87,6 +92,7 @@ impl FromStr for AnnounceUrl {
             return Err(AnnounceUrlError::NoHost);
         }
         let port = match port {
+            None if is_https => 443,
             None => 80,
             Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 port.parse().ok().filter(|port| *port != 0).ok_or(AnnounceUrlError::Port)?
@@ -98,6 +104,7 @@ impl FromStr for AnnounceUrl {
         }
         let path = path.split('#').next().unwrap_or(path);
         Ok(Self {
+            is_https,
             host: host.to_owned(),
             port,
             path: path.trim_end_matches('?').to_owned(),
@@ -108,6 +115,7 @@ impl FromStr for AnnounceUrl {
 
 impl fmt::Display for AnnounceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        let scheme = if self.is_https { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
     }
 }

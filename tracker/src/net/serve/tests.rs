@@ -46,6 +46,11 @@ const ANSWER: usize = 8 * 1024;
 impl Server {
     /// Answers whatever is asked with [`ANSWER`] bytes.
     fn start(trusted: &[IpNet]) -> Self {
+        Self::start_over(trusted, None)
+    }
+
+    /// Over TLS with so many handshakes.
+    fn start_over(trusted: &[IpNet], tls: Option<(Tls, Handshakes)>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -57,10 +62,14 @@ impl Server {
             offences: Arc::clone(&offences),
             stop: stopped,
         };
-        let shared = Shared::new(LIMITS, &around);
+        let mut shared = Shared::new(LIMITS, &around);
+        let tls = tls.map(|(tls, handshakes)| {
+            shared.handshakes = Arc::new(Mutex::new(handshakes));
+            tls
+        });
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(accept(listener, shared, |_, _| {
+        runtime.spawn(accept(listener, shared, tls, |_, _| {
             std::future::ready(typed(StatusCode::OK, "text/plain", vec![b'x'; ANSWER].into()))
         }));
         Self {
@@ -186,4 +195,27 @@ fn requests_that_are_sent_before_their_answers_are_read_are_all_answered() {
     stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(&asked).unwrap();
     assert_eq!(answers.join().unwrap(), requests);
+}
+
+#[test]
+fn a_flood_of_handshakes_from_one_address_is_sent_away_and_named_and_delays_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = narrows_tls::Identity::own(folder.path(), &[]).unwrap();
+    let current = Arc::new(arc_swap::ArcSwap::new(identity.server().unwrap()));
+    let tls = Tls::new(current, |_| {
+        typed(StatusCode::OK, "text/plain", vec![b'x'; ANSWER].into())
+    });
+    // five seconds' worth may wait: not their number at a time is too many, there are places for more
+    let server = Server::start_over(&[], Some((tls, Handshakes::with(1.0, 8.0))));
+    let mut sent_away = false;
+    for _ in 0..10_000 {
+        server.connect([127, 0, 0, 2]);
+        sent_away = server.times(Offence::TooManyHandshakes) > 0;
+        if sent_away {
+            break;
+        }
+    }
+    assert!(sent_away);
+    let took = server.ask([127, 0, 0, 3]);
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
