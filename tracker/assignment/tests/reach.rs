@@ -373,6 +373,40 @@ fn a_site_goes_back_to_a_parent_that_stood_still_once_and_the_second_time_stays_
 }
 
 #[test]
+fn a_site_that_went_past_its_parent_goes_back_once_others_there_have_more() {
+    // (chaos seed 9405: a boaster had the parent's lease, and its child fetched all past it)
+    let mut world = chain();
+    for _ in 0..2 {
+        join(&mut world, 1, SIZE);
+    }
+    let boaster = Lie::of("boaster", address(2, 200, false), SIZE / 2).saying(|report| report.wan = SIZE);
+    world.listening.insert(boaster.addr);
+    world.mute.insert(boaster.addr);
+    world.hear(&boaster);
+    let region: Vec<usize> = (0..2).map(|_| join(&mut world, 2, 0)).collect();
+    let branch: Vec<usize> = (0..2).map(|_| join(&mut world, 3, 0)).collect();
+    branch.iter().for_each(|number| world.clients[*number].rate = 100);
+    let (mut past, mut astray) = (0, 0);
+    for _ in 0..300 {
+        world.hear(&boaster);
+        let end = world.now + Duration::from_secs(1);
+        world.announce_until(end);
+        for client in world.clients.iter_mut().filter(|client| client.stalled) {
+            let soon = client.announced.unwrap_or_default() + Duration::from_secs(10);
+            client.next = client.next.min(soon.max(world.now));
+        }
+        let most = |of: &[usize]| of.iter().map(|number| world.clients[*number].have).max().unwrap_or(0);
+        let mut upstreams = branch.iter().flat_map(|number| &world.clients[*number].upstream);
+        if upstreams.any(|addr| addr.to_string().starts_with("10.1.")) {
+            past += 1;
+            astray += u32::from(most(&region) > most(&branch));
+        }
+    }
+    assert!(past > 0, "it is fed meanwhile");
+    assert!(astray <= 30, "{astray} s of {past} past its parent");
+}
+
+#[test]
 fn a_site_goes_back_to_a_parent_that_it_never_had_anything_of_once_another_site_has() {
     // (chaos seed 9108: what a branch had missed for seconds then crossed its parent's link once more)
     let alone = with_a_region_that_stands_still(&[0], None);

@@ -6,12 +6,17 @@ use jiff::Timestamp;
 use narrows_topology::{Forest, Load, Parent, Rate, Route, SiteId, SiteMap, forest, newcomer};
 
 use super::stripes;
+use crate::endpoint::Endpoint;
 use crate::state::Swarm;
+use crate::state::peer::Class;
 use crate::state::picture::{Known, Picture, Plan};
 use crate::state::site::{Site, Supply};
 use crate::state::stripes::Cause;
 use crate::state::view::View;
 use crate::{Context, Policy};
+
+/// Peers of a class that are looked at at a parent for one that was not tried.
+const LOOKED_AT: usize = 8;
 
 /// Whether a swarm's parents are planned within the announce that changes them: on maps so small that it costs
 /// less than to have it done beside.
@@ -178,6 +183,18 @@ pub(crate) fn nearest_root(view: &View<'_>, not: Option<SiteId>) -> Option<SiteI
             )
         };
         routes.iter().map(rank).min().map(|(.., root)| root)
+    })
+}
+
+/// Whether a peer of a parent says that it has more than a gateway, of whose address that one's site did not have
+/// nothing before.
+pub(crate) fn has_another(view: &View<'_>, parent: SiteId) -> bool {
+    let is_fresh = |at: Endpoint| !view.site.fed.was_useless(at);
+    view.swarm.sites.get(&parent).filter(|site| site.sharing).is_some_and(|site| {
+        let best = site.peers.best().into_iter().filter_map(|(_, at)| Some((at, site.peers.find(at)?.1)));
+        let of = |class| site.peers.one_of_each_address(class, 0).take(LOOKED_AT);
+        let mut others = best.chain(of(Class::Leecher)).filter(|(_, peer)| peer.left < view.peer.left);
+        others.any(|(at, _)| is_fresh(at)) || of(Class::Seeder).any(|(at, _)| is_fresh(at))
     })
 }
 

@@ -45,6 +45,11 @@ impl Fed {
         self.useless.retain(|(known, _)| *known != at.ip_bytes());
     }
 
+    /// Whether a gateway of the site had nothing of this one, as far as is remembered.
+    pub(crate) fn was_useless(&self, at: Endpoint) -> bool {
+        self.useless.iter().any(|(known, _)| *known == at.ip_bytes())
+    }
+
     /// Whether a gateway of the site had nothing of this one, a short time ago.
     pub(crate) fn is_useless(&self, at: Endpoint, now: Time) -> bool {
         self.useless.iter().any(|(known, until)| *known == at.ip_bytes() && now < *until)
@@ -69,7 +74,8 @@ impl Fed {
         again || self.by != Some(parent)
     }
 
-    /// Whether a parent that was left is doubted no more: it has brought another site something since, at that time.
+    /// Whether a parent that was left is doubted no more: it has brought another site something since, at that time, or has
+    /// a peer by then that was not tried.
     pub(crate) fn may_return(&self, parent: SiteId, brought: Time) -> bool {
         self.left.is_some_and(|left| left.parent == parent && !left.again && brought > left.at)
     }

@@ -89,6 +89,11 @@ impl Turn<'_> {
         let alone = view.site.is_each_alone();
         let parent = view.swarm.forest.get(&view.id()).map(|parent| parent.site);
         let brought = parent.and_then(|parent| Some((parent, *view.swarm.brought.get(&parent)?)));
+        let has_another = parent.is_some_and(|parent| parents::has_another(&view, parent));
+        let brought = match parent.filter(|_| has_another) {
+            Some(parent) => Some((parent, now)),
+            None => brought,
+        };
         let across = peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan));
         let has_across = across > 0 || peer.agent.is_none();
         let stalled = self.report().is_some_and(|report| report.stalled);
