@@ -23,7 +23,7 @@ fn a_torrent_that_no_agent_can_announce_is_named_with_the_reason() {
     let all = [
         ("good", "8:announce15:http://t:6969/a", None),
         ("path", "8:announce13:http://t:6969", Some("it has no path")),
-        ("udp", "8:announce11:udp://t:1/a", Some("plain HTTP only")),
+        ("udp", "8:announce11:udp://t:1/a", Some("http and https only")),
         ("none", "", Some("it names no tracker")),
     ];
     for (name, head, _) in &all {
