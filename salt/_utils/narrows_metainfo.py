@@ -76,8 +76,8 @@ def _fault(url):
         port = parts.port
     except ValueError:
         return "its host or its port is none"
-    if parts.scheme != "http":
-        return "agents announce over plain HTTP only; write http://"
+    if parts.scheme not in ("http", "https"):
+        return "agents announce over http and https only; write http:// or https://"
     if "@" in parts.netloc:
         return "it holds a user or a password, which no tracker takes"
     if not parts.hostname:

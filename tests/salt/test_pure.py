@@ -48,8 +48,8 @@ def test_keys_in_any_order_are_read_and_keys_that_stand_twice_are_refused():
     [
         ("http://tracker.example.com:6969/announce", None),
         ("HTTP://[2001:db8::1]/announce?key=1", None),
-        ("https://t:6969/announce", "plain HTTP"),
-        ("udp://t:6969/announce", "plain HTTP"),
+        ("https://t:6971/announce", None),
+        ("udp://t:6969/announce", "http and https"),
         ("t:6969/announce", "no scheme"),
         ("http://t:6969", "no path"),
         ("http://t:99999/announce", "port"),
