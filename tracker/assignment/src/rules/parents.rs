@@ -13,7 +13,7 @@ use crate::state::picture::{Known, Picture, Plan};
 use crate::state::site::{Site, Supply};
 use crate::state::stripes::Cause;
 use crate::state::view::View;
-use crate::{Context, Policy};
+use crate::{Context, Policy, Time};
 
 /// Peers of a class that are looked at at a parent for one that was not tried.
 const LOOKED_AT: usize = 8;
@@ -186,9 +186,18 @@ pub(crate) fn nearest_root(view: &View<'_>, not: Option<SiteId>) -> Option<SiteI
     })
 }
 
+/// When there was last a sign that a parent of a gateway's site has something: another site had something of it, or it has
+/// a peer that was not tried.
+pub(crate) fn proven(view: &View<'_>, parent: SiteId) -> Option<Time> {
+    match has_another(view, parent) {
+        true => Some(view.now),
+        false => view.swarm.brought.get(&parent).copied(),
+    }
+}
+
 /// Whether a peer of a parent says that it has more than a gateway, of whose address that one's site did not have
 /// nothing before.
-pub(crate) fn has_another(view: &View<'_>, parent: SiteId) -> bool {
+fn has_another(view: &View<'_>, parent: SiteId) -> bool {
     let is_fresh = |at: Endpoint| !view.site.fed.was_useless(at);
     view.swarm.sites.get(&parent).filter(|site| site.sharing).is_some_and(|site| {
         let best = site.peers.best().into_iter().filter_map(|(_, at)| Some((at, site.peers.find(at)?.1)));

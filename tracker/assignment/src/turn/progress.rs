@@ -88,12 +88,10 @@ impl Turn<'_> {
         let peer = view.peer;
         let alone = view.site.is_each_alone();
         let parent = view.swarm.forest.get(&view.id()).map(|parent| parent.site);
-        let brought = parent.and_then(|parent| Some((parent, *view.swarm.brought.get(&parent)?)));
-        let has_another = parent.is_some_and(|parent| parents::has_another(&view, parent));
-        let brought = match parent.filter(|_| has_another) {
-            Some(parent) => Some((parent, now)),
-            None => brought,
-        };
+        // of use to a gateway alone that has gone past its parent
+        let is_past = view.gateway().is_some_and(|gateway| gateway.from_root && gateway.doubts_parent);
+        let proven =
+            parent.filter(|_| is_past).and_then(|parent| Some((parent, parents::proven(&view, parent)?)));
         let across = peer.agent.as_ref().map_or(0, |agent| wan.saturating_sub(agent.wan));
         let has_across = across > 0 || peer.agent.is_none();
         let stalled = self.report().is_some_and(|report| report.stalled);
@@ -146,7 +144,7 @@ impl Turn<'_> {
                     gateway.doubts_parent = site.fed.leaves(parent, now, starvation.root_remembered);
                 }
             }
-            if brought.is_some_and(|(parent, at)| site.fed.may_return(parent, at)) {
+            if proven.is_some_and(|(parent, at)| site.fed.may_return(parent, at)) {
                 (gateway.doubts_parent, gateway.root_until) = (false, now);
             }
             if gateway.from_root && gateway.doubts_parent && left < left_before {
