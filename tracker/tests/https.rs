@@ -66,21 +66,7 @@ fn secure(to: SocketAddr, client: &Arc<ClientConfig>) -> io::Result<Secure> {
 fn ask(stream: &mut Secure, method: &str, target: &str, headers: &str) -> Reply {
     let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("a response");
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).unwrap();
-    Reply {
-        status: head[9..12].parse().unwrap(),
-        head,
-        body,
-    }
+    read_reply(stream)
 }
 
 /// A handshake's first bytes, of a client that then sends no more.

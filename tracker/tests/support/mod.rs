@@ -165,7 +165,7 @@ pub fn exchange(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one response with a Content-Length from a connection that stays open.
-pub fn read_reply(stream: &mut TcpStream) -> Reply {
+pub fn read_reply(stream: &mut impl Read) -> Reply {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -82,6 +82,24 @@ fn one_network_of_ipv6_is_one_machine() {
     }
 }
 
+/// One that has nothing, and does not come back.
+fn made_up_leecher(n: u32) -> Lie {
+    let mut addr = address(2, 99, false);
+    addr.set_port(10_000 + (n % 50_000) as u16);
+    let mut lie = Lie::of(&format!("made-up-{n}"), addr, SIZE);
+    lie.peer_id.0[..4].copy_from_slice(&n.to_be_bytes());
+    lie.key = Some(n + 1);
+    lie
+}
+
+/// Honest clients come to the made-up ones' site.
+fn come(world: &mut World, clients: usize) {
+    for _ in 0..clients {
+        let number = world.join(2, true, 0);
+        world.announce(number, AnnounceEvent::Started);
+    }
+}
+
 /// A machine makes up a leecher each 50 ms, none of which comes back, and is first at its site. Returns when all
 /// honest clients there were complete.
 fn among_the_made_up(clients: usize) -> Time {
@@ -91,12 +109,7 @@ fn among_the_made_up(clients: usize) -> Time {
     let (mut n, made_up) = (0u32, address(2, 99, false).ip());
     while world.clients.len() == 1 || world.clients.iter().any(|client| !client.is_seeder()) {
         for _ in 0..20 {
-            let mut addr = address(2, 99, false);
-            addr.set_port(10_000 + (n % 50_000) as u16);
-            let mut lie = Lie::of(&format!("made-up-{n}"), addr, SIZE);
-            lie.peer_id.0[..4].copy_from_slice(&n.to_be_bytes());
-            lie.key = Some(n + 1);
-            world.hear(&lie);
+            world.hear(&made_up_leecher(n));
             n += 1;
             let end = world.now + Duration::from_millis(50);
             world.announce_until(end);
@@ -108,10 +121,7 @@ fn among_the_made_up(clients: usize) -> Time {
             client.next = client.next.min(soon.max(world.now));
         }
         if world.clients.len() == 1 {
-            for _ in 0..clients {
-                let number = world.join(2, true, 0);
-                world.announce(number, AnnounceEvent::Started);
-            }
+            come(&mut world, clients);
         }
         assert!(world.now < Duration::from_secs(3600), "{:?}", world.clients);
     }
@@ -244,12 +254,7 @@ fn among_the_made_up_beside_an_idler(clients: usize, each: Duration) -> Time {
         }
         let second = world.now + Duration::from_secs(1);
         while world.now < second {
-            let mut addr = address(2, 99, false);
-            addr.set_port(10_000 + (n % 50_000) as u16);
-            let mut lie = Lie::of(&format!("made-up-{n}"), addr, SIZE);
-            lie.peer_id.0[..4].copy_from_slice(&n.to_be_bytes());
-            lie.key = Some(n + 1);
-            world.hear(&lie);
+            world.hear(&made_up_leecher(n));
             n += 1;
             let end = world.now + each;
             world.announce_until(end);
@@ -259,10 +264,7 @@ fn among_the_made_up_beside_an_idler(clients: usize, each: Duration) -> Time {
             client.next = client.next.min(soon.max(world.now));
         }
         if world.clients.len() == 1 {
-            for _ in 0..clients {
-                let number = world.join(2, true, 0);
-                world.announce(number, AnnounceEvent::Started);
-            }
+            come(&mut world, clients);
         }
         assert!(world.now < Duration::from_secs(3600), "{:?}", world.clients);
     }
